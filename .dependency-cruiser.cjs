@@ -1,0 +1,62 @@
+// Which folder may import which (docs/architecture.md). `npm run lint` and test/architecture.test.ts both read this table.
+
+/** Leaves that everything may import. */
+const LEAVES = '^src/(clock|ids|secrets|events)[.]ts$'
+
+/** Folder or file under src/ → what it may import beside itself and the leaves. */
+const MAY_IMPORT = {
+  'main[.]ts': ['app[.]ts', 'config/', 'users/', 'tokens/', 'keys/', 'clients/', 'observe/', 'stores/'],
+  'app[.]ts': ['http/', 'grants/', 'users/', 'tokens/', 'keys/', 'clients/', 'observe/', 'stores/ports', 'oauth/'],
+  'cli/': ['main[.]ts', 'config/', 'users/', 'tokens/', 'keys/', 'clients/', 'stores/', 'observe/', 'oauth/'],
+  'http/': ['grants/', 'users/', 'tokens/', 'keys/', 'clients/', 'stores/ports', 'oauth/'],
+  'grants/': ['users/', 'tokens/', 'keys/', 'clients/', 'stores/ports', 'oauth/'],
+  'observe/': ['oauth/', 'stores/ports'],
+  'users/': ['stores/ports', 'oauth/'],
+  'tokens/': ['keys/', 'stores/ports', 'oauth/'],
+  'keys/': ['stores/ports', 'oauth/'],
+  'clients/': ['stores/ports', 'oauth/'],
+  'config/': [],
+  'oauth/': [],
+  'stores/ports[.]ts': [],
+  'stores/open[.]ts': ['stores/'],
+  'stores/redis/': ['stores/ports'],
+  'stores/sqlite/': ['stores/ports'],
+  '(clock|ids|secrets|events)[.]ts': [],
+}
+
+/** Package → the only places that may import it. */
+const ONLY_IN = {
+  'ioredis|standard-as-callback|cluster-key-slot': '^src/stores/redis/',
+  '@?fastify': '^src/(http/|app[.]ts|observe/)',
+  'fast-jwt': '^src/tokens/',
+  argon2: '^src/users/',
+  'prom-client': '^src/observe/',
+  commander: '^src/cli/',
+  yaml: '^src/config/',
+}
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    { name: 'not-to-dev-dep', severity: 'error', from: { path: '^src' }, to: { dependencyTypes: ['npm-dev'] } },
+    ...Object.entries(MAY_IMPORT).map(([from, to]) => ({
+      name: `direction-${from.replaceAll(/[^a-z]+/g, '-')}`,
+      severity: 'error',
+      from: { path: `^src/${from}` },
+      to: { path: '^src/', pathNot: [LEAVES, `^src/${from}`, ...to.map(path => `^src/${path}`)] },
+    })),
+    ...Object.entries(ONLY_IN).map(([name, places]) => ({
+      name: `only-there-${name.replaceAll(/[^a-z]+/g, '-')}`,
+      severity: 'error',
+      from: { path: '^src/', pathNot: places },
+      to: { path: `node_modules/(${name})/` },
+    })),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'], extensions: ['.ts', '.js', '.mjs', '.cjs', '.json'] },
+  },
+}

@@ -1,0 +1,14 @@
+import neostandard from 'neostandard'
+
+export default [
+  ...neostandard({ ts: true, noJsx: true, ignores: ['.tap/**', 'node_modules/**', 'coverage/**', '.latchkey/**'] }),
+  {
+    files: ['src/**/*.ts'],
+    rules: {
+      'max-lines': ['error', { max: 250 }],
+      'no-console': 'error',
+      'no-restricted-properties': ['error', { object: 'Date', property: 'now', message: 'Take a Clock as an argument (src/clock.ts).' }],
+    },
+  },
+  { files: ['src/clock.ts'], rules: { 'no-restricted-properties': 'off' } },
+]

@@ -1,0 +1,138 @@
+// The one place where a configuration key is written: type, default and description (docs/config.schema.json is made from it).
+import { Type, type Static, type StaticDecode, type TSchema } from 'typebox'
+import { DURATION_PATTERN, formatDuration, parseDuration } from './duration.ts'
+
+const strict = { additionalProperties: false }
+
+function duration (defaultValue: string, description: string) {
+  const text = Type.String({ pattern: DURATION_PATTERN, default: defaultValue, description, expected: 'a duration such as 10s, 15m, 12h or 14d' })
+  return Type.Codec(text).Decode(parseDuration).Encode(formatDuration)
+}
+
+function optionalDuration (description: string) {
+  const text = Type.String({ pattern: DURATION_PATTERN, description, expected: 'a duration such as 10s, 15m, 12h or 14d' })
+  return Type.Optional(Type.Codec(text).Decode(parseDuration).Encode(formatDuration))
+}
+
+function section<Properties extends Record<string, TSchema>> (description: string, properties: Properties) {
+  return Type.Object(properties, { ...strict, default: {}, description })
+}
+
+const port = (value: number, description: string) => Type.Integer({ minimum: 0, maximum: 65_535, default: value, description })
+
+const ScopeToken = Type.String({ pattern: '^[\\x21\\x23-\\x5B\\x5D-\\x7E]+$', expected: 'a scope: printable ASCII without space, " and \\' })
+
+const Audience = Type.String({ minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7E]+$', expected: 'an audience: a URI or a name without blanks' })
+
+const Algorithm = Type.Union([Type.Literal('ES256'), Type.Literal('RS256'), Type.Literal('PS256'), Type.Literal('EdDSA')], {
+  default: 'ES256',
+  description: 'What signs the access tokens.',
+})
+
+const ClientSchema = Type.Object({
+  id: Type.String({ minLength: 1, maxLength: 64, pattern: '^[\\x20-\\x7E]+$', expected: 'up to 64 printable ASCII characters', description: 'client_id' }),
+  secrets: Type.Array(Type.String({ pattern: '^sha256:[A-Za-z0-9_-]{43}$', expected: 'a line made by `latchkey clients secret`' }), {
+    maxItems: 2,
+    default: [],
+    description: 'Hashes of the secrets; none makes the client public, two let one be rotated.',
+  }),
+  grants: Type.Array(Type.Union([Type.Literal('password'), Type.Literal('refresh_token')]), { default: [], description: 'Grant types that the client may use.' }),
+  scopes: Type.Array(ScopeToken, { default: [], description: 'Scopes that the client may ask for.' }),
+  audience: Type.Array(Audience, { default: [], description: 'Audiences that the client may get tokens for; for a resource server, the audiences that it is.' }),
+  introspect: Type.Union([Type.Literal('own'), Type.Literal('any')], {
+    default: 'own',
+    description: 'Which tokens a confidential client may introspect: those issued to it or meant for one of its audiences, or any.',
+  }),
+  forwardsAddress: Type.Boolean({ default: false, description: 'Whether a confidential client may name the end user\'s address in Latchkey-Forwarded-For.' }),
+  lateRetry: Type.Union([Type.Literal('burn'), Type.Literal('refuse')], {
+    default: 'burn',
+    description: 'What a refresh token does that comes again after reuseGrace: burn its unconfirmed successor, or end the family.',
+  }),
+  accessTtl: optionalDuration('Overrides tokens.accessTtl for this client.'),
+  refreshIdle: optionalDuration('Overrides tokens.refreshIdle for this client.'),
+  refreshAbsolute: optionalDuration('Overrides tokens.refreshAbsolute for this client.'),
+}, strict)
+
+/** The whole file. */
+export const ConfigSchema = Type.Object({
+  issuer: Type.String({
+    pattern: '^https?://[^\\s?#]+$',
+    expected: 'an https URL without query and fragment (http only on loopback)',
+    description: 'The `iss` of every token and the base of every published URL.',
+  }),
+  http: section('The public listener.', {
+    host: Type.String({ default: '0.0.0.0', description: 'Address to listen on.' }),
+    port: port(3000, 'Port to listen on; 0 takes a free one.'),
+    trustedProxies: Type.Array(Type.String({ minLength: 1, expected: 'an address or CIDR' }), { default: [], description: 'Proxies whose X-Forwarded-For is believed.' }),
+    cors: Type.Array(Type.String({ pattern: '^(\\*|https?://[^/\\s]+)$', expected: 'an origin such as https://app.example.com, or *' }), {
+      default: [],
+      description: 'Origins whose pages may call the endpoints.',
+    }),
+    docs: Type.Boolean({ default: true, description: 'Whether /docs and /openapi.json are served.' }),
+    requestTimeout: duration('10s', 'How long a client may take to send a request.'),
+    closeGrace: duration('10s', 'How long requests in flight may take to end when the server stops.'),
+  }),
+  management: section('The listener for probes and metrics; keep it off the public network.', {
+    host: Type.String({ default: '0.0.0.0', description: 'Address to listen on.' }),
+    port: port(3001, 'Port to listen on; 0 takes a free one.'),
+  }),
+  store: Type.Object({
+    url: Type.String({
+      pattern: '^(sqlite:.+|rediss?://.+|rediss?\\+(sentinel|cluster)://.+)$',
+      expected: 'sqlite:FILE, redis://…, rediss://…, redis+sentinel://… or redis+cluster://…',
+      description: 'Where accounts, families, revocations and keys live.',
+    }),
+  }, { ...strict, description: 'The store.' }),
+  secrets: Type.Array(Type.String({ pattern: '^[A-Za-z0-9_-]{43,}$', expected: '32 or more random bytes in base64url' }), {
+    minItems: 1,
+    description: 'Seal refresh tokens and private keys; the first is used for new ones, all for reading.',
+  }),
+  tokens: section('Lifetimes and signing.', {
+    accessTtl: duration('10m', 'Lifetime of an access token.'),
+    refreshIdle: duration('14d', 'A session ends when it is not refreshed for so long.'),
+    refreshAbsolute: duration('90d', 'A session ends so long after its login.'),
+    reuseGrace: duration('10s', 'How long a used refresh token gives its successor again.'),
+    algorithm: Algorithm,
+  }),
+  audiences: Type.Record(Audience, Type.Object({
+    typ: Type.Union([Type.Literal('at+jwt'), Type.Literal('JWT')], {
+      default: 'at+jwt',
+      description: 'The header `typ` of access tokens for this audience; JWT for verifiers that refuse at+jwt.',
+    }),
+  }, strict), { default: {}, description: 'What single audiences need.' }),
+  keys: section('The key ring.', {
+    rotateEvery: duration('90d', 'How long a key signs.'),
+    publishAhead: duration('7d', 'How long a key is published before it signs.'),
+  }),
+  passwords: section('Password hashing (argon2id) and rules.', {
+    memoryKiB: Type.Integer({ minimum: 8, maximum: 4_194_304, default: 19_456, description: 'Memory of one hash, in KiB.' }),
+    passes: Type.Integer({ minimum: 1, maximum: 100, default: 2, description: 'Passes over the memory.' }),
+    parallelism: Type.Integer({ minimum: 1, maximum: 64, default: 1, description: 'Lanes of one hash.' }),
+    concurrency: Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 128 })], {
+      default: 'auto',
+      expected: 'auto or a whole number from 1 to 128',
+      description: 'Hashes at a time; auto leaves one core to everything else.',
+    }),
+    queue: Type.Integer({ minimum: 0, maximum: 100_000, default: 64, description: 'Logins that may wait for a hash; more are answered 503.' }),
+    minLength: Type.Integer({ minimum: 8, maximum: 256, default: 8, description: 'Shortest password that may be set, in characters.' }),
+  }),
+  throttle: section('Rate limits.', {
+    perAddress: section('Requests of one address to /token and, unauthenticated, to /revoke and /introspect.', {
+      max: Type.Integer({ minimum: 1, default: 60, description: 'Requests per window.' }),
+      window: duration('1m', 'The window.'),
+    }),
+  }),
+  log: section('The log on standard output.', {
+    level: Type.Union(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map(level => Type.Literal(level)), { default: 'info', description: 'Least level that is written.' }),
+  }),
+  clients: Type.Array(ClientSchema, { default: [], description: 'The applications that may ask for tokens.' }),
+}, { ...strict, title: 'Latchkey configuration' })
+
+/** The configuration as it stands in a file, defaults filled in. */
+export type ConfigFile = Static<typeof ConfigSchema>
+
+/** The configuration as the server uses it: every duration in milliseconds. */
+export type Config = StaticDecode<typeof ConfigSchema>
+
+/** One client of the configuration. */
+export type ClientConfig = Config['clients'][number]

@@ -1,0 +1,29 @@
+// The derived names of things: how a user and a family are addressed in the store and in claims.
+// Both are truncated hashes, so what is stored or shown never gives back what it was derived from.
+import { createHash } from 'node:crypto'
+
+const ID_BYTES = 16
+
+/**
+ * The tag under which everything of one user is stored (one hash slot in Redis Cluster).
+ *
+ * @param sub the user's stable id
+ * @returns 22 characters of base64url: SHA-256 of `sub`, cut to 16 bytes
+ */
+export function userTag (sub: string): string {
+  return truncatedHash(sub)
+}
+
+/**
+ * The public id of a family, a claim of every access token that descends from it.
+ *
+ * @param familyId the family's 16 secret bytes
+ * @returns 22 characters of base64url: SHA-256 of `familyId`, cut to 16 bytes
+ */
+export function sidOf (familyId: Uint8Array): string {
+  return truncatedHash(familyId)
+}
+
+function truncatedHash (value: string | Uint8Array): string {
+  return createHash('sha256').update(value).digest().subarray(0, ID_BYTES).toString('base64url')
+}

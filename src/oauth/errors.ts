@@ -1,0 +1,75 @@
+// The errors of RFC 6749 §5.2, RFC 6750 §3.1 and RFC 8707 §2: one class, one factory per code.
+// The factories' argument is a reason code for logs and metrics; what the caller reads is a constant.
+
+/** A request that is refused. http/error-handler.ts alone turns it into a reply. */
+export class OAuthError extends Error {
+  override readonly name = 'OAuthError'
+  /** The `error` member of the answer. */
+  readonly code: string
+  /** The HTTP status. */
+  readonly status: number
+  /** Why, for logs and metrics; never sent. */
+  readonly reason: string
+  /** Further response headers. */
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor (status: number, code: string, description: string, reason: string, headers: Record<string, string> = {}) {
+    super(description)
+    this.status = status
+    this.code = code
+    this.reason = reason
+    this.headers = headers
+  }
+}
+
+/** 400: the request is malformed, repeats a parameter or lacks one. `description` is sent: printable ASCII without `"` and `\`. */
+export function invalidRequest (description: string, reason = 'malformed_request'): OAuthError {
+  return new OAuthError(400, 'invalid_request', description, reason)
+}
+
+/** 401: the client is unknown or its secret is wrong (RFC 6749 §5.2). `challenge`: it tried Basic, or tried nothing. */
+export function invalidClient (reason: string, challenge: boolean): OAuthError {
+  const headers: Record<string, string> = challenge ? { 'www-authenticate': 'Basic realm="latchkey", charset="UTF-8"' } : {}
+  return new OAuthError(401, 'invalid_client', 'client authentication failed', reason, headers)
+}
+
+/** 400: the client may not use this grant. */
+export function unauthorizedClient (reason = 'grant_not_allowed'): OAuthError {
+  return new OAuthError(400, 'unauthorized_client', 'the client may not use this grant type', reason)
+}
+
+/** 400: wrong name or password, dead refresh token. The same words for all, so that they tell nothing. */
+export function invalidGrant (reason: string): OAuthError {
+  return new OAuthError(400, 'invalid_grant', 'the credentials or the refresh token are invalid, expired or revoked', reason)
+}
+
+/** 400: a scope that is unknown, not allowed, or wider than the one granted. */
+export function invalidScope (reason = 'scope_not_allowed'): OAuthError {
+  return new OAuthError(400, 'invalid_scope', 'the requested scope is unknown, malformed or exceeds what may be granted', reason)
+}
+
+/** 400: an audience that this client may not ask for (RFC 8707 §2). */
+export function invalidTarget (reason = 'audience_not_allowed'): OAuthError {
+  return new OAuthError(400, 'invalid_target', 'the requested resource is unknown or not allowed', reason)
+}
+
+/** 400: no such grant type here. */
+export function unsupportedGrantType (): OAuthError {
+  return new OAuthError(400, 'unsupported_grant_type', 'the grant type is not supported', 'grant_unknown')
+}
+
+/** 429: too many attempts. */
+export function slowDown (retryAfterSeconds: number, reason = 'address_limit'): OAuthError {
+  return new OAuthError(429, 'slow_down', 'too many attempts', reason, { 'retry-after': String(retryAfterSeconds) })
+}
+
+/** 503: a fault of ours, never a verdict on the request; the caller may repeat it as it is. */
+export function temporarilyUnavailable (reason: string, retryAfterSeconds = 1): OAuthError {
+  return new OAuthError(503, 'temporarily_unavailable', 'the server cannot answer now, try again', reason, { 'retry-after': String(retryAfterSeconds) })
+}
+
+/** 401: no bearer token, or one that is no good (RFC 6750 §3). Without any token the challenge names no error. */
+export function invalidToken (reason: string): OAuthError {
+  const challenge = reason === 'token_missing' ? 'Bearer realm="latchkey"' : 'Bearer realm="latchkey", error="invalid_token", error_description="the access token is invalid, expired or revoked"'
+  return new OAuthError(401, 'invalid_token', 'the access token is missing, invalid, expired or revoked', reason, { 'www-authenticate': challenge })
+}

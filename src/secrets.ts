@@ -1,0 +1,33 @@
+// The configured secrets, and the keys derived from them: one per purpose, so that none serves two.
+import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
+
+const KEY_BYTES = 32
+
+/** A key derived from one of the configured secrets. */
+export interface DerivedKey {
+  /** A byte that tells the secrets apart, whatever their order in the file: it is derived from the secret. Two may share one. */
+  readonly number: number
+  readonly key: KeyObject
+}
+
+/** What a key is derived for. */
+export type Purpose = 'refresh-token' | 'private-key'
+
+/**
+ * Derives one key per configured secret (RFC 5869, HKDF with SHA-256), in the order of the configuration: the first makes, all check.
+ *
+ * @param secrets base64url, as configured
+ */
+export function deriveKeys (secrets: readonly string[], purpose: Purpose): DerivedKey[] {
+  return secrets.map(secret => {
+    const material = Buffer.from(secret, 'base64url')
+    return {
+      number: derive(material, 'number').readUInt8(0),
+      key: createSecretKey(derive(material, purpose)),
+    }
+  })
+}
+
+function derive (material: Buffer, info: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', material, '', `latchkey ${info}`, KEY_BYTES))
+}

@@ -1,0 +1,219 @@
+// What the domain needs of a store, in the domain's words. Two adapters give it: sqlite/ and redis/.
+// Every promise below may reject with StoreUnavailable, and with nothing else: a fault is never a verdict.
+// Instants (`…At`, `…Until`) are milliseconds since the epoch by the store's own clock; spans (`…Ms`) are milliseconds.
+
+/** The store failed, timed out or is known to be down. The caller answers 503; nothing may be concluded from it. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable'
+
+  constructor (cause: unknown) {
+    super('the store is unavailable', { cause })
+  }
+}
+
+/** Everything a server keeps, and the only thing that the domain knows of Redis or SQLite. */
+export interface Store {
+  readonly families: Families
+  readonly accessTokens: AccessTokens
+  readonly users: Users
+  readonly keys: Keys
+  /** The store's own clock. */
+  now (): Promise<number>
+  /** Writes and removes a mark: resolves when the store takes writes. */
+  probe (): Promise<void>
+  /** Lets go of every connection and timer. Resolves also when called twice. */
+  close (): Promise<void>
+}
+
+/** What grants and introspection are told of a user, in the same round trip as the verdict. */
+export interface User {
+  readonly sub: string
+  /** As the user writes it. */
+  readonly name: string
+  /** The scopes that the user may hold; null: whatever the client may ask for. */
+  readonly scopes: readonly string[] | null
+  readonly roles: readonly string[]
+}
+
+/** Where a family lives. */
+export interface FamilyRef {
+  readonly userTag: string
+  readonly sid: string
+}
+
+/** One login and all that descends from it (DESIGN §5). Its record has the same size from first to last exchange. */
+export interface Family extends FamilyRef {
+  readonly clientId: string
+  /** Space-separated, as granted at login; never wider later. */
+  readonly scope: string
+  readonly audience: readonly string[]
+  readonly startedAt: number
+  /** Ends then unless it is refreshed before. */
+  readonly idleUntil: number
+  /** Ends then whatever happens. */
+  readonly endsAt: number
+}
+
+export interface Login extends FamilyRef {
+  readonly clientId: string
+  readonly scope: string
+  readonly audience: readonly string[]
+  /** The account's epoch when its password was checked: a login that lost a race against "end all sessions" is refused. */
+  readonly epoch: number
+  readonly idleMs: number
+  readonly absoluteMs: number
+}
+
+/** A refresh token whose tag was found right, and the policy under which it is judged. */
+export interface Presented extends FamilyRef {
+  readonly generation: number
+  readonly clientId: string
+  readonly idleMs: number
+  readonly reuseGraceMs: number
+  /** What a token presented after the grace does (R6): burn its unconfirmed successor, or end the family. */
+  readonly lateRetry: 'burn' | 'refuse'
+}
+
+/** Why a family can't be used. Codes go to logs, metrics and audit events, never to the caller. */
+export type Refusal =
+  | 'family_unknown' | 'family_ended' | 'family_idle' | 'family_expired'
+  | 'client_mismatch' | 'user_unknown' | 'user_disabled' | 'sessions_ended'
+
+export type OpenOutcome =
+  | { readonly kind: 'opened', readonly family: Family, readonly user: User }
+  | { readonly kind: 'refused', readonly reason: Refusal }
+
+export type RotateOutcome =
+  /** R4, R5, R6, R7: go on with `generation`. */
+  | {
+    readonly kind: 'rotated' | 'replayed' | 'late' | 'healed'
+    readonly generation: number
+    readonly family: Family
+    readonly user: User
+  }
+  /** R8: the family was ended by this call. */
+  | { readonly kind: 'reused', readonly family: Family, readonly user: User }
+  /** R1, R2, R3: nothing changed. */
+  | { readonly kind: 'refused', readonly reason: Refusal }
+
+export type PeekOutcome =
+  | { readonly kind: 'active', readonly family: Family, readonly user: User }
+  | { readonly kind: 'refused', readonly reason: Refusal | 'superseded' }
+
+export interface EndRequest extends FamilyRef {
+  /** Only this client may end it; null: an operator does. */
+  readonly clientId: string | null
+}
+
+export type EndOutcome = 'ended' | 'already_ended' | 'family_unknown' | 'client_mismatch'
+
+/** A living family, as an operator sees it. */
+export interface Session extends Family {
+  readonly generation: number
+  /** How often R6 burned an unconfirmed successor. */
+  readonly lateCount: number
+}
+
+/** The refresh-token families. Each call is one atomic step; making it twice with the same arguments has the effect of once. */
+export interface Families {
+  /** Starts a family at generations prev 0, cur 1, if the user is still there, enabled and in the same epoch. Durable when it resolves. */
+  open (login: Login): Promise<OpenOutcome>
+  /** Rules R1 to R8 of DESIGN §5, in their order. Rotation and healing move `idleUntil` on, a replay changes nothing. */
+  rotate (presented: Presented): Promise<RotateOutcome>
+  /**
+   * Whether the refresh token would be taken as current, changing nothing: R1 and R3, then `active` for t = cur, for t = prev within
+   * the grace, and for what R7 would heal; else `superseded`. `clientId` isn't compared: who may ask is the caller's question.
+   */
+  peek (presented: Omit<Presented, 'clientId' | 'lateRetry' | 'idleMs'>): Promise<PeekOutcome>
+  /** Ends the family, leaving a tombstone until its absolute end. Durable when it resolves. Another client's call changes nothing. */
+  end (request: EndRequest): Promise<EndOutcome>
+  /** The living families of a user, the newest first; empty for an unknown user. */
+  list (userTag: string): Promise<readonly Session[]>
+}
+
+/** Where an access token is judged. */
+export interface AccessTokenRef extends FamilyRef {
+  readonly jti: string
+}
+
+export type CheckOutcome =
+  | { readonly kind: 'active', readonly user: User }
+  | { readonly kind: 'refused', readonly reason: Refusal | 'token_revoked' }
+
+/** The revocation list, and the question that it exists for. */
+export interface AccessTokens {
+  /** Puts the token on the list until it would have expired. Durable when it resolves; repeating it is harmless. */
+  revoke (token: AccessTokenRef & { readonly expiresAt: number }): Promise<void>
+  /**
+   * Whether the token lives: it isn't on the list, its family is known and neither ended nor past its ends, its user enabled and in the
+   * family's epoch. (No access token is made to outlive its family.) Signature and times were checked by the caller.
+   */
+  check (token: AccessTokenRef): Promise<CheckOutcome>
+}
+
+/** A user with what only authentication may see. */
+export interface Account extends User {
+  /** `userTag(sub)`. */
+  readonly tag: string
+  /** The name as it is compared (users/names.ts); unique. */
+  readonly foldedName: string
+  /** A PHC string. */
+  readonly passwordHash: string
+  readonly disabled: boolean
+  /** Counts "end all sessions": families of an earlier epoch are dead. Starts at 1. */
+  readonly epoch: number
+  readonly createdAt: number
+}
+
+export type NewAccount = Omit<Account, 'epoch' | 'createdAt'>
+
+/** The accounts. A call that names an unknown tag changes nothing and answers false. */
+export interface Users {
+  /** Adds the account; `name_taken` changes nothing. */
+  add (account: NewAccount): Promise<'added' | 'name_taken'>
+  byName (foldedName: string): Promise<Account | undefined>
+  byTag (tag: string): Promise<Account | undefined>
+  /** Sets the hash and ends all sessions, in one step. Durable when it resolves. */
+  setPassword (tag: string, passwordHash: string): Promise<boolean>
+  /** Replaces the hash if it still is `from`; sessions live on. False when it wasn't. */
+  upgradePassword (tag: string, from: string, to: string): Promise<boolean>
+  /** Disabling ends all sessions in the same step; enabling brings none back. Durable when it resolves. */
+  setDisabled (tag: string, disabled: boolean): Promise<boolean>
+  /** What the user may hold from the next token on. */
+  setAccess (tag: string, access: Pick<User, 'scopes' | 'roles'>): Promise<boolean>
+  /** Ends every session of the user. Durable when it resolves. */
+  endSessions (tag: string): Promise<boolean>
+  /** Removes the account, its name and with them every session. Durable when it resolves. */
+  remove (tag: string): Promise<boolean>
+  /** Every account, in no order that can be relied on; one that is added or removed meanwhile may be missing. */
+  all (): AsyncIterable<Account>
+}
+
+/** A signing key as it is stored. Instants are fixed when it is made (DESIGN §6). */
+export interface StoredKey {
+  /** RFC 7638 thumbprint. */
+  readonly kid: string
+  readonly alg: string
+  readonly publishAt: number
+  readonly signFrom: number
+  readonly signUntil: number
+  readonly removeAt: number
+  /** JWK, public members only. */
+  readonly publicJwk: Readonly<Record<string, string>>
+  /** The private key, encrypted (keys/seal.ts). */
+  readonly sealed: string
+}
+
+export interface StoredRing {
+  /** Counts the saves; 0: nothing was ever saved. */
+  readonly version: number
+  readonly keys: readonly StoredKey[]
+}
+
+/** The key ring, replaced as a whole. */
+export interface Keys {
+  /** The ring; version 0 and no keys when nothing was saved yet. */
+  load (): Promise<StoredRing>
+  /** Replaces the ring if its version still is `ring.version`, which the save counts up by one. False: somebody else was faster. Durable when it resolves. */
+  save (ring: StoredRing): Promise<boolean>
+}
