@@ -99,7 +99,7 @@ export const ConfigSchema = Type.Object({
       default: 'at+jwt',
       description: 'The header `typ` of access tokens for this audience; JWT for verifiers that refuse at+jwt.',
     }),
-  }, strict), { default: {}, description: 'What single audiences need.' }),
+  }, { ...strict, default: {} }), { propertyNames: Audience, default: {}, description: 'What single audiences need.' }),
   keys: section('The key ring.', {
     rotateEvery: duration('90d', 'How long a key signs.'),
     publishAhead: duration('7d', 'How long a key is published before it signs.'),

@@ -1,0 +1,109 @@
+// The rules between keys, which no schema can say.
+import { BlockList, isIP } from 'node:net'
+import { formatPlace, type Fault, type Place } from './faults.ts'
+import { formatDuration } from './duration.ts'
+import type { ClientConfig, Config } from './schema.ts'
+
+/** Checks what no single key can tell; the schema has let the configuration through. */
+export function checkRules (config: Config): Fault[] {
+  return [checkIssuer, checkPorts, checkProxies, checkSecrets, checkTokens, checkKeys, checkClients].flatMap(rule => rule(config))
+}
+
+function fault (place: Place, expected: string): Fault {
+  return { path: formatPlace(place), expected }
+}
+
+function checkIssuer ({ issuer }: Config): Fault[] {
+  const url = URL.parse(issuer)
+  if (url === null || url.username !== '' || url.password !== '') return [fault(['issuer'], 'a URL without user and password')]
+  if (url.protocol === 'https:' || isLoopback(url.hostname)) return []
+  return [fault(['issuer'], 'an https URL (http only on loopback)')]
+}
+
+function isLoopback (hostname: string): boolean {
+  return hostname === 'localhost' || hostname.endsWith('.localhost') || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname)
+}
+
+function checkPorts ({ http, management }: Config): Fault[] {
+  if (http.port === 0 || http.port !== management.port) return []
+  return [fault(['management', 'port'], 'another port than http.port')]
+}
+
+function checkProxies ({ http }: Config): Fault[] {
+  return http.trustedProxies.flatMap((range, index) => isRange(range) ? [] : [fault(['http', 'trustedProxies', index], 'an address or CIDR such as 10.0.0.0/8')])
+}
+
+function isRange (text: string): boolean {
+  const [address = '', bits] = text.split('/', 2)
+  const family = isIP(address)
+  if (family === 0) return false
+  if (bits === undefined) return true
+  return /^\d{1,3}$/.test(bits) && `${address}/${bits}` === text && takesSubnet(address, Number(bits), family)
+}
+
+function takesSubnet (address: string, bits: number, family: number): boolean {
+  try {
+    new BlockList().addSubnet(address, bits, family === 4 ? 'ipv4' : 'ipv6')
+    return true
+  } catch {
+    return false
+  }
+}
+
+function checkSecrets ({ secrets, clients }: Config): Fault[] {
+  return [
+    ...repeated(secrets).map(index => fault(['secrets', index], 'another secret than those before it')),
+    ...clients.flatMap((client, number) => repeated(client.secrets)
+      .map(index => fault(['clients', number, 'secrets', index], 'another secret than the one before it'))),
+  ]
+}
+
+/** The indexes of items that stand earlier in the list, too. */
+function repeated (list: readonly string[]): number[] {
+  return list.flatMap((item, index) => list.indexOf(item) < index ? [index] : [])
+}
+
+type Lifetimes = Pick<Config['tokens'], 'accessTtl' | 'refreshIdle' | 'refreshAbsolute' | 'reuseGrace'>
+
+function checkTokens ({ tokens }: Config): Fault[] {
+  return [
+    ...tokens.reuseGrace < 1000 ? [fault(['tokens', 'reuseGrace'], 'at least 1s')] : [],
+    ...checkLifetimes(['tokens'], tokens),
+  ]
+}
+
+function checkLifetimes (place: Place, { accessTtl, refreshIdle, refreshAbsolute, reuseGrace }: Lifetimes): Fault[] {
+  return [
+    // Claims count in seconds.
+    ...accessTtl < 1000 ? [fault([...place, 'accessTtl'], 'at least 1s')] : [],
+    ...accessTtl > refreshIdle ? [fault([...place, 'accessTtl'], `at most refreshIdle (${formatDuration(refreshIdle)})`)] : [],
+    ...refreshIdle > refreshAbsolute ? [fault([...place, 'refreshIdle'], `at most refreshAbsolute (${formatDuration(refreshAbsolute)})`)] : [],
+    ...reuseGrace >= refreshIdle ? [fault([...place, 'refreshIdle'], `more than tokens.reuseGrace (${formatDuration(reuseGrace)})`)] : [],
+  ]
+}
+
+function checkKeys ({ keys }: Config): Fault[] {
+  if (keys.publishAhead <= keys.rotateEvery) return []
+  return [fault(['keys', 'publishAhead'], `at most keys.rotateEvery (${formatDuration(keys.rotateEvery)})`)]
+}
+
+function checkClients ({ clients, tokens }: Config): Fault[] {
+  return [
+    ...repeated(clients.map(client => client.id)).map(index => fault(['clients', index, 'id'], 'another id than those before it')),
+    ...clients.flatMap((client, index) => [
+      ...overridesLifetime(client) ? checkLifetimes(['clients', index], { ...tokens, ...client }) : [],
+      ...client.secrets.length === 0 ? checkPublicClient(client, index) : [],
+    ]),
+  ]
+}
+
+function overridesLifetime (client: ClientConfig): boolean {
+  return client.accessTtl !== undefined || client.refreshIdle !== undefined || client.refreshAbsolute !== undefined
+}
+
+function checkPublicClient (client: ClientConfig, index: number): Fault[] {
+  return [
+    ...client.forwardsAddress ? [fault(['clients', index, 'forwardsAddress'], 'false, or secrets: anybody can pose as a public client')] : [],
+    ...client.introspect === 'any' ? [fault(['clients', index, 'introspect'], 'own, or secrets: a public client may not introspect')] : [],
+  ]
+}

@@ -1,0 +1,146 @@
+/* eslint no-template-curly-in-string: "off" -- the configuration writes its variables so */
+import t from 'tap'
+import { readFileSync } from 'node:fs'
+import { formatDuration, parseDuration } from '../../src/config/duration.ts'
+import { expectedAt, expectedKeyAt, keysAt } from '../../src/config/expected.ts'
+import { ConfigError } from '../../src/config/faults.ts'
+import { loadConfig, parseConfig } from '../../src/config/load.ts'
+import { pageText, schemaText } from '../../scripts/config-schema.ts'
+
+const SECRET = 'x'.repeat(43)
+const OTHER_SECRET = 'y'.repeat(43)
+const HASH = `sha256:${'h'.repeat(43)}`
+const ENV = { SECRET, EMPTY: '' }
+const HEAD = 'issuer: https://id.example.com\nstore: { url: "sqlite:x.db" }\nsecrets: ["${SECRET}"]\n'
+
+/** The faults of HEAD and `rest`, one line each. */
+function faultsOf (rest: string, head = HEAD, env: Record<string, string> = ENV): string[] {
+  try {
+    parseConfig(head + rest, env)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split('\n')
+    throw error
+  }
+  return []
+}
+
+t.test('a small file gets its defaults, durations become milliseconds', async t => {
+  const config = parseConfig(`${HEAD}tokens: { accessTtl: 5m }\nclients: [{ id: a, refreshIdle: 1d }]`, ENV)
+  t.equal(config.tokens.accessTtl, 300_000)
+  t.equal(config.tokens.refreshAbsolute, 90 * 86_400_000)
+  t.equal(config.http.port, 3000)
+  t.strictSame(config.secrets, [SECRET])
+  t.match(config.clients, [{ id: 'a', refreshIdle: 86_400_000, accessTtl: undefined, lateRetry: 'burn' }])
+})
+
+t.test('variables stand anywhere in a text, $${ is a plain ${', async t => {
+  const config = parseConfig(`${HEAD}http: { host: "a\${NAME}c\${EMPTY}$\${NAME}" }`, { ...ENV, NAME: 'b' })
+  t.equal(config.http.host, 'abc${NAME}')
+})
+
+t.test('each fault is told with its path and what was expected', async t => {
+  const rows: [name: string, yaml: string, ...faults: string[]][] = [
+    ['an unknown section', 'tokns: {}', 'tokns: expected no such key (tokens was meant?)'],
+    ['an unknown key', 'http: { prt: 1 }', 'http.prt: expected no such key (port was meant?)'],
+    ['a key like no other', 'management: { colour: 1 }', 'management.colour: expected no such key (known here: host, port)'],
+    ['an unknown key of a client', 'clients: [{ id: a, grant: [] }]', 'clients[0].grant: expected no such key (grants was meant?)'],
+    ['a prototype as a key', '__proto__: {}', 'expected no such key'],
+    ['a missing key', 'clients: [{}]', 'clients[0].id: expected up to 64 printable ASCII characters'],
+    ['an unknown grant', 'clients: [{ id: a, grants: [password, implicit] }]', 'clients[0].grants[1]: expected one of password, refresh_token'],
+    ['a text for a number', 'http: { port: abc }', 'http.port: expected a whole number from 0 to 65535'],
+    ['a number without upper bound', 'throttle: { perAddress: { max: 0 } }', 'throttle.perAddress.max: expected a whole number of at least 1'],
+    ['a text for a switch', 'http: { docs: maybe }', 'http.docs: expected true or false'],
+    ['a number for a text', 'http: { host: 1 }', 'http.host: expected a text'],
+    ['a section without keys', 'tokens:', 'tokens: expected a mapping'],
+    ['a mapping for a list', 'clients: {}', 'clients: expected a list'],
+    ['a bad duration', 'tokens: { accessTtl: 10 minutes }', 'tokens.accessTtl: expected a duration such as 10s, 15m, 12h or 14d'],
+    ['a number for auto', 'passwords: { concurrency: 0 }', 'passwords.concurrency: expected auto or a whole number from 1 to 128'],
+    ['a bad audience key', 'audiences: { "a b": {} }', 'audiences["a b"]: expected an audience: a URI or a name without blanks'],
+    ['a bad audience', 'audiences: { "https://a/~b": { typ: jwt } }', 'audiences["https://a/~b"].typ: expected one of at+jwt, JWT'],
+    ['three secrets', `clients: [{ id: a, secrets: ["${HASH}", "${HASH}", "${HASH}"] }]`, 'clients[0].secrets: expected a list of at most 2'],
+    ['a variable that is not set', 'http: { host: "${NOWHERE}" }', 'http.host: expected the environment variable NOWHERE to be set'],
+    ['a variable without end', 'http: { host: "${SECRET" }', 'http.host: expected ${NAME}, or $${ for a plain ${'],
+    ['a malformed name', 'http: { host: "${A-B}" }', 'http.host: expected ${NAME}, or $${ for a plain ${'],
+    ['many at once', 'http: { port: x, docs: 1, host: 2, cors: [1, 2, 3, 4, 5, 6, 7, 8] }\nlog: { level: loud }', 'http.port', 'http.docs', 'http.host', 'http.cors[7]', 'log.level: expected one of fatal, error'],
+  ]
+  for (const [name, yaml, ...expected] of rows) {
+    const faults = faultsOf(yaml)
+    for (const text of expected) t.ok(faults.some(fault => fault.includes(text)), `${name}: ${text}`, { faults })
+    if (name !== 'many at once') t.equal(faults.length, 1, `${name}: one fault`, { faults })
+  }
+})
+
+t.test('a file that is no configuration is refused', async t => {
+  t.strictSame(faultsOf('', '', {}), ['(the file): expected a mapping'])
+  t.strictSame(faultsOf('secrets: []\nissuer: https://a\nstore: { url: "sqlite:x" }', ''), ['secrets: expected a list of at least 1'])
+  t.strictSame(faultsOf('issuer: https://b\n'), ['line 4, column 1: expected valid YAML (duplicate key)'])
+  t.strictSame(faultsOf('log: *nowhere\n'), ['(the file): expected valid YAML (an alias that can\'t be resolved)'])
+  t.strictSame(faultsOf('log: !secret x\n'), ['line 4, column 6: expected valid YAML (tag resolve failed)'])
+  await t.rejects(loadConfig('/nowhere/latchkey.yaml', {}), { name: 'ConfigError', faults: [{ path: '/nowhere/latchkey.yaml', expected: 'a file that can be read (ENOENT)' }] })
+})
+
+t.test('the rules between keys', async t => {
+  const rows: [yaml: string, ...faults: string[]][] = [
+    ['http: { port: 0 }\nmanagement: { port: 0 }'],
+    ['http: { port: 4000 }\nmanagement: { port: 4000 }', 'management.port: expected another port than http.port'],
+    ['http: { trustedProxies: [10.0.0.0/8, "::1", "fd00::/8", 127.0.0.1] }'],
+    ['http: { trustedProxies: [10.0.0.0/33, proxy, 10.0.0.0/8/8, 10.0.0.0/x, "::/129"] }', ...[0, 1, 2, 3, 4].map(index => `http.trustedProxies[${index}]: expected an address or CIDR such as 10.0.0.0/8`)],
+    ['tokens: { accessTtl: 15d }', 'tokens.accessTtl: expected at most refreshIdle (14d)'],
+    ['tokens: { accessTtl: 999ms }', 'tokens.accessTtl: expected at least 1s'],
+    ['tokens: { refreshIdle: 91d }', 'tokens.refreshIdle: expected at most refreshAbsolute (90d)'],
+    ['tokens: { reuseGrace: 500ms }', 'tokens.reuseGrace: expected at least 1s'],
+    ['tokens: { reuseGrace: 1h, refreshIdle: 1h }', 'tokens.refreshIdle: expected more than tokens.reuseGrace (1h)'],
+    ['keys: { publishAhead: 91d }', 'keys.publishAhead: expected at most keys.rotateEvery (90d)'],
+    ['clients: [{ id: a, accessTtl: 15d }, { id: b, refreshIdle: 91d }, { id: c, refreshAbsolute: 1d }]',
+      'clients[0].accessTtl: expected at most refreshIdle (14d)', 'clients[1].refreshIdle: expected at most refreshAbsolute (90d)', 'clients[2].refreshIdle: expected at most refreshAbsolute (1d)'],
+    ['clients: [{ id: a }, { id: b }, { id: a }]', 'clients[2].id: expected another id than those before it'],
+    [`clients: [{ id: a, secrets: ["${HASH}", "${HASH}"] }]`, 'clients[0].secrets[1]: expected another secret than the one before it'],
+    [`clients: [{ id: a, forwardsAddress: true, introspect: any, secrets: ["${HASH}"] }]`],
+    ['clients: [{ id: a, forwardsAddress: true, introspect: any }]',
+      'clients[0].forwardsAddress: expected false, or secrets: anybody can pose as a public client', 'clients[0].introspect: expected own, or secrets: a public client may not introspect'],
+  ]
+  for (const [yaml, ...expected] of rows) t.strictSame(faultsOf(yaml), expected, yaml)
+  const secrets = `issuer: https://a\nstore: { url: "sqlite:x" }\nsecrets: [${SECRET}, ${OTHER_SECRET}, ${SECRET}]`
+  t.strictSame(faultsOf(secrets, ''), ['secrets[2]: expected another secret than those before it'])
+})
+
+t.test('the issuer is https, or http on loopback, and holds no credentials', async t => {
+  const faults = (issuer: string) => faultsOf('', HEAD.replace('https://id.example.com', issuer))
+  for (const good of ['https://id.example.com/tenant', 'http://localhost:3000', 'http://127.0.0.2', 'http://[::1]:3000', 'http://id.localhost']) t.strictSame(faults(good), [], good)
+  for (const bad of ['http://id.example.com', 'http://127.0.0.1.example.com']) t.strictSame(faults(bad), ['issuer: expected an https URL (http only on loopback)'], bad)
+  for (const bad of ['https://a:b@id.example.com', 'https://a@b', 'https://:p@b', 'https://[']) t.strictSame(faults(bad), ['issuer: expected a URL without user and password'], bad)
+})
+
+t.test('no value of the file or the environment is repeated', async t => {
+  const canary = 'canary secret'
+  const rows = [
+    `secrets: ["${canary}"]`, `secrets: "${canary}"`, `store: { url: "${canary}" }`, `clients: [{ id: a, secrets: ["${canary}"] }]`, `clients: ["${canary}"]`,
+    'http: { host: "${CANARY" }', 'log: { level: "${CANARY}" }', `store: "redis://:${canary}@`, `secrets: *${canary}`, `secrets: [!${canary} x]`, `http: { host: "\${${canary}}" }`,
+  ]
+  for (const yaml of rows) {
+    const faults = faultsOf(yaml, '', { CANARY: canary })
+    t.ok(faults.length > 0 && !faults.join().includes('canary'), yaml, { faults })
+  }
+})
+
+t.test('durations are read and written, in the largest unit that fits', async t => {
+  for (const text of ['1ms', '1500ms', '59s', '90m', '12h', '14d']) t.equal(formatDuration(parseDuration(text)), text)
+  t.equal(formatDuration(0.5), '0.5ms')
+  for (const text of ['', '5y', 'soon']) t.throws(() => parseDuration(text), TypeError)
+})
+
+t.test('the schema expects nothing at a place that it does not know', async t => {
+  t.equal(expectedAt(['nowhere', 'at', 'all']), 'nothing')
+  t.equal(expectedKeyAt(['nowhere']), 'nothing')
+  t.strictSame(keysAt(['nowhere']), [])
+})
+
+t.test('the published schema, the table and the example of docs/configuration.md are those of this version', async t => {
+  const file = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
+  const page = file('configuration.md')
+  t.equal(file('config.schema.json'), schemaText(), 'run node scripts/config-schema.ts')
+  t.equal(page, pageText(page), 'run node scripts/config-schema.ts')
+  const [, example = ''] = /```yaml\n([^]*?)```/.exec(page) ?? []
+  t.equal(parseConfig(example, { LATCHKEY_SECRET: SECRET, LATCHKEY_STORE: 'sqlite:x' }).clients.length, 2)
+  t.notMatch(schemaText(), /"expected"|"~/)
+})
