@@ -1,0 +1,71 @@
+// Private keys at rest: AES-256-GCM under a key derived from the configured secrets, so that a leaked store signs nothing.
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { deriveKeys, type DerivedKey } from '../secrets.ts'
+
+const CIPHER = 'aes-256-gcm'
+const IV_BYTES = 12
+const TAG_BYTES = 16
+const VERSION = 'v1'
+
+/** Seals and opens private keys. */
+export interface Sealer {
+  /**
+   * Seals under the first secret.
+   *
+   * @returns `v1.<number of the secret>.<iv>.<ciphertext>.<tag>`, the last three in base64url
+   */
+  seal (kid: string, privateKey: string): string
+  /**
+   * Opens what any of the configured secrets has sealed for this very `kid`.
+   *
+   * @throws Error when none has
+   */
+  open (kid: string, sealed: string): string
+}
+
+/**
+ * Makes the sealer.
+ *
+ * @param secrets base64url, as configured; at least one
+ * @throws TypeError without a secret
+ */
+export function createSealer (secrets: readonly string[]): Sealer {
+  const keys = deriveKeys(secrets, 'private-key')
+  const [first] = keys
+  if (first === undefined) throw new TypeError('no secret to seal signing keys with')
+  return {
+    seal: (kid, privateKey) => seal(first, kid, privateKey),
+    open (kid, sealed) {
+      for (const key of keys) {
+        const opened = tryOpen(key, kid, sealed)
+        if (opened !== undefined) return opened
+      }
+      throw new Error(`cannot open signing key ${kid}: is the secret that sealed it still configured?`)
+    },
+  }
+}
+
+// Bound to its kid: whoever can write to the store can't put one key in another's place.
+function label (kid: string): Buffer {
+  return Buffer.from(`latchkey private key ${kid}`)
+}
+
+function seal ({ number, key }: DerivedKey, kid: string, privateKey: string): string {
+  const iv = randomBytes(IV_BYTES)
+  const cipher = createCipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES }).setAAD(label(kid))
+  const sealed = Buffer.concat([cipher.update(privateKey, 'utf8'), cipher.final()])
+  return [VERSION, number, ...[iv, sealed, cipher.getAuthTag()].map(bytes => bytes.toString('base64url'))].join('.')
+}
+
+// Two secrets may share a number, so a failure only means: try the next one.
+function tryOpen ({ number, key }: DerivedKey, kid: string, sealed: string): string | undefined {
+  const [version, sealedUnder, ...parts] = sealed.split('.')
+  const [iv, text, tag] = parts.map(part => Buffer.from(part, 'base64url'))
+  if (version !== VERSION || sealedUnder !== String(number) || iv === undefined || text === undefined || tag === undefined) return undefined
+  try {
+    const decipher = createDecipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES }).setAAD(label(kid)).setAuthTag(tag)
+    return Buffer.concat([decipher.update(text), decipher.final()]).toString('utf8')
+  } catch {
+    return undefined
+  }
+}
