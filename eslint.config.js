@@ -5,6 +5,8 @@ export default [
   {
     files: ['src/**/*.ts'],
     rules: {
+      // A schema and the type derived from it share their name.
+      '@typescript-eslint/no-redeclare': 'off',
       'max-lines': ['error', { max: 250 }],
       'no-console': 'error',
       'no-restricted-properties': ['error', { object: 'Date', property: 'now', message: 'Take a Clock as an argument (src/clock.ts).' }],

@@ -1,0 +1,147 @@
+// The server, wired in one visible list: plugins, then routes. It never listens; main.ts and the tests call this same function.
+import cors from '@fastify/cors'
+import helmet from '@fastify/helmet'
+import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
+import fastify, { LogController, type FastifyInstance } from 'fastify'
+import type { ClientRegistry } from './clients/registry.ts'
+import type { Clock } from './clock.ts'
+import type { Emit } from './events.ts'
+import type { Grant } from './grants/grant.ts'
+import { createIssue, type TokenPolicy } from './grants/issue.ts'
+import { createPasswordGrant } from './grants/password.ts'
+import { createRefreshGrant } from './grants/refresh-token.ts'
+import { registerAddressLimit } from './http/address-limit.ts'
+import { createClientOf } from './http/client.ts'
+import { docsRoutes, registerOpenApi } from './http/docs.ts'
+import { sendFrameworkError, setErrorHandlers } from './http/error-handler.ts'
+import { introspectRoute } from './http/introspect.ts'
+import { metadataRoutes } from './http/metadata.ts'
+import { revokeRoute } from './http/revoke.ts'
+import { tokenRoute } from './http/token.ts'
+import { userinfoRoute } from './http/userinfo.ts'
+import { registerVerifier } from './http/verify-access-token.ts'
+import type { KeyRing } from './keys/ring.ts'
+import { createAudit } from './observe/audit.ts'
+import { logOptions, observeRequests } from './observe/log.ts'
+import type { Metrics } from './observe/metrics.ts'
+import type { Store } from './stores/ports.ts'
+import { createAccessTokenSigner, type AccessTokenType } from './tokens/access-token.ts'
+import { createRefreshTokenCodec } from './tokens/refresh-token.ts'
+import { createAccounts } from './users/accounts.ts'
+import type { PasswordHasher } from './users/passwords.ts'
+
+const BODY_LIMIT = 16 * 1024
+const HEADERS_TIMEOUT_MS = 10_000
+
+/** What the server reads while it runs; each call gives the values of now. */
+export interface LiveSettings {
+  readonly policy: () => TokenPolicy
+  readonly addressLimit: () => { readonly max: number, readonly window: number }
+  readonly typOf: (audience: string) => AccessTokenType
+  readonly minPasswordLength: () => number
+}
+
+/** What the server is built of. */
+export interface AppDependencies {
+  readonly issuer: string
+  readonly secrets: readonly string[]
+  readonly http: {
+    readonly trustedProxies: readonly string[]
+    readonly cors: readonly string[]
+    readonly docs: boolean
+    /** Milliseconds. */
+    readonly requestTimeout: number
+  }
+  readonly logLevel: string
+  /** Where log lines go; undefined: standard output. */
+  readonly logStream?: { write (line: string): void }
+  readonly version: string
+  readonly clients: ClientRegistry
+  readonly live: LiveSettings
+  readonly store: Store
+  /** An ioredis client for shared rate limits; undefined where the store isn't Redis. */
+  readonly rateLimitClient: unknown
+  readonly keys: KeyRing
+  readonly hasher: PasswordHasher
+  readonly metrics: Metrics
+  readonly clock: Clock
+}
+
+/** Builds the public server; it doesn't listen. */
+export async function buildApp (deps: AppDependencies): Promise<FastifyInstance> {
+  const { issuer, clients, live, store, keys, clock, http, metrics } = deps
+  const app = createServer(deps)
+  const audit = createAudit(app.log)
+  const emit: Emit = event => { metrics.emit(event); audit(event) }
+
+  setErrorHandlers(app)
+  observeRequests(app, metrics)
+  closeConnectionsWhenStopping(app)
+  await app.register(helmet, HELMET)
+  await app.register(cors, { delegator: (request, done) => { done(null, { origin: corsOrigin(request.url ?? '', http.cors), maxAge: 600 }) } })
+  if (http.docs) await registerOpenApi(app, deps)
+
+  const refreshTokens = createRefreshTokenCodec(deps)
+  const issue = createIssue({ issuer, sign: createAccessTokenSigner(() => keys.signingKey()), refreshTokens, policy: live.policy, typOf: live.typOf, clock })
+  const accounts = createAccounts({ users: store.users, hasher: deps.hasher, emit, minLength: live.minPasswordLength })
+  const grants = new Map<string, Grant>([
+    ['password', createPasswordGrant({ issuer, accounts, families: store.families, issue, policy: live.policy, emit })],
+    ['refresh_token', createRefreshGrant({ issuer, families: store.families, refreshTokens, issue, policy: live.policy, emit })],
+  ])
+  const clientOf = createClientOf({ clients, emit })
+  const verify = await registerVerifier(app, { issuer, keys, knowsAudience: clients.knowsAudience, clock })
+  const limits = await registerAddressLimit(app, { limit: live.addressLimit, redis: deps.rateLimitClient, clientOf })
+
+  app.register(tokenRoute, { clientOf, grants, limit: limits.all })
+  app.register(introspectRoute, { issuer, clientOf, limit: limits.strangers, verify, refreshTokens, store, policy: live.policy, emit })
+  app.register(revokeRoute, { clientOf, limit: limits.strangers, verify, refreshTokens, store, emit })
+  app.register(userinfoRoute, { verify, accessTokens: store.accessTokens })
+  app.register(metadataRoutes, { issuer, published: () => keys.published(), scopes: () => clients.scopes(), docs: http.docs })
+  if (http.docs) app.register(docsRoutes)
+  return app
+}
+
+function createServer ({ http, logLevel, logStream }: AppDependencies): FastifyInstance {
+  const app: FastifyInstance = fastify({
+    logger: { ...logOptions(logLevel), ...(logStream !== undefined && { stream: logStream }) },
+    logController: new LogController({ disableRequestLogging: true }),
+    requestIdHeader: false,
+    trustProxy: http.trustedProxies.length > 0 ? [...http.trustedProxies] : false,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: http.requestTimeout,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    frameworkErrors: sendFrameworkError,
+  })
+  app.server.headersTimeout = HEADERS_TIMEOUT_MS
+  app.setValidatorCompiler(TypeBoxValidatorCompiler)
+  return app
+}
+
+// A keep-alive connection would hold up the stop for as long as its client likes.
+function closeConnectionsWhenStopping (app: FastifyInstance): void {
+  let stopping = false
+  app.addHook('preClose', async () => { stopping = true })
+  app.addHook('onSend', async (_request, reply) => {
+    if (stopping) reply.header('connection', 'close')
+  })
+}
+
+// An API's answers are no pages; /docs sets its own policy.
+const HELMET = {
+  contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+  crossOriginResourcePolicy: false,
+  crossOriginEmbedderPolicy: false,
+  crossOriginOpenerPolicy: false,
+  originAgentCluster: false,
+  xDownloadOptions: false,
+  xPermittedCrossDomainPolicies: false,
+  xDnsPrefetchControl: false,
+  xXssProtection: false,
+} as const
+
+// Keys and metadata are for everybody; the endpoints for the configured origins.
+function corsOrigin (url: string, origins: readonly string[]): string | string[] | false {
+  if (url.includes('/.well-known/') || origins.includes('*')) return '*'
+  return origins.length > 0 ? [...origins] : false
+}

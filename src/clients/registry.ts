@@ -1,0 +1,77 @@
+// The registered clients, as the configuration gives them; replaced as a whole when it is reloaded.
+
+/** An application that asks for tokens or about them. */
+export interface Client {
+  readonly id: string
+  /** SHA-256 of each secret; none: a public client. */
+  readonly secretHashes: readonly Buffer[]
+  readonly grants: readonly string[]
+  readonly scopes: readonly string[]
+  readonly audience: readonly string[]
+  readonly introspect: 'own' | 'any'
+  readonly forwardsAddress: boolean
+  readonly lateRetry: 'burn' | 'refuse'
+  /** Milliseconds; undefined: the server's own. */
+  readonly accessTtl: number | undefined
+  readonly refreshIdle: number | undefined
+  readonly refreshAbsolute: number | undefined
+}
+
+/** A client as the configuration writes it. */
+export interface ClientSettings extends Omit<Client, 'secretHashes' | 'accessTtl' | 'refreshIdle' | 'refreshAbsolute'> {
+  /** `sha256:` and 43 characters of base64url each. */
+  readonly secrets: readonly string[]
+  readonly accessTtl?: number
+  readonly refreshIdle?: number
+  readonly refreshAbsolute?: number
+}
+
+/** Where clients are looked up. */
+export interface ClientRegistry {
+  find (id: string): Client | undefined
+  /** Whether `audience` is one that some client may get tokens for. */
+  knowsAudience (audience: string): boolean
+  /** Every scope that some client may ask for. */
+  scopes (): readonly string[]
+  /** Puts another set of clients in place of this one. */
+  replace (settings: readonly ClientSettings[]): void
+}
+
+/** Makes a registry of the configured clients. */
+export function createClientRegistry (settings: readonly ClientSettings[]): ClientRegistry {
+  let clients = index(settings)
+  let audiences = allAudiences(settings)
+  let scopes = allScopes(settings)
+  return {
+    find: id => clients.get(id),
+    knowsAudience: audience => audiences.has(audience),
+    scopes: () => scopes,
+    replace (next) {
+      clients = index(next)
+      audiences = allAudiences(next)
+      scopes = allScopes(next)
+    },
+  }
+}
+
+function index (settings: readonly ClientSettings[]): Map<string, Client> {
+  return new Map(settings.map(client => [client.id, toClient(client)]))
+}
+
+function allAudiences (settings: readonly ClientSettings[]): Set<string> {
+  return new Set(settings.flatMap(client => client.audience))
+}
+
+function allScopes (settings: readonly ClientSettings[]): string[] {
+  return [...new Set(settings.flatMap(client => client.scopes))].sort()
+}
+
+function toClient ({ secrets, ...settings }: ClientSettings): Client {
+  return {
+    ...settings,
+    accessTtl: settings.accessTtl,
+    refreshIdle: settings.refreshIdle,
+    refreshAbsolute: settings.refreshAbsolute,
+    secretHashes: secrets.map(line => Buffer.from(line.slice('sha256:'.length), 'base64url')),
+  }
+}

@@ -1,0 +1,44 @@
+// What a grant is: given a client that was authenticated and may use it, it turns parameters into tokens.
+import type { Client } from '../clients/registry.ts'
+import { invalidRequest } from '../oauth/errors.ts'
+import type { Form } from '../oauth/form.ts'
+
+/** A request to the token endpoint whose client is known and allowed to make it. */
+export interface GrantRequest {
+  readonly client: Client
+  readonly params: Form
+}
+
+/** RFC 6749 §5.1. */
+export interface TokenResponse {
+  readonly access_token: string
+  readonly token_type: 'Bearer'
+  /** Seconds. */
+  readonly expires_in: number
+  readonly refresh_token?: string
+  readonly scope?: string
+}
+
+/**
+ * One grant type.
+ *
+ * @throws OAuthError when the request is refused; StoreUnavailable when nobody can say
+ */
+export type Grant = (request: GrantRequest) => Promise<TokenResponse>
+
+/**
+ * The value of a parameter that must be there.
+ *
+ * @throws OAuthError invalid_request when it is missing or empty
+ */
+export function required (params: Form, name: string): string {
+  const value = params[name]
+  if (typeof value !== 'string') throw invalidRequest(`the parameter ${name} is missing`)
+  return value
+}
+
+/** The value of a parameter that may be missing. */
+export function optional (params: Form, name: string): string | undefined {
+  const value = params[name]
+  return typeof value === 'string' ? value : undefined
+}

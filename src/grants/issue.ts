@@ -1,0 +1,88 @@
+// The one place that mints a pair of tokens.
+import { randomUUID } from 'node:crypto'
+import type { Client } from '../clients/registry.ts'
+import type { Clock } from '../clock.ts'
+import { formatScope } from '../oauth/scope.ts'
+import type { Family, User } from '../stores/ports.ts'
+import type { AccessTokenClaims, AccessTokenType, SignAccessToken } from '../tokens/access-token.ts'
+import type { RefreshTokenCodec } from '../tokens/refresh-token.ts'
+import type { TokenResponse } from './grant.ts'
+
+/** Lifetimes as configured now; milliseconds. */
+export interface TokenPolicy {
+  readonly accessTtl: number
+  readonly refreshIdle: number
+  readonly refreshAbsolute: number
+  readonly reuseGrace: number
+}
+
+/** What is issued: the tokens of one generation of a family. */
+export interface Issue {
+  readonly client: Client
+  readonly family: Family
+  /** The family's secret id. */
+  readonly familyId: Buffer
+  readonly generation: number
+  readonly user: User
+  readonly scope: readonly string[]
+  readonly audience: readonly string[]
+}
+
+/** Mints an access token and, where the client may refresh, the refresh token of that generation. */
+export type IssueTokens = (issue: Issue) => TokenResponse
+
+export interface IssueDependencies {
+  readonly issuer: string
+  readonly sign: SignAccessToken
+  readonly refreshTokens: RefreshTokenCodec
+  readonly policy: () => TokenPolicy
+  /** The header type that an audience wants. */
+  readonly typOf: (audience: string) => AccessTokenType
+  readonly clock: Clock
+}
+
+/** Makes the minter. */
+export function createIssue ({ issuer, sign, refreshTokens, policy, typOf, clock }: IssueDependencies): IssueTokens {
+  return issue => {
+    const iat = Math.floor(clock() / 1000)
+    const ttl = issue.client.accessTtl ?? policy().accessTtl
+    const claims = claimsOf(issue, { iss: issuer, iat, exp: expiry(iat, ttl, issue.family) })
+    const typ = issue.audience.some(audience => typOf(audience) === 'JWT') ? 'JWT' : 'at+jwt'
+    return {
+      access_token: sign(claims, typ),
+      token_type: 'Bearer',
+      expires_in: claims.exp - iat,
+      ...(mayRefresh(issue.client) && { refresh_token: refreshTokens.encode({ ...issue, userTag: issue.family.userTag }) }),
+      ...(claims.scope !== undefined && { scope: claims.scope }),
+    }
+  }
+}
+
+/** Whether the client is given refresh tokens. */
+export function mayRefresh (client: Client): boolean {
+  return client.grants.includes('refresh_token')
+}
+
+// No access token outlives its family, so a family that is gone speaks for its tokens.
+function expiry (iat: number, ttlMs: number, family: Family): number {
+  return Math.min(iat + Math.floor(ttlMs / 1000), Math.floor(Math.min(family.idleUntil, family.endsAt) / 1000))
+}
+
+// RFC 9068 §2.2.
+function claimsOf (issue: Issue, { iss, iat, exp }: { iss: string, iat: number, exp: number }): AccessTokenClaims {
+  const { client, family, user, scope, audience } = issue
+  const [first, ...others] = audience
+  return {
+    iss,
+    sub: user.sub,
+    aud: others.length === 0 && first !== undefined ? first : [...audience],
+    client_id: client.id,
+    iat,
+    exp,
+    jti: randomUUID(),
+    sid: family.sid,
+    ...(scope.length > 0 && { scope: formatScope(scope) }),
+    auth_time: Math.floor(family.startedAt / 1000),
+    ...(user.roles.length > 0 && { roles: [...user.roles] }),
+  }
+}

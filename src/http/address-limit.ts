@@ -1,0 +1,62 @@
+// The rate limit per address (DESIGN §2): counted before credentials are looked at, in Redis where the store is Redis.
+import { isIP } from 'node:net'
+import rateLimit from '@fastify/rate-limit'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { isConfidential } from '../clients/authenticate.ts'
+import { OAuthError, slowDown } from '../oauth/errors.ts'
+import { StoreUnavailable } from '../stores/ports.ts'
+import type { ClientOf } from './client.ts'
+
+const NAMESPACE = 'lk:rate:'
+const FORWARDED_FOR = 'latchkey-forwarded-for'
+
+export interface AddressLimitOptions {
+  /** Requests per window, and the window in milliseconds, as configured now. */
+  readonly limit: () => { readonly max: number, readonly window: number }
+  /** An ioredis client where the counts are shared; undefined: they are this process's own. */
+  readonly redis: unknown
+  readonly clientOf: ClientOf
+}
+
+/** A hook that counts the request and refuses it with `slow_down` when its address made too many. */
+export type AddressLimit = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+
+/** Registers the limiter; `all` counts every request, `strangers` leaves out clients that proved who they are by a secret. */
+export async function registerAddressLimit (app: FastifyInstance, { limit, redis, clientOf }: AddressLimitOptions) {
+  await app.register(rateLimit, { global: false, nameSpace: NAMESPACE, ...(redis !== undefined && { redis }) })
+  const count = app.createRateLimit({
+    max: () => limit().max,
+    timeWindow: () => limit().window,
+    keyGenerator: request => rateLimit.normalizeIP(addressOf(request, clientOf)),
+  })
+
+  const all: AddressLimit = async (request, reply) => {
+    const counted = await count(request).catch(cause => { throw new StoreUnavailable(cause) })
+    if (counted.isAllowed) return
+    reply.headers({ 'ratelimit-limit': counted.max, 'ratelimit-remaining': counted.remaining, 'ratelimit-reset': counted.ttlInSeconds })
+    if (counted.isExceeded) throw slowDown(Math.max(1, counted.ttlInSeconds))
+  }
+  const strangers: AddressLimit = async (request, reply) => {
+    const client = attempt(clientOf, request)
+    if (client === undefined || !isConfidential(client)) await all(request, reply)
+  }
+  return { all, strangers }
+}
+
+// Only a confidential client that is trusted with it may speak of another address than its own.
+function addressOf (request: FastifyRequest, clientOf: ClientOf): string {
+  const forwarded = request.headers[FORWARDED_FOR]
+  if (typeof forwarded !== 'string' || isIP(forwarded) === 0) return request.ip
+  const client = attempt(clientOf, request)
+  return client?.forwardsAddress === true && isConfidential(client) ? forwarded : request.ip
+}
+
+// The endpoint itself refuses the client; here it only counts as nobody.
+function attempt (clientOf: ClientOf, request: FastifyRequest) {
+  try {
+    return clientOf(request)
+  } catch (error) {
+    if (error instanceof OAuthError) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,30 @@
+// GET /openapi.json and GET /docs: generated from the route schemas, so that they can't disagree with the server.
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
+
+/** Collects the routes that are registered after it. */
+export async function registerOpenApi (app: FastifyInstance, { version }: { version: string }): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Latchkey', description: 'An OAuth 2.0 token server for first-party apps.', version, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+      components: {
+        securitySchemes: {
+          user: { type: 'oauth2', description: 'A user\'s access token.', flows: { password: { tokenUrl: 'token', refreshUrl: 'token', scopes: {} } } },
+          client: { type: 'http', scheme: 'basic', description: 'A client\'s id and secret.' },
+        },
+      },
+    },
+  })
+}
+
+/** Serves the document and the page. */
+export async function docsRoutes (app: FastifyInstance): Promise<void> {
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { validatorUrl: null, persistAuthorization: false },
+    staticCSP: false,
+  })
+}

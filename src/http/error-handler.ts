@@ -1,0 +1,63 @@
+// The one door through which errors leave: every refusal becomes an RFC 6749 §5.2 object, every fault of ours a 500 or 503 that tells nothing.
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { OAuthError, temporarilyUnavailable } from '../oauth/errors.ts'
+import { StoreUnavailable } from '../stores/ports.ts'
+
+const METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'] as const
+
+/** Descriptions for what Fastify itself refuses. */
+const REFUSALS: Readonly<Record<number, string>> = {
+  400: 'the request is malformed',
+  404: 'there is nothing at this path',
+  405: 'the method is not allowed at this path',
+  408: 'the request took too long',
+  413: 'the request is too large',
+  414: 'the URL is too long',
+  415: 'the content type must be application/x-www-form-urlencoded',
+  431: 'the headers are too large',
+}
+
+/** Sets the handlers for errors, unknown paths and wrong methods. */
+export function setErrorHandlers (app: FastifyInstance): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    send(toOAuthError(error, request), request, reply)
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? '/'
+    const allowed = METHODS.filter(method => app.hasRoute({ method, url: path }))
+    send(allowed.length > 0 ? refused(405, { allow: allowed.join(', ') }) : refused(404), request, reply)
+  })
+}
+
+/**
+ * Answers an error that arose before routing, such as a URL that can't be decoded.
+ */
+export function sendFrameworkError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  send(toOAuthError(error, request), request, reply)
+}
+
+function toOAuthError (error: FastifyError, request: FastifyRequest): OAuthError {
+  if (error instanceof OAuthError) return error
+  if (error instanceof StoreUnavailable) {
+    request.log.error({ err: error.cause }, 'the store is unavailable')
+    return temporarilyUnavailable('store_unavailable')
+  }
+  const { statusCode } = error
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return refused(statusCode)
+  request.log.error({ err: error }, 'a fault of ours')
+  return new OAuthError(500, 'server_error', 'the server met an unexpected condition', 'fault')
+}
+
+function refused (status: number, headers: Record<string, string> = {}): OAuthError {
+  const code = status === 404 ? 'not_found' : 'invalid_request'
+  return new OAuthError(status, code, REFUSALS[status] ?? 'the request is refused', `http_${status}`, headers)
+}
+
+function send (error: OAuthError, request: FastifyRequest, reply: FastifyReply): void {
+  request.log.info({ reason: error.reason, status: error.status }, 'refused')
+  reply
+    .code(error.status)
+    .headers({ ...error.headers, 'cache-control': 'no-store' })
+    .type('application/json; charset=utf-8')
+    .send(JSON.stringify({ error: error.code, error_description: error.message }))
+}

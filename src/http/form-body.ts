@@ -1,0 +1,12 @@
+// Form-encoded bodies, and no others, for the endpoints that take parameters.
+import type { FastifyInstance } from 'fastify'
+import { parseForm } from '../oauth/form.ts'
+
+/** The only content type; parameters such as a charset may follow. */
+export const FORM = 'application/x-www-form-urlencoded'
+
+/** Lets this scope take form-encoded bodies only: anything else is answered 415. */
+export function takeFormsOnly (app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(FORM, { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => parseForm(body))
+}

@@ -1,0 +1,120 @@
+// POST /introspect (RFC 7662): tells a confidential client whether a token lives. One round trip to the store, none for a forged token.
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Type, type Static } from 'typebox'
+import { isConfidential } from '../clients/authenticate.ts'
+import type { Client } from '../clients/registry.ts'
+import type { Emit } from '../events.ts'
+import { required } from '../grants/grant.ts'
+import { userTag } from '../ids.ts'
+import { invalidClient } from '../oauth/errors.ts'
+import type { Store } from '../stores/ports.ts'
+import { audiencesOf } from '../tokens/access-token.ts'
+import { looksLikeRefreshToken, type RefreshTokenCodec } from '../tokens/refresh-token.ts'
+import type { AddressLimit } from './address-limit.ts'
+import { formOf, type ClientOf } from './client.ts'
+import { takeFormsOnly } from './form-body.ts'
+import { errors, formBody, FORM_ENDPOINT } from './schemas.ts'
+import type { VerifyAccessToken } from './verify-access-token.ts'
+
+const IntrospectBody = formBody({
+  token: Type.Optional(Type.String({ description: 'An access token or a refresh token.' })),
+  token_type_hint: Type.Optional(Type.String({ description: 'Ignored: the token tells.' })),
+})
+
+const IntrospectResponse = Type.Object({
+  active: Type.Boolean(),
+  scope: Type.Optional(Type.String()),
+  client_id: Type.Optional(Type.String()),
+  username: Type.Optional(Type.String()),
+  token_type: Type.Optional(Type.String()),
+  exp: Type.Optional(Type.Integer()),
+  iat: Type.Optional(Type.Integer()),
+  sub: Type.Optional(Type.String()),
+  aud: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
+  iss: Type.Optional(Type.String()),
+  jti: Type.Optional(Type.String()),
+  sid: Type.Optional(Type.String()),
+  auth_time: Type.Optional(Type.Integer()),
+  roles: Type.Optional(Type.Array(Type.String())),
+}, { title: 'IntrospectionResponse' })
+type IntrospectResponse = Static<typeof IntrospectResponse>
+
+export interface IntrospectRouteOptions {
+  readonly issuer: string
+  readonly clientOf: ClientOf
+  readonly limit: AddressLimit
+  readonly verify: VerifyAccessToken
+  readonly refreshTokens: RefreshTokenCodec
+  readonly store: Pick<Store, 'families' | 'accessTokens'>
+  readonly policy: () => { readonly reuseGrace: number }
+  readonly emit: Emit
+}
+
+type Finding = { readonly response: IntrospectResponse, readonly reason: string }
+
+/** The introspection endpoint. */
+export async function introspectRoute (app: FastifyInstance, options: IntrospectRouteOptions): Promise<void> {
+  const { clientOf, limit, emit } = options
+  takeFormsOnly(app)
+
+  app.post('/introspect', {
+    preHandler: limit,
+    schema: {
+      ...FORM_ENDPOINT,
+      summary: 'Tell whether a token is active',
+      operationId: 'introspect',
+      security: [{ client: [] }],
+      body: IntrospectBody,
+      response: { 200: IntrospectResponse, ...errors(400, 401, 429, 503) },
+    },
+  }, async (request, reply) => {
+    const client = clientOf(request)
+    if (!isConfidential(client)) throw invalidClient('client_public', true)
+    const token = required(formOf(request), 'token')
+    const { response, reason } = looksLikeRefreshToken(token)
+      ? await introspectRefreshToken(token, client, options)
+      : await introspectAccessToken(request, token, client, options)
+    emit({ type: 'introspected', clientId: client.id, active: response.active, reason })
+    reply.header('cache-control', 'no-store')
+    return response
+  })
+}
+
+// RFC 7662 §2.2: nothing but this is told of a token that is dead, unknown or none of the caller's business.
+function inactive (reason: string): Finding {
+  return { response: { active: false }, reason }
+}
+
+async function introspectAccessToken (request: FastifyRequest, token: string, client: Client, { verify, store }: IntrospectRouteOptions): Promise<Finding> {
+  const claims = await verify(request, token)
+  if (claims === undefined) return inactive('token_invalid')
+  if (!concerns(client, claims.client_id, audiencesOf(claims))) return inactive('token_foreign')
+  const outcome = await store.accessTokens.check({ userTag: userTag(claims.sub), sid: claims.sid, jti: claims.jti })
+  if (outcome.kind === 'refused') return inactive(outcome.reason)
+  return { response: { active: true, token_type: 'Bearer', username: outcome.user.name, ...claims }, reason: 'active' }
+}
+
+async function introspectRefreshToken (token: string, client: Client, { issuer, refreshTokens, store, policy }: IntrospectRouteOptions): Promise<Finding> {
+  const read = refreshTokens.decode(token)
+  if (read === undefined) return inactive('token_invalid')
+  const outcome = await store.families.peek({ ...read, reuseGraceMs: policy().reuseGrace })
+  if (outcome.kind === 'refused') return inactive(outcome.reason)
+  const { family, user } = outcome
+  if (!concerns(client, family.clientId, [])) return inactive('token_foreign')
+  const response = {
+    active: true,
+    ...(family.scope !== '' && { scope: family.scope }),
+    client_id: family.clientId,
+    username: user.name,
+    exp: Math.floor(Math.min(family.idleUntil, family.endsAt) / 1000),
+    iss: issuer,
+    sub: user.sub,
+    sid: family.sid,
+    auth_time: Math.floor(family.startedAt / 1000),
+  }
+  return { response, reason: 'active' }
+}
+
+function concerns (client: Client, issuedTo: string, audiences: readonly string[]): boolean {
+  return client.introspect === 'any' || client.id === issuedTo || audiences.some(audience => client.audience.includes(audience))
+}

@@ -1,0 +1,29 @@
+// The management listener: probes (Kubernetes' names) and metrics. Never on the public port.
+import fastify, { type FastifyInstance } from 'fastify'
+import { setErrorHandlers } from './error-handler.ts'
+
+export interface ManagementOptions {
+  /** Whether the server may be sent requests: it has its configuration and keys, reached the store once and isn't draining. */
+  readonly isReady: () => boolean
+  /** Whether the store takes writes now; told, but no reason to be unready (DESIGN §2). */
+  readonly storeWorks: () => boolean
+  /** The metrics in Prometheus' text format. */
+  readonly metrics: () => Promise<string>
+}
+
+/** Builds the management server; never listens. */
+export function buildManagement ({ isReady, storeWorks, metrics }: ManagementOptions): FastifyInstance {
+  const app = fastify({ logger: false })
+  setErrorHandlers(app)
+  app.get('/livez', async () => ({ status: 'ok' }))
+  app.get('/readyz', async (_request, reply) => {
+    const ready = isReady()
+    reply.code(ready ? 200 : 503)
+    return { status: ready ? 'ready' : 'not ready', store: storeWorks() ? 'ok' : 'failing' }
+  })
+  app.get('/metrics', async (_request, reply) => {
+    reply.type('text/plain; version=0.0.4; charset=utf-8')
+    return await metrics()
+  })
+  return app
+}

@@ -1,0 +1,62 @@
+// What verifiers and clients fetch: the keys (RFC 7517) and the metadata (RFC 8414). From memory; never behind the store.
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+
+/** How long a copy of the keys may be kept, in seconds; the ring publishes keys days before they sign. */
+const JWKS_MAX_AGE = 300
+const METADATA_MAX_AGE = 3600
+
+export interface MetadataRouteOptions {
+  readonly issuer: string
+  readonly published: () => readonly object[]
+  readonly scopes: () => readonly string[]
+  readonly docs: boolean
+}
+
+/** JWKS and metadata, at the root and, where the issuer has a path, at both forms that RFC 8414 §3.1 and OIDC Discovery §4 give its URL. */
+export async function metadataRoutes (app: FastifyInstance, { issuer, published, scopes, docs }: MetadataRouteOptions): Promise<void> {
+  const path = new URL(issuer).pathname.replace(/\/$/, '')
+
+  for (const url of unique(['/.well-known/jwks.json', `${path}/.well-known/jwks.json`])) {
+    app.get(url, { schema: { hide: url !== '/.well-known/jwks.json', tags: ['Discovery'], summary: 'The public keys', operationId: 'jwks', response: { 200: Type.Unsafe({ type: 'object', additionalProperties: true, title: 'JWKS' }) } } }, async (_request, reply) => {
+      reply.header('cache-control', `public, max-age=${JWKS_MAX_AGE}`)
+      return { keys: published() }
+    })
+  }
+
+  for (const name of ['oauth-authorization-server', 'openid-configuration']) {
+    for (const url of unique([`/.well-known/${name}`, `/.well-known/${name}${path}`, `${path}/.well-known/${name}`])) {
+      app.get(url, { schema: { hide: url !== `/.well-known/${name}`, tags: ['Discovery'], summary: 'The server\'s metadata', operationId: name, response: { 200: Type.Unsafe({ type: 'object', additionalProperties: true, title: 'Metadata' }) } } }, async (_request, reply) => {
+        reply.header('cache-control', `public, max-age=${METADATA_MAX_AGE}`)
+        return metadata(issuer, scopes(), docs)
+      })
+    }
+  }
+}
+
+// RFC 8414 §2. `response_types_supported` is required there; without an authorization endpoint there are none.
+function metadata (issuer: string, scopes: readonly string[], docs: boolean) {
+  const base = issuer.replace(/\/$/, '')
+  const methods = ['client_secret_basic', 'client_secret_post']
+  return {
+    issuer,
+    token_endpoint: `${base}/token`,
+    jwks_uri: `${base}/.well-known/jwks.json`,
+    introspection_endpoint: `${base}/introspect`,
+    revocation_endpoint: `${base}/revoke`,
+    userinfo_endpoint: `${base}/userinfo`,
+    grant_types_supported: ['password', 'refresh_token'],
+    response_types_supported: [],
+    token_endpoint_auth_methods_supported: [...methods, 'none'],
+    introspection_endpoint_auth_methods_supported: methods,
+    revocation_endpoint_auth_methods_supported: [...methods, 'none'],
+    scopes_supported: scopes,
+    subject_types_supported: ['public'],
+    claims_supported: ['sub', 'preferred_username', 'roles'],
+    ...(docs && { service_documentation: `${base}/docs` }),
+  }
+}
+
+function unique (urls: string[]): string[] {
+  return [...new Set(urls)]
+}

@@ -1,0 +1,78 @@
+// POST /revoke (RFC 7009): a refresh token ends its family, an access token goes on the revocation list.
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { Client } from '../clients/registry.ts'
+import type { Emit } from '../events.ts'
+import { required } from '../grants/grant.ts'
+import { userTag } from '../ids.ts'
+import { invalidGrant } from '../oauth/errors.ts'
+import type { Store } from '../stores/ports.ts'
+import { looksLikeRefreshToken, type RefreshTokenCodec } from '../tokens/refresh-token.ts'
+import type { AddressLimit } from './address-limit.ts'
+import { formOf, type ClientOf } from './client.ts'
+import { takeFormsOnly } from './form-body.ts'
+import { errors, formBody, FORM_ENDPOINT } from './schemas.ts'
+import type { VerifyAccessToken } from './verify-access-token.ts'
+
+const RevokeBody = formBody({
+  token: Type.Optional(Type.String({ description: 'An access token or a refresh token.' })),
+  token_type_hint: Type.Optional(Type.String({ description: 'Ignored: the token tells.' })),
+})
+
+export interface RevokeRouteOptions {
+  readonly clientOf: ClientOf
+  readonly limit: AddressLimit
+  readonly verify: VerifyAccessToken
+  readonly refreshTokens: RefreshTokenCodec
+  readonly store: Pick<Store, 'families' | 'accessTokens'>
+  readonly emit: Emit
+}
+
+/** The revocation endpoint. */
+export async function revokeRoute (app: FastifyInstance, options: RevokeRouteOptions): Promise<void> {
+  const { clientOf, limit } = options
+  takeFormsOnly(app)
+
+  app.post('/revoke', {
+    preHandler: limit,
+    schema: {
+      ...FORM_ENDPOINT,
+      summary: 'Revoke a token',
+      operationId: 'revoke',
+      security: [{ client: [] }, {}],
+      body: RevokeBody,
+      response: { 200: Type.Object({}, { title: 'Revoked' }), ...errors(400, 401, 429, 503) },
+    },
+  }, async (request, reply) => {
+    const client = clientOf(request)
+    const token = required(formOf(request), 'token')
+    if (looksLikeRefreshToken(token)) await revokeRefreshToken(token, client, options)
+    else await revokeAccessToken(request, token, client, options)
+    reply.header('cache-control', 'no-store')
+    return {}
+  })
+}
+
+// A token that is unknown, expired or none at all is answered 200: it is as dead as was asked for (RFC 7009 §2.2).
+async function revokeRefreshToken (token: string, client: Client, { refreshTokens, store, emit }: RevokeRouteOptions): Promise<void> {
+  const read = refreshTokens.decode(token)
+  if (read === undefined) return
+  const { sid } = read
+  const outcome = await store.families.end({ userTag: read.userTag, sid, clientId: client.id })
+  if (outcome === 'client_mismatch') throw foreign(client, sid, emit)
+  if (outcome === 'ended') emit({ type: 'token.revoked', clientId: client.id, kind: 'refresh_token', sid })
+}
+
+async function revokeAccessToken (request: FastifyRequest, token: string, client: Client, { verify, store, emit }: RevokeRouteOptions): Promise<void> {
+  const claims = await verify(request, token)
+  if (claims === undefined) return
+  const { sid, jti } = claims
+  if (claims.client_id !== client.id) throw foreign(client, sid, emit)
+  await store.accessTokens.revoke({ userTag: userTag(claims.sub), sid, jti, expiresAt: claims.exp * 1000 })
+  emit({ type: 'token.revoked', clientId: client.id, kind: 'access_token', sid })
+}
+
+function foreign (client: Client, sid: string, emit: Emit) {
+  emit({ type: 'revocation.refused', clientId: client.id, reason: 'client_mismatch', sid })
+  return invalidGrant('client_mismatch')
+}

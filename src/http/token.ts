@@ -1,0 +1,59 @@
+// POST /token (RFC 6749 §3.2): authenticate the client, check that it may use the grant, run the grant, write the answer.
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import { required, type Grant } from '../grants/grant.ts'
+import { unauthorizedClient, unsupportedGrantType } from '../oauth/errors.ts'
+import type { AddressLimit } from './address-limit.ts'
+import { formOf, type ClientOf } from './client.ts'
+import { takeFormsOnly } from './form-body.ts'
+import { errors, formBody, FORM_ENDPOINT } from './schemas.ts'
+
+const TokenBody = formBody({
+  grant_type: Type.Optional(Type.String({ description: 'password or refresh_token' })),
+  username: Type.Optional(Type.String({ description: 'With the password grant: the user\'s name.' })),
+  password: Type.Optional(Type.String({ format: 'password', description: 'With the password grant: the user\'s password.' })),
+  refresh_token: Type.Optional(Type.String({ description: 'With the refresh_token grant: the token to exchange.' })),
+  scope: Type.Optional(Type.String({ description: 'Space-separated; at most what the client may ask for.' })),
+  resource: Type.Optional(Type.Array(Type.String(), { description: 'The audiences that the token is for (RFC 8707); may repeat.' })),
+})
+
+const TokenResponse = Type.Object({
+  access_token: Type.String(),
+  token_type: Type.Literal('Bearer'),
+  expires_in: Type.Integer({ description: 'Seconds.' }),
+  refresh_token: Type.Optional(Type.String()),
+  scope: Type.Optional(Type.String()),
+}, { title: 'TokenResponse' })
+
+export interface TokenRouteOptions {
+  readonly clientOf: ClientOf
+  readonly grants: ReadonlyMap<string, Grant>
+  readonly limit: AddressLimit
+}
+
+/** The token endpoint. */
+export async function tokenRoute (app: FastifyInstance, { clientOf, grants, limit }: TokenRouteOptions): Promise<void> {
+  takeFormsOnly(app)
+
+  app.post('/token', {
+    preHandler: limit,
+    schema: {
+      ...FORM_ENDPOINT,
+      summary: 'Get tokens by name and password, or by refresh token',
+      operationId: 'token',
+      security: [{ client: [] }, {}],
+      body: TokenBody,
+      response: { 200: TokenResponse, ...errors(400, 401, 429, 503) },
+    },
+  }, async (request, reply) => {
+    const params = formOf(request)
+    const client = clientOf(request)
+    const type = required(params, 'grant_type')
+    const grant = grants.get(type)
+    if (grant === undefined) throw unsupportedGrantType()
+    if (!client.grants.includes(type)) throw unauthorizedClient()
+    const response = await grant({ client, params })
+    reply.headers({ 'cache-control': 'no-store', pragma: 'no-cache' })
+    return response
+  })
+}

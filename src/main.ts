@@ -1,0 +1,95 @@
+// The process: configuration, server, signals, and a stop with grace. The only reader of `process` beside cli/.
+import process from 'node:process'
+import closeWithGrace from 'close-with-grace'
+import { developmentConfig, type Development } from './config/development.ts'
+import { loadConfig } from './config/load.ts'
+import { reloadable, watchConfig } from './config/reload.ts'
+import type { Config } from './config/schema.ts'
+import { startServer, type RunningServer } from './server.ts'
+import { createPasswordHasher } from './users/passwords.ts'
+import { createAccounts } from './users/accounts.ts'
+
+const WATCH_MS = 2_000
+
+/** What a process is started with. */
+export interface ServeOptions {
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/**
+ * Runs the server until the process is told to stop. Without LATCHKEY_CONFIG it runs in development mode.
+ *
+ * @throws ConfigError when the file is refused; Error when development mode is asked for where NODE_ENV says production
+ */
+export async function serve ({ env }: ServeOptions): Promise<void> {
+  const file = env['LATCHKEY_CONFIG']
+  if (file === undefined || file === '') await serveDevelopment(env)
+  else await serveFile(file, env)
+}
+
+async function serveFile (file: string, env: ServeOptions['env']): Promise<void> {
+  const load = () => loadConfig(file, env)
+  let current = await load()
+  const server = await startServer({ config: current })
+  const { log } = server.app
+
+  const watch = watchConfig({
+    file,
+    load,
+    intervalMs: WATCH_MS,
+    apply (next) {
+      const { config, needRestart } = reloadable(current, next)
+      current = config
+      server.apply(config)
+      log.info({ needRestart }, needRestart.length > 0 ? 'configuration reloaded; some keys need a restart' : 'configuration reloaded')
+    },
+    onRefused: error => { log.error({ fault: error instanceof Error ? error.message : String(error) }, 'configuration refused; the old one stays') },
+  })
+  process.on('SIGHUP', () => { watch.reload().catch(error => { log.error({ err: error }, 'reload failed') }) })
+  stopWithGrace(server, current, () => watch.stop())
+}
+
+async function serveDevelopment (env: ServeOptions['env']): Promise<void> {
+  if (env['NODE_ENV'] === 'production') throw new Error('NODE_ENV is production but LATCHKEY_CONFIG names no file: development mode is refused')
+  const development = await developmentConfig()
+  const server = await startServer({ config: development.config })
+  const made = await addDemoUser(server, development)
+  server.app.log.warn('DEVELOPMENT MODE: no LATCHKEY_CONFIG; SQLite and generated secrets under .latchkey/, loopback only')
+  process.stderr.write(banner(development, server.url, made))
+  stopWithGrace(server, development.config, () => {})
+}
+
+async function addDemoUser ({ store }: RunningServer, { config, demo }: Development): Promise<boolean> {
+  const accounts = createAccounts({ users: store.users, hasher: createPasswordHasher(config.passwords), emit: () => {}, minLength: () => config.passwords.minLength })
+  const added = await accounts.add({ name: demo.name, password: demo.password, scopes: null, roles: ['demo'] })
+  return added.kind === 'added'
+}
+
+// On the terminal and not in the log: the password is shown once, to whoever started the server by hand.
+function banner ({ demo }: Development, url: string, made: boolean): string {
+  const lines = [
+    '',
+    '  Latchkey runs in DEVELOPMENT MODE. Do not use it for anything real.',
+    ...(made ? [`  Demo user: ${demo.name}   password: ${demo.password}`] : ['  Demo user: demo; its password is in .latchkey/demo-password']),
+    '  Get a token:',
+    `    curl -d grant_type=password -d client_id=${demo.clientId} -d username=${demo.name} -d password="$(cat .latchkey/demo-password)" ${url}/token`,
+    `  Try the API: ${url}/docs`,
+    '',
+  ]
+  return lines.join('\n') + '\n'
+}
+
+function stopWithGrace (server: RunningServer, { http }: Config, stopWatching: () => void): void {
+  closeWithGrace({ delay: http.closeGrace, logger: server.app.log }, async ({ err }) => {
+    if (err !== undefined) server.app.log.fatal({ err }, 'the process failed')
+    stopWatching()
+    await server.close()
+  })
+}
+
+if (import.meta.main) {
+  serve({ env: process.env }).catch((error: unknown) => {
+    process.stderr.write(`latchkey: ${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = 1
+  })
+}

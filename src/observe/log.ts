@@ -1,0 +1,39 @@
+// The log: JSON lines on standard output. It writes route patterns, never URLs, headers or bodies, so no secret can get in.
+import type { FastifyInstance } from 'fastify'
+import type { Metrics } from './metrics.ts'
+
+/** Paths that are blanked should a later line ever carry them. */
+const SECRET_PATHS = ['authorization', 'password', 'client_secret', 'refresh_token', 'access_token', 'token', 'secret']
+
+/** Options for Fastify's logger (pino). */
+export function logOptions (level: string) {
+  return {
+    level,
+    redact: { paths: SECRET_PATHS.flatMap(path => [path, `*.${path}`, `*.*.${path}`]), censor: '[redacted]' },
+    serializers: { req: () => ({}), err: describeError },
+  }
+}
+
+/** Logs and counts every request when it is answered, in one line. */
+export function observeRequests (app: FastifyInstance, metrics: Metrics): void {
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown'
+    metrics.observeRequest(request.method, route, reply.statusCode, reply.elapsedTime / 1000)
+    request.log.info({ method: request.method, route, status: reply.statusCode, ms: reply.elapsedTime }, 'answered')
+  })
+}
+
+interface LoggedError {
+  readonly [key: string]: unknown
+  readonly type: string
+  readonly message: string
+  readonly stack: string
+}
+
+// The stack's first line repeats the message, which a driver may have filled with what it was given; the type and the frames are enough.
+function describeError (error: unknown): LoggedError {
+  if (!(error instanceof Error)) return { type: typeof error, message: '', stack: '' }
+  const code = 'code' in error ? { code: String(error.code) } : {}
+  const frames = (error.stack ?? '').split('\n').filter(line => /^\s+at /.test(line))
+  return { type: error.name, message: '', stack: frames.slice(0, 8).join('\n'), ...code }
+}

@@ -1,0 +1,36 @@
+// Metrics in Prometheus' form, fed by events and by requests. No label ever names a user, a token or an address.
+import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
+import type { Emit, Event } from '../events.ts'
+
+export interface Metrics {
+  readonly emit: Emit
+  /** Counts a finished request: its route's pattern, its status, how long it took in seconds. */
+  observeRequest (method: string, route: string, status: number, seconds: number): void
+  /** Prometheus' text format. */
+  render (): Promise<string>
+}
+
+/** Makes a registry of its own, so that two servers in one process don't share counts. */
+export function createMetrics (): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const events = new Counter({ name: 'latchkey_events_total', help: 'What happened, by type and reason code.', labelNames: ['type', 'reason'], registers: [registry] })
+  const requests = new Histogram({
+    name: 'latchkey_http_request_duration_seconds',
+    help: 'Requests by route and status.',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+    registers: [registry],
+  })
+  return {
+    emit: event => { events.inc({ type: event.type, reason: reasonOf(event) }) },
+    observeRequest: (method, route, status, seconds) => { requests.observe({ method, route, status }, seconds) },
+    render: () => registry.metrics(),
+  }
+}
+
+function reasonOf (event: Event): string {
+  if ('reason' in event) return event.reason
+  if (event.type === 'user.changed') return event.change
+  return ''
+}

@@ -1,0 +1,130 @@
+// One running server: the configuration turned into parts, both listeners, the timers, and the way to stop them all.
+import { readFileSync } from 'node:fs'
+import type { FastifyInstance } from 'fastify'
+import { buildApp, type LiveSettings } from './app.ts'
+import { createClientRegistry, type ClientSettings } from './clients/registry.ts'
+import { systemClock, type Clock } from './clock.ts'
+import type { Config } from './config/schema.ts'
+import { buildManagement } from './http/management.ts'
+import { createKeyRing } from './keys/ring.ts'
+import { createMetrics } from './observe/metrics.ts'
+import { openStore } from './stores/open.ts'
+import type { Store } from './stores/ports.ts'
+import { createPasswordHasher } from './users/passwords.ts'
+
+const RING_CHECK_MS = 60_000
+const STORE_CHECK_MS = 5_000
+
+/** A server that answers. */
+export interface RunningServer {
+  readonly app: FastifyInstance
+  readonly store: Store
+  /** Where the public listener is. */
+  readonly url: string
+  /** Where the management listener is. */
+  readonly managementUrl: string
+  /** Puts another configuration's clients and lifetimes in force, without dropping a request. */
+  apply (config: Config): void
+  /** Tells probes that no more requests should come, answers those in flight, lets go of the store. */
+  close (): Promise<void>
+}
+
+export interface ServerOptions {
+  readonly config: Config
+  readonly clock?: Clock
+  /** Where log lines go; default: standard output. */
+  readonly logStream?: { write (line: string): void }
+}
+
+/**
+ * Starts a server.
+ *
+ * @throws StoreUnavailable when the store can't be reached; Error when a key can't be opened or a port is taken
+ */
+export async function startServer ({ config, clock = systemClock, logStream }: ServerOptions): Promise<RunningServer> {
+  let current = config
+  const { store, rateLimitClient } = await openStore({ url: config.store.url, clock })
+  const metrics = createMetrics()
+  const keys = createKeyRing({ keys: store.keys, secrets: config.secrets, now: () => store.now(), policy: () => keyPolicy(current), emit: metrics.emit })
+  const clients = createClientRegistry(current.clients.map(toClientSettings))
+  let ready = false
+  let storeWorks = true
+
+  const app = await buildApp({
+    issuer: config.issuer,
+    secrets: config.secrets,
+    http: config.http,
+    logLevel: config.log.level,
+    ...(logStream !== undefined && { logStream }),
+    version: packageVersion(),
+    clients,
+    live: liveSettings(() => current),
+    store,
+    rateLimitClient,
+    keys,
+    hasher: createPasswordHasher(config.passwords),
+    metrics,
+    clock,
+  })
+  const management = buildManagement({ isReady: () => ready, storeWorks: () => storeWorks, metrics: metrics.render })
+
+  await keys.load()
+  const timers = [
+    every(RING_CHECK_MS, () => keys.load(), error => { app.log.error({ err: error }, 'the key ring could not be checked') }),
+    every(STORE_CHECK_MS, async () => { await store.probe(); storeWorks = true }, () => { storeWorks = false }),
+  ]
+  const url = await app.listen({ host: config.http.host, port: config.http.port })
+  const managementUrl = await management.listen({ host: config.management.host, port: config.management.port })
+  ready = true
+
+  return {
+    app,
+    store,
+    url,
+    managementUrl,
+    apply (next) {
+      current = next
+      clients.replace(next.clients.map(toClientSettings))
+      app.log.level = next.log.level
+    },
+    async close () {
+      ready = false
+      timers.forEach(clearInterval)
+      await app.close()
+      await management.close()
+      await store.close()
+    },
+  }
+}
+
+function every (ms: number, work: () => Promise<void>, failed: (error: unknown) => void): NodeJS.Timeout {
+  return setInterval(() => { work().catch(failed) }, ms).unref()
+}
+
+function keyPolicy ({ tokens, keys, clients }: Config) {
+  return {
+    algorithm: tokens.algorithm,
+    rotateEveryMs: keys.rotateEvery,
+    publishAheadMs: keys.publishAhead,
+    accessTtlMs: Math.max(tokens.accessTtl, ...clients.map(client => client.accessTtl ?? 0)),
+  }
+}
+
+function liveSettings (current: () => Config): LiveSettings {
+  return {
+    policy: () => current().tokens,
+    addressLimit: () => current().throttle.perAddress,
+    typOf: audience => current().audiences[audience]?.typ ?? 'at+jwt',
+    minPasswordLength: () => current().passwords.minLength,
+  }
+}
+
+// The configuration's optional keys are absent, never undefined.
+function toClientSettings (client: Config['clients'][number]): ClientSettings {
+  return client
+}
+
+function packageVersion (): string {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  return version
+}

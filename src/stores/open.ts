@@ -1,0 +1,30 @@
+// Picks the store by its URL. Each adapter is imported only when it is asked for: who uses SQLite never loads a Redis driver.
+import type { Clock } from '../clock.ts'
+import type { Store } from './ports.ts'
+
+export interface OpenStore {
+  /** `sqlite:FILE`, or `redis:`, `rediss:`, `redis+sentinel:`, `redis+cluster:` and so on. */
+  readonly url: string
+  /** SQLite's clock. */
+  readonly clock: Clock
+  /** Replaces the Redis server's own clock; for tests. */
+  readonly redisClock?: Clock | undefined
+}
+
+export interface OpenedStore {
+  readonly store: Store
+  /** The Redis client, where there is one, for rate limits that all replicas share. */
+  readonly rateLimitClient: unknown
+}
+
+/** Opens the store; rejects with StoreUnavailable when it can't be reached and with a TypeError when the URL names no store. */
+export async function openStore ({ url, clock, redisClock }: OpenStore): Promise<OpenedStore> {
+  if (/^rediss?[:+]/.test(url)) {
+    const { createRedisStore } = await import('./redis/store.ts')
+    const store = await createRedisStore({ url, clock: redisClock })
+    return { store, rateLimitClient: store.client }
+  }
+  if (!url.startsWith('sqlite:')) throw new TypeError('store.url: expected sqlite:FILE or a redis URL')
+  const { createSqliteStore } = await import('./sqlite/store.ts')
+  return { store: createSqliteStore({ file: url.slice('sqlite:'.length), clock }), rateLimitClient: undefined }
+}

@@ -1,0 +1,32 @@
+// The name of every key. All keys of one user share the hash slot of `{tag}`, so one script can hold them together.
+import type { AccessTokenRef, FamilyRef } from '../ports.ts'
+
+/** Makes the names under a prefix. */
+export interface RedisKeys {
+  /** Hash: the account. */
+  user (tag: string): string
+  /** Packed record: the family. */
+  family (ref: FamilyRef): string
+  /** Pattern: all families of a user. */
+  families (tag: string): string
+  /** Mark: a revoked access token. */
+  revocation (token: AccessTokenRef): string
+  /** Hash: folded name → tag. */
+  readonly names: string
+  /** Hash: the key ring. */
+  readonly ring: string
+  /** Mark: the store takes writes. */
+  readonly probe: string
+}
+
+export function createRedisKeys (prefix: string): RedisKeys {
+  return {
+    user: tag => `${prefix}{${tag}}:u`,
+    family: ({ userTag, sid }) => `${prefix}{${userTag}}:f:${sid}`,
+    families: tag => `${`${prefix}{${tag}}`.replaceAll(/[*?[\]\\]/g, '\\$&')}:f:*`,
+    revocation: ({ userTag, jti }) => `${prefix}{${userTag}}:r:${jti}`,
+    names: `${prefix}names`,
+    ring: `${prefix}keys`,
+    probe: `${prefix}probe`,
+  }
+}

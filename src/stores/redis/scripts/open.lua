@@ -1,0 +1,33 @@
+-- Starts a family, if the user is still there, enabled and in the epoch in which the password was checked.
+-- KEYS: user, family. ARGV: now or '', epoch, clientId, scope, audience (JSON), idleMs, absoluteMs.
+-- Reply: { 'refused', reason } or { 'opened', family, user }.
+local epoch, idleMs, absoluteMs = tonumber(ARGV[2]), tonumber(ARGV[6]), tonumber(ARGV[7])
+
+-- Lost against "remove", "disable" or "end all sessions".
+local user = read_user(KEYS[1])
+if not user then return refused('user_unknown') end
+local locked = why_locked(user, epoch)
+if locked then return refused(locked) end
+
+-- A repeated call finds its own family and answers as the first one did.
+local now = time(ARGV[1])
+local f = read_family(KEYS[2])
+if f then
+  local reason = why_dead(f, user, instant_for(f, now))
+  if reason then return refused(reason) end
+  return { 'opened', family_reply(f), user_reply(user) }
+end
+
+local endsAt = now + absoluteMs
+f = {
+  prev = 0, cur = 1, late = 0, epoch = epoch,
+  curAt = now, startedAt = now, idleUntil = math.min(now + idleMs, endsAt), endsAt = endsAt,
+  ended = 0, client = ARGV[3], scope = ARGV[4], audience = ARGV[5],
+}
+write_family(KEYS[2], f, now)
+
+-- So long must a removed account's epoch be kept, lest its sessions come back with a new account of the same sub.
+local lastEnd = tonumber(redis.call('HGET', KEYS[1], 'lastEnd') or '0')
+if endsAt > lastEnd then redis.call('HSET', KEYS[1], 'lastEnd', string.format('%.0f', endsAt)) end
+
+return { 'opened', family_reply(f), user_reply(user) }

@@ -1,0 +1,56 @@
+-- Exchanges a refresh token whose tag was found right (R0 is behind us).
+-- KEYS: user, family. ARGV: now or '', generation, clientId, idleMs, reuseGraceMs, lateRetry.
+-- Reply: { 'refused', reason } or { kind, generation to go on with, family, user }.
+local t, client, idleMs, graceMs, lateRetry = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+
+-- R1: no such family.
+local user, f = read_both(KEYS[1], KEYS[2])
+if not f then return refused('family_unknown') end
+
+-- R2: another client; nothing changes, so a stranger can't end the family.
+if f.client ~= client then return refused('client_mismatch') end
+
+-- R3: ended, past an end, the user disabled or all sessions ended since.
+local at = instant_for(f, time(ARGV[1]))
+local reason = why_dead(f, user, at)
+if reason then return refused(reason) end
+
+local function answer (kind)
+  return { kind, f.cur, family_reply(f), user_reply(user) }
+end
+
+-- Every exchange notes its time and moves the idle end on, never beyond the absolute one.
+local function advance (prev, cur)
+  f.prev, f.cur, f.curAt = prev, cur, at
+  f.idleUntil = math.min(at + idleMs, f.endsAt)
+  write_family(KEYS[2], f, at)
+end
+
+local rule = rule_for(f, t, graceMs, at)
+
+-- R4: the current token. ROTATE.
+if rule == 'R4' then
+  advance(t, t + 1)
+  return answer('rotated')
+end
+
+-- R5: the one before it, soon after: a lost answer, a second tab. REPLAY the same successor, change nothing.
+if rule == 'R5' then return answer('replayed') end
+
+-- R6: the one before it, later. LATE: burn the successor that nobody has confirmed; whoever holds it will meet R8.
+if rule == 'R6' and lateRetry == 'burn' then
+  f.late = f.late + 1
+  advance(f.prev, f.cur + 1)
+  return answer('late')
+end
+
+-- R7: ahead of us, and its tag proves that we issued it: a failover lost writes. HEAL.
+if rule == 'R7' then
+  advance(t, t + 1)
+  return answer('healed')
+end
+
+-- R8: anything else. REUSE: the family ends, and with it its access tokens.
+f.ended = 1
+write_family(KEYS[2], f, at)
+return answer('reused')

@@ -1,0 +1,80 @@
+-- Stands before every other script. R1 to R8 are the rules of docs/architecture.md, "The refresh family".
+
+-- A family is one packed value: prev, cur, lateCount, epoch | curAt, startedAt, idleUntil, endsAt | ended | client, scope, audience.
+-- Every field that changes has a fixed width, so that the record's size doesn't depend on its age.
+local RECORD = '>I4I4I4I4ddddBsss'
+
+-- The server's own clock in milliseconds, unless a test gave its own.
+local function time (given)
+  if given ~= '' then return tonumber(given) end
+  local now = redis.call('TIME')
+  return now[1] * 1000 + math.floor(now[2] / 1000)
+end
+
+local function read_family (key)
+  local packed = redis.call('GET', key)
+  if not packed then return nil end
+  local f = {}
+  f.prev, f.cur, f.late, f.epoch, f.curAt, f.startedAt, f.idleUntil, f.endsAt, f.ended, f.client, f.scope, f.audience =
+    struct.unpack(RECORD, packed)
+  return f
+end
+
+-- A living family's key goes when it is idle, a tombstone at the absolute end. The span is relative to the instant
+-- by which the family is judged; it is never below 1 ms, which Redis would refuse.
+local function write_family (key, f, at)
+  local packed = struct.pack(RECORD,
+    f.prev, f.cur, f.late, f.epoch, f.curAt, f.startedAt, f.idleUntil, f.endsAt, f.ended, f.client, f.scope, f.audience)
+  local goneAt = f.ended == 1 and f.endsAt or f.idleUntil
+  redis.call('SET', key, packed, 'PX', math.max(1, goneAt - at))
+end
+
+-- nil when there is no account: a removed one leaves its epoch, but no sub.
+local function read_user (key)
+  local v = redis.call('HMGET', key, 'sub', 'name', 'scopes', 'roles', 'disabled', 'epoch')
+  if not v[1] then return nil end
+  return { sub = v[1], name = v[2], scopes = v[3], roles = v[4], disabled = v[5] == '1', epoch = tonumber(v[6]) }
+end
+
+-- R1: a family without its user is none either.
+local function read_both (userKey, familyKey)
+  local user = read_user(userKey)
+  return user, user and read_family(familyKey)
+end
+
+-- A clock that ran backwards counts as no time passed.
+local function instant_for (f, now)
+  return math.max(now, f.curAt)
+end
+
+-- Why nobody may hold a session of this epoch.
+local function why_locked (user, epoch)
+  if user.disabled then return 'user_disabled' end
+  if user.epoch ~= epoch then return 'sessions_ended' end
+  return nil
+end
+
+-- R3
+local function why_dead (f, user, at)
+  if f.ended == 1 then return 'family_ended' end
+  if at >= f.endsAt then return 'family_expired' end
+  if at >= f.idleUntil then return 'family_idle' end
+  return why_locked(user, f.epoch)
+end
+
+-- Which of R4 to R8 fits generation t.
+local function rule_for (f, t, graceMs, at)
+  if t == f.cur then return 'R4' end
+  if t == f.prev then
+    if at - f.curAt <= graceMs then return 'R5' end
+    return 'R6'
+  end
+  if t > f.cur and t <= f.cur + 2 then return 'R7' end
+  return 'R8'
+end
+
+local function refused (reason) return { 'refused', reason } end
+
+-- As replies.ts reads them.
+local function family_reply (f) return { f.client, f.scope, f.audience, f.startedAt, f.idleUntil, f.endsAt } end
+local function user_reply (user) return { user.sub, user.name, user.scopes, user.roles } end

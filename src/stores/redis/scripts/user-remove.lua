@@ -1,0 +1,14 @@
+-- Removes an account. KEYS: user. ARGV: now or ''. Reply: { folded name }, or 0 when there is no account.
+local folded = redis.call('HGET', KEYS[1], 'folded')
+if not folded then return 0 end
+
+-- Its families are dead without it. Its epoch stays until the last of them has passed its absolute end, so that
+-- a new account of the same sub doesn't bring them back.
+local epoch, lastEnd = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'lastEnd'))
+redis.call('DEL', KEYS[1])
+local left = tonumber(lastEnd or '0') - time(ARGV[1])
+if left > 0 then
+  redis.call('HSET', KEYS[1], 'epoch', epoch, 'lastEnd', lastEnd)
+  redis.call('PEXPIRE', KEYS[1], left)
+end
+return { folded }

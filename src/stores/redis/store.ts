@@ -1,0 +1,55 @@
+// The shared store: Redis, by a single server, Sentinel or Cluster. Its clock is the server's.
+import type { Cluster, Redis } from 'ioredis'
+import type { Clock } from '../../clock.ts'
+import type { Store } from '../ports.ts'
+import { createRedisAccessTokens } from './access-tokens.ts'
+import type { RedisAdapter } from './adapter.ts'
+import { connectRedis } from './connect.ts'
+import { createRedisFamilies } from './families.ts'
+import { createRedisSigningKeys } from './keys.ts'
+import { createRedisKeys } from './redis-keys.ts'
+import { reaching } from './scripts.ts'
+import { createRedisUsers } from './users.ts'
+
+/** A mark that a dead probe left behind goes by itself. */
+const PROBE_MS = 1000
+
+export interface RedisStoreOptions {
+  /** See connect.ts. */
+  readonly url: string
+  /** Stands before every key; default `lk:`. */
+  readonly prefix?: string
+  /** Replaces the server's clock; for tests. */
+  readonly clock?: Clock | undefined
+}
+
+export interface RedisStore extends Store {
+  /** The connection, for rate limits that all replicas share. */
+  readonly client: Redis | Cluster
+}
+
+/** Connects and resolves when the server answers; rejects with StoreUnavailable. */
+export async function createRedisStore ({ url, prefix = 'lk:', clock }: RedisStoreOptions): Promise<RedisStore> {
+  const client = await connectRedis(url)
+  const keys = createRedisKeys(prefix)
+  const adapter: RedisAdapter = { client, keys, time: () => clock === undefined ? '' : String(clock()) }
+
+  return {
+    client,
+    families: createRedisFamilies(adapter),
+    accessTokens: createRedisAccessTokens(adapter),
+    users: createRedisUsers(adapter),
+    keys: createRedisSigningKeys(adapter),
+    now: () => clock === undefined ? reaching(() => serverTime(client)) : Promise.resolve(clock()),
+    probe: () => reaching(async () => {
+      await client.set(keys.probe, 1, 'PX', PROBE_MS)
+      await client.del(keys.probe)
+    }),
+    close: async () => client.disconnect(),
+  }
+}
+
+async function serverTime (client: Redis | Cluster): Promise<number> {
+  const [seconds, microseconds] = await client.time()
+  return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000)
+}

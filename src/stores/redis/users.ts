@@ -1,0 +1,100 @@
+// The accounts in Redis: a hash each, and one hash of all names.
+import type { Account, NewAccount, Users } from '../ports.ts'
+import type { RedisAdapter } from './adapter.ts'
+import { createNames } from './names.ts'
+import { accountOf } from './replies.ts'
+import { loadScript, reaching } from './scripts.ts'
+
+export function createRedisUsers (adapter: RedisAdapter): Users {
+  const { client, keys, time } = adapter
+  const names = createNames(adapter, holds)
+  const addScript = loadScript(client, 'user-add')
+  const changeScript = loadScript(client, 'user-change')
+  const upgradeScript = loadScript(client, 'user-upgrade')
+  const removeScript = loadScript(client, 'user-remove')
+
+  async function byTag (tag: string): Promise<Account | undefined> {
+    return accountOf(tag, await reaching(() => client.hgetall(keys.user(tag))))
+  }
+
+  async function holds (tag: string, foldedName: string): Promise<boolean> {
+    return (await byTag(tag))?.foldedName === foldedName
+  }
+
+  /** The account of a name, if the name's owner has it: a claim alone is none. */
+  async function ofName (foldedName: string, tag: string | undefined): Promise<Account | undefined> {
+    const account = tag === undefined ? undefined : await byTag(tag)
+    return account?.foldedName === foldedName ? account : undefined
+  }
+
+  async function write ({ tag, sub, name, foldedName, passwordHash, scopes, roles, disabled }: NewAccount): Promise<boolean> {
+    const fields = [sub, name, foldedName, passwordHash, scopesField(scopes), JSON.stringify(roles), Number(disabled)]
+    const [added] = await addScript([keys.user(tag)], [time(), ...fields])
+    return added === 1
+  }
+
+  async function add (account: NewAccount): Promise<'added' | 'name_taken'> {
+    const { tag, foldedName } = account
+    if (!await names.claim(foldedName, tag)) return 'name_taken'
+    if (!await write(account)) {
+      // The tag has an account already: the claim stays only if it is that one's name.
+      if (!await holds(tag, foldedName)) await names.release(foldedName, tag)
+      return 'name_taken'
+    }
+    if (await names.ownerOf(foldedName) === tag) return 'added'
+    // Somebody took our claim over while we were slow.
+    await removeScript([keys.user(tag)], [time()])
+    return 'name_taken'
+  }
+
+  async function change (tag: string, epochs: number, ...fields: ReadonlyArray<string | number>): Promise<boolean> {
+    const [changed] = await changeScript([keys.user(tag)], [epochs, ...fields])
+    return changed === 1
+  }
+
+  async function upgradePassword (tag: string, from: string, to: string): Promise<boolean> {
+    const [upgraded] = await upgradeScript([keys.user(tag)], [from, to])
+    return upgraded === 1
+  }
+
+  async function remove (tag: string): Promise<boolean> {
+    const [foldedName] = await removeScript([keys.user(tag)], [time()])
+    if (foldedName === 0) return false
+    await names.release(String(foldedName), tag)
+    return true
+  }
+
+  async function * all (): AsyncGenerator<Account> {
+    // HSCAN may show a field twice while the hash grows or shrinks.
+    const seen = new Set<string>()
+    let cursor = '0'
+    do {
+      const [next, pairs] = await reaching(() => client.hscan(keys.names, cursor))
+      cursor = next
+      for (const [index, foldedName] of pairs.entries()) {
+        if (index % 2 === 1 || seen.has(foldedName)) continue
+        seen.add(foldedName)
+        const account = await ofName(foldedName, pairs[index + 1])
+        if (account !== undefined) yield account
+      }
+    } while (cursor !== '0')
+  }
+
+  return {
+    add,
+    byName: async foldedName => ofName(foldedName, await names.ownerOf(foldedName)),
+    byTag,
+    setPassword: (tag, passwordHash) => change(tag, 1, 'hash', passwordHash),
+    upgradePassword,
+    setDisabled: (tag, disabled) => change(tag, Number(disabled), 'disabled', Number(disabled)),
+    setAccess: (tag, { scopes, roles }) => change(tag, 0, 'scopes', scopesField(scopes), 'roles', JSON.stringify(roles)),
+    endSessions: tag => change(tag, 1),
+    remove,
+    all,
+  }
+}
+
+/** Empty stands for null; a list is JSON and never empty. */
+function scopesField (scopes: readonly string[] | null): string {
+  return scopes === null ? '' : JSON.stringify(scopes)
+}

@@ -1,0 +1,31 @@
+// The revocation list in SQLite, and the question whether an access token lives.
+import type { DatabaseSync } from 'node:sqlite'
+import type { Clock } from '../../clock.ts'
+import type { AccessTokenRef, AccessTokens, CheckOutcome } from '../ports.ts'
+import { reading, writing } from './database.ts'
+import { familyFinder, living } from './families.ts'
+
+/** How many expired revocations a new one takes along. */
+const SWEEP = 20
+
+export function createSqliteAccessTokens (db: DatabaseSync, clock: Clock): AccessTokens {
+  const find = familyFinder(db)
+  const insert = db.prepare('INSERT INTO revocations (user_tag, jti, expires_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
+  const select = db.prepare('SELECT 1 FROM revocations WHERE user_tag = ? AND jti = ?')
+  const sweep = db.prepare(`DELETE FROM revocations WHERE (user_tag, jti) IN
+    (SELECT user_tag, jti FROM revocations WHERE expires_at <= ? LIMIT ?)`)
+
+  function check ({ jti, ...ref }: AccessTokenRef): CheckOutcome {
+    if (select.get(ref.userTag, jti) !== undefined) return { kind: 'refused', reason: 'token_revoked' }
+    const found = living(find(ref), clock())
+    return found.kind === 'refused' ? found : { kind: 'active', user: found.user }
+  }
+
+  return {
+    revoke: ({ userTag, jti, expiresAt }) => writing(db, () => {
+      sweep.run(clock(), SWEEP)
+      insert.run(userTag, jti, expiresAt)
+    }),
+    check: token => reading(() => check(token)),
+  }
+}

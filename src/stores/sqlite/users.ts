@@ -1,0 +1,74 @@
+// The accounts in SQLite. Removing one takes its families along (ON DELETE CASCADE).
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
+import type { Clock } from '../../clock.ts'
+import type { Account, NewAccount, Users } from '../ports.ts'
+import { reading, writing } from './database.ts'
+import { accountOf } from './rows.ts'
+
+/** How many accounts `all` reads in one step. */
+const PAGE = 100
+
+export function createSqliteUsers (db: DatabaseSync, clock: Clock): Users {
+  const insert = db.prepare(`INSERT INTO users (tag, sub, name, folded_name, password_hash, scopes, roles, disabled, epoch, created_at)
+    VALUES (:tag, :sub, :name, :foldedName, :passwordHash, :scopes, :roles, :disabled, 1, :createdAt) ON CONFLICT DO NOTHING`)
+  const page = db.prepare('SELECT * FROM users WHERE tag > ? ORDER BY tag LIMIT ?')
+
+  function add (account: NewAccount): 'added' | 'name_taken' {
+    const { changes } = insert.run({
+      ...account,
+      scopes: scopesColumn(account.scopes),
+      roles: JSON.stringify(account.roles),
+      disabled: Number(account.disabled),
+      createdAt: clock(),
+    })
+    return changes === 1 ? 'added' : 'name_taken'
+  }
+
+  function finder (column: 'tag' | 'folded_name'): (value: string) => Promise<Account | undefined> {
+    const select = db.prepare(`SELECT * FROM users WHERE ${column} = ?`)
+    return value => reading(() => {
+      const row = select.get(value)
+      return row === undefined ? undefined : accountOf(row)
+    })
+  }
+
+  /** A step that changes one account, and whether there was one to change. */
+  function changer (sql: string): (...values: SQLInputValue[]) => Promise<boolean> {
+    const statement = db.prepare(sql)
+    return (...values) => writing(db, () => statement.run(...values).changes === 1)
+  }
+
+  const setPassword = changer('UPDATE users SET password_hash = ?, epoch = epoch + 1 WHERE tag = ?')
+  const upgradePassword = changer('UPDATE users SET password_hash = ? WHERE tag = ? AND password_hash = ?')
+  const setDisabled = changer('UPDATE users SET disabled = ?1, epoch = epoch + ?1 WHERE tag = ?2')
+  const setAccess = changer('UPDATE users SET scopes = ?, roles = ? WHERE tag = ?')
+  const endSessions = changer('UPDATE users SET epoch = epoch + 1 WHERE tag = ?')
+  const remove = changer('DELETE FROM users WHERE tag = ?')
+
+  async function * all (): AsyncGenerator<Account> {
+    let last: string | undefined = ''
+    while (last !== undefined) {
+      const after: string = last
+      const accounts: readonly Account[] = await reading(() => page.all(after, PAGE).map(accountOf))
+      yield * accounts
+      last = accounts.at(-1)?.tag
+    }
+  }
+
+  return {
+    add: account => writing(db, () => add(account)),
+    byName: finder('folded_name'),
+    byTag: finder('tag'),
+    setPassword: (tag, passwordHash) => setPassword(passwordHash, tag),
+    upgradePassword: (tag, from, to) => upgradePassword(to, tag, from),
+    setDisabled: (tag, disabled) => setDisabled(Number(disabled), tag),
+    setAccess: (tag, { scopes, roles }) => setAccess(scopesColumn(scopes), JSON.stringify(roles), tag),
+    endSessions: tag => endSessions(tag),
+    remove: tag => remove(tag),
+    all,
+  }
+}
+
+function scopesColumn (scopes: readonly string[] | null): string | null {
+  return scopes === null ? null : JSON.stringify(scopes)
+}

@@ -1,0 +1,82 @@
+// JWT access tokens (RFC 9068): what they claim and how they are signed.
+import { createSigner } from 'fast-jwt'
+import { Type, type Static } from 'typebox'
+import { Compile } from 'typebox/compile'
+
+/** Tokens longer than this were not made by us. In characters. */
+export const MAX_TOKEN_LENGTH = 8192
+
+/** The claims of every access token of ours; seconds where they are times. */
+export const AccessTokenClaims = Type.Object({
+  iss: Type.String(),
+  sub: Type.String({ minLength: 1 }),
+  aud: Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })]),
+  client_id: Type.String(),
+  iat: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+  exp: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+  jti: Type.String({ minLength: 1 }),
+  sid: Type.String({ minLength: 1 }),
+  scope: Type.Optional(Type.String()),
+  auth_time: Type.Integer(),
+  roles: Type.Optional(Type.Array(Type.String())),
+})
+export type AccessTokenClaims = Static<typeof AccessTokenClaims>
+
+const claimsCheck = Compile(AccessTokenClaims)
+
+/** Whether a verified payload has the claims of an access token, each of its type. */
+export function isAccessTokenClaims (payload: unknown): payload is AccessTokenClaims {
+  return claimsCheck.Check(payload)
+}
+
+/** The audiences of a token as a list. */
+export function audiencesOf (claims: AccessTokenClaims): readonly string[] {
+  return typeof claims.aud === 'string' ? [claims.aud] : claims.aud
+}
+
+/** The header types under which we sign access tokens: RFC 9068 §2.1, and what older verifiers insist on. */
+export type AccessTokenType = 'at+jwt' | 'JWT'
+
+/** A private key that may sign now. */
+export interface SigningKey {
+  readonly kid: string
+  readonly alg: string
+  /** PKCS#8 PEM. */
+  readonly privateKey: string
+}
+
+/** Signs claims; synchronous, so that it never waits behind password hashing in libuv's pool. */
+export type SignAccessToken = (claims: AccessTokenClaims, typ: AccessTokenType) => string
+
+/**
+ * Makes the signer of access tokens.
+ *
+ * @param signingKey the key that signs now, asked for every token
+ */
+export function createAccessTokenSigner (signingKey: () => SigningKey): SignAccessToken {
+  const signers = new Map<string, (claims: AccessTokenClaims) => string>()
+  return (claims, typ) => {
+    const key = signingKey()
+    const id = `${typ} ${key.kid}`
+    // One signer per key: making one costs ten times a signature.
+    const signer = signers.get(id) ?? makeSigner(key, typ)
+    signers.set(id, signer)
+    return signer(claims)
+  }
+}
+
+function makeSigner ({ kid, alg, privateKey }: SigningKey, typ: AccessTokenType): (claims: AccessTokenClaims) => string {
+  const algorithm = assertAlgorithm(alg)
+  return createSigner({ key: privateKey, kid, algorithm, header: { alg: algorithm, typ } })
+}
+
+const ALGORITHMS = ['ES256', 'RS256', 'PS256', 'EdDSA'] as const
+
+/** The algorithms that an access token may be signed with; nothing else is ever verified. */
+export type Algorithm = typeof ALGORITHMS[number]
+
+function assertAlgorithm (alg: string): Algorithm {
+  const known = ALGORITHMS.find(name => name === alg)
+  if (known === undefined) throw new TypeError(`not a signing algorithm of ours: ${alg}`)
+  return known
+}

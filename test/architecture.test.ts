@@ -1,0 +1,50 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, mkdir, rm, writeFile, cp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+
+const root = join(import.meta.dirname, '..')
+const cruiser = join(root, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs')
+
+async function cruise (cwd: string): Promise<{ code: number, output: string }> {
+  const run = promisify(execFile)
+  try {
+    const { stdout } = await run(process.execPath, [cruiser, 'src', '--config', '.dependency-cruiser.cjs', '--output-type', 'err'], { cwd })
+    return { code: 0, output: stdout }
+  } catch (error) {
+    const { code, stdout } = error as { code: number, stdout: string }
+    return { code, output: stdout }
+  }
+}
+
+t.test('imports point one way and never in a circle', async t => {
+  const { code, output } = await cruise(root)
+  t.equal(code, 0, output)
+})
+
+const planted = [
+  { name: 'the domain importing an adapter', file: 'grants/planted.ts', text: "import '../stores/sqlite/store.ts'", rule: 'direction-grants-' },
+  { name: 'the protocol\'s words importing the house', file: 'oauth/planted.ts', text: "import '../clients/registry.ts'", rule: 'direction-oauth-' },
+  { name: 'Fastify in a grant', file: 'grants/planted.ts', text: "import 'fastify'", rule: 'only-there-fastify' },
+  { name: 'ioredis in a route', file: 'http/planted.ts', text: "import 'ioredis'", rule: 'only-there-ioredis' },
+  { name: 'a circle', file: 'clients/registry.ts', text: "import './authenticate.ts'\nexport type Client = object", rule: 'no-circular' },
+]
+for (const { name, file, text, rule } of planted) {
+  t.test(`${name} is found`, async t => {
+    const copy = await mkdtemp(join(tmpdir(), 'latchkey-imports-'))
+    t.teardown(() => rm(copy, { recursive: true }))
+    for (const part of ['src', 'package.json', 'tsconfig.json', '.dependency-cruiser.cjs']) await cp(join(root, part), join(copy, part), { recursive: true })
+    await mkdir(join(copy, 'node_modules'))
+    for (const name of ['fastify', 'ioredis']) {
+      await mkdir(join(copy, 'node_modules', name))
+      await writeFile(join(copy, 'node_modules', name, 'package.json'), JSON.stringify({ name, version: '1.0.0', main: 'index.js' }))
+      await writeFile(join(copy, 'node_modules', name, 'index.js'), '')
+    }
+    await writeFile(join(copy, 'src', file), text + '\n')
+    const { code, output } = await cruise(copy)
+    t.not(code, 0)
+    t.match(output, rule)
+  })
+}

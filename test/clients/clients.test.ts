@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto'
+import t from 'tap'
+import { authenticateClient, isConfidential } from '../../src/clients/authenticate.ts'
+import { createClientRegistry, type ClientSettings } from '../../src/clients/registry.ts'
+
+const line = (secret: string) => `sha256:${createHash('sha256').update(secret).digest('base64url')}`
+const settings = (id: string, more: Partial<ClientSettings> = {}): ClientSettings => ({
+  id, secrets: [], grants: ['password'], scopes: ['a'], audience: ['https://api'], introspect: 'own', forwardsAddress: false, lateRetry: 'burn', ...more,
+})
+const registry = createClientRegistry([settings('public'), settings('api', { secrets: [line('old'), line('new')], scopes: ['b', 'a'] })])
+const basic = (id: string, secret: string) => `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
+const present = (authorization?: string, clientId?: string, clientSecret?: string) => authenticateClient({ authorization, clientId, clientSecret }, registry)
+
+t.test('a client is known by Basic, by the body, or by its id alone', async t => {
+  t.equal(present(basic('api', 'new')).id, 'api')
+  t.equal(present(undefined, 'api', 'old').id, 'api', 'either of two secrets will do')
+  t.equal(present(undefined, 'public').id, 'public')
+  t.equal(present(basic('public', '')).id, 'public', 'Swagger UI sends an empty secret')
+  t.equal(present(basic('api', 'new'), 'api').id, 'api', 'the same id again in the body does no harm')
+  t.ok(isConfidential(present(basic('api', 'new'))))
+  t.notOk(isConfidential(present(undefined, 'public')))
+})
+
+const refusals = [
+  { name: 'nobody', args: [], code: 'invalid_client', challenge: true },
+  { name: 'an unknown client', args: [undefined, 'nobody'], code: 'invalid_client', challenge: false },
+  { name: 'a wrong secret by Basic', args: [basic('api', 'wrong')], code: 'invalid_client', challenge: true },
+  { name: 'a confidential client without secret', args: [undefined, 'api'], code: 'invalid_client', challenge: false },
+  { name: 'a public client with a secret', args: [undefined, 'public', 'x'], code: 'invalid_client', challenge: false },
+  { name: 'two methods at once', args: [basic('api', 'new'), 'api', 'new'], code: 'invalid_request', challenge: false },
+  { name: 'two ids', args: [basic('api', 'new'), 'public'], code: 'invalid_request', challenge: false },
+] as const
+for (const { name, args, code, challenge } of refusals) {
+  t.test(`${name} is refused as ${code}`, async t => {
+    const [authorization, clientId, clientSecret] = args
+    try {
+      present(authorization, clientId, clientSecret)
+      t.fail('was let through')
+    } catch (error) {
+      t.match(error, { code })
+      t.equal('www-authenticate' in (error as { headers: object }).headers, challenge)
+    }
+  })
+}
+
+t.test('the registry knows scopes and audiences, and is replaced as a whole', async t => {
+  const mine = createClientRegistry([settings('one', { accessTtl: 5 })])
+  t.equal(mine.find('one')?.accessTtl, 5)
+  t.ok(mine.knowsAudience('https://api'))
+  t.same(registry.scopes(), ['a', 'b'])
+  mine.replace([settings('two', { audience: ['https://other'], scopes: ['z'] })])
+  t.equal(mine.find('one'), undefined)
+  t.notOk(mine.knowsAudience('https://api'))
+  t.same(mine.scopes(), ['z'])
+})

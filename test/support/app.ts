@@ -1,0 +1,131 @@
+// The real server in this process, on either store: what production builds, with cheap hashing and a clock moved by hand.
+import { createHash, randomBytes } from 'node:crypto'
+import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
+import { buildApp } from '../../src/app.ts'
+import { createClientRegistry, type ClientSettings } from '../../src/clients/registry.ts'
+import { createKeyRing, type KeyRing } from '../../src/keys/ring.ts'
+import { createMetrics, type Metrics } from '../../src/observe/metrics.ts'
+import { openStore } from '../../src/stores/open.ts'
+import type { Store } from '../../src/stores/ports.ts'
+import { createAccounts, type Accounts } from '../../src/users/accounts.ts'
+import { createPasswordHasher } from '../../src/users/passwords.ts'
+import { createHandClock } from './clock.ts'
+
+export const ISSUER = 'https://id.example.com'
+export const PASSWORD = 'correct horse battery staple'
+export const ORDERS = 'https://orders.example.com'
+export const MAIL = 'https://mail.example.com'
+export const API_SECRET = 'orders-secret'
+
+const MINUTE = 60_000
+const DAY = 86_400_000
+
+export const sha256Line = (secret: string) => `sha256:${createHash('sha256').update(secret).digest('base64url')}`
+
+const client = (id: string, more: Partial<ClientSettings> = {}): ClientSettings => ({
+  id, secrets: [], grants: ['password', 'refresh_token'], scopes: ['profile', 'orders:read', 'orders:write'], audience: [ORDERS, MAIL], introspect: 'own', forwardsAddress: false, lateRetry: 'burn', ...more,
+})
+
+/** The clients of every test. */
+export const CLIENTS: readonly ClientSettings[] = [
+  client('mobile'),
+  client('web', { secrets: [sha256Line('web-secret'), sha256Line('web-secret-2')], forwardsAddress: true }),
+  client('once', { grants: ['password'] }),
+  client('orders-api', { secrets: [sha256Line(API_SECRET)], grants: [], scopes: [], audience: [ORDERS] }),
+  client('mail-api', { secrets: [sha256Line('mail-secret')], grants: [], scopes: [], audience: [MAIL] }),
+  client('auditor', { secrets: [sha256Line('auditor-secret')], grants: [], scopes: [], audience: [], introspect: 'any' }),
+  client('odd+:%id', { secrets: [sha256Line('s+:% é')] }),
+  client('bare', { scopes: [], audience: [] }),
+]
+
+export interface TestApp {
+  readonly app: FastifyInstance
+  readonly store: Store
+  readonly keys: KeyRing
+  readonly accounts: Accounts
+  readonly metrics: Metrics
+  readonly clock: ReturnType<typeof createHandClock>
+  /** Every line that the server logged. */
+  readonly lines: string[]
+  /** What the server reads while it runs; change it to see it obeyed. */
+  readonly live: { accessTtl: number, refreshIdle: number, refreshAbsolute: number, reuseGrace: number, max: number, window: number, typ: Record<string, 'JWT' | 'at+jwt'> }
+  post (url: string, params: Params, headers?: Record<string, string>): Promise<LightMyRequestResponse>
+  login (more?: Params): Promise<{ access_token: string, refresh_token: string, expires_in: number, scope: string, token_type: string }>
+  refresh (refreshToken: string, more?: Params): Promise<LightMyRequestResponse>
+  introspect (token: string, id?: string, secret?: string): Promise<Record<string, unknown>>
+  close (): Promise<void>
+}
+
+type Params = Record<string, string> | [string, string][] | string
+
+export interface TestAppOptions {
+  /** Default: SQLite in memory. */
+  readonly storeUrl?: string
+  readonly issuer?: string
+  readonly secrets?: readonly string[]
+  readonly trustedProxies?: readonly string[]
+  readonly cors?: readonly string[]
+  readonly logLevel?: string
+  readonly docs?: boolean
+}
+
+/** Builds the server with one user, `alice`. */
+export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISSUER, secrets = [randomBytes(32).toString('base64url')], trustedProxies = [], cors = [], logLevel = 'trace', docs = true }: TestAppOptions = {}): Promise<TestApp> {
+  const clock = createHandClock()
+  const { store, rateLimitClient } = await openStore({ url: storeUrl, clock, redisClock: clock })
+  const metrics = createMetrics()
+  const live = { accessTtl: 10 * MINUTE, refreshIdle: 14 * DAY, refreshAbsolute: 90 * DAY, reuseGrace: 10_000, max: 1_000_000, window: MINUTE, typ: {} as Record<string, 'JWT' | 'at+jwt'> }
+  const keys = createKeyRing({ keys: store.keys, secrets, now: () => store.now(), policy: () => ({ algorithm: 'ES256', rotateEveryMs: 90 * DAY, publishAheadMs: 7 * DAY, accessTtlMs: live.accessTtl }), emit: metrics.emit })
+  await keys.load()
+  const hasher = createPasswordHasher({ memoryKiB: 64, passes: 2, parallelism: 1, concurrency: 2, queue: 64 })
+  const accounts = createAccounts({ users: store.users, hasher, emit: metrics.emit, minLength: () => 8 })
+  const lines: string[] = []
+  const app = await buildApp({
+    issuer,
+    secrets,
+    http: { trustedProxies, cors, docs, requestTimeout: 10_000 },
+    logLevel,
+    logStream: { write: line => { lines.push(line) } },
+    version: '0.0.0-test',
+    clients: createClientRegistry(CLIENTS),
+    live: { policy: () => live, addressLimit: () => live, typOf: audience => live.typ[audience] ?? 'at+jwt', minPasswordLength: () => 8 },
+    store,
+    rateLimitClient,
+    keys,
+    hasher,
+    metrics,
+    clock,
+  })
+  await accounts.add({ name: 'alice', password: PASSWORD, scopes: null, roles: ['buyer'] })
+
+  const post: TestApp['post'] = (url, params, headers = {}) => app.inject({
+    method: 'POST',
+    url,
+    headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+    payload: typeof params === 'string' ? params : new URLSearchParams(params).toString(),
+  })
+  return {
+    app,
+    store,
+    keys,
+    accounts,
+    metrics,
+    clock,
+    lines,
+    live,
+    post,
+    async login (more = {}) {
+      const answer = await post('/token', { grant_type: 'password', client_id: 'mobile', username: 'alice', password: PASSWORD, ...Object.fromEntries(new URLSearchParams(more)) })
+      if (answer.statusCode !== 200) throw new Error(`login failed: ${answer.body}`)
+      return answer.json()
+    },
+    refresh: (refreshToken, more = {}) => post('/token', { grant_type: 'refresh_token', client_id: 'mobile', refresh_token: refreshToken, ...Object.fromEntries(new URLSearchParams(more)) }),
+    async introspect (token, id = 'orders-api', secret = API_SECRET) {
+      return (await post('/introspect', { token, client_id: id, client_secret: secret })).json()
+    },
+    async close () {
+      await app.close()
+      await store.close()
+    },
+  }
+}

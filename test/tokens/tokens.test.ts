@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto'
+import t from 'tap'
+import { sidOf, userTag } from '../../src/ids.ts'
+import { createRefreshTokenCodec, looksLikeRefreshToken } from '../../src/tokens/refresh-token.ts'
+import { audiencesOf, isAccessTokenClaims } from '../../src/tokens/access-token.ts'
+
+const issuer = 'https://id.example.com'
+const secret = () => randomBytes(32).toString('base64url')
+const secrets = [secret()]
+const token = { userTag: userTag('u1'), familyId: randomBytes(16), generation: 7 }
+
+t.test('a refresh token gives back what went into it', async t => {
+  const codec = createRefreshTokenCodec({ issuer, secrets })
+  const text = codec.encode(token)
+  t.match(text, /^rt_[A-Za-z0-9_-]{72}$/)
+  t.ok(looksLikeRefreshToken(text))
+  t.same(codec.decode(text), { ...token, sid: sidOf(token.familyId) })
+})
+
+t.test('a token of an older secret is read, whatever the order of the list', async t => {
+  const old = createRefreshTokenCodec({ issuer, secrets })
+  const rotated = createRefreshTokenCodec({ issuer, secrets: [secret(), ...secrets] })
+  t.equal(rotated.decode(old.encode(token))?.generation, 7)
+  t.equal(old.decode(rotated.encode(token)), undefined)
+})
+
+t.test('a token of another issuer is none of ours, even under the same secret', async t => {
+  const other = createRefreshTokenCodec({ issuer: 'https://id.example.org', secrets })
+  t.equal(createRefreshTokenCodec({ issuer, secrets }).decode(other.encode(token)), undefined)
+})
+
+t.test('no bit of a refresh token can be changed', async t => {
+  const codec = createRefreshTokenCodec({ issuer, secrets })
+  const bytes = Buffer.from(codec.encode(token).slice(3), 'base64url')
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    const forged = Buffer.from(bytes)
+    forged.writeUInt8(forged.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3)
+    t.equal(codec.decode(`rt_${forged.toString('base64url')}`), undefined, `bit ${bit}`)
+  }
+  for (const text of ['', 'rt_', 'xx', codec.encode(token) + 'A', ` ${codec.encode(token)}`]) t.equal(codec.decode(text), undefined)
+})
+
+t.test('a codec without secret is a mistake of ours', async t => {
+  t.throws(() => createRefreshTokenCodec({ issuer, secrets: [] }), TypeError)
+})
+
+t.test('claims are an access token\'s only when each has its type', async t => {
+  const claims = { iss: issuer, sub: 'u', aud: 'a', client_id: 'c', iat: 1, exp: 2, jti: 'j', sid: 's', auth_time: 1 }
+  t.ok(isAccessTokenClaims(claims))
+  t.same(audiencesOf(claims), ['a'])
+  t.same(audiencesOf({ ...claims, aud: ['a', 'b'] }), ['a', 'b'])
+  for (const wrong of [null, [], 'x', { ...claims, exp: '2' }, { ...claims, exp: Infinity }, { ...claims, exp: -1 }, { ...claims, aud: [] }, { ...claims, sub: '' }]) {
+    t.notOk(isAccessTokenClaims(wrong))
+  }
+})
