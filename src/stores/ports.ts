@@ -118,7 +118,7 @@ export interface Session extends Family {
 export interface Families {
   /** Starts a family at generations prev 0, cur 1, if the user is still there, enabled and in the same epoch. Durable when it resolves. */
   open (login: Login): Promise<OpenOutcome>
-  /** Rules R1 to R8 of DESIGN §5, in their order. Rotation and healing move `idleUntil` on, a replay changes nothing. */
+  /** Rules R1 to R8 of DESIGN §5, in their order. Every exchange but a replay moves `idleUntil` on; a replay changes nothing. */
   rotate (presented: Presented): Promise<RotateOutcome>
   /**
    * Whether the refresh token would be taken as current, changing nothing: R1 and R3, then `active` for t = cur, for t = prev within
@@ -160,7 +160,7 @@ export interface Account extends User {
   /** A PHC string. */
   readonly passwordHash: string
   readonly disabled: boolean
-  /** Counts "end all sessions": families of an earlier epoch are dead. Starts at 1. */
+  /** Counts "end all sessions": families of an earlier epoch are dead. Starts at 1, or later after a removed account of the same `sub`. */
   readonly epoch: number
   readonly createdAt: number
 }
