@@ -51,9 +51,10 @@ export function signerAt<Key extends Instants> (keys: readonly Key[], now: numbe
  * @returns the keys of the ring, in no order; those that need no change are the very objects of `ring`
  */
 export function planRing (ring: readonly StoredKey[], now: number, policy: KeyPolicy): Planned[] {
-  const kept = ring.filter(key => key.removeAt > now && !isOutdated(key, now, policy))
+  const kept = ring.filter(key => key.removeAt > now)
+  // The signer is found before outdated keys go: one that verifiers know, of whatever algorithm, goes before one that they don't.
   const signer = current(kept, now) ?? promoted(kept, now, policy) ?? order(now, now, policy)
-  const others = kept.filter(key => !('kid' in signer && signer.kid === key.kid))
+  const others = kept.filter(key => !('kid' in signer && signer.kid === key.kid) && !isOutdated(key, now, policy))
   if (others.some(key => key.signFrom > now)) return [signer, ...others].map(key => lasting(key, now, policy))
   // The successor is due: the signer goes on until it has been published for long enough.
   const signUntil = Math.max(signer.signUntil, now + policy.publishAheadMs)
@@ -61,8 +62,12 @@ export function planRing (ring: readonly StoredKey[], now: number, policy: KeyPo
   return [signUntil === signer.signUntil ? signer : { ...signer, signUntil }, ...others, next].map(key => lasting(key, now, policy))
 }
 
-/** Plans that the next key signs from now on; the one that signed retires. */
+/**
+ * Plans that the next key signs from now on; the one that signed retires. In the minute after a turn, when the next key isn't made yet,
+ * it only makes that: nobody would know a key that is made and signs at once.
+ */
 export function planRotation (ring: readonly StoredKey[], now: number, policy: KeyPolicy): Planned[] {
+  if (!ring.some(key => key.signFrom > now)) return planRing(ring, now, policy)
   const retired = ring.map(key => isSigning(key, now) ? { ...key, signUntil: now, removeAt: removalOf(now, policy) } : key)
   return planRing(retired, now, policy)
 }
@@ -72,8 +77,9 @@ export function planRetirement (ring: readonly StoredKey[], kid: string, now: nu
   return planRing(ring.filter(key => key.kid !== kid), now, policy)
 }
 
-function inOrder<Key extends Instants> (keys: readonly Key[]): Key[] {
-  return keys.toSorted((a, b) => a.signFrom - b.signFrom)
+/** Puts keys in the order in which they sign. */
+export function inOrder<Key extends Instants> (keys: readonly Key[]): Key[] {
+  return keys.toSorted((a, b) => a.signFrom - b.signFrom || a.signUntil - b.signUntil)
 }
 
 function isSigning (key: Instants, now: number): boolean {

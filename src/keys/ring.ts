@@ -5,7 +5,7 @@ import pLimit from 'p-limit'
 import type { Emit } from '../events.ts'
 import type { Keys, StoredKey } from '../stores/ports.ts'
 import { makeKey, publicPem } from './make.ts'
-import { planRetirement, planRing, planRotation, signerAt, type Instants, type KeyOrder, type KeyPolicy, type Planned } from './plan.ts'
+import { inOrder, planRetirement, planRing, planRotation, signerAt, type Instants, type KeyOrder, type KeyPolicy, type Planned } from './plan.ts'
 import { createSealer, type Sealer } from './seal.ts'
 
 /** A private key that may sign. */
@@ -47,7 +47,10 @@ export interface KeyRing {
   published (): readonly JsonWebKey[]
   /** The keys in the order in which they sign. */
   describe (): readonly KeyDescription[]
-  /** The next key signs from now on, the active one retires, and a new next one is published. Other servers follow with their next load. */
+  /**
+   * The next key signs from now on, the active one retires, and a new next one is published. In the minute after a turn it only
+   * publishes that. Other servers follow with their next load.
+   */
   rotateNow (): Promise<KeyChange>
   /** Drops a key at once, for one that leaked: its tokens die. If it was active the next one takes over. */
   retire (kid: string): Promise<KeyChange>
@@ -157,7 +160,7 @@ async function trySave (plan: Plan, { keys, now, monotonic, policy, emit }: Requ
   const at = await now()
   const offsetMs = at - monotonic()
   const planned = await Promise.all(plan(before, at, policy()).map(key => 'kid' in key ? key : makeStored(key, sealer)))
-  const ring = planned.toSorted((a, b) => a.signFrom - b.signFrom)
+  const ring = inOrder(planned)
   if (isSame(ring, before)) return { ring, at, offsetMs }
   if (!await keys.save({ version, keys: ring })) return undefined
   emit({ type: 'keys.changed', kids: ring.map(({ kid }) => kid) })

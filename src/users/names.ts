@@ -7,7 +7,8 @@ const REFUSED = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u
 
 /**
  * Gives the form in which a user name is compared and is unique: RFC 8265 §3.3 (UsernameCaseMapped), but folding case fully and
- * compatibility characters too, so that `ＡＬＩＣＥ`, `Alice` and `alice` are one, and so are `STRASSE` and `straße`.
+ * compatibility characters too, so that `ＡＬＩＣＥ`, `Alice` and `alice` are one, and so are `STRASSE` and `straße`. What shares a
+ * capital is one as well: dotless `ı` and `i`.
  *
  * As in RFC 8264's IdentifierClass a name holds no blanks at all. Unassigned characters are refused because a later Unicode could fold
  * them otherwise, and invisible ones because two names that look alike would be two accounts.
