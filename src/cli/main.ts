@@ -1,0 +1,63 @@
+// The command line: `latchkey <noun> <verb>`, one file per noun. Exit codes: 0 done, 1 refused, 2 usage.
+import process from 'node:process'
+import { Command, CommanderError } from 'commander'
+import about from '../../package.json' with { type: 'json' }
+import { addClients } from './clients.ts'
+import { addConfig } from './config.ts'
+import type { Io } from './io.ts'
+import { addKeys } from './keys.ts'
+import { failureOf } from './refused.ts'
+import { addServe } from './serve.ts'
+import { addSessions } from './sessions.ts'
+import { addToken } from './token.ts'
+import { addUsers } from './users.ts'
+
+const EXAMPLES = `
+Examples:
+  latchkey serve                                      development mode, on loopback
+  LATCHKEY_CONFIG=latchkey.yaml latchkey serve
+  latchkey config check --config latchkey.yaml
+  latchkey users add alice --roles support
+  latchkey clients secret
+`
+
+/**
+ * Runs one command.
+ *
+ * @param argv what stands behind the program's name
+ * @returns the exit code
+ */
+export async function run (argv: readonly string[], io: Io): Promise<number> {
+  const program = createProgram(io)
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+    return 0
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    const failure = failureOf(error)
+    io.stderr.write(program.opts()['json'] ? `${JSON.stringify(failure)}\n` : `latchkey: ${failure.message}\n`)
+    return 1
+  }
+}
+
+/** Runs the command of this process. */
+export async function main (): Promise<void> {
+  const { stdin, stdout, stderr, env } = process
+  // `latchkey users list | head` closes the pipe early: no fault.
+  stdout.on('error', () => { process.exitCode = 0 })
+  process.exitCode = await run(process.argv.slice(2), { stdin, stdout, stderr, env, isTTY: stdin.isTTY })
+}
+
+function createProgram (io: Io): Command {
+  const program = new Command('latchkey')
+    .description('OAuth 2.0 token server for first-party apps')
+    .version(about.version)
+    .option('--config <file>', 'configuration; default: LATCHKEY_CONFIG, else development mode')
+    .option('--json', 'print JSON, one object per line')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: text => { io.stdout.write(text) }, writeErr: text => { io.stderr.write(text) } })
+    .exitOverride()
+    .addHelpText('after', EXAMPLES)
+  for (const add of [addServe, addUsers, addSessions, addClients, addKeys, addToken, addConfig]) add(program, io)
+  return program
+}

@@ -1,0 +1,97 @@
+// What the commands work with: the configuration, its store, and a way to print. Opened for one command and closed after it.
+import type { Command } from 'commander'
+import { systemClock } from '../clock.ts'
+import { developmentConfig } from '../config/development.ts'
+import { keyPolicy } from '../config/key-policy.ts'
+import { loadConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import type { Emit } from '../events.ts'
+import { createKeyRing, type KeyRing } from '../keys/ring.ts'
+import { openStore } from '../stores/open.ts'
+import type { Account, Store } from '../stores/ports.ts'
+import { createAccounts, type Accounts } from '../users/accounts.ts'
+import { createPasswordHasher, type PasswordHasher } from '../users/passwords.ts'
+import type { Io } from './io.ts'
+import { Refused } from './refused.ts'
+
+/** Prints one result: `record` as a line of JSON with --json, else `text`. */
+export type Print = (record: Readonly<Record<string, unknown>>, text: string) => void
+
+/** What every command gets. */
+export interface Tools {
+  readonly io: Io
+  readonly print: Print
+  /** The file of --config or LATCHKEY_CONFIG; undefined: development mode. */
+  readonly file: string | undefined
+}
+
+/** What a command on the store gets. */
+export interface StoreTools extends Tools {
+  readonly config: Config
+  readonly store: Store
+  readonly hasher: PasswordHasher
+  readonly accounts: Accounts
+  /** Reads the key ring. */
+  readonly loadRing: () => Promise<KeyRing>
+}
+
+type Action<Given, Args extends unknown[]> = (tools: Given, ...args: Args) => Promise<void>
+
+/** Makes commander's action of a command that needs no store. */
+export function withTools<Args extends unknown[]> (io: Io, action: Action<Tools, Args>) {
+  return async function (this: Command, ...args: Args): Promise<void> {
+    await action(toolsOf(io, this), ...args)
+  }
+}
+
+/** Makes commander's action of a command on the store, which is closed when it has ended. */
+export function withStore<Args extends unknown[]> (io: Io, action: Action<StoreTools, Args>) {
+  return async function (this: Command, ...args: Args): Promise<void> {
+    const tools = toolsOf(io, this)
+    const config = await readConfig(tools)
+    const { store } = await openStore({ url: config.store.url, clock: systemClock })
+    try {
+      await action({ ...tools, config, store, ...domainOf(config, store, auditTo(io)) }, ...args)
+    } finally {
+      await store.close()
+    }
+  }
+}
+
+/**
+ * The account that was found.
+ *
+ * @throws Refused when none was
+ */
+export function known (account: Account | undefined): Account {
+  if (account === undefined) throw new Refused('user_unknown')
+  return account
+}
+
+function toolsOf (io: Io, command: Command): Tools {
+  const { json, config } = command.optsWithGlobals<{ json?: boolean, config?: string }>()
+  const print: Print = (record, text) => { io.stdout.write(`${json ? JSON.stringify(record) : text}\n`) }
+  return { io, print, file: config ?? (io.env['LATCHKEY_CONFIG'] || undefined) }
+}
+
+async function readConfig ({ io, file }: Tools): Promise<Config> {
+  return file === undefined ? (await developmentConfig()).config : loadConfig(file, io.env)
+}
+
+/** Audit events of the command line: one line of JSON each, as in the server's log. */
+function auditTo ({ stderr }: Io): Emit {
+  return event => { stderr.write(`${JSON.stringify({ time: systemClock(), audit: event, msg: 'audit' })}\n`) }
+}
+
+function domainOf (config: Config, store: Store, emit: Emit): Pick<StoreTools, 'hasher' | 'accounts' | 'loadRing'> {
+  const hasher = createPasswordHasher(config.passwords)
+  return {
+    hasher,
+    accounts: createAccounts({ users: store.users, hasher, emit, minLength: () => config.passwords.minLength }),
+    async loadRing () {
+      const ring = createKeyRing({ keys: store.keys, secrets: config.secrets, now: () => store.now(), policy: () => keyPolicy(config), emit })
+      await ring.load()
+      return ring
+    },
+  }
+}

@@ -1,0 +1,269 @@
+/* eslint no-template-curly-in-string: "off" -- the configuration writes its variables so */
+// Every command through run(), on a SQLite file of its own.
+import t, { type Test } from 'tap'
+import { createHash } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { PassThrough, Readable, Writable } from 'node:stream'
+import { run } from '../../src/cli/main.ts'
+import { systemClock } from '../../src/clock.ts'
+import { userTag } from '../../src/ids.ts'
+import { createKeyRing } from '../../src/keys/ring.ts'
+import { openStore } from '../../src/stores/open.ts'
+import type { Store } from '../../src/stores/ports.ts'
+import { createAccessTokenSigner, type AccessTokenClaims } from '../../src/tokens/access-token.ts'
+
+const SECRETS = ['s'.repeat(43)]
+const PASSWORD = 'correct horse battery staple'
+
+interface Ran { code: number, out: string, err: string, records: Record<string, unknown>[] }
+
+interface Bench {
+  /** Runs a command line, split at blanks. */
+  latchkey (line: string, stdin?: string, more?: { isTTY?: boolean, env?: Record<string, string> }): Promise<Ran>
+  readonly file: string
+  readonly directory: string
+  /** The same store, as a server beside the command line has it. */
+  withStore<T> (work: (store: Store) => Promise<T>): Promise<T>
+}
+
+function bench (t: Test): Bench {
+  const directory = t.testdir({
+    'latchkey.yaml': [
+      'issuer: https://id.example.com', 'store: { url: "${STORE}" }', `secrets: [${SECRETS.join()}]`,
+      'passwords: { memoryKiB: 8, passes: 1 }', 'clients: [{ id: mobile, accessTtl: 20m }]'].join('\n'),
+  })
+  const [file, url] = [join(directory, 'latchkey.yaml'), `sqlite:${join(directory, 'latchkey.db')}`]
+  return {
+    file,
+    directory,
+    latchkey: (line, stdin = '', { isTTY = false, env = { LATCHKEY_CONFIG: file } } = {}) => runWith(line.split(' '), { stdin, isTTY, env: { STORE: url, ...env } }),
+    async withStore (work) {
+      const { store } = await openStore({ url, clock: systemClock })
+      return work(store).finally(() => store.close())
+    },
+  }
+}
+
+async function runWith (argv: string[], { stdin, isTTY, env }: { stdin: string, isTTY: boolean, env: Record<string, string> }): Promise<Ran> {
+  const [stdout, stderr] = [new Sink(), new Sink()]
+  const input = isTTY ? new PassThrough() : Readable.from([stdin])
+  // A person types once the prompt is there.
+  if (input instanceof PassThrough) for (const part of stdin.split('|')) input.write(part)
+  const code = await run(argv, { stdin: input, stdout, stderr, env, isTTY })
+  const records = !argv.includes('--json') ? [] : stdout.text.split('\n').filter(line => line.startsWith('{')).map(line => JSON.parse(line))
+  return { code, out: stdout.text, err: stderr.text, records }
+}
+
+class Sink extends Writable {
+  text = ''
+  override _write (chunk: Buffer, _encoding: string, done: () => void): void {
+    this.text += chunk.toString()
+    done()
+  }
+}
+
+t.test('help and usage', async t => {
+  const { latchkey } = bench(t)
+  for (const line of ['--help', 'users --help', 'users add --help', 'sessions --help', 'clients secret --help', 'keys retire --help', 'token --help', 'config check --help', 'serve --help', 'users import --help']) {
+    const { code, out } = await latchkey(line)
+    t.equal(code, 0, line)
+    t.match(out, /Example/, `${line} shows an example`)
+    if (line !== '--help') t.match(out, '--json', `${line} names the global options`)
+  }
+  t.match(await latchkey('--version'), { code: 0, out: /^\d+\.\d+\.\d+/ })
+  for (const line of ['', 'users', 'users add', 'nonsense', 'users list extra', 'users add a --password x', 'keys retire kid', 'users add a --scopes "']) {
+    t.equal((await latchkey(line)).code, 2, `usage: ${line}`)
+  }
+})
+
+t.test('the life of an account', async t => {
+  const { latchkey } = bench(t)
+  const added = await latchkey('--json users add Alice --roles support,staff', `${PASSWORD}\n`)
+  t.match(added, { code: 0, records: [{ name: 'Alice', sub: String }] })
+  t.match(JSON.parse(added.err), { audit: { type: 'user.changed', change: 'added', sub: added.records[0]?.['sub'] } })
+  t.notMatch(added.err, /alice/i, 'audit lines hold no names')
+
+  t.match(await latchkey('users show alice --json'), { code: 0, records: [{ name: 'Alice', disabled: false, scopes: null, roles: ['support', 'staff'] }] })
+  t.match(await latchkey('users access alice --scopes profile,orders:read --json'), { records: [{ scopes: ['profile', 'orders:read'], roles: ['support', 'staff'] }] })
+  const access = ['users', 'access', 'alice', '--roles', '']
+  t.match(await latchkey('users list'), { code: 0, out: /^Alice {2}\S+ {2}enabled .* scopes: profile orders:read; roles: support staff\n$/ })
+  t.match((await latchkey(`${access.join(' ')} --any-scope`)).out, 'scopes: any; roles: none')
+  t.match((await latchkey('users access alice --scopes ')).out, 'scopes: none')
+
+  t.match(await latchkey('users passwd alice', `${PASSWORD}!\nnot this\n`), { code: 0, out: 'alice has a new password' })
+  t.match(await latchkey('users disable alice'), { code: 0, err: /"disabled"/ })
+  t.match((await latchkey('users list')).out, '  disabled  ')
+  t.match(await latchkey('users enable alice --json'), { code: 0, records: [{ change: 'enable' }] })
+  t.match(await latchkey('users remove alice'), { code: 0, out: 'alice is removed\n' })
+  t.match(await latchkey('users list'), { code: 0, out: /^$/ })
+})
+
+t.test('what is refused ends with 1 and says why', async t => {
+  const { latchkey, file } = bench(t)
+  await latchkey('users add alice', PASSWORD)
+  const rows: [line: string, stdin: string, reason: string][] = [
+    ['users add ALICE', PASSWORD, 'name_taken'],
+    ['users add bob', 'short', 'password_too_short'],
+    ['users add bob', '', 'password_missing'],
+    ['users add bob', '\nsecond line\n', 'password_missing'],
+    ['users show bob', '', 'user_unknown'],
+    ['users passwd bob', PASSWORD, 'user_unknown'],
+    ['users passwd alice', 'short', 'password_too_short'],
+    ['users disable bob', '', 'user_unknown'],
+    ['users access bob --any-scope', '', 'user_unknown'],
+    ['sessions list bob', '', 'user_unknown'],
+    ['sessions revoke nosuchsession', '', 'session_unknown'],
+    ['sessions revoke nosuchsession --user alice', '', 'session_unknown'],
+    ['sessions revoke nosuchsession --user bob', '', 'user_unknown'],
+    ['sessions revoke-all bob', '', 'user_unknown'],
+    ['keys retire nosuchkey --yes', '', 'key_unknown'],
+    ['token inspect nonsense', '', 'token_malformed'],
+    ['token verify -', '', 'token_missing'],
+    ['users import /nowhere/at/all', '', 'failed'],
+    ['config check --config /nowhere.yaml', '', 'config_refused'],
+    ['serve --config /nowhere.yaml', '', 'config_refused'],
+  ]
+  for (const [line, stdin, reason] of rows) {
+    const { code, err, out } = await latchkey(`${line} --json`, stdin)
+    t.match({ code, ...JSON.parse(err.trim().split('\n').at(-1) ?? '') }, { code: 1, error: reason }, `${line}: ${reason}`)
+    t.equal(out, '', 'nothing on standard output')
+  }
+  t.match(await latchkey('users show bob'), { code: 1, err: 'latchkey: user unknown\n' })
+  t.match(await latchkey('config check', '', { env: { LATCHKEY_CONFIG: file, STORE: `sqlite:${file}/below/a/file.db` } }), { code: 1, err: /^latchkey: the store is unavailable \(\w+\)\n$/ })
+  t.match(await latchkey('config check', '', { env: { LATCHKEY_CONFIG: file, STORE: 'canary' } }), { code: 1, err: /^latchkey: the configuration is refused\nstore.url: expected sqlite:FILE/ })
+})
+
+t.test('a person types the password twice, and sees nothing of it', async t => {
+  const { latchkey } = bench(t)
+  const typed = await latchkey('users add alice', `${PASSWORD}\r|${PASSWORD}\r`, { isTTY: true })
+  t.match(typed, { code: 0, err: /^Password: \nOnce more: \n/ })
+  t.notMatch(typed.out + typed.err, 'horse')
+  t.match(await latchkey('users add bob', `${PASSWORD}\r|${PASSWORD}!\r`, { isTTY: true }), { code: 1, err: /passwords differ/ })
+  t.match(await latchkey('users add bob', '\u0003', { isTTY: true }), { code: 1, err: /password missing/ }, 'Ctrl-C')
+})
+
+t.test('accounts come from lines of JSON; what is refused is named', async t => {
+  const { latchkey, directory, withStore } = bench(t)
+  await latchkey('users add alice', PASSWORD)
+  const { passwordHash = '' } = await withStore(async store => await store.users.byName('alice')) ?? {}
+  const lines = [
+    JSON.stringify({ name: 'bob', passwordHash, sub: '42', scopes: ['profile'], roles: ['staff'], disabled: true }),
+    '',
+    JSON.stringify({ name: 'carol', password: PASSWORD, scopes: null }),
+    'not json',
+    JSON.stringify({ name: 'dave' }),
+    JSON.stringify({ name: 'dave', password: PASSWORD, admin: true }),
+    JSON.stringify({ name: 'dave', password: 'short' }),
+    JSON.stringify({ name: 'alice', passwordHash }),
+    JSON.stringify({ name: 'dave', passwordHash, sub: '42' }),
+    JSON.stringify({ name: 'dave', passwordHash: '$2b$10$abcdefghijklmnopqrstuv' }),
+  ].join('\n')
+  const imported = await latchkey('users import - --json', lines)
+  t.equal(imported.code, 1)
+  t.strictSame(imported.records, [
+    { line: 4, reason: 'line_no_json' },
+    { line: 5, reason: 'line_malformed' },
+    { line: 6, reason: 'line_malformed' },
+    { line: 7, reason: 'password_too_short' },
+    { line: 8, reason: 'name_taken' },
+    { line: 9, reason: 'sub_taken' },
+    { line: 10, reason: 'hash_unsupported' },
+    { taken: 2, skipped: 7 },
+  ])
+  t.match(imported.err, '"error":"import_incomplete"')
+  t.match(await latchkey('users show bob --json'), { records: [{ sub: '42', disabled: true, scopes: ['profile'], roles: ['staff'] }] })
+
+  const file = join(directory, 'users.jsonl')
+  writeFileSync(file, `${JSON.stringify({ name: 'erin', password: PASSWORD })}\n`)
+  t.match(await latchkey(`users import ${file}`), { code: 0, out: '1 taken, 0 skipped\n' })
+})
+
+/** Logs alice in, as the server does. */
+async function login (store: Store, sid: string): Promise<string> {
+  const account = await store.users.byName('alice')
+  if (account === undefined) throw new Error('no alice')
+  await store.families.open({ userTag: account.tag, sid, clientId: 'mobile', scope: 'profile', audience: ['a'], epoch: account.epoch, idleMs: 3_600_000, absoluteMs: 7_200_000 })
+  return account.sub
+}
+
+t.test('sessions are listed and ended', async t => {
+  const { latchkey, withStore } = bench(t)
+  for (const name of ['zoe', 'alice']) await latchkey(`users add ${name}`, PASSWORD)
+  const sids = ['a', 'b', 'c', 'd'].map(letter => letter.repeat(22))
+  await withStore(async store => { for (const sid of sids) await login(store, sid) })
+  t.match(await latchkey('sessions list alice --json'), { code: 0, records: [{ sid: String, clientId: 'mobile', scope: 'profile', generation: 1, startedAt: /Z$/ }, {}, {}, {}] })
+  t.match(await latchkey(`sessions revoke ${sids[0]}`), { code: 0, out: `${sids[0]}: ended\n` })
+  t.match(await latchkey(`sessions revoke ${sids[1]} --user alice --json`), { code: 0, records: [{ sid: sids[1], outcome: 'ended' }] })
+  t.match(await latchkey(`sessions revoke ${sids[1]} --user alice`), { code: 0, out: /: already ended/ })
+  t.equal((await latchkey('sessions list alice')).out.trim().split('\n').length, 2)
+  t.match(await latchkey('sessions revoke-all alice'), { code: 0, out: 'every session of alice is ended\n', err: /"sessions_ended"/ })
+  t.match(await latchkey('sessions list alice'), { code: 0, out: /^$/ })
+})
+
+t.test('a client secret and its line belong together', async t => {
+  const { latchkey } = bench(t)
+  const [record] = (await latchkey('clients secret --json', '', { env: {} })).records
+  t.match(record, { secret: /^[\w-]{43}$/ })
+  t.equal(record?.['hash'], `sha256:${createHash('sha256').update(String(record?.['secret'])).digest('base64url')}`)
+  t.match((await latchkey('clients secret')).out, /^[\w-]{43}\nsha256:[\w-]{43}\n$/)
+})
+
+t.test('keys are listed, rotated and retired', async t => {
+  const { latchkey } = bench(t)
+  const states = async () => (await latchkey('keys list --json')).records.map(({ kid, state }) => ({ kid: String(kid), state }))
+  const [first, second] = await states()
+  t.match([first, second], [{ state: 'active' }, { state: 'next' }])
+  t.match(await latchkey('keys rotate --json'), { code: 0, records: [{ active: second?.kid }], err: /keys.changed/ })
+  t.match(await states(), [{ kid: first?.kid, state: 'retiring' }, { kid: second?.kid, state: 'active' }, { state: 'next' }])
+  t.match(await latchkey(`keys retire --yes -- ${first?.kid}`), { code: 0, out: `${first?.kid} is dropped; ${second?.kid} signs.` })
+  t.notOk((await states()).some(({ kid }) => kid === first?.kid))
+  t.match((await latchkey('keys list')).out, / {2}ES256 {2}active {2}signs \S+Z to \S+Z, removed \S+Z\n/)
+})
+
+t.test('tokens are decoded and verified', async t => {
+  const { latchkey, withStore } = bench(t)
+  await latchkey('users add alice', PASSWORD)
+  const now = Math.floor(Date.now() / 1000)
+  const { sign, claims } = await withStore(async store => {
+    const ring = createKeyRing({ keys: store.keys, secrets: SECRETS, now: () => store.now(), policy: () => ({ algorithm: 'ES256', rotateEveryMs: 9e9, publishAheadMs: 9e8, accessTtlMs: 600_000 }), emit: () => {} })
+    await ring.load()
+    const sub = await login(store, 'a'.repeat(22))
+    const claims: AccessTokenClaims = { iss: 'https://id.example.com', sub, aud: 'a', client_id: 'mobile', iat: now, exp: now + 600, jti: 'j1', sid: 'a'.repeat(22), scope: 'profile', auth_time: now }
+    const key = ring.signingKey()
+    return { claims, sign: (changed: object = {}, signing: object = {}, typ: 'at+jwt' | 'JWT' = 'at+jwt') => createAccessTokenSigner(() => ({ ...key, ...signing }))({ ...claims, ...changed }, typ) }
+  })
+  t.match(await latchkey(`token verify ${sign()} --json`), { code: 0, records: [{ active: true, claims }] })
+  t.match(await latchkey('token verify -', `${sign({}, {}, 'JWT')}\n`), { code: 0, out: /^active: sub .*, client mobile, until .*Z\n$/ })
+  t.match(await latchkey(`token inspect ${sign()} --json`), { code: 0, records: [{ header: { typ: 'at+jwt' }, payload: claims }] })
+  t.match(await latchkey('token inspect -', sign(), { env: {} }), { code: 0, out: /"client_id": "mobile"/ })
+
+  const [header = '', payload = '', signature = ''] = sign().split('.')
+  const forged = (part: object) => Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(header, 'base64url').toString()), ...part })).toString('base64url') + `.${payload}.${signature}`
+  const rows: [name: string, token: string, reason: string][] = [
+    ['no JWT', 'a.b', 'token_malformed'],
+    ['too long', 'a'.repeat(9000), 'token_malformed'],
+    ['another type', forged({ typ: 'logout+jwt' }), 'type_wrong'],
+    ['no signature', forged({ alg: 'none' }), 'algorithm_wrong'],
+    ['signed with the public key', forged({ alg: 'HS256' }), 'algorithm_wrong'],
+    ['an unknown key', sign({}, { kid: 'other' }), 'key_unknown'],
+    ['changed', `${header}.${payload.slice(0, -4)}AAAA.${signature}`, 'token_malformed'],
+    ['signed otherwise', `${header}.${payload}.${signature.slice(0, -4)}AAAA`, 'signature_invalid'],
+    ['without claims', sign({ jti: undefined }), 'claims_incomplete'],
+    ['another issuer', sign({ iss: 'https://evil.example.com' }), 'issuer_wrong'],
+    ['expired', sign({ exp: now - 1 }), 'token_expired'],
+    ['a session that is not known', sign({ sid: 'z'.repeat(22) }), 'family_unknown'],
+  ]
+  for (const [name, token, reason] of rows) t.match(await latchkey(`token verify --json -- ${token}`), { code: 1, err: new RegExp(`"error":"${reason}"`) }, name)
+  await withStore(store => store.accessTokens.revoke({ userTag: userTag(claims.sub), sid: claims.sid, jti: claims.jti, expiresAt: claims.exp * 1000 }))
+  t.match(await latchkey(`token verify ${sign()}`), { code: 1, err: 'latchkey: token revoked\n' })
+})
+
+t.test('the configuration is checked, and development mode is used without one', async t => {
+  const { latchkey, file } = bench(t)
+  t.match(await latchkey(`--config ${file} config check`, '', { env: {} }), { code: 0, out: `${file}: right, 1 clients, the store takes writes\n` })
+  const before = process.cwd()
+  process.chdir(t.testdir({}))
+  t.teardown(() => process.chdir(before))
+  t.match(await latchkey('config check --json', '', { env: {} }), { code: 0, records: [{ config: 'development mode', clients: 2, store: 'ok' }] })
+})

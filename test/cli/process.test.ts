@@ -1,0 +1,54 @@
+// The program as a process, and what it says about failures.
+import t from 'tap'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { failureOf } from '../../src/cli/refused.ts'
+import { invalidRequest, temporarilyUnavailable } from '../../src/oauth/errors.ts'
+import { StoreUnavailable } from '../../src/stores/ports.ts'
+import { verifyWithRing } from '../../src/tokens/verify-offline.ts'
+
+const BIN = fileURLToPath(new URL('../../bin/latchkey.js', import.meta.url))
+
+t.test('bin/latchkey.js runs commands and exits with their code', async t => {
+  const options = { encoding: 'utf8', cwd: t.testdir(), env: { ...process.env, LATCHKEY_CONFIG: '' }, input: 'correct horse battery staple\n' } as const
+  t.match(spawnSync(process.execPath, [BIN, 'clients', 'secret', '--json'], options), { status: 0, stdout: /^\{"secret":"/, stderr: '' })
+  t.match(spawnSync(process.execPath, [BIN, 'users', 'add', 'alice'], options), { status: 0, stdout: /^alice is added/ })
+  t.match(spawnSync(process.execPath, [BIN, 'users', 'show', 'bob'], options), { status: 1, stderr: 'latchkey: user unknown\n' })
+  t.match(spawnSync(process.execPath, [BIN, 'nonsense'], options), { status: 2 })
+})
+
+t.test('a pipe that closes early is no fault', async t => {
+  const child = spawn(process.execPath, [BIN, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.destroy()
+  const errors: string[] = []
+  child.stderr.on('data', chunk => errors.push(String(chunk)))
+  const [code] = await once(child, 'close')
+  t.equal(code, 0)
+  t.strictSame(errors, [])
+})
+
+t.test('an old Node is told in one line what to do', async t => {
+  const source = readFileSync(BIN, 'utf8').replace('process.versions.node', '"22.1.0"')
+  t.match(spawnSync(process.execPath, ['--input-type=module', '-e', source.replace(/^#!.*/, '')], { encoding: 'utf8' }), { status: 1, stdout: '', stderr: /^latchkey needs Node.js 24 or newer.*\n$/ })
+})
+
+t.test('failures are named without what a driver says', async t => {
+  const rows: [unknown, object][] = [
+    [new StoreUnavailable(new Error('redis://:password@host')), { error: 'store_unavailable', message: 'the store is unavailable' }],
+    [new StoreUnavailable('text'), { error: 'store_unavailable', message: 'the store is unavailable' }],
+    [new StoreUnavailable(Object.assign(new Error('x'), { code: 'ECONNREFUSED' })), { error: 'store_unavailable', message: 'the store is unavailable (ECONNREFUSED)' }],
+    [temporarilyUnavailable('hashing_queue_full'), { error: 'hashing_queue_full' }],
+    [invalidRequest('no'), { error: 'malformed_request' }],
+    [new Error('what'), { error: 'failed', message: 'what' }],
+    ['what', { error: 'failed', message: 'what' }],
+  ]
+  for (const [error, expected] of rows) t.match(failureOf(error), expected)
+})
+
+t.test('a key that can\'t verify is a fault and no verdict', async t => {
+  const [header, payload] = [{ alg: 'ES256', kid: 'a', typ: 'JWT' }, {}].map(part => Buffer.from(JSON.stringify(part)).toString('base64url'))
+  const ring = { verificationKey: () => ({ alg: 'ES256', publicKey: 'no key' }) }
+  t.throws(() => verifyWithRing(`${header}.${payload}.AAAA`, ring, { issuer: 'a', now: 0 }))
+})
