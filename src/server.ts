@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { buildApp, type LiveSettings } from './app.ts'
 import { createClientRegistry, type ClientSettings } from './clients/registry.ts'
 import { systemClock, type Clock } from './clock.ts'
+import { keyPolicy } from './config/key-policy.ts'
 import type { Config } from './config/schema.ts'
 import { buildManagement } from './http/management.ts'
 import { createKeyRing } from './keys/ring.ts'
@@ -37,19 +38,34 @@ export interface ServerOptions {
 }
 
 /**
- * Starts a server.
+ * Starts a server. When it can't be started, nothing of it is left behind.
  *
  * @throws StoreUnavailable when the store can't be reached; Error when a key can't be opened or a port is taken
  */
-export async function startServer ({ config, clock = systemClock, logStream }: ServerOptions): Promise<RunningServer> {
+export async function startServer (options: ServerOptions): Promise<RunningServer> {
+  const parts = new AsyncDisposableStack()
+  try {
+    return await start(options, parts)
+  } catch (error) {
+    await parts.disposeAsync()
+    throw error
+  }
+}
+
+/** Each part is put on the stack as it comes to life; they end in the opposite order. */
+async function start ({ config, clock = systemClock, logStream }: ServerOptions, parts: AsyncDisposableStack): Promise<RunningServer> {
   let current = config
   const { store, rateLimitClient } = await openStore({ url: config.store.url, clock })
+  parts.defer(() => store.close())
   const metrics = createMetrics()
   const keys = createKeyRing({ keys: store.keys, secrets: config.secrets, now: () => store.now(), policy: () => keyPolicy(current), emit: metrics.emit })
+  await keys.load()
   const clients = createClientRegistry(current.clients.map(toClientSettings))
   let ready = false
   let storeWorks = true
 
+  const management = buildManagement({ isReady: () => ready, storeWorks: () => storeWorks, metrics: metrics.render })
+  parts.defer(() => management.close())
   const app = await buildApp({
     issuer: config.issuer,
     secrets: config.secrets,
@@ -66,16 +82,14 @@ export async function startServer ({ config, clock = systemClock, logStream }: S
     metrics,
     clock,
   })
-  const management = buildManagement({ isReady: () => ready, storeWorks: () => storeWorks, metrics: metrics.render })
+  parts.defer(() => app.close())
 
-  await keys.load()
-  const timers = [
-    every(RING_CHECK_MS, () => keys.load(), error => { app.log.error({ err: error }, 'the key ring could not be checked') }),
-    every(STORE_CHECK_MS, async () => { await store.probe(); storeWorks = true }, () => { storeWorks = false }),
-  ]
+  parts.defer(every(RING_CHECK_MS, () => keys.load(), error => { app.log.error({ err: error }, 'the key ring could not be checked') }))
+  parts.defer(every(STORE_CHECK_MS, async () => { await store.probe(); storeWorks = true }, () => { storeWorks = false }))
   const url = await app.listen({ host: config.http.host, port: config.http.port })
   const managementUrl = await management.listen({ host: config.management.host, port: config.management.port })
   ready = true
+  parts.defer(() => { ready = false })
 
   return {
     app,
@@ -87,27 +101,14 @@ export async function startServer ({ config, clock = systemClock, logStream }: S
       clients.replace(next.clients.map(toClientSettings))
       app.log.level = next.log.level
     },
-    async close () {
-      ready = false
-      timers.forEach(clearInterval)
-      await app.close()
-      await management.close()
-      await store.close()
-    },
+    close: () => parts.disposeAsync(),
   }
 }
 
-function every (ms: number, work: () => Promise<void>, failed: (error: unknown) => void): NodeJS.Timeout {
-  return setInterval(() => { work().catch(failed) }, ms).unref()
-}
-
-function keyPolicy ({ tokens, keys, clients }: Config) {
-  return {
-    algorithm: tokens.algorithm,
-    rotateEveryMs: keys.rotateEvery,
-    publishAheadMs: keys.publishAhead,
-    accessTtlMs: Math.max(tokens.accessTtl, ...clients.map(client => client.accessTtl ?? 0)),
-  }
+/** Does the work again and again; gives the way to stop. */
+function every (ms: number, work: () => Promise<void>, failed: (error: unknown) => void): () => void {
+  const timer = setInterval(() => { work().catch(failed) }, ms).unref()
+  return () => clearInterval(timer)
 }
 
 function liveSettings (current: () => Config): LiveSettings {

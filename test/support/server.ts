@@ -1,0 +1,228 @@
+// The real process with a configuration file of its own, on free loopback ports: what an operator starts, seen from outside.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { openStore } from '../../src/stores/open.ts'
+import { createAccounts } from '../../src/users/accounts.ts'
+import { createPasswordHasher } from '../../src/users/passwords.ts'
+import { freePort } from './free-port.ts'
+import { startRedis } from './redis.ts'
+
+export const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
+export const ORDERS = 'https://orders.example.com'
+export const USER = 'alice'
+export const PASSWORD = 'correct horse: battery+staple é'
+export const WEB_SECRET = 'web+secret:with%2Bodd é&='.replace(/[^\x20-\x7E]/g, 'e')
+export const API_SECRET = 'orders-api-secret'
+
+/** How a started process is reached, and how it is ended. */
+export interface LatchkeyProcess {
+  readonly url: string
+  readonly managementUrl: string
+  readonly port: number
+  readonly pid: number
+  readonly configFile: string
+  /** The configuration as it was written. */
+  readonly config: ConfigText
+  /** The log's lines, and what was written to standard error. */
+  readonly lines: string[]
+  /** Waits until a line of the log matches. */
+  logged (pattern: RegExp): Promise<string>
+  /** Sends a signal. */
+  signal (name: NodeJS.Signals): void
+  /** Sends SIGTERM, unless it has ended; resolves with the exit code, -1 when it had to be killed. */
+  stop (): Promise<number>
+}
+
+export type ConfigText = Record<string, unknown>
+
+export interface LatchkeyOptions {
+  readonly storeUrl: string
+  /** Sections that replace those of the default configuration. */
+  readonly config?: ConfigText
+  /** The same ports again, for a second start. */
+  readonly ports?: { readonly http: number, readonly management: number }
+  readonly secret?: string
+  /** Origins that may call the endpoints. */
+  readonly cors?: readonly string[]
+  /** Whether the user is added; default true. */
+  readonly addUser?: boolean
+}
+
+export const CHEAP_HASHING = { memoryKiB: 64, passes: 1, parallelism: 1, concurrency: 1, queue: 64 }
+
+const sha256Line = (secret: string) => `sha256:${createHash('sha256').update(secret).digest('base64url')}`
+
+const GRANTS = ['password', 'refresh_token']
+const SCOPES = ['profile', 'orders:read', 'orders:write']
+
+/** The clients of every process test. */
+export const CLIENTS = [
+  { id: 'mobile', grants: GRANTS, scopes: SCOPES, audience: [ORDERS] },
+  { id: 'web', secrets: [sha256Line(WEB_SECRET)], grants: GRANTS, scopes: SCOPES, audience: [ORDERS] },
+  { id: 'once', grants: ['password'], scopes: SCOPES, audience: [ORDERS] },
+  { id: 'brief', grants: GRANTS, scopes: SCOPES, audience: [ORDERS], accessTtl: '1s' },
+  { id: 'orders-api', secrets: [sha256Line(API_SECRET)], audience: [ORDERS] },
+]
+
+/** Starts `node src/main.ts` and waits until it is ready. */
+export async function startLatchkey (options: LatchkeyOptions): Promise<LatchkeyProcess> {
+  const ports = options.ports ?? { http: await freePort(), management: await freePort() }
+  const dir = await mkdtemp(join(tmpdir(), 'latchkey-e2e-'))
+  const config = configOf(options, ports)
+  const configFile = join(dir, 'latchkey.yaml')
+  // Every JSON text is YAML.
+  await writeFile(configFile, JSON.stringify(config))
+  if (options.addUser ?? true) await addUser(options.storeUrl)
+
+  const run = runMain({ LATCHKEY_CONFIG: configFile })
+  const managementUrl = `http://127.0.0.1:${ports.management}`
+  await ready(managementUrl, run)
+  return {
+    ...run,
+    url: `http://127.0.0.1:${ports.http}`,
+    managementUrl,
+    port: ports.http,
+    configFile,
+    config,
+    async stop () {
+      const code = await run.stop()
+      await rm(dir, { recursive: true, force: true })
+      return code
+    },
+  }
+}
+
+function configOf ({ storeUrl, config, secret = randomBytes(32).toString('base64url'), cors = [] }: LatchkeyOptions, ports: { http: number, management: number }): ConfigText {
+  return {
+    issuer: `http://127.0.0.1:${ports.http}`,
+    http: { host: '127.0.0.1', port: ports.http, cors, closeGrace: '8s' },
+    management: { host: '127.0.0.1', port: ports.management },
+    store: { url: storeUrl },
+    secrets: [secret],
+    passwords: CHEAP_HASHING,
+    throttle: { perAddress: { max: 1_000_000, window: '1m' } },
+    clients: CLIENTS,
+    ...config,
+  }
+}
+
+/** A process of ours, ready or not. */
+export interface MainRun extends Pick<LatchkeyProcess, 'pid' | 'lines' | 'logged' | 'signal' | 'stop'> {
+  /** Resolves with the exit code when the process ends by itself. */
+  readonly ended: Promise<number>
+}
+
+/** Runs `node src/main.ts` with nothing in its environment but what is given and the PATH. */
+export function runMain (env: Record<string, string>, cwd?: string): MainRun {
+  const { PATH, NODE_OPTIONS, _TAPJS_PROCESSINFO_EXCLUDE_ } = process.env
+  const inherited = { PATH, NODE_OPTIONS, _TAPJS_PROCESSINFO_EXCLUDE_ }
+  const child = spawn(process.execPath, [MAIN], { env: { ...inherited, ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...(cwd !== undefined && { cwd }) })
+  const killLeftover = () => { child.kill('SIGKILL') }
+  process.once('exit', killLeftover)
+  const lines = collectLines(child)
+  const ended = once(child, 'close').then(([code]) => {
+    process.removeListener('exit', killLeftover)
+    return typeof code === 'number' ? code : -1
+  })
+  return {
+    pid: Number(child.pid),
+    lines,
+    ended,
+    logged: pattern => lineOf(lines, pattern),
+    signal: name => { child.kill(name) },
+    async stop () {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
+      const timer = setTimeout(killLeftover, 20_000)
+      const code = await ended
+      clearTimeout(timer)
+      return code
+    },
+  }
+}
+
+function collectLines (child: ChildProcess): string[] {
+  const lines: string[] = []
+  for (const stream of [child.stdout, child.stderr]) {
+    let rest = ''
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      const parts = (rest + text).split('\n')
+      rest = parts.pop() ?? ''
+      lines.push(...parts)
+    })
+  }
+  return lines
+}
+
+async function lineOf (lines: readonly string[], pattern: RegExp, attempts = 500): Promise<string> {
+  const line = lines.find(text => pattern.test(text))
+  if (line !== undefined) return line
+  if (attempts === 0) throw new Error(`no line matches ${pattern}:\n${lines.join('\n')}`)
+  await wait(20)
+  return lineOf(lines, pattern, attempts - 1)
+}
+
+async function ready (managementUrl: string, run: MainRun, attempts = 500): Promise<void> {
+  const ended = await Promise.race([run.ended.then(() => true), wait(20, false)])
+  if (ended) throw new Error(`latchkey ended before it was ready:\n${run.lines.join('\n')}`)
+  const status = await fetch(`${managementUrl}/readyz`).then(answer => answer.status, () => 0)
+  if (status === 200) return
+  if (attempts === 0) {
+    await run.stop()
+    throw new Error(`latchkey is not ready after 10 s:\n${run.lines.join('\n')}`)
+  }
+  await ready(managementUrl, run, attempts - 1)
+}
+
+/** Adds the user of every process test; nothing happens when there is one. */
+export async function addUser (storeUrl: string): Promise<void> {
+  const { store } = await openStore({ url: storeUrl, clock: Date.now })
+  try {
+    const accounts = createAccounts({ users: store.users, hasher: createPasswordHasher(CHEAP_HASHING), emit: () => {}, minLength: () => 8 })
+    const added = await accounts.add({ name: USER, password: PASSWORD, scopes: null, roles: ['buyer'] })
+    if (added.kind === 'refused' && added.reason !== 'name_taken') throw new Error(added.reason)
+  } finally {
+    await store.close()
+  }
+}
+
+/** A fresh store, and how to be rid of it. */
+export interface TestStore {
+  readonly url: string
+  remove (): Promise<void>
+}
+
+/** The stores that a process can run on, each made anew when asked for. */
+export const STORES: ReadonlyArray<{ readonly name: string, make (): Promise<TestStore> }> = [
+  {
+    name: 'SQLite',
+    async make () {
+      const dir = await mkdtemp(join(tmpdir(), 'latchkey-sqlite-'))
+      return { url: `sqlite:${join(dir, 'latchkey.db')}`, remove: () => rm(dir, { recursive: true, force: true }) }
+    },
+  },
+  {
+    name: 'Redis',
+    async make () {
+      const redis = await startRedis()
+      return { url: redis.url, remove: () => redis.stop() }
+    },
+  },
+]
+
+/** Sends a form; the answer's body is read as JSON. */
+export async function postForm (url: string, params: Record<string, string>): Promise<{ status: number, body: any }> {
+  const answer = await fetch(url, { method: 'POST', body: new URLSearchParams(params) })
+  return { status: answer.status, body: await answer.json() }
+}
+
+/** Logs the user in. */
+export async function login ({ url }: { readonly url: string }, clientId = 'mobile'): Promise<{ access_token: string, refresh_token: string }> {
+  const { status, body } = await postForm(`${url}/token`, { grant_type: 'password', client_id: clientId, username: USER, password: PASSWORD })
+  if (status !== 200) throw new Error(`login failed: ${JSON.stringify(body)}`)
+  return body
+}

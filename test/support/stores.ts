@@ -1,0 +1,82 @@
+// Both stores, made alike, for the suites that run on each of them.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { tmpdir } from 'node:os'
+import { existsSync } from 'node:fs'
+import { userTag } from '../../src/ids.ts'
+import type { FamilyRef, NewAccount, Store } from '../../src/stores/ports.ts'
+import { createRedisStore } from '../../src/stores/redis/store.ts'
+import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
+import { createHandClock, type HandClock } from './clock.ts'
+import { startRedis } from './redis.ts'
+
+/** A family's record as it was once; undefined: there was none. */
+export type Copy = () => Promise<void>
+
+export interface TestStore {
+  readonly store: Store
+  readonly clock: HandClock
+  /** Copies a family's record; calling the copy puts it back, as a failover that lost the writes since. */
+  copy (ref: FamilyRef): Promise<Copy>
+  /** Takes the store away under its user's feet. */
+  fail (): Promise<void>
+  /** Lets go of everything. */
+  stop (): Promise<void>
+}
+
+export const STORES: ReadonlyArray<{ readonly name: string, readonly create: () => Promise<TestStore> }> = [
+  { name: 'SQLite', create: createSqlite },
+  { name: 'Redis', create: createRedis },
+]
+
+async function createSqlite (): Promise<TestStore> {
+  const clock = createHandClock()
+  // In memory where the system has such a place: every step is synced to the disk otherwise, as it should be.
+  const dir = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'latchkey-sqlite-'))
+  const file = join(dir, 'test.db')
+  const store = createSqliteStore({ file, clock })
+  const beside = new DatabaseSync(file)
+  const select = beside.prepare('SELECT prev, cur, cur_at, idle_until, ended, late_count FROM families WHERE user_tag = ? AND sid = ?')
+  const update = beside.prepare(`UPDATE families SET prev = :prev, cur = :cur, cur_at = :cur_at, idle_until = :idle_until, ended = :ended,
+    late_count = :late_count WHERE user_tag = :userTag AND sid = :sid`)
+  return {
+    store,
+    clock,
+    async copy ({ userTag, sid }) {
+      const row = select.get(userTag, sid)
+      return async () => { update.run({ ...row, userTag, sid }) }
+    },
+    fail: () => store.close(),
+    async stop () {
+      await store.close()
+      beside.close()
+      rmSync(dir, { recursive: true })
+    },
+  }
+}
+
+async function createRedis (): Promise<TestStore> {
+  const clock = createHandClock()
+  const server = await startRedis()
+  const store = await createRedisStore({ url: server.url, clock })
+  return {
+    store,
+    clock,
+    async copy ({ userTag, sid }) {
+      const key = `lk:{${userTag}}:f:${sid}`
+      const [dump, ttl] = await Promise.all([store.client.dumpBuffer(key), store.client.pttl(key)])
+      return async () => { await store.client.restore(key, ttl, dump, 'REPLACE') }
+    },
+    fail: () => server.stop(),
+    async stop () {
+      await store.close()
+      await server.stop()
+    },
+  }
+}
+
+/** An account that no other test has. */
+export function someAccount (sub: string, changes: Partial<NewAccount> = {}): NewAccount {
+  return { sub, tag: userTag(sub), name: `Name of ${sub}`, foldedName: `name of ${sub}`, passwordHash: '$argon2id$first', scopes: null, roles: [], disabled: false, ...changes }
+}
