@@ -46,7 +46,8 @@ async function serveFile (file: string, env: ServeOptions['env']): Promise<void>
     onRefused: error => { log.error({ fault: error instanceof Error ? error.message : String(error) }, 'configuration refused; the old one stays') },
   })
   process.on('SIGHUP', () => { watch.reload().catch(error => { log.error({ err: error }, 'reload failed') }) })
-  stopWithGrace(server, current, () => watch.stop())
+  // A hangup means reload here; by default it would end the process.
+  stopWithGrace(server, current, () => watch.stop(), ['SIGHUP'])
 }
 
 async function serveDevelopment (env: ServeOptions['env']): Promise<void> {
@@ -79,8 +80,8 @@ function banner ({ demo }: Development, url: string, made: boolean): string {
   return lines.join('\n') + '\n'
 }
 
-function stopWithGrace (server: RunningServer, { http }: Config, stopWatching: () => void): void {
-  closeWithGrace({ delay: http.closeGrace, logger: server.app.log }, async ({ err }) => {
+function stopWithGrace (server: RunningServer, { http }: Config, stopWatching: () => void, skip: 'SIGHUP'[] = []): void {
+  closeWithGrace({ delay: http.closeGrace, logger: server.app.log, skip }, async ({ err }) => {
     if (err !== undefined) server.app.log.fatal({ err }, 'the process failed')
     stopWatching()
     await server.close()

@@ -1,0 +1,139 @@
+/* eslint no-template-curly-in-string: "off" -- the configuration writes its variables so */
+// The process: what it keeps over a restart, how it stops, how it takes another configuration, and what it refuses to start with.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import t from 'tap'
+import { CHEAP_HASHING, CLIENTS, login, PASSWORD, postForm, runMain, startLatchkey, STORES, USER } from '../support/server.ts'
+
+// About a second a hash, whatever the machine.
+// Within what a server of cheaper settings still verifies.
+const SLOW_HASHING = { ...CHEAP_HASHING, memoryKiB: 65_536, passes: 10 }
+
+const loginForm = { grant_type: 'password', client_id: 'mobile', username: USER, password: PASSWORD }
+
+const kids = async (url: string) => {
+  const { keys }: any = await (await fetch(`${url}/.well-known/jwks.json`)).json()
+  return keys.map((key: { kid: string }) => key.kid)
+}
+
+for (const { name, make } of STORES) {
+  t.test(`on ${name}`, async t => {
+    const store = await make()
+    t.teardown(() => store.remove())
+    const secret = 'k'.repeat(43)
+
+    t.test('a second start keeps users, sessions and keys', async t => {
+      const first = await startLatchkey({ storeUrl: store.url, secret })
+      t.teardown(() => first.stop())
+      const tokens = await login(first)
+      const firstKids = await kids(first.url)
+      t.equal(await first.stop(), 0)
+
+      const ports = { http: first.port, management: Number(new URL(first.managementUrl).port) }
+      const second = await startLatchkey({ storeUrl: store.url, secret, ports, addUser: false })
+      t.teardown(() => second.stop())
+      t.same(await kids(second.url), firstKids)
+      t.equal((await fetch(`${second.url}/userinfo`, { headers: { authorization: `Bearer ${tokens.access_token}` } })).status, 200)
+      t.equal((await postForm(`${second.url}/token`, { grant_type: 'refresh_token', client_id: 'mobile', refresh_token: tokens.refresh_token })).status, 200)
+      t.ok((await login(second)).access_token)
+    })
+
+    t.test('SIGTERM: readiness off, the request in flight answered, exit 0 within the limit', async t => {
+      const server = await startLatchkey({ storeUrl: store.url, secret, config: { passwords: SLOW_HASHING } })
+      t.teardown(() => server.stop())
+      const slow = postForm(`${server.url}/token`, loginForm)
+      await wait(150)
+      const before = performance.now()
+      const stopped = server.stop()
+      await wait(100)
+      const readiness = await fetch(`${server.managementUrl}/readyz`)
+      t.equal(readiness.status, 503, 'probes are told while the request runs')
+      t.equal((await slow).status, 200)
+      t.equal(await stopped, 0)
+      t.ok(performance.now() - before < 8_000)
+    })
+
+    t.test('SIGHUP and a changed file put other clients in force; a bad file changes nothing', async t => {
+      const server = await startLatchkey({ storeUrl: store.url, secret })
+      t.teardown(() => server.stop())
+      const write = (config: unknown) => writeFile(server.configFile, JSON.stringify(config))
+      const mayLogIn = async (id: string) => (await postForm(`${server.url}/token`, { ...loginForm, client_id: id })).status === 200
+      const traffic = keepAsking(() => mayLogIn('mobile'))
+      const withClient = (id: string) => ({ ...server.config, clients: [...CLIENTS, { ...CLIENTS[0], id }] })
+
+      t.notOk(await mayLogIn('tablet'))
+      await write(withClient('tablet'))
+      server.signal('SIGHUP')
+      await until(() => mayLogIn('tablet'))
+      t.pass('SIGHUP')
+
+      await write(withClient('watch'))
+      await until(() => mayLogIn('watch'))
+      t.notOk(await mayLogIn('tablet'))
+      t.pass('the changed file was noticed')
+
+      await write({ ...server.config, clients: [{ id: 'tablet', grunts: [] }] })
+      server.signal('SIGHUP')
+      t.match(await server.logged(/configuration refused/), /clients\[0\]\.grunts/)
+      t.ok(await mayLogIn('watch'), 'the old one stays')
+
+      const answers = await traffic.stop()
+      t.ok(answers.length > 20)
+      t.ok(answers.every(Boolean), `no request of ${answers.length} was dropped or refused`)
+      t.equal(await server.stop(), 0)
+    })
+  })
+}
+
+t.test('a configuration that can not be used ends the start with 1 and the path of the key', async t => {
+  const dir = await mkdtemp(join(tmpdir(), 'latchkey-refused-'))
+  t.teardown(() => rm(dir, { recursive: true }))
+  const file = join(dir, 'latchkey.yaml')
+  const good = { issuer: 'https://id.example.com', store: { url: `sqlite:${join(dir, 'db')}` }, secrets: ['s'.repeat(43)] }
+  const cases: Array<[string, unknown, RegExp]> = [
+    ['a wrong type', { ...good, http: { port: 'many' } }, /http\.port/],
+    ['an unknown key', { ...good, tokns: {} }, /tokns.*tokens/s],
+    ['a missing variable', { ...good, secrets: ['${LATCHKEY_SECRET}'] }, /secrets\[0\][\s\S]*LATCHKEY_SECRET/],
+    ['plain http', { ...good, issuer: 'http://id.example.com' }, /issuer/],
+  ]
+  for (const [name, config, path] of cases) {
+    await writeFile(file, JSON.stringify(config))
+    const run = runMain({ LATCHKEY_CONFIG: file })
+    t.equal(await run.ended, 1, name)
+    t.match(run.lines.join('\n'), path, name)
+    t.notMatch(run.lines.join('\n'), /\n {4}at /, 'no stack')
+  }
+  const missing = runMain({ LATCHKEY_CONFIG: join(dir, 'none.yaml') })
+  t.equal(await missing.ended, 1)
+  t.match(missing.lines.join('\n'), /none\.yaml/)
+})
+
+t.test('production without a configuration is refused', async t => {
+  const dir = await mkdtemp(join(tmpdir(), 'latchkey-production-'))
+  t.teardown(() => rm(dir, { recursive: true }))
+  const run = runMain({ NODE_ENV: 'production' }, dir)
+  t.equal(await run.ended, 1)
+  t.match(run.lines.join('\n'), /LATCHKEY_CONFIG/)
+})
+
+function keepAsking (ask: () => Promise<boolean>) {
+  const answers: boolean[] = []
+  const stopping = new AbortController()
+  const loop = (async () => {
+    // Bounded: a forgotten stop() must not keep the file running.
+    for (let asked = 0; asked < 5_000 && !stopping.signal.aborted; asked++) {
+      answers.push(await ask().catch(() => false))
+      await wait(5)
+    }
+  })()
+  return { async stop () { stopping.abort(); await loop; return answers } }
+}
+
+async function until (holds: () => Promise<boolean>, attempts = 100): Promise<void> {
+  if (await holds()) return
+  if (attempts === 0) throw new Error('did not come to hold within 10 s')
+  await wait(100)
+  await until(holds, attempts - 1)
+}
