@@ -1,8 +1,8 @@
 // The refresh_token grant (RFC 6749 §6) over the families of DESIGN §5: one round trip to the store, none for a forged token.
 import type { Emit } from '../events.ts'
-import { invalidGrant, invalidScope, invalidTarget } from '../oauth/errors.ts'
-import { isWithin, scopeTokens } from '../oauth/scope.ts'
-import type { Families, Family, RotateOutcome, User } from '../stores/ports.ts'
+import { invalidGrant, invalidScope, invalidTarget, type OAuthError } from '../oauth/errors.ts'
+import { scopeTokens } from '../oauth/scope.ts'
+import type { Families, Presented, Refusal, RotateOutcome, Wider } from '../stores/ports.ts'
 import type { ReadRefreshToken, RefreshTokenCodec } from '../tokens/refresh-token.ts'
 import { required, type Grant, type GrantRequest } from './grant.ts'
 import type { IssueTokens, TokenPolicy } from './issue.ts'
@@ -17,6 +17,7 @@ export interface RefreshGrantDependencies {
   readonly emit: Emit
 }
 
+type Wanted = Pick<Presented, 'scope' | 'audience'>
 type Exchanged = Extract<RotateOutcome, { generation: number }>
 
 /** Makes the grant. */
@@ -28,7 +29,7 @@ export function createRefreshGrant ({ issuer, families, refreshTokens, issue, po
     throw invalidGrant('token_malformed')
   }
 
-  async function exchange ({ client }: GrantRequest, token: ReadRefreshToken): Promise<Exchanged> {
+  async function exchange ({ client }: GrantRequest, token: ReadRefreshToken, wanted: Wanted): Promise<Exchanged> {
     const { refreshIdle, reuseGrace } = policy()
     const outcome = await families.rotate({
       userTag: token.userTag,
@@ -38,10 +39,11 @@ export function createRefreshGrant ({ issuer, families, refreshTokens, issue, po
       idleMs: client.refreshIdle ?? refreshIdle,
       reuseGraceMs: reuseGrace,
       lateRetry: client.lateRetry,
+      ...wanted,
     })
     if (outcome.kind === 'refused') {
       emit({ type: 'refresh.refused', clientId: client.id, reason: outcome.reason, sid: token.sid })
-      throw invalidGrant(outcome.reason)
+      throw refusalFor(outcome.reason)
     }
     emit({ type: `refresh.${outcome.kind}`, clientId: client.id, sub: outcome.user.sub, sid: token.sid })
     if (outcome.kind === 'reused') throw invalidGrant('token_reused')
@@ -50,34 +52,21 @@ export function createRefreshGrant ({ issuer, families, refreshTokens, issue, po
 
   return async request => {
     const { client, params } = request
+    const allowed = [...client.audience, issuer]
     const token = read(request)
-    // What this client may never ask for is refused before the token is spent.
-    const scope = requestedScope(params, client.scopes)
-    const audience = requestedAudience(params, [...client.audience, issuer])
-    const { family, user, generation } = await exchange(request, token)
-    return issue({
-      client,
-      family,
-      familyId: token.familyId,
-      generation,
-      user,
-      scope: narrowScope(scope, family, request, user),
-      audience: narrowAudience(audience, family, [...client.audience, issuer]),
-    })
+    // What this client may never ask for is refused before the token is spent, and so is, in the store, what wasn't granted at login.
+    const wanted = { scope: requestedScope(params, client.scopes), audience: requestedAudience(params, allowed) }
+    const { family, user, generation } = await exchange(request, token, wanted)
+    // Narrowing holds for this access token only: the family keeps what was granted (RFC 6749 §6). What the client or the user
+    // has lost since the login is left out.
+    const scope = limited(limited(wanted.scope ?? scopeTokens(family.scope), client.scopes), user.scopes)
+    const audience = limited(wanted.audience ?? family.audience, allowed)
+    if (audience.length === 0) throw invalidTarget('audience_withdrawn')
+    return issue({ client, family, familyId: token.familyId, generation, user, scope, audience })
   }
 }
 
-// Narrowing holds for this access token only: the family keeps what was granted (RFC 6749 §6). What the client or the user
-// has lost since the login is left out.
-function narrowScope (wanted: string[] | undefined, family: Family, { client }: GrantRequest, user: User): string[] {
-  const granted = scopeTokens(family.scope)
-  if (wanted !== undefined && !isWithin(wanted, granted)) throw invalidScope('scope_wider_than_granted')
-  return limited(limited(wanted ?? granted, client.scopes), user.scopes)
-}
-
-function narrowAudience (wanted: string[] | undefined, family: Family, allowed: readonly string[]): string[] {
-  if (wanted !== undefined && !isWithin(wanted, family.audience)) throw invalidTarget('audience_wider_than_granted')
-  const audience = limited(wanted ?? family.audience, allowed)
-  if (audience.length === 0) throw invalidTarget('audience_withdrawn')
-  return audience
+function refusalFor (reason: Refusal | Wider): OAuthError {
+  if (reason === 'scope_wider') return invalidScope(reason)
+  return reason === 'audience_wider' ? invalidTarget(reason) : invalidGrant(reason)
 }

@@ -72,6 +72,9 @@ export interface Presented extends FamilyRef {
   readonly reuseGraceMs: number
   /** What a token presented after the grace does (R6): burn its unconfirmed successor, or end the family. */
   readonly lateRetry: 'burn' | 'refuse'
+  /** What the client asks for, where it asks: more than was granted is refused, and the token isn't spent. */
+  readonly scope?: readonly string[] | undefined
+  readonly audience?: readonly string[] | undefined
 }
 
 /** Why a family can't be used. Codes go to logs, metrics and audit events, never to the caller. */
@@ -83,6 +86,9 @@ export type OpenOutcome =
   | { readonly kind: 'opened', readonly family: Family, readonly user: User }
   | { readonly kind: 'refused', readonly reason: Refusal }
 
+/** The client asks for more than was granted at login. */
+export type Wider = 'scope_wider' | 'audience_wider'
+
 export type RotateOutcome =
   /** R4, R5, R6, R7: go on with `generation`. */
   | {
@@ -93,8 +99,8 @@ export type RotateOutcome =
   }
   /** R8: the family was ended by this call. */
   | { readonly kind: 'reused', readonly family: Family, readonly user: User }
-  /** R1, R2, R3: nothing changed. */
-  | { readonly kind: 'refused', readonly reason: Refusal }
+  /** R1, R2, R3, or asking for more: nothing changed. */
+  | { readonly kind: 'refused', readonly reason: Refusal | Wider }
 
 export type PeekOutcome =
   | { readonly kind: 'active', readonly family: Family, readonly user: User }
@@ -118,13 +124,16 @@ export interface Session extends Family {
 export interface Families {
   /** Starts a family at generations prev 0, cur 1, if the user is still there, enabled and in the same epoch. Durable when it resolves. */
   open (login: Login): Promise<OpenOutcome>
-  /** Rules R1 to R8 of DESIGN §5, in their order. Every exchange but a replay moves `idleUntil` on; a replay changes nothing. */
+  /**
+   * Rules R1 to R8 of DESIGN §5, in their order. Every exchange but a replay moves `idleUntil` on; a replay changes nothing. Where R4 to R7
+   * would go on, a client that asks for more than was granted is refused instead; a reused token ends its family whatever it asks for.
+   */
   rotate (presented: Presented): Promise<RotateOutcome>
   /**
    * Whether the refresh token would be taken as current, changing nothing: R1 and R3, then `active` for t = cur, for t = prev within
    * the grace, and for what R7 would heal; else `superseded`. `clientId` isn't compared: who may ask is the caller's question.
    */
-  peek (presented: Omit<Presented, 'clientId' | 'lateRetry' | 'idleMs'>): Promise<PeekOutcome>
+  peek (presented: Omit<Presented, 'clientId' | 'lateRetry' | 'idleMs' | 'scope' | 'audience'>): Promise<PeekOutcome>
   /** Ends the family, leaving a tombstone until its absolute end. Durable when it resolves. Another client's call changes nothing. */
   end (request: EndRequest): Promise<EndOutcome>
   /** The living families of a user, the newest first; empty for an unknown user. */

@@ -65,6 +65,11 @@ export function compact (header: unknown, payload: unknown, makeSignature: (inpu
 
 export const es256 = (key: KeyLike) => (input: Buffer) => signBytes('sha256', input, { key: key as string, dsaEncoding: 'ieee-p1363' })
 
+/** The audit events of a type, in the order in which they were logged. */
+export function audited ({ lines }: TestApp, type: RegExp): Array<Record<string, string>> {
+  return lines.map(line => JSON.parse(line).audit).filter(event => event !== undefined && type.test(event.type))
+}
+
 /** Header and payload of a token. */
 export function read (token: string) {
   const [header, payload] = token.split('.').slice(0, 2).map(part => JSON.parse(Buffer.from(part, 'base64url').toString()))

@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { buildApp } from '../../src/app.ts'
-import { createClientRegistry, type ClientSettings } from '../../src/clients/registry.ts'
+import { createClientRegistry, type ClientRegistry, type ClientSettings } from '../../src/clients/registry.ts'
 import { createKeyRing, type KeyRing } from '../../src/keys/ring.ts'
 import { createMetrics, type Metrics } from '../../src/observe/metrics.ts'
 import { openStore } from '../../src/stores/open.ts'
@@ -22,7 +22,8 @@ const DAY = 86_400_000
 
 export const sha256Line = (secret: string) => `sha256:${createHash('sha256').update(secret).digest('base64url')}`
 
-const client = (id: string, more: Partial<ClientSettings> = {}): ClientSettings => ({
+/** A client of the tests: public, may log in and refresh, for both resource servers. */
+export const client = (id: string, more: Partial<ClientSettings> = {}): ClientSettings => ({
   id, secrets: [], grants: ['password', 'refresh_token'], scopes: ['profile', 'orders:read', 'orders:write'], audience: [ORDERS, MAIL], introspect: 'own', forwardsAddress: false, lateRetry: 'burn', ...more,
 })
 
@@ -36,6 +37,7 @@ export const CLIENTS: readonly ClientSettings[] = [
   client('auditor', { secrets: [sha256Line('auditor-secret')], grants: [], scopes: [], audience: [], introspect: 'any' }),
   client('odd+:%id', { secrets: [sha256Line('s+:% é')] }),
   client('bare', { scopes: [], audience: [] }),
+  client('strict', { lateRetry: 'refuse' }),
 ]
 
 export interface TestApp {
@@ -43,6 +45,7 @@ export interface TestApp {
   readonly store: Store
   readonly keys: KeyRing
   readonly accounts: Accounts
+  readonly clients: ClientRegistry
   readonly metrics: Metrics
   readonly clock: ReturnType<typeof createHandClock>
   /** Every line that the server logged. */
@@ -79,6 +82,7 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
   await keys.load()
   const hasher = createPasswordHasher({ memoryKiB: 64, passes: 2, parallelism: 1, concurrency: 2, queue: 64 })
   const accounts = createAccounts({ users: store.users, hasher, emit: metrics.emit, minLength: () => 8 })
+  const clients = createClientRegistry(CLIENTS)
   const lines: string[] = []
   const app = await buildApp({
     issuer,
@@ -87,7 +91,7 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
     logLevel,
     logStream: { write: line => { lines.push(line) } },
     version: '0.0.0-test',
-    clients: createClientRegistry(CLIENTS),
+    clients,
     live: { policy: () => live, addressLimit: () => live, typOf: audience => live.typ[audience] ?? 'at+jwt', minPasswordLength: () => 8 },
     store,
     rateLimitClient,
@@ -109,6 +113,7 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
     store,
     keys,
     accounts,
+    clients,
     metrics,
     clock,
     lines,

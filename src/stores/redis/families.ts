@@ -8,6 +8,7 @@ import { loadScript, reaching } from './scripts.ts'
 export const REFUSALS: readonly Refusal[] = [
   'family_unknown', 'family_ended', 'family_idle', 'family_expired', 'client_mismatch', 'user_unknown', 'user_disabled', 'sessions_ended',
 ]
+const WIDER = ['scope_wider', 'audience_wider'] as const
 const ROTATED = ['rotated', 'replayed', 'late', 'healed', 'reused'] as const
 const ENDED: readonly EndOutcome[] = ['ended', 'already_ended', 'family_unknown', 'client_mismatch']
 
@@ -32,10 +33,10 @@ export function createRedisFamilies ({ client, keys, time }: RedisAdapter): Fami
   }
 
   async function rotate (presented: Presented): Promise<RotateOutcome> {
-    const { generation, clientId, idleMs, reuseGraceMs, lateRetry } = presented
-    const args = [time(), generation, clientId, idleMs, reuseGraceMs, lateRetry]
+    const { generation, clientId, idleMs, reuseGraceMs, lateRetry, scope = [], audience = [] } = presented
+    const args = [time(), generation, clientId, idleMs, reuseGraceMs, lateRetry, scope.join(' '), JSON.stringify(audience)]
     const [kind, detail, family, user] = await rotateScript(keysOf(presented), args)
-    if (kind === 'refused') return { kind, reason: oneOf(REFUSALS, detail) }
+    if (kind === 'refused') return { kind, reason: oneOf([...REFUSALS, ...WIDER], detail) }
     const found = { family: familyOf(presented, family), user: userOf(user) }
     const rotated = oneOf(ROTATED, kind)
     return rotated === 'reused' ? { kind: rotated, ...found } : { kind: rotated, generation: Number(detail), ...found }

@@ -4,7 +4,7 @@ import type { Clock } from '../../clock.ts'
 import type { EndOutcome, EndRequest, Families, FamilyRef, Login, OpenOutcome, PeekOutcome, Presented, Refusal, RotateOutcome, Session } from '../ports.ts'
 import { reading, writing } from './database.ts'
 import { type FoundFamily, FOUND_COLUMNS, foundFamily, holderOf } from './rows.ts'
-import { isCurrent, judge, whyDead, whyLocked, type FamilyState } from './rules.ts'
+import { isCurrent, judge, whyDead, whyLocked, whyWider, type FamilyState } from './rules.ts'
 
 /** How many dead rows one login takes along. */
 const SWEEP = 20
@@ -49,6 +49,8 @@ export function createSqliteFamilies (db: DatabaseSync, clock: Clock): Families 
     if (found === undefined) return { kind: 'refused', reason: 'family_unknown' } // R1
     const verdict = judge(found.state, found.holder, presented, clock())
     if (verdict.kind === 'refused') return verdict
+    const wider = verdict.kind === 'reused' ? undefined : whyWider(found.family, presented)
+    if (wider !== undefined) return { kind: 'refused', reason: wider }
     const state = { ...found.state, ...verdict.change }
     if (verdict.kind !== 'replayed') save(presented, state)
     const family = { ...found.family, idleUntil: state.idleUntil }

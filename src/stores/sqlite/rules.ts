@@ -1,5 +1,5 @@
 // The rules of the refresh family (DESIGN §5) as pure functions: a record, what was presented and the time in; a verdict out.
-import type { Presented, Refusal } from '../ports.ts'
+import type { Family, Presented, Refusal, Wider } from '../ports.ts'
 
 /** What the rules look at in a family's record. */
 export interface FamilyState {
@@ -52,6 +52,13 @@ export function whyLocked (holder: Holder, epoch: number): Refusal | undefined {
   if (holder.disabled) return 'user_disabled'
   if (holder.epoch !== epoch) return 'sessions_ended'
   return undefined
+}
+
+/** What the client asks for beyond what was granted; undefined when it asks for nothing more. */
+export function whyWider (granted: Pick<Family, 'scope' | 'audience'>, { scope = [], audience = [] }: Pick<Presented, 'scope' | 'audience'>): Wider | undefined {
+  const scopes = granted.scope.split(' ')
+  if (!scope.every(token => scopes.includes(token))) return 'scope_wider'
+  return audience.every(name => granted.audience.includes(name)) ? undefined : 'audience_wider'
 }
 
 /** R2 to R8 for a family that is there (R1). */

@@ -1,5 +1,5 @@
 -- Exchanges a refresh token whose tag was found right (R0 is behind us).
--- KEYS: user, family. ARGV: now or '', generation, clientId, idleMs, reuseGraceMs, lateRetry.
+-- KEYS: user, family. ARGV: now or '', generation, clientId, idleMs, reuseGraceMs, lateRetry, wanted scope, wanted audience (JSON).
 -- Reply: { 'refused', reason } or { kind, generation to go on with, family, user }.
 local t, client, idleMs, graceMs, lateRetry = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 
@@ -28,6 +28,17 @@ end
 
 local rule = rule_for(f, t, graceMs, at)
 
+-- R8: stale, or late where that isn't forgiven. REUSE: the family ends, and with it its access tokens, whatever is asked for.
+if rule == 'R8' or rule == 'R6' and lateRetry ~= 'burn' then
+  f.ended = 1
+  write_family(KEYS[2], f, at)
+  return answer('reused')
+end
+
+-- Who asks for more than was granted spends nothing.
+local wider = why_wider(f, ARGV[7], ARGV[8])
+if wider then return refused(wider) end
+
 -- R4: the current token. ROTATE.
 if rule == 'R4' then
   advance(t, t + 1)
@@ -38,19 +49,12 @@ end
 if rule == 'R5' then return answer('replayed') end
 
 -- R6: the one before it, later. LATE: burn the successor that nobody has confirmed; whoever holds it will meet R8.
-if rule == 'R6' and lateRetry == 'burn' then
+if rule == 'R6' then
   f.late = f.late + 1
   advance(f.prev, f.cur + 1)
   return answer('late')
 end
 
 -- R7: ahead of us, and its tag proves that we issued it: a failover lost writes. HEAL.
-if rule == 'R7' then
-  advance(t, t + 1)
-  return answer('healed')
-end
-
--- R8: anything else. REUSE: the family ends, and with it its access tokens.
-f.ended = 1
-write_family(KEYS[2], f, at)
-return answer('reused')
+advance(t, t + 1)
+return answer('healed')

@@ -73,6 +73,21 @@ local function rule_for (f, t, graceMs, at)
   return 'R8'
 end
 
+-- What is asked for beyond what was granted. `scope` is space-separated, `audience` a JSON list; both may be empty.
+local function why_wider (f, scope, audience)
+  local held = {}
+  for token in f.scope:gmatch('%S+') do held[token] = true end
+  for token in scope:gmatch('%S+') do
+    if not held[token] then return 'scope_wider' end
+  end
+  held = {}
+  for _, name in ipairs(cjson.decode(f.audience)) do held[name] = true end
+  for _, name in ipairs(cjson.decode(audience)) do
+    if not held[name] then return 'audience_wider' end
+  end
+  return nil
+end
+
 local function refused (reason) return { 'refused', reason } end
 
 -- As replies.ts reads them.
