@@ -55,7 +55,7 @@ export interface LatchkeyOptions {
 
 export const CHEAP_HASHING = { memoryKiB: 64, passes: 1, parallelism: 1, concurrency: 1, queue: 64 }
 
-const sha256Line = (secret: string) => `sha256:${createHash('sha256').update(secret).digest('base64url')}`
+export const sha256Line = (secret: string) => `sha256:${createHash('sha256').update(secret).digest('base64url')}`
 
 const GRANTS = ['password', 'refresh_token']
 const SCOPES = ['profile', 'orders:read', 'orders:write']

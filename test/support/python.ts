@@ -1,0 +1,21 @@
+// Python with the packages that the suites need, made by scripts/python-env.sh.
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+export const ROOT = join(import.meta.dirname, '../..')
+
+const run = promisify(execFile)
+
+/** The path of its interpreter; throws with the script's words when something has to be installed. */
+export async function python (): Promise<string> {
+  const { stdout } = await run(join(ROOT, 'scripts/python-env.sh'))
+  return stdout.trim()
+}
+
+/** Runs a script, which writes one JSON text to its standard output; throws what it wrote to standard error when it fails. */
+export async function runPython (interpreter: string, script: string, env: Record<string, string>): Promise<any> {
+  const { PATH } = process.env
+  const { stdout } = await run(interpreter, [join(ROOT, script)], { env: { PATH, PYTHONWARNINGS: 'error', ...env }, timeout: 60_000 })
+  return JSON.parse(stdout)
+}

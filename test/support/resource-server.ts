@@ -1,0 +1,206 @@
+// What every resource server in examples/ is held to: a real Latchkey, the example's own process, and the same refusals from each.
+import { spawn } from 'node:child_process'
+import { createHmac, createPublicKey } from 'node:crypto'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { decodeJwt, type JWTPayload } from 'jose'
+import t, { type Test } from 'tap'
+import type { SigningKey } from '../../src/keys/ring.ts'
+import { forge, signingKeyOf } from './forge.ts'
+import { freePort } from './free-port.ts'
+import { ROOT } from './python.ts'
+import { CLIENTS, ORDERS, PASSWORD, postForm, startLatchkey, STORES, USER, type LatchkeyProcess } from './server.ts'
+
+const SECRET = 'e'.repeat(43)
+const MAIL = 'https://mail.example.com'
+
+/** How an example is started; it listens on PORT, and takes tokens of LATCHKEY_ISSUER that are meant for AUDIENCE. */
+export interface Example {
+  /** Its folder in examples/. */
+  readonly name: string
+  readonly command: string
+  readonly args: (port: number) => readonly string[]
+  readonly env?: Record<string, string>
+}
+
+/** A running example. */
+export interface RunningExample {
+  readonly url: string
+  /** What it wrote. */
+  readonly lines: string[]
+  stop (): Promise<void>
+}
+
+/** Starts an example and waits until it answers. */
+export async function startExample ({ name, command, args, env = {} }: Example, issuer: string, port?: number): Promise<RunningExample> {
+  const listenOn = port ?? await freePort()
+  const { PATH, HOME } = process.env
+  const child = spawn(command, args(listenOn), {
+    cwd: join(ROOT, 'examples', name),
+    env: { PATH, HOME, LATCHKEY_ISSUER: issuer, AUDIENCE: ORDERS, PORT: String(listenOn), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const killLeftover = () => { child.kill('SIGKILL') }
+  process.once('exit', killLeftover)
+  const lines: string[] = []
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { lines.push(text) })
+  const ended = once(child, 'close')
+  const running = {
+    url: `http://127.0.0.1:${listenOn}`,
+    lines,
+    async stop () {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
+      const timer = setTimeout(killLeftover, 10_000)
+      await ended
+      clearTimeout(timer)
+      process.removeListener('exit', killLeftover)
+    },
+  }
+  await answers(running, () => child.exitCode !== null || child.signalCode !== null)
+  return running
+}
+
+async function answers ({ url, lines, stop }: RunningExample, ended: () => boolean, attempts = 600): Promise<void> {
+  const status = await fetch(`${url}/orders`).then(answer => answer.status, () => 0)
+  if (status !== 0) return
+  if (attempts === 0 || ended()) {
+    await stop()
+    throw new Error(`the example doesn't answer:\n${lines.join('')}`)
+  }
+  await wait(100)
+  await answers({ url, lines, stop }, ended, attempts - 1)
+}
+
+/** Starts Latchkey on SQLite; its issuer is its own URL. */
+export async function startIssuer (t: Test, cors: readonly string[] = []): Promise<{ latchkey: LatchkeyProcess, storeUrl: string }> {
+  const store = await sqlite()
+  t.teardown(() => store.remove())
+  const clients = [...CLIENTS, { ...CLIENTS[0], id: 'mail', audience: [MAIL] }]
+  const latchkey = await startLatchkey({ storeUrl: store.url, secret: SECRET, cors, config: { clients } })
+  t.teardown(() => latchkey.stop())
+  return { latchkey, storeUrl: store.url }
+}
+
+async function sqlite () {
+  const [store] = STORES
+  if (store === undefined) throw new Error('no store')
+  return store.make()
+}
+
+/** Holds an example to the contract of examples/README.md. */
+export function checkResourceServer (example: Example): void {
+  t.test(`${example.name} takes our tokens and refuses all others`, async t => {
+    const { latchkey, storeUrl } = await startIssuer(t)
+    const api = await startExample(example, latchkey.url)
+    t.teardown(() => api.stop())
+    const tokens = await tokensFor(latchkey, storeUrl)
+
+    t.test('200 with our token', async t => {
+      const orders = await call(api, tokens.good)
+      t.equal(orders.status, 200)
+      t.match(orders.text, decodeJwt(tokens.good).sub ?? 'no sub', 'the user is known by sub')
+      t.equal((await call(api, tokens.control)).status, 200, 'signed as the forgeries are: those are refused for what they say')
+    })
+
+    t.test('201 where the token has the other scope', async t => {
+      const placed = await call(api, tokens.good, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"id":2,"item":"a chair"}' })
+      t.equal(placed.status, 201)
+    })
+
+    t.test('401 without a token, and no error code (RFC 6750 §3.1)', async t => {
+      const { status, challenge } = await call(api)
+      t.equal(status, 401)
+      t.match(challenge, /^Bearer\b/)
+      t.notMatch(challenge, /error/)
+    })
+
+    for (const [name, token] of Object.entries(tokens.bad)) {
+      t.test(`401 invalid_token: ${name}`, async t => {
+        const { status, challenge } = await call(api, token)
+        t.equal(status, 401)
+        t.match(challenge, /^Bearer .*error="invalid_token"/)
+      })
+    }
+
+    t.test('403 insufficient_scope', async t => {
+      const { status, challenge } = await call(api, tokens.narrow)
+      t.equal(status, 403)
+      t.match(challenge, /^Bearer .*error="insufficient_scope"/)
+    })
+  })
+
+  t.test(`${example.name} says 503, and nothing about the token, while the keys can't be fetched`, async t => {
+    const { latchkey } = await startIssuer(t)
+    const api = await startExample(example, latchkey.url)
+    t.teardown(() => api.stop())
+    const { access_token: token } = await login(latchkey)
+    await latchkey.stop()
+    const { status, challenge } = await call(api, token)
+    t.equal(status, 503)
+    t.equal(challenge, '')
+  })
+}
+
+/** GET /orders, unless told otherwise. */
+export async function call ({ url }: RunningExample, token?: string, init: RequestInit = {}): Promise<{ status: number, challenge: string, text: string }> {
+  const headers = new Headers(init.headers)
+  if (token !== undefined) headers.set('authorization', `Bearer ${token}`)
+  const answer = await fetch(`${url}/orders`, { ...init, headers })
+  return { status: answer.status, challenge: answer.headers.get('www-authenticate') ?? '', text: await answer.text() }
+}
+
+async function login ({ url }: LatchkeyProcess, params: Record<string, string> = {}): Promise<{ access_token: string, refresh_token: string }> {
+  const { status, body } = await postForm(`${url}/token`, { grant_type: 'password', client_id: 'mobile', username: USER, password: PASSWORD, ...params })
+  if (status !== 200) throw new Error(`login failed: ${JSON.stringify(body)}`)
+  return body
+}
+
+async function tokensFor (latchkey: LatchkeyProcess, storeUrl: string) {
+  const { access_token: good, refresh_token: refresh } = await login(latchkey)
+  const { access_token: narrow } = await login(latchkey, { scope: 'profile' })
+  const { access_token: foreign } = await login(latchkey, { client_id: 'mail' })
+  const key = await signingKeyOf(storeUrl, SECRET)
+  return {
+    good,
+    narrow,
+    control: await forge(key, decodeJwt(good)),
+    bad: { 'meant for another audience': foreign, 'a refresh token': refresh, ...await forgeries(latchkey, key, good) },
+  }
+}
+
+async function forgeries ({ url }: LatchkeyProcess, key: SigningKey, good: string): Promise<Record<string, string>> {
+  const claims = decodeJwt(good)
+  const { exp = 0, iat = 0 } = claims
+  const [header = '', payload = '', signature = ''] = good.split('.')
+  const hmacHeader = encode({ alg: 'HS256', kid: key.kid, typ: 'at+jwt' })
+  return {
+    expired: await forge(key, { ...claims, iat: iat - 7200, exp: exp - 7200 }),
+    'without an expiry': await forge(key, without(claims, 'exp')),
+    'of another issuer': await forge(key, { ...claims, iss: 'https://elsewhere.example.com' }),
+    'without an audience': await forge(key, without(claims, 'aud')),
+    'of another type': await forge(key, claims, { typ: 'JWT' }),
+    'without a type': await forge(key, claims, { typ: undefined }),
+    'with a key nobody published': await forge(key, claims, { kid: 'unknown' }),
+    'tampered: other claims': `${header}.${encode({ ...claims, sub: 'root' })}.${signature}`,
+    'tampered: other signature': `${header}.${payload}.${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`,
+    'alg none': `${encode({ alg: 'none', typ: 'at+jwt' })}.${payload}.`,
+    'HS256 keyed with the public key': `${hmacHeader}.${payload}.${createHmac('sha256', await publicPem(url)).update(`${hmacHeader}.${payload}`).digest('base64url')}`,
+    'no JWT at all': 'xyz',
+    'claims nested too deep': `${header}.${Buffer.from('['.repeat(3000)).toString('base64url')}.${signature}`,
+    'a header that is no object': `${Buffer.from('[]').toString('base64url')}.${payload}.${signature}`,
+  }
+}
+
+function encode (value: unknown): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url')
+}
+
+function without (claims: JWTPayload, name: string): JWTPayload {
+  return Object.fromEntries(Object.entries(claims).filter(([claim]) => claim !== name))
+}
+
+async function publicPem (url: string): Promise<string> {
+  const { keys }: any = await (await fetch(`${url}/.well-known/jwks.json`)).json()
+  return createPublicKey({ key: keys[0], format: 'jwk' }).export({ type: 'spki', format: 'pem' }).toString()
+}
