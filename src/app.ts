@@ -78,7 +78,7 @@ export async function buildApp (deps: AppDependencies): Promise<FastifyInstance>
   observeRequests(app, metrics)
   closeConnectionsWhenStopping(app)
   await app.register(helmet, HELMET)
-  await app.register(cors, { delegator: (request, done) => { done(null, { origin: corsOrigin(request.url ?? '', http.cors), maxAge: 600 }) } })
+  await app.register(cors, { delegator: (request, done) => { done(null, corsFor(request.url, http.cors)) } })
   if (http.docs) await registerOpenApi(app, deps)
 
   const refreshTokens = createRefreshTokenCodec(deps)
@@ -114,6 +114,8 @@ function createServer ({ http, logLevel, logStream }: AppDependencies): FastifyI
     frameworkErrors: sendFrameworkError,
   })
   app.server.headersTimeout = HEADERS_TIMEOUT_MS
+  // Bodies are read where an endpoint says how; elsewhere, what is wrong is the path or the method and not the body.
+  app.removeAllContentTypeParsers()
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
   return app
 }
@@ -129,6 +131,7 @@ function closeConnectionsWhenStopping (app: FastifyInstance): void {
 
 // An API's answers are no pages; /docs sets its own policy.
 const HELMET = {
+  xFrameOptions: { action: 'deny' },
   contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
   crossOriginResourcePolicy: false,
   crossOriginEmbedderPolicy: false,
@@ -140,8 +143,12 @@ const HELMET = {
   xXssProtection: false,
 } as const
 
-// Keys and metadata are for everybody; the endpoints for the configured origins.
-function corsOrigin (url: string, origins: readonly string[]): string | string[] | false {
-  if (url.includes('/.well-known/') || origins.includes('*')) return '*'
-  return origins.length > 0 ? [...origins] : false
+// What a browser hides from a page unless it is named here.
+const EXPOSED_HEADERS = ['www-authenticate', 'retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset']
+
+// Keys and metadata are for everybody; the endpoints for the configured origins. Only the path tells, lest a query opens an endpoint.
+function corsFor (url: string, origins: readonly string[]) {
+  const open = /^[^?]*\/\.well-known\//.test(url) || origins.includes('*')
+  const some = origins.length > 0 && [...origins]
+  return { origin: open ? '*' : some, maxAge: 600, strictPreflight: false, exposedHeaders: EXPOSED_HEADERS }
 }

@@ -32,6 +32,7 @@ export async function registerAddressLimit (app: FastifyInstance, { limit, redis
 
   const all: AddressLimit = async (request, reply) => {
     const counted = await count(request).catch(cause => { throw new StoreUnavailable(cause) })
+    /* c8 ignore next -- there is no list of addresses that aren't counted; the type asks */
     if (counted.isAllowed) return
     reply.headers({ 'ratelimit-limit': counted.max, 'ratelimit-remaining': counted.remaining, 'ratelimit-reset': counted.ttlInSeconds })
     if (counted.isExceeded) throw slowDown(Math.max(1, counted.ttlInSeconds))
@@ -46,9 +47,14 @@ export async function registerAddressLimit (app: FastifyInstance, { limit, redis
 // Only a confidential client that is trusted with it may speak of another address than its own.
 function addressOf (request: FastifyRequest, clientOf: ClientOf): string {
   const forwarded = request.headers[FORWARDED_FOR]
-  if (typeof forwarded !== 'string' || isIP(forwarded) === 0) return request.ip
+  if (typeof forwarded !== 'string' || isIP(forwarded) === 0) return withoutPort(request.ip)
   const client = attempt(clientOf, request)
-  return client?.forwardsAddress === true && isConfidential(client) ? forwarded : request.ip
+  return client?.forwardsAddress === true && isConfidential(client) ? forwarded : withoutPort(request.ip)
+}
+
+// Some proxies (Azure's) append the port: counted with it, every connection would be an address of its own.
+function withoutPort (address: string): string {
+  return isIP(address) === 0 ? address.replace(/^\[?(.+?)\]?:\d+$/, '$1') : address
 }
 
 // The endpoint itself refuses the client; here it only counts as nobody.

@@ -12,7 +12,6 @@ const REFUSALS: Readonly<Record<number, string>> = {
   405: 'the method is not allowed at this path',
   408: 'the request took too long',
   413: 'the request is too large',
-  414: 'the URL is too long',
   415: 'the content type must be application/x-www-form-urlencoded',
   431: 'the headers are too large',
 }
@@ -57,7 +56,8 @@ function send (error: OAuthError, request: FastifyRequest, reply: FastifyReply):
   request.log.info({ reason: error.reason, status: error.status }, 'refused')
   reply
     .code(error.status)
-    .headers({ ...error.headers, 'cache-control': 'no-store' })
+    // Before routing no hook has set the last one.
+    .headers({ ...error.headers, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
     .type('application/json; charset=utf-8')
     .send(JSON.stringify({ error: error.code, error_description: error.message }))
 }

@@ -5,8 +5,7 @@ import { parseForm } from '../oauth/form.ts'
 /** The only content type; parameters such as a charset may follow. */
 export const FORM = 'application/x-www-form-urlencoded'
 
-/** Lets this scope take form-encoded bodies only: anything else is answered 415. */
-export function takeFormsOnly (app: FastifyInstance): void {
-  app.removeAllContentTypeParsers()
+/** Lets this scope take form-encoded bodies: anything else is answered 415. */
+export function takeForms (app: FastifyInstance): void {
   app.addContentTypeParser(FORM, { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => parseForm(body))
 }

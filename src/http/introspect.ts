@@ -12,7 +12,7 @@ import { audiencesOf } from '../tokens/access-token.ts'
 import { looksLikeRefreshToken, type RefreshTokenCodec } from '../tokens/refresh-token.ts'
 import type { AddressLimit } from './address-limit.ts'
 import { formOf, type ClientOf } from './client.ts'
-import { takeFormsOnly } from './form-body.ts'
+import { takeForms } from './form-body.ts'
 import { errors, formBody, FORM_ENDPOINT } from './schemas.ts'
 import type { VerifyAccessToken } from './verify-access-token.ts'
 
@@ -55,7 +55,7 @@ type Finding = { readonly response: IntrospectResponse, readonly reason: string 
 /** The introspection endpoint. */
 export async function introspectRoute (app: FastifyInstance, options: IntrospectRouteOptions): Promise<void> {
   const { clientOf, limit, emit } = options
-  takeFormsOnly(app)
+  takeForms(app)
 
   app.post('/introspect', {
     preHandler: limit,

@@ -10,7 +10,7 @@ import type { Store } from '../stores/ports.ts'
 import { looksLikeRefreshToken, type RefreshTokenCodec } from '../tokens/refresh-token.ts'
 import type { AddressLimit } from './address-limit.ts'
 import { formOf, type ClientOf } from './client.ts'
-import { takeFormsOnly } from './form-body.ts'
+import { takeForms } from './form-body.ts'
 import { errors, formBody, FORM_ENDPOINT } from './schemas.ts'
 import type { VerifyAccessToken } from './verify-access-token.ts'
 
@@ -31,7 +31,7 @@ export interface RevokeRouteOptions {
 /** The revocation endpoint. */
 export async function revokeRoute (app: FastifyInstance, options: RevokeRouteOptions): Promise<void> {
   const { clientOf, limit } = options
-  takeFormsOnly(app)
+  takeForms(app)
 
   app.post('/revoke', {
     preHandler: limit,

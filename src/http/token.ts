@@ -5,7 +5,7 @@ import { required, type Grant } from '../grants/grant.ts'
 import { unauthorizedClient, unsupportedGrantType } from '../oauth/errors.ts'
 import type { AddressLimit } from './address-limit.ts'
 import { formOf, type ClientOf } from './client.ts'
-import { takeFormsOnly } from './form-body.ts'
+import { takeForms } from './form-body.ts'
 import { errors, formBody, FORM_ENDPOINT } from './schemas.ts'
 
 const TokenBody = formBody({
@@ -33,7 +33,7 @@ export interface TokenRouteOptions {
 
 /** The token endpoint. */
 export async function tokenRoute (app: FastifyInstance, { clientOf, grants, limit }: TokenRouteOptions): Promise<void> {
-  takeFormsOnly(app)
+  takeForms(app)
 
   app.post('/token', {
     preHandler: limit,

@@ -8,6 +8,7 @@ import type { Store } from '../stores/ports.ts'
 import { errors } from './schemas.ts'
 import type { VerifyAccessToken } from './verify-access-token.ts'
 
+const SCHEME = /^Bearer(?: |$)/i
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i
 
 const UserinfoResponse = Type.Object({
@@ -47,9 +48,10 @@ export async function userinfoRoute (app: FastifyInstance, { verify, accessToken
   })
 }
 
-function bearerToken (authorization: string | undefined): string {
-  if (authorization === undefined) throw invalidToken('token_missing')
+// RFC 6750 §3: who sends no bearer token is told no error, who sends something else as one is.
+function bearerToken (authorization = ''): string {
+  if (!SCHEME.test(authorization)) throw invalidToken('token_missing')
   const token = BEARER.exec(authorization)?.[1]
-  if (token === undefined) throw invalidToken('token_missing')
+  if (token === undefined) throw invalidToken('token_malformed')
   return token
 }

@@ -40,6 +40,8 @@ export async function registerVerifier (app: FastifyInstance, { issuer, keys, kn
       extractToken: request => presented.get(request),
       algorithms: ['ES256', 'RS256', 'PS256', 'EdDSA'],
       allowedIss: issuer,
+      // Times are judged below, by the server's own clock and after the cache.
+      ignoreExpiration: true,
       requiredClaims: ['iss', 'sub', 'aud', 'client_id', 'iat', 'exp', 'jti', 'sid'],
       // Keyed by the library's own hash of the whole token: any other key has let one token pass for another in the past.
       cache: true,
@@ -59,7 +61,8 @@ export async function registerVerifier (app: FastifyInstance, { issuer, keys, kn
 const DecodedToken = Compile(Type.Object({ header: Type.Object({ alg: Type.String(), kid: Type.String(), typ: Type.String() }) }))
 
 function publicKeyFor (decoded: unknown, keys: VerificationKeys): string {
-  if (!DecodedToken.Check(decoded)) throw invalidToken('header_incomplete')
+  // An extension that must be understood: there is none that we do (RFC 7515 §4.1.11).
+  if (!DecodedToken.Check(decoded) || 'crit' in decoded.header) throw invalidToken('header_wrong')
   const { alg, kid, typ } = decoded.header
   const key = keys.verificationKey(kid)
   if (key === undefined || key.alg !== alg || !TYPES.includes(typ)) throw invalidToken('key_unknown')
