@@ -80,7 +80,7 @@ for (const { name, make } of STORES) {
       t.ok(await mayLogIn('watch'), 'the old one stays')
 
       const answers = await traffic.stop()
-      t.ok(answers.length > 20)
+      t.ok(answers.length > 5, `${answers.length} requests`)
       t.ok(answers.every(Boolean), `no request of ${answers.length} was dropped or refused`)
       t.equal(await server.stop(), 0)
     })

@@ -117,11 +117,15 @@ export interface MainRun extends Pick<LatchkeyProcess, 'pid' | 'lines' | 'logged
   readonly ended: Promise<number>
 }
 
+/** What a process test starts; the image's test puts a program here that starts the image (test/deploy/image.tools.ts). */
+const { LATCHKEY_TEST_COMMAND } = process.env
+const [COMMAND, ARGS] = LATCHKEY_TEST_COMMAND === undefined ? [process.execPath, [MAIN]] : [LATCHKEY_TEST_COMMAND, []]
+
 /** Runs `node src/main.ts` with nothing in its environment but what is given and the PATH. */
 export function runMain (env: Record<string, string>, cwd?: string): MainRun {
   const { PATH, NODE_OPTIONS, _TAPJS_PROCESSINFO_EXCLUDE_ } = process.env
   const inherited = { PATH, NODE_OPTIONS, _TAPJS_PROCESSINFO_EXCLUDE_ }
-  const child = spawn(process.execPath, [MAIN], { env: { ...inherited, ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...(cwd !== undefined && { cwd }) })
+  const child = spawn(COMMAND, ARGS, { env: { ...inherited, ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...(cwd !== undefined && { cwd }) })
   const killLeftover = () => { child.kill('SIGKILL') }
   process.once('exit', killLeftover)
   const lines = collectLines(child)

@@ -1,0 +1,36 @@
+# Latchkey's image: Node, the production packages and the source, which Node runs as it is. Built in CI without an engine
+# (test/deploy/image.tools.ts). Pin the bases by digest where you build for production:
+#   --build-arg BUILD_IMAGE=node:24.21.0-bookworm@sha256:… --build-arg RUNTIME_IMAGE=node:24.21.0-bookworm-slim@sha256:…
+# With --build-arg RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian12 there is no shell in it either: nothing here needs one.
+ARG BUILD_IMAGE=docker.io/library/node:24.21.0-bookworm
+ARG RUNTIME_IMAGE=docker.io/library/node:24.21.0-bookworm-slim
+
+FROM ${BUILD_IMAGE} AS packages
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# argon2 brings its compiled form along; no package of ours needs its install script.
+RUN npm ci --omit=dev --ignore-scripts --no-progress
+
+FROM ${RUNTIME_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Latchkey" \
+      org.opencontainers.image.description="An OAuth 2.0 token server for first-party apps" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+# The second folder is where distroless images keep Node.
+ENV NODE_ENV=production \
+    PATH=${PATH}:/nodejs/bin
+WORKDIR /app
+COPY --from=packages /app/node_modules node_modules
+COPY package.json LICENSE ./
+COPY bin bin
+COPY src src
+# A number, so that Kubernetes can see that it isn't root.
+USER 65532:65532
+EXPOSE 3000 3001
+STOPSIGNAL SIGTERM
+# Node is process 1 and takes the signals itself. No HEALTHCHECK: /livez and /readyz on the management port are for the probes.
+ENTRYPOINT ["node", "/app/bin/latchkey.js"]
+CMD ["serve"]

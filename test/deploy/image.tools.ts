@@ -1,0 +1,71 @@
+// The image: built from the Dockerfile, looked at, and put through the process tests as an unprivileged user on a read-only root.
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { PROJECT, run, runWell } from './support/commands.ts'
+import { createBuilder } from './support/image.ts'
+
+const MEBIBYTE = 1024 * 1024
+
+const builder = await createBuilder()
+const image = await builder.build()
+const dir = await mkdtemp(join(tmpdir(), 'latchkey-image-'))
+t.teardown(async () => {
+  await builder.remove()
+  await rm(dir, { recursive: true, force: true })
+})
+
+t.test('the image says what a platform team asks', async t => {
+  const { User, Entrypoint, Cmd, StopSignal, ExposedPorts, Labels, Healthcheck } = image.config
+  t.match(User, /^[1-9]\d*:[1-9]\d*$/, 'a number that is not root\'s')
+  t.same(Entrypoint, ['node', '/app/bin/latchkey.js'], 'no shell before Node')
+  t.same(Cmd, ['serve'])
+  t.equal(StopSignal, 'SIGTERM')
+  t.same(Object.keys(ExposedPorts).sort(), ['3000/tcp', '3001/tcp'])
+  t.equal(Healthcheck, undefined)
+  const { version } = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8'))
+  t.equal(Labels['org.opencontainers.image.version'], version)
+  t.equal(Labels['org.opencontainers.image.revision'], 'test')
+  for (const name of ['title', 'description', 'licenses']) t.ok(Labels[`org.opencontainers.image.${name}`], name)
+})
+
+t.test('it holds production packages and the source, and little else', async t => {
+  t.ok(image.bytesAboveBase < 120 * MEBIBYTE, `${Math.round(image.bytesAboveBase / MEBIBYTE)} MiB above the base`)
+  const packages = (await runWell('ls', [join(image.root, 'app/node_modules')])).split('\n')
+  t.ok(packages.includes('fastify'))
+  for (const name of ['tap', 'typescript', 'eslint', 'node']) t.notOk(packages.includes(name), `no ${name}`)
+  t.same((await runWell('ls', ['-A', join(image.root, 'app')])).trim().split('\n').sort(), ['LICENSE', 'bin', 'node_modules', 'package.json', 'src'])
+  t.equal(await runWell('find', [join(image.root, 'app'), '(', '-perm', '/022', '-not', '-type', 'l', ')', '-o', '-not', '-user', '0']), '', 'nothing that its user could change')
+})
+
+t.test('the same lockfile and source give the same image', async t => {
+  t.equal((await builder.build()).id, image.id)
+})
+
+t.test('its user is nobody of importance and can write nothing but where it was told to', async t => {
+  const probe = `const fs = require('node:fs')
+    const tryWrite = file => { try { fs.writeFileSync(file, ''); return 'written' } catch (error) { return error.code } }
+    const { 1: caps } = /CapEff:\\s*(\\w+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))
+    console.log(JSON.stringify({ pid: process.pid, uid: process.getuid(), groups: process.getgroups(), caps, app: tryWrite('/app/x'), root: tryWrite('/x'), tmp: tryWrite('/tmp/x') }))`
+  const inside = join(PROJECT, 'test/deploy/support/run-image.sh')
+  const printed = await runWell(inside, [image.root, '65532', '65532', dir, '/opt/node/bin/node', '--eval', probe])
+  t.same(JSON.parse(printed), { pid: 1, uid: 65532, groups: [65532], caps: '0000000000000000', app: 'EROFS', root: 'EROFS', tmp: 'written' })
+})
+
+t.test('the command line is in it', async t => {
+  const { code, stdout } = await run(await image.starter(dir, ['--help']), [])
+  t.equal(code, 0)
+  t.match(stdout, /keys[\s\S]*users/)
+})
+
+t.test('the process tests pass against it', async t => {
+  const command = await image.starter(dir)
+  // The test runner's own variables would make the inner run a part of this one.
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(_?TAP|NODE_OPTIONS$)/.test(name))
+  const env = { ...Object.fromEntries(inherited), LATCHKEY_TEST_COMMAND: command, TMPDIR: dir }
+  const { code, stdout, stderr } = await run('npx', ['tap', '--disable-coverage', '--reporter=tap', '--jobs=1', 'test/e2e/process.test.ts'], { env, timeout: 400_000 })
+  t.equal(code, 0, stdout + stderr)
+  t.match(stdout, /# pass +[1-9]|ok 1 - test\/e2e/)
+  t.notMatch(stdout, /not ok|# skip/i)
+})
