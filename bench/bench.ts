@@ -1,0 +1,100 @@
+// npm run bench: the CPU time and the rate of each endpoint, beside its floor, measured in turn in one run. docs/performance.md reads the table.
+import { writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { bytesPerFamily } from './bytes-per-family.ts'
+import type { Kind } from './load.ts'
+import { type Cast, type Measured, startCast } from './processes.ts'
+import { summarise } from './profile.ts'
+import { printProfile, printRows, type Row, type Sample } from './report.ts'
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '9' },
+    requests: { type: 'string', default: '3000' },
+    hashes: { type: 'string', default: '60' },
+    refreshes: { type: 'string', default: '10000' },
+    connections: { type: 'string', default: '16' },
+    // A part of the names in the table.
+    only: { type: 'string', default: '' },
+    // One kind of request, and a file for the whole profile (a .cpuprofile, for a browser's developer tools).
+    profile: { type: 'string' },
+    save: { type: 'string' },
+  },
+})
+const [rounds, requests, hashes, refreshes, connections] = [values.rounds, values.requests, values.hashes, values.refreshes, values.connections].map(Number) as [number, number, number, number, number]
+
+// One core is left to everything else, as the server's own default has it.
+const hashing = { memoryKiB: 19456, passes: 2, parallelism: 1, concurrency: Math.max(1, availableParallelism() - 1) }
+
+/** A line of the table: the endpoint, its floor, and the most that it may cost as a multiple of that. */
+interface Contest {
+  readonly name: string
+  readonly goal: number | undefined
+  run (cast: Cast, round: number): Promise<Sample>
+}
+
+const CONTESTS: readonly Contest[] = [
+  { name: 'refresh', goal: 1.6, run: against('refresh') },
+  { name: 'refresh, floor with a limit', goal: undefined, run: against('refresh', '/limited') },
+  { name: 'introspection', goal: 1.6, run: against('introspection') },
+  { name: 'introspection, first sight', goal: undefined, run: against('first-sight') },
+  { name: 'JWKS', goal: 1.15, run: against('jwks') },
+  { name: 'password', goal: 1 / 0.9, run: againstHashing },
+]
+
+async function main (): Promise<void> {
+  await using parts = new AsyncDisposableStack()
+  const cast = await startCast(parts, hashing)
+  if (values.profile !== undefined) {
+    const kind = values.profile as Kind
+    await cast.load({ base: cast.latchkey.url, kind, connections, requests })
+    const profile = await cast.latchkey.profiled(() => cast.load({ base: cast.latchkey.url, kind, connections, requests: requests * 5 }))
+    printProfile(kind, summarise(profile))
+    if (values.save !== undefined) await writeFile(values.save, JSON.stringify(profile))
+    return
+  }
+  const contests = CONTESTS.filter(({ name }) => name.includes(values.only))
+  const rows = contests.map(({ name, goal }): Row => ({ name, goal, samples: [] }))
+  // The first round warms up.
+  for (let round = -1; round < rounds; round++) {
+    const samples = await inTurn(contests, contest => contest.run(cast, round))
+    if (round >= 0) samples.forEach((sample, index) => rows[index]?.samples.push(sample))
+  }
+  printRows(rows)
+  if (values.only === '') console.log(await bytesPerFamily(cast.redis.url, refreshes))
+}
+
+/** The same requests to both; `path` is where the floor is. */
+function against (kind: Kind, path = ''): Contest['run'] {
+  return ({ latchkey, floor, load }, round) => {
+    const run = (base: string) => load({ base, kind, connections, requests })
+    return both(round, () => measure(latchkey, requests, () => run(latchkey.url)), () => measure(floor, requests, () => run(floor.url + path)))
+  }
+}
+
+function againstHashing ({ latchkey, floor, load }: Cast, round: number): Promise<Sample> {
+  const logins = () => load({ base: latchkey.url, kind: 'password', connections: hashing.concurrency + 1, requests: hashes })
+  return both(round, () => measure(latchkey, hashes, logins), () => measure(floor, hashes, () => floor.hash({ hashes, concurrency: hashing.concurrency })))
+}
+
+/** Every second round the other way round, so that neither profits from its place. */
+async function both (round: number, ours: () => Promise<Sample['ours']>, floors: () => Promise<Sample['floors']>): Promise<Sample> {
+  if (round % 2 === 0) return { ours: await ours(), floors: await floors() }
+  const floor = await floors()
+  return { ours: await ours(), floors: floor }
+}
+
+async function measure (process: Measured, count: number, work: () => Promise<number>): Promise<Sample['ours']> {
+  const before = await process.cpu()
+  const seconds = await work()
+  return { cpu: (await process.cpu() - before) / count, perSecond: count / seconds }
+}
+
+async function inTurn<In, Out> (list: readonly In[], work: (item: In) => Promise<Out>): Promise<Out[]> {
+  const results: Out[] = []
+  for (const item of list) results.push(await work(item))
+  return results
+}
+
+await main()

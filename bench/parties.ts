@@ -1,0 +1,14 @@
+// Who takes part in every bench.
+import { createHash } from 'node:crypto'
+export { PASSWORD, USER } from '../test/support/server.ts'
+
+export const CLIENT = 'mobile'
+export const API_CLIENT = 'orders-api'
+export const API_SECRET = 'orders-api-secret'
+export const AUDIENCE = 'https://orders.example.com'
+
+/** As the configuration lists them. */
+export const CLIENTS = [
+  { id: CLIENT, grants: ['password', 'refresh_token'], scopes: ['profile', 'orders:read'], audience: [AUDIENCE] },
+  { id: API_CLIENT, secrets: [`sha256:${createHash('sha256').update(API_SECRET).digest('base64url')}`], audience: [AUDIENCE] },
+]

@@ -1,0 +1,146 @@
+// The processes of a bench: Redis, Latchkey as production runs it, the floors, the load. All of them end with the stack that they are put on.
+import { type ChildProcess, fork } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import type { Profiler } from 'node:inspector'
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { freePort } from '../test/support/free-port.ts'
+import { startRedis, type TestRedis } from '../test/support/redis.ts'
+import { addUser } from '../test/support/server.ts'
+import type { FloorOptions, HashJob } from './floor.ts'
+import type { Job } from './load.ts'
+import type { MeterQuestion } from './meter.ts'
+import { CLIENTS } from './parties.ts'
+
+const HERE = new URL('./', import.meta.url).pathname
+const READY_ATTEMPTS = 500
+
+/** The password hashing of every bench: what the server takes when it is told nothing. */
+export interface Hashing extends Readonly<Record<'memoryKiB' | 'passes' | 'parallelism' | 'concurrency', number>> {}
+
+/** A process whose CPU time can be asked for. */
+export interface Measured {
+  readonly url: string
+  /** Microseconds since the start, all threads. */
+  cpu (): Promise<number>
+  /** A V8 CPU profile of the work. */
+  profiled (work: () => Promise<unknown>): Promise<Profiler.Profile>
+}
+
+export interface Floor extends Measured {
+  /** Computes hashes and nothing else; seconds. */
+  hash (job: HashJob): Promise<number>
+}
+
+export interface Cast {
+  readonly redis: TestRedis
+  readonly latchkey: Measured
+  readonly floor: Floor
+  /** Runs a job in the load's process; seconds. */
+  load (job: Job): Promise<number>
+}
+
+/** Starts everybody. */
+export async function startCast (parts: AsyncDisposableStack, hashing: Hashing): Promise<Cast> {
+  const dir = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
+  parts.defer(() => rm(dir, { recursive: true, force: true }))
+  const redis = await startRedis()
+  parts.defer(() => redis.stop())
+  const latchkey = await startLatchkey(parts, dir, redis.url, hashing)
+  const jwks: unknown = await (await fetch(`${latchkey.url}/.well-known/jwks.json`)).json()
+  const floor = await startFloor(parts, { port: await freePort(), redisPort: redis.port, jwks, hashing })
+  const load = start(parts, 'load.ts')
+  return { redis, latchkey, floor, load: job => ask(load, job) }
+}
+
+async function startLatchkey (parts: AsyncDisposableStack, dir: string, storeUrl: string, hashing: Hashing): Promise<Measured> {
+  const [port, management] = [await freePort(), await freePort()]
+  const configFile = join(dir, 'latchkey.yaml')
+  // Every JSON text is YAML. The limits are on, and out of reach.
+  await writeFile(configFile, JSON.stringify({
+    issuer: `http://127.0.0.1:${port}`,
+    http: { host: '127.0.0.1', port },
+    management: { host: '127.0.0.1', port: management },
+    store: { url: storeUrl },
+    secrets: [randomBytes(32).toString('base64url')],
+    passwords: hashing,
+    throttle: { perAddress: { max: 1_000_000_000, window: '1h' } },
+    clients: CLIENTS,
+  }))
+  await addUser(storeUrl)
+  // A file takes the log, as in production: a pipe would be this process's work.
+  const log = await open(join(dir, 'latchkey.log'), 'w')
+  parts.defer(() => log.close())
+  const child = start(parts, '../bin/latchkey.js', { ...METERED, args: ['serve', '--config', configFile], output: log.fd })
+  await answering(child, `http://127.0.0.1:${management}/readyz`)
+  return measured(child, `http://127.0.0.1:${port}`)
+}
+
+async function startFloor (parts: AsyncDisposableStack, options: FloorOptions): Promise<Floor> {
+  const child = start(parts, 'floor.ts', { ...METERED, args: [JSON.stringify(options)] })
+  const url = `http://127.0.0.1:${options.port}`
+  await answering(child, `${url}/.well-known/jwks.json`)
+  return { ...measured(child, url), hash: job => ask(child, job) }
+}
+
+function measured (child: ChildProcess, url: string): Measured {
+  const question = <Answer>(question: MeterQuestion) => ask<Answer>(child, question)
+  return {
+    url,
+    cpu: () => question('cpu'),
+    async profiled (work) {
+      await question('profile-start')
+      await work()
+      return question('profile-stop')
+    },
+  }
+}
+
+interface StartOptions {
+  readonly args?: readonly string[]
+  readonly output?: number | 'inherit'
+  /** What runs before the module. */
+  readonly execArgv?: string[]
+}
+
+const METERED = { execArgv: ['--import', join(HERE, 'meter.ts')] }
+
+function start (parts: AsyncDisposableStack, module: string, { args = [], output = 'inherit', execArgv = [] }: StartOptions = {}): ChildProcess {
+  const child = fork(join(HERE, module), args, {
+    execArgv,
+    env: { PATH: process.env['PATH'] },
+    stdio: ['ignore', output, output, 'ipc'],
+  })
+  const killLeftover = () => { child.kill('SIGKILL') }
+  process.once('exit', killLeftover)
+  parts.defer(async () => {
+    process.removeListener('exit', killLeftover)
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill('SIGTERM')
+    await once(child, 'exit')
+  })
+  return child
+}
+
+/** One question at a time. An answer that is a text tells what went wrong. */
+async function ask<Answer> (child: ChildProcess, question: Job | HashJob | MeterQuestion): Promise<Answer> {
+  child.send(question)
+  const settled = new AbortController()
+  const answered = once(child, 'message', settled).then(([answer]) => answer)
+  const ended = once(child, 'exit', settled).then(([code]) => `the process ended with ${code}`)
+  const answer = await Promise.race([answered, ended])
+  settled.abort()
+  if (typeof answer === 'string') throw new Error(answer)
+  return answer
+}
+
+async function answering (child: ChildProcess, url: string, attempts = READY_ATTEMPTS): Promise<void> {
+  const status = await fetch(url).then(answer => answer.status, () => 0)
+  if (status === 200) return
+  if (attempts === 0 || child.exitCode !== null) throw new Error(`nothing answers at ${url}`)
+  await wait(20)
+  await answering(child, url, attempts - 1)
+}

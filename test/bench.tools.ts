@@ -1,0 +1,20 @@
+// The benches start, measure and print: nobody would notice before the next release that they don't. No figure is looked at.
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import t from 'tap'
+
+const run = promisify(execFile)
+const bench = (name: string) => new URL(`../bench/${name}`, import.meta.url).pathname
+
+t.test('npm run bench prints each endpoint beside its floor, and the bytes of a family', async t => {
+  const { stdout } = await run(process.execPath, [bench('bench.ts'), '--rounds', '1', '--requests', '40', '--hashes', '2', '--refreshes', '20', '--connections', '2'])
+  for (const name of ['refresh', 'refresh, floor with a limit', 'introspection', 'introspection, first sight', 'JWKS', 'password']) {
+    t.match(stdout, new RegExp(`^\\| ${name} +\\| +[\\d.]+ µs \\| +[\\d.]+ µs \\| +[\\d.]+ \\(`, 'm'), name)
+  }
+  t.match(stdout, /^bytes per family: \d+ all in .* after 20 refreshes: \d+$/m)
+})
+
+t.test('npm run bench -- --profile says where the time goes', async t => {
+  const { stdout } = await run(process.execPath, [bench('bench.ts'), '--profile', 'jwks', '--requests', '40', '--connections', '2'])
+  t.match(stdout, /^\| fastify +\| +[\d.]+ % \|$/m)
+})
