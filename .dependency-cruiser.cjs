@@ -6,7 +6,7 @@ const LEAVES = '^src/(clock|ids|secrets|events)[.]ts$'
 /** Folder or file under src/ → what it may import beside itself and the leaves. */
 const MAY_IMPORT = {
   'main[.]ts': ['server[.]ts', 'config/', 'users/'],
-  'server[.]ts': ['app[.]ts', 'http/management', 'config/schema', 'config/key-policy', 'users/', 'tokens/', 'keys/', 'clients/', 'observe/', 'stores/'],
+  'server[.]ts': ['app[.]ts', 'http/management', 'http/connections', 'config/schema', 'config/key-policy', 'users/', 'tokens/', 'keys/', 'clients/', 'observe/', 'stores/'],
   'app[.]ts': ['http/', 'grants/', 'users/', 'tokens/', 'keys/', 'clients/', 'observe/', 'stores/ports', 'oauth/'],
   'cli/': ['main[.]ts', 'config/', 'users/', 'tokens/', 'keys/', 'clients/', 'stores/', 'observe/', 'oauth/'],
   'http/': ['grants/', 'users/', 'tokens/', 'keys/', 'clients/', 'stores/ports', 'oauth/'],

@@ -12,6 +12,7 @@ import { createPasswordGrant } from './grants/password.ts'
 import { createRefreshGrant } from './grants/refresh-token.ts'
 import { registerAddressLimit } from './http/address-limit.ts'
 import { createClientOf } from './http/client.ts'
+import { closeConnectionsWhenStopping, connectionOptions } from './http/connections.ts'
 import { docsRoutes, registerOpenApi } from './http/docs.ts'
 import { sendFrameworkError, setErrorHandlers } from './http/error-handler.ts'
 import { introspectRoute } from './http/introspect.ts'
@@ -31,7 +32,6 @@ import { createAccounts } from './users/accounts.ts'
 import type { PasswordHasher } from './users/passwords.ts'
 
 const BODY_LIMIT = 16 * 1024
-const HEADERS_TIMEOUT_MS = 10_000
 
 /** What the server reads while it runs; each call gives the values of now. */
 export interface LiveSettings {
@@ -108,25 +108,13 @@ function createServer ({ http, logLevel, logStream }: AppDependencies): FastifyI
     requestIdHeader: false,
     trustProxy: http.trustedProxies.length > 0 ? [...http.trustedProxies] : false,
     bodyLimit: BODY_LIMIT,
-    requestTimeout: http.requestTimeout,
-    forceCloseConnections: 'idle',
-    return503OnClosing: false,
+    ...connectionOptions(http.requestTimeout),
     frameworkErrors: sendFrameworkError,
   })
-  app.server.headersTimeout = HEADERS_TIMEOUT_MS
   // Bodies are read where an endpoint says how; elsewhere, what is wrong is the path or the method and not the body.
   app.removeAllContentTypeParsers()
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
   return app
-}
-
-// A keep-alive connection would hold up the stop for as long as its client likes.
-function closeConnectionsWhenStopping (app: FastifyInstance): void {
-  let stopping = false
-  app.addHook('preClose', async () => { stopping = true })
-  app.addHook('onSend', async (_request, reply) => {
-    if (stopping) reply.header('connection', 'close')
-  })
 }
 
 // An API's answers are no pages; /docs sets its own policy.

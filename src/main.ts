@@ -10,6 +10,8 @@ import { createPasswordHasher } from './users/passwords.ts'
 import { createAccounts } from './users/accounts.ts'
 
 const WATCH_MS = 2_000
+/** After the grace for requests: a stop that still hangs then is ended by exit code 1. */
+const LAST_RESORT_MS = 2_000
 
 /** What a process is started with. */
 export interface ServeOptions {
@@ -81,7 +83,7 @@ function banner ({ demo }: Development, url: string, made: boolean): string {
 }
 
 function stopWithGrace (server: RunningServer, { http }: Config, stopWatching: () => void, skip: 'SIGHUP'[] = []): void {
-  closeWithGrace({ delay: http.closeGrace, logger: server.app.log, skip }, async ({ err }) => {
+  closeWithGrace({ delay: http.closeGrace + LAST_RESORT_MS, logger: server.app.log, skip }, async ({ err }) => {
     if (err !== undefined) server.app.log.fatal({ err }, 'the process failed')
     stopWatching()
     await server.close()

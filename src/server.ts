@@ -6,6 +6,7 @@ import { createClientRegistry, type ClientSettings } from './clients/registry.ts
 import { systemClock, type Clock } from './clock.ts'
 import { keyPolicy } from './config/key-policy.ts'
 import type { Config } from './config/schema.ts'
+import { closeWithin } from './http/connections.ts'
 import { buildManagement } from './http/management.ts'
 import { createKeyRing } from './keys/ring.ts'
 import { createMetrics } from './observe/metrics.ts'
@@ -15,6 +16,7 @@ import { createPasswordHasher } from './users/passwords.ts'
 
 const RING_CHECK_MS = 60_000
 const STORE_CHECK_MS = 5_000
+const MANAGEMENT_GRACE_MS = 500
 
 /** A server that answers. */
 export interface RunningServer {
@@ -65,7 +67,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   let storeWorks = true
 
   const management = buildManagement({ isReady: () => ready, storeWorks: () => storeWorks, metrics: metrics.render })
-  parts.defer(() => management.close())
+  parts.defer(() => closeWithin(management, MANAGEMENT_GRACE_MS))
   const app = await buildApp({
     issuer: config.issuer,
     secrets: config.secrets,
@@ -82,7 +84,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
     metrics,
     clock,
   })
-  parts.defer(() => app.close())
+  parts.defer(() => closeWithin(app, config.http.closeGrace))
 
   parts.defer(every(RING_CHECK_MS, () => keys.load(), error => { app.log.error({ err: error }, 'the key ring could not be checked') }))
   parts.defer(every(STORE_CHECK_MS, async () => { await store.probe(); storeWorks = true }, () => { storeWorks = false }))

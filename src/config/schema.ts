@@ -70,7 +70,7 @@ export const ConfigSchema = Type.Object({
     }),
     docs: Type.Boolean({ default: true, description: 'Whether /docs and /openapi.json are served.' }),
     requestTimeout: duration('10s', 'How long a client may take to send a request.'),
-    closeGrace: duration('10s', 'How long requests in flight may take to end when the server stops.'),
+    closeGrace: duration('10s', 'How long requests in flight may take to end when the server stops; then they are cut off.'),
   }),
   management: section('The listener for probes and metrics; keep it off the public network.', {
     host: Type.String({ default: '0.0.0.0', description: 'Address to listen on.' }),

@@ -35,6 +35,11 @@ export function sendFrameworkError (error: FastifyError, request: FastifyRequest
   send(toOAuthError(error, request), request, reply)
 }
 
+/** The body of a refusal by status, for a request that never reached a route. */
+export function refusalBody (status: number): string {
+  return bodyOf(refused(status))
+}
+
 function toOAuthError (error: FastifyError, request: FastifyRequest): OAuthError {
   if (error instanceof OAuthError) return error
   if (error instanceof StoreUnavailable) {
@@ -59,5 +64,9 @@ function send (error: OAuthError, request: FastifyRequest, reply: FastifyReply):
     // Before routing no hook has set the last one.
     .headers({ ...error.headers, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
     .type('application/json; charset=utf-8')
-    .send(JSON.stringify({ error: error.code, error_description: error.message }))
+    .send(bodyOf(error))
+}
+
+function bodyOf (error: OAuthError): string {
+  return JSON.stringify({ error: error.code, error_description: error.message })
 }

@@ -1,6 +1,9 @@
 // The management listener: probes (Kubernetes' names) and metrics. Never on the public port.
 import fastify, { type FastifyInstance } from 'fastify'
+import { closeConnectionsWhenStopping, connectionOptions } from './connections.ts'
 import { setErrorHandlers } from './error-handler.ts'
+
+const REQUEST_TIMEOUT_MS = 10_000
 
 export interface ManagementOptions {
   /** Whether the server may be sent requests: it has its configuration and keys, reached the store once and isn't draining. */
@@ -13,8 +16,9 @@ export interface ManagementOptions {
 
 /** Builds the management server; never listens. */
 export function buildManagement ({ isReady, storeWorks, metrics }: ManagementOptions): FastifyInstance {
-  const app = fastify({ logger: false })
+  const app: FastifyInstance = fastify({ logger: false, ...connectionOptions(REQUEST_TIMEOUT_MS) })
   setErrorHandlers(app)
+  closeConnectionsWhenStopping(app)
   app.get('/livez', async () => ({ status: 'ok' }))
   app.get('/readyz', async (_request, reply) => {
     const ready = isReady()

@@ -44,6 +44,8 @@ export interface LatchkeyOptions {
   readonly storeUrl: string
   /** Sections that replace those of the default configuration. */
   readonly config?: ConfigText
+  /** Keys of `http` that are added to those of the default configuration. */
+  readonly http?: ConfigText
   /** The same ports again, for a second start. */
   readonly ports?: { readonly http: number, readonly management: number }
   readonly secret?: string
@@ -97,10 +99,10 @@ export async function startLatchkey (options: LatchkeyOptions): Promise<Latchkey
   }
 }
 
-function configOf ({ storeUrl, config, secret = randomBytes(32).toString('base64url'), cors = [] }: LatchkeyOptions, ports: { http: number, management: number }): ConfigText {
+function configOf ({ storeUrl, config, http, secret = randomBytes(32).toString('base64url'), cors = [] }: LatchkeyOptions, ports: { http: number, management: number }): ConfigText {
   return {
     issuer: `http://127.0.0.1:${ports.http}`,
-    http: { host: '127.0.0.1', port: ports.http, cors, closeGrace: '8s' },
+    http: { host: '127.0.0.1', port: ports.http, cors, closeGrace: '8s', ...http },
     management: { host: '127.0.0.1', port: ports.management },
     store: { url: storeUrl },
     secrets: [secret],
