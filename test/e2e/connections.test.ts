@@ -25,7 +25,7 @@ async function open (server: LatchkeyProcess, first = '') {
   const socket = connect(server.port, '127.0.0.1')
   let text = ''
   socket.setEncoding('utf8').on('data', more => { text += more }).on('error', () => {})
-  const closed = once(socket, 'close').then(() => performance.now())
+  const closed = new Promise<number>(resolve => { socket.once('close', () => resolve(performance.now())) })
   await once(socket, 'connect')
   socket.write(first)
   return {
