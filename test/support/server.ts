@@ -172,14 +172,14 @@ async function lineOf (lines: readonly string[], pattern: RegExp, attempts = 500
   return lineOf(lines, pattern, attempts - 1)
 }
 
-async function ready (managementUrl: string, run: MainRun, attempts = 500): Promise<void> {
+async function ready (managementUrl: string, run: MainRun, attempts = 2_000): Promise<void> {
   const ended = await Promise.race([run.ended.then(() => true), wait(20, false)])
   if (ended) throw new Error(`latchkey ended before it was ready:\n${run.lines.join('\n')}`)
   const status = await fetch(`${managementUrl}/readyz`).then(answer => answer.status, () => 0)
   if (status === 200) return
   if (attempts === 0) {
     await run.stop()
-    throw new Error(`latchkey is not ready after 10 s:\n${run.lines.join('\n')}`)
+    throw new Error(`latchkey is not ready after 40 s:\n${run.lines.join('\n')}`)
   }
   await ready(managementUrl, run, attempts - 1)
 }
