@@ -14,11 +14,13 @@ import { registerAddressLimit } from './http/address-limit.ts'
 import { createClientOf } from './http/client.ts'
 import { closeConnectionsWhenStopping, connectionOptions } from './http/connections.ts'
 import { docsRoutes, registerOpenApi } from './http/docs.ts'
+import { createProvenKey } from './http/dpop.ts'
 import { sendFrameworkError, setErrorHandlers } from './http/error-handler.ts'
 import { introspectRoute } from './http/introspect.ts'
 import { metadataRoutes } from './http/metadata.ts'
 import { revokeRoute } from './http/revoke.ts'
 import { tokenRoute } from './http/token.ts'
+import { createTokenHolder } from './http/token-holder.ts'
 import { userinfoRoute } from './http/userinfo.ts'
 import { registerVerifier } from './http/verify-access-token.ts'
 import type { KeyRing } from './keys/ring.ts'
@@ -27,6 +29,7 @@ import { logOptions, observeRequests } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
 import type { Store } from './stores/ports.ts'
 import { createAccessTokenSigner, type AccessTokenType } from './tokens/access-token.ts'
+import { createNonces } from './tokens/dpop-nonce.ts'
 import { createRefreshTokenCodec } from './tokens/refresh-token.ts'
 import { createAccounts } from './users/accounts.ts'
 import type { PasswordHasher } from './users/passwords.ts'
@@ -38,6 +41,7 @@ export interface LiveSettings {
   readonly policy: () => TokenPolicy
   readonly addressLimit: () => { readonly max: number, readonly window: number }
   readonly typOf: (audience: string) => AccessTokenType
+  readonly dpop: () => { readonly proofAge: number, readonly nonce: boolean }
   readonly minPasswordLength: () => number
 }
 
@@ -71,6 +75,7 @@ export interface AppDependencies {
 export async function buildApp (deps: AppDependencies): Promise<FastifyInstance> {
   const { issuer, clients, live, store, keys, clock, http, metrics } = deps
   const app = createServer(deps)
+  const base = issuer.replace(/\/$/, '')
   const audit = createAudit(app.log)
   const emit: Emit = event => { metrics.emit(event); audit(event) }
 
@@ -90,12 +95,14 @@ export async function buildApp (deps: AppDependencies): Promise<FastifyInstance>
   ])
   const clientOf = createClientOf({ clients, emit })
   const verify = await registerVerifier(app, { issuer, keys, knowsAudience: clients.knowsAudience, clock })
+  const provenKey = createProvenKey({ replays: store.replays, nonces: createNonces(deps), settings: live.dpop, clock })
+  const tokenHolder = createTokenHolder({ verify, accessTokens: store.accessTokens, provenKey })
   const limits = await registerAddressLimit(app, { limit: live.addressLimit, redis: deps.rateLimitClient, clientOf })
 
-  app.register(tokenRoute, { clientOf, grants, limit: limits.all })
+  app.register(tokenRoute, { url: `${base}/token`, clientOf, grants, limit: limits.all, provenKey })
   app.register(introspectRoute, { issuer, clientOf, limit: limits.strangers, verify, refreshTokens, store, policy: live.policy, emit })
   app.register(revokeRoute, { clientOf, limit: limits.strangers, verify, refreshTokens, store, emit })
-  app.register(userinfoRoute, { verify, accessTokens: store.accessTokens })
+  app.register(userinfoRoute, { url: `${base}/userinfo`, tokenHolder })
   app.register(metadataRoutes, { issuer, published: () => keys.published(), scopes: () => clients.scopes(), docs: http.docs })
   if (http.docs) app.register(docsRoutes)
   return app
@@ -132,7 +139,7 @@ const HELMET = {
 } as const
 
 // What a browser hides from a page unless it is named here.
-const EXPOSED_HEADERS = ['www-authenticate', 'retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset']
+const EXPOSED_HEADERS = ['dpop-nonce', 'www-authenticate', 'retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset']
 
 // Keys and metadata are for everybody; the endpoints for the configured origins. Only the path tells, lest a query opens an endpoint.
 function corsFor (url: string, origins: readonly string[]) {

@@ -116,6 +116,7 @@ function every (ms: number, work: () => Promise<void>, failed: (error: unknown) 
 function liveSettings (current: () => Config): LiveSettings {
   return {
     policy: () => current().tokens,
+    dpop: () => current().dpop,
     addressLimit: () => current().throttle.perAddress,
     typOf: audience => current().audiences[audience]?.typ ?? 'at+jwt',
     minPasswordLength: () => current().passwords.minLength,

@@ -11,6 +11,8 @@ export interface Client {
   readonly introspect: 'own' | 'any'
   readonly forwardsAddress: boolean
   readonly lateRetry: 'burn' | 'refuse'
+  /** Whether its tokens may or must be bound to a key (RFC 9449). */
+  readonly dpop: 'allowed' | 'required'
   /** Milliseconds; undefined: the server's own. */
   readonly accessTtl: number | undefined
   readonly refreshIdle: number | undefined

@@ -47,6 +47,7 @@ export function reloadable (old: Config, next: Config): { config: Config, needRe
     ...old,
     clients: next.clients,
     tokens: next.tokens,
+    dpop: next.dpop,
     audiences: next.audiences,
     throttle: next.throttle,
     passwords: { ...old.passwords, minLength: next.passwords.minLength },

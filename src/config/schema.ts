@@ -48,6 +48,10 @@ const ClientSchema = Type.Object({
     default: 'burn',
     description: 'What a refresh token does that comes again after reuseGrace: burn its unconfirmed successor, or end the family.',
   }),
+  dpop: Type.Union([Type.Literal('allowed'), Type.Literal('required')], {
+    default: 'allowed',
+    description: 'Whether the client may or must bind its tokens to a key (DPoP, RFC 9449).',
+  }),
   accessTtl: optionalDuration('Overrides tokens.accessTtl for this client.'),
   refreshIdle: optionalDuration('Overrides tokens.refreshIdle for this client.'),
   refreshAbsolute: optionalDuration('Overrides tokens.refreshAbsolute for this client.'),
@@ -93,6 +97,10 @@ export const ConfigSchema = Type.Object({
     refreshAbsolute: duration('90d', 'A session ends so long after its login.'),
     reuseGrace: duration('10s', 'How long a used refresh token gives its successor again.'),
     algorithm: Algorithm,
+  }),
+  dpop: section('Proofs of possession (RFC 9449).', {
+    proofAge: duration('1m', 'How far the `iat` of a proof may be from the server\'s time.'),
+    nonce: Type.Boolean({ default: true, description: 'Whether a proof must carry a nonce of the server, so that none can be made in advance.' }),
   }),
   audiences: Type.Record(Audience, Type.Object({
     typ: Type.Union([Type.Literal('at+jwt'), Type.Literal('JWT')], {

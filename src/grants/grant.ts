@@ -7,12 +7,14 @@ import type { Form } from '../oauth/form.ts'
 export interface GrantRequest {
   readonly client: Client
   readonly params: Form
+  /** Thumbprint of the key that the client proved to hold (RFC 9449); undefined: none. */
+  readonly jkt: string | undefined
 }
 
 /** RFC 6749 §5.1. */
 export interface TokenResponse {
   readonly access_token: string
-  readonly token_type: 'Bearer'
+  readonly token_type: 'Bearer' | 'DPoP'
   /** Seconds. */
   readonly expires_in: number
   readonly refresh_token?: string

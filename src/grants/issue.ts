@@ -26,6 +26,8 @@ export interface Issue {
   readonly user: User
   readonly scope: readonly string[]
   readonly audience: readonly string[]
+  /** Thumbprint of the key that the access token is bound to; undefined: whoever bears it may use it. */
+  readonly jkt: string | undefined
 }
 
 /** Mints an access token and, where the client may refresh, the refresh token of that generation. */
@@ -50,7 +52,7 @@ export function createIssue ({ issuer, sign, refreshTokens, policy, typOf, clock
     const typ = issue.audience.some(audience => typOf(audience) === 'JWT') ? 'JWT' : 'at+jwt'
     return {
       access_token: sign(claims, typ),
-      token_type: 'Bearer',
+      token_type: issue.jkt === undefined ? 'Bearer' : 'DPoP',
       expires_in: claims.exp - iat,
       ...(mayRefresh(issue.client) && { refresh_token: refreshTokens.encode({ ...issue, userTag: issue.family.userTag }) }),
       ...(claims.scope !== undefined && { scope: claims.scope }),
@@ -70,7 +72,7 @@ function expiry (iat: number, ttlMs: number, family: Family): number {
 
 // RFC 9068 §2.2.
 function claimsOf (issue: Issue, { iss, iat, exp }: { iss: string, iat: number, exp: number }): AccessTokenClaims {
-  const { client, family, user, scope, audience } = issue
+  const { client, family, user, scope, audience, jkt } = issue
   const [first, ...others] = audience
   return {
     iss,
@@ -84,5 +86,6 @@ function claimsOf (issue: Issue, { iss, iat, exp }: { iss: string, iat: number, 
     ...(scope.length > 0 && { scope: formatScope(scope) }),
     auth_time: Math.floor(family.startedAt / 1000),
     ...(user.roles.length > 0 && { roles: [...user.roles] }),
+    ...(jkt !== undefined && { cnf: { jkt } }),
   }
 }

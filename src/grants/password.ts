@@ -1,5 +1,6 @@
 // The password grant (RFC 6749 §4.3): a name and a password open a family.
 import { randomBytes } from 'node:crypto'
+import { isConfidential } from '../clients/authenticate.ts'
 import type { Emit } from '../events.ts'
 import { sidOf } from '../ids.ts'
 import { invalidGrant, invalidScope } from '../oauth/errors.ts'
@@ -32,7 +33,7 @@ export function createPasswordGrant ({ issuer, accounts, families, issue, policy
   }
 
   return async request => {
-    const { client, params } = request
+    const { client, params, jkt } = request
     const wanted = requestedScope(params, client.scopes) ?? client.scopes
     const audience = requestedAudience(params, client.audience) ?? defaultAudience(client.audience, issuer)
     const account = await authenticate(request)
@@ -47,6 +48,7 @@ export function createPasswordGrant ({ issuer, accounts, families, issue, policy
       scope: formatScope(scope),
       audience,
       epoch: account.epoch,
+      jkt: isConfidential(client) ? undefined : jkt,
       ...lifetimes(request, policy()),
     })
     if (opened.kind === 'refused') {
@@ -54,7 +56,7 @@ export function createPasswordGrant ({ issuer, accounts, families, issue, policy
       throw invalidGrant(opened.reason)
     }
     emit({ type: 'login.succeeded', clientId: client.id, sub: account.sub, sid: opened.family.sid })
-    return issue({ client, family: opened.family, familyId, generation: 1, user: opened.user, scope, audience })
+    return issue({ client, family: opened.family, familyId, generation: 1, user: opened.user, scope, audience, jkt })
   }
 }
 

@@ -29,7 +29,7 @@ export function createRefreshGrant ({ issuer, families, refreshTokens, issue, po
     throw invalidGrant('token_malformed')
   }
 
-  async function exchange ({ client }: GrantRequest, token: ReadRefreshToken, wanted: Wanted): Promise<Exchanged> {
+  async function exchange ({ client, jkt }: GrantRequest, token: ReadRefreshToken, wanted: Wanted): Promise<Exchanged> {
     const { refreshIdle, reuseGrace } = policy()
     const outcome = await families.rotate({
       userTag: token.userTag,
@@ -40,6 +40,7 @@ export function createRefreshGrant ({ issuer, families, refreshTokens, issue, po
       reuseGraceMs: reuseGrace,
       lateRetry: client.lateRetry,
       ...wanted,
+      jkt,
     })
     if (outcome.kind === 'refused') {
       emit({ type: 'refresh.refused', clientId: client.id, reason: outcome.reason, sid: token.sid })
@@ -51,7 +52,7 @@ export function createRefreshGrant ({ issuer, families, refreshTokens, issue, po
   }
 
   return async request => {
-    const { client, params } = request
+    const { client, params, jkt } = request
     const allowed = [...client.audience, issuer]
     const token = read(request)
     // What this client may never ask for is refused before the token is spent, and so is, in the store, what wasn't granted at login.
@@ -62,7 +63,7 @@ export function createRefreshGrant ({ issuer, families, refreshTokens, issue, po
     const scope = limited(limited(wanted.scope ?? scopeTokens(family.scope), client.scopes), user.scopes)
     const audience = limited(wanted.audience ?? family.audience, allowed)
     if (audience.length === 0) throw invalidTarget('audience_withdrawn')
-    return issue({ client, family, familyId: token.familyId, generation, user, scope, audience })
+    return issue({ client, family, familyId: token.familyId, generation, user, scope, audience, jkt })
   }
 }
 

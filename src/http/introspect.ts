@@ -36,6 +36,7 @@ const IntrospectResponse = Type.Object({
   sid: Type.Optional(Type.String()),
   auth_time: Type.Optional(Type.Integer()),
   roles: Type.Optional(Type.Array(Type.String())),
+  cnf: Type.Optional(Type.Object({ jkt: Type.String({ description: 'RFC 9449 §6.2.' }) })),
 }, { title: 'IntrospectionResponse' })
 type IntrospectResponse = Static<typeof IntrospectResponse>
 
@@ -91,7 +92,7 @@ async function introspectAccessToken (request: FastifyRequest, token: string, cl
   if (!concerns(client, claims.client_id, audiencesOf(claims))) return inactive('token_foreign')
   const outcome = await store.accessTokens.check({ userTag: userTag(claims.sub), sid: claims.sid, jti: claims.jti })
   if (outcome.kind === 'refused') return inactive(outcome.reason)
-  return { response: { active: true, token_type: 'Bearer', username: outcome.user.name, ...claims }, reason: 'active' }
+  return { response: { active: true, token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP', username: outcome.user.name, ...claims }, reason: 'active' }
 }
 
 async function introspectRefreshToken (token: string, client: Client, { issuer, refreshTokens, store, policy }: IntrospectRouteOptions): Promise<Finding> {
@@ -111,6 +112,7 @@ async function introspectRefreshToken (token: string, client: Client, { issuer, 
     sub: user.sub,
     sid: family.sid,
     auth_time: Math.floor(family.startedAt / 1000),
+    ...(family.jkt !== undefined && { cnf: { jkt: family.jkt } }),
   }
   return { response, reason: 'active' }
 }

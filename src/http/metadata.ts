@@ -1,6 +1,7 @@
 // What verifiers and clients fetch: the keys (RFC 7517) and the metadata (RFC 8414). From memory; never behind the store.
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
+import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
 
 /** How long a copy of the keys may be kept, in seconds; the ring publishes keys days before they sign. */
 const JWKS_MAX_AGE = 300
@@ -51,6 +52,7 @@ function metadata (issuer: string, scopes: readonly string[], docs: boolean) {
     introspection_endpoint_auth_methods_supported: methods,
     revocation_endpoint_auth_methods_supported: [...methods, 'none'],
     scopes_supported: scopes,
+    dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
     subject_types_supported: ['public'],
     claims_supported: ['sub', 'preferred_username', 'roles'],
     ...(docs && { service_documentation: `${base}/docs` }),

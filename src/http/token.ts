@@ -1,10 +1,12 @@
-// POST /token (RFC 6749 §3.2): authenticate the client, check that it may use the grant, run the grant, write the answer.
+// POST /token (RFC 6749 §3.2): authenticate the client, check that it may use the grant and which
+// key it proves to hold, run the grant, write the answer.
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { required, type Grant } from '../grants/grant.ts'
-import { unauthorizedClient, unsupportedGrantType } from '../oauth/errors.ts'
+import { invalidDpopProof, unauthorizedClient, unsupportedGrantType } from '../oauth/errors.ts'
 import type { AddressLimit } from './address-limit.ts'
 import { formOf, type ClientOf } from './client.ts'
+import type { ProvenKey } from './dpop.ts'
 import { takeForms } from './form-body.ts'
 import { errors, formBody, FORM_ENDPOINT } from './schemas.ts'
 
@@ -19,20 +21,23 @@ const TokenBody = formBody({
 
 const TokenResponse = Type.Object({
   access_token: Type.String(),
-  token_type: Type.Literal('Bearer'),
+  token_type: Type.Union([Type.Literal('Bearer'), Type.Literal('DPoP')]),
   expires_in: Type.Integer({ description: 'Seconds.' }),
   refresh_token: Type.Optional(Type.String()),
   scope: Type.Optional(Type.String()),
 }, { title: 'TokenResponse' })
 
 export interface TokenRouteOptions {
+  /** The endpoint's URL as clients know it. */
+  readonly url: string
   readonly clientOf: ClientOf
   readonly grants: ReadonlyMap<string, Grant>
   readonly limit: AddressLimit
+  readonly provenKey: ProvenKey
 }
 
 /** The token endpoint. */
-export async function tokenRoute (app: FastifyInstance, { clientOf, grants, limit }: TokenRouteOptions): Promise<void> {
+export async function tokenRoute (app: FastifyInstance, { url, clientOf, grants, limit, provenKey }: TokenRouteOptions): Promise<void> {
   takeForms(app)
 
   app.post('/token', {
@@ -52,7 +57,9 @@ export async function tokenRoute (app: FastifyInstance, { clientOf, grants, limi
     const grant = grants.get(type)
     if (grant === undefined) throw unsupportedGrantType()
     if (!client.grants.includes(type)) throw unauthorizedClient()
-    const response = await grant({ client, params })
+    const jkt = await provenKey(request, reply, { method: 'POST', url })
+    if (jkt === undefined && client.dpop === 'required') throw invalidDpopProof('dpop_missing')
+    const response = await grant({ client, params, jkt })
     reply.headers({ 'cache-control': 'no-store', pragma: 'no-cache' })
     return response
   })

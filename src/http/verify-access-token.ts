@@ -6,8 +6,8 @@ import { Compile } from 'typebox/compile'
 import type { Clock } from '../clock.ts'
 import { invalidToken, OAuthError } from '../oauth/errors.ts'
 import { audiencesOf, isAccessTokenClaims, MAX_TOKEN_LENGTH, type AccessTokenClaims } from '../tokens/access-token.ts'
+import { isCanonical } from '../tokens/compact.ts'
 
-const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/
 const TYPES: readonly string[] = ['at+jwt', 'JWT']
 
 /** What verification needs of the key ring. */
@@ -67,11 +67,6 @@ function publicKeyFor (decoded: unknown, keys: VerificationKeys): string {
   const key = keys.verificationKey(kid)
   if (key === undefined || key.alg !== alg || !TYPES.includes(typ)) throw invalidToken('key_unknown')
   return key.publicKey
-}
-
-// One token, one spelling: base64url whose last character carries stray bits is refused.
-function isCanonical (token: string): boolean {
-  return COMPACT.test(token) && token.split('.').every(part => Buffer.from(part, 'base64url').toString('base64url') === part)
 }
 
 // A token that is no good makes the library throw; anything else that it throws is a fault.

@@ -68,8 +68,25 @@ export function temporarilyUnavailable (reason: string, retryAfterSeconds = 1): 
   return new OAuthError(503, 'temporarily_unavailable', 'the server cannot answer now, try again', reason, { 'retry-after': String(retryAfterSeconds) })
 }
 
-/** 401: no bearer token, or one that is no good (RFC 6750 §3). Without any token the challenge names no error. */
-export function invalidToken (reason: string): OAuthError {
-  const challenge = reason === 'token_missing' ? 'Bearer realm="latchkey"' : 'Bearer realm="latchkey", error="invalid_token", error_description="the access token is invalid, expired or revoked"'
+/** 401: no access token, or one that is no good (RFC 6750 §3, RFC 9449 §7.1). Without any token the challenge names no error. */
+export function invalidToken (reason: string, scheme: 'Bearer' | 'DPoP' = 'Bearer'): OAuthError {
+  const realm = `${scheme} realm="latchkey"`
+  const challenge = reason === 'token_missing' ? realm : `${realm}, error="invalid_token", error_description="the access token is invalid, expired or revoked"`
   return new OAuthError(401, 'invalid_token', 'the access token is missing, invalid, expired or revoked', reason, { 'www-authenticate': challenge })
+}
+
+/** 400: the DPoP proof is missing or no good (RFC 9449 §5). */
+export function invalidDpopProof (reason: string): OAuthError {
+  return new OAuthError(400, 'invalid_dpop_proof', 'the DPoP proof is missing or invalid', reason)
+}
+
+/** 400: the DPoP proof must carry the nonce that this answer hands out (RFC 9449 §8). */
+export function useDpopNonce (nonce: string): OAuthError {
+  return new OAuthError(400, 'use_dpop_nonce', 'the DPoP proof must carry the nonce of the DPoP-Nonce header', 'dpop_nonce_wanted', { 'dpop-nonce': nonce })
+}
+
+/** An error about a DPoP proof as a resource tells it: 401 with a challenge (RFC 9449 §7.1). */
+export function asChallenge ({ code, message, reason, headers }: OAuthError, algorithms: readonly string[]): OAuthError {
+  const challenge = `DPoP realm="latchkey", error="${code}", algs="${algorithms.join(' ')}"`
+  return new OAuthError(401, code, message, reason, { ...headers, 'www-authenticate': challenge })
 }

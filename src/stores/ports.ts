@@ -17,6 +17,7 @@ export interface Store {
   readonly accessTokens: AccessTokens
   readonly users: Users
   readonly keys: Keys
+  readonly replays: Replays
   /** The store's own clock. */
   now (): Promise<number>
   /** Writes and removes a mark: resolves when the store takes writes. */
@@ -44,6 +45,8 @@ export interface FamilyRef {
 /** One login and all that descends from it (DESIGN §5). Its record has the same size from first to last exchange. */
 export interface Family extends FamilyRef {
   readonly clientId: string
+  /** Thumbprint of the key that its refresh tokens are bound to (RFC 9449 §5); undefined: none. */
+  readonly jkt: string | undefined
   /** Space-separated, as granted at login; never wider later. */
   readonly scope: string
   readonly audience: readonly string[]
@@ -62,6 +65,8 @@ export interface Login extends FamilyRef {
   readonly epoch: number
   readonly idleMs: number
   readonly absoluteMs: number
+  /** Binds the family to a key (RFC 9449 §5). */
+  readonly jkt?: string | undefined
 }
 
 /** A refresh token whose tag was found right, and the policy under which it is judged. */
@@ -75,12 +80,14 @@ export interface Presented extends FamilyRef {
   /** What the client asks for, where it asks: more than was granted is refused, and the token isn't spent. */
   readonly scope?: readonly string[] | undefined
   readonly audience?: readonly string[] | undefined
+  /** Thumbprint of the key that the client proved to hold (RFC 9449). */
+  readonly jkt?: string | undefined
 }
 
 /** Why a family can't be used. Codes go to logs, metrics and audit events, never to the caller. */
 export type Refusal =
   | 'family_unknown' | 'family_ended' | 'family_idle' | 'family_expired'
-  | 'client_mismatch' | 'user_unknown' | 'user_disabled' | 'sessions_ended'
+  | 'client_mismatch' | 'key_mismatch' | 'user_unknown' | 'user_disabled' | 'sessions_ended'
 
 export type OpenOutcome =
   | { readonly kind: 'opened', readonly family: Family, readonly user: User }
@@ -133,7 +140,7 @@ export interface Families {
    * Whether the refresh token would be taken as current, changing nothing: R1 and R3, then `active` for t = cur, for t = prev within
    * the grace, and for what R7 would heal; else `superseded`. `clientId` isn't compared: who may ask is the caller's question.
    */
-  peek (presented: Omit<Presented, 'clientId' | 'lateRetry' | 'idleMs' | 'scope' | 'audience'>): Promise<PeekOutcome>
+  peek (presented: Omit<Presented, 'clientId' | 'lateRetry' | 'idleMs' | 'scope' | 'audience' | 'jkt'>): Promise<PeekOutcome>
   /** Ends the family, leaving a tombstone until its absolute end. Durable when it resolves. Another client's call changes nothing. */
   end (request: EndRequest): Promise<EndOutcome>
   /** The living families of a user, the newest first; empty for an unknown user. */
@@ -225,4 +232,14 @@ export interface Keys {
   load (): Promise<StoredRing>
   /** Replaces the ring if its version still is `ring.version`, which the save counts up by one. False: somebody else was faster. Durable when it resolves. */
   save (ring: StoredRing): Promise<boolean>
+}
+
+/** What may be used once: the ids of DPoP proofs (RFC 9449 §11.1) and of client assertions (RFC 7523 §3). */
+export interface Replays {
+  /**
+   * Takes note of an id for `forMs`, at least 1.
+   *
+   * @returns whether it is the first time. Repeating a call whose answer was lost says false: a proof is made anew
+   */
+  once (id: string, forMs: number): Promise<boolean>
 }

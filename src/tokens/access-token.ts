@@ -19,6 +19,7 @@ export const AccessTokenClaims = Type.Object({
   scope: Type.Optional(Type.String()),
   auth_time: Type.Integer(),
   roles: Type.Optional(Type.Array(Type.String())),
+  cnf: Type.Optional(Type.Object({ jkt: Type.String({ description: 'RFC 9449 §6.1.' }) })),
 })
 export type AccessTokenClaims = Static<typeof AccessTokenClaims>
 

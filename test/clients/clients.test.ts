@@ -5,7 +5,7 @@ import { createClientRegistry, type ClientSettings } from '../../src/clients/reg
 
 const line = (secret: string) => `sha256:${createHash('sha256').update(secret).digest('base64url')}`
 const settings = (id: string, more: Partial<ClientSettings> = {}): ClientSettings => ({
-  id, secrets: [], grants: ['password'], scopes: ['a'], audience: ['https://api'], introspect: 'own', forwardsAddress: false, lateRetry: 'burn', ...more,
+  id, secrets: [], grants: ['password'], scopes: ['a'], audience: ['https://api'], introspect: 'own', forwardsAddress: false, lateRetry: 'burn', dpop: 'allowed', ...more,
 })
 const registry = createClientRegistry([settings('public'), settings('api', { secrets: [line('old'), line('new')], scopes: ['b', 'a'] })])
 const basic = (id: string, secret: string) => `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`

@@ -42,8 +42,8 @@ export interface Refusal {
 }
 
 /** Asserts everything that RFC 6749 §5.2 says of an error. */
-export function refused (t: Test, answer: LightMyRequestResponse, { status, error, challenge }: Refusal): void {
-  t.equal(answer.statusCode, status, `status: ${answer.body}`)
+export function refused (t: Test, answer: LightMyRequestResponse, { status, error, challenge }: Refusal, name = 'status'): void {
+  t.equal(answer.statusCode, status, `${name}: ${answer.body}`)
   const body = answer.json()
   t.equal(body.error, error)
   t.match(body.error_description, /^[\x20-\x21\x23-\x5B\x5D-\x7E]+$/, 'the alphabet of error_description')

@@ -24,7 +24,7 @@ export const sha256Line = (secret: string) => `sha256:${createHash('sha256').upd
 
 /** A client of the tests: public, may log in and refresh, for both resource servers. */
 export const client = (id: string, more: Partial<ClientSettings> = {}): ClientSettings => ({
-  id, secrets: [], grants: ['password', 'refresh_token'], scopes: ['profile', 'orders:read', 'orders:write'], audience: [ORDERS, MAIL], introspect: 'own', forwardsAddress: false, lateRetry: 'burn', ...more,
+  id, secrets: [], grants: ['password', 'refresh_token'], scopes: ['profile', 'orders:read', 'orders:write'], audience: [ORDERS, MAIL], introspect: 'own', forwardsAddress: false, lateRetry: 'burn', dpop: 'allowed', ...more,
 })
 
 /** The clients of every test. */
@@ -38,6 +38,7 @@ export const CLIENTS: readonly ClientSettings[] = [
   client('odd+:%id', { secrets: [sha256Line('s+:% é')] }),
   client('bare', { scopes: [], audience: [] }),
   client('strict', { lateRetry: 'refuse' }),
+  client('bound', { dpop: 'required' }),
 ]
 
 export interface TestApp {
@@ -51,7 +52,7 @@ export interface TestApp {
   /** Every line that the server logged. */
   readonly lines: string[]
   /** What the server reads while it runs; change it to see it obeyed. */
-  readonly live: { accessTtl: number, refreshIdle: number, refreshAbsolute: number, reuseGrace: number, max: number, window: number, typ: Record<string, 'JWT' | 'at+jwt'> }
+  readonly live: { proofAge: number, nonce: boolean, accessTtl: number, refreshIdle: number, refreshAbsolute: number, reuseGrace: number, max: number, window: number, typ: Record<string, 'JWT' | 'at+jwt'> }
   post (url: string, params: Params, headers?: Record<string, string>): Promise<LightMyRequestResponse>
   login (more?: Params): Promise<{ access_token: string, refresh_token: string, expires_in: number, scope: string, token_type: string }>
   refresh (refreshToken: string, more?: Params): Promise<LightMyRequestResponse>
@@ -77,7 +78,7 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
   const clock = createHandClock()
   const { store, rateLimitClient } = await openStore({ url: storeUrl, clock, redisClock: clock })
   const metrics = createMetrics()
-  const live = { accessTtl: 10 * MINUTE, refreshIdle: 14 * DAY, refreshAbsolute: 90 * DAY, reuseGrace: 10_000, max: 1_000_000, window: MINUTE, typ: {} as Record<string, 'JWT' | 'at+jwt'> }
+  const live = { proofAge: MINUTE, nonce: false, accessTtl: 10 * MINUTE, refreshIdle: 14 * DAY, refreshAbsolute: 90 * DAY, reuseGrace: 10_000, max: 1_000_000, window: MINUTE, typ: {} as Record<string, 'JWT' | 'at+jwt'> }
   const keys = createKeyRing({ keys: store.keys, secrets, now: () => store.now(), policy: () => ({ algorithm: 'ES256', rotateEveryMs: 90 * DAY, publishAheadMs: 7 * DAY, accessTtlMs: live.accessTtl }), emit: metrics.emit })
   await keys.load()
   const hasher = createPasswordHasher({ memoryKiB: 64, passes: 2, parallelism: 1, concurrency: 2, queue: 64 })
@@ -92,7 +93,7 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
     logStream: { write: line => { lines.push(line) } },
     version: '0.0.0-test',
     clients,
-    live: { policy: () => live, addressLimit: () => live, typOf: audience => live.typ[audience] ?? 'at+jwt', minPasswordLength: () => 8 },
+    live: { policy: () => live, dpop: () => live, addressLimit: () => live, typOf: audience => live.typ[audience] ?? 'at+jwt', minPasswordLength: () => 8 },
     store,
     rateLimitClient,
     keys,

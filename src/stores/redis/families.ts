@@ -6,7 +6,7 @@ import { familyOf, oneOf, userOf } from './replies.ts'
 import { loadScript, reaching } from './scripts.ts'
 
 export const REFUSALS: readonly Refusal[] = [
-  'family_unknown', 'family_ended', 'family_idle', 'family_expired', 'client_mismatch', 'user_unknown', 'user_disabled', 'sessions_ended',
+  'family_unknown', 'family_ended', 'family_idle', 'family_expired', 'client_mismatch', 'key_mismatch', 'user_unknown', 'user_disabled', 'sessions_ended',
 ]
 const WIDER = ['scope_wider', 'audience_wider'] as const
 const ROTATED = ['rotated', 'replayed', 'late', 'healed', 'reused'] as const
@@ -25,16 +25,16 @@ export function createRedisFamilies ({ client, keys, time }: RedisAdapter): Fami
   const keysOf = (ref: { readonly userTag: string, readonly sid: string }) => [keys.user(ref.userTag), keys.family(ref)]
 
   async function open (login: Login): Promise<OpenOutcome> {
-    const { epoch, clientId, scope, audience, idleMs, absoluteMs } = login
-    const args = [time(), epoch, clientId, scope, JSON.stringify(audience), idleMs, absoluteMs]
+    const { epoch, clientId, scope, audience, idleMs, absoluteMs, jkt = '' } = login
+    const args = [time(), epoch, clientId, scope, JSON.stringify(audience), idleMs, absoluteMs, jkt]
     const [kind, detail, user] = await openScript(keysOf(login), args)
     if (kind === 'refused') return { kind, reason: oneOf(REFUSALS, detail) }
     return { kind: 'opened', family: familyOf(login, detail), user: userOf(user) }
   }
 
   async function rotate (presented: Presented): Promise<RotateOutcome> {
-    const { generation, clientId, idleMs, reuseGraceMs, lateRetry, scope = [], audience = [] } = presented
-    const args = [time(), generation, clientId, idleMs, reuseGraceMs, lateRetry, scope.join(' '), JSON.stringify(audience)]
+    const { generation, clientId, idleMs, reuseGraceMs, lateRetry, jkt = '', scope = [], audience = [] } = presented
+    const args = [time(), generation, clientId, idleMs, reuseGraceMs, lateRetry, jkt, scope.join(' '), JSON.stringify(audience)]
     const [kind, detail, family, user] = await rotateScript(keysOf(presented), args)
     if (kind === 'refused') return { kind, reason: oneOf([...REFUSALS, ...WIDER], detail) }
     const found = { family: familyOf(presented, family), user: userOf(user) }

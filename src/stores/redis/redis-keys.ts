@@ -11,6 +11,8 @@ export interface RedisKeys {
   families (tag: string): string
   /** Mark: a revoked access token. */
   revocation (token: AccessTokenRef): string
+  /** Mark: an id that was used. */
+  replay (id: string): string
   /** Hash: folded name → tag. */
   readonly names: string
   /** Hash: the key ring. */
@@ -25,6 +27,7 @@ export function createRedisKeys (prefix: string): RedisKeys {
     family: ({ userTag, sid }) => `${prefix}{${userTag}}:f:${sid}`,
     families: tag => `${`${prefix}{${tag}}`.replaceAll(/[*?[\]\\]/g, '\\$&')}:f:*`,
     revocation: ({ userTag, jti }) => `${prefix}{${userTag}}:r:${jti}`,
+    replay: id => `${prefix}o:${id}`,
     names: `${prefix}names`,
     ring: `${prefix}keys`,
     probe: `${prefix}probe`,

@@ -10,11 +10,12 @@ export function oneOf<T extends string> (words: readonly T[], value: unknown): T
 
 /** `family_reply` of shared.lua. */
 export function familyOf ({ userTag, sid }: FamilyRef, reply: unknown): Family {
-  const [clientId, scope, audience, startedAt, idleUntil, endsAt] = listOf(reply)
+  const [clientId, jkt, scope, audience, startedAt, idleUntil, endsAt] = listOf(reply)
   return {
     userTag,
     sid,
     clientId: String(clientId),
+    jkt: jkt === '' ? undefined : String(jkt),
     scope: String(scope),
     audience: strings(audience),
     startedAt: Number(startedAt),

@@ -8,6 +8,7 @@ import { connectRedis } from './connect.ts'
 import { createRedisFamilies } from './families.ts'
 import { createRedisSigningKeys } from './keys.ts'
 import { createRedisKeys } from './redis-keys.ts'
+import { createRedisReplays } from './replays.ts'
 import { reaching } from './scripts.ts'
 import { createRedisUsers } from './users.ts'
 
@@ -40,6 +41,7 @@ export async function createRedisStore ({ url, prefix = 'lk:', clock }: RedisSto
     accessTokens: createRedisAccessTokens(adapter),
     users: createRedisUsers(adapter),
     keys: createRedisSigningKeys(adapter),
+    replays: createRedisReplays(adapter),
     now: () => clock === undefined ? reaching(() => serverTime(client)) : Promise.resolve(clock()),
     probe: () => reaching(async () => {
       await client.set(keys.probe, 1, 'PX', PROBE_MS)

@@ -15,8 +15,8 @@ interface Living extends FoundFamily { readonly kind: 'living' }
 export function createSqliteFamilies (db: DatabaseSync, clock: Clock): Families {
   const find = familyFinder(db)
   const holder = db.prepare('SELECT disabled, epoch FROM users WHERE tag = ?')
-  const insert = db.prepare(`INSERT INTO families (user_tag, sid, client_id, scope, audience, epoch, prev, cur, cur_at, started_at, idle_until, ends_at)
-    VALUES (:userTag, :sid, :clientId, :scope, :audience, :epoch, 0, 1, :now, :now, :idleUntil, :endsAt)`)
+  const insert = db.prepare(`INSERT INTO families (user_tag, sid, client_id, jkt, scope, audience, epoch, prev, cur, cur_at, started_at, idle_until, ends_at)
+    VALUES (:userTag, :sid, :clientId, :jkt, :scope, :audience, :epoch, 0, 1, :now, :now, :idleUntil, :endsAt)`)
   const update = db.prepare(`UPDATE families SET prev = :prev, cur = :cur, cur_at = :curAt, idle_until = :idleUntil, ended = :ended,
     late_count = :lateCount WHERE user_tag = :userTag AND sid = :sid`)
   const ofUser = db.prepare(`SELECT ${FOUND_COLUMNS} FROM families f JOIN users u ON u.tag = f.user_tag WHERE f.user_tag = ?
@@ -29,7 +29,7 @@ export function createSqliteFamilies (db: DatabaseSync, clock: Clock): Families 
 
   function start ({ idleMs, absoluteMs, ...login }: Login, now: number): void {
     const endsAt = now + absoluteMs
-    insert.run({ ...login, audience: JSON.stringify(login.audience), now, endsAt, idleUntil: Math.min(now + idleMs, endsAt) })
+    insert.run({ ...login, jkt: login.jkt ?? null, audience: JSON.stringify(login.audience), now, endsAt, idleUntil: Math.min(now + idleMs, endsAt) })
   }
 
   function open (login: Login): OpenOutcome {

@@ -19,6 +19,7 @@ const STEPS = [`
     user_tag TEXT NOT NULL REFERENCES users (tag) ON DELETE CASCADE,
     sid TEXT NOT NULL,
     client_id TEXT NOT NULL,
+    jkt TEXT,                          -- NULL: bound to no key
     scope TEXT NOT NULL,
     audience TEXT NOT NULL,            -- JSON
     epoch INTEGER NOT NULL,
@@ -52,6 +53,12 @@ const STEPS = [`
   INSERT INTO ring (id, version, keys) VALUES (1, 0, '[]');
 
   CREATE TABLE probes (id INTEGER PRIMARY KEY) STRICT;
+`, `
+  CREATE TABLE replays (
+    id TEXT PRIMARY KEY,
+    expires_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX replays_expires_at ON replays (expires_at);
 `]
 
 /** Brings a file to the newest schema, one transaction for all steps; throws when a newer Latchkey has written it. */

@@ -15,7 +15,7 @@ export interface FoundFamily {
 }
 
 /** The columns of `foundFamily`, from `families f JOIN users u`. */
-export const FOUND_COLUMNS = `f.user_tag, f.sid, f.client_id, f.scope, f.audience, f.epoch AS family_epoch, f.prev, f.cur, f.cur_at,
+export const FOUND_COLUMNS = `f.user_tag, f.sid, f.client_id, f.jkt, f.scope, f.audience, f.epoch AS family_epoch, f.prev, f.cur, f.cur_at,
   f.started_at, f.idle_until, f.ends_at, f.ended, f.late_count, u.sub, u.name, u.scopes, u.roles, u.disabled, u.epoch`
 
 export function foundFamily (row: Row): FoundFamily {
@@ -50,6 +50,7 @@ function familyOf (row: Row): Family {
   return {
     ...refOf(row),
     clientId: String(row['client_id']),
+    jkt: row['jkt'] === null ? undefined : String(row['jkt']),
     scope: String(row['scope']),
     audience: strings(row['audience']),
     startedAt: Number(row['started_at']),
@@ -65,6 +66,7 @@ function refOf (row: Row): FamilyRef {
 function stateOf (row: Row): FamilyState {
   return {
     clientId: String(row['client_id']),
+    jkt: row['jkt'] === null ? undefined : String(row['jkt']),
     epoch: Number(row['family_epoch']),
     prev: Number(row['prev']),
     cur: Number(row['cur']),

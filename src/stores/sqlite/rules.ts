@@ -4,6 +4,7 @@ import type { Family, Presented, Refusal, Wider } from '../ports.ts'
 /** What the rules look at in a family's record. */
 export interface FamilyState {
   readonly clientId: string
+  readonly jkt: string | undefined
   readonly epoch: number
   readonly prev: number
   readonly cur: number
@@ -64,6 +65,7 @@ export function whyWider (granted: Pick<Family, 'scope' | 'audience'>, { scope =
 /** R2 to R8 for a family that is there (R1). */
 export function judge (state: FamilyState, holder: Holder, presented: Presented, now: number): Verdict {
   if (state.clientId !== presented.clientId) return { kind: 'refused', reason: 'client_mismatch' } // R2
+  if (state.jkt !== undefined && state.jkt !== presented.jkt) return { kind: 'refused', reason: 'key_mismatch' } // R2
   const reason = whyDead(state, holder, now)
   if (reason !== undefined) return { kind: 'refused', reason } // R3
   const at = instantFor(state, now)

@@ -5,6 +5,7 @@ import { createSqliteAccessTokens } from './access-tokens.ts'
 import { openDatabase, reading, writing } from './database.ts'
 import { createSqliteFamilies } from './families.ts'
 import { createSqliteKeys } from './keys.ts'
+import { createSqliteReplays } from './replays.ts'
 import { createSqliteUsers } from './users.ts'
 
 /** Opens the store in `file` (made when it isn't there; `:memory:` for none). Throws StoreUnavailable. */
@@ -16,6 +17,7 @@ export function createSqliteStore ({ file, clock }: { readonly file: string, rea
     accessTokens: createSqliteAccessTokens(db, clock),
     users: createSqliteUsers(db, clock),
     keys: createSqliteKeys(db),
+    replays: createSqliteReplays(db, clock),
     now: () => reading(clock),
     probe: () => writing(db, () => db.exec('INSERT INTO probes (id) VALUES (1); DELETE FROM probes')),
     close: async () => {

@@ -1,5 +1,5 @@
 -- Starts a family, if the user is still there, enabled and in the epoch in which the password was checked.
--- KEYS: user, family. ARGV: now or '', epoch, clientId, scope, audience (JSON), idleMs, absoluteMs.
+-- KEYS: user, family. ARGV: now or '', epoch, clientId, scope, audience (JSON), idleMs, absoluteMs, jkt or ''.
 -- Reply: { 'refused', reason } or { 'opened', family, user }.
 local epoch, idleMs, absoluteMs = tonumber(ARGV[2]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
@@ -22,7 +22,7 @@ local endsAt = now + absoluteMs
 f = {
   prev = 0, cur = 1, late = 0, epoch = epoch,
   curAt = now, startedAt = now, idleUntil = math.min(now + idleMs, endsAt), endsAt = endsAt,
-  ended = 0, client = ARGV[3], scope = ARGV[4], audience = ARGV[5],
+  ended = 0, client = ARGV[3], jkt = ARGV[8], scope = ARGV[4], audience = ARGV[5],
 }
 write_family(KEYS[2], f, now)
 

@@ -1,5 +1,5 @@
 -- Exchanges a refresh token whose tag was found right (R0 is behind us).
--- KEYS: user, family. ARGV: now or '', generation, clientId, idleMs, reuseGraceMs, lateRetry, wanted scope, wanted audience (JSON).
+-- KEYS: user, family. ARGV: now or '', generation, clientId, idleMs, reuseGraceMs, lateRetry, jkt or '', wanted scope, wanted audience (JSON).
 -- Reply: { 'refused', reason } or { kind, generation to go on with, family, user }.
 local t, client, idleMs, graceMs, lateRetry = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 
@@ -7,8 +7,9 @@ local t, client, idleMs, graceMs, lateRetry = tonumber(ARGV[2]), ARGV[3], tonumb
 local user, f = read_both(KEYS[1], KEYS[2])
 if not f then return refused('family_unknown') end
 
--- R2: another client; nothing changes, so a stranger can't end the family.
+-- R2: another client, or another key than the bound one; nothing changes, so a stranger can't end the family.
 if f.client ~= client then return refused('client_mismatch') end
+if f.jkt ~= '' and f.jkt ~= ARGV[7] then return refused('key_mismatch') end
 
 -- R3: ended, past an end, the user disabled or all sessions ended since.
 local at = instant_for(f, time(ARGV[1]))
@@ -36,7 +37,7 @@ if rule == 'R8' or rule == 'R6' and lateRetry ~= 'burn' then
 end
 
 -- Who asks for more than was granted spends nothing.
-local wider = why_wider(f, ARGV[7], ARGV[8])
+local wider = why_wider(f, ARGV[8], ARGV[9])
 if wider then return refused(wider) end
 
 -- R4: the current token. ROTATE.

@@ -1,8 +1,8 @@
 -- Stands before every other script. R1 to R8 are the rules of docs/architecture.md, "The refresh family".
 
--- A family is one packed value: prev, cur, lateCount, epoch | curAt, startedAt, idleUntil, endsAt | ended | client, scope, audience.
+-- A family is one packed value: prev, cur, lateCount, epoch | curAt, startedAt, idleUntil, endsAt | ended | client, jkt, scope, audience.
 -- Every field that changes has a fixed width, so that the record's size doesn't depend on its age.
-local RECORD = '>I4I4I4I4ddddBsss'
+local RECORD = '>I4I4I4I4ddddBssss'
 
 -- The server's own clock in milliseconds, unless a test gave its own.
 local function time (given)
@@ -15,7 +15,7 @@ local function read_family (key)
   local packed = redis.call('GET', key)
   if not packed then return nil end
   local f = {}
-  f.prev, f.cur, f.late, f.epoch, f.curAt, f.startedAt, f.idleUntil, f.endsAt, f.ended, f.client, f.scope, f.audience =
+  f.prev, f.cur, f.late, f.epoch, f.curAt, f.startedAt, f.idleUntil, f.endsAt, f.ended, f.client, f.jkt, f.scope, f.audience =
     struct.unpack(RECORD, packed)
   return f
 end
@@ -24,7 +24,7 @@ end
 -- by which the family is judged; it is never below 1 ms, which Redis would refuse.
 local function write_family (key, f, at)
   local packed = struct.pack(RECORD,
-    f.prev, f.cur, f.late, f.epoch, f.curAt, f.startedAt, f.idleUntil, f.endsAt, f.ended, f.client, f.scope, f.audience)
+    f.prev, f.cur, f.late, f.epoch, f.curAt, f.startedAt, f.idleUntil, f.endsAt, f.ended, f.client, f.jkt, f.scope, f.audience)
   local goneAt = f.ended == 1 and f.endsAt or f.idleUntil
   redis.call('SET', key, packed, 'PX', math.max(1, goneAt - at))
 end
@@ -91,5 +91,5 @@ end
 local function refused (reason) return { 'refused', reason } end
 
 -- As replies.ts reads them.
-local function family_reply (f) return { f.client, f.scope, f.audience, f.startedAt, f.idleUntil, f.endsAt } end
+local function family_reply (f) return { f.client, f.jkt, f.scope, f.audience, f.startedAt, f.idleUntil, f.endsAt } end
 local function user_reply (user) return { user.sub, user.name, user.scopes, user.roles } end
