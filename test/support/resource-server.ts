@@ -72,9 +72,9 @@ async function answers ({ url, lines, stop }: RunningExample, ended: () => boole
   await answers({ url, lines, stop }, ended, attempts - 1)
 }
 
-/** Starts Latchkey on SQLite; its issuer is its own URL. */
-export async function startIssuer (t: Test, cors: readonly string[] = []): Promise<{ latchkey: LatchkeyProcess, storeUrl: string }> {
-  const store = await sqlite()
+/** Starts Latchkey, on SQLite unless told otherwise; its issuer is its own URL. */
+export async function startIssuer (t: Test, cors: readonly string[] = [], make = sqlite): Promise<{ latchkey: LatchkeyProcess, storeUrl: string }> {
+  const store = await make()
   t.teardown(() => store.remove())
   const clients = [...CLIENTS, { ...CLIENTS[0], id: 'mail', audience: [MAIL] }]
   const latchkey = await startLatchkey({ storeUrl: store.url, secret: SECRET, cors, config: { clients } })
@@ -156,16 +156,18 @@ async function login ({ url }: LatchkeyProcess, params: Record<string, string> =
   return body
 }
 
-async function tokensFor (latchkey: LatchkeyProcess, storeUrl: string) {
+/** Tokens of every kind for audience ORDERS: what Latchkey hands out, and what no verifier may take. */
+export async function tokensFor (latchkey: LatchkeyProcess, storeUrl: string) {
   const { access_token: good, refresh_token: refresh } = await login(latchkey)
   const { access_token: narrow } = await login(latchkey, { scope: 'profile' })
   const { access_token: foreign } = await login(latchkey, { client_id: 'mail' })
   const key = await signingKeyOf(storeUrl, SECRET)
+  const bad: Record<string, string> = { 'meant for another audience': foreign, 'a refresh token': refresh, ...await forgeries(latchkey, key, good) }
   return {
     good,
     narrow,
     control: await forge(key, decodeJwt(good)),
-    bad: { 'meant for another audience': foreign, 'a refresh token': refresh, ...await forgeries(latchkey, key, good) },
+    bad,
   }
 }
 
