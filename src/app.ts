@@ -22,6 +22,7 @@ import { revokeRoute } from './http/revoke.ts'
 import { tokenRoute } from './http/token.ts'
 import { createTokenHolder } from './http/token-holder.ts'
 import { userinfoRoute } from './http/userinfo.ts'
+import { verifyRoute } from './http/verify.ts'
 import { registerVerifier } from './http/verify-access-token.ts'
 import type { KeyRing } from './keys/ring.ts'
 import { createAudit } from './observe/audit.ts'
@@ -103,6 +104,7 @@ export async function buildApp (deps: AppDependencies): Promise<FastifyInstance>
   app.register(introspectRoute, { issuer, clientOf, limit: limits.strangers, verify, refreshTokens, store, policy: live.policy, emit })
   app.register(revokeRoute, { clientOf, limit: limits.strangers, verify, refreshTokens, store, emit })
   app.register(userinfoRoute, { url: `${base}/userinfo`, tokenHolder })
+  app.register(verifyRoute, { tokenHolder, trustedProxies: http.trustedProxies })
   app.register(metadataRoutes, { issuer, published: () => keys.published(), scopes: () => clients.scopes(), docs: http.docs })
   if (http.docs) app.register(docsRoutes)
   return app

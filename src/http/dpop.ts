@@ -55,7 +55,8 @@ export function createProvenKey ({ replays, nonces, settings, clock }: DpopOptio
 
 function checkTarget ({ htm, htu, ath }: Proof, { method, url, accessToken }: ProofTarget): void {
   if (htm !== method) throw invalidDpopProof('dpop_other_method')
-  if (normalised(htu) !== normalised(url)) throw invalidDpopProof('dpop_other_url')
+  const wanted = normalised(url)
+  if (wanted === undefined || normalised(htu) !== wanted) throw invalidDpopProof('dpop_other_url')
   if (accessToken !== undefined && ath !== createHash('sha256').update(accessToken).digest('base64url')) throw invalidDpopProof('dpop_other_token')
 }
 

@@ -18,17 +18,18 @@ export interface TokenHolderOptions {
 }
 
 /**
- * The claims of the access token that a request carries, and its user as the store knows him now.
+ * The claims of the access token that a request carries, and its user as the store knows them now. `target` is what a proof must have been
+ * made for, asked where there is one to check.
  *
  * @throws OAuthError invalid_token, invalid_dpop_proof or use_dpop_nonce, each 401 with its challenge; StoreUnavailable
  */
-export type TokenHolder = (request: FastifyRequest, reply: FastifyReply, target: ProofTarget) => Promise<{ readonly claims: AccessTokenClaims, readonly user: User }>
+export type TokenHolder = (request: FastifyRequest, reply: FastifyReply, target: () => ProofTarget) => Promise<{ readonly claims: AccessTokenClaims, readonly user: User }>
 
 /** Makes the function that tells who comes with a token. */
 export function createTokenHolder ({ verify, accessTokens, provenKey }: TokenHolderOptions): TokenHolder {
-  async function proven (...request: Parameters<ProvenKey>): Promise<string> {
+  async function proven (request: FastifyRequest, reply: FastifyReply, targetOf: () => ProofTarget): Promise<string> {
     try {
-      const jkt = await provenKey(...request)
+      const jkt = await provenKey(request, reply, targetOf())
       if (jkt === undefined) throw invalidDpopProof('dpop_missing')
       return jkt
     } catch (error) {
@@ -43,7 +44,7 @@ export function createTokenHolder ({ verify, accessTokens, provenKey }: TokenHol
     const bound = claims.cnf?.jkt
     // A stolen token is no good without its key, so it must not pass for one that needs none.
     if (scheme === 'Bearer' && bound !== undefined) throw invalidToken('token_bound', 'DPoP')
-    if (scheme === 'DPoP' && bound !== await proven(request, reply, { ...target, accessToken: token })) throw invalidToken('token_other_key', scheme)
+    if (scheme === 'DPoP' && bound !== await proven(request, reply, () => ({ ...target(), accessToken: token }))) throw invalidToken('token_other_key', scheme)
     const outcome = await accessTokens.check({ userTag: userTag(claims.sub), sid: claims.sid, jti: claims.jti })
     if (outcome.kind === 'refused') throw invalidToken(outcome.reason, scheme)
     return { claims, user: outcome.user }

@@ -28,7 +28,7 @@ export async function userinfoRoute (app: FastifyInstance, { url, tokenHolder }:
       response: { 200: UserinfoResponse, ...errors(401, 503) },
     },
   }, async (request, reply) => {
-    const { claims, user: { sub, name, roles } } = await tokenHolder(request, reply, { method: 'GET', url })
+    const { claims, user: { sub, name, roles } } = await tokenHolder(request, reply, () => ({ method: 'GET', url }))
     reply.header('cache-control', 'no-store')
     return {
       sub,

@@ -75,6 +75,12 @@ export function invalidToken (reason: string, scheme: 'Bearer' | 'DPoP' = 'Beare
   return new OAuthError(401, 'invalid_token', 'the access token is missing, invalid, expired or revoked', reason, { 'www-authenticate': challenge })
 }
 
+/** 403: the access token is good, but not for this (RFC 6750 §3.1). `scope`: what it would take, in the scope alphabet. */
+export function insufficientScope (scope: string, scheme: 'Bearer' | 'DPoP'): OAuthError {
+  const challenge = `${scheme} realm="latchkey", error="insufficient_scope", scope="${scope}"`
+  return new OAuthError(403, 'insufficient_scope', 'the access token does not hold the scope that is needed here', 'scope_insufficient', { 'www-authenticate': challenge })
+}
+
 /** 400: the DPoP proof is missing or no good (RFC 9449 §5). */
 export function invalidDpopProof (reason: string): OAuthError {
   return new OAuthError(400, 'invalid_dpop_proof', 'the DPoP proof is missing or invalid', reason)
