@@ -77,6 +77,7 @@ export async function buildApp (deps: AppDependencies): Promise<FastifyInstance>
   const { issuer, clients, live, store, keys, clock, http, metrics } = deps
   const app = createServer(deps)
   const base = issuer.replace(/\/$/, '')
+  const path = new URL(issuer).pathname.replace(/\/$/, '')
   const audit = createAudit(app.log)
   const emit: Emit = event => { metrics.emit(event); audit(event) }
 
@@ -85,7 +86,7 @@ export async function buildApp (deps: AppDependencies): Promise<FastifyInstance>
   closeConnectionsWhenStopping(app)
   await app.register(helmet, HELMET)
   await app.register(cors, { delegator: (request, done) => { done(null, corsFor(request.url, http.cors)) } })
-  if (http.docs) await registerOpenApi(app, deps)
+  if (http.docs) await registerOpenApi(app, { ...deps, path })
 
   const refreshTokens = createRefreshTokenCodec(deps)
   const issue = createIssue({ issuer, sign: createAccessTokenSigner(() => keys.signingKey()), refreshTokens, policy: live.policy, typOf: live.typOf, clock })
@@ -100,13 +101,16 @@ export async function buildApp (deps: AppDependencies): Promise<FastifyInstance>
   const tokenHolder = createTokenHolder({ verify, accessTokens: store.accessTokens, provenKey })
   const limits = await registerAddressLimit(app, { limit: live.addressLimit, redis: deps.rateLimitClient, clientOf })
 
-  app.register(tokenRoute, { url: `${base}/token`, clientOf, grants, limit: limits.all, provenKey })
-  app.register(introspectRoute, { issuer, clientOf, limit: limits.strangers, verify, refreshTokens, store, policy: live.policy, emit })
-  app.register(revokeRoute, { clientOf, limit: limits.strangers, verify, refreshTokens, store, emit })
-  app.register(userinfoRoute, { url: `${base}/userinfo`, tokenHolder })
-  app.register(verifyRoute, { tokenHolder, trustedProxies: http.trustedProxies })
-  app.register(metadataRoutes, { issuer, published: () => keys.published(), scopes: () => clients.scopes(), docs: http.docs })
-  if (http.docs) app.register(docsRoutes)
+  // An issuer with a path: everything is below it, too, so that a proxy may keep the path or cut it off.
+  for (const prefix of new Set(['', path])) {
+    app.register(tokenRoute, { prefix, url: `${base}/token`, clientOf, grants, limit: limits.all, provenKey })
+    app.register(introspectRoute, { prefix, issuer, clientOf, limit: limits.strangers, verify, refreshTokens, store, policy: live.policy, emit })
+    app.register(revokeRoute, { prefix, clientOf, limit: limits.strangers, verify, refreshTokens, store, emit })
+    app.register(userinfoRoute, { prefix, url: `${base}/userinfo`, tokenHolder })
+    app.register(verifyRoute, { prefix, tokenHolder, trustedProxies: http.trustedProxies })
+    app.register(metadataRoutes, { prefix, issuer, path, published: () => keys.published(), scopes: () => clients.scopes(), docs: http.docs })
+    if (http.docs) app.register(docsRoutes, { prefix })
+  }
   return app
 }
 

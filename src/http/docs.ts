@@ -2,16 +2,25 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
+import { documentSchema } from './schemas.ts'
 
-/** Collects the routes that are registered after it. */
-export async function registerOpenApi (app: FastifyInstance, { version }: { version: string }): Promise<void> {
+export interface OpenApiOptions {
+  readonly version: string
+  /** The issuer's path, without a slash at its end; empty where it has none. */
+  readonly path: string
+}
+
+/** Collects the routes that are registered after it; those below the issuer's path are the same ones again. */
+export async function registerOpenApi (app: FastifyInstance, { version, path }: OpenApiOptions): Promise<void> {
   await app.register(swagger, {
+    transform: ({ schema, url }) => ({ schema: path !== '' && url.startsWith(`${path}/`) ? { ...schema, hide: true } : schema, url }),
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Latchkey', description: 'An OAuth 2.0 token server for first-party apps.', version, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+      servers: [{ url: path === '' ? '/' : path }],
       components: {
         securitySchemes: {
-          user: { type: 'oauth2', description: 'A user\'s access token.', flows: { password: { tokenUrl: 'token', refreshUrl: 'token', scopes: {} } } },
+          user: { type: 'oauth2', description: 'A user\'s access token.', flows: { password: { tokenUrl: `${path}/token`, refreshUrl: `${path}/token`, scopes: {} } } },
           client: { type: 'http', scheme: 'basic', description: 'A client\'s id and secret.' },
         },
       },
@@ -33,7 +42,7 @@ const PAGE_POLICY = {
 
 /** Serves the document and the page. */
 export async function docsRoutes (app: FastifyInstance): Promise<void> {
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  app.get('/openapi.json', { schema: documentSchema('OpenAPI', 'This document', 'openapi') }, async () => app.swagger())
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     uiConfig: { validatorUrl: null, persistAuthorization: false },

@@ -66,7 +66,7 @@ export async function introspectRoute (app: FastifyInstance, options: Introspect
       operationId: 'introspect',
       security: [{ client: [] }],
       body: IntrospectBody,
-      response: { 200: IntrospectResponse, ...errors(400, 401, 429, 503) },
+      response: { 200: IntrospectResponse, ...errors(400, 401, 413, 415, 429, 503) },
     },
   }, async (request, reply) => {
     const client = clientOf(request)

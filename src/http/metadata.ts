@@ -1,7 +1,7 @@
 // What verifiers and clients fetch: the keys (RFC 7517) and the metadata (RFC 8414). From memory; never behind the store.
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
 import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
+import { documentSchema } from './schemas.ts'
 
 /** How long a copy of the keys may be kept, in seconds; the ring publishes keys days before they sign. */
 const JWKS_MAX_AGE = 300
@@ -9,25 +9,24 @@ const METADATA_MAX_AGE = 3600
 
 export interface MetadataRouteOptions {
   readonly issuer: string
+  /** The issuer's path, without a slash at its end; empty where it has none. */
+  readonly path: string
   readonly published: () => readonly object[]
   readonly scopes: () => readonly string[]
   readonly docs: boolean
 }
 
-/** JWKS and metadata, at the root and, where the issuer has a path, at both forms that RFC 8414 §3.1 and OIDC Discovery §4 give its URL. */
-export async function metadataRoutes (app: FastifyInstance, { issuer, published, scopes, docs }: MetadataRouteOptions): Promise<void> {
-  const path = new URL(issuer).pathname.replace(/\/$/, '')
-
-  for (const url of unique(['/.well-known/jwks.json', `${path}/.well-known/jwks.json`])) {
-    app.get(url, { schema: { hide: url !== '/.well-known/jwks.json', tags: ['Discovery'], summary: 'The public keys', operationId: 'jwks', response: { 200: Type.Unsafe({ type: 'object', additionalProperties: true, title: 'JWKS' }) } } }, async (_request, reply) => {
-      reply.header('cache-control', `public, max-age=${JWKS_MAX_AGE}`)
-      return { keys: published() }
-    })
-  }
+/** JWKS and metadata. Below the issuer's path (OIDC Discovery §4) and with the path behind them (RFC 8414 §3.1): both forms of the URL are asked for. */
+export async function metadataRoutes (app: FastifyInstance, { issuer, path, published, scopes, docs }: MetadataRouteOptions): Promise<void> {
+  app.get('/.well-known/jwks.json', { schema: documentSchema('JWKS', 'The public keys', 'jwks') }, async (_request, reply) => {
+    reply.header('cache-control', `public, max-age=${JWKS_MAX_AGE}`)
+    return { keys: published() }
+  })
 
   for (const name of ['oauth-authorization-server', 'openid-configuration']) {
-    for (const url of unique([`/.well-known/${name}`, `/.well-known/${name}${path}`, `${path}/.well-known/${name}`])) {
-      app.get(url, { schema: { hide: url !== `/.well-known/${name}`, tags: ['Discovery'], summary: 'The server\'s metadata', operationId: name, response: { 200: Type.Unsafe({ type: 'object', additionalProperties: true, title: 'Metadata' }) } } }, async (_request, reply) => {
+    for (const behind of new Set(['', path])) {
+      const schema = { ...documentSchema('Metadata', 'The server\'s metadata', name), hide: behind !== '' }
+      app.get(`/.well-known/${name}${behind}`, { schema }, async (_request, reply) => {
         reply.header('cache-control', `public, max-age=${METADATA_MAX_AGE}`)
         return metadata(issuer, scopes(), docs)
       })
@@ -57,8 +56,4 @@ function metadata (issuer: string, scopes: readonly string[], docs: boolean) {
     claims_supported: ['sub', 'preferred_username', 'roles'],
     ...(docs && { service_documentation: `${base}/docs` }),
   }
-}
-
-function unique (urls: string[]): string[] {
-  return [...new Set(urls)]
 }

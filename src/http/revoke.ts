@@ -41,7 +41,7 @@ export async function revokeRoute (app: FastifyInstance, options: RevokeRouteOpt
       operationId: 'revoke',
       security: [{ client: [] }, {}],
       body: RevokeBody,
-      response: { 200: Type.Object({}, { title: 'Revoked' }), ...errors(400, 401, 429, 503) },
+      response: { 200: Type.Object({}, { title: 'Revoked' }), ...errors(400, 401, 413, 415, 429, 503) },
     },
   }, async (request, reply) => {
     const client = clientOf(request)

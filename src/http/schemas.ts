@@ -25,3 +25,8 @@ export function errors (...statuses: number[]) {
 
 /** What an endpoint consumes and how its client proves who it is. */
 export const FORM_ENDPOINT = { consumes: [FORM], tags: ['OAuth 2.0'] }
+
+/** A document that anybody may fetch, as it is. */
+export function documentSchema (title: string, summary: string, operationId: string) {
+  return { tags: ['Discovery'], summary, operationId, response: { 200: Type.Unsafe({ type: 'object', additionalProperties: true, title }) } }
+}

@@ -48,7 +48,7 @@ export async function tokenRoute (app: FastifyInstance, { url, clientOf, grants,
       operationId: 'token',
       security: [{ client: [] }, {}],
       body: TokenBody,
-      response: { 200: TokenResponse, ...errors(400, 401, 429, 503) },
+      response: { 200: TokenResponse, ...errors(400, 401, 413, 415, 429, 503) },
     },
   }, async (request, reply) => {
     const params = formOf(request)
