@@ -18,7 +18,7 @@ const MAY_IMPORT = {
   'clients/': ['stores/ports', 'oauth/'],
   'config/': [],
   'oauth/': [],
-  'stores/ports[.]ts': [],
+  'stores/ports': [],
   'stores/open[.]ts': ['stores/'],
   'stores/redis/': ['stores/ports'],
   'stores/sqlite/': ['stores/ports'],

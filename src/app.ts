@@ -17,6 +17,7 @@ import { docsRoutes, registerOpenApi } from './http/docs.ts'
 import { createProvenKey } from './http/dpop.ts'
 import { sendFrameworkError, setErrorHandlers } from './http/error-handler.ts'
 import { introspectRoute } from './http/introspect.ts'
+import { jwksRoute } from './http/jwks.ts'
 import { metadataRoutes } from './http/metadata.ts'
 import { revokeRoute } from './http/revoke.ts'
 import { tokenRoute } from './http/token.ts'
@@ -43,6 +44,7 @@ export interface LiveSettings {
   readonly addressLimit: () => { readonly max: number, readonly window: number }
   readonly typOf: (audience: string) => AccessTokenType
   readonly dpop: () => { readonly proofAge: number, readonly nonce: boolean }
+  readonly algorithmOf: (audience: string) => string | undefined
   readonly minPasswordLength: () => number
 }
 
@@ -74,22 +76,31 @@ export interface AppDependencies {
 
 /** Builds the public server; it doesn't listen. */
 export async function buildApp (deps: AppDependencies): Promise<FastifyInstance> {
-  const { issuer, clients, live, store, keys, clock, http, metrics } = deps
+  const { issuer, keys, http, metrics } = deps
   const app = createServer(deps)
-  const base = issuer.replace(/\/$/, '')
   const path = new URL(issuer).pathname.replace(/\/$/, '')
+  closeConnectionsWhenStopping(app)
+  if (http.docs) await registerOpenApi(app, { ...deps, path })
+  // Outside of what follows: nothing that is registered there stands before the keys.
+  for (const prefix of new Set(['', path])) app.register(jwksRoute, { prefix, jwks: keys.jwks, observe: metrics.observeRequest })
+  await app.register(async endpoints => registerEndpoints(endpoints, { ...deps, path }))
+  return app
+}
+
+/** All other routes, and what they go through. */
+async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & { readonly path: string }): Promise<void> {
+  const { issuer, path, clients, live, store, keys, clock, http, metrics } = deps
+  const base = issuer.replace(/\/$/, '')
   const audit = createAudit(app.log)
   const emit: Emit = event => { metrics.emit(event); audit(event) }
 
   setErrorHandlers(app)
   observeRequests(app, metrics)
-  closeConnectionsWhenStopping(app)
   await app.register(helmet, HELMET)
   await app.register(cors, { delegator: (request, done) => { done(null, corsFor(request.url, http.cors)) } })
-  if (http.docs) await registerOpenApi(app, { ...deps, path })
 
   const refreshTokens = createRefreshTokenCodec(deps)
-  const issue = createIssue({ issuer, sign: createAccessTokenSigner(() => keys.signingKey()), refreshTokens, policy: live.policy, typOf: live.typOf, clock })
+  const issue = createIssue({ issuer, sign: createAccessTokenSigner(keys.signingKey), refreshTokens, policy: live.policy, typOf: live.typOf, algorithmOf: live.algorithmOf, clock })
   const accounts = createAccounts({ users: store.users, hasher: deps.hasher, emit, minLength: live.minPasswordLength })
   const grants = new Map<string, Grant>([
     ['password', createPasswordGrant({ issuer, accounts, families: store.families, issue, policy: live.policy, emit })],
@@ -108,10 +119,9 @@ export async function buildApp (deps: AppDependencies): Promise<FastifyInstance>
     app.register(revokeRoute, { prefix, clientOf, limit: limits.strangers, verify, refreshTokens, store, emit })
     app.register(userinfoRoute, { prefix, url: `${base}/userinfo`, tokenHolder })
     app.register(verifyRoute, { prefix, tokenHolder, trustedProxies: http.trustedProxies })
-    app.register(metadataRoutes, { prefix, issuer, path, published: () => keys.published(), scopes: () => clients.scopes(), docs: http.docs })
+    app.register(metadataRoutes, { prefix, issuer, path, scopes: () => clients.scopes(), docs: http.docs })
     if (http.docs) app.register(docsRoutes, { prefix })
   }
-  return app
 }
 
 function createServer ({ http, logLevel, logStream }: AppDependencies): FastifyInstance {

@@ -2,11 +2,14 @@
 import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
 
 const KEY_BYTES = 32
+const ID_BYTES = 8
 
 /** A key derived from one of the configured secrets. */
 export interface DerivedKey {
   /** A byte that tells the secrets apart, whatever their order in the file: it is derived from the secret. Two may share one. */
   readonly number: number
+  /** Names the secret without telling anything of it; 11 characters of base64url. */
+  readonly id: string
   readonly key: KeyObject
 }
 
@@ -23,6 +26,7 @@ export function deriveKeys (secrets: readonly string[], purpose: Purpose): Deriv
     const material = Buffer.from(secret, 'base64url')
     return {
       number: derive(material, 'number').readUInt8(0),
+      id: derive(material, 'id').subarray(0, ID_BYTES).toString('base64url'),
       key: createSecretKey(derive(material, purpose)),
     }
   })

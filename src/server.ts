@@ -14,7 +14,8 @@ import { openStore } from './stores/open.ts'
 import type { Store } from './stores/ports.ts'
 import { createPasswordHasher } from './users/passwords.ts'
 
-const RING_CHECK_MS = 60_000
+/** A key that was retired elsewhere has to die here, too: nobody tells this server but the store. */
+const RING_CHECK_MS = 1_000
 const STORE_CHECK_MS = 5_000
 const MANAGEMENT_GRACE_MS = 500
 
@@ -64,10 +65,9 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   await keys.load()
   const clients = createClientRegistry(current.clients.map(toClientSettings))
   let ready = false
-  let storeUp = true
-  metrics.setStoreUp(storeUp)
+  let storeWorks = true
 
-  const management = buildManagement({ isReady: () => ready, isStoreUp: () => storeUp, metrics: metrics.render })
+  const management = buildManagement({ isReady: () => ready, storeWorks: () => storeWorks, metrics: metrics.render })
   parts.defer(() => closeWithin(management, MANAGEMENT_GRACE_MS))
   const app = await buildApp({
     issuer: config.issuer,
@@ -87,13 +87,9 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   })
   parts.defer(() => closeWithin(app, config.http.closeGrace))
 
-  parts.defer(every(RING_CHECK_MS, () => keys.load(), error => { app.log.error({ err: error }, 'the key ring could not be checked') }))
-  const found = (up: boolean) => {
-    if (up !== storeUp) app.log.warn(up ? 'the store takes writes again' : 'the store takes no writes')
-    storeUp = up
-    metrics.setStoreUp(up)
-  }
-  parts.defer(every(STORE_CHECK_MS, async () => { await store.probe(); found(true) }, () => found(false)))
+  const checkRing = unlessItFailed(() => keys.load(), error => { app.log.error({ err: error }, 'the key ring could not be checked; the one in memory goes on') })
+  parts.defer(every(RING_CHECK_MS, checkRing))
+  parts.defer(every(STORE_CHECK_MS, () => store.probe().then(() => { storeWorks = true }, () => { storeWorks = false })))
   const url = await app.listen({ host: config.http.host, port: config.http.port })
   const managementUrl = await management.listen({ host: config.management.host, port: config.management.port })
   ready = true
@@ -108,15 +104,26 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
       current = next
       clients.replace(next.clients.map(toClientSettings))
       app.log.level = next.log.level
+      // Another algorithm is planned for at once.
+      checkRing()
     },
     close: () => parts.disposeAsync(),
   }
 }
 
-/** Does the work again and again; gives the way to stop. */
-function every (ms: number, work: () => Promise<void>, failed: (error: unknown) => void): () => void {
-  const timer = setInterval(() => { work().catch(failed) }, ms).unref()
+/** Does the work, which never rejects, again and again; gives the way to stop. */
+function every (ms: number, work: () => Promise<void>): () => void {
+  const timer = setInterval(work, ms).unref()
   return () => clearInterval(timer)
+}
+
+/** Makes work that never rejects: the first of several faults in a row is told, the others are no news. */
+function unlessItFailed (work: () => Promise<void>, failed: (error: unknown) => void): () => Promise<void> {
+  let works = true
+  return () => work().then(() => { works = true }, (error: unknown) => {
+    if (works) failed(error)
+    works = false
+  })
 }
 
 function liveSettings (current: () => Config): LiveSettings {
@@ -125,6 +132,7 @@ function liveSettings (current: () => Config): LiveSettings {
     dpop: () => current().dpop,
     addressLimit: () => current().throttle.perAddress,
     typOf: audience => current().audiences[audience]?.typ ?? 'at+jwt',
+    algorithmOf: audience => current().audiences[audience]?.algorithm,
     minPasswordLength: () => current().passwords.minLength,
   }
 }

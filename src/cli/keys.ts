@@ -1,6 +1,6 @@
 // latchkey keys list | rotate | retire
 import type { Command } from 'commander'
-import type { KeyChange } from '../keys/ring.ts'
+import type { KeyChange, KeyRing } from '../keys/ring.ts'
 import type { Io } from './io.ts'
 import { Refused } from './refused.ts'
 import { withStore } from './tools.ts'
@@ -26,21 +26,23 @@ export function addKeys (program: Command, io: Io): void {
 
   keys.command('rotate').description('let the next key sign from now on')
     .action(withStore(io, async ({ loadRing, print }) => {
-      const active = signerAfter(await (await loadRing()).rotateNow())
+      const ring = await loadRing()
+      const active = signerAfter(ring, await ring.rotate({ atOnce: true }))
       print({ active }, `${active} signs now; the one before it verifies until its last token has expired`)
     }))
 
   keys.command('retire <kid>').description('drop a key that leaked, at once: every token that it signed dies')
     .requiredOption('--yes', 'the tokens of this key may die')
     .action(withStore(io, async ({ loadRing, print }, kid: string) => {
-      const active = signerAfter(await (await loadRing()).retire(kid))
+      const ring = await loadRing()
+      const active = signerAfter(ring, await ring.retire(kid))
       print({ retired: kid, active }, `${kid} is dropped; ${active} signs. Other servers follow within a minute.`)
     }))
 }
 
-function signerAfter (change: KeyChange): string {
+function signerAfter (ring: KeyRing, change: KeyChange): string {
   if (change.kind === 'refused') throw new Refused(change.reason)
-  return change.kid
+  return ring.signingKey().kid
 }
 
 function iso (at: number): string {

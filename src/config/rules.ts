@@ -82,19 +82,32 @@ function checkLifetimes (place: Place, { accessTtl, refreshIdle, refreshAbsolute
   ]
 }
 
+// The slowest verifiers known fetch the keys once a day, and don't ask again when they meet a key that they don't know.
+const PUBLISH_AHEAD_LEAST = 48 * 3_600_000
+
 function checkKeys ({ keys }: Config): Fault[] {
-  if (keys.publishAhead <= keys.rotateEvery) return []
-  return [fault(['keys', 'publishAhead'], `at most keys.rotateEvery (${formatDuration(keys.rotateEvery)})`)]
+  const { publishAhead, rotateEvery, allowShortPublishAhead } = keys
+  return [
+    ...publishAhead > rotateEvery ? [fault(['keys', 'publishAhead'], `at most keys.rotateEvery (${formatDuration(rotateEvery)})`)] : [],
+    ...publishAhead < PUBLISH_AHEAD_LEAST && !allowShortPublishAhead ? [fault(['keys', 'publishAhead'], 'at least 48h, or keys.allowShortPublishAhead: true')] : [],
+  ]
 }
 
-function checkClients ({ clients, tokens }: Config): Fault[] {
+function checkClients ({ clients, tokens, audiences }: Config): Fault[] {
   return [
+    ...clients.flatMap((client, index) => checkAlgorithms(client, index, audiences)),
     ...repeated(clients.map(client => client.id)).map(index => fault(['clients', index, 'id'], 'another id than those before it')),
     ...clients.flatMap((client, index) => [
       ...overridesLifetime(client) ? checkLifetimes(['clients', index], { ...tokens, ...client }) : [],
       ...client.secrets.length === 0 ? checkPublicClient(client, index) : [],
     ]),
   ]
+}
+
+// A token has one signature, and without `resource` it is for every audience of the client.
+function checkAlgorithms (client: ClientConfig, index: number, audiences: Config['audiences']): Fault[] {
+  const needed = new Set(client.audience.flatMap(audience => audiences[audience]?.algorithm ?? []))
+  return needed.size > 1 ? [fault(['clients', index, 'audience'], `audiences of one algorithm (these need ${[...needed].join(' and ')})`)] : []
 }
 
 function overridesLifetime (client: ClientConfig): boolean {

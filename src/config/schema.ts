@@ -24,10 +24,7 @@ const ScopeToken = Type.String({ pattern: '^[\\x21\\x23-\\x5B\\x5D-\\x7E]+$', ex
 
 const Audience = Type.String({ minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7E]+$', expected: 'an audience: a URI or a name without blanks' })
 
-const Algorithm = Type.Union([Type.Literal('ES256'), Type.Literal('RS256'), Type.Literal('PS256'), Type.Literal('EdDSA')], {
-  default: 'ES256',
-  description: 'What signs the access tokens.',
-})
+const ALGORITHMS = [Type.Literal('ES256'), Type.Literal('RS256'), Type.Literal('PS256'), Type.Literal('EdDSA')] as const
 
 const ClientSchema = Type.Object({
   id: Type.String({ minLength: 1, maxLength: 64, pattern: '^[\\x20-\\x7E]+$', expected: 'up to 64 printable ASCII characters', description: 'client_id' }),
@@ -96,7 +93,7 @@ export const ConfigSchema = Type.Object({
     refreshIdle: duration('14d', 'A session ends when it is not refreshed for so long.'),
     refreshAbsolute: duration('90d', 'A session ends so long after its login.'),
     reuseGrace: duration('10s', 'How long a used refresh token gives its successor again.'),
-    algorithm: Algorithm,
+    algorithm: Type.Union([...ALGORITHMS], { default: 'ES256', description: 'What signs the access tokens. A change is a rotation: the key that is made for it signs after keys.publishAhead.' }),
   }),
   dpop: section('Proofs of possession (RFC 9449).', {
     proofAge: duration('1m', 'How far the `iat` of a proof may be from the server\'s time.'),
@@ -107,10 +104,14 @@ export const ConfigSchema = Type.Object({
       default: 'at+jwt',
       description: 'The header `typ` of access tokens for this audience; JWT for verifiers that refuse at+jwt.',
     }),
+    algorithm: Type.Optional(Type.Union([...ALGORITHMS], {
+      description: 'What signs the access tokens for this audience, with keys of its own in the same JWKS; for verifiers that know nothing else. Begins after keys.publishAhead.',
+    })),
   }, { ...strict, default: {} }), { propertyNames: Audience, default: {}, description: 'What single audiences need.' }),
   keys: section('The key ring.', {
     rotateEvery: duration('90d', 'How long a key signs.'),
-    publishAhead: duration('7d', 'How long a key is published before it signs.'),
+    publishAhead: duration('7d', 'How long a key is published, at least, before it signs; longer than any verifier keeps its copy.'),
+    allowShortPublishAhead: Type.Boolean({ default: false, description: 'Allows a publishAhead under 48 h, where every verifier is known to fetch more often.' }),
   }),
   passwords: section('Password hashing (argon2id) and rules.', {
     memoryKiB: Type.Integer({ minimum: 8, maximum: 4_194_304, default: 19_456, description: 'Memory of one hash, in KiB.' }),

@@ -31,7 +31,7 @@ export interface Issue {
 }
 
 /** Mints an access token and, where the client may refresh, the refresh token of that generation. */
-export type IssueTokens = (issue: Issue) => TokenResponse
+export type IssueTokens = (issue: Issue) => Promise<TokenResponse>
 
 export interface IssueDependencies {
   readonly issuer: string
@@ -40,18 +40,21 @@ export interface IssueDependencies {
   readonly policy: () => TokenPolicy
   /** The header type that an audience wants. */
   readonly typOf: (audience: string) => AccessTokenType
+  /** The algorithm that an audience needs; undefined: it takes any. */
+  readonly algorithmOf: (audience: string) => string | undefined
   readonly clock: Clock
 }
 
 /** Makes the minter. */
-export function createIssue ({ issuer, sign, refreshTokens, policy, typOf, clock }: IssueDependencies): IssueTokens {
-  return issue => {
+export function createIssue ({ issuer, sign, refreshTokens, policy, typOf, algorithmOf, clock }: IssueDependencies): IssueTokens {
+  return async issue => {
     const iat = Math.floor(clock() / 1000)
     const ttl = issue.client.accessTtl ?? policy().accessTtl
     const claims = claimsOf(issue, { iss: issuer, iat, exp: expiry(iat, ttl, issue.family) })
     const typ = issue.audience.some(audience => typOf(audience) === 'JWT') ? 'JWT' : 'at+jwt'
+    const algorithm = issue.audience.map(algorithmOf).find(name => name !== undefined)
     return {
-      access_token: sign(claims, typ),
+      access_token: await sign(claims, typ, algorithm),
       token_type: issue.jkt === undefined ? 'Bearer' : 'DPoP',
       expires_in: claims.exp - iat,
       ...(mayRefresh(issue.client) && { refresh_token: refreshTokens.encode({ ...issue, userTag: issue.family.userTag }) }),

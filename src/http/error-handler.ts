@@ -1,5 +1,6 @@
 // The one door through which errors leave: every refusal becomes an RFC 6749 §5.2 object, every fault of ours a 500 or 503 that tells nothing.
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { SignerUnavailable } from '../keys/source.ts'
 import { OAuthError, temporarilyUnavailable } from '../oauth/errors.ts'
 import { StoreUnavailable } from '../stores/ports.ts'
 
@@ -45,6 +46,10 @@ function toOAuthError (error: FastifyError, request: FastifyRequest): OAuthError
   if (error instanceof StoreUnavailable) {
     request.log.error({ err: error.cause }, 'the store is unavailable')
     return temporarilyUnavailable('store_unavailable')
+  }
+  if (error instanceof SignerUnavailable) {
+    request.log.error({ err: error.cause }, 'the signer is unavailable')
+    return temporarilyUnavailable('signer_unavailable')
   }
   const { statusCode } = error
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return refused(statusCode)

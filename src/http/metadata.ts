@@ -1,28 +1,21 @@
-// What verifiers and clients fetch: the keys (RFC 7517) and the metadata (RFC 8414). From memory; never behind the store.
+// What clients fetch to know the rest: the metadata (RFC 8414).
 import type { FastifyInstance } from 'fastify'
 import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
 import { documentSchema } from './schemas.ts'
 
-/** How long a copy of the keys may be kept, in seconds; the ring publishes keys days before they sign. */
-const JWKS_MAX_AGE = 300
+/** How long a copy may be kept, in seconds. */
 const METADATA_MAX_AGE = 3600
 
 export interface MetadataRouteOptions {
   readonly issuer: string
   /** The issuer's path, without a slash at its end; empty where it has none. */
   readonly path: string
-  readonly published: () => readonly object[]
   readonly scopes: () => readonly string[]
   readonly docs: boolean
 }
 
-/** JWKS and metadata. Below the issuer's path (OIDC Discovery §4) and with the path behind them (RFC 8414 §3.1): both forms of the URL are asked for. */
-export async function metadataRoutes (app: FastifyInstance, { issuer, path, published, scopes, docs }: MetadataRouteOptions): Promise<void> {
-  app.get('/.well-known/jwks.json', { schema: documentSchema('JWKS', 'The public keys', 'jwks') }, async (_request, reply) => {
-    reply.header('cache-control', `public, max-age=${JWKS_MAX_AGE}`)
-    return { keys: published() }
-  })
-
+/** The metadata. Below the issuer's path (OIDC Discovery §4) and with the path behind them (RFC 8414 §3.1): both forms of the URL are asked for. */
+export async function metadataRoutes (app: FastifyInstance, { issuer, path, scopes, docs }: MetadataRouteOptions): Promise<void> {
   for (const name of ['oauth-authorization-server', 'openid-configuration']) {
     for (const behind of new Set(['', path])) {
       const schema = { ...documentSchema('Metadata', 'The server\'s metadata', name), hide: behind !== '' }

@@ -1,10 +1,13 @@
 // When keys are published, sign and go (DESIGN §6), as pure functions of the ring, the time and the policy.
-import type { StoredKey } from '../stores/ports.ts'
+import type { StoredKey } from '../stores/ports-keys.ts'
+import { current, inOrder, isSigning, isSpent, SKEW_MS, upcoming, type Instants } from './instants.ts'
 
 /** How keys are rotated; spans in milliseconds. */
 export interface KeyPolicy {
   /** Of the keys that are made from now on. */
   readonly algorithm: string
+  /** Algorithms that single audiences need: each has a line of keys of its own, called after it. */
+  readonly audienceAlgorithms?: readonly string[]
   /** How long a key signs. */
   readonly rotateEveryMs: number
   /** How long a key is published, at least, before it signs. */
@@ -13,109 +16,182 @@ export interface KeyPolicy {
   readonly accessTtlMs: number
 }
 
-/** The instants of a key, in milliseconds since the epoch. */
-export type Instants = Pick<StoredKey, 'publishAt' | 'signFrom' | 'signUntil' | 'removeAt'>
+/** The line whose keys sign for every audience that needs no algorithm of its own. */
+export const MAIN = 'main'
 
 /** A key that is to be made. */
 export interface KeyOrder extends Instants {
   readonly alg: string
+  readonly line: string
 }
 
 /** A key as the ring is to hold it: one that exists, perhaps with other instants, or one that is to be made. */
 export type Planned = StoredKey | KeyOrder
 
-/**
- * How much longer than the life of its last token a key stays published, in milliseconds: for clocks that differ, and for servers that
- * read the ring once a minute and so sign a little longer with a key that was retired by hand.
- */
-export const SKEW_MS = 300_000
-
-/**
- * Finds the key that signs: of those whose time it is, the one that began last. A server that was cut off from the store for so long
- * that no key's time is left goes on with the last one, and before every key's time (a clock was set back) with the first: a
- * signature that verifies is worth more than a date.
- *
- * @returns undefined for an empty ring only
- */
-export function signerAt<Key extends Instants> (keys: readonly Key[], now: number): Key | undefined {
-  return current(keys, now) ?? inOrder(keys).findLast(key => key.signFrom <= now) ?? inOrder(keys)[0]
+/** A line of keys, and what its keys are to be. */
+export interface Line {
+  readonly name: string
+  readonly alg: string
 }
 
 /**
- * Plans what is due: one key that signs, one that is published and will follow it, and those whose tokens may still live. Planning again
- * what was planned and made changes nothing.
+ * How long a key is left alone after it was made, although the algorithm has changed since. While servers are replaced one by one, old
+ * and new ones disagree about it: without this they would undo each other's plans every second.
+ */
+export const SETTLE_MS = 3_600_000
+
+/** The lines that a policy asks for; the main one comes first. */
+export function linesOf ({ algorithm, audienceAlgorithms = [] }: KeyPolicy): readonly Line[] {
+  return [{ name: MAIN, alg: algorithm }, ...audienceAlgorithms.map(alg => ({ name: alg, alg }))]
+}
+
+/**
+ * Plans what is due. In each line: one key that signs, one that is published and will follow it, and those whose tokens may still live.
+ * Planning again what was planned and made changes nothing.
  *
  * The next key is always there, not only when its time comes near: a key that has to go today then has a successor that every verifier
- * knows. A new algorithm replaces the next key, unless that one's turn is nearer than `publishAheadMs`: then it follows after.
+ * knows. Another algorithm is a turn like any other: the key that is made for it signs `publishAheadMs` later. So does the first key of
+ * a line that is new in a ring that isn't.
  *
  * @returns the keys of the ring, in no order; those that need no change are the very objects of `ring`
  */
-export function planRing (ring: readonly StoredKey[], now: number, policy: KeyPolicy): Planned[] {
-  const kept = ring.filter(key => key.removeAt > now)
-  // The signer is found before outdated keys go: one that verifiers know, of whatever algorithm, goes before one that they don't.
-  const signer = current(kept, now) ?? promoted(kept, now, policy) ?? order(now, now, policy)
-  const others = kept.filter(key => !('kid' in signer && signer.kid === key.kid) && !isOutdated(key, now, policy))
-  if (others.some(key => key.signFrom > now)) return [signer, ...others].map(key => lasting(key, now, policy))
-  // The successor is due: the signer goes on until it has been published for long enough.
-  const signUntil = Math.max(signer.signUntil, now + policy.publishAheadMs)
-  const next = order(signUntil, now, policy)
-  return [signUntil === signer.signUntil ? signer : { ...signer, signUntil }, ...others, next].map(key => lasting(key, now, policy))
+export function planRing (ring: readonly Planned[], now: number, policy: KeyPolicy): Planned[] {
+  const kept = ring.filter(key => !isSpent(key, now))
+  const lines = linesOf(policy)
+  // Where no key lives no verifier can know one: every line begins at once.
+  const mayWait = kept.length > 0
+  return [
+    ...lines.flatMap(line => planLine(kept.filter(key => key.line === line.name), now, { ...policy, ...line, mayWait: mayWait && line.name !== MAIN })),
+    // Another server may know more lines than this one.
+    ...kept.filter(key => !lines.some(({ name }) => name === key.line)),
+  ].map(key => lasting(key, now, policy))
+}
+
+interface LinePolicy extends KeyPolicy, Line {
+  /** Whether the line may be without a signer until its first key is known; the main line then signs for it. */
+  readonly mayWait: boolean
+}
+
+function planLine (all: readonly Planned[], now: number, line: LinePolicy): Planned[] {
+  // Keys that are kept elsewhere, in a server that doesn't read them any more: they verify, and that is all.
+  const foreign = all.filter(isElsewhere).map(key => isSigning(key, now) ? endingAt(key, now, line) : key)
+  return [...foreign, ...planOwn(all.filter(key => !isElsewhere(key)), now, line)]
+}
+
+function planOwn (keys: readonly Planned[], now: number, line: LinePolicy): Planned[] {
+  const next = upcoming(keys, now)
+  const signer = current(keys, now)
+  if (signer === undefined) return begin(keys, next, now, line)
+  const last = next.at(-1)
+  if (last === undefined) return followed(keys, Math.max(signer.signUntil, now + line.publishAheadMs), now, line)
+  return isOutdated(last, now, line) ? followed(keys, now + line.publishAheadMs, now, line) : [...keys]
+}
+
+// Nobody signs: at the first start, after a time longer than any key lives, after a clock was set back.
+function begin (keys: readonly Planned[], next: readonly Planned[], now: number, line: LinePolicy): Planned[] {
+  const [first] = next
+  if (first !== undefined && line.mayWait && first.publishAt <= now) return [...keys]
+  if (first !== undefined) return planOwn(turnedAt(keys, now, now, line), now, line)
+  if (line.mayWait) return [...keys, order(now + line.publishAheadMs, now, line)]
+  return planOwn([...keys, order(now, now, line)], now, line)
+}
+
+/** A new key goes on at `from`. One that would only begin then is dropped: it never signed, and verifiers have the time to learn another. */
+function followed (keys: readonly Planned[], from: number, now: number, line: LinePolicy): Planned[] {
+  const before = inOrder(keys).filter(key => key.signFrom < from)
+  const last = before.at(-1)
+  return [...before.map(key => key === last ? endingAt(key, from, line) : key), order(from, now, line)]
 }
 
 /**
- * Plans that the next key signs from now on; the one that signed retires. In the minute after a turn, when the next key isn't made yet,
- * it only makes that: nobody would know a key that is made and signs at once.
+ * Plans that the next key of each line signs earlier than it was to: as soon as it has been published for `publishAheadMs`, or at once.
+ * In the moment after a turn, when the next key isn't made yet, it only makes that: nobody would know it.
+ *
+ * @param line only this one; undefined: every line
  */
-export function planRotation (ring: readonly StoredKey[], now: number, policy: KeyPolicy): Planned[] {
-  if (!ring.some(key => key.signFrom > now)) return planRing(ring, now, policy)
-  const retired = ring.map(key => isSigning(key, now) ? { ...key, signUntil: now, removeAt: removalOf(now, policy) } : key)
-  return planRing(retired, now, policy)
+export function planRotation (ring: readonly Planned[], now: number, policy: KeyPolicy, { atOnce, line }: { readonly atOnce: boolean, readonly line?: string | undefined }): Planned[] {
+  const turns = ({ name }: Line) => line === undefined || line === name
+  const turned = linesOf(policy).filter(turns).reduce((keys, { name }) => turnedLine(keys, name, now, { policy, atOnce }), [...ring])
+  return planRing(turned, now, policy)
 }
 
-/** Plans that a key is no longer there: it isn't published, and no token that it signed is good. */
-export function planRetirement (ring: readonly StoredKey[], kid: string, now: number, policy: KeyPolicy): Planned[] {
-  return planRing(ring.filter(key => key.kid !== kid), now, policy)
+function turnedLine (ring: readonly Planned[], line: string, now: number, { policy, atOnce }: { readonly policy: KeyPolicy, readonly atOnce: boolean }): Planned[] {
+  const isOwn = (key: Planned) => key.line === line && !isElsewhere(key)
+  const keys = ring.filter(isOwn)
+  const publishAt = upcoming(keys, now)[0]?.publishAt ?? now
+  const at = atOnce ? now : Math.max(now, publishAt + policy.publishAheadMs)
+  return [...ring.filter(key => !isOwn(key)), ...turnedAt(keys, at, now, policy)]
 }
 
-/** Puts keys in the order in which they sign. */
-export function inOrder<Key extends Instants> (keys: readonly Key[]): Key[] {
-  return keys.toSorted((a, b) => a.signFrom - b.signFrom || a.signUntil - b.signUntil)
+/**
+ * Plans that a key is no longer there: it isn't published, and no token that it signed is good. In its line the next key signs at once,
+ * which every verifier knows. After `switchAfterMs` a fresh key signs in every line: only a `kid` that they don't know makes most
+ * verifiers fetch the keys again, and so forget the one that was dropped.
+ */
+export function planRetirement (ring: readonly Planned[], kid: string, now: number, { policy, switchAfterMs }: { readonly policy: KeyPolicy, readonly switchAfterMs: number }): Planned[] {
+  const retired = ring.find(key => 'kid' in key && key.kid === kid)
+  const rest = ring.filter(key => key !== retired)
+  const taken = retired !== undefined && isSigning(retired, now) ? turnedLine(rest, retired.line, now, { policy, atOnce: true }) : rest
+  return linesOf(policy).reduce((keys, line) => switched(keys, line, { at: now + switchAfterMs, now, policy }), planRing(taken, now, policy))
 }
 
-function isSigning (key: Instants, now: number): boolean {
-  return key.signFrom <= now && now < key.signUntil
+function switched (ring: readonly Planned[], line: Line, { at, now, policy }: { readonly at: number, readonly now: number, readonly policy: KeyPolicy }): Planned[] {
+  const keys = ring.filter(key => key.line === line.name && !isElsewhere(key))
+  const signer = current(keys, now)
+  // A key that is made now is as fresh as it can be; a line that hasn't begun will begin with one.
+  if (signer === undefined || !('kid' in signer)) return [...ring]
+  const fresh = order(at, now, { ...policy, ...line })
+  const reserve = chained(upcoming(keys, now), fresh.signUntil, policy)
+  return [...ring.filter(key => !keys.includes(key) || key.signUntil <= now), endingAt(signer, at, policy), fresh, ...reserve]
 }
 
-function current<Key extends Instants> (keys: readonly Key[], now: number): Key | undefined {
-  return inOrder(keys).findLast(key => isSigning(key, now))
+/** Whether the private key of a stored key is kept somewhere else. */
+export function isElsewhere (key: Planned): key is StoredKey {
+  return 'sealed' in key && key.sealed === null
 }
 
-// Nobody signs after a rotation by hand, and after a clock was set back.
-function promoted (keys: readonly StoredKey[], now: number, policy: KeyPolicy): StoredKey | undefined {
-  const next = inOrder(keys).find(key => key.signFrom > now)
-  return next === undefined ? undefined : { ...next, ...signingFrom(now, policy) }
+// It never signed, and every server has had the time to hear of the algorithm.
+function isOutdated (key: Planned, now: number, { alg }: Line): boolean {
+  return key.alg !== alg && key.publishAt <= now - SETTLE_MS
 }
 
-// It never signed, and verifiers have the time to learn another one.
-function isOutdated (key: StoredKey, now: number, { algorithm, publishAheadMs }: KeyPolicy): boolean {
-  return key.alg !== algorithm && key.signFrom > now && key.signFrom - now >= publishAheadMs
+/** The signer stops at `at` and those after it go on from there; a turn that is due earlier stays. */
+function turnedAt (keys: readonly Planned[], at: number, now: number, policy: KeyPolicy): Planned[] {
+  const next = upcoming(keys, now)
+  const [first] = next
+  if (first === undefined || first.signFrom <= at) return [...keys]
+  const signer = current(keys, now)
+  const rest = keys.filter(key => !next.includes(key))
+  return [...rest.map(key => key === signer ? endingAt(key, at, policy) : key), ...chained(next, at, policy)]
 }
 
-function order (signFrom: number, now: number, policy: KeyPolicy): KeyOrder {
-  return { alg: policy.algorithm, publishAt: now, ...signingFrom(signFrom, policy) }
+/** Keys that sign one after the other from `from` on. */
+function chained (keys: readonly Planned[], from: number, policy: KeyPolicy): Planned[] {
+  return keys.map((key, index) => ({ ...key, ...signingFrom(from + index * policy.rotateEveryMs, policy) }))
+}
+
+function order (signFrom: number, now: number, { name, alg, ...policy }: LinePolicy | (KeyPolicy & Line)): KeyOrder {
+  return { alg, line: name, publishAt: now, ...signingFrom(signFrom, policy) }
 }
 
 function signingFrom (signFrom: number, policy: KeyPolicy): Omit<Instants, 'publishAt'> {
   const signUntil = signFrom + policy.rotateEveryMs
-  return { signFrom, signUntil, removeAt: removalOf(signUntil, policy) }
+  return { signFrom, signUntil, removeAt: signUntil + restOf(policy) }
 }
 
-function removalOf (signUntil: number, { accessTtlMs }: KeyPolicy): number {
-  return signUntil + accessTtlMs + SKEW_MS
+/** The key stops signing at `at`. It stays as long after that as it was to stay before: its tokens may have been made to live longer than those of today. */
+export function endingAt<Key extends Planned> (key: Key, at: number, policy: KeyPolicy): Key {
+  if (key.signUntil === at) return key
+  return { ...key, signUntil: at, removeAt: at + Math.max(key.removeAt - key.signUntil, restOf(policy)) }
 }
 
-// A key that still signs outlives its last token also when it was made to sign longer, or tokens to live longer.
+// A key that still signs outlives its last token also when tokens have been made to live longer.
 function lasting (key: Planned, now: number, policy: KeyPolicy): Planned {
-  const removeAt = removalOf(key.signUntil, policy)
+  const removeAt = key.signUntil + restOf(policy)
   return key.signUntil <= now || key.removeAt >= removeAt ? key : { ...key, removeAt }
+}
+
+/** How long a key stays after it has stopped to sign, in milliseconds. */
+export function restOf ({ accessTtlMs }: KeyPolicy): number {
+  return accessTtlMs + SKEW_MS
 }

@@ -3,17 +3,21 @@
 import type { JsonWebKey } from 'node:crypto'
 import pLimit from 'p-limit'
 import type { Emit } from '../events.ts'
-import type { Keys, StoredKey } from '../stores/ports.ts'
-import { makeKey, publicPem } from './make.ts'
-import { inOrder, planRetirement, planRing, planRotation, signerAt, type Instants, type KeyOrder, type KeyPolicy, type Planned } from './plan.ts'
+import type { Keys, StoredRing } from '../stores/ports-keys.ts'
+import { createHeld, type Held, type Jwks } from './held.ts'
+import type { Instants } from './instants.ts'
+import { CACHE_LIFE_MS } from './jwks.ts'
+import { MAIN, type KeyPolicy } from './plan.ts'
+import { createPlans } from './plans.ts'
+import { createSave, type Plan, type Saved } from './save.ts'
 import { createSealer, type Sealer } from './seal.ts'
+import { openRing, type OpenedKey, type View } from './snapshot.ts'
+import type { ExternalKey, KeySource, Signing } from './source.ts'
 
 /** A private key that may sign. */
-export interface SigningKey {
+export type SigningKey = Signing & {
   readonly kid: string
   readonly alg: string
-  /** PKCS#8 PEM. */
-  readonly privateKey: string
 }
 
 /** A public key that verifies. */
@@ -27,33 +31,53 @@ export interface VerificationKey {
 export interface KeyDescription extends Instants {
   readonly kid: string
   readonly alg: string
-  readonly state: 'next' | 'active' | 'retiring'
+  readonly line: string
+  readonly state: 'published' | 'signing' | 'retiring'
+  /** Whether it is kept outside the store: in keys.directory or behind PKCS#11. */
+  readonly isElsewhere: boolean
 }
 
-/** What comes of an operator's change: `kid` is the key that signs from now on. */
+/** What comes of an operator's change. */
 export type KeyChange =
-  | { readonly kind: 'done', readonly kid: string }
-  | { readonly kind: 'refused', readonly reason: 'key_unknown' }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'refused', readonly reason: 'key_unknown' | 'key_alone' | 'next_key_missing' }
 
-/** The key ring. Promises reject with StoreUnavailable, and with Error when a key can't be opened; the ring in memory then stays as it was. */
+/** Which keys turn, and when. */
+export interface Turn {
+  /** Whether the next key signs at once, though it may not have been published for long enough. */
+  readonly atOnce: boolean
+  /** Only this line; undefined: every line. */
+  readonly line?: string | undefined
+}
+
+/**
+ * The key ring. Promises reject with StoreUnavailable, and with Error when a key can't be opened; the ring in memory then stays as it was.
+ * What answers at once throws Error before the first load.
+ */
 export interface KeyRing {
-  /** Reads the ring, makes what is due, and keeps it. To be called at the start and once a minute. */
+  /** Reads the ring, makes what is due, and keeps it. To be called at the start and once a second. */
   load (): Promise<void>
-  /** The key that signs now. Throws Error before the first load. */
-  signingKey (): SigningKey
-  /** The key of that name, be it next, active or retiring. */
+  /** Reads the ring and changes nothing. */
+  read (): Promise<void>
+  /** The key that signs now for audiences that need this algorithm; undefined: for all others. */
+  signingKey (algorithm?: string): SigningKey
+  /** The key of that name, be it published, signing or retiring. */
   verificationKey (kid: string): VerificationKey | undefined
-  /** What JWKS holds (RFC 7517 §5): the same keys, public members only. */
+  /** The same keys, as JWKS has them: public members only. */
   published (): readonly JsonWebKey[]
+  /** JWKS (RFC 7517 §5), serialised once per ring. */
+  jwks (): Jwks
   /** The keys in the order in which they sign. */
   describe (): readonly KeyDescription[]
+  /** The ring as the store has it. */
+  stored (): StoredRing
+  /** The next keys sign from now on, or as soon as verifiers have had the time to learn them. Other servers follow with their next load. */
+  rotate (turn: Turn): Promise<KeyChange>
   /**
-   * The next key signs from now on, the active one retires, and a new next one is published. In the minute after a turn it only
-   * publishes that. Other servers follow with their next load.
+   * Drops a key at once, for one that leaked: its tokens die. If it signed, the next one takes over. After `switchAfterMs` a fresh key
+   * signs, so that verifiers fetch the keys again and forget the one that was dropped.
    */
-  rotateNow (): Promise<KeyChange>
-  /** Drops a key at once, for one that leaked: its tokens die. If it was active the next one takes over. */
-  retire (kid: string): Promise<KeyChange>
+  retire (kid: string, switchAfterMs?: number): Promise<KeyChange>
 }
 
 /** What the ring is made of. */
@@ -65,34 +89,11 @@ export interface KeyRingOptions {
   readonly now: () => Promise<number>
   readonly policy: () => KeyPolicy
   readonly emit: Emit
+  /** Keys that are kept elsewhere; without it the ring makes its own. */
+  readonly source?: KeySource | undefined
   /** Milliseconds of a clock that only runs forward; performance.now when left out. */
   readonly monotonic?: () => number
 }
-
-interface Published extends Instants, VerificationKey {
-  readonly kid: string
-  readonly jwk: JsonWebKey
-}
-
-interface Snapshot {
-  /** In the order in which they sign. */
-  readonly keys: readonly Published[]
-  /** Those of them that may still sign. */
-  readonly signers: ReadonlyArray<SigningKey & Instants>
-  /** The store's clock minus the monotonic one. */
-  readonly offsetMs: number
-}
-
-/** The ring as the store has it, and when it was read. */
-interface Saved {
-  readonly ring: readonly StoredKey[]
-  readonly at: number
-  readonly offsetMs: number
-}
-
-type Plan = (ring: readonly StoredKey[], now: number, policy: KeyPolicy) => readonly Planned[]
-
-const SAVES = 8
 
 /**
  * Makes the ring, empty until it is loaded.
@@ -100,94 +101,66 @@ const SAVES = 8
  * @throws TypeError without a secret
  */
 export function createKeyRing (options: KeyRingOptions): KeyRing {
-  const { keys, secrets, monotonic = () => performance.now() } = options
-  const sealer = createSealer(secrets)
-  const save = createSave({ ...options, monotonic }, sealer)
+  const { source, monotonic = () => performance.now() } = options
+  const sealer = createSealer(options.secrets)
+  const { save, read } = createSave({ ...options, monotonic, sealer })
+  const plans = createPlans(source)
   // One at a time, so that a slow load never puts an older ring in the place of a newer one.
   const inTurn = pLimit(1)
-  let loaded: Snapshot = { keys: [], signers: [], offsetMs: 0 }
-  const update = (plan: Plan) => inTurn(async () => {
-    loaded = open(await save(plan), sealer)
-    return view().signer.kid
-  })
-  const view = () => look(loaded, monotonic() + loaded.offsetMs)
+  const held = createHeld(monotonic)
+  const take = createTake(held, sealer, source)
+  const update = (plan: Plan) => inTurn(async () => { take(await save(plan)) })
 
-  return {
-    async load () {
-      await update(planRing)
+  const ring: KeyRing = {
+    load: () => update(plans.due),
+    read: () => inTurn(async () => { take(await read()) }),
+    signingKey (algorithm = MAIN) {
+      const { signers } = held.view()
+      const signer = signers.get(algorithm) ?? signers.get(MAIN)
+      if (signer === undefined) throw new Error('there is no key to sign with')
+      return { kid: signer.kid, alg: signer.alg, ...signer.signing }
     },
-    signingKey () {
-      const { kid, alg, privateKey } = view().signer
-      return { kid, alg, privateKey }
+    verificationKey: kid => held.view().byKid.get(kid),
+    published: () => held.view().living.map(({ jwk }) => jwk),
+    jwks: () => held.jwks(),
+    describe: () => describe(held.view()),
+    stored: () => held.taken().ring,
+    async rotate (turn) {
+      await ring.read()
+      const { living, now } = held.view()
+      if (!living.some(key => key.signFrom > now && (turn.line ?? key.line) === key.line)) return { kind: 'refused', reason: 'next_key_missing' }
+      await update(plans.turned(turn))
+      return { kind: 'done' }
     },
-    verificationKey (kid) {
-      const key = view().living.find(key => key.kid === kid)
-      return key === undefined ? undefined : { alg: key.alg, publicKey: key.publicKey }
-    },
-    published: () => view().living.map(({ jwk }) => jwk),
-    describe () {
-      const { living, signer, now } = view()
-      return living.map(key => describe(key, signer.kid, now))
-    },
-    rotateNow: async () => ({ kind: 'done', kid: await update(planRotation) }),
-    async retire (kid) {
-      if (!(await keys.load()).keys.some(key => key.kid === kid)) return { kind: 'refused', reason: 'key_unknown' }
-      return { kind: 'done', kid: await update((ring, now, policy) => planRetirement(ring, kid, now, policy)) }
+    async retire (kid, switchAfterMs = CACHE_LIFE_MS) {
+      await ring.read()
+      const { byKid, living } = held.view()
+      if (!byKid.has(kid)) return { kind: 'refused', reason: 'key_unknown' }
+      if (source !== undefined && !living.some(key => key.kid !== kid && key.signing !== undefined)) return { kind: 'refused', reason: 'key_alone' }
+      await update(plans.retired(kid, switchAfterMs))
+      return { kind: 'done' }
     },
   }
+  return ring
 }
 
-function look ({ keys, signers }: Snapshot, now: number) {
-  const signer = signerAt(signers, now)
-  if (signer === undefined) throw new Error('the key ring is not loaded')
-  // Not by publishAt: a key is in the ring from that instant on, and a clock that was set back must not hide it.
-  return { now, signer, living: keys.filter(key => key.removeAt > now || key.kid === signer.kid) }
-}
-
-/** Carries plans out: makes the keys and replaces the ring, planning anew when another server was faster. */
-function createSave (options: Required<KeyRingOptions>, sealer: Sealer) {
-  return async (plan: Plan): Promise<Saved> => {
-    for (let saves = 0; saves < SAVES; saves++) {
-      const saved = await trySave(plan, options, sealer)
-      if (saved !== undefined) return saved
+/** Opens a ring that was read, unless it is the one that is held, and holds it. */
+function createTake (held: Held, sealer: Sealer, source: KeySource | undefined) {
+  let before: { readonly version: number, readonly external: readonly ExternalKey[], readonly keys: readonly OpenedKey[] } = { version: -1, external: [], keys: [] }
+  return ({ ring, at, offsetMs }: Saved): void => {
+    const external = source?.keys() ?? NONE
+    if (ring.version !== before.version || external !== before.external) {
+      before = { version: ring.version, external, keys: openRing({ ring, at, monotonicNow: at - offsetMs, sealer, external, before: before.keys }) }
     }
-    throw new Error(`the key ring was changed by others ${SAVES} times while it was being saved`)
+    held.take({ ring, keys: before.keys, offsetMs })
   }
 }
 
-async function trySave (plan: Plan, { keys, now, monotonic, policy, emit }: Required<KeyRingOptions>, sealer: Sealer): Promise<Saved | undefined> {
-  const { version, keys: before } = await keys.load()
-  const at = await now()
-  const offsetMs = at - monotonic()
-  const planned = await Promise.all(plan(before, at, policy()).map(key => 'kid' in key ? key : makeStored(key, sealer)))
-  const ring = inOrder(planned)
-  if (isSame(ring, before)) return { ring, at, offsetMs }
-  if (!await keys.save({ version, keys: ring })) return undefined
-  emit({ type: 'keys.changed', kids: ring.map(({ kid }) => kid) })
-  return { ring, at, offsetMs }
-}
+const NONE: readonly ExternalKey[] = []
 
-function isSame (after: readonly StoredKey[], before: readonly StoredKey[]): boolean {
-  return after.length === before.length && after.every(key => before.includes(key))
-}
-
-async function makeStored ({ alg, ...instants }: KeyOrder, sealer: Sealer): Promise<StoredKey> {
-  const { kid, publicJwk, privateKey } = await makeKey(alg)
-  return { kid, alg, ...instants, publicJwk, sealed: sealer.seal(kid, privateKey) }
-}
-
-// Only what may still sign is opened: a retiring key verifies also after the secret that sealed it is gone.
-function open ({ ring, at, offsetMs }: Saved, sealer: Sealer): Snapshot {
-  const keys = ring.map(({ kid, alg, publicJwk, sealed, ...instants }) => (
-    { kid, alg, ...instants, publicKey: publicPem(publicJwk), jwk: { ...publicJwk, kid, use: 'sig', alg } }
-  ))
-  const signers = ring.filter(key => key.signUntil > at).map(({ kid, alg, publicJwk, sealed, ...instants }) => (
-    { kid, alg, ...instants, privateKey: sealer.open(kid, sealed) }
-  ))
-  return { keys, signers, offsetMs }
-}
-
-function describe ({ kid, alg, publishAt, signFrom, signUntil, removeAt }: Published, signer: string, now: number): KeyDescription {
-  const state = kid === signer ? 'active' : signFrom > now ? 'next' : 'retiring'
-  return { kid, alg, state, publishAt, signFrom, signUntil, removeAt }
+function describe ({ living, signers, now }: View): KeyDescription[] {
+  return living.map(({ kid, alg, line, isElsewhere, publishAt, signFrom, signUntil, removeAt }) => {
+    const state = signers.get(line)?.kid === kid ? 'signing' : signFrom > now ? 'published' : 'retiring'
+    return { kid, alg, line, state, isElsewhere, publishAt, signFrom, signUntil, removeAt }
+  })
 }

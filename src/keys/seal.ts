@@ -9,10 +9,12 @@ const VERSION = 'v1'
 
 /** Seals and opens private keys. */
 export interface Sealer {
+  /** The ids of the configured secrets (src/secrets.ts), in their order. */
+  readonly secretIds: readonly string[]
   /**
    * Seals under the first secret.
    *
-   * @returns `v1.<number of the secret>.<iv>.<ciphertext>.<tag>`, the last three in base64url
+   * @returns `v1.<id of the secret>.<iv>.<ciphertext>.<tag>`, the last three in base64url
    */
   seal (kid: string, privateKey: string): string
   /**
@@ -34,15 +36,20 @@ export function createSealer (secrets: readonly string[]): Sealer {
   const [first] = keys
   if (first === undefined) throw new TypeError('no secret to seal signing keys with')
   return {
+    secretIds: keys.map(({ id }) => id),
     seal: (kid, privateKey) => seal(first, kid, privateKey),
     open (kid, sealed) {
-      for (const key of keys) {
-        const opened = tryOpen(key, kid, sealed)
-        if (opened !== undefined) return opened
-      }
-      throw new Error(`cannot open signing key ${kid}: is the secret that sealed it still configured?`)
+      const key = keys.find(({ id }) => id === sealedUnder(sealed))
+      const opened = key === undefined ? undefined : tryOpen(key, kid, sealed)
+      if (opened === undefined) throw new Error(`cannot open signing key ${kid}: is the secret that sealed it still configured?`)
+      return opened
     },
   }
+}
+
+/** The id of the secret that sealed a key. */
+export function sealedUnder (sealed: string): string | undefined {
+  return sealed.split('.')[1]
 }
 
 // Bound to its kid: whoever can write to the store can't put one key in another's place.
@@ -50,18 +57,17 @@ function label (kid: string): Buffer {
   return Buffer.from(`latchkey private key ${kid}`)
 }
 
-function seal ({ number, key }: DerivedKey, kid: string, privateKey: string): string {
+function seal ({ id, key }: DerivedKey, kid: string, privateKey: string): string {
   const iv = randomBytes(IV_BYTES)
   const cipher = createCipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES }).setAAD(label(kid))
   const sealed = Buffer.concat([cipher.update(privateKey, 'utf8'), cipher.final()])
-  return [VERSION, number, ...[iv, sealed, cipher.getAuthTag()].map(bytes => bytes.toString('base64url'))].join('.')
+  return [VERSION, id, ...[iv, sealed, cipher.getAuthTag()].map(bytes => bytes.toString('base64url'))].join('.')
 }
 
-// Two secrets may share a number, so a failure only means: try the next one.
-function tryOpen ({ number, key }: DerivedKey, kid: string, sealed: string): string | undefined {
-  const [version, sealedUnder, ...parts] = sealed.split('.')
+function tryOpen ({ key }: DerivedKey, kid: string, sealed: string): string | undefined {
+  const [version, , ...parts] = sealed.split('.')
   const [iv, text, tag] = parts.map(part => Buffer.from(part, 'base64url'))
-  if (version !== VERSION || sealedUnder !== String(number) || iv === undefined || text === undefined || tag === undefined) return undefined
+  if (version !== VERSION || iv === undefined || text === undefined || tag === undefined) return undefined
   try {
     const decipher = createDecipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES }).setAAD(label(kid)).setAuthTag(tag)
     return Buffer.concat([decipher.update(text), decipher.final()]).toString('utf8')

@@ -2,6 +2,8 @@
 // Every promise below may reject with StoreUnavailable, and with nothing else: a fault is never a verdict.
 // Instants (`…At`, `…Until`) are milliseconds since the epoch by the store's own clock; spans (`…Ms`) are milliseconds.
 
+import type { Keys, Sightings } from './ports-keys.ts'
+
 /** The store failed, timed out or is known to be down. The caller answers 503; nothing may be concluded from it. */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'
@@ -18,6 +20,7 @@ export interface Store {
   readonly users: Users
   readonly keys: Keys
   readonly replays: Replays
+  readonly sightings: Sightings
   /** The store's own clock. */
   now (): Promise<number>
   /** Writes and removes a mark: resolves when the store takes writes. */
@@ -203,35 +206,6 @@ export interface Users {
   remove (tag: string): Promise<boolean>
   /** Every account, in no order that can be relied on; one that is added or removed meanwhile may be missing. */
   all (): AsyncIterable<Account>
-}
-
-/** A signing key as it is stored. Instants are fixed when it is made (DESIGN §6). */
-export interface StoredKey {
-  /** RFC 7638 thumbprint. */
-  readonly kid: string
-  readonly alg: string
-  readonly publishAt: number
-  readonly signFrom: number
-  readonly signUntil: number
-  readonly removeAt: number
-  /** JWK, public members only. */
-  readonly publicJwk: Readonly<Record<string, string>>
-  /** The private key, encrypted (keys/seal.ts). */
-  readonly sealed: string
-}
-
-export interface StoredRing {
-  /** Counts the saves; 0: nothing was ever saved. */
-  readonly version: number
-  readonly keys: readonly StoredKey[]
-}
-
-/** The key ring, replaced as a whole. */
-export interface Keys {
-  /** The ring; version 0 and no keys when nothing was saved yet. */
-  load (): Promise<StoredRing>
-  /** Replaces the ring if its version still is `ring.version`, which the save counts up by one. False: somebody else was faster. Durable when it resolves. */
-  save (ring: StoredRing): Promise<boolean>
 }
 
 /** What may be used once: the ids of DPoP proofs (RFC 9449 §11.1) and of client assertions (RFC 7523 §3). */

@@ -2,6 +2,7 @@
 import { createSigner } from 'fast-jwt'
 import { Type, type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
+import type { SigningKey } from '../keys/ring.ts'
 
 /** Tokens longer than this were not made by us. In characters. */
 export const MAX_TOKEN_LENGTH = 8192
@@ -35,29 +36,28 @@ export function audiencesOf (claims: AccessTokenClaims): readonly string[] {
   return typeof claims.aud === 'string' ? [claims.aud] : claims.aud
 }
 
+type LocalKey = Extract<SigningKey, { privateKey: string }>
+type RemoteKey = Exclude<SigningKey, LocalKey>
+
 /** The header types under which we sign access tokens: RFC 9068 §2.1, and what older verifiers insist on. */
 export type AccessTokenType = 'at+jwt' | 'JWT'
 
-/** A private key that may sign now. */
-export interface SigningKey {
-  readonly kid: string
-  readonly alg: string
-  /** PKCS#8 PEM. */
-  readonly privateKey: string
-}
-
-/** Signs claims; synchronous, so that it never waits behind password hashing in libuv's pool. */
-export type SignAccessToken = (claims: AccessTokenClaims, typ: AccessTokenType) => string
+/**
+ * Signs claims: at once with a key that is held here, so that it never waits behind password hashing in libuv's pool; later with a key
+ * that is kept elsewhere, which may reject with SignerUnavailable. `algorithm` is what the audience needs; undefined: it takes any.
+ */
+export type SignAccessToken = (claims: AccessTokenClaims, typ: AccessTokenType, algorithm?: string) => string | Promise<string>
 
 /**
  * Makes the signer of access tokens.
  *
  * @param signingKey the key that signs now, asked for every token
  */
-export function createAccessTokenSigner (signingKey: () => SigningKey): SignAccessToken {
+export function createAccessTokenSigner (signingKey: (algorithm?: string) => SigningKey): SignAccessToken {
   const signers = new Map<string, (claims: AccessTokenClaims) => string>()
-  return (claims, typ) => {
-    const key = signingKey()
+  return (claims, typ, algorithm) => {
+    const key = signingKey(algorithm)
+    if ('sign' in key) return signRemotely(key, claims, typ)
     const id = `${typ} ${key.kid}`
     // One signer per key: making one costs ten times a signature.
     const signer = signers.get(id) ?? makeSigner(key, typ)
@@ -66,7 +66,14 @@ export function createAccessTokenSigner (signingKey: () => SigningKey): SignAcce
   }
 }
 
-function makeSigner ({ kid, alg, privateKey }: SigningKey, typ: AccessTokenType): (claims: AccessTokenClaims) => string {
+// The compact serialisation by hand (RFC 7515 §7.1): the library signs with keys that it is given.
+async function signRemotely ({ kid, alg, sign }: RemoteKey, claims: AccessTokenClaims, typ: AccessTokenType): Promise<string> {
+  const input = [{ alg, typ, kid }, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+  const signature = await sign(Buffer.from(input))
+  return `${input}.${signature.toString('base64url')}`
+}
+
+function makeSigner ({ kid, alg, privateKey }: LocalKey, typ: AccessTokenType): (claims: AccessTokenClaims) => string {
   const algorithm = assertAlgorithm(alg)
   return createSigner({ key: privateKey, kid, algorithm, header: { alg: algorithm, typ } })
 }

@@ -213,12 +213,12 @@ t.test('keys are listed, rotated and retired', async t => {
   const { latchkey } = bench(t)
   const states = async () => (await latchkey('keys list --json')).records.map(({ kid, state }) => ({ kid: String(kid), state }))
   const [first, second] = await states()
-  t.match([first, second], [{ state: 'active' }, { state: 'next' }])
+  t.match([first, second], [{ state: 'signing' }, { state: 'published' }])
   t.match(await latchkey('keys rotate --json'), { code: 0, records: [{ active: second?.kid }], err: /keys.changed/ })
-  t.match(await states(), [{ kid: first?.kid, state: 'retiring' }, { kid: second?.kid, state: 'active' }, { state: 'next' }])
+  t.match(await states(), [{ kid: first?.kid, state: 'retiring' }, { kid: second?.kid, state: 'signing' }, { state: 'published' }])
   t.match(await latchkey(`keys retire --yes -- ${first?.kid}`), { code: 0, out: `${first?.kid} is dropped; ${second?.kid} signs.` })
   t.notOk((await states()).some(({ kid }) => kid === first?.kid))
-  t.match((await latchkey('keys list')).out, / {2}ES256 {2}active {2}signs \S+Z to \S+Z, removed \S+Z\n/)
+  t.match((await latchkey('keys list')).out, / {2}ES256 {2}signing {2}signs \S+Z to \S+Z, removed \S+Z\n/)
 })
 
 t.test('tokens are decoded and verified', async t => {
@@ -231,7 +231,7 @@ t.test('tokens are decoded and verified', async t => {
     const sub = await login(store, 'a'.repeat(22))
     const claims: AccessTokenClaims = { iss: 'https://id.example.com', sub, aud: 'a', client_id: 'mobile', iat: now, exp: now + 600, jti: 'j1', sid: 'a'.repeat(22), scope: 'profile', auth_time: now }
     const key = ring.signingKey()
-    return { claims, sign: (changed: object = {}, signing: object = {}, typ: 'at+jwt' | 'JWT' = 'at+jwt') => createAccessTokenSigner(() => ({ ...key, ...signing }))({ ...claims, ...changed }, typ) }
+    return { claims, sign: (changed: object = {}, signing: object = {}, typ: 'at+jwt' | 'JWT' = 'at+jwt') => String(createAccessTokenSigner(() => ({ ...key, ...signing }))({ ...claims, ...changed }, typ)) }
   })
   t.match(await latchkey(`token verify ${sign()} --json`), { code: 0, records: [{ active: true, claims }] })
   t.match(await latchkey('token verify -', `${sign({}, {}, 'JWT')}\n`), { code: 0, out: /^active: sub .*, client mobile, until .*Z\n$/ })

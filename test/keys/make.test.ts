@@ -51,7 +51,7 @@ t.test('a private key is opened by any configured secret, and by no other', asyn
   const [old, current, other] = ['b2xkIHNlY3JldA', 'Y3VycmVudCBzZWNyZXQ', 'b3RoZXIgc2VjcmV0'].map(secret => secret.repeat(3))
   if (old === undefined || current === undefined || other === undefined) throw new Error('three secrets')
   const sealed = createSealer([old]).seal('kid', 'PRIVATE')
-  t.match(sealed, /^v1\.\d{1,3}\.[\w-]{16}\.[\w-]{10}\.[\w-]{22}$/)
+  t.match(sealed, /^v1\.[\w-]{11}\.[\w-]{16}\.[\w-]{10}\.[\w-]{22}$/)
   t.not(createSealer([old]).seal('kid', 'PRIVATE'), sealed, 'never twice the same bytes')
   t.equal(createSealer([old]).open('kid', sealed), 'PRIVATE')
   t.equal(createSealer([current, old]).open('kid', sealed), 'PRIVATE')
@@ -67,7 +67,7 @@ t.test('a sealed key that was tampered with stays shut', async t => {
   const [version, number, iv, text, tag] = sealed.split('.')
   const tampered = {
     'of another version': ['v2', number, iv, text, tag],
-    'of another secret': [version, Number(number) ^ 1, iv, text, tag],
+    'of another secret': [version, `A${number?.slice(1)}`.replace(number ?? '', 'BBBBBBBBBBB'), iv, text, tag],
     'with another text': [version, number, iv, `A${text?.slice(1)}`.replace(text ?? '', 'BBBBBBBBBB'), tag],
     'with another nonce': [version, number, 'AAAAAAAAAAAAAAAA', text, tag],
     'with no nonce': [version, number, '', text, tag],

@@ -52,7 +52,7 @@ export interface TestApp {
   /** Every line that the server logged. */
   readonly lines: string[]
   /** What the server reads while it runs; change it to see it obeyed. */
-  readonly live: { proofAge: number, nonce: boolean, accessTtl: number, refreshIdle: number, refreshAbsolute: number, reuseGrace: number, max: number, window: number, typ: Record<string, 'JWT' | 'at+jwt'> }
+  readonly live: { proofAge: number, nonce: boolean, accessTtl: number, refreshIdle: number, refreshAbsolute: number, reuseGrace: number, max: number, window: number, rotateEvery: number, publishAhead: number, typ: Record<string, 'JWT' | 'at+jwt'>, algorithm: Record<string, string> }
   post (url: string, params: Params, headers?: Record<string, string>): Promise<LightMyRequestResponse>
   login (more?: Params): Promise<{ access_token: string, refresh_token: string, expires_in: number, scope: string, token_type: string }>
   refresh (refreshToken: string, more?: Params): Promise<LightMyRequestResponse>
@@ -78,8 +78,8 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
   const clock = createHandClock()
   const { store, rateLimitClient } = await openStore({ url: storeUrl, clock, redisClock: clock })
   const metrics = createMetrics()
-  const live = { proofAge: MINUTE, nonce: false, accessTtl: 10 * MINUTE, refreshIdle: 14 * DAY, refreshAbsolute: 90 * DAY, reuseGrace: 10_000, max: 1_000_000, window: MINUTE, typ: {} as Record<string, 'JWT' | 'at+jwt'> }
-  const keys = createKeyRing({ keys: store.keys, secrets, now: () => store.now(), policy: () => ({ algorithm: 'ES256', rotateEveryMs: 90 * DAY, publishAheadMs: 7 * DAY, accessTtlMs: live.accessTtl }), emit: metrics.emit })
+  const live = { proofAge: MINUTE, nonce: false, accessTtl: 10 * MINUTE, refreshIdle: 14 * DAY, refreshAbsolute: 90 * DAY, reuseGrace: 10_000, max: 1_000_000, window: MINUTE, rotateEvery: 90 * DAY, publishAhead: 7 * DAY, typ: {} as Record<string, 'JWT' | 'at+jwt'>, algorithm: {} as Record<string, string> }
+  const keys = createKeyRing({ keys: store.keys, secrets, now: () => store.now(), policy: () => ({ algorithm: 'ES256', audienceAlgorithms: Object.values(live.algorithm), rotateEveryMs: live.rotateEvery, publishAheadMs: live.publishAhead, accessTtlMs: live.accessTtl }), emit: metrics.emit, monotonic: clock })
   await keys.load()
   const hasher = createPasswordHasher({ memoryKiB: 64, passes: 2, parallelism: 1, concurrency: 2, queue: 64 })
   const accounts = createAccounts({ users: store.users, hasher, emit: metrics.emit, minLength: () => 8 })
@@ -93,7 +93,7 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
     logStream: { write: line => { lines.push(line) } },
     version: '0.0.0-test',
     clients,
-    live: { policy: () => live, dpop: () => live, addressLimit: () => live, typOf: audience => live.typ[audience] ?? 'at+jwt', minPasswordLength: () => 8 },
+    live: { policy: () => live, dpop: () => live, addressLimit: () => live, typOf: audience => live.typ[audience] ?? 'at+jwt', algorithmOf: audience => live.algorithm[audience], minPasswordLength: () => 8 },
     store,
     rateLimitClient,
     keys,

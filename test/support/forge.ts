@@ -19,7 +19,9 @@ export async function signingKeyOf (storeUrl: string, secret: string): Promise<S
 }
 
 /** Signs any claims under any header. */
-export async function forge ({ kid, alg, privateKey }: SigningKey, claims: JWTPayload, header: Record<string, unknown> = {}): Promise<string> {
+export async function forge (signing: SigningKey, claims: JWTPayload, header: Record<string, unknown> = {}): Promise<string> {
+  if (!('privateKey' in signing)) throw new Error('a key that is kept elsewhere')
+  const { kid, alg, privateKey } = signing
   const key = await importPKCS8(privateKey, alg)
   return new SignJWT(claims).setProtectedHeader({ alg, kid, typ: 'at+jwt', ...header }).sign(key)
 }

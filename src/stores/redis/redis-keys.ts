@@ -17,6 +17,8 @@ export interface RedisKeys {
   readonly names: string
   /** Hash: the key ring. */
   readonly ring: string
+  /** Hash: what was seen of verifiers. */
+  readonly sightings: string
   /** Mark: the store takes writes. */
   readonly probe: string
 }
@@ -30,6 +32,7 @@ export function createRedisKeys (prefix: string): RedisKeys {
     replay: id => `${prefix}o:${id}`,
     names: `${prefix}names`,
     ring: `${prefix}keys`,
+    sightings: `${prefix}sightings`,
     probe: `${prefix}probe`,
   }
 }

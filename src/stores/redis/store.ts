@@ -1,12 +1,13 @@
 // The shared store: Redis, by a single server, Sentinel or Cluster. Its clock is the server's.
 import type { Cluster, Redis } from 'ioredis'
 import type { Clock } from '../../clock.ts'
+import { EMPTY_RING, EMPTY_SIGHTINGS } from '../ports-keys.ts'
 import type { Store } from '../ports.ts'
 import { createRedisAccessTokens } from './access-tokens.ts'
 import type { RedisAdapter } from './adapter.ts'
 import { connectRedis } from './connect.ts'
+import { createRedisDocument } from './document.ts'
 import { createRedisFamilies } from './families.ts'
-import { createRedisSigningKeys } from './keys.ts'
 import { createRedisKeys } from './redis-keys.ts'
 import { createRedisReplays } from './replays.ts'
 import { reaching } from './scripts.ts'
@@ -40,7 +41,8 @@ export async function createRedisStore ({ url, prefix = 'lk:', clock }: RedisSto
     families: createRedisFamilies(adapter),
     accessTokens: createRedisAccessTokens(adapter),
     users: createRedisUsers(adapter),
-    keys: createRedisSigningKeys(adapter),
+    keys: createRedisDocument(adapter, keys.ring, EMPTY_RING),
+    sightings: createRedisDocument(adapter, keys.sightings, EMPTY_SIGHTINGS),
     replays: createRedisReplays(adapter),
     now: () => clock === undefined ? reaching(() => serverTime(client)) : Promise.resolve(clock()),
     probe: () => reaching(async () => {

@@ -59,6 +59,14 @@ const STEPS = [`
     expires_at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX replays_expires_at ON replays (expires_at);
+`, `
+  -- What servers share and replace as a whole.
+  CREATE TABLE documents (
+    name TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    content TEXT NOT NULL              -- JSON
+  ) STRICT, WITHOUT ROWID;
+  DROP TABLE ring;
 `]
 
 /** Brings a file to the newest schema, one transaction for all steps; throws when a newer Latchkey has written it. */

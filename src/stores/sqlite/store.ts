@@ -1,10 +1,11 @@
 // The embedded store: one SQLite file, no server. Its clock is the one that it is given.
 import type { Clock } from '../../clock.ts'
+import { EMPTY_RING, EMPTY_SIGHTINGS } from '../ports-keys.ts'
 import type { Store } from '../ports.ts'
 import { createSqliteAccessTokens } from './access-tokens.ts'
 import { openDatabase, reading, writing } from './database.ts'
+import { createSqliteDocument } from './document.ts'
 import { createSqliteFamilies } from './families.ts'
-import { createSqliteKeys } from './keys.ts'
 import { createSqliteReplays } from './replays.ts'
 import { createSqliteUsers } from './users.ts'
 
@@ -16,7 +17,8 @@ export function createSqliteStore ({ file, clock }: { readonly file: string, rea
     families: createSqliteFamilies(db, clock),
     accessTokens: createSqliteAccessTokens(db, clock),
     users: createSqliteUsers(db, clock),
-    keys: createSqliteKeys(db),
+    keys: createSqliteDocument(db, 'keys', EMPTY_RING),
+    sightings: createSqliteDocument(db, 'sightings', EMPTY_SIGHTINGS),
     replays: createSqliteReplays(db, clock),
     now: () => reading(clock),
     probe: () => writing(db, () => db.exec('INSERT INTO probes (id) VALUES (1); DELETE FROM probes')),

@@ -1,0 +1,43 @@
+// GET /.well-known/jwks.json (RFC 7517): what every verifier of every token fetches. From memory; never behind the store, a lock or a hash.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Jwks } from '../keys/held.ts'
+import { documentSchema } from './schemas.ts'
+
+const PATH = '/.well-known/jwks.json'
+
+export interface JwksRouteOptions {
+  readonly jwks: () => Jwks
+  /** Told of every answer; seconds. */
+  readonly observe: (method: string, route: string, status: number, seconds: number) => void
+}
+
+// Whoever may read the keys may read them from a page, too. They are data: no page is to be made of them.
+const HEADERS = {
+  'content-type': 'application/json; charset=utf-8',
+  'access-control-allow-origin': '*',
+  'x-content-type-options': 'nosniff',
+}
+
+/**
+ * The keys. To be registered outside of what every other route goes through: this one answers more often than all others together, and
+ * needs none of it.
+ */
+export async function jwksRoute (app: FastifyInstance, { jwks, observe }: JwksRouteOptions): Promise<void> {
+  app.addHook('onResponse', (request, reply, done) => {
+    observe(request.method, app.prefix + PATH, reply.statusCode, reply.elapsedTime / 1000)
+    done()
+  })
+  app.get(PATH, { schema: documentSchema('JWKS', 'The public keys', 'jwks') }, (request, reply) => { answer(request, reply, jwks()) })
+}
+
+function answer (request: FastifyRequest, reply: FastifyReply, { body, etag, maxAge }: Jwks): void {
+  reply.headers(HEADERS).header('etag', etag).header('cache-control', `public, max-age=${maxAge}`)
+  if (names(request.headers['if-none-match'], etag)) reply.code(304).send()
+  else reply.send(body)
+}
+
+// RFC 9110 §13.1.2: a list, or *, compared weakly.
+function names (condition: string | undefined, etag: string): boolean {
+  if (condition === undefined) return false
+  return condition.trim() === '*' || condition.split(',').some(tag => tag.trim().replace(/^W\//, '') === etag)
+}

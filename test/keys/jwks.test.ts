@@ -1,0 +1,101 @@
+// What verifiers are sent, and what becomes of tokens whose key has gone: the real server, its clock moved by hand.
+import t, { type Test } from 'tap'
+import { API_SECRET, buildTestApp, MAIL, ORDERS } from '../support/app.ts'
+
+const URL = '/.well-known/jwks.json'
+const DAY = 86_400_000
+const part = (token: string, index: number) => JSON.parse(Buffer.from(token.split('.')[index] ?? '', 'base64url').toString())
+
+async function serverOf (t: Test, options = {}) {
+  const server = await buildTestApp(options)
+  t.teardown(() => server.close())
+  // The first two seconds after a turn nothing may be kept.
+  server.clock.advance(5_000)
+  return server
+}
+
+t.test('the keys come with a strong tag, and 304 when they are known', async t => {
+  const { app, keys } = await serverOf(t)
+  const first = await app.inject(URL)
+  const { etag = '' } = first.headers
+  t.equal(first.body, keys.jwks().body)
+  t.match(first.headers, {
+    etag: /^"[\w-]{22}"$/,
+    'content-type': 'application/json; charset=utf-8',
+    'cache-control': 'public, max-age=300',
+    'access-control-allow-origin': '*',
+    'x-content-type-options': 'nosniff',
+    'content-length': String(Buffer.byteLength(first.body)),
+  })
+  const rows: [condition: string, status: number][] = [
+    [String(etag), 304],
+    [`W/${etag}`, 304],
+    [`"other", ${etag}`, 304],
+    [' * ', 304],
+    ['"other"', 200],
+    [String(etag).slice(1), 200],
+    ['', 200],
+  ]
+  for (const [condition, status] of rows) {
+    const answer = await app.inject({ url: URL, headers: { 'if-none-match': condition } })
+    t.match(answer, { statusCode: status, body: status === 304 ? '' : first.body, headers: { etag, 'cache-control': 'public, max-age=300' } }, condition)
+  }
+  const head = await app.inject({ method: 'HEAD', url: URL })
+  t.match(head, { statusCode: 200, body: '', headers: { etag } })
+  t.equal((await app.inject({ method: 'POST', url: URL })).statusCode, 405)
+})
+
+t.test('no copy is kept beyond the next change', async t => {
+  const { app, keys, clock } = await serverOf(t)
+  const turn = keys.describe()[0]?.signUntil ?? 0
+  const maxAge = async () => (await app.inject(URL)).headers['cache-control']
+  clock.set(turn - 200_500)
+  t.equal(await maxAge(), 'public, max-age=200')
+  clock.set(turn)
+  t.equal(await maxAge(), 'public, max-age=0')
+  const before = (await app.inject(URL)).headers.etag
+  await keys.load()
+  const after = await app.inject({ url: URL, headers: { 'if-none-match': String(before) } })
+  t.equal(after.statusCode, 200)
+  clock.advance(2_000)
+  t.equal(await maxAge(), 'public, max-age=300')
+})
+
+t.test('the keys are there without the store, and count in the metrics', async t => {
+  const { app, store, clock, metrics } = await serverOf(t, { issuer: 'https://example.com/id' })
+  await store.close()
+  clock.advance(DAY)
+  for (const url of [URL, `/id${URL}`]) t.equal((await app.inject(url)).statusCode, 200, url)
+  const text = await metrics.render()
+  for (const route of [URL, `/id${URL}`]) t.match(text, `latchkey_http_request_duration_seconds_count{method="GET",route="${route}",status="200"} 1`)
+})
+
+t.test('a token whose key was retired is inactive at once, though it was found good a moment ago', async t => {
+  const { keys, login, introspect, refresh, app } = await serverOf(t)
+  const { access_token: token, refresh_token: refreshToken } = await login()
+  t.match(await introspect(token), { active: true })
+  t.match(await introspect(token), { active: true }, 'from a cache, if there is one')
+  const { kid } = part(token, 0)
+  t.same(await keys.retire(kid), { kind: 'done' })
+  t.same(await introspect(token), { active: false })
+  t.equal((await app.inject({ url: '/userinfo', headers: { authorization: `Bearer ${token}` } })).statusCode, 401)
+  t.notMatch((await app.inject(URL)).body, kid)
+  const refreshed = await refresh(refreshToken)
+  t.equal(refreshed.statusCode, 200, 'the user stays logged in')
+  t.match(await introspect(refreshed.json().access_token), { active: true })
+})
+
+t.test('an audience gets tokens of the algorithm that it needs', async t => {
+  const server = await serverOf(t)
+  server.live.algorithm[ORDERS] = 'RS256'
+  await server.keys.load()
+  const algOf = async (resource: string) => part((await server.login({ resource })).access_token, 0).alg
+  t.equal(await algOf(ORDERS), 'ES256', 'not before its key has been published for long enough')
+  server.clock.advance(7 * DAY)
+  await server.keys.load()
+  t.equal(await algOf(ORDERS), 'RS256')
+  t.equal(await algOf(MAIL), 'ES256')
+  const { access_token: token } = await server.login()
+  t.equal(part(token, 0).alg, 'RS256', 'a token for both can be verified by both')
+  t.match(await server.introspect(token, 'orders-api', API_SECRET), { active: true })
+})
