@@ -31,6 +31,7 @@ const ONLY_IN = {
   '@?fastify': '^src/(http/|app[.]ts|server[.]ts|observe/)',
   'fast-jwt': '^src/tokens/',
   argon2: '^src/users/',
+  'jose|undici|ipaddr[.]js': '^src/clients/',
   'prom-client': '^src/observe/',
   commander: '^src/cli/',
   yaml: '^src/config/',

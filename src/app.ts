@@ -3,6 +3,7 @@ import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import fastify, { LogController, type FastifyInstance } from 'fastify'
+import { createAssertions } from './clients/assertion.ts'
 import type { ClientRegistry } from './clients/registry.ts'
 import type { Clock } from './clock.ts'
 import type { Emit } from './events.ts'
@@ -106,7 +107,7 @@ async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & 
     ['password', createPasswordGrant({ issuer, accounts, families: store.families, issue, policy: live.policy, emit })],
     ['refresh_token', createRefreshGrant({ issuer, families: store.families, refreshTokens, issue, policy: live.policy, emit })],
   ])
-  const clientOf = createClientOf({ clients, emit })
+  const clientOf = createClientOf({ clients, assertions: createAssertions({ issuer, replays: store.replays, clock }), emit })
   const verify = await registerVerifier(app, { issuer, keys, knowsAudience: clients.knowsAudience, clock })
   const provenKey = createProvenKey({ replays: store.replays, nonces: createNonces(deps), settings: live.dpop, clock })
   const tokenHolder = createTokenHolder({ verify, accessTokens: store.accessTokens, provenKey })

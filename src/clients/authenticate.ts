@@ -1,52 +1,68 @@
-// Client authentication (RFC 6749 §2.3): client_secret_basic, client_secret_post, or none for a public client.
+// Client authentication (RFC 6749 §2.3): client_secret_basic, client_secret_post, private_key_jwt (RFC 7523), or none for a public client.
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { parseBasic } from '../oauth/basic.ts'
 import { invalidClient, invalidRequest } from '../oauth/errors.ts'
+import { ASSERTION_TYPE, type Assertions } from './assertion.ts'
 import type { Client, ClientRegistry } from './registry.ts'
 
 /** What a request says about who sends it. */
 export interface PresentedClient {
   /** The Authorization header. */
   readonly authorization: string | undefined
-  /** `client_id` and `client_secret` of the body. */
+  /** `client_id`, `client_secret`, `client_assertion` and `client_assertion_type` of the body. */
   readonly clientId: string | undefined
   readonly clientSecret: string | undefined
+  readonly assertion: string | undefined
+  readonly assertionType: string | undefined
+}
+
+/** Against what it is held. */
+export interface AuthenticationOptions {
+  readonly clients: Pick<ClientRegistry, 'find'>
+  readonly assertions: Assertions
 }
 
 interface Claim {
   readonly id: string
-  /** The empty string: none. */
-  readonly secret: string
+  readonly proof: { readonly assertion: string } | { readonly secret: string }
   readonly basic: boolean
 }
 
 /**
  * Finds out which client sent a request.
  *
- * @throws OAuthError invalid_client when it is unknown or its secret is wrong or missing; invalid_request when two methods are used at once
+ * @throws OAuthError invalid_client when it is unknown or its secret or assertion is wrong or missing; invalid_request when two methods
+ *   are used at once; temporarily_unavailable when its keys can't be had; StoreUnavailable
  */
-export function authenticateClient (presented: PresentedClient, registry: ClientRegistry): Client {
-  const claim = readClaim(presented)
-  const client = registry.find(claim.id)
-  if (client === undefined) throw invalidClient('client_unknown', claim.basic)
-  if (!provesIdentity(client, claim.secret)) throw invalidClient('client_secret_wrong', claim.basic)
+export async function authenticateClient (presented: PresentedClient, { clients, assertions }: AuthenticationOptions): Promise<Client> {
+  const { id, proof, basic } = readClaim(presented, assertions)
+  const client = clients.find(id)
+  if (client === undefined) throw invalidClient('client_unknown', basic)
+  if ('assertion' in proof) await assertions.check(proof.assertion, client)
+  else if (!provesIdentity(client, proof.secret)) throw invalidClient('client_secret_wrong', basic)
   return client
 }
 
-/** Whether the client has a secret to prove who it is. */
+/** Whether the client has a secret or a key to prove who it is. */
 export function isConfidential (client: Client): boolean {
-  return client.secretHashes.length > 0
+  return client.secretHashes.length > 0 || client.keys.length > 0 || client.jwksUri !== undefined
 }
 
-function readClaim ({ authorization, clientId, clientSecret }: PresentedClient): Claim {
+function readClaim ({ authorization, clientId, clientSecret, assertion, assertionType }: PresentedClient, assertions: Assertions): Claim {
   const basic = parseBasic(authorization)
-  if (basic === undefined) {
-    if (clientId === undefined) throw invalidClient('client_missing', true)
-    return { id: clientId, secret: clientSecret ?? '', basic: false }
-  }
-  if (clientSecret !== undefined) throw invalidRequest('only one way of client authentication may be used', 'client_two_methods')
-  if (clientId !== undefined && clientId !== basic.clientId) throw invalidRequest('client_id and the Authorization header differ', 'client_two_ids')
-  return { id: basic.clientId, secret: basic.clientSecret, basic: true }
+  if ([basic, clientSecret, assertion].filter(method => method !== undefined).length > 1) throw invalidRequest('only one way of client authentication may be used', 'client_two_methods')
+  const claimed = assertion === undefined ? basic?.clientId ?? clientId : claimantOf(assertion, assertionType, assertions)
+  if (claimed === undefined) throw invalidClient('client_missing', true)
+  if (clientId !== undefined && clientId !== claimed) throw invalidRequest('client_id and the client that authenticates differ', 'client_two_ids')
+  const proof = assertion === undefined ? { secret: basic?.clientSecret ?? clientSecret ?? '' } : { assertion }
+  return { id: claimed, proof, basic: basic !== undefined }
+}
+
+function claimantOf (assertion: string, type: string | undefined, assertions: Assertions): string {
+  if (type !== ASSERTION_TYPE) throw invalidRequest('client_assertion_type is missing or unknown', 'assertion_type_unknown')
+  const claimant = assertions.claimant(assertion)
+  if (claimant === undefined) throw invalidClient('assertion_malformed', false)
+  return claimant
 }
 
 // A public client may send an empty secret (Swagger UI does), but never one that would have to be checked.

@@ -5,6 +5,11 @@ export interface Client {
   readonly id: string
   /** SHA-256 of each secret; none: a public client. */
   readonly secretHashes: readonly Buffer[]
+  /** Public keys (JWK) that sign its assertions (RFC 7523), and where they are fetched instead. */
+  readonly keys: ReadonlyArray<Readonly<Record<string, unknown>>>
+  readonly jwksUri: string | undefined
+  /** Whether that place may have a private address. */
+  readonly jwksUriMayBePrivate: boolean
   readonly grants: readonly string[]
   readonly scopes: readonly string[]
   readonly audience: readonly string[]
@@ -20,9 +25,10 @@ export interface Client {
 }
 
 /** A client as the configuration writes it. */
-export interface ClientSettings extends Omit<Client, 'secretHashes' | 'accessTtl' | 'refreshIdle' | 'refreshAbsolute'> {
+export interface ClientSettings extends Omit<Client, 'secretHashes' | 'jwksUri' | 'accessTtl' | 'refreshIdle' | 'refreshAbsolute'> {
   /** `sha256:` and 43 characters of base64url each. */
   readonly secrets: readonly string[]
+  readonly jwksUri?: string
   readonly accessTtl?: number
   readonly refreshIdle?: number
   readonly refreshAbsolute?: number
@@ -71,6 +77,7 @@ function allScopes (settings: readonly ClientSettings[]): string[] {
 function toClient ({ secrets, ...settings }: ClientSettings): Client {
   return {
     ...settings,
+    jwksUri: settings.jwksUri,
     accessTtl: settings.accessTtl,
     refreshIdle: settings.refreshIdle,
     refreshAbsolute: settings.refreshAbsolute,

@@ -1,4 +1,5 @@
 // The rules between keys, which no schema can say.
+import { createPublicKey, type JsonWebKey } from 'node:crypto'
 import { BlockList, isIP } from 'node:net'
 import { formatPlace, type Fault, type Place } from './faults.ts'
 import { formatDuration } from './duration.ts'
@@ -99,7 +100,8 @@ function checkClients ({ clients, tokens, audiences }: Config): Fault[] {
     ...repeated(clients.map(client => client.id)).map(index => fault(['clients', index, 'id'], 'another id than those before it')),
     ...clients.flatMap((client, index) => [
       ...overridesLifetime(client) ? checkLifetimes(['clients', index], { ...tokens, ...client }) : [],
-      ...client.secrets.length === 0 ? checkPublicClient(client, index) : [],
+      ...checkClientKeys(client, index),
+      ...isPublic(client) ? checkPublicClient(client, index) : [],
     ]),
   ]
 }
@@ -114,9 +116,36 @@ function overridesLifetime (client: ClientConfig): boolean {
   return client.accessTtl !== undefined || client.refreshIdle !== undefined || client.refreshAbsolute !== undefined
 }
 
+function isPublic ({ secrets, keys, jwksUri }: ClientConfig): boolean {
+  return secrets.length === 0 && keys.length === 0 && jwksUri === undefined
+}
+
+function checkClientKeys ({ keys, jwksUri, jwksUriMayBePrivate }: ClientConfig, index: number): Fault[] {
+  const place: Place = ['clients', index]
+  return [
+    ...keys.flatMap((key, number) => 'd' in key || !isReadable(key) ? [fault([...place, 'keys', number], 'a public key (JWK) without private members')] : []),
+    ...keys.length > 0 && jwksUri !== undefined ? [fault([...place, 'jwksUri'], 'no such key beside keys')] : [],
+    ...jwksUri !== undefined && !isFetchable(jwksUri, jwksUriMayBePrivate) ? [fault([...place, 'jwksUri'], 'an https URL (http only with jwksUriMayBePrivate)')] : [],
+  ]
+}
+
+function isReadable (key: JsonWebKey): boolean {
+  try {
+    createPublicKey({ key, format: 'jwk' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+function isFetchable (text: string, mayBePrivate: boolean): boolean {
+  const url = URL.parse(text)
+  return url !== null && (url.protocol === 'https:' || mayBePrivate)
+}
+
 function checkPublicClient (client: ClientConfig, index: number): Fault[] {
   return [
-    ...client.forwardsAddress ? [fault(['clients', index, 'forwardsAddress'], 'false, or secrets: anybody can pose as a public client')] : [],
-    ...client.introspect === 'any' ? [fault(['clients', index, 'introspect'], 'own, or secrets: a public client may not introspect')] : [],
+    ...client.forwardsAddress ? [fault(['clients', index, 'forwardsAddress'], 'false, or secrets or keys: anybody can pose as a public client')] : [],
+    ...client.introspect === 'any' ? [fault(['clients', index, 'introspect'], 'own, or secrets or keys: a public client may not introspect')] : [],
   ]
 }

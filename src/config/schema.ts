@@ -33,6 +33,12 @@ const ClientSchema = Type.Object({
     default: [],
     description: 'Hashes of the secrets; none makes the client public, two let one be rotated.',
   }),
+  keys: Type.Array(Type.Object({ kty: Type.Union([Type.Literal('EC'), Type.Literal('OKP'), Type.Literal('RSA')]) }, { additionalProperties: Type.Unknown() }), {
+    default: [],
+    description: 'Public keys (JWK) of a client that authenticates by a signed assertion (private_key_jwt, RFC 7523).',
+  }),
+  jwksUri: Type.Optional(Type.String({ pattern: '^https?://[^\\s#]+$', expected: 'an https URL', description: 'Where those keys are fetched instead.' })),
+  jwksUriMayBePrivate: Type.Boolean({ default: false, description: 'Whether jwksUri may lead to a private or loopback address.' }),
   grants: Type.Array(Type.Union([Type.Literal('password'), Type.Literal('refresh_token')]), { default: [], description: 'Grant types that the client may use.' }),
   scopes: Type.Array(ScopeToken, { default: [], description: 'Scopes that the client may ask for.' }),
   audience: Type.Array(Audience, { default: [], description: 'Audiences that the client may get tokens for; for a resource server, the audiences that it is.' }),

@@ -27,7 +27,7 @@ export async function registerAddressLimit (app: FastifyInstance, { limit, redis
   const count = app.createRateLimit({
     max: () => limit().max,
     timeWindow: () => limit().window,
-    keyGenerator: request => rateLimit.normalizeIP(addressOf(request, clientOf)),
+    keyGenerator: async request => rateLimit.normalizeIP(await addressOf(request, clientOf)),
   })
 
   const all: AddressLimit = async (request, reply) => {
@@ -38,17 +38,17 @@ export async function registerAddressLimit (app: FastifyInstance, { limit, redis
     if (counted.isExceeded) throw slowDown(Math.max(1, counted.ttlInSeconds))
   }
   const strangers: AddressLimit = async (request, reply) => {
-    const client = attempt(clientOf, request)
+    const client = await attempt(clientOf, request)
     if (client === undefined || !isConfidential(client)) await all(request, reply)
   }
   return { all, strangers }
 }
 
 // Only a confidential client that is trusted with it may speak of another address than its own.
-function addressOf (request: FastifyRequest, clientOf: ClientOf): string {
+async function addressOf (request: FastifyRequest, clientOf: ClientOf): Promise<string> {
   const forwarded = request.headers[FORWARDED_FOR]
   if (typeof forwarded !== 'string' || isIP(forwarded) === 0) return withoutPort(request.ip)
-  const client = attempt(clientOf, request)
+  const client = await attempt(clientOf, request)
   return client?.forwardsAddress === true && isConfidential(client) ? forwarded : withoutPort(request.ip)
 }
 
@@ -58,9 +58,9 @@ function withoutPort (address: string): string {
 }
 
 // The endpoint itself refuses the client; here it only counts as nobody.
-function attempt (clientOf: ClientOf, request: FastifyRequest) {
+async function attempt (clientOf: ClientOf, request: FastifyRequest) {
   try {
-    return clientOf(request)
+    return await clientOf(request)
   } catch (error) {
     if (error instanceof OAuthError) return undefined
     throw error

@@ -1,7 +1,7 @@
 // Who sends a request: authenticated at most once per request, for the rate limit and for the endpoint.
 import type { FastifyRequest } from 'fastify'
-import { authenticateClient } from '../clients/authenticate.ts'
-import type { Client, ClientRegistry } from '../clients/registry.ts'
+import { authenticateClient, type AuthenticationOptions } from '../clients/authenticate.ts'
+import type { Client } from '../clients/registry.ts'
 import type { Emit } from '../events.ts'
 import { optional } from '../grants/grant.ts'
 import { OAuthError } from '../oauth/errors.ts'
@@ -10,28 +10,30 @@ import type { Form } from '../oauth/form.ts'
 /**
  * The client of a request whose body was parsed.
  *
- * @throws OAuthError invalid_client or invalid_request, the same one at every call
+ * @throws OAuthError invalid_client, invalid_request or temporarily_unavailable, the same one at every call; StoreUnavailable
  */
-export type ClientOf = (request: FastifyRequest) => Client
+export type ClientOf = (request: FastifyRequest) => Promise<Client>
+
+export interface ClientOfOptions extends AuthenticationOptions {
+  readonly emit: Emit
+}
 
 /** Makes the function that tells a request's client; each refusal is told once. */
-export function createClientOf ({ clients, emit }: { clients: ClientRegistry, emit: Emit }): ClientOf {
-  const known = new WeakMap<FastifyRequest, Client | OAuthError>()
+export function createClientOf ({ emit, ...options }: ClientOfOptions): ClientOf {
+  const known = new WeakMap<FastifyRequest, Promise<Client>>()
 
   return request => {
     const found = known.get(request) ?? identify(request)
     known.set(request, found)
-    if (found instanceof OAuthError) throw found
     return found
   }
 
-  function identify (request: FastifyRequest): Client | OAuthError {
+  async function identify (request: FastifyRequest): Promise<Client> {
     try {
-      return authenticateClient(presentedBy(request), clients)
+      return await authenticateClient(presentedBy(request), options)
     } catch (error) {
-      if (!(error instanceof OAuthError)) throw error
-      emit({ type: 'client.refused', reason: error.reason })
-      return error
+      if (error instanceof OAuthError) emit({ type: 'client.refused', reason: error.reason })
+      throw error
     }
   }
 }
@@ -42,6 +44,8 @@ function presentedBy (request: FastifyRequest) {
     authorization: request.headers.authorization,
     clientId: optional(form, 'client_id'),
     clientSecret: optional(form, 'client_secret'),
+    assertion: optional(form, 'client_assertion'),
+    assertionType: optional(form, 'client_assertion_type'),
   }
 }
 

@@ -69,7 +69,7 @@ export async function introspectRoute (app: FastifyInstance, options: Introspect
       response: { 200: IntrospectResponse, ...errors(400, 401, 413, 415, 429, 503) },
     },
   }, async (request, reply) => {
-    const client = clientOf(request)
+    const client = await clientOf(request)
     if (!isConfidential(client)) throw invalidClient('client_public', true)
     const token = required(formOf(request), 'token')
     const { response, reason } = looksLikeRefreshToken(token)

@@ -1,5 +1,6 @@
 // What clients fetch to know the rest: the metadata (RFC 8414).
 import type { FastifyInstance } from 'fastify'
+import { ASSERTION_ALGORITHMS } from '../clients/assertion.ts'
 import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
 import { documentSchema } from './schemas.ts'
 
@@ -30,7 +31,7 @@ export async function metadataRoutes (app: FastifyInstance, { issuer, path, scop
 // RFC 8414 §2. `response_types_supported` is required there; without an authorization endpoint there are none.
 function metadata (issuer: string, scopes: readonly string[], docs: boolean) {
   const base = issuer.replace(/\/$/, '')
-  const methods = ['client_secret_basic', 'client_secret_post']
+  const methods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']
   return {
     issuer,
     token_endpoint: `${base}/token`,
@@ -41,8 +42,11 @@ function metadata (issuer: string, scopes: readonly string[], docs: boolean) {
     grant_types_supported: ['password', 'refresh_token'],
     response_types_supported: [],
     token_endpoint_auth_methods_supported: [...methods, 'none'],
+    token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
     introspection_endpoint_auth_methods_supported: methods,
+    introspection_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
     revocation_endpoint_auth_methods_supported: [...methods, 'none'],
+    revocation_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
     scopes_supported: scopes,
     dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
     subject_types_supported: ['public'],

@@ -44,7 +44,7 @@ export async function revokeRoute (app: FastifyInstance, options: RevokeRouteOpt
       response: { 200: Type.Object({}, { title: 'Revoked' }), ...errors(400, 401, 413, 415, 429, 503) },
     },
   }, async (request, reply) => {
-    const client = clientOf(request)
+    const client = await clientOf(request)
     const token = required(formOf(request), 'token')
     if (looksLikeRefreshToken(token)) await revokeRefreshToken(token, client, options)
     else await revokeAccessToken(request, token, client, options)

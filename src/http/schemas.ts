@@ -11,6 +11,8 @@ export const ErrorResponse = Type.Object({
 const CREDENTIALS = {
   client_id: Type.Optional(Type.String({ description: 'The client, unless it is named by HTTP Basic.' })),
   client_secret: Type.Optional(Type.String({ description: 'Its secret, unless it is given by HTTP Basic.' })),
+  client_assertion_type: Type.Optional(Type.String({ description: 'With client_assertion: urn:ietf:params:oauth:client-assertion-type:jwt-bearer' })),
+  client_assertion: Type.Optional(Type.String({ description: 'A JWT signed by the client\'s own key (RFC 7523), instead of a secret.' })),
 }
 
 /** A form body: the endpoint's parameters and the client's credentials; unknown parameters are ignored (RFC 6749 §3.2). */

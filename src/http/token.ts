@@ -52,7 +52,7 @@ export async function tokenRoute (app: FastifyInstance, { url, clientOf, grants,
     },
   }, async (request, reply) => {
     const params = formOf(request)
-    const client = clientOf(request)
+    const client = await clientOf(request)
     const type = required(params, 'grant_type')
     const grant = grants.get(type)
     if (grant === undefined) throw unsupportedGrantType()

@@ -1,24 +1,26 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
+import { createAssertions } from '../../src/clients/assertion.ts'
 import { authenticateClient, isConfidential } from '../../src/clients/authenticate.ts'
 import { createClientRegistry, type ClientSettings } from '../../src/clients/registry.ts'
 
 const line = (secret: string) => `sha256:${createHash('sha256').update(secret).digest('base64url')}`
 const settings = (id: string, more: Partial<ClientSettings> = {}): ClientSettings => ({
-  id, secrets: [], grants: ['password'], scopes: ['a'], audience: ['https://api'], introspect: 'own', forwardsAddress: false, lateRetry: 'burn', dpop: 'allowed', ...more,
+  id, keys: [], jwksUriMayBePrivate: false, secrets: [], grants: ['password'], scopes: ['a'], audience: ['https://api'], introspect: 'own', forwardsAddress: false, lateRetry: 'burn', dpop: 'allowed', ...more,
 })
 const registry = createClientRegistry([settings('public'), settings('api', { secrets: [line('old'), line('new')], scopes: ['b', 'a'] })])
+const assertions = createAssertions({ issuer: 'https://id.example.com', replays: { once: async () => true }, clock: Date.now })
 const basic = (id: string, secret: string) => `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
-const present = (authorization?: string, clientId?: string, clientSecret?: string) => authenticateClient({ authorization, clientId, clientSecret }, registry)
+const present = (authorization?: string, clientId?: string, clientSecret?: string) => authenticateClient({ authorization, clientId, clientSecret, assertion: undefined, assertionType: undefined }, { clients: registry, assertions })
 
 t.test('a client is known by Basic, by the body, or by its id alone', async t => {
-  t.equal(present(basic('api', 'new')).id, 'api')
-  t.equal(present(undefined, 'api', 'old').id, 'api', 'either of two secrets will do')
-  t.equal(present(undefined, 'public').id, 'public')
-  t.equal(present(basic('public', '')).id, 'public', 'Swagger UI sends an empty secret')
-  t.equal(present(basic('api', 'new'), 'api').id, 'api', 'the same id again in the body does no harm')
-  t.ok(isConfidential(present(basic('api', 'new'))))
-  t.notOk(isConfidential(present(undefined, 'public')))
+  t.equal((await present(basic('api', 'new'))).id, 'api')
+  t.equal((await present(undefined, 'api', 'old')).id, 'api', 'either of two secrets will do')
+  t.equal((await present(undefined, 'public')).id, 'public')
+  t.equal((await present(basic('public', ''))).id, 'public', 'Swagger UI sends an empty secret')
+  t.equal((await present(basic('api', 'new'), 'api')).id, 'api', 'the same id again in the body does no harm')
+  t.ok(isConfidential(await present(basic('api', 'new'))))
+  t.notOk(isConfidential(await present(undefined, 'public')))
 })
 
 const refusals = [
@@ -34,7 +36,7 @@ for (const { name, args, code, challenge } of refusals) {
   t.test(`${name} is refused as ${code}`, async t => {
     const [authorization, clientId, clientSecret] = args
     try {
-      present(authorization, clientId, clientSecret)
+      await present(authorization, clientId, clientSecret)
       t.fail('was let through')
     } catch (error) {
       t.match(error, { code })

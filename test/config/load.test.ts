@@ -1,5 +1,6 @@
 /* eslint no-template-curly-in-string: "off" -- the configuration writes its variables so */
 import t from 'tap'
+import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { formatDuration, parseDuration } from '../../src/config/duration.ts'
 import { expectedAt, expectedKeyAt, keysAt } from '../../src/config/expected.ts'
@@ -10,6 +11,9 @@ import { pageText, schemaText } from '../../scripts/config-schema.ts'
 const SECRET = 'x'.repeat(43)
 const OTHER_SECRET = 'y'.repeat(43)
 const HASH = `sha256:${'h'.repeat(43)}`
+const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const PUBLIC = publicKey.export({ format: 'jwk' })
+const PRIVATE = JSON.stringify(privateKey.export({ format: 'jwk' }))
 const ENV = { SECRET, EMPTY: '' }
 const HEAD = 'issuer: https://id.example.com\nstore: { url: "sqlite:x.db" }\nsecrets: ["${SECRET}"]\n'
 
@@ -93,11 +97,14 @@ t.test('the rules between keys', async t => {
     ['keys: { publishAhead: 91d }', 'keys.publishAhead: expected at most keys.rotateEvery (90d)'],
     ['clients: [{ id: a, accessTtl: 15d }, { id: b, refreshIdle: 91d }, { id: c, refreshAbsolute: 1d }]',
       'clients[0].accessTtl: expected at most refreshIdle (14d)', 'clients[1].refreshIdle: expected at most refreshAbsolute (90d)', 'clients[2].refreshIdle: expected at most refreshAbsolute (1d)'],
+    [`clients: [{ id: a, keys: [${JSON.stringify(PUBLIC)}] }, { id: b, jwksUri: "https://b.example.com/jwks.json" }, { id: c, jwksUri: "http://c.internal/jwks", jwksUriMayBePrivate: true, forwardsAddress: true }]`],
+    [`clients: [{ id: a, keys: [{ kty: EC, crv: P-256, x: a, y: b }, ${PRIVATE}, ${JSON.stringify(PUBLIC)}], jwksUri: "https://[" }, { id: b, jwksUri: "http://b.example.com" }]`,
+      'clients[0].keys[0]: expected a public key (JWK) without private members', 'clients[0].keys[1]: expected a public key (JWK) without private members', 'clients[0].jwksUri: expected no such key beside keys', 'clients[0].jwksUri: expected an https URL (http only with jwksUriMayBePrivate)', 'clients[1].jwksUri: expected an https URL (http only with jwksUriMayBePrivate)'],
     ['clients: [{ id: a }, { id: b }, { id: a }]', 'clients[2].id: expected another id than those before it'],
     [`clients: [{ id: a, secrets: ["${HASH}", "${HASH}"] }]`, 'clients[0].secrets[1]: expected another secret than the one before it'],
     [`clients: [{ id: a, forwardsAddress: true, introspect: any, secrets: ["${HASH}"] }]`],
     ['clients: [{ id: a, forwardsAddress: true, introspect: any }]',
-      'clients[0].forwardsAddress: expected false, or secrets: anybody can pose as a public client', 'clients[0].introspect: expected own, or secrets: a public client may not introspect'],
+      'clients[0].forwardsAddress: expected false, or secrets or keys: anybody can pose as a public client', 'clients[0].introspect: expected own, or secrets or keys: a public client may not introspect'],
   ]
   for (const [yaml, ...expected] of rows) t.strictSame(faultsOf(yaml), expected, yaml)
   const secrets = `issuer: https://a\nstore: { url: "sqlite:x" }\nsecrets: [${SECRET}, ${OTHER_SECRET}, ${SECRET}]`

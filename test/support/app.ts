@@ -24,7 +24,7 @@ export const sha256Line = (secret: string) => `sha256:${createHash('sha256').upd
 
 /** A client of the tests: public, may log in and refresh, for both resource servers. */
 export const client = (id: string, more: Partial<ClientSettings> = {}): ClientSettings => ({
-  id, secrets: [], grants: ['password', 'refresh_token'], scopes: ['profile', 'orders:read', 'orders:write'], audience: [ORDERS, MAIL], introspect: 'own', forwardsAddress: false, lateRetry: 'burn', dpop: 'allowed', ...more,
+  id, secrets: [], keys: [], jwksUriMayBePrivate: false, grants: ['password', 'refresh_token'], scopes: ['profile', 'orders:read', 'orders:write'], audience: [ORDERS, MAIL], introspect: 'own', forwardsAddress: false, lateRetry: 'burn', dpop: 'allowed', ...more,
 })
 
 /** The clients of every test. */
@@ -71,10 +71,12 @@ export interface TestAppOptions {
   readonly cors?: readonly string[]
   readonly logLevel?: string
   readonly docs?: boolean
+  /** Instead of CLIENTS. */
+  readonly clients?: readonly ClientSettings[]
 }
 
 /** Builds the server with one user, `alice`. */
-export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISSUER, secrets = [randomBytes(32).toString('base64url')], trustedProxies = [], cors = [], logLevel = 'trace', docs = true }: TestAppOptions = {}): Promise<TestApp> {
+export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISSUER, secrets = [randomBytes(32).toString('base64url')], trustedProxies = [], cors = [], logLevel = 'trace', docs = true, clients: registered = CLIENTS }: TestAppOptions = {}): Promise<TestApp> {
   const clock = createHandClock()
   const { store, rateLimitClient } = await openStore({ url: storeUrl, clock, redisClock: clock })
   const metrics = createMetrics()
@@ -83,7 +85,7 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
   await keys.load()
   const hasher = createPasswordHasher({ memoryKiB: 64, passes: 2, parallelism: 1, concurrency: 2, queue: 64 })
   const accounts = createAccounts({ users: store.users, hasher, emit: metrics.emit, minLength: () => 8 })
-  const clients = createClientRegistry(CLIENTS)
+  const clients = createClientRegistry(registered)
   const lines: string[] = []
   const app = await buildApp({
     issuer,
