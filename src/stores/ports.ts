@@ -3,6 +3,7 @@
 // Instants (`…At`, `…Until`) are milliseconds since the epoch by the store's own clock; spans (`…Ms`) are milliseconds.
 
 import type { Keys, Sightings } from './ports-keys.ts'
+import type { LoginAttempts } from './ports-logins.ts'
 
 /** The store failed, timed out or is known to be down. The caller answers 503; nothing may be concluded from it. */
 export class StoreUnavailable extends Error {
@@ -18,6 +19,7 @@ export interface Store {
   readonly families: Families
   readonly accessTokens: AccessTokens
   readonly users: Users
+  readonly loginAttempts: LoginAttempts
   readonly keys: Keys
   readonly replays: Replays
   readonly sightings: Sightings

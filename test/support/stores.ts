@@ -19,6 +19,8 @@ export interface TestStore {
   readonly clock: HandClock
   /** Copies a family's record; calling the copy puts it back, as a failover that lost the writes since. */
   copy (ref: FamilyRef): Promise<Copy>
+  /** In how many milliseconds each count of failed logins goes by itself. */
+  loginCountLives (): Promise<number[]>
   /** Takes the store away under its user's feet. */
   fail (): Promise<void>
   /** Lets go of everything. */
@@ -47,6 +49,7 @@ async function createSqlite (): Promise<TestStore> {
       const row = select.get(userTag, sid)
       return async () => { update.run({ ...row, userTag, sid }) }
     },
+    loginCountLives: async () => beside.prepare('SELECT gone_at - ? AS ms FROM login_counts').all(clock()).map(({ ms }) => Number(ms)),
     fail: () => store.close(),
     async stop () {
       await store.close()
@@ -68,6 +71,7 @@ async function createRedis (): Promise<TestStore> {
       const [dump, ttl] = await Promise.all([store.client.dumpBuffer(key), store.client.pttl(key)])
       return async () => { await store.client.restore(key, ttl, dump, 'REPLACE') }
     },
+    loginCountLives: async () => Promise.all((await store.client.keys('lk:{login}:*')).map(key => store.client.pttl(key))),
     fail: () => server.stop(),
     async stop () {
       await store.close()

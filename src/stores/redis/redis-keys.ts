@@ -13,6 +13,8 @@ export interface RedisKeys {
   revocation (token: AccessTokenRef): string
   /** Mark: an id that was used. */
   replay (id: string): string
+  /** Packed counts of failed logins, and the mark of a repeated one: all in one slot, as one try touches several. */
+  login (kind: 'pair' | 'network' | 'password' | 'repeat', id: string): string
   /** Hash: folded name → tag. */
   readonly names: string
   /** Hash: the key ring. */
@@ -30,6 +32,7 @@ export function createRedisKeys (prefix: string): RedisKeys {
     families: tag => `${`${prefix}{${tag}}`.replaceAll(/[*?[\]\\]/g, '\\$&')}:f:*`,
     revocation: ({ userTag, jti }) => `${prefix}{${userTag}}:r:${jti}`,
     replay: id => `${prefix}o:${id}`,
+    login: (kind, id) => `${prefix}{login}:${kind.slice(0, 2)}:${id}`,
     names: `${prefix}names`,
     ring: `${prefix}keys`,
     sightings: `${prefix}sightings`,

@@ -8,6 +8,7 @@ import type { RedisAdapter } from './adapter.ts'
 import { connectRedis } from './connect.ts'
 import { createRedisDocument } from './document.ts'
 import { createRedisFamilies } from './families.ts'
+import { createRedisLoginAttempts } from './login-attempts.ts'
 import { createRedisKeys } from './redis-keys.ts'
 import { createRedisReplays } from './replays.ts'
 import { reaching } from './scripts.ts'
@@ -41,6 +42,7 @@ export async function createRedisStore ({ url, prefix = 'lk:', clock }: RedisSto
     families: createRedisFamilies(adapter),
     accessTokens: createRedisAccessTokens(adapter),
     users: createRedisUsers(adapter),
+    loginAttempts: createRedisLoginAttempts(adapter),
     keys: createRedisDocument(adapter, keys.ring, EMPTY_RING),
     sightings: createRedisDocument(adapter, keys.sightings, EMPTY_SIGHTINGS),
     replays: createRedisReplays(adapter),

@@ -8,13 +8,16 @@ import { migrate } from './migrations.ts'
 /** How long a writer waits for another process (a command line beside a server), below the 2 s in which the server must answer. */
 const BUSY_MS = 1000
 
-/** Opens and migrates the file, making its folder; `:memory:` for none. Throws StoreUnavailable. */
-export function openDatabase (file: string): DatabaseSync {
+/**
+ * Opens and migrates the file, making its folder; `:memory:` for none. `FULL`: what was acknowledged outlives a power cut; `NORMAL`: it
+ * outlives the process, and a write costs a thirtieth. Throws StoreUnavailable.
+ */
+export function openDatabase (file: string, synchronous: 'FULL' | 'NORMAL' = 'FULL'): DatabaseSync {
   return translated(() => {
     if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
     const db = new DatabaseSync(file, { timeout: BUSY_MS, enableForeignKeyConstraints: true })
     try {
-      db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+      db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}`)
       migrate(db)
       return db
     } catch (error) {

@@ -67,6 +67,18 @@ const STEPS = [`
     content TEXT NOT NULL              -- JSON
   ) STRICT, WITHOUT ROWID;
   DROP TABLE ring;
+`, `
+  CREATE TABLE login_counts (
+    kind TEXT NOT NULL,                -- pair, network, password, repeat
+    id TEXT NOT NULL,                  -- a keyed hash
+    failures INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    retry_at INTEGER NOT NULL,
+    known_until INTEGER NOT NULL,
+    gone_at INTEGER NOT NULL,
+    PRIMARY KEY (kind, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX login_counts_gone_at ON login_counts (gone_at);
 `]
 
 /** Brings a file to the newest schema, one transaction for all steps; throws when a newer Latchkey has written it. */

@@ -6,24 +6,28 @@ import { createSqliteAccessTokens } from './access-tokens.ts'
 import { openDatabase, reading, writing } from './database.ts'
 import { createSqliteDocument } from './document.ts'
 import { createSqliteFamilies } from './families.ts'
+import { createSqliteLoginAttempts } from './login-attempts.ts'
 import { createSqliteReplays } from './replays.ts'
 import { createSqliteUsers } from './users.ts'
 
 /** Opens the store in `file` (made when it isn't there; `:memory:` for none). Throws StoreUnavailable. */
 export function createSqliteStore ({ file, clock }: { readonly file: string, readonly clock: Clock }): Store {
   const db = openDatabase(file)
+  // A connection of its own: a power cut may cost the counts of the last moment, but not every login two syncs to the disk.
+  const counts = openDatabase(file, 'NORMAL')
 
   return {
     families: createSqliteFamilies(db, clock),
     accessTokens: createSqliteAccessTokens(db, clock),
     users: createSqliteUsers(db, clock),
+    loginAttempts: createSqliteLoginAttempts(counts, clock),
     keys: createSqliteDocument(db, 'keys', EMPTY_RING),
     sightings: createSqliteDocument(db, 'sightings', EMPTY_SIGHTINGS),
     replays: createSqliteReplays(db, clock),
     now: () => reading(clock),
     probe: () => writing(db, () => db.exec('INSERT INTO probes (id) VALUES (1); DELETE FROM probes')),
     close: async () => {
-      if (db.isOpen) db.close()
+      for (const connection of [counts, db]) if (connection.isOpen) connection.close()
     },
   }
 }
