@@ -54,7 +54,7 @@ async function serveFile (file: string, env: ServeOptions['env']): Promise<void>
 
 async function serveDevelopment (env: ServeOptions['env']): Promise<void> {
   if (env['NODE_ENV'] === 'production') throw new Error('NODE_ENV is production but LATCHKEY_CONFIG names no file: development mode is refused')
-  const development = await developmentConfig()
+  const development = await developmentConfig({ env })
   const server = await startServer({ config: development.config })
   const made = await addDemoUser(server, development)
   server.app.log.warn('DEVELOPMENT MODE: no LATCHKEY_CONFIG; SQLite and generated secrets under .latchkey/, loopback only')

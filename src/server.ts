@@ -65,9 +65,10 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   await keys.load()
   const clients = createClientRegistry(current.clients.map(toClientSettings))
   let ready = false
-  let storeWorks = true
+  let storeUp = true
+  metrics.setStoreUp(storeUp)
 
-  const management = buildManagement({ isReady: () => ready, storeWorks: () => storeWorks, metrics: metrics.render })
+  const management = buildManagement({ isReady: () => ready, isStoreUp: () => storeUp, metrics: metrics.render })
   parts.defer(() => closeWithin(management, MANAGEMENT_GRACE_MS))
   const app = await buildApp({
     issuer: config.issuer,
@@ -89,7 +90,12 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
 
   const checkRing = unlessItFailed(() => keys.load(), error => { app.log.error({ err: error }, 'the key ring could not be checked; the one in memory goes on') })
   parts.defer(every(RING_CHECK_MS, checkRing))
-  parts.defer(every(STORE_CHECK_MS, () => store.probe().then(() => { storeWorks = true }, () => { storeWorks = false })))
+  const found = (up: boolean) => {
+    if (up !== storeUp) app.log.warn(up ? 'the store takes writes again' : 'the store takes no writes')
+    storeUp = up
+    metrics.setStoreUp(up)
+  }
+  parts.defer(every(STORE_CHECK_MS, () => store.probe().then(() => found(true), () => found(false))))
   const url = await app.listen({ host: config.http.host, port: config.http.port })
   const managementUrl = await management.listen({ host: config.management.host, port: config.management.port })
   ready = true

@@ -75,7 +75,7 @@ function toolsOf (io: Io, command: Command): Tools {
 }
 
 async function readConfig ({ io, file }: Tools): Promise<Config> {
-  return file === undefined ? (await developmentConfig()).config : loadConfig(file, io.env)
+  return file === undefined ? (await developmentConfig({ env: io.env })).config : loadConfig(file, io.env)
 }
 
 /** Audit events of the command line: one line of JSON each, as in the server's log. */

@@ -2,15 +2,17 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ConfigError } from './faults.ts'
 import { decodeConfig } from './load.ts'
 import type { Config } from './schema.ts'
+import type { Environment } from './variables.ts'
 
 /** Where development mode keeps its things, and where it listens. */
 export interface DevelopmentOptions {
   /** Made with mode 0700 when it is missing. Default `.latchkey`. */
   readonly directory?: string
-  readonly port?: number
-  readonly managementPort?: number
+  /** LATCHKEY_DEV_PORT: the public port, 3000 without it; the management port is the next one. */
+  readonly env?: Environment
 }
 
 /** A configuration to try things with, and who may log in. */
@@ -23,17 +25,23 @@ export interface Development {
 }
 
 const HOST = '127.0.0.1'
+const DEFAULT_PORT = 3000
 const ORDERS = `http://${HOST}:8000`
 
-/** Makes the configuration of development mode, generating what `directory` doesn't hold yet. */
-export async function developmentConfig ({ directory = '.latchkey', port = 3000, managementPort = 3001 }: DevelopmentOptions = {}): Promise<Development> {
+/**
+ * Makes the configuration of development mode, generating what `directory` doesn't hold yet.
+ *
+ * @throws ConfigError when LATCHKEY_DEV_PORT is no port
+ */
+export async function developmentConfig ({ directory = '.latchkey', env = {} }: DevelopmentOptions = {}): Promise<Development> {
+  const port = portOf(env)
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const [secret, password, apiSecret] = await Promise.all([keep(directory, 'secret', 32), keep(directory, 'demo-password', 12), keep(directory, 'demo-api-secret', 32)])
   return {
     config: decodeConfig({
       issuer: `http://${HOST}:${port}`,
       http: { host: HOST, port, cors: ['*'] },
-      management: { host: HOST, port: managementPort },
+      management: { host: HOST, port: port + 1 },
       store: { url: `sqlite:${join(directory, 'latchkey.db')}` },
       secrets: [secret.text],
       clients: demoClients(apiSecret.text),
@@ -41,6 +49,13 @@ export async function developmentConfig ({ directory = '.latchkey', port = 3000,
     demo: { name: 'demo', password: password.text, clientId: 'demo' },
     firstStart: secret.made,
   }
+}
+
+function portOf ({ LATCHKEY_DEV_PORT: text = '' }: Environment): number {
+  if (text === '') return DEFAULT_PORT
+  const port = Number(text)
+  if (/^\d+$/.test(text) && port > 0 && port < 65_535) return port
+  throw new ConfigError([{ path: 'LATCHKEY_DEV_PORT', expected: 'a port from 1 to 65534; management listens on the next one' }])
 }
 
 function demoClients (apiSecret: string): unknown[] {

@@ -1,11 +1,13 @@
 // Metrics in Prometheus' form, fed by events and by requests. No label ever names a user, a token or an address.
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Emit, Event } from '../events.ts'
 
 export interface Metrics {
   readonly emit: Emit
   /** Counts a finished request: its route's pattern, its status, how long it took in seconds. */
   observeRequest (method: string, route: string, status: number, seconds: number): void
+  /** Notes whether the store took a write when it was last tried. */
+  setStoreUp (up: boolean): void
   /** Prometheus' text format. */
   render (): Promise<string>
 }
@@ -22,9 +24,11 @@ export function createMetrics (): Metrics {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
     registers: [registry],
   })
+  const store = new Gauge({ name: 'latchkey_store_up', help: '1 if the store took a write when it was last tried, else 0.', registers: [registry] })
   return {
     emit: event => { events.inc({ type: event.type, reason: reasonOf(event) }) },
     observeRequest: (method, route, status, seconds) => { requests.observe({ method, route, status }, seconds) },
+    setStoreUp: up => { store.set(up ? 1 : 0) },
     render: () => registry.metrics(),
   }
 }

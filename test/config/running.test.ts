@@ -14,7 +14,7 @@ const MINIMAL = { issuer: 'https://a.example.com', store: { url: 'sqlite:x' }, s
 t.test('development mode generates its secrets once, for its owner only, on loopback', async t => {
   const directory = join(t.testdir(), 'made', 'here')
   const [first, second] = await Promise.all([developmentConfig({ directory }), developmentConfig({ directory })])
-  const third = await developmentConfig({ directory, port: 4000, managementPort: 4001 })
+  const third = await developmentConfig({ directory, env: { LATCHKEY_DEV_PORT: '4000' } })
   t.strictSame([first.firstStart, second.firstStart].sort(), [false, true], 'two at once: one generates')
   t.equal(third.firstStart, false)
   t.strictSame(second.config, first.config)
@@ -25,6 +25,14 @@ t.test('development mode generates its secrets once, for its owner only, on loop
   t.equal(readFileSync(join(directory, 'demo-password'), 'utf8'), first.demo.password)
   const hash = createHash('sha256').update(readFileSync(join(directory, 'demo-api-secret'))).digest('base64url')
   t.match(first.config.clients, [{ id: 'demo', secrets: [] }, { id: 'demo-api', secrets: [`sha256:${hash}`] }])
+})
+
+t.test('development mode takes another port, and the next one for management', async t => {
+  const directory = t.testdir()
+  t.match((await developmentConfig({ directory, env: { LATCHKEY_DEV_PORT: '' } })).config, { issuer: 'http://127.0.0.1:3000', http: { port: 3000 }, management: { port: 3001 } })
+  for (const text of ['0', '65535', '-1', '4e3', '4000.5', 'many', ' 4000']) {
+    await t.rejects(developmentConfig({ directory, env: { LATCHKEY_DEV_PORT: text } }), { name: 'ConfigError', faults: [{ path: 'LATCHKEY_DEV_PORT' }] }, text)
+  }
 })
 
 t.test('development mode uses .latchkey in the working directory, and says when it can\'t', async t => {

@@ -1,0 +1,77 @@
+// Development mode, as the README's first screen has it: the demo user, the curl line that is pasted, what a second start keeps.
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { decodeJwt } from 'jose'
+import t, { type Test } from 'tap'
+import { freePortPair } from '../support/free-port.ts'
+import { postForm, runMain } from '../support/server.ts'
+
+const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+
+/** Starts the server where no configuration is named, and waits for its banner. */
+async function start (t: Test, directory: string, port: number) {
+  const run = runMain({ LATCHKEY_DEV_PORT: String(port) }, directory)
+  t.teardown(() => run.stop())
+  const curl = (await run.logged(/^ +curl /)).trim()
+  // The banner's last line.
+  await run.logged(/Try the API: /)
+  return { ...run, curl, url: `http://127.0.0.1:${port}`, banner: run.lines.filter(line => !line.startsWith('{')).join('\n'), log: run.lines.filter(line => line.startsWith('{')).join('\n') }
+}
+
+/** Pastes a line into a shell. */
+function paste (line: string, cwd: string) {
+  const { stdout, stderr, error } = spawnSync('sh', ['-c', line], { cwd, encoding: 'utf8', timeout: 20_000 })
+  if (/curl.*not found/.test(stderr)) throw new Error('curl is not on the PATH: install it (apt-get install curl)')
+  if (error !== undefined) throw error
+  return JSON.parse(stdout)
+}
+
+t.test('the first start makes a demo user and the curl line gets a token; a second start keeps users, sessions and keys', async t => {
+  const directory = t.testdir()
+  const port = await freePortPair()
+  const first = await start(t, directory, port)
+  const password = readFileSync(join(directory, '.latchkey', 'demo-password'), 'utf8')
+  t.match(password, /^[\w-]{16}$/)
+  t.match(first.banner, /DEVELOPMENT MODE/)
+  t.match(first.banner, `Demo user: demo   password: ${password}\n`)
+  t.match(first.log, /"level":40.*DEVELOPMENT MODE.*loopback only/, 'loud in the log, too')
+  t.notMatch(first.log, password, 'which does not get the password')
+
+  t.ok(README.includes(`\n${first.curl.replace(String(port), '3000')}\n`), 'the README has the very same line')
+  const tokens = paste(first.curl, directory)
+  t.match(tokens, { token_type: 'Bearer', expires_in: 600, refresh_token: /^rt_/, scope: 'profile orders:read orders:write' })
+  t.match(decodeJwt(tokens.access_token), { iss: first.url, aud: 'http://127.0.0.1:8000', client_id: 'demo', roles: ['demo'] })
+  t.equal((await fetch(`${first.url}/docs`)).status, 200)
+
+  for (const host of [`127.0.0.2:${port}`, `127.0.0.2:${port + 1}`, `[::1]:${port}`]) t.equal(await fetch(`http://${host}`).then(() => 'answers', () => 'silent'), 'silent', `${host}: one loopback address and no other`)
+  const kids = async () => (await (await fetch(`${first.url}/.well-known/jwks.json`)).json() as { keys: { kid: string }[] }).keys.map(({ kid }) => kid)
+  const firstKids = await kids()
+  t.equal(await first.stop(), 0)
+
+  const second = await start(t, directory, port)
+  t.match(second.banner, 'Demo user: demo; its password is in .latchkey/demo-password')
+  t.notMatch(second.lines.join('\n'), password, 'the password is shown once')
+  t.strictSame(await kids(), firstKids)
+  t.equal((await fetch(`${second.url}/userinfo`, { headers: { authorization: `Bearer ${tokens.access_token}` } })).status, 200)
+  t.equal((await postForm(`${second.url}/token`, { grant_type: 'refresh_token', client_id: 'demo', refresh_token: tokens.refresh_token })).status, 200)
+  const again = paste(second.curl, directory)
+  t.equal(decodeJwt(again.access_token).sub, decodeJwt(tokens.access_token).sub)
+  t.equal(await second.stop(), 0)
+})
+
+t.test('what it can not start with is told in a line', async t => {
+  const port = await freePortPair()
+  const directory = t.testdir()
+  const first = await start(t, directory, port)
+  for (const [name, env, message] of [
+    ['production', { NODE_ENV: 'production' }, /^latchkey: NODE_ENV is production but LATCHKEY_CONFIG names no file: development mode is refused$/],
+    ['no port', { LATCHKEY_DEV_PORT: 'many' }, /^latchkey: LATCHKEY_DEV_PORT: expected a port/],
+    ['a port that is taken', { LATCHKEY_DEV_PORT: String(port) }, /^latchkey: listen EADDRINUSE: address already in use 127\.0\.0\.1:\d+$/],
+  ] as const) {
+    const run = runMain(env, directory)
+    t.equal(await run.ended, 1, name)
+    t.match(run.lines, [message], name)
+  }
+  t.equal(await first.stop(), 0, 'the one that runs is not hurt')
+})
