@@ -11,11 +11,15 @@ export interface JwksRouteOptions {
   readonly observe: (method: string, route: string, status: number, seconds: number) => void
 }
 
-// Whoever may read the keys may read them from a page, too. They are data: no page is to be made of them.
+// Whoever may read the keys may read them from a page, too. The rest is what app.ts gives to every other answer.
 const HEADERS = {
   'content-type': 'application/json; charset=utf-8',
   'access-control-allow-origin': '*',
   'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'strict-transport-security': 'max-age=31536000; includeSubDomains',
+  'content-security-policy': "default-src 'none';frame-ancestors 'none'",
 }
 
 /**
