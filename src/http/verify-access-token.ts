@@ -42,6 +42,7 @@ export async function registerVerifier (app: FastifyInstance, { issuer, keys, kn
       allowedIss: issuer,
       // Times are judged below, by the server's own clock and after the cache.
       ignoreExpiration: true,
+      ignoreNotBefore: true,
       requiredClaims: ['iss', 'sub', 'aud', 'client_id', 'iat', 'exp', 'jti', 'sid'],
       // Keyed by the library's own hash of the whole token: any other key has let one token pass for another in the past.
       cache: true,
@@ -53,9 +54,13 @@ export async function registerVerifier (app: FastifyInstance, { issuer, keys, kn
     if (token.length > MAX_TOKEN_LENGTH || !isCanonical(token)) return undefined
     presented.set(request, token)
     const payload: unknown = await request.jwtVerify().catch(asVerdict)
-    if (!isAccessTokenClaims(payload) || payload.exp * 1000 <= clock()) return undefined
+    if (!isAccessTokenClaims(payload) || !isInTime(payload, clock())) return undefined
     return audiencesOf(payload).some(audience => audience === issuer || knowsAudience(audience)) ? payload : undefined
   }
+}
+
+function isInTime ({ exp, nbf = 0 }: AccessTokenClaims, now: number): boolean {
+  return nbf * 1000 <= now && now < exp * 1000
 }
 
 const DecodedToken = Compile(Type.Object({ header: Type.Object({ alg: Type.String(), kid: Type.String(), typ: Type.String() }) }))

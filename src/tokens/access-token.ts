@@ -7,14 +7,18 @@ import type { SigningKey } from '../keys/ring.ts'
 /** Tokens longer than this were not made by us. In characters. */
 export const MAX_TOKEN_LENGTH = 8192
 
+const Instant = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+
 /** The claims of every access token of ours; seconds where they are times. */
 export const AccessTokenClaims = Type.Object({
   iss: Type.String(),
   sub: Type.String({ minLength: 1 }),
   aud: Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })]),
   client_id: Type.String(),
-  iat: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
-  exp: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+  iat: Instant,
+  exp: Instant,
+  /** We set none, as verifiers' clocks differ; one that is there counts. */
+  nbf: Type.Optional(Instant),
   jti: Type.String({ minLength: 1 }),
   sid: Type.String({ minLength: 1 }),
   scope: Type.Optional(Type.String()),

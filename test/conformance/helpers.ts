@@ -65,6 +65,13 @@ export function compact (header: unknown, payload: unknown, makeSignature: (inpu
 
 export const es256 = (key: KeyLike) => (input: Buffer) => signBytes('sha256', input, { key: key as string, dsaEncoding: 'ieee-p1363' })
 
+/** The key that a server signs with, private part and all. */
+export function signerOf ({ keys }: TestApp) {
+  const key = keys.signingKey()
+  if (!('privateKey' in key)) throw new Error('a key that is kept elsewhere')
+  return key
+}
+
 /** The audit events of a type, in the order in which they were logged. */
 export function audited ({ lines }: TestApp, type: RegExp): Array<Record<string, string>> {
   return lines.map(line => JSON.parse(line).audit).filter(event => event !== undefined && type.test(event.type))
