@@ -45,9 +45,9 @@ async function serveFile (file: string, env: ServeOptions['env']): Promise<void>
       server.apply(config)
       log.info({ needRestart }, needRestart.length > 0 ? 'configuration reloaded; some keys need a restart' : 'configuration reloaded')
     },
-    onRefused: error => { log.error({ fault: error instanceof Error ? error.message : String(error) }, 'configuration refused; the old one stays') },
+    onRefused: ({ message }) => { log.error({ fault: message }, 'configuration refused; the old one stays') },
   })
-  process.on('SIGHUP', () => { watch.reload().catch(error => { log.error({ err: error }, 'reload failed') }) })
+  process.on('SIGHUP', () => { watch.reload() })
   // A hangup means reload here; by default it would end the process.
   stopWithGrace(server, current, () => watch.stop(), ['SIGHUP'])
 }
@@ -91,8 +91,8 @@ function stopWithGrace (server: RunningServer, { http }: Config, stopWatching: (
 }
 
 if (import.meta.main) {
-  serve({ env: process.env }).catch((error: unknown) => {
-    process.stderr.write(`latchkey: ${error instanceof Error ? error.message : String(error)}\n`)
+  serve({ env: process.env }).catch(({ message }: Error) => {
+    process.stderr.write(`latchkey: ${message}\n`)
     process.exitCode = 1
   })
 }

@@ -24,10 +24,7 @@ export async function * linesOf (input: Readable): AsyncGenerator<string> {
  * @throws Refused when there is none, or when the two differ
  */
 export async function readNewPassword (io: Io): Promise<string> {
-  if (!io.isTTY) return firstLine(io.stdin, 'password_missing')
-  const [first, second] = await askHidden(io, ['Password: ', 'Once more: '])
-  if (first !== second) throw new Refused('passwords_differ')
-  return first ?? ''
+  return io.isTTY ? readTyped(io) : firstLine(io.stdin, 'password_missing')
 }
 
 /**
@@ -42,16 +39,23 @@ export async function firstLine (input: Readable, reason: string): Promise<strin
 }
 
 /** Prompts go to stderr, where a pipe does not take them; what readline would echo goes nowhere. */
-async function askHidden ({ stdin, stderr }: Io, questions: readonly string[]): Promise<string[]> {
+async function readTyped ({ stdin, stderr }: Io): Promise<string> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => { done() } })
   const terminal = createInterface({ input: stdin, output: nowhere, terminal: true, historySize: 0 })
-  const answers: string[] = []
-  stderr.write(questions[0] ?? '')
-  for await (const answer of terminal) {
-    answers.push(answer)
-    stderr.write(`\n${questions[answers.length] ?? ''}`)
-    if (answers.length === questions.length) return answers
+  const lines = terminal[Symbol.asyncIterator]()
+  const ask = async (question: string): Promise<string> => {
+    stderr.write(question)
+    const line = await lines.next()
+    // Ctrl-C or Ctrl-D.
+    if (line.done) throw new Refused('password_missing')
+    stderr.write('\n')
+    return line.value
   }
-  // Ctrl-C or Ctrl-D.
-  throw new Refused('password_missing')
+  try {
+    const password = await ask('Password: ')
+    if (await ask('Once more: ') !== password) throw new Refused('passwords_differ')
+    return password
+  } finally {
+    terminal.close()
+  }
 }

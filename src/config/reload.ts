@@ -11,7 +11,7 @@ export interface ConfigWatch {
   /** Takes the new configuration. Asked once at a time, in order. */
   readonly apply: (next: Config) => void | Promise<void>
   /** Told why a file, or its application, was refused; the old configuration stays. */
-  readonly onRefused: (error: unknown) => void
+  readonly onRefused: (error: Error) => void
   /** How often the file is looked at, in milliseconds. */
   readonly intervalMs: number
 }

@@ -5,18 +5,23 @@ import { join } from 'node:path'
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { freePortPair } from '../support/free-port.ts'
-import { postForm, runMain } from '../support/server.ts'
+import { postForm, runMain, runNode } from '../support/server.ts'
 
 const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
 
-/** Starts the server where no configuration is named, and waits for its banner. */
-async function start (t: Test, directory: string, port: number) {
-  const run = runMain({ LATCHKEY_DEV_PORT: String(port) }, directory)
+/** What `npm start` runs. */
+const NPM_START = [new URL('../../bin/latchkey.js', import.meta.url).pathname, 'serve']
+
+const isLog = (line: string) => line.startsWith('{')
+
+/** Starts the server where no configuration is named, and waits until it has said all that it says. */
+async function start (t: Test, directory: string, port: number, node: readonly string[] = []) {
+  const run = runNode([...node, ...NPM_START], { LATCHKEY_DEV_PORT: String(port) }, directory)
   t.teardown(() => run.stop())
+  const warning = await run.logged(/^\{.*DEVELOPMENT MODE/)
   const curl = (await run.logged(/^ +curl /)).trim()
-  // The banner's last line.
   await run.logged(/Try the API: /)
-  return { ...run, curl, url: `http://127.0.0.1:${port}`, banner: run.lines.filter(line => !line.startsWith('{')).join('\n'), log: run.lines.filter(line => line.startsWith('{')).join('\n') }
+  return { ...run, warning, curl, url: `http://127.0.0.1:${port}`, banner: run.lines.filter(line => !isLog(line)).join('\n') }
 }
 
 /** Pastes a line into a shell. */
@@ -35,8 +40,8 @@ t.test('the first start makes a demo user and the curl line gets a token; a seco
   t.match(password, /^[\w-]{16}$/)
   t.match(first.banner, /DEVELOPMENT MODE/)
   t.match(first.banner, `Demo user: demo   password: ${password}\n`)
-  t.match(first.log, /"level":40.*DEVELOPMENT MODE.*loopback only/, 'loud in the log, too')
-  t.notMatch(first.log, password, 'which does not get the password')
+  t.match(first.warning, /"level":40.*loopback only/, 'loud in the log, too')
+  t.notMatch(first.lines.filter(isLog).join(), password, 'which does not get the password')
 
   t.ok(README.includes(`\n${first.curl.replace(String(port), '3000')}\n`), 'the README has the very same line')
   const tokens = paste(first.curl, directory)
@@ -74,4 +79,13 @@ t.test('what it can not start with is told in a line', async t => {
     t.match(run.lines, [message], name)
   }
   t.equal(await first.stop(), 0, 'the one that runs is not hurt')
+})
+
+t.test('a fault that nobody caught is logged without its message, and ends the process with 1', async t => {
+  const directory = t.testdir({ 'plant.mjs': "process.on('SIGWINCH', () => { throw new Error('canary') })" })
+  const server = await start(t, directory, await freePortPair(), ['--import', join(directory, 'plant.mjs')])
+  server.signal('SIGWINCH')
+  t.equal(await server.ended, 1)
+  t.match(await server.logged(/the process failed/), /^\{"level":60,.*"type":"Error".*plant\.mjs/)
+  t.notMatch(server.lines.join(), 'canary')
 })

@@ -74,6 +74,10 @@ for (const { name, make } of STORES) {
       t.notOk(await mayLogIn('tablet'))
       t.pass('the changed file was noticed')
 
+      await write({ ...withClient('watch'), passwords: { ...CHEAP_HASHING, queue: 3 } })
+      server.signal('SIGHUP')
+      t.match(await server.logged(/some keys need a restart/), '"needRestart":["passwords.queue"]')
+
       await write({ ...server.config, clients: [{ id: 'tablet', grunts: [] }] })
       server.signal('SIGHUP')
       t.match(await server.logged(/configuration refused/), /clients\[0\]\.grunts/)

@@ -125,9 +125,18 @@ const [COMMAND, ARGS] = LATCHKEY_TEST_COMMAND === undefined ? [process.execPath,
 
 /** Runs `node src/main.ts` with nothing in its environment but what is given and the PATH. */
 export function runMain (env: Record<string, string>, cwd?: string): MainRun {
+  return runCommand(COMMAND, ARGS, env, cwd)
+}
+
+/** Runs `node` with these arguments, as runMain does. */
+export function runNode (args: readonly string[], env: Record<string, string>, cwd?: string): MainRun {
+  return runCommand(process.execPath, args, env, cwd)
+}
+
+function runCommand (command: string, args: readonly string[], env: Record<string, string>, cwd: string | undefined): MainRun {
   const { PATH, NODE_OPTIONS, _TAPJS_PROCESSINFO_EXCLUDE_ } = process.env
   const inherited = { PATH, NODE_OPTIONS, _TAPJS_PROCESSINFO_EXCLUDE_ }
-  const child = spawn(COMMAND, ARGS, { env: { ...inherited, ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...(cwd !== undefined && { cwd }) })
+  const child = spawn(command, args, { env: { ...inherited, ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...(cwd !== undefined && { cwd }) })
   const killLeftover = () => { child.kill('SIGKILL') }
   process.once('exit', killLeftover)
   const lines = collectLines(child)
