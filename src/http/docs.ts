@@ -20,7 +20,7 @@ export async function registerOpenApi (app: FastifyInstance, { version, path }: 
       servers: [{ url: path === '' ? '/' : path }],
       components: {
         securitySchemes: {
-          user: { type: 'oauth2', description: 'A user\'s access token.', flows: { password: { tokenUrl: `${path}/token`, refreshUrl: `${path}/token`, scopes: {} } } },
+          user: { type: 'oauth2', description: 'A user\'s access token, for one of your clients; a public client has no client_secret.', flows: { password: { tokenUrl: `${path}/token`, refreshUrl: `${path}/token`, scopes: {} } } },
           client: { type: 'http', scheme: 'basic', description: 'A client\'s id and secret.' },
         },
       },
@@ -28,11 +28,11 @@ export async function registerOpenApi (app: FastifyInstance, { version, path }: 
   })
 }
 
-// The page runs its own scripts only and speaks to this server only. It writes styles into its elements and draws icons from data: URLs.
+// The page takes passwords: it runs its own scripts only and speaks to this server only. It draws icons from data: URLs.
 const PAGE_POLICY = {
   'default-src': ["'none'"],
   'script-src': ["'self'"],
-  'style-src': ["'self'", "'unsafe-inline'"],
+  'style-src': ["'self'"],
   'img-src': ["'self'", 'data:'],
   'connect-src': ["'self'"],
   'form-action': ["'self'"],
@@ -45,7 +45,8 @@ export async function docsRoutes (app: FastifyInstance): Promise<void> {
   app.get('/openapi.json', { schema: documentSchema('OpenAPI', 'This document', 'openapi') }, async () => app.swagger())
   await app.register(swaggerUi, {
     routePrefix: '/docs',
-    uiConfig: { validatorUrl: null, persistAuthorization: false },
+    theme: { title: 'Latchkey' },
+    uiConfig: { validatorUrl: null, persistAuthorization: false, layout: 'BaseLayout' },
     staticCSP: PAGE_POLICY,
   })
 }

@@ -30,7 +30,7 @@ t.test('nginx refuses a revoked token at once', async t => {
 })
 
 t.test('nginx passes a bound token on with a proof for its own URL only', async t => {
-  const { latchkey } = await startIssuer(t, [], undefined, { http: { trustedProxies: ['127.0.0.1'] }, config: { dpop: { nonce: false } } })
+  const { latchkey } = await startIssuer(t, { http: { trustedProxies: ['127.0.0.1'] }, config: { dpop: { nonce: false } } })
   const proxy = await startExample(example, latchkey.url)
   t.teardown(() => proxy.stop())
   const { publicKey, privateKey } = await generateKeyPair('ES256')

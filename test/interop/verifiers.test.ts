@@ -60,7 +60,7 @@ function callAt (url: string): Call {
 
 for (const { name, make } of STORES) {
   t.test(`on ${name}`, async t => {
-    const { latchkey, storeUrl } = await startIssuer(t, [], make)
+    const { latchkey, storeUrl } = await startIssuer(t, { make })
     const issuer = latchkey.url
     const { good, control, bad } = await tokensFor(latchkey, storeUrl)
     const claims = decodeJwt(good)

@@ -74,12 +74,17 @@ async function answers ({ url, lines, stop }: RunningExample, ended: () => boole
   await answers({ url, lines, stop }, ended, attempts - 1)
 }
 
-/** Starts Latchkey, on SQLite unless told otherwise; its issuer is its own URL. */
-export async function startIssuer (t: Test, cors: readonly string[] = [], make = sqlite, { config, ...more }: Partial<LatchkeyOptions> = {}): Promise<{ latchkey: LatchkeyProcess, storeUrl: string }> {
+export interface IssuerOptions extends Omit<LatchkeyOptions, 'storeUrl' | 'secret'> {
+  /** Default: SQLite. */
+  readonly make?: typeof sqlite
+}
+
+/** Starts Latchkey with one more client, `mail`, whose tokens are for another audience. */
+export async function startIssuer (t: Test, { make = sqlite, config, ...options }: IssuerOptions = {}): Promise<{ latchkey: LatchkeyProcess, storeUrl: string }> {
   const store = await make()
   t.teardown(() => store.remove())
   const clients = [...CLIENTS, { ...CLIENTS[0], id: 'mail', audience: [MAIL] }]
-  const latchkey = await startLatchkey({ storeUrl: store.url, secret: SECRET, cors, ...more, config: { clients, ...config } })
+  const latchkey = await startLatchkey({ storeUrl: store.url, secret: SECRET, ...options, config: { clients, ...config } })
   t.teardown(() => latchkey.stop())
   return { latchkey, storeUrl: store.url }
 }
