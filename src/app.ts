@@ -121,7 +121,7 @@ async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & 
     app.register(userinfoRoute, { prefix, url: `${base}/userinfo`, tokenHolder })
     app.register(verifyRoute, { prefix, tokenHolder, trustedProxies: http.trustedProxies })
     app.register(metadataRoutes, { prefix, issuer, path, scopes: () => clients.scopes(), docs: http.docs })
-    if (http.docs) app.register(docsRoutes, { prefix })
+    if (http.docs) app.register(docsRoutes, { prefix, path })
   }
 }
 

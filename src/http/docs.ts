@@ -40,11 +40,12 @@ const PAGE_POLICY = {
   'frame-ancestors': ["'none'"],
 }
 
-/** Serves the document and the page. */
-export async function docsRoutes (app: FastifyInstance): Promise<void> {
+/** Serves the document and the page, which finds its scripts below the issuer's path: a proxy may show nothing else of us. */
+export async function docsRoutes (app: FastifyInstance, { path }: Pick<OpenApiOptions, 'path'>): Promise<void> {
   app.get('/openapi.json', { schema: documentSchema('OpenAPI', 'This document', 'openapi') }, async () => app.swagger())
   await app.register(swaggerUi, {
     routePrefix: '/docs',
+    indexPrefix: path,
     theme: { title: 'Latchkey' },
     uiConfig: { validatorUrl: null, persistAuthorization: false, layout: 'BaseLayout' },
     staticCSP: PAGE_POLICY,

@@ -19,13 +19,15 @@ for (const credentials of ['Authorization header', 'Request body'] as const) {
   })
 }
 
-t.test('/docs works below the path that a proxy has put the server at', async t => {
-  const port = await freePort()
-  const issuer = `http://127.0.0.1:${port}/auth`
-  const { latchkey } = await startIssuer(t, { config: { issuer } })
-  await startProxy(t, port, '/auth', latchkey.port)
-  await loginAndCall(t, `${issuer}/docs`)
-})
+for (const keepsPath of [false, true]) {
+  t.test(`/docs works below the issuer's path, which a proxy ${keepsPath ? 'keeps' : 'cuts off'}`, async t => {
+    const port = await freePort()
+    const issuer = `http://127.0.0.1:${port}/auth`
+    const { latchkey } = await startIssuer(t, { config: { issuer } })
+    await startProxy(t, { port, path: '/auth', keepsPath, target: latchkey.port })
+    await loginAndCall(t, `${issuer}/docs`)
+  })
+}
 
 t.test('/docs shows a wrong password as the error that it is', async t => {
   const { latchkey } = await startIssuer(t)
@@ -46,15 +48,15 @@ async function loginAndCall (t: Test, url: string, credentials?: 'Authorization 
   t.same(complaints, [])
 }
 
-/** Passes what is below a path on, without that path; everything else is not found. */
-async function startProxy (t: Test, port: number, path: string, target: number): Promise<void> {
+/** Passes on what is below a path; everything else is not found. */
+async function startProxy (t: Test, { port, path, keepsPath, target }: { port: number, path: string, keepsPath: boolean, target: number }): Promise<void> {
   const proxy = createServer((incoming, outgoing) => {
     const { url = '', method, headers } = incoming
     if (!url.startsWith(`${path}/`)) {
       outgoing.writeHead(404).end()
       return
     }
-    const passed = request({ host: '127.0.0.1', port: target, path: url.slice(path.length), method, headers }, answer => {
+    const passed = request({ host: '127.0.0.1', port: target, path: keepsPath ? url : url.slice(path.length), method, headers }, answer => {
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
       answer.pipe(outgoing)
     })

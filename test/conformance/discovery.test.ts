@@ -246,6 +246,8 @@ t.test('OpenAPI 3.1', async t => {
       t.match(policy, /connect-src 'self';/)
       t.match(policy, /frame-ancestors 'none'/)
     }
+    const { app: below } = await serverOn(t, 'SQLite', { issuer: 'https://example.com/auth' })
+    for (const url of ['/docs', '/auth/docs']) t.match((await below.inject(url)).body, 'src="/auth/docs/static/swagger-ui-bundle.js"', 'its scripts are below the issuer\'s path')
     t.notMatch((await app.inject('/docs/static/swagger-initializer.js')).body, /https?:\/\/(?!stackoverflow)[a-z]/, 'nothing is fetched from elsewhere')
   })
 })
