@@ -27,6 +27,7 @@ import { userinfoRoute } from './http/userinfo.ts'
 import { verifyRoute } from './http/verify.ts'
 import { registerVerifier } from './http/verify-access-token.ts'
 import type { KeyRing } from './keys/ring.ts'
+import type { SightingsRecorder } from './keys/sightings.ts'
 import { createAudit } from './observe/audit.ts'
 import { logOptions, observeRequests } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
@@ -70,6 +71,7 @@ export interface AppDependencies {
   /** An ioredis client for shared rate limits; undefined where the store isn't Redis. */
   readonly rateLimitClient: unknown
   readonly keys: KeyRing
+  readonly sightings: Pick<SightingsRecorder, 'fetched' | 'signed'>
   readonly hasher: PasswordHasher
   readonly metrics: Metrics
   readonly clock: Clock
@@ -77,13 +79,13 @@ export interface AppDependencies {
 
 /** Builds the public server; it doesn't listen. */
 export async function buildApp (deps: AppDependencies): Promise<FastifyInstance> {
-  const { issuer, keys, http, metrics } = deps
+  const { issuer, clients, keys, sightings, http, metrics } = deps
   const app = createServer(deps)
   const path = new URL(issuer).pathname.replace(/\/$/, '')
   closeConnectionsWhenStopping(app)
   if (http.docs) await registerOpenApi(app, { ...deps, path })
   // Outside of what follows: nothing that is registered there stands before the keys.
-  for (const prefix of new Set(['', path])) app.register(jwksRoute, { prefix, jwks: keys.jwks, observe: metrics.observeRequest })
+  for (const prefix of new Set(['', path])) app.register(jwksRoute, { prefix, jwks: keys.jwks, clients, fetched: sightings.fetched, observe: metrics.observeRequest })
   await app.register(async endpoints => registerEndpoints(endpoints, { ...deps, path }))
   return app
 }
@@ -101,7 +103,7 @@ async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & 
   await app.register(cors, { delegator: (request, done) => { done(null, corsFor(request.url, http.cors)) } })
 
   const refreshTokens = createRefreshTokenCodec(deps)
-  const issue = createIssue({ issuer, sign: createAccessTokenSigner(keys.signingKey), refreshTokens, policy: live.policy, typOf: live.typOf, algorithmOf: live.algorithmOf, clock })
+  const issue = createIssue({ issuer, sign: createAccessTokenSigner(keys.signingKey, deps.sightings.signed), refreshTokens, policy: live.policy, typOf: live.typOf, algorithmOf: live.algorithmOf, clock })
   const accounts = createAccounts({ users: store.users, hasher: deps.hasher, emit, minLength: live.minPasswordLength })
   const grants = new Map<string, Grant>([
     ['password', createPasswordGrant({ issuer, accounts, families: store.families, issue, policy: live.policy, emit })],

@@ -9,6 +9,7 @@ import type { Config } from './config/schema.ts'
 import { closeWithin } from './http/connections.ts'
 import { buildManagement } from './http/management.ts'
 import { createKeyRing } from './keys/ring.ts'
+import { createSightings } from './keys/sightings.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { openStore } from './stores/open.ts'
 import type { Store } from './stores/ports.ts'
@@ -16,6 +17,7 @@ import { createPasswordHasher } from './users/passwords.ts'
 
 /** A key that was retired elsewhere has to die here, too: nobody tells this server but the store. */
 const RING_CHECK_MS = 1_000
+const SIGHTINGS_MS = 60_000
 const STORE_CHECK_MS = 5_000
 const MANAGEMENT_GRACE_MS = 500
 
@@ -63,6 +65,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   const metrics = createMetrics()
   const keys = createKeyRing({ keys: store.keys, secrets: config.secrets, now: () => store.now(), policy: () => keyPolicy(current), emit: metrics.emit })
   await keys.load()
+  const sightings = createSightings({ sightings: store.sightings, clock })
   const clients = createClientRegistry(current.clients.map(toClientSettings))
   let ready = false
   let storeUp = true
@@ -82,6 +85,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
     store,
     rateLimitClient,
     keys,
+    sightings,
     hasher: createPasswordHasher(config.passwords),
     metrics,
     clock,
@@ -90,6 +94,9 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
 
   const checkRing = unlessItFailed(() => keys.load(), error => { app.log.error({ err: error }, 'the key ring could not be checked; the one in memory goes on') })
   parts.defer(every(RING_CHECK_MS, checkRing))
+  const saveSightings = unlessItFailed(sightings.flush, error => { app.log.warn({ err: error }, 'who fetches the keys could not be saved') })
+  parts.defer(saveSightings)
+  parts.defer(every(SIGHTINGS_MS, saveSightings))
   const found = (up: boolean) => {
     if (up !== storeUp) app.log.warn(up ? 'the store takes writes again' : 'the store takes no writes')
     storeUp = up

@@ -28,6 +28,17 @@ export async function readNewPassword (io: Io): Promise<string> {
 }
 
 /**
+ * Lets a person say yes to what was just shown.
+ *
+ * @throws Refused when the answer is another, or when nobody is there to give one
+ */
+export async function confirm ({ stdin, stderr, isTTY }: Io): Promise<void> {
+  if (!isTTY) throw new Refused('confirmation_missing')
+  stderr.write('Type yes to go on: ')
+  if (await firstLine(stdin, 'not_confirmed') !== 'yes') throw new Refused('not_confirmed')
+}
+
+/**
  * The first line of a stream.
  *
  * @throws Refused with `reason` when there is none, or an empty one

@@ -1,50 +1,88 @@
-// latchkey keys list | rotate | retire
-import type { Command } from 'commander'
+// latchkey keys list | status | rotate | retire
+import { InvalidArgumentError, type Command } from 'commander'
+import { DURATION_PATTERN, parseDuration } from '../config/duration.ts'
+import { CACHE_LIFE_MS } from '../keys/jwks.ts'
 import type { KeyChange, KeyRing } from '../keys/ring.ts'
-import type { Io } from './io.ts'
+import { confirm, type Io } from './io.ts'
+import { impactOfRetirement, impactOfRotation } from './keys-impact.ts'
+import { printStatus } from './keys-status.ts'
 import { Refused } from './refused.ts'
-import { withStore } from './tools.ts'
+import { iso } from './time.ts'
+import { withStore, type StoreTools } from './tools.ts'
 
 const EXAMPLES = `
 Examples:
-  latchkey keys list
-  latchkey keys rotate
-  latchkey keys retire kcwT8M1mWRAIKcVcgOMtkWZBXwDuJEyhFBAzpvUOGeM --yes      one that begins with - stands last, behind --
+  latchkey keys status
+  latchkey keys rotate                 as soon as every verifier can know the next key
+  latchkey keys retire kcwT8M1mWRAIKcVcgOMtkWZBXwDuJEyhFBAzpvUOGeM      a key that leaked; one that begins with - stands last, behind --
 `
+
+interface RotateOptions {
+  readonly now?: true
+  readonly line?: string
+  readonly yes?: true
+}
+
+interface RetireOptions {
+  readonly switchAfter: number
+  readonly yes?: true
+}
 
 /** Adds `keys`. */
 export function addKeys (program: Command, io: Io): void {
   const keys = program.command('keys').description('the signing keys').addHelpText('afterAll', EXAMPLES)
 
   keys.command('list').description('the keys in the order in which they sign')
-    .action(withStore(io, async ({ loadRing, print }) => {
-      for (const { kid, alg, state, signFrom, signUntil, removeAt } of (await loadRing()).describe()) {
-        const times = { signFrom: iso(signFrom), signUntil: iso(signUntil), removeAt: iso(removeAt) }
-        print({ kid, alg, state, ...times }, `${kid}  ${alg}  ${state}  signs ${times.signFrom} to ${times.signUntil}, removed ${times.removeAt}`)
-      }
-    }))
+    .action(withStore(io, async ({ readRing, print }) => { printKeys(await readRing(), print) }))
 
-  keys.command('rotate').description('let the next key sign from now on')
-    .action(withStore(io, async ({ loadRing, print }) => {
-      const ring = await loadRing()
-      const active = signerAfter(ring, await ring.rotate({ atOnce: true }))
-      print({ active }, `${active} signs now; the one before it verifies until its last token has expired`)
-    }))
+  keys.command('status').description('the keys, the next turn, the secrets that are still needed, and the verifiers that were seen')
+    .action(withStore(io, async tools => { await printStatus(tools, await tools.readRing()) }))
+
+  keys.command('rotate').description('let the next key sign as soon as it has been published for long enough')
+    .option('--now', 'at once, though verifiers may not know it')
+    .option('--line <name>', 'only the keys of this line: main, or the algorithm of an audience')
+    .option('--yes', 'do not ask')
+    .action(withStore(io, rotate))
 
   keys.command('retire <kid>').description('drop a key that leaked, at once: every token that it signed dies')
-    .requiredOption('--yes', 'the tokens of this key may die')
-    .action(withStore(io, async ({ loadRing, print }, kid: string) => {
-      const ring = await loadRing()
-      const active = signerAfter(ring, await ring.retire(kid))
-      print({ retired: kid, active }, `${kid} is dropped; ${active} signs. Other servers follow within a minute.`)
-    }))
+    .option('--switch-after <duration>', 'when a fresh key takes over, so that verifiers fetch the keys again', parseSpan, CACHE_LIFE_MS)
+    .option('--yes', 'do not ask')
+    .action(withStore(io, retire))
 }
 
-function signerAfter (ring: KeyRing, change: KeyChange): string {
+async function rotate (tools: StoreTools, { now, line, yes }: RotateOptions): Promise<void> {
+  const ring = await tools.readRing()
+  if (now === true) await agree(tools, await impactOfRotation(tools, ring, line), yes)
+  done(await ring.rotate({ atOnce: now === true, line }))
+  printKeys(ring, tools.print)
+}
+
+async function retire (tools: StoreTools, kid: string, { switchAfter, yes }: RetireOptions): Promise<void> {
+  const ring = await tools.readRing()
+  if (!ring.describe().some(key => key.kid === kid)) throw new Refused('key_unknown')
+  await agree(tools, await impactOfRetirement(tools, kid, switchAfter), yes)
+  done(await ring.retire(kid, switchAfter))
+  printKeys(ring, tools.print)
+}
+
+/** Shows what a change breaks, and goes on when somebody agrees. */
+async function agree ({ io, print }: StoreTools, impact: readonly string[], yes: true | undefined): Promise<void> {
+  for (const text of impact) print({ record: 'impact', text }, text)
+  if (yes === undefined) await confirm(io)
+}
+
+function done (change: KeyChange): void {
   if (change.kind === 'refused') throw new Refused(change.reason)
-  return ring.signingKey().kid
 }
 
-function iso (at: number): string {
-  return new Date(at).toISOString()
+function printKeys (ring: KeyRing, print: StoreTools['print']): void {
+  for (const { publishAt, signFrom, signUntil, removeAt, ...key } of ring.describe()) {
+    const times = { publishAt: iso(publishAt), signFrom: iso(signFrom), signUntil: iso(signUntil), removeAt: iso(removeAt) }
+    print({ ...key, ...times }, `${key.kid}  ${key.alg}  ${key.line}  ${key.state}  signs ${times.signFrom} to ${times.signUntil}, removed ${times.removeAt}`)
+  }
+}
+
+function parseSpan (text: string): number {
+  if (!new RegExp(DURATION_PATTERN).test(text)) throw new InvalidArgumentError('A duration such as 5m or 24h.')
+  return parseDuration(text)
 }

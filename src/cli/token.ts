@@ -24,8 +24,8 @@ export function addToken (program: Command, io: Io): void {
     }))
 
   token.command('verify <jwt>').description('check signature, type, issuer, times and revocation')
-    .action(withStore(io, async ({ config, store, loadRing, print }, jwt: string) => {
-      const verdict = verifyWithRing(await readToken(io, jwt), await loadRing(), { issuer: config.issuer, now: await store.now() })
+    .action(withStore(io, async ({ config, store, readRing, print }, jwt: string) => {
+      const verdict = verifyWithRing(await readToken(io, jwt), await readRing(), { issuer: config.issuer, now: await store.now() })
       if (verdict.kind === 'refused') throw new Refused(verdict.reason)
       const { claims } = verdict
       const outcome = await store.accessTokens.check({ userTag: userTag(claims.sub), sid: claims.sid, jti: claims.jti })

@@ -31,8 +31,8 @@ export interface StoreTools extends Tools {
   readonly store: Store
   readonly hasher: PasswordHasher
   readonly accounts: Accounts
-  /** Reads the key ring. */
-  readonly loadRing: () => Promise<KeyRing>
+  /** Reads the key ring, and changes nothing. */
+  readonly readRing: () => Promise<KeyRing>
 }
 
 type Action<Given, Args extends unknown[]> = (tools: Given, ...args: Args) => Promise<void>
@@ -83,14 +83,14 @@ function auditTo ({ stderr }: Io): Emit {
   return event => { stderr.write(`${JSON.stringify({ time: systemClock(), audit: event, msg: 'audit' })}\n`) }
 }
 
-function domainOf (config: Config, store: Store, emit: Emit): Pick<StoreTools, 'hasher' | 'accounts' | 'loadRing'> {
+function domainOf (config: Config, store: Store, emit: Emit): Pick<StoreTools, 'hasher' | 'accounts' | 'readRing'> {
   const hasher = createPasswordHasher(config.passwords)
   return {
     hasher,
     accounts: createAccounts({ users: store.users, hasher, emit, minLength: () => config.passwords.minLength }),
-    async loadRing () {
+    async readRing () {
       const ring = createKeyRing({ keys: store.keys, secrets: config.secrets, now: () => store.now(), policy: () => keyPolicy(config), emit })
-      await ring.load()
+      await ring.read()
       return ring
     },
   }

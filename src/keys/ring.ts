@@ -71,6 +71,8 @@ export interface KeyRing {
   describe (): readonly KeyDescription[]
   /** The ring as the store has it. */
   stored (): StoredRing
+  /** The ids of the configured secrets, in their order. */
+  readonly secretIds: readonly string[]
   /** The next keys sign from now on, or as soon as verifiers have had the time to learn them. Other servers follow with their next load. */
   rotate (turn: Turn): Promise<KeyChange>
   /**
@@ -125,6 +127,7 @@ export function createKeyRing (options: KeyRingOptions): KeyRing {
     jwks: () => held.jwks(),
     describe: () => describe(held.view()),
     stored: () => held.taken().ring,
+    secretIds: sealer.secretIds,
     async rotate (turn) {
       await ring.read()
       const { living, now } = held.view()

@@ -79,8 +79,7 @@ async function makeStored ({ alg, ...rest }: KeyOrder, sealer: Sealer): Promise<
  * The secrets that the ring was sealed with, the newest last. A server whose first secret is older than another's lets that one have its
  * way for a while: both are being replaced one by one, and would re-encrypt against each other.
  */
-function secretsOf (known: readonly StoredSecret[], { secretIds }: Sealer, now: number): readonly StoredSecret[] {
-  const [first = ''] = secretIds
+function secretsOf (known: readonly StoredSecret[], { sealsUnder: first }: Sealer, now: number): readonly StoredSecret[] {
   const newest = known.at(-1)
   const isNews = newest === undefined || !known.some(({ id }) => id === first) || newest.since <= now - SETTLE_MS
   if (newest?.id === first || !isNews) return known
@@ -89,11 +88,10 @@ function secretsOf (known: readonly StoredSecret[], { secretIds }: Sealer, now: 
 
 // What can't be opened any more stays as it is: a retiring key verifies without its private half.
 function resealed (keys: readonly StoredKey[], secrets: readonly StoredSecret[], sealer: Sealer): StoredKey[] {
-  const [first] = sealer.secretIds
-  if (secrets.at(-1)?.id !== first) return [...keys]
+  if (secrets.at(-1)?.id !== sealer.sealsUnder) return [...keys]
+  const older = sealer.secretIds.slice(1)
   return keys.map(key => {
-    const under = key.sealed === null ? undefined : sealedUnder(key.sealed)
-    if (key.sealed === null || under === undefined || under === first || !sealer.secretIds.includes(under)) return key
+    if (key.sealed === null || !older.includes(sealedUnder(key.sealed))) return key
     return { ...key, sealed: sealer.seal(key.kid, sealer.open(key.kid, key.sealed)) }
   })
 }

@@ -11,6 +11,8 @@ const VERSION = 'v1'
 export interface Sealer {
   /** The ids of the configured secrets (src/secrets.ts), in their order. */
   readonly secretIds: readonly string[]
+  /** The first of them. */
+  readonly sealsUnder: string
   /**
    * Seals under the first secret.
    *
@@ -37,6 +39,7 @@ export function createSealer (secrets: readonly string[]): Sealer {
   if (first === undefined) throw new TypeError('no secret to seal signing keys with')
   return {
     secretIds: keys.map(({ id }) => id),
+    sealsUnder: first.id,
     seal: (kid, privateKey) => seal(first, kid, privateKey),
     open (kid, sealed) {
       const key = keys.find(({ id }) => id === sealedUnder(sealed))
@@ -48,8 +51,8 @@ export function createSealer (secrets: readonly string[]): Sealer {
 }
 
 /** The id of the secret that sealed a key. */
-export function sealedUnder (sealed: string): string | undefined {
-  return sealed.split('.')[1]
+export function sealedUnder (sealed: string): string {
+  return String(sealed.split('.')[1])
 }
 
 // Bound to its kid: whoever can write to the store can't put one key in another's place.

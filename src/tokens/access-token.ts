@@ -56,11 +56,13 @@ export type SignAccessToken = (claims: AccessTokenClaims, typ: AccessTokenType, 
  * Makes the signer of access tokens.
  *
  * @param signingKey the key that signs now, asked for every token
+ * @param signed told of the key of every token, and of the `exp` that it claims
  */
-export function createAccessTokenSigner (signingKey: (algorithm?: string) => SigningKey): SignAccessToken {
+export function createAccessTokenSigner (signingKey: (algorithm?: string) => SigningKey, signed: (kid: string, exp: number) => void = () => {}): SignAccessToken {
   const signers = new Map<string, (claims: AccessTokenClaims) => string>()
   return (claims, typ, algorithm) => {
     const key = signingKey(algorithm)
+    signed(key.kid, claims.exp)
     if ('sign' in key) return signRemotely(key, claims, typ)
     const id = `${typ} ${key.kid}`
     // One signer per key: making one costs ten times a signature.

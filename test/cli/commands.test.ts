@@ -1,67 +1,15 @@
-/* eslint no-template-curly-in-string: "off" -- the configuration writes its variables so */
 // Every command through run(), on a SQLite file of its own.
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { PassThrough, Readable, Writable } from 'node:stream'
-import { run } from '../../src/cli/main.ts'
-import { systemClock } from '../../src/clock.ts'
 import { userTag } from '../../src/ids.ts'
 import { createKeyRing } from '../../src/keys/ring.ts'
-import { openStore } from '../../src/stores/open.ts'
 import type { Store } from '../../src/stores/ports.ts'
 import { createAccessTokenSigner, type AccessTokenClaims } from '../../src/tokens/access-token.ts'
+import { commandLine as bench, SECRET } from '../support/command-line.ts'
 
-const SECRETS = ['s'.repeat(43)]
 const PASSWORD = 'correct horse battery staple'
-
-interface Ran { code: number, out: string, err: string, records: Record<string, unknown>[] }
-
-interface Bench {
-  /** Runs a command line, split at blanks. */
-  latchkey (line: string, stdin?: string, more?: { isTTY?: boolean, env?: Record<string, string> }): Promise<Ran>
-  readonly file: string
-  readonly directory: string
-  /** The same store, as a server beside the command line has it. */
-  withStore<T> (work: (store: Store) => Promise<T>): Promise<T>
-}
-
-function bench (t: Test): Bench {
-  const directory = t.testdir({
-    'latchkey.yaml': [
-      'issuer: https://id.example.com', 'store: { url: "${STORE}" }', `secrets: [${SECRETS.join()}]`,
-      'passwords: { memoryKiB: 8, passes: 1 }', 'clients: [{ id: mobile, accessTtl: 20m }]'].join('\n'),
-  })
-  const [file, url] = [join(directory, 'latchkey.yaml'), `sqlite:${join(directory, 'latchkey.db')}`]
-  return {
-    file,
-    directory,
-    latchkey: (line, stdin = '', { isTTY = false, env = { LATCHKEY_CONFIG: file } } = {}) => runWith(line.split(' '), { stdin, isTTY, env: { STORE: url, ...env } }),
-    async withStore (work) {
-      const { store } = await openStore({ url, clock: systemClock })
-      return work(store).finally(() => store.close())
-    },
-  }
-}
-
-async function runWith (argv: string[], { stdin, isTTY, env }: { stdin: string, isTTY: boolean, env: Record<string, string> }): Promise<Ran> {
-  const [stdout, stderr] = [new Sink(), new Sink()]
-  const input = isTTY ? new PassThrough() : Readable.from([stdin])
-  // A person types once the prompt is there.
-  if (input instanceof PassThrough) for (const part of stdin.split('|')) input.write(part)
-  const code = await run(argv, { stdin: input, stdout, stderr, env, isTTY })
-  const records = !argv.includes('--json') ? [] : stdout.text.split('\n').filter(line => line.startsWith('{')).map(line => JSON.parse(line))
-  return { code, out: stdout.text, err: stderr.text, records }
-}
-
-class Sink extends Writable {
-  text = ''
-  override _write (chunk: Buffer, _encoding: string, done: () => void): void {
-    this.text += chunk.toString()
-    done()
-  }
-}
 
 t.test('help and usage', async t => {
   const { latchkey } = bench(t)
@@ -72,7 +20,7 @@ t.test('help and usage', async t => {
     if (line !== '--help') t.match(out, '--json', `${line} names the global options`)
   }
   t.match(await latchkey('--version'), { code: 0, out: /^\d+\.\d+\.\d+/ })
-  for (const line of ['', 'users', 'users add', 'nonsense', 'users list extra', 'users add a --password x', 'keys retire kid', 'users add a --scopes "']) {
+  for (const line of ['', 'users', 'users add', 'nonsense', 'users list extra', 'users add a --password x', 'keys retire', 'keys retire kid --switch-after soon', 'users add a --scopes "']) {
     t.equal((await latchkey(line)).code, 2, `usage: ${line}`)
   }
 })
@@ -209,24 +157,12 @@ t.test('a client secret and its line belong together', async t => {
   t.match((await latchkey('clients secret')).out, /^[\w-]{43}\nsha256:[\w-]{43}\n$/)
 })
 
-t.test('keys are listed, rotated and retired', async t => {
-  const { latchkey } = bench(t)
-  const states = async () => (await latchkey('keys list --json')).records.map(({ kid, state }) => ({ kid: String(kid), state }))
-  const [first, second] = await states()
-  t.match([first, second], [{ state: 'signing' }, { state: 'published' }])
-  t.match(await latchkey('keys rotate --json'), { code: 0, records: [{ active: second?.kid }], err: /keys.changed/ })
-  t.match(await states(), [{ kid: first?.kid, state: 'retiring' }, { kid: second?.kid, state: 'signing' }, { state: 'published' }])
-  t.match(await latchkey(`keys retire --yes -- ${first?.kid}`), { code: 0, out: `${first?.kid} is dropped; ${second?.kid} signs.` })
-  t.notOk((await states()).some(({ kid }) => kid === first?.kid))
-  t.match((await latchkey('keys list')).out, / {2}ES256 {2}signing {2}signs \S+Z to \S+Z, removed \S+Z\n/)
-})
-
 t.test('tokens are decoded and verified', async t => {
   const { latchkey, withStore } = bench(t)
   await latchkey('users add alice', PASSWORD)
   const now = Math.floor(Date.now() / 1000)
   const { sign, claims } = await withStore(async store => {
-    const ring = createKeyRing({ keys: store.keys, secrets: SECRETS, now: () => store.now(), policy: () => ({ algorithm: 'ES256', rotateEveryMs: 9e9, publishAheadMs: 9e8, accessTtlMs: 600_000 }), emit: () => {} })
+    const ring = createKeyRing({ keys: store.keys, secrets: [SECRET], now: () => store.now(), policy: () => ({ algorithm: 'ES256', rotateEveryMs: 9e9, publishAheadMs: 9e8, accessTtlMs: 600_000 }), emit: () => {} })
     await ring.load()
     const sub = await login(store, 'a'.repeat(22))
     const claims: AccessTokenClaims = { iss: 'https://id.example.com', sub, aud: 'a', client_id: 'mobile', iat: now, exp: now + 600, jti: 'j1', sid: 'a'.repeat(22), scope: 'profile', auth_time: now }

@@ -4,6 +4,7 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { buildApp } from '../../src/app.ts'
 import { createClientRegistry, type ClientRegistry, type ClientSettings } from '../../src/clients/registry.ts'
 import { createKeyRing, type KeyRing } from '../../src/keys/ring.ts'
+import { createSightings, type SightingsRecorder } from '../../src/keys/sightings.ts'
 import { createMetrics, type Metrics } from '../../src/observe/metrics.ts'
 import { openStore } from '../../src/stores/open.ts'
 import type { Store } from '../../src/stores/ports.ts'
@@ -45,6 +46,7 @@ export interface TestApp {
   readonly app: FastifyInstance
   readonly store: Store
   readonly keys: KeyRing
+  readonly sightings: SightingsRecorder
   readonly accounts: Accounts
   readonly clients: ClientRegistry
   readonly metrics: Metrics
@@ -85,6 +87,7 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
   const live = { proofAge: MINUTE, nonce: false, accessTtl: 10 * MINUTE, refreshIdle: 14 * DAY, refreshAbsolute: 90 * DAY, reuseGrace: 10_000, max: 1_000_000, window: MINUTE, rotateEvery: 90 * DAY, publishAhead: 7 * DAY, typ: {} as Record<string, 'JWT' | 'at+jwt'>, algorithm: {} as Record<string, string> }
   const keys = createKeyRing({ keys: store.keys, secrets, now: () => store.now(), policy: () => ({ algorithm, audienceAlgorithms: Object.values(live.algorithm), rotateEveryMs: live.rotateEvery, publishAheadMs: live.publishAhead, accessTtlMs: live.accessTtl }), emit: metrics.emit, monotonic: clock })
   await keys.load()
+  const sightings = createSightings({ sightings: store.sightings, clock })
   const hasher = createPasswordHasher({ memoryKiB: 64, passes: 2, parallelism: 1, concurrency: 2, queue: 64 })
   const accounts = createAccounts({ users: store.users, hasher, emit: metrics.emit, minLength: () => 8 })
   const clients = createClientRegistry(registered)
@@ -101,6 +104,7 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
     store,
     rateLimitClient,
     keys,
+    sightings,
     hasher,
     metrics,
     clock,
@@ -117,6 +121,7 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
     app,
     store,
     keys,
+    sightings,
     accounts,
     clients,
     metrics,
