@@ -1,0 +1,116 @@
+// A store that fails, hangs or is closed, as clients see it: 503 and never a verdict. What needs no store goes on.
+import { setTimeout as wait } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { API_SECRET, buildTestApp, ORDERS, PASSWORD, type TestApp } from '../support/app.ts'
+import { startRedis, type TestRedis } from '../support/redis.ts'
+import { refused, serverOn } from '../conformance/helpers.ts'
+
+const login = { grant_type: 'password', client_id: 'mobile', username: 'alice', password: PASSWORD }
+const api = { client_id: 'orders-api', client_secret: API_SECRET }
+const auditor = { client_id: 'auditor', client_secret: 'auditor-secret' }
+
+type Tokens = Awaited<ReturnType<TestApp['login']>>
+
+/** Everything that asks the store. */
+function requests ({ app, post, refresh }: TestApp, { access_token: access, refresh_token: token }: Tokens) {
+  const bearer = { authorization: `Bearer ${access}` }
+  return {
+    'a login': () => post('/token', login),
+    'a login with a wrong password': () => post('/token', { ...login, password: 'wrong' }),
+    'a login of nobody': () => post('/token', { ...login, username: 'nobody' }),
+    'a refresh': () => refresh(token),
+    'introspection of an access token': () => post('/introspect', { ...api, token: access }),
+    'introspection of a refresh token': () => post('/introspect', { ...auditor, token }),
+    'revocation of an access token': () => post('/revoke', { client_id: 'mobile', token: access }),
+    'revocation of a refresh token': () => post('/revoke', { client_id: 'mobile', token }),
+    userinfo: () => app.inject({ url: '/userinfo', headers: bearer }),
+    verify: () => app.inject({ url: '/verify', headers: { ...bearer, 'latchkey-audience': ORDERS } }),
+  }
+}
+
+async function allUnavailable (t: Test, server: TestApp, tokens: Tokens): Promise<void> {
+  for (const [name, send] of Object.entries(requests(server, tokens))) {
+    await t.test(name, async t => {
+      const before = performance.now()
+      const answer = await send()
+      refused(t, answer, { status: 503, error: 'temporarily_unavailable' })
+      t.match(answer.headers['retry-after'], /^[1-9]\d*$/)
+      t.ok(performance.now() - before < 2_000, 'within 2 s')
+    })
+  }
+}
+
+async function whatNeedsNoStore (t: Test, { app }: TestApp): Promise<void> {
+  for (const url of ['/.well-known/jwks.json', '/.well-known/oauth-authorization-server', '/.well-known/openid-configuration', '/openapi.json', '/docs']) {
+    t.equal((await app.inject(url)).statusCode, 200, url)
+  }
+  refused(t, await app.inject({ url: '/userinfo', headers: { authorization: 'Bearer forged' } }), { status: 401, error: 'invalid_token', challenge: /invalid_token/ })
+}
+
+const verdicts = ({ lines }: TestApp, since: number) => lines.slice(since).filter(line => /"type":"(login\.failed|refresh\.|token\.revoked|introspected)/.test(line))
+
+t.test('a closed SQLite store', async t => {
+  const server = await serverOn(t, 'SQLite')
+  const tokens = await server.login()
+  const since = server.lines.length
+  await server.store.close()
+  await allUnavailable(t, server, tokens)
+  await whatNeedsNoStore(t, server)
+  t.same(verdicts(server, since), [], 'no audit event tells a verdict')
+  t.ok(server.lines.some(line => line.includes('the store is unavailable')))
+
+  await t.test('what no store is asked for is answered as ever', async t => {
+    t.same(await server.introspect('unknown'), { active: false })
+    t.same((await server.post('/revoke', { client_id: 'mobile', token: 'rt_unknown' })).statusCode, 200)
+    refused(t, await server.refresh('rt_unknown'), { status: 400, error: 'invalid_grant' })
+    refused(t, await server.post('/token', { ...login, client_id: 'nobody' }), { status: 401, error: 'invalid_client' })
+    refused(t, await server.post('/token', { ...login, scope: 'admin' }), { status: 400, error: 'invalid_scope' })
+  })
+})
+
+async function onRedis (t: Test): Promise<{ server: TestApp, redis: TestRedis, tokens: Tokens, since: number }> {
+  const redis = await startRedis()
+  const server = await buildTestApp({ storeUrl: redis.url })
+  t.teardown(async () => {
+    await server.close()
+    await redis.stop()
+  })
+  const tokens = await server.login()
+  return { server, redis, tokens, since: server.lines.length }
+}
+
+t.test('a Redis that was killed', async t => {
+  const { server, redis, tokens, since } = await onRedis(t)
+  await redis.stop()
+  await allUnavailable(t, server, tokens)
+  await whatNeedsNoStore(t, server)
+  t.same(verdicts(server, since), [])
+})
+
+t.test('a Redis that hangs, and wakes up again', async t => {
+  const { server, redis, tokens, since } = await onRedis(t)
+  process.kill(redis.pid, 'SIGSTOP')
+  try {
+    await allUnavailable(t, server, tokens)
+    await whatNeedsNoStore(t, server)
+    t.same(verdicts(server, since), [])
+  } finally {
+    process.kill(redis.pid, 'SIGCONT')
+  }
+  for (let tries = 0; tries < 50 && (await server.post('/token', login)).statusCode !== 200; tries++) await wait(100)
+  const next = await server.login()
+  t.equal((await server.introspect(next.access_token))['active'], true, 'after that all is well')
+  t.equal((await server.refresh(next.refresh_token)).statusCode, 200)
+})
+
+t.test('more logins than hashes can be made for', async t => {
+  const server = await serverOn(t, 'SQLite')
+  const answers = await Promise.all(Array.from({ length: 100 }, () => server.post('/token', login)))
+  const busy = answers.filter(answer => answer.statusCode !== 200)
+  t.ok(busy.length >= 20 && busy.length < 100, `${busy.length} of 100`)
+  for (const answer of busy) {
+    refused(t, answer, { status: 503, error: 'temporarily_unavailable' })
+    t.match(answer.headers['retry-after'], /^[1-9]\d*$/)
+  }
+  t.equal((await server.post('/token', login)).statusCode, 200, 'and then there is room again')
+})
