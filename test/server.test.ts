@@ -1,8 +1,9 @@
 // startServer in this process: what it opens, what it leaves behind when it can't start, its timers, and the management port.
 import { mock } from 'node:test'
 import { once } from 'node:events'
+import { statSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Redis } from 'ioredis'
@@ -140,6 +141,13 @@ t.test('a store that fails later shows in the body and in a metric, and leaves t
   await until(() => server.lines.some(line => line.includes('the key ring could not be checked')))
   t.ok(server.lines.some(line => /"level":50.*the key ring could not be checked/.test(line)))
   t.equal((await get(`${server.url}/.well-known/jwks.json`)).body.keys.length, 2, 'the ring in memory stays')
+})
+
+t.test('the files of SQLite are their owner\'s alone', async t => {
+  const file = join(t.testdir(), 'made', 'latchkey.db')
+  await start(t, configOf(`sqlite:${file}`))
+  for (const path of [file, `${file}-wal`, `${file}-shm`]) t.equal(statSync(path).mode & 0o777, 0o600, path)
+  t.equal(statSync(dirname(file)).mode & 0o777, 0o700)
 })
 
 for (const { name, make } of STORES) {

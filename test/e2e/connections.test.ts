@@ -1,8 +1,6 @@
 // Connections of the real process, spoken to in plain bytes: slow and silent clients, requests that are too large, and what a stop does to each.
-import { once } from 'node:events'
-import { connect } from 'node:net'
-import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
+import { openRaw, until } from '../support/raw-connection.ts'
 import { startLatchkey, STORES, type LatchkeyProcess } from '../support/server.ts'
 
 const REQUEST_TIMEOUT_MS = 1_000
@@ -20,39 +18,15 @@ async function start (http: Record<string, string>): Promise<LatchkeyProcess> {
   return server
 }
 
-/** A connection in plain bytes. */
-async function open (server: LatchkeyProcess, first = '') {
-  const socket = connect(server.port, '127.0.0.1')
-  let text = ''
-  socket.setEncoding('utf8').on('data', more => { text += more }).on('error', () => {})
-  const closed = new Promise<number>(resolve => { socket.once('close', () => resolve(performance.now())) })
-  await once(socket, 'connect')
-  socket.write(first)
-  return {
-    closed,
-    send: (more: string) => { socket.write(more) },
-    /** What came so far: status, headers, and the body where it is JSON. */
-    answer () {
-      const [head = '', body = ''] = text.split('\r\n\r\n')
-      const [status = '', ...headers] = head.toLowerCase().split('\r\n')
-      return { status: Number(status.split(' ')[1]), headers, body: body === '' ? undefined : JSON.parse(body) }
-    },
-  }
-}
-
-async function until (holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 500 && !await holds(); i++) await wait(10)
-}
-
 t.test('slow and silent clients, and requests that can not be read', async t => {
   const server = await start({ requestTimeout: `${REQUEST_TIMEOUT_MS}ms` })
 
   t.test('a client that sends its request byte by byte is answered 408 soon after the time-out, others are served meanwhile', async t => {
     const began = performance.now()
     const slow = {
-      headers: await open(server, POST),
-      body: await open(server, `${POST}Content-Length: 1000\r\n\r\n`),
-      nothing: await open(server),
+      headers: await openRaw(server, POST),
+      body: await openRaw(server, `${POST}Content-Length: 1000\r\n\r\n`),
+      nothing: await openRaw(server),
     }
     const drip = setInterval(() => {
       slow.headers.send('X: y\r\n')
@@ -70,7 +44,7 @@ t.test('slow and silent clients, and requests that can not be read', async t => 
 
   t.test('what is no HTTP, or has headers beyond 16 KiB, is refused as an OAuth error', async t => {
     for (const [bytes, status] of [['nonsense\r\n\r\n', 400], [`GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(17_000)}\r\n\r\n`, 431]] as const) {
-      const client = await open(server, bytes)
+      const client = await openRaw(server, bytes)
       await client.closed
       t.match(client.answer(), { status, body: { error: 'invalid_request', error_description: String } })
     }
@@ -87,7 +61,7 @@ t.test('slow and silent clients, and requests that can not be read', async t => 
       ['a gigabyte that never comes', 'Content-Length: 1073741824\r\n\r\n', 413, /too large/],
     ] as const
     for (const [name, rest, status, description] of rows) {
-      const client = await open(server, POST + rest)
+      const client = await openRaw(server, POST + rest)
       await until(() => client.answer().body !== undefined)
       t.match(client.answer(), { status, body: { error: 'invalid_request', error_description: description } }, name)
     }
@@ -96,7 +70,7 @@ t.test('slow and silent clients, and requests that can not be read', async t => 
 
 t.test('a stop waits for requests in flight and for nothing else', async t => {
   const server = await start({ closeGrace: '8s' })
-  const [kept, silent, late] = [await open(server, GET), await open(server), await open(server, `${POST}Content-Length: 16\r\n\r\n`)]
+  const [kept, silent, late] = [await openRaw(server, GET), await openRaw(server), await openRaw(server, `${POST}Content-Length: 16\r\n\r\n`)]
   await until(() => kept.answer().status === 200)
   const began = performance.now()
   const stopped = server.stop()
@@ -113,7 +87,7 @@ t.test('a stop waits for requests in flight and for nothing else', async t => {
 
 t.test('a request that hangs is cut off when the grace ends, and the exit code is 0', async t => {
   const server = await start({ closeGrace: '1s' })
-  const hanging = [await open(server, `${POST}Content-Length: 16\r\n\r\nclient`), await open(server, POST)]
+  const hanging = [await openRaw(server, `${POST}Content-Length: 16\r\n\r\nclient`), await openRaw(server, POST)]
   // The process has seen both when it answers a later one.
   t.equal((await fetch(`${server.url}/.well-known/jwks.json`)).status, 200)
   const began = performance.now()

@@ -70,7 +70,7 @@ for (const { name, make } of STORES) {
     t.test('oauth4webapi', async t => {
       const insecure = { [oauth.allowInsecureRequests]: true }
       const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...insecure }))
-      t.match(as, { issuer: server.url, grant_types_supported: ['password', 'refresh_token'], token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'] })
+      t.match(as, { issuer: server.url, grant_types_supported: ['password', 'refresh_token'], token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] })
       const api = { client_id: 'orders-api' }
       const introspect = async (token: string) =>
         oauth.processIntrospectionResponse(as, api, await oauth.introspectionRequest(as, api, oauth.ClientSecretPost(API_SECRET), token, insecure))

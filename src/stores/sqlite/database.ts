@@ -1,5 +1,5 @@
 // One SQLite file, opened the way the store needs it, and the two forms in which everything here touches it.
-import { mkdirSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { StoreUnavailable } from '../ports.ts'
@@ -14,7 +14,7 @@ const BUSY_MS = 1000
  */
 export function openDatabase (file: string, synchronous: 'FULL' | 'NORMAL' = 'FULL'): DatabaseSync {
   return translated(() => {
-    if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    if (file !== ':memory:') makeFile(file)
     const db = new DatabaseSync(file, { timeout: BUSY_MS, enableForeignKeyConstraints: true })
     try {
       db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}`)
@@ -25,6 +25,12 @@ export function openDatabase (file: string, synchronous: 'FULL' | 'NORMAL' = 'FU
       throw error
     }
   })
+}
+
+/** Password hashes are in it: nobody but its owner may read the file, nor those that SQLite puts beside it with the same mode. */
+function makeFile (file: string): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  closeSync(openSync(file, 'a', 0o600))
 }
 
 /** Runs one statement's work; any error is StoreUnavailable. */

@@ -1,0 +1,36 @@
+// A connection in plain bytes, for what no HTTP client would send, or not in that order.
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
+
+export interface RawConnection {
+  /** Resolves when the connection has ended, by whatever means, with performance.now. */
+  readonly closed: Promise<number>
+  send (text: string): void
+  /** What came so far; no status: nothing did. */
+  answer (): { readonly status: number, readonly headers: readonly string[], readonly body: any }
+}
+
+/** Connects, and sends a first text. */
+export async function openRaw ({ port }: { readonly port: number }, first = ''): Promise<RawConnection> {
+  const socket = connect(port, '127.0.0.1')
+  let text = ''
+  socket.setEncoding('utf8').on('data', more => { text += more }).on('error', () => {})
+  const closed = new Promise<number>(resolve => { socket.once('close', () => resolve(performance.now())) })
+  await once(socket, 'connect')
+  socket.write(first)
+  return {
+    closed,
+    send: more => { socket.write(more) },
+    answer () {
+      const [head = '', body = ''] = text.split('\r\n\r\n')
+      const [status = '', ...headers] = head.toLowerCase().split('\r\n')
+      return { status: Number(status.split(' ')[1]), headers, body: body === '' ? undefined : JSON.parse(body) }
+    },
+  }
+}
+
+/** Waits until something holds, for what has no event to wait for; the assertion behind it tells whether it came. */
+export async function until (holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 2_000 && !await holds(); i++) await wait(10)
+}
