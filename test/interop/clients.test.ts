@@ -1,5 +1,5 @@
 // Node's OAuth clients, none of them ours, against the real process on both stores: every grant, every way of client authentication.
-import { decodeJwt } from 'jose'
+import { calculateJwkThumbprint, decodeJwt, exportJWK, generateKeyPair } from 'jose'
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import { ResourceOwnerPassword, type ModuleOptions } from 'simple-oauth2'
@@ -9,6 +9,9 @@ import { API_SECRET, CLIENTS, ORDERS, PASSWORD, sha256Line, startLatchkey, STORE
 const SCOPE = 'profile orders:read orders:write'
 const CREDENTIALS = { username: USER, password: PASSWORD }
 const ODD_ID = 'odd id:+%&='
+
+const signing = await generateKeyPair('ES256', { extractable: true })
+const signer = { ...CLIENTS[0], id: 'signer', keys: [{ ...await exportJWK(signing.publicKey), alg: 'ES256' }] }
 
 const DEAD = { active: false }
 const INVALID_GRANT = { code: 'OAUTH_RESPONSE_BODY_ERROR', error: 'invalid_grant', status: 400, error_description: String }
@@ -22,7 +25,7 @@ for (const { name, make } of STORES) {
   t.test(`on ${name}`, async t => {
     const store = await make()
     t.teardown(() => store.remove())
-    const clients = [...CLIENTS, { ...CLIENTS[0], id: ODD_ID, secrets: [sha256Line(WEB_SECRET)] }]
+    const clients = [...CLIENTS, { ...CLIENTS[0], id: ODD_ID, secrets: [sha256Line(WEB_SECRET)] }, signer]
     const server = await startLatchkey({ storeUrl: store.url, config: { clients } })
     t.teardown(() => server.stop())
     const issuer = new URL(server.url)
@@ -36,6 +39,7 @@ for (const { name, make } of STORES) {
           ['client_secret_basic', 'web', openid.ClientSecretBasic(WEB_SECRET)],
           ['client_secret_basic with an odd id', ODD_ID, openid.ClientSecretBasic(WEB_SECRET)],
           ['client_secret_post', 'web', openid.ClientSecretPost(WEB_SECRET)],
+          ['private_key_jwt', 'signer', openid.PrivateKeyJwt(signing.privateKey)],
           ['none', 'mobile', openid.None()],
         ] as const) {
           const client = await discover(id, authentication)
@@ -67,6 +71,28 @@ for (const { name, make } of STORES) {
       })
     }
 
+    t.test('openid-client with DPoP: every token is bound to a key of the client', async t => {
+      const discover = (id: string, authentication: openid.ClientAuth) =>
+        openid.discovery(issuer, id, undefined, authentication, { algorithm: 'oauth2', execute: [openid.allowInsecureRequests] })
+      const [client, api] = [await discover('mobile', openid.None()), await discover('orders-api', openid.ClientSecretBasic(API_SECRET))]
+      const [mine, other] = [await openid.randomDPoPKeyPair('ES256', { extractable: true }), await openid.randomDPoPKeyPair('ES256')]
+      const DPoP = openid.getDPoPHandle(client, mine)
+      const jkt = await calculateJwkThumbprint(await exportJWK(mine.publicKey))
+
+      const tokens = await openid.genericGrantRequest(client, 'password', CREDENTIALS, { DPoP })
+      t.match(tokens, { token_type: 'dpop', scope: SCOPE, refresh_token: /^rt_/ }, 'after the nonce that it was asked for')
+      const { sub = '', cnf } = decodeJwt<{ cnf: unknown }>(tokens.access_token)
+      t.strictSame(cnf, { jkt })
+      t.match(await openid.fetchUserInfo(client, tokens.access_token, sub, { DPoP }), { sub, preferred_username: USER })
+      t.match(await openid.tokenIntrospection(api, tokens.access_token), { active: true, token_type: 'DPoP', cnf: { jkt } })
+      await rejects(t, openid.fetchUserInfo(client, tokens.access_token, sub), { status: 401 })
+
+      const thief = openid.getDPoPHandle(client, other)
+      await rejects(t, openid.refreshTokenGrant(client, tokens.refresh_token ?? '', {}, { DPoP: thief }), INVALID_GRANT)
+      await rejects(t, openid.refreshTokenGrant(client, tokens.refresh_token ?? ''), { status: 400 })
+      t.match(await openid.refreshTokenGrant(client, tokens.refresh_token ?? '', {}, { DPoP }), { token_type: 'dpop', refresh_token: /^rt_/ }, 'which did not hurt its owner')
+    })
+
     t.test('oauth4webapi', async t => {
       const insecure = { [oauth.allowInsecureRequests]: true }
       const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...insecure }))
@@ -78,6 +104,7 @@ for (const { name, make } of STORES) {
       for (const [how, id, authentication] of [
         ['client_secret_basic', 'web', oauth.ClientSecretBasic(WEB_SECRET)],
         ['client_secret_post', ODD_ID, oauth.ClientSecretPost(WEB_SECRET)],
+        ['private_key_jwt', 'signer', oauth.PrivateKeyJwt(signing.privateKey)],
         ['none', 'mobile', oauth.None()],
       ] as const) {
         const client = { client_id: id }
