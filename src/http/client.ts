@@ -51,6 +51,5 @@ function presentedBy (request: FastifyRequest) {
 
 /** The form that http/form-body.ts made of the request's body; no body: an empty form. */
 export function formOf (request: FastifyRequest): Form {
-  const { body } = request
-  return typeof body === 'object' && body !== null ? { ...body } : {}
+  return { ...Object(request.body) }
 }

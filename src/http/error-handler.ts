@@ -23,7 +23,7 @@ export function setErrorHandlers (app: FastifyInstance): void {
     send(toOAuthError(error, request), request, reply)
   })
   app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split('?', 1)[0] ?? '/'
+    const path = request.url.replace(/\?.*$/, '')
     const allowed = METHODS.filter(method => app.hasRoute({ method, url: path }))
     send(allowed.length > 0 ? refused(405, { allow: allowed.join(', ') }) : refused(404), request, reply)
   })

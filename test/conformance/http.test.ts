@@ -24,6 +24,7 @@ t.test('paths and methods', async t => {
     { name: 'a member of a prototype', request: { url: '/__proto__' }, status: 404, error: 'not_found' },
     { name: 'a way out of the page\'s folder', request: { url: '/docs/static/..%2f..%2f..%2fpackage.json' }, status: 404, error: 'not_found' },
     { name: 'a file that the page does not have', request: { url: '/docs/static/none.js' }, status: 404, error: 'not_found' },
+    { name: 'a file name that no disk takes', request: { url: `/docs/static/${'a'.repeat(1000)}` }, status: 403, error: 'invalid_request' },
     { name: 'an unknown path with a body', request: { method: 'POST', url: '/none', headers: { 'content-type': 'application/json' }, payload: '{' }, status: 404, error: 'not_found' },
     { name: 'a path with a broken percent-encoding', request: { url: '/%zz' }, ...R400 },
     { name: 'a path with an overlong encoding', request: { url: '/%C0%AF' }, ...R400 },

@@ -371,6 +371,15 @@ t.test('the verification cache', async t => {
   })
 })
 
+t.test('a fault while a key is looked for is a fault, and no verdict on the token', async t => {
+  const { real, server } = await forgery(t)
+  const app = fastify()
+  t.teardown(() => app.close())
+  const verify = await registerVerifier(app, { issuer: ISSUER, keys: { verificationKey () { throw new Error('the key ring is not loaded') } }, knowsAudience: () => true, clock: server.clock })
+  app.get('/', async request => ({ claims: await verify(request, real) }))
+  t.equal((await app.inject('/')).statusCode, 500)
+})
+
 t.test('a key whose algorithm is none of ours signs nothing', async t => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' })
   const sign = createAccessTokenSigner(() => ({ kid: 'x', alg: 'ES384', privateKey: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString() }))

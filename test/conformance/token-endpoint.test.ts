@@ -1,7 +1,7 @@
 // RFC 6749 §2.3.1, §3.2, §4.3 and §5, and RFC 8707, at POST /token.
 import t from 'tap'
 import { ISSUER, MAIL, ORDERS, PASSWORD } from '../support/app.ts'
-import { basic, FORM, rawBasic, read, refused, serverOn, STORES } from './helpers.ts'
+import { audited, basic, FORM, rawBasic, read, refused, serverOn, STORES } from './helpers.ts'
 
 const login = { grant_type: 'password', username: 'alice', password: PASSWORD }
 const mobile = { ...login, client_id: 'mobile' }
@@ -93,6 +93,21 @@ for (const store of STORES) {
       t.equal((await post('/token', { ...mobile, username: 'ZOE\u0308', password: long.normalize('NFD') })).statusCode, 200)
       refused(t, await post('/token', { ...mobile, username: 'zoë', password: long.slice(0, -1) + 'x' }), { status: 400, error: 'invalid_grant' })
       refused(t, await post('/token', { ...mobile, username: 'zoë', password: long.slice(0, 38) }), { status: 400, error: 'invalid_grant' })
+    })
+
+    t.test('a login that loses against "disable" is refused, right password or not', async t => {
+      await server.accounts.add({ name: 'frank', password: PASSWORD, scopes: null, roles: [] })
+      const { families } = server.store
+      const open = families.open
+      t.teardown(() => Object.assign(families, { open }))
+      Object.assign(families, {
+        async open (login: Parameters<typeof open>[0]) {
+          await server.accounts.disable('frank')
+          return open(login)
+        },
+      })
+      refused(t, await post('/token', { ...mobile, username: 'frank' }), { status: 400, error: 'invalid_grant' })
+      t.match(audited(server, /^login\.failed$/).at(-1), { reason: 'user_disabled', clientId: 'mobile' })
     })
 
     t.test('a disabled user is refused in the words of a wrong password', async t => {

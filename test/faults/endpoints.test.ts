@@ -1,13 +1,31 @@
 // A store that fails, hangs or is closed, as clients see it: 503 and never a verdict. What needs no store goes on.
+import { createHash } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
+import * as jose from 'jose'
 import t, { type Test } from 'tap'
-import { API_SECRET, buildTestApp, ORDERS, PASSWORD, type TestApp } from '../support/app.ts'
+import { API_SECRET, buildTestApp, client, CLIENTS, ISSUER, ORDERS, PASSWORD, type TestApp } from '../support/app.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { refused, serverOn } from '../conformance/helpers.ts'
 
 const login = { grant_type: 'password', client_id: 'mobile', username: 'alice', password: PASSWORD }
 const api = { client_id: 'orders-api', client_secret: API_SECRET }
 const auditor = { client_id: 'auditor', client_secret: 'auditor-secret' }
+
+const { publicKey, privateKey } = await jose.generateKeyPair('ES256', { extractable: true })
+const jwk = await jose.exportJWK(publicKey)
+const clients = [...CLIENTS, client('signed', { keys: [jwk], grants: ['password'] })]
+
+const sign = (claims: jose.JWTPayload, header: object = {}) => new jose.SignJWT(claims).setProtectedHeader({ alg: 'ES256', ...header }).sign(privateKey)
+/** A client's proof of itself (RFC 7523), good once. */
+const assertion = async () => ({
+  client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+  client_assertion: await sign({ iss: 'signed', sub: 'signed', aud: ISSUER, jti: crypto.randomUUID(), exp: Math.floor(Date.now() / 1000) + 60 }),
+})
+/** A proof of a key (RFC 9449), good once. */
+const proof = (url: string, method: string, token?: string) => {
+  const bound = token === undefined ? {} : { ath: createHash('sha256').update(token).digest('base64url') }
+  return sign({ htm: method, htu: `${ISSUER}${url}`, jti: crypto.randomUUID(), iat: Math.floor(Date.now() / 1000), ...bound }, { typ: 'dpop+jwt', jwk })
+}
 
 type Tokens = Awaited<ReturnType<TestApp['login']>>
 
@@ -24,6 +42,9 @@ function requests ({ app, post, refresh }: TestApp, { access_token: access, refr
     'revocation of an access token': () => post('/revoke', { client_id: 'mobile', token: access }),
     'revocation of a refresh token': () => post('/revoke', { client_id: 'mobile', token }),
     userinfo: () => app.inject({ url: '/userinfo', headers: bearer }),
+    'a login with a proof of a key': async () => post('/token', login, { dpop: await proof('/token', 'POST') }),
+    'userinfo with a proof of a key': async () => app.inject({ url: '/userinfo', headers: { authorization: `DPoP ${access}`, dpop: await proof('/userinfo', 'GET', access) } }),
+    'introspection by a client that signs': async () => post('/introspect', { token: access, ...await assertion() }),
     verify: () => app.inject({ url: '/verify', headers: { ...bearer, 'latchkey-audience': ORDERS } }),
   }
 }
@@ -50,7 +71,7 @@ async function whatNeedsNoStore (t: Test, { app }: TestApp): Promise<void> {
 const verdicts = ({ lines }: TestApp, since: number) => lines.slice(since).filter(line => /"type":"(login\.failed|refresh\.|token\.revoked|introspected)/.test(line))
 
 t.test('a closed SQLite store', async t => {
-  const server = await serverOn(t, 'SQLite')
+  const server = await serverOn(t, 'SQLite', { clients })
   const tokens = await server.login()
   const since = server.lines.length
   await server.store.close()
@@ -70,7 +91,7 @@ t.test('a closed SQLite store', async t => {
 
 async function onRedis (t: Test): Promise<{ server: TestApp, redis: TestRedis, tokens: Tokens, since: number }> {
   const redis = await startRedis()
-  const server = await buildTestApp({ storeUrl: redis.url })
+  const server = await buildTestApp({ storeUrl: redis.url, clients })
   t.teardown(async () => {
     await server.close()
     await redis.stop()

@@ -192,6 +192,10 @@ for (const level of LEVELS) {
     for (const name of await readdir(dir)) t.same(found(await readFile(join(dir, name)), marks), [], name)
     t.ok((await readFile(join(dir, 'canary.db-wal'))).includes('bob'), 'the files are those with the data')
 
+    // What a later line of ours might carry by mistake.
+    const slip = { password: marks.mark('a slip'), headers: { authorization: marks.mark('a slip in headers') }, client: { of: { client_secret: marks.mark('a deep slip') } } }
+    server.app.log.fatal({ ...slip, req: { url: `/?${marks.mark('a request')}`, headers: slip.headers } }, 'a slip')
+    server.app.log.fatal({ err: Object.assign(new Error(marks.mark('an error')), { stack: undefined, code: 'ECANARY' }) }, 'an error without a stack')
     await server.store.close()
     t.ok((await play(started, marks)).has(503), 'and while the store fails')
     await shout(server, marks)
@@ -200,7 +204,9 @@ for (const level of LEVELS) {
     const info = ['trace', 'debug', 'info'].includes(level)
     t.equal(server.lines.some(line => line.includes('"answered"')), info)
     t.equal(server.lines.some(line => line.includes('"a fault of ours"') && line.includes('canary.test.ts')), info || level === 'warn' || level === 'error', 'a fault is told with its place')
-    t.equal(server.lines.length === 0, level === 'silent' || level === 'fatal')
+    t.equal(server.lines.filter(line => line.includes('[redacted]')).length, level === 'silent' ? 0 : 1)
+    t.equal(server.lines.filter(line => line.includes('ECANARY')).length, level === 'silent' ? 0 : 1)
+    t.equal(server.lines.length > 2, level !== 'silent' && level !== 'fatal')
   })
 }
 
