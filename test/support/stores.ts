@@ -1,15 +1,16 @@
 // Both stores, made alike, for the suites that run on each of them.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
-import { existsSync } from 'node:fs'
 import { userTag } from '../../src/ids.ts'
-import type { FamilyRef, NewAccount, Store } from '../../src/stores/ports.ts'
+import type { FamilyRef, Login, NewAccount, Presented, Store } from '../../src/stores/ports.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createHandClock, type HandClock } from './clock.ts'
 import { startRedis } from './redis.ts'
+
+const DAY = 86_400_000
 
 /** A family's record as it was once; undefined: there was none. */
 export type Copy = () => Promise<void>
@@ -29,8 +30,11 @@ export interface TestStore {
 
 export const STORES: ReadonlyArray<{ readonly name: string, readonly create: () => Promise<TestStore> }> = [
   { name: 'SQLite', create: createSqlite },
-  { name: 'Redis', create: createRedis },
+  { name: 'Redis', create: () => createRedis(false) },
 ]
+
+/** The same, and Redis Cluster: for what doesn't take long. */
+export const STORES_AND_CLUSTER: typeof STORES = [...STORES, { name: 'Redis Cluster', create: () => createRedis(true) }]
 
 async function createSqlite (): Promise<TestStore> {
   const clock = createHandClock()
@@ -59,9 +63,9 @@ async function createSqlite (): Promise<TestStore> {
   }
 }
 
-async function createRedis (): Promise<TestStore> {
+async function createRedis (cluster: boolean): Promise<TestStore> {
   const clock = createHandClock()
-  const server = await startRedis()
+  const server = await startRedis({ cluster })
   const store = await createRedisStore({ url: server.url, clock })
   return {
     store,
@@ -83,4 +87,37 @@ async function createRedis (): Promise<TestStore> {
 /** An account that no other test has. */
 export function someAccount (sub: string, changes: Partial<NewAccount> = {}): NewAccount {
   return { sub, tag: userTag(sub), name: `Name of ${sub}`, foldedName: `name of ${sub}`, passwordHash: '$argon2id$first', scopes: null, roles: [], disabled: false, ...changes }
+}
+
+let families = 0
+
+/** Where a family would live. */
+export function familyRef (userTag: string, sid: string): FamilyRef {
+  return { userTag, sid }
+}
+
+/** A login of a user's first epoch, for a family that no other test has. */
+export function someLogin (userTag: string, changes: Partial<Login> = {}): Login {
+  families += 1
+  return { userTag, sid: `family-${families}`, clientId: 'mobile', scope: 'profile', audience: [], epoch: 1, idleMs: 14 * DAY, absoluteMs: 90 * DAY, ...changes }
+}
+
+/** Opens a family for a user of the first epoch. */
+export async function signIn (store: Store, userTag: string, changes: Partial<Login> = {}): Promise<FamilyRef> {
+  const { sid, ...login } = someLogin(userTag, changes)
+  const outcome = await store.families.open({ ...login, sid })
+  if (outcome.kind === 'refused') throw new Error(outcome.reason)
+  return { userTag, sid }
+}
+
+/** A refresh token of a family, as its own client presents it. */
+export function presented ({ userTag, sid }: FamilyRef, generation: number, changes: Partial<Presented> = {}): Presented {
+  return { userTag, sid, generation, clientId: 'mobile', idleMs: 14 * DAY, reuseGraceMs: 10_000, lateRetry: 'burn', ...changes }
+}
+
+/** What an iteration gives, as a list. */
+export async function everyOne<T> (items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = []
+  for await (const item of items) list.push(item)
+  return list
 }

@@ -38,18 +38,27 @@ export function parseRedisUrl (url: string): RedisTarget {
   }
 }
 
-/** Connects; rejects with StoreUnavailable when no server answers. From then on the client reconnects by itself, and commands fail at once meanwhile. */
+/** How long the first connection may take: with Sentinel and Cluster the driver would look for a server for ever. */
+const CONNECT_MS = 3000
+
+/** Connects; rejects with StoreUnavailable when no server answers within three seconds. From then on the client reconnects by itself, and commands fail at once meanwhile. */
 export async function connectRedis (url: string): Promise<Redis | Cluster> {
   const client = createClient(parseRedisUrl(url))
   // Each failed command tells its caller; without a listener ioredis would write to the console.
   client.on('error', () => {})
   try {
-    await client.connect()
+    await within(CONNECT_MS, client.connect())
     return client
   } catch (error) {
     client.disconnect()
     throw new StoreUnavailable(error)
   }
+}
+
+async function within<T> (ms: number, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => { reject(new Error(`no answer within ${ms} ms`)) }, ms)
+  return Promise.race([work, promise]).finally(() => { clearTimeout(timer) })
 }
 
 /** The client for a target, not connected yet. */

@@ -1,9 +1,8 @@
 // The refresh-token families in Redis: each call one script, one round trip.
-import { Cluster, type Redis } from 'ioredis'
-import type { EndOutcome, EndRequest, Families, Login, OpenOutcome, PeekOutcome, Presented, Refusal, RotateOutcome, Session } from '../ports.ts'
+import type { EndOutcome, EndRequest, Families, FamilyRef, Login, OpenOutcome, PeekOutcome, Presented, Refusal, RotateOutcome, Session } from '../ports.ts'
 import type { RedisAdapter } from './adapter.ts'
-import { familyOf, oneOf, userOf } from './replies.ts'
-import { loadScript, reaching } from './scripts.ts'
+import { familyOf, listOf, oneOf, userOf } from './replies.ts'
+import { loadScript } from './scripts.ts'
 
 export const REFUSALS: readonly Refusal[] = [
   'family_unknown', 'family_ended', 'family_idle', 'family_expired', 'client_mismatch', 'key_mismatch', 'user_unknown', 'user_disabled', 'sessions_ended',
@@ -12,7 +11,7 @@ const WIDER = ['scope_wider', 'audience_wider'] as const
 const ROTATED = ['rotated', 'replayed', 'late', 'healed', 'reused'] as const
 const ENDED: readonly EndOutcome[] = ['ended', 'already_ended', 'family_unknown', 'client_mismatch']
 
-/** How many keys one SCAN looks at. */
+/** How many keys one step of a walk looks at. */
 const SCAN_COUNT = 1000
 
 export function createRedisFamilies ({ client, keys, time }: RedisAdapter): Families {
@@ -20,9 +19,9 @@ export function createRedisFamilies ({ client, keys, time }: RedisAdapter): Fami
   const rotateScript = loadScript(client, 'rotate')
   const peekScript = loadScript(client, 'peek')
   const endScript = loadScript(client, 'end')
-  const sessionScript = loadScript(client, 'session')
+  const listScript = loadScript(client, 'list')
 
-  const keysOf = (ref: { readonly userTag: string, readonly sid: string }) => [keys.user(ref.userTag), keys.family(ref)]
+  const keysOf = (ref: FamilyRef) => [keys.user(ref.userTag), keys.family(ref)]
 
   async function open (login: Login): Promise<OpenOutcome> {
     const { epoch, clientId, scope, audience, idleMs, absoluteMs, jkt = '' } = login
@@ -54,36 +53,22 @@ export function createRedisFamilies ({ client, keys, time }: RedisAdapter): Fami
     return oneOf(ENDED, outcome)
   }
 
-  async function session (userTag: string, sid: string): Promise<readonly Session[]> {
-    const ref = { userTag, sid }
-    const [kind, family, generation, lateCount] = await sessionScript(keysOf(ref), [time()])
-    return kind === 'refused' ? [] : [{ ...familyOf(ref, family), generation: Number(generation), lateCount: Number(lateCount) }]
-  }
-
+  /** There is no index of a user's families, which would grow with every login: an operator's question may look at all keys of a node. */
   async function list (userTag: string): Promise<readonly Session[]> {
-    const found = await reaching(() => scanAll(client, keys.families(userTag)))
-    const sids = found.map(key => key.slice(keys.family({ userTag, sid: '' }).length))
-    const sessions = await Promise.all(sids.map(sid => session(userTag, sid)))
-    return sessions.flat().sort((a, b) => b.startedAt - a.startedAt)
+    // A walk may meet a key twice.
+    const sessions = new Map<string, Session>()
+    let cursor = '0'
+    do {
+      const [next, living] = await listScript([keys.user(userTag)], [time(), cursor, keys.families(userTag), SCAN_COUNT])
+      for (const [key, ...found] of listOf(living).map(listOf)) sessions.set(String(key), sessionOf(keys.refOf(userTag, String(key)), found))
+      cursor = String(next)
+    } while (cursor !== '0')
+    return [...sessions.values()].sort((a, b) => b.startedAt - a.startedAt)
   }
 
   return { open, rotate, peek, end, list }
 }
 
-/** There is no index of a user's families, which would grow with every login: an operator's question may look at all keys. */
-async function scanAll (client: Redis | Cluster, pattern: string): Promise<readonly string[]> {
-  const nodes = client instanceof Cluster ? client.nodes('master') : [client]
-  const found = await Promise.all(nodes.map(node => scan(node, pattern)))
-  return [...new Set(found.flat())]
-}
-
-async function scan (node: Redis, pattern: string): Promise<readonly string[]> {
-  const found: string[] = []
-  let cursor = '0'
-  do {
-    const [next, keys] = await node.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT)
-    found.push(...keys)
-    cursor = next
-  } while (cursor !== '0')
-  return found
+function sessionOf (ref: FamilyRef, [family, generation, lateCount]: readonly unknown[]): Session {
+  return { ...familyOf(ref, family), generation: Number(generation), lateCount: Number(lateCount) }
 }

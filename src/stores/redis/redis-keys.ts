@@ -9,13 +9,15 @@ export interface RedisKeys {
   family (ref: FamilyRef): string
   /** Pattern: all families of a user. */
   families (tag: string): string
+  /** The family of a key that the pattern found. */
+  refOf (tag: string, key: string): FamilyRef
   /** Mark: a revoked access token. */
   revocation (token: AccessTokenRef): string
   /** Mark: an id that was used. */
   replay (id: string): string
   /** Packed counts of failed logins, and the mark of a repeated one: all in one slot, as one try touches several. */
   login (kind: 'pair' | 'network' | 'password' | 'repeat', id: string): string
-  /** Hash: folded name → tag. */
+  /** Hash: folded name → claim (names.ts). */
   readonly names: string
   /** Hash: the key ring. */
   readonly ring: string
@@ -26,10 +28,12 @@ export interface RedisKeys {
 }
 
 export function createRedisKeys (prefix: string): RedisKeys {
+  const family = ({ userTag, sid }: FamilyRef) => `${prefix}{${userTag}}:f:${sid}`
   return {
+    family,
     user: tag => `${prefix}{${tag}}:u`,
-    family: ({ userTag, sid }) => `${prefix}{${userTag}}:f:${sid}`,
     families: tag => `${`${prefix}{${tag}}`.replaceAll(/[*?[\]\\]/g, '\\$&')}:f:*`,
+    refOf: (userTag, key) => ({ userTag, sid: key.slice(family({ userTag, sid: '' }).length) }),
     revocation: ({ userTag, jti }) => `${prefix}{${userTag}}:r:${jti}`,
     replay: id => `${prefix}o:${id}`,
     login: (kind, id) => `${prefix}{login}:${kind.slice(0, 2)}:${id}`,

@@ -45,7 +45,8 @@ export function accountOf (tag: string, fields: Readonly<Record<string, string>>
   }
 }
 
-function listOf (reply: unknown): readonly unknown[] {
+/** A reply that is a list; throws when it is none. */
+export function listOf (reply: unknown): readonly unknown[] {
   if (!Array.isArray(reply)) throw new TypeError('a script answered no list')
   return reply
 }

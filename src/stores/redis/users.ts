@@ -1,7 +1,7 @@
 // The accounts in Redis: a hash each, and one hash of all names.
 import type { Account, NewAccount, Users } from '../ports.ts'
 import type { RedisAdapter } from './adapter.ts'
-import { createNames } from './names.ts'
+import { createNames, ownerIn } from './names.ts'
 import { accountOf } from './replies.ts'
 import { loadScript, reaching } from './scripts.ts'
 
@@ -74,7 +74,7 @@ export function createRedisUsers (adapter: RedisAdapter): Users {
       for (const [index, foldedName] of pairs.entries()) {
         if (index % 2 === 1 || seen.has(foldedName)) continue
         seen.add(foldedName)
-        const account = await ofName(foldedName, pairs[index + 1])
+        const account = await ofName(foldedName, ownerIn(pairs[index + 1]))
         if (account !== undefined) yield account
       }
     } while (cursor !== '0')

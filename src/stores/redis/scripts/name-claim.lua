@@ -1,6 +1,10 @@
--- Claims a name for a tag. KEYS: names. ARGV: folded name, tag, the tag whose claim may be taken over or ''.
--- Reply: the tag that has the name now.
-local owner = redis.call('HGET', KEYS[1], ARGV[1])
-if owner and owner ~= ARGV[3] then return owner end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-return ARGV[2]
+-- Claims a name for a tag. KEYS: names. ARGV: now or '', folded name, tag, the tag whose claim may be taken over or ''.
+-- A claim is kept as "tag instant". Reply: { the tag that has the name now, milliseconds since it was claimed }.
+local now = time(ARGV[1])
+local claim = redis.call('HGET', KEYS[1], ARGV[2])
+if claim then
+  local owner, at = string.match(claim, '^(%S+) (%d+)$')
+  if owner ~= ARGV[4] then return { owner, now - at } end
+end
+redis.call('HSET', KEYS[1], ARGV[2], string.format('%s %.0f', ARGV[3], now))
+return { ARGV[3], 0 }

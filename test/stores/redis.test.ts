@@ -1,0 +1,261 @@
+// What is Redis' own: keys and their expiry, scripts that a server forgot, names that two writers want, memory, round trips.
+import { Redis } from 'ioredis'
+import t from 'tap'
+import type { RedisAdapter } from '../../src/stores/redis/adapter.ts'
+import { createNames } from '../../src/stores/redis/names.ts'
+import { createRedisKeys } from '../../src/stores/redis/redis-keys.ts'
+import { listOf, oneOf } from '../../src/stores/redis/replies.ts'
+import { loadScript } from '../../src/stores/redis/scripts.ts'
+import { EMPTY_RING } from '../../src/stores/ports-keys.ts'
+import { createRedisStore } from '../../src/stores/redis/store.ts'
+import { createRedisUsers } from '../../src/stores/redis/users.ts'
+import { buildTestApp, PASSWORD } from '../support/app.ts'
+import { createHandClock } from '../support/clock.ts'
+import { startRedis } from '../support/redis.ts'
+import { presented, signIn, someAccount, someLogin } from '../support/stores.ts'
+
+const DAY = 86_400_000
+
+/** How many exchanges the memory test makes; 10,000 by hand. */
+const exchanges = Number(process.env['LATCHKEY_EXCHANGES'] ?? 500)
+
+const server = await startRedis()
+t.teardown(() => server.stop())
+
+t.test('every key expires but accounts, names and the ring', async t => {
+  const store = await createRedisStore({ url: server.url, prefix: 'scan:' })
+  t.teardown(() => store.close())
+  const { client, families, users, accessTokens, keys } = store
+  for (const sub of ['one', 'two', 'gone']) {
+    const account = someAccount(sub)
+    await users.add(account)
+    const [living, ended, reused] = [await signIn(store, account.tag), await signIn(store, account.tag), await signIn(store, account.tag)]
+    for (let generation = 1; generation < 5; generation++) await families.rotate(presented(living, generation))
+    await families.end({ ...ended, clientId: null })
+    await families.rotate(presented(reused, 9))
+    await accessTokens.revoke({ ...living, jti: 'a', expiresAt: Date.now() + DAY })
+    await accessTokens.revoke({ ...living, jti: 'b', expiresAt: Date.now() - DAY })
+  }
+  await users.remove(someAccount('gone').tag)
+  await keys.save(EMPTY_RING)
+  await client.set('scan:probe', 1, 'PX', 1000)
+
+  const found = await client.keys('scan:*')
+  const lasting = []
+  for (const key of found) if (await client.pttl(key) === -1) lasting.push(key)
+  t.same(lasting.toSorted(), ['scan:keys', 'scan:names', `scan:{${someAccount('one').tag}}:u`, `scan:{${someAccount('two').tag}}:u`].toSorted())
+  t.equal(found.filter(key => key.includes(':f:')).length, 9)
+
+  const ofUser = found.filter(key => key.includes(someAccount('one').tag))
+  t.ok(ofUser.length >= 4)
+  t.ok(ofUser.every(key => key.startsWith(`scan:{${someAccount('one').tag}}:`)), 'one hash slot per user (the contracts run on a cluster, too)')
+
+  t.ok(await client.pttl(`scan:{${someAccount('gone').tag}}:u`) > 89 * DAY, 'a removed account\'s epoch goes with the last of its sessions')
+})
+
+t.test('a living family\'s key goes when it is idle, a tombstone at the absolute end', async t => {
+  const store = await createRedisStore({ url: server.url })
+  t.teardown(() => store.close())
+  await store.users.add(someAccount('expiry'))
+  const ref = await signIn(store, someAccount('expiry').tag)
+  const key = `lk:{${ref.userTag}}:f:${ref.sid}`
+  const days = async () => Math.round(await store.client.pttl(key) / DAY * 10) / 10
+  t.equal(await days(), 14)
+  await store.families.rotate(presented(ref, 1, { idleMs: 20 * DAY }))
+  t.equal(await days(), 20)
+  await store.families.end({ ...ref, clientId: null })
+  t.equal(await days(), 90)
+})
+
+t.test('time is the server\'s own', async t => {
+  const store = await createRedisStore({ url: server.url })
+  t.teardown(() => store.close())
+  const [before, now] = [Date.now(), await store.now()]
+  t.ok(now >= before - 1 && now <= Date.now() + 1, 'milliseconds')
+  await store.users.add(someAccount('timed'))
+  const opened = await store.families.open(someLogin(someAccount('timed').tag))
+  t.ok(opened.kind === 'opened' && Math.abs(opened.family.startedAt - now) < 5000)
+})
+
+t.test('a server that has forgotten the scripts is told them again', async t => {
+  const store = await createRedisStore({ url: server.url })
+  t.teardown(() => store.close())
+  const account = someAccount('flushed')
+  await store.users.add(account)
+  const ref = await signIn(store, account.tag)
+  for (let generation = 1; generation < 4; generation++) {
+    await store.client.script('FLUSH')
+    t.match(await store.families.rotate(presented(ref, generation)), { kind: 'rotated', generation: generation + 1 })
+  }
+})
+
+t.test('a script\'s fault is none of the answers', async t => {
+  const client = new Redis(server.url)
+  t.teardown(() => client.disconnect())
+  await client.set('not-a-hash', 'x')
+  const users = createRedisUsers({ client, keys: createRedisKeys('none:'), time: () => '' })
+  await t.resolves(users.byTag('nobody'))
+  await t.rejects(loadScript(client, 'user-remove')(['not-a-hash'], ['']), { name: 'StoreUnavailable', cause: { message: /WRONGTYPE/ } })
+  t.throws(() => oneOf(['a', 'b'], 'c'), TypeError)
+  t.throws(() => listOf('c'), TypeError)
+})
+
+t.test('a name that two writers want', async t => {
+  const client = new Redis(server.url)
+  t.teardown(() => client.disconnect())
+  const keys = createRedisKeys('names:')
+  const clock = createHandClock()
+  const adapter: RedisAdapter = { client, keys, time: () => String(clock()) }
+  const nobody = async () => false
+  const overdue = 10_000
+
+  await t.test('a claim is kept for a writer that may be slow', async t => {
+    const names = createNames(adapter, nobody)
+    t.equal(await names.claim('kept', 'first'), true)
+    clock.advance(overdue - 1)
+    t.equal(await names.claim('kept', 'second'), false)
+    t.equal(await names.claim('kept', 'first'), true, 'and is its own')
+    t.equal(await names.ownerOf('kept'), 'first')
+  })
+
+  await t.test('one whose writer died is taken over', async t => {
+    const names = createNames(adapter, nobody)
+    await names.claim('dead', 'first')
+    clock.advance(overdue)
+    t.equal(await names.claim('dead', 'second'), true)
+    t.equal(await names.ownerOf('dead'), 'second')
+  })
+
+  await t.test('one whose account is there is not', async t => {
+    const names = createNames(adapter, async tag => tag === 'first')
+    await names.claim('held', 'first')
+    clock.advance(overdue)
+    t.equal(await names.claim('held', 'second'), false)
+    t.equal(await names.ownerOf('held'), 'first')
+  })
+
+  await t.test('a writer that was slow after all gets it back', async t => {
+    const answers = [false, true]
+    const names = createNames(adapter, async () => answers.shift() === true)
+    await names.claim('slow', 'first')
+    clock.advance(overdue)
+    t.equal(await names.claim('slow', 'second'), false)
+    t.equal(await names.ownerOf('slow'), 'first')
+  })
+
+  await t.test('of two that take it over, one gets it', async t => {
+    const rival = createNames(adapter, nobody)
+    const names = createNames(adapter, async () => {
+      await rival.claim('rivals', 'third')
+      return false
+    })
+    await names.claim('rivals', 'first')
+    clock.advance(overdue)
+    t.equal(await names.claim('rivals', 'second'), false)
+    t.equal(await names.ownerOf('rivals'), 'third')
+  })
+
+  await t.test('is released by its owner only', async t => {
+    const names = createNames(adapter, nobody)
+    await names.claim('released', 'first')
+    await names.release('released', 'second')
+    t.equal(await names.ownerOf('released'), 'first')
+    await names.release('released', 'first')
+    t.equal(await names.ownerOf('released'), undefined)
+    await t.resolves(names.release('released', 'first'))
+  })
+
+  await t.test('an account whose claim was taken over while it was written is taken back', async t => {
+    const account = someAccount('slow-writer', { foldedName: 'contested' })
+    // The script that writes the account asks for the time just before it is sent; so the thief comes in between.
+    let asked = 0
+    const users = createRedisUsers({
+      ...adapter,
+      time () {
+        asked += 1
+        if (asked === 2) client.hset(keys.names, 'contested', 'thief 1')
+        return String(clock())
+      },
+    })
+    t.equal(await users.add(account), 'name_taken')
+    t.equal(await users.byTag(account.tag), undefined)
+    t.equal(await users.byName('contested'), undefined, 'a claim alone is no account')
+    t.same(await users.all()[Symbol.asyncIterator]().next(), { value: undefined, done: true })
+  })
+})
+
+t.test(`a family takes at most 400 bytes, and as many after ${exchanges} exchanges`, async t => {
+  const store = await createRedisStore({ url: server.url })
+  t.teardown(() => store.close())
+  const account = someAccount('6f1f7a52-3f0c-4d6a-9a53-1f6f6a6a0001')
+  await store.users.add(account)
+  const sid = 'a'.repeat(22)
+  const login = someLogin(account.tag, { sid, clientId: 'mobile-app', scope: 'profile orders:read orders:write', audience: ['https://orders.example.com'] })
+  await store.families.open(login)
+  const bytes = () => store.client.memory('USAGE', `lk:{${account.tag}}:f:${sid}`)
+  const first = Number(await bytes())
+  t.ok(first > 0 && first <= 400, `${first} bytes, the key included`)
+  for (let generation = 1; generation <= exchanges; generation++) {
+    t.equal((await store.families.rotate(presented(login, generation, { clientId: 'mobile-app' }))).kind, 'rotated')
+  }
+  t.equal(await bytes(), first)
+})
+
+t.test('round trips', async t => {
+  const watched = await startRedis()
+  const server = await buildTestApp({ storeUrl: watched.url })
+  const watcher = new Redis(watched.url)
+  t.teardown(async () => {
+    watcher.disconnect()
+    await server.close()
+    await watched.stop()
+  })
+
+  /** The commands that clients sent meanwhile; those that scripts call aren't among them. */
+  async function during<T> (work: () => Promise<T>): Promise<{ result: T, commands: string[] }> {
+    const monitor = await watcher.monitor()
+    const commands: string[] = []
+    monitor.on('monitor', (_time: string, [name = '']: string[], source: string) => {
+      if (source !== 'lua') commands.push(name.toLowerCase())
+    })
+    try {
+      const result = await work()
+      // The monitor sees its own mark after everything that came before.
+      const marked = new Promise<void>(resolve => monitor.on('monitor', (_time: string, args: string[]) => { if (args[1] === 'the end') resolve() }))
+      await watcher.echo('the end')
+      await marked
+      return { result, commands: commands.filter(name => name !== 'echo') }
+    } finally {
+      monitor.disconnect()
+    }
+  }
+
+  const script = 'evalsha'
+  // Everything once, so that the server knows the scripts.
+  const { refresh_token: warm } = await server.login()
+  const { access_token: warmAccess } = (await server.refresh(warm)).json()
+  await server.introspect(warmAccess)
+  await server.introspect(warm)
+
+  const { refresh_token: token, access_token: access } = await server.login()
+  const refreshed = await during(() => server.refresh(token))
+  t.equal(refreshed.result.statusCode, 200)
+  t.same(refreshed.commands, [script, script], 'a refresh: the rate limit\'s script and the rotation\'s')
+
+  const introspected = await during(() => server.introspect(access))
+  t.match(introspected.result, { active: true })
+  t.same(introspected.commands, [script], 'an introspection by a client that proved who it is: one')
+  t.same((await during(() => server.introspect(refreshed.result.json().refresh_token))).commands, [script], 'and of a refresh token')
+
+  const forged = await during(() => server.refresh(`${token.slice(0, -2)}AA`))
+  t.equal(forged.result.json().error, 'invalid_grant')
+  t.same(forged.commands, [script], 'a forged refresh token: the rate limit\'s only')
+  t.same((await during(() => server.introspect(`${token.slice(0, -2)}AA`))).commands, [], 'its introspection: none')
+  t.same((await during(() => server.introspect(`${access.slice(0, -4)}AAAA`))).commands, [], 'that of a forged access token: none')
+
+  const login = await during(() => server.login())
+  t.same(login.commands, [script, 'hget', 'hgetall', script], 'a login: the rate limit, the name, the account, the new family')
+  const unknown = await during(() => server.post('/token', { grant_type: 'password', client_id: 'mobile', username: 'nobody', password: PASSWORD }))
+  t.equal(unknown.result.json().error, 'invalid_grant')
+  t.same(unknown.commands, [script, 'hget'])
+})
