@@ -85,7 +85,7 @@ export async function buildApp (deps: AppDependencies): Promise<FastifyInstance>
   closeConnectionsWhenStopping(app)
   if (http.docs) await registerOpenApi(app, { ...deps, path })
   // Outside of what follows: nothing that is registered there stands before the keys.
-  for (const prefix of new Set(['', path])) app.register(jwksRoute, { prefix, jwks: keys.jwks, clients, fetched: sightings.fetched, observe: metrics.observeRequest })
+  for (const prefix of new Set(['', path])) app.register(jwksRoute, { prefix, jwks: keys.jwks, clients, fetched: sightings.fetched, count: metrics.countJwks })
   await app.register(async endpoints => registerEndpoints(endpoints, { ...deps, path }))
   return app
 }

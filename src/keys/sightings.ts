@@ -31,19 +31,22 @@ const USER_AGENT_LENGTH = 100
 
 const MINUTE = 60_000
 
+/** What was noted of one verifier since the last flush. Changed in place: fetches are the most frequent thing of all. */
+type Note = { -readonly [Name in keyof Omit<SeenVerifier, 'gaps'>]: SeenVerifier[Name] } & { readonly gaps: number[] }
+
 /** Makes the recorder. */
 export function createSightings ({ sightings, clock }: { readonly sightings: Sightings, readonly clock: Clock }): SightingsRecorder {
-  let notes = new Map<string, SeenVerifier>()
+  let notes = new Map<string, Note>()
   let counts = new Map<string, SignedCount>()
   let strangers = 0
 
   const fetched = (fetch: Fetch) => {
-    const name = nameOf(fetch)
-    const known = notes.get(name)
-    if (known === undefined && fetch.clientId === null && ++strangers > STRANGERS) return
+    const id = fetch.clientId ?? `${fetch.userAgent}\n${fetch.address}`
+    const note = notes.get(id)
+    if (note !== undefined) return renew(note, fetch, clock())
+    if (fetch.clientId === null && ++strangers > STRANGERS) return
     const now = clock()
-    const note = { ...fetch, userAgent: printable(fetch.userAgent), fetches: 1, firstAt: now, lastAt: now, gaps: [] }
-    notes.set(name, known === undefined ? note : joined(known, note))
+    notes.set(id, { ...fetch, fetches: 1, firstAt: now, lastAt: now, gaps: [] })
   }
 
   const signed = (kid: string, exp: number) => {
@@ -53,7 +56,7 @@ export function createSightings ({ sightings, clock }: { readonly sightings: Sig
   }
 
   const take = (): Notes => {
-    const taken = { notes: [...notes.values()], counts: [...counts.values()] }
+    const taken = { notes: [...notes.values()].map(toSeen), counts: [...counts.values()] }
     notes = new Map()
     counts = new Map()
     strangers = 0
@@ -81,7 +84,21 @@ export function liveTokens ({ signed }: StoredSightings, kid: string, now: numbe
 
 /** The name under which a verifier is counted: that of its client, however many addresses it has; else what it shows of itself. */
 export function nameOf ({ clientId, userAgent, address }: Pick<Fetch, 'clientId' | 'userAgent' | 'address'>): string {
-  return clientId ?? `${printable(userAgent)} at ${address}`
+  return clientId ?? `${userAgent} at ${address}`
+}
+
+function renew (note: Note, { userAgent, address, conditional }: Fetch, now: number): void {
+  note.userAgent = userAgent
+  note.address = address
+  note.conditional = conditional
+  note.fetches++
+  note.gaps.push(now - note.lastAt)
+  if (note.gaps.length > GAPS) note.gaps.shift()
+  note.lastAt = now
+}
+
+function toSeen (note: Note): SeenVerifier {
+  return { ...note, userAgent: printable(note.userAgent) }
 }
 
 // It is shown on terminals.

@@ -6,6 +6,8 @@ export interface Metrics {
   readonly emit: Emit
   /** Counts a finished request: its route's pattern, its status, how long it took in seconds. */
   observeRequest (method: string, route: string, status: number, seconds: number): void
+  /** Counts an answer to a fetch of the public keys, by its status. No more: this is the one route that must cost next to nothing. */
+  countJwks (status: 200 | 304): void
   /** Notes whether the store took a write when it was last tried. */
   setStoreUp (up: boolean): void
   /** Prometheus' text format. */
@@ -24,10 +26,22 @@ export function createMetrics (): Metrics {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
     registers: [registry],
   })
+  const jwks = { 200: 0, 304: 0 }
+  registry.registerMetric(new Counter({
+    name: 'latchkey_jwks_answers_total',
+    help: 'Answers to fetches of the public keys: 200 with the keys, 304 when the copy is still good.',
+    labelNames: ['status'],
+    registers: [],
+    collect () {
+      this.reset()
+      for (const [status, count] of Object.entries(jwks)) this.inc({ status }, count)
+    },
+  }))
   const store = new Gauge({ name: 'latchkey_store_up', help: '1 if the store took a write when it was last tried, else 0.', registers: [registry] })
   return {
     emit: event => { events.inc({ type: event.type, reason: reasonOf(event) }) },
     observeRequest: (method, route, status, seconds) => { requests.observe({ method, route, status }, seconds) },
+    countJwks: status => { jwks[status]++ },
     setStoreUp: up => { store.set(up ? 1 : 0) },
     render: () => registry.metrics(),
   }

@@ -107,7 +107,11 @@ t.test('memory is bounded, and those who come often outlive those who come once'
 })
 
 t.test('what a verifier calls itself can do nothing to a terminal', async t => {
-  t.equal(nameOf(fetch({ userAgent: 'a\u009b31mb\tc\u00e9' })), 'a?31mb?c? at 10.0.0.1')
+  const { server, seen } = setUp()
+  const recorder = server()
+  recorder.fetched(fetch({ userAgent: 'a\u009b31mb\tc\u00e9' }))
+  await recorder.flush()
+  t.same(seen().verifiers.map(nameOf), ['a?31mb?c? at 10.0.0.1'])
 })
 
 t.test('the living tokens of a key are counted, in bounded space', async t => {
