@@ -1,7 +1,7 @@
 // Which folder may import which (docs/architecture.md). `npm run lint` and test/architecture.test.ts both read this table.
 
 /** Leaves that everything may import. */
-const LEAVES = '^src/(clock|ids|secrets|events)[.]ts$'
+const LEAVES = '^src/(clock|ids|secrets|events|machine)[.]ts$'
 
 /** Folder or file under src/ → what it may import beside itself and the leaves. */
 const MAY_IMPORT = {
@@ -22,7 +22,7 @@ const MAY_IMPORT = {
   'stores/open[.]ts': ['stores/'],
   'stores/redis/': ['stores/ports'],
   'stores/sqlite/': ['stores/ports'],
-  '(clock|ids|secrets|events)[.]ts': [],
+  '(clock|ids|secrets|events|machine)[.]ts': [],
 }
 
 /** Package → the only places that may import it. */
@@ -30,8 +30,9 @@ const ONLY_IN = {
   'ioredis|standard-as-callback|cluster-key-slot': '^src/stores/redis/',
   '@?fastify': '^src/(http/|app[.]ts|server[.]ts|observe/)',
   'fast-jwt': '^src/tokens/',
-  argon2: '^src/users/',
-  'jose|undici|ipaddr[.]js': '^src/clients/',
+  'jose|undici': '^src/clients/',
+  'ipaddr[.]js': '^src/(clients|users)/',
+  'argon2|bcrypt': '^src/users/',
   'prom-client': '^src/observe/',
   commander: '^src/cli/',
   yaml: '^src/config/',

@@ -35,8 +35,11 @@ import type { Store } from './stores/ports.ts'
 import { createAccessTokenSigner, type AccessTokenType } from './tokens/access-token.ts'
 import { createNonces } from './tokens/dpop-nonce.ts'
 import { createRefreshTokenCodec } from './tokens/refresh-token.ts'
-import { createAccounts } from './users/accounts.ts'
+import { createFind } from './users/accounts.ts'
+import { createAuthenticate } from './users/authenticate.ts'
+import { createNameInLogs } from './users/name-in-logs.ts'
 import type { PasswordHasher } from './users/passwords.ts'
+import { createThrottle, type ThrottlePolicy } from './users/throttle.ts'
 
 const BODY_LIMIT = 16 * 1024
 
@@ -47,7 +50,8 @@ export interface LiveSettings {
   readonly typOf: (audience: string) => AccessTokenType
   readonly dpop: () => { readonly proofAge: number, readonly nonce: boolean }
   readonly algorithmOf: (audience: string) => string | undefined
-  readonly minPasswordLength: () => number
+  readonly logins: () => ThrottlePolicy
+  readonly usernamesInLogs: () => boolean
 }
 
 /** What the server is built of. */
@@ -104,9 +108,11 @@ async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & 
 
   const refreshTokens = createRefreshTokenCodec(deps)
   const issue = createIssue({ issuer, sign: createAccessTokenSigner(keys.signingKey, deps.sightings.signed), refreshTokens, policy: live.policy, typOf: live.typOf, algorithmOf: live.algorithmOf, clock })
-  const accounts = createAccounts({ users: store.users, hasher: deps.hasher, emit, minLength: live.minPasswordLength })
+  const throttle = createThrottle({ attempts: store.loginAttempts, secrets: deps.secrets, policy: live.logins })
+  const authenticate = createAuthenticate({ find: createFind(store.users), users: store.users, hasher: deps.hasher, throttle, emit })
+  const nameInLogs = createNameInLogs({ secrets: deps.secrets, plain: live.usernamesInLogs })
   const grants = new Map<string, Grant>([
-    ['password', createPasswordGrant({ issuer, accounts, families: store.families, issue, policy: live.policy, emit })],
+    ['password', createPasswordGrant({ issuer, authenticate, nameInLogs, families: store.families, issue, policy: live.policy, emit })],
     ['refresh_token', createRefreshGrant({ issuer, families: store.families, refreshTokens, issue, policy: live.policy, emit })],
   ])
   const clientOf = createClientOf({ clients, assertions: createAssertions({ issuer, replays: store.replays, clock }), emit })

@@ -3,8 +3,9 @@
 
 /** Reason codes are shared by audit lines, logs and metrics; callers of the HTTP interface never see them. */
 export type Event =
-  | { readonly type: 'login.succeeded', readonly clientId: string, readonly sub: string, readonly sid: string }
-  | { readonly type: 'login.failed', readonly clientId: string, readonly reason: string, readonly sub?: string }
+  | LoginEvent & { readonly type: 'login.succeeded', readonly sub: string, readonly sid: string, readonly networkKnown: boolean }
+  | LoginEvent & { readonly type: 'login.failed', readonly reason: string, readonly sub?: string }
+  | LoginEvent & { readonly type: 'login.throttled', readonly reason: string, readonly retryAfterSeconds: number }
   | { readonly type: 'password.upgraded', readonly sub: string }
   | {
     /** R4, R5, R6, R7 and R8 of DESIGN §5. */
@@ -21,7 +22,16 @@ export type Event =
   | { readonly type: 'keys.changed', readonly kids: readonly string[] }
   | { readonly type: 'user.changed', readonly sub: string, readonly change: UserChange }
 
-export type UserChange = 'added' | 'password' | 'disabled' | 'enabled' | 'access' | 'sessions_ended' | 'removed'
+/** What every event of a login tells. */
+interface LoginEvent {
+  readonly clientId: string
+  /** A keyed hash of the name, or with log.usernames the name as it was typed. */
+  readonly username: string
+  /** The /24 or /64 that the login came from. */
+  readonly network: string
+}
+
+export type UserChange = 'added' | 'imported' | 'password' | 'disabled' | 'enabled' | 'access' | 'sessions_ended' | 'removed'
 
 /** Tells whoever watches. Never throws and never waits. */
 export type Emit = (event: Event) => void

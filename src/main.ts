@@ -5,9 +5,12 @@ import { developmentConfig, type Development } from './config/development.ts'
 import { loadConfig } from './config/load.ts'
 import { reloadable, watchConfig } from './config/reload.ts'
 import type { Config } from './config/schema.ts'
+import { checkThreads, thisMachine, threadsFor } from './machine.ts'
 import { startServer, type RunningServer } from './server.ts'
-import { createPasswordHasher } from './users/passwords.ts'
 import { createAccounts } from './users/accounts.ts'
+import { planCapacity } from './users/capacity.ts'
+import { createCheckNewPassword } from './users/new-password.ts'
+import { createPasswordHasher } from './users/passwords.ts'
 
 const WATCH_MS = 2_000
 /** After the grace for requests: a stop that still hangs then is ended by exit code 1. */
@@ -24,6 +27,8 @@ export interface ServeOptions {
  * @throws ConfigError when the file is refused; Error when development mode is asked for where NODE_ENV says production
  */
 export async function serve ({ env }: ServeOptions): Promise<void> {
+  // libuv reads it when its pool is first used, and nothing has used it so far: modules are read without it.
+  process.env['UV_THREADPOOL_SIZE'] ??= String(threadsFor(thisMachine()))
   const file = env['LATCHKEY_CONFIG']
   if (file === undefined || file === '') await serveDevelopment(env)
   else await serveFile(file, env)
@@ -32,6 +37,7 @@ export async function serve ({ env }: ServeOptions): Promise<void> {
 async function serveFile (file: string, env: ServeOptions['env']): Promise<void> {
   const load = () => loadConfig(file, env)
   let current = await load()
+  checkThreads(planCapacity(current.passwords, thisMachine()).concurrency, Number(process.env['UV_THREADPOOL_SIZE']))
   const server = await startServer({ config: current })
   const { log } = server.app
 
@@ -63,7 +69,8 @@ async function serveDevelopment (env: ServeOptions['env']): Promise<void> {
 }
 
 async function addDemoUser ({ store }: RunningServer, { config, demo }: Development): Promise<boolean> {
-  const accounts = createAccounts({ users: store.users, hasher: createPasswordHasher(config.passwords), emit: () => {}, minLength: () => config.passwords.minLength })
+  const checkNewPassword = createCheckNewPassword({ minLength: () => config.passwords.minLength, issuer: config.issuer, isBreached: async () => false })
+  const accounts = createAccounts({ users: store.users, hasher: createPasswordHasher(config.passwords), emit: () => {}, checkNewPassword })
   const added = await accounts.add({ name: demo.name, password: demo.password, scopes: null, roles: ['demo'] })
   return added.kind === 'added'
 }

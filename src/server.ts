@@ -63,6 +63,8 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   const { store, rateLimitClient } = await openStore({ url: config.store.url, clock })
   parts.defer(() => store.close())
   const metrics = createMetrics()
+  const hasher = createPasswordHasher({ ...config.passwords, onWaited: ms => { metrics.observeHashWait(ms / 1000) } })
+  metrics.showHashing(hasher.load)
   const keys = createKeyRing({ keys: store.keys, secrets: config.secrets, now: () => store.now(), policy: () => keyPolicy(current), emit: metrics.emit })
   await keys.load()
   const sightings = createSightings({ sightings: store.sightings, clock })
@@ -86,7 +88,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
     rateLimitClient,
     keys,
     sightings,
-    hasher: createPasswordHasher(config.passwords),
+    hasher,
     metrics,
     clock,
   })
@@ -146,7 +148,8 @@ function liveSettings (current: () => Config): LiveSettings {
     addressLimit: () => current().throttle.perAddress,
     typOf: audience => current().audiences[audience]?.typ ?? 'at+jwt',
     algorithmOf: audience => current().audiences[audience]?.algorithm,
-    minPasswordLength: () => current().passwords.minLength,
+    logins: () => current().throttle.logins,
+    usernamesInLogs: () => current().log.usernames,
   }
 }
 

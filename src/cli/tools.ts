@@ -10,6 +10,8 @@ import { createKeyRing, type KeyRing } from '../keys/ring.ts'
 import { openStore } from '../stores/open.ts'
 import type { Account, Store } from '../stores/ports.ts'
 import { createAccounts, type Accounts } from '../users/accounts.ts'
+import { openBlocklist } from '../users/blocklist/open.ts'
+import { createCheckNewPassword, type CheckNewPassword, type IsBreached } from '../users/new-password.ts'
 import { createPasswordHasher, type PasswordHasher } from '../users/passwords.ts'
 import type { Io } from './io.ts'
 import { Refused } from './refused.ts'
@@ -31,6 +33,7 @@ export interface StoreTools extends Tools {
   readonly store: Store
   readonly hasher: PasswordHasher
   readonly accounts: Accounts
+  readonly checkNewPassword: CheckNewPassword
   /** Reads the key ring, and changes nothing. */
   readonly readRing: () => Promise<KeyRing>
 }
@@ -49,12 +52,12 @@ export function withStore<Args extends unknown[]> (io: Io, action: Action<StoreT
   return async function (this: Command, ...args: Args): Promise<void> {
     const tools = toolsOf(io, this)
     const config = await readConfig(tools)
+    await using parts = new AsyncDisposableStack()
+    const blocklist = await openBlocklist(config.passwords.blocklist)
+    parts.defer(() => blocklist.close())
     const { store } = await openStore({ url: config.store.url, clock: systemClock })
-    try {
-      await action({ ...tools, config, store, ...domainOf(config, store, auditTo(io)) }, ...args)
-    } finally {
-      await store.close()
-    }
+    parts.defer(() => store.close())
+    await action({ ...tools, config, store, ...domainOf({ config, store, emit: auditTo(io), isBreached: blocklist.isBreached }) }, ...args)
   }
 }
 
@@ -83,11 +86,20 @@ function auditTo ({ stderr }: Io): Emit {
   return event => { stderr.write(`${JSON.stringify({ time: systemClock(), audit: event, msg: 'audit' })}\n`) }
 }
 
-function domainOf (config: Config, store: Store, emit: Emit): Pick<StoreTools, 'hasher' | 'accounts' | 'readRing'> {
+interface Parts {
+  readonly config: Config
+  readonly store: Store
+  readonly emit: Emit
+  readonly isBreached: IsBreached
+}
+
+function domainOf ({ config, store, emit, isBreached }: Parts): Pick<StoreTools, 'hasher' | 'accounts' | 'checkNewPassword' | 'readRing'> {
   const hasher = createPasswordHasher(config.passwords)
+  const checkNewPassword = createCheckNewPassword({ minLength: () => config.passwords.minLength, issuer: config.issuer, isBreached })
   return {
     hasher,
-    accounts: createAccounts({ users: store.users, hasher, emit, minLength: () => config.passwords.minLength }),
+    checkNewPassword,
+    accounts: createAccounts({ users: store.users, hasher, emit, checkNewPassword }),
     async readRing () {
       const ring = createKeyRing({ keys: store.keys, secrets: config.secrets, now: () => store.now(), policy: () => keyPolicy(config), emit })
       await ring.read()

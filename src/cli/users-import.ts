@@ -4,7 +4,6 @@ import type { Readable } from 'node:stream'
 import type { Command } from 'commander'
 import { Type, type Static } from 'typebox'
 import { Value } from 'typebox/value'
-import { checkNewPassword } from '../users/passwords.ts'
 import { linesOf, type Io } from './io.ts'
 import { Refused } from './refused.ts'
 import { withStore, type StoreTools } from './tools.ts'
@@ -84,8 +83,8 @@ function parseUser (text: string): ImportedUser | 'line_no_json' | 'line_malform
 
 type Hashing = { readonly kind: 'hashed', readonly hash: string } | { readonly kind: 'refused', readonly reason: string }
 
-async function hashOf ({ hasher, config }: StoreTools, user: ImportedUser): Promise<Hashing> {
+async function hashOf ({ hasher, checkNewPassword }: StoreTools, user: ImportedUser): Promise<Hashing> {
   if ('passwordHash' in user) return { kind: 'hashed', hash: user.passwordHash }
-  const reason = checkNewPassword(user.password, { minLength: config.passwords.minLength, name: user.name })
+  const reason = await checkNewPassword(user.password, user.name)
   return reason === undefined ? { kind: 'hashed', hash: await hasher.hash(user.password) } : { kind: 'refused', reason }
 }

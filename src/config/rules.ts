@@ -7,7 +7,7 @@ import type { ClientConfig, Config } from './schema.ts'
 
 /** Checks what no single key can tell; the schema has let the configuration through. */
 export function checkRules (config: Config): Fault[] {
-  return [checkIssuer, checkPorts, checkProxies, checkSecrets, checkTokens, checkKeys, checkClients].flatMap(rule => rule(config))
+  return [checkIssuer, checkPorts, checkProxies, checkSecrets, checkTokens, checkKeys, checkPasswords, checkClients].flatMap(rule => rule(config))
 }
 
 function fault (place: Place, expected: string): Fault {
@@ -92,6 +92,11 @@ function checkKeys ({ keys }: Config): Fault[] {
     ...publishAhead > rotateEvery ? [fault(['keys', 'publishAhead'], `at most keys.rotateEvery (${formatDuration(rotateEvery)})`)] : [],
     ...publishAhead < PUBLISH_AHEAD_LEAST && !allowShortPublishAhead ? [fault(['keys', 'publishAhead'], 'at least 48h, or keys.allowShortPublishAhead: true')] : [],
   ]
+}
+
+// RFC 9106 §3.1.
+function checkPasswords ({ passwords: { memoryKiB, parallelism } }: Config): Fault[] {
+  return memoryKiB >= 8 * parallelism ? [] : [fault(['passwords', 'memoryKiB'], `at least 8 times passwords.parallelism (${8 * parallelism})`)]
 }
 
 function checkClients ({ clients, tokens, audiences }: Config): Fault[] {

@@ -126,19 +126,30 @@ export const ConfigSchema = Type.Object({
     concurrency: Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 128 })], {
       default: 'auto',
       expected: 'auto or a whole number from 1 to 128',
-      description: 'Hashes at a time; auto leaves one core to everything else.',
+      description: 'Hashes at a time; auto: what cores and memory allow, leaving one core to everything else.',
     }),
+    memoryShare: Type.Integer({ minimum: 1, maximum: 90, default: 50, description: 'How much of the memory that the process may use (the cgroup\'s limit) hashing may take, in percent.' }),
     queue: Type.Integer({ minimum: 0, maximum: 100_000, default: 64, description: 'Logins that may wait for a hash; more are answered 503.' }),
-    minLength: Type.Integer({ minimum: 8, maximum: 256, default: 8, description: 'Shortest password that may be set, in characters.' }),
+    maxWait: duration('1500ms', 'How long a login may wait for a hash; who would wait longer is answered 503 at once.'),
+    minLength: Type.Integer({ minimum: 8, maximum: 256, default: 15, description: 'Shortest password that may be set, in characters.' }),
+    blocklist: Type.Optional(Type.String({ minLength: 1, expected: 'a file', description: 'Breached passwords, which nobody may set: a sorted SHA-1 list as published, or a filter made by `latchkey passwords blocklist build`.' })),
   }),
   throttle: section('Rate limits.', {
     perAddress: section('Requests of one address to /token and, unauthenticated, to /revoke and /introspect.', {
       max: Type.Integer({ minimum: 1, default: 60, description: 'Requests per window.' }),
       window: duration('1m', 'The window.'),
     }),
+    logins: section('Failed logins. Each number is how many cost no delay; then a second, two, four …', {
+      perName: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 5, description: 'Of one name from one network (/24 or /64).' }),
+      perNetwork: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 100, description: 'Of one network, whatever the names; those of users who logged in from it before count apart.' }),
+      perPassword: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 20, description: 'Of one password, whatever the names.' }),
+      maxDelay: duration('15m', 'The longest delay.'),
+      knownFor: duration('30d', 'How long a user is known in a network after a login from it.'),
+    }),
   }),
   log: section('The log on standard output.', {
     level: Type.Union(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map(level => Type.Literal(level)), { default: 'info', description: 'Least level that is written.' }),
+    usernames: Type.Boolean({ default: false, description: 'Whether audit events show the names that were typed, and not a keyed hash of them.' }),
   }),
   clients: Type.Array(ClientSchema, { default: [], description: 'The applications that may ask for tokens.' }),
 }, { ...strict, title: 'Latchkey configuration' })

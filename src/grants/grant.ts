@@ -9,6 +9,10 @@ export interface GrantRequest {
   readonly params: Form
   /** Thumbprint of the key that the client proved to hold (RFC 9449); undefined: none. */
   readonly jkt: string | undefined
+  /** The end user's address, as far as it can be believed. */
+  readonly address: string
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal: AbortSignal
 }
 
 /** RFC 6749 §5.1. */

@@ -3,10 +3,12 @@ import { randomBytes } from 'node:crypto'
 import { isConfidential } from '../clients/authenticate.ts'
 import type { Emit } from '../events.ts'
 import { sidOf } from '../ids.ts'
-import { invalidGrant, invalidScope } from '../oauth/errors.ts'
+import { invalidGrant, invalidScope, slowDown } from '../oauth/errors.ts'
 import { formatScope } from '../oauth/scope.ts'
-import type { Account, Families, Login } from '../stores/ports.ts'
-import type { Accounts } from '../users/accounts.ts'
+import type { Families, Login } from '../stores/ports.ts'
+import type { Authenticate, Authentication } from '../users/authenticate.ts'
+import type { NameInLogs } from '../users/name-in-logs.ts'
+import { networkOf } from '../users/network.ts'
 import { required, type Grant, type GrantRequest } from './grant.ts'
 import { mayRefresh, type IssueTokens, type TokenPolicy } from './issue.ts'
 import { limited, requestedAudience, requestedScope } from './targets.ts'
@@ -16,19 +18,31 @@ const CLOCK_MARGIN_MS = 60_000
 
 export interface PasswordGrantDependencies {
   readonly issuer: string
-  readonly accounts: Pick<Accounts, 'authenticate'>
+  readonly authenticate: Authenticate
+  readonly nameInLogs: NameInLogs
   readonly families: Pick<Families, 'open'>
   readonly issue: IssueTokens
   readonly policy: () => TokenPolicy
   readonly emit: Emit
 }
 
+type Authenticated = Extract<Authentication, { kind: 'ok' }>
+
 /** Makes the grant. */
-export function createPasswordGrant ({ issuer, accounts, families, issue, policy, emit }: PasswordGrantDependencies): Grant {
-  async function authenticate ({ client, params }: GrantRequest): Promise<Account> {
-    const outcome = await accounts.authenticate(required(params, 'username'), required(params, 'password'))
-    if (outcome.kind === 'ok') return outcome.account
-    emit({ type: 'login.failed', clientId: client.id, reason: outcome.reason, ...(outcome.sub !== undefined && { sub: outcome.sub }) })
+export function createPasswordGrant ({ issuer, authenticate, nameInLogs, families, issue, policy, emit }: PasswordGrantDependencies): Grant {
+  const told = ({ client, params, address }: GrantRequest) =>
+    ({ clientId: client.id, username: nameInLogs(required(params, 'username')), network: networkOf(address) })
+
+  async function logIn (request: GrantRequest): Promise<Authenticated> {
+    const { client, params, address, signal } = request
+    const outcome = await authenticate({ name: required(params, 'username'), password: required(params, 'password'), clientId: client.id, address, signal })
+    if (outcome.kind === 'ok') return outcome
+    if (outcome.kind === 'throttled') {
+      const retryAfterSeconds = Math.ceil(outcome.retryAfterMs / 1000)
+      emit({ type: 'login.throttled', ...told(request), reason: `throttled_by_${outcome.by}`, retryAfterSeconds })
+      throw slowDown(retryAfterSeconds, `throttled_by_${outcome.by}`)
+    }
+    emit({ type: 'login.failed', ...told(request), reason: outcome.reason, ...(outcome.sub !== undefined && { sub: outcome.sub }) })
     throw invalidGrant(outcome.reason)
   }
 
@@ -36,7 +50,7 @@ export function createPasswordGrant ({ issuer, accounts, families, issue, policy
     const { client, params, jkt } = request
     const wanted = requestedScope(params, client.scopes) ?? client.scopes
     const audience = requestedAudience(params, client.audience) ?? defaultAudience(client.audience, issuer)
-    const account = await authenticate(request)
+    const { account, known } = await logIn(request)
     const scope = limited(wanted, account.scopes)
     if (wanted.length > 0 && scope.length === 0) throw invalidScope('scope_not_allowed_to_user')
 
@@ -52,10 +66,10 @@ export function createPasswordGrant ({ issuer, accounts, families, issue, policy
       ...lifetimes(request, policy()),
     })
     if (opened.kind === 'refused') {
-      emit({ type: 'login.failed', clientId: client.id, reason: opened.reason, sub: account.sub })
+      emit({ type: 'login.failed', ...told(request), reason: opened.reason, sub: account.sub })
       throw invalidGrant(opened.reason)
     }
-    emit({ type: 'login.succeeded', clientId: client.id, sub: account.sub, sid: opened.family.sid })
+    emit({ type: 'login.succeeded', ...told(request), sub: account.sub, sid: opened.family.sid, networkKnown: known })
     return issue({ client, family: opened.family, familyId, generation: 1, user: opened.user, scope, audience, jkt })
   }
 }

@@ -44,8 +44,8 @@ export async function registerAddressLimit (app: FastifyInstance, { limit, redis
   return { all, strangers }
 }
 
-// Only a confidential client that is trusted with it may speak of another address than its own.
-async function addressOf (request: FastifyRequest, clientOf: ClientOf): Promise<string> {
+/** The address that a request counts for. Only a confidential client that is trusted with it may speak of another address than its own. */
+export async function addressOf (request: FastifyRequest, clientOf: ClientOf): Promise<string> {
   const forwarded = request.headers[FORWARDED_FOR]
   if (typeof forwarded !== 'string' || isIP(forwarded) === 0) return withoutPort(request.ip)
   const client = await attempt(clientOf, request)

@@ -4,8 +4,9 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { required, type Grant } from '../grants/grant.ts'
 import { invalidDpopProof, unauthorizedClient, unsupportedGrantType } from '../oauth/errors.ts'
-import type { AddressLimit } from './address-limit.ts'
+import { addressOf, type AddressLimit } from './address-limit.ts'
 import { formOf, type ClientOf } from './client.ts'
+import { clientGone } from './client-gone.ts'
 import type { ProvenKey } from './dpop.ts'
 import { takeForms } from './form-body.ts'
 import { errors, formBody, FORM_ENDPOINT } from './schemas.ts'
@@ -59,7 +60,7 @@ export async function tokenRoute (app: FastifyInstance, { url, clientOf, grants,
     if (!client.grants.includes(type)) throw unauthorizedClient()
     const jkt = await provenKey(request, reply, { method: 'POST', url })
     if (jkt === undefined && client.dpop === 'required') throw invalidDpopProof('dpop_missing')
-    const response = await grant({ client, params, jkt })
+    const response = await grant({ client, params, jkt, address: await addressOf(request, clientOf), signal: clientGone(reply) })
     reply.headers({ 'cache-control': 'no-store', pragma: 'no-cache' })
     return response
   })

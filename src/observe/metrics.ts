@@ -10,6 +10,10 @@ export interface Metrics {
   countJwks (status: 200 | 304): void
   /** Notes whether the store took a write when it was last tried. */
   setStoreUp (up: boolean): void
+  /** Notes how long a login waited for its turn to hash, in seconds. */
+  observeHashWait (seconds: number): void
+  /** Shows how many logins wait for their turn and how many have it, as `load` tells when asked. */
+  showHashing (load: () => { readonly waiting: number, readonly working: number }): void
   /** Prometheus' text format. */
   render (): Promise<string>
 }
@@ -38,11 +42,25 @@ export function createMetrics (): Metrics {
     },
   }))
   const store = new Gauge({ name: 'latchkey_store_up', help: '1 if the store took a write when it was last tried, else 0.', registers: [registry] })
+  const hashWait = new Histogram({
+    name: 'latchkey_hash_wait_seconds',
+    help: 'How long logins wait for their turn to hash, also those that give up.',
+    buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5],
+    registers: [registry],
+  })
   return {
     emit: event => { events.inc({ type: event.type, reason: reasonOf(event) }) },
     observeRequest: (method, route, status, seconds) => { requests.observe({ method, route, status }, seconds) },
     countJwks: status => { jwks[status]++ },
     setStoreUp: up => { store.set(up ? 1 : 0) },
+    observeHashWait: seconds => { hashWait.observe(seconds) },
+    showHashing (load) {
+      const names = { waiting: 'latchkey_hash_queue', working: 'latchkey_hash_working' }
+      const help = { waiting: 'Logins that wait for their turn to hash.', working: 'Logins that have their turn.' }
+      for (const which of ['waiting', 'working'] as const) {
+        const gauge = new Gauge({ name: names[which], help: help[which], registers: [registry], collect: () => { gauge.set(load()[which]) } })
+      }
+    },
     render: () => registry.metrics(),
   }
 }

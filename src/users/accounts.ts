@@ -2,15 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import type { Emit, UserChange } from '../events.ts'
 import { userTag } from '../ids.ts'
-import { OAuthError } from '../oauth/errors.ts'
 import type { Account, User, Users } from '../stores/ports.ts'
 import { foldName } from './names.ts'
-import { checkNewPassword, type PasswordFault, type PasswordHasher } from './passwords.ts'
-
-/** What comes of a name and a password. */
-export type Authentication =
-  | { readonly kind: 'ok', readonly account: Account }
-  | { readonly kind: 'refused', readonly reason: 'user_unknown' | 'password_wrong' | 'user_disabled', readonly sub?: string }
+import type { CheckNewPassword, PasswordFault } from './new-password.ts'
+import type { PasswordHasher } from './passwords.ts'
 
 /** Why an account isn't added. */
 export type AddFault = PasswordFault | 'name_invalid' | 'name_taken' | 'sub_invalid' | 'sub_taken' | 'hash_unsupported' | 'hash_too_costly'
@@ -37,7 +32,7 @@ export interface NewUser extends Access {
 /** An account that comes from elsewhere, with its hash. */
 export interface ForeignUser extends Access {
   readonly name: string
-  /** An argon2id PHC string. */
+  /** Of any form that docs/passwords.md lists. */
   readonly passwordHash: string
   /** The id under which others know the user: 1 to 255 printable ASCII characters (OpenID Connect Core §2). New when left out. */
   readonly sub?: string | undefined
@@ -46,8 +41,6 @@ export interface ForeignUser extends Access {
 
 /** The accounts. Promises reject with StoreUnavailable, and those that hash with OAuthError temporarily_unavailable. */
 export interface Accounts {
-  /** Checks a name and a password. Every refusal takes the time of a wrong password. A hash of an old cost is made anew on the way. */
-  authenticate (name: string, password: string): Promise<Authentication>
   /** Adds an account under a new `sub`. */
   add (user: NewUser): Promise<AddOutcome>
   /** Adds an account whose password is known as a hash only. */
@@ -75,27 +68,22 @@ export interface AccountsOptions {
   readonly users: Users
   readonly hasher: PasswordHasher
   readonly emit: Emit
-  /** The least length of a new password, in code points. */
-  readonly minLength: () => number
+  readonly checkNewPassword: CheckNewPassword
 }
 
 const SUB = /^[\x21-\x7E]{1,255}$/
 
 /** Makes the accounts. */
 export function createAccounts (options: AccountsOptions): Accounts {
-  const { users, hasher, minLength } = options
-  const find = async (name: string) => {
-    const folded = foldName(name)
-    return folded === undefined ? undefined : users.byName(folded)
-  }
+  const { users, hasher, checkNewPassword } = options
+  const find = createFind(users)
   const change = createChange(find, options)
   return {
     find,
     all: () => users.all(),
-    authenticate: createAuthenticate(find, options),
     ...createAdding(options),
     async setPassword (name, password) {
-      const fault = checkNewPassword(password, { minLength: minLength(), name })
+      const fault = await checkNewPassword(password, name)
       if (fault !== undefined) return refused(fault)
       return change(name, 'password', async tag => users.setPassword(tag, await hasher.hash(password)))
     },
@@ -104,6 +92,14 @@ export function createAccounts (options: AccountsOptions): Accounts {
     endSessions: name => change(name, 'sessions_ended', tag => users.endSessions(tag)),
     setAccess: (name, { scopes, roles }) => change(name, 'access', tag => users.setAccess(tag, { scopes, roles })),
     remove: name => change(name, 'removed', tag => users.remove(tag)),
+  }
+}
+
+/** Makes the search for an account by its name, however that is written. */
+export function createFind (users: Pick<Users, 'byName'>): Find {
+  return async name => {
+    const folded = foldName(name)
+    return folded === undefined ? undefined : users.byName(folded)
   }
 }
 
@@ -123,35 +119,6 @@ function createChange (find: Find, { emit }: AccountsOptions) {
   }
 }
 
-function createAuthenticate (find: Find, options: AccountsOptions): Accounts['authenticate'] {
-  const { hasher } = options
-  return async (name, password) => {
-    const account = await find(name)
-    if (account === undefined) {
-      // Checked against nothing, so that time does not tell who exists.
-      await hasher.verifyNothing(password)
-      return refused('user_unknown')
-    }
-    const { sub, passwordHash, disabled } = account
-    if (!await hasher.verify(passwordHash, password)) return { kind: 'refused', reason: 'password_wrong', sub }
-    if (disabled) return { kind: 'refused', reason: 'user_disabled', sub }
-    if (hasher.needsUpgrade(passwordHash)) await upgrade(account, password, options)
-    return { kind: 'ok', account }
-  }
-}
-
-async function upgrade ({ sub, tag, passwordHash }: Account, password: string, { users, hasher, emit }: AccountsOptions): Promise<void> {
-  const better = await hasher.hash(password).catch(nothingWhenBusy)
-  if (better === undefined) return
-  // False when another login was faster: it has told.
-  if (await users.upgradePassword(tag, passwordHash, better)) emit({ type: 'password.upgraded', sub })
-}
-
-// The password was right: a full queue only puts the upgrade off until the next login.
-function nothingWhenBusy (error: unknown): undefined {
-  if (!(error instanceof OAuthError)) throw error
-}
-
 interface Addition extends Access {
   readonly name: string
   readonly sub: string
@@ -160,11 +127,11 @@ interface Addition extends Access {
 }
 
 function createAdding (options: AccountsOptions): Pick<Accounts, 'add' | 'importHash'> {
-  const { hasher, minLength } = options
+  const { hasher, checkNewPassword } = options
   const insert = createInsert(options)
   return {
     async add ({ name, password, scopes, roles }) {
-      const fault = checkNewPassword(password, { minLength: minLength(), name })
+      const fault = await checkNewPassword(password, name)
       if (fault !== undefined) return refused(fault)
       return insert({ name, scopes, roles, sub: randomUUID(), disabled: false, makeHash: () => hasher.hash(password) })
     },

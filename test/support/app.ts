@@ -10,6 +10,7 @@ import { openStore } from '../../src/stores/open.ts'
 import type { Store } from '../../src/stores/ports.ts'
 import { createAccounts, type Accounts } from '../../src/users/accounts.ts'
 import { createPasswordHasher } from '../../src/users/passwords.ts'
+import type { ThrottlePolicy } from '../../src/users/throttle.ts'
 import { createHandClock } from './clock.ts'
 
 export const ISSUER = 'https://id.example.com'
@@ -27,6 +28,9 @@ export const sha256Line = (secret: string) => `sha256:${createHash('sha256').upd
 export const client = (id: string, more: Partial<ClientSettings> = {}): ClientSettings => ({
   id, secrets: [], keys: [], jwksUriMayBePrivate: false, grants: ['password', 'refresh_token'], scopes: ['profile', 'orders:read', 'orders:write'], audience: [ORDERS, MAIL], introspect: 'own', forwardsAddress: false, lateRetry: 'burn', dpop: 'allowed', ...more,
 })
+
+/** For tests that fail on purpose, of something else: no failure costs a delay. */
+export const UNTHROTTLED: ThrottlePolicy = { perName: 1_000_000, perNetwork: 1_000_000, perPassword: 1_000_000, maxDelay: 15 * MINUTE, knownFor: 30 * DAY }
 
 /** The clients of every test. */
 export const CLIENTS: readonly ClientSettings[] = [
@@ -54,7 +58,7 @@ export interface TestApp {
   /** Every line that the server logged. */
   readonly lines: string[]
   /** What the server reads while it runs; change it to see it obeyed. */
-  readonly live: { proofAge: number, nonce: boolean, accessTtl: number, refreshIdle: number, refreshAbsolute: number, reuseGrace: number, max: number, window: number, rotateEvery: number, publishAhead: number, typ: Record<string, 'JWT' | 'at+jwt'>, algorithm: Record<string, string> }
+  readonly live: { usernames: boolean, logins: ThrottlePolicy, proofAge: number, nonce: boolean, accessTtl: number, refreshIdle: number, refreshAbsolute: number, reuseGrace: number, max: number, window: number, rotateEvery: number, publishAhead: number, typ: Record<string, 'JWT' | 'at+jwt'>, algorithm: Record<string, string> }
   post (url: string, params: Params, headers?: Record<string, string>): Promise<LightMyRequestResponse>
   login (more?: Params): Promise<{ access_token: string, refresh_token: string, expires_in: number, scope: string, token_type: string }>
   refresh (refreshToken: string, more?: Params): Promise<LightMyRequestResponse>
@@ -84,12 +88,12 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
   const clock = createHandClock()
   const { store, rateLimitClient } = await openStore({ url: storeUrl, clock, redisClock: clock })
   const metrics = createMetrics()
-  const live = { proofAge: MINUTE, nonce: false, accessTtl: 10 * MINUTE, refreshIdle: 14 * DAY, refreshAbsolute: 90 * DAY, reuseGrace: 10_000, max: 1_000_000, window: MINUTE, rotateEvery: 90 * DAY, publishAhead: 7 * DAY, typ: {} as Record<string, 'JWT' | 'at+jwt'>, algorithm: {} as Record<string, string> }
+  const live = { usernames: false, logins: UNTHROTTLED, proofAge: MINUTE, nonce: false, accessTtl: 10 * MINUTE, refreshIdle: 14 * DAY, refreshAbsolute: 90 * DAY, reuseGrace: 10_000, max: 1_000_000, window: MINUTE, rotateEvery: 90 * DAY, publishAhead: 7 * DAY, typ: {} as Record<string, 'JWT' | 'at+jwt'>, algorithm: {} as Record<string, string> }
   const keys = createKeyRing({ keys: store.keys, secrets, now: () => store.now(), policy: () => ({ algorithm, audienceAlgorithms: Object.values(live.algorithm), rotateEveryMs: live.rotateEvery, publishAheadMs: live.publishAhead, accessTtlMs: live.accessTtl }), emit: metrics.emit, monotonic: clock })
   await keys.load()
   const sightings = createSightings({ sightings: store.sightings, clock })
-  const hasher = createPasswordHasher({ memoryKiB: 64, passes: 2, parallelism: 1, concurrency: 2, queue: 64 })
-  const accounts = createAccounts({ users: store.users, hasher, emit: metrics.emit, minLength: () => 8 })
+  const hasher = createPasswordHasher({ memoryKiB: 64, passes: 2, parallelism: 1, concurrency: 2, memoryShare: 50, queue: 64, maxWait: 10_000 })
+  const accounts = createAccounts({ users: store.users, hasher, emit: metrics.emit, checkNewPassword: async () => undefined })
   const clients = createClientRegistry(registered)
   const lines: string[] = []
   const app = await buildApp({
@@ -100,7 +104,7 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
     logStream: { write: line => { lines.push(line) } },
     version: '0.0.0-test',
     clients,
-    live: { policy: () => live, dpop: () => live, addressLimit: () => live, typOf: audience => live.typ[audience] ?? 'at+jwt', algorithmOf: audience => live.algorithm[audience], minPasswordLength: () => 8 },
+    live: { policy: () => live, dpop: () => live, addressLimit: () => live, typOf: audience => live.typ[audience] ?? 'at+jwt', algorithmOf: audience => live.algorithm[audience], logins: () => live.logins, usernamesInLogs: () => live.usernames },
     store,
     rateLimitClient,
     keys,

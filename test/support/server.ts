@@ -55,7 +55,7 @@ export interface LatchkeyOptions {
   readonly addUser?: boolean
 }
 
-export const CHEAP_HASHING = { memoryKiB: 64, passes: 1, parallelism: 1, concurrency: 1, queue: 64 }
+export const CHEAP_HASHING = { memoryKiB: 64, passes: 1, parallelism: 1, concurrency: 1, memoryShare: 50, queue: 64 }
 
 export const sha256Line = (secret: string) => `sha256:${createHash('sha256').update(secret).digest('base64url')}`
 
@@ -107,7 +107,7 @@ function configOf ({ storeUrl, config, http, secret = randomBytes(32).toString('
     store: { url: storeUrl },
     secrets: [secret],
     passwords: CHEAP_HASHING,
-    throttle: { perAddress: { max: 1_000_000, window: '1m' } },
+    throttle: { perAddress: { max: 1_000_000, window: '1m' }, logins: { perName: 1_000_000, perNetwork: 1_000_000, perPassword: 1_000_000 } },
     clients: CLIENTS,
     ...config,
   }
@@ -197,7 +197,7 @@ async function ready (managementUrl: string, run: MainRun, attempts = 2_000): Pr
 export async function addUser (storeUrl: string): Promise<void> {
   const { store } = await openStore({ url: storeUrl, clock: Date.now })
   try {
-    const accounts = createAccounts({ users: store.users, hasher: createPasswordHasher(CHEAP_HASHING), emit: () => {}, minLength: () => 8 })
+    const accounts = createAccounts({ users: store.users, hasher: createPasswordHasher({ ...CHEAP_HASHING, maxWait: 10_000 }), emit: () => {}, checkNewPassword: async () => undefined })
     const added = await accounts.add({ name: USER, password: PASSWORD, scopes: null, roles: ['buyer'] })
     if (added.kind === 'refused' && added.reason !== 'name_taken') throw new Error(added.reason)
   } finally {

@@ -5,6 +5,9 @@ import { createNames, ownerIn } from './names.ts'
 import { accountOf } from './replies.ts'
 import { loadScript, reaching } from './scripts.ts'
 
+/** No tag: those have 22 characters. */
+const NOBODY = 'nobody'
+
 export function createRedisUsers (adapter: RedisAdapter): Users {
   const { client, keys, time } = adapter
   const names = createNames(adapter, holds)
@@ -21,9 +24,12 @@ export function createRedisUsers (adapter: RedisAdapter): Users {
     return (await byTag(tag))?.foldedName === foldedName
   }
 
-  /** The account of a name, if the name's owner has it: a claim alone is none. */
-  async function ofName (foldedName: string, tag: string | undefined): Promise<Account | undefined> {
-    const account = tag === undefined ? undefined : await byTag(tag)
+  /**
+   * The account of a name, if the name's owner has it: a claim alone is none. A name without owner takes as many round trips, so that
+   * time does not tell who exists.
+   */
+  async function ofName (foldedName: string, tag: string = NOBODY): Promise<Account | undefined> {
+    const account = await byTag(tag)
     return account?.foldedName === foldedName ? account : undefined
   }
 

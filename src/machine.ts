@@ -1,0 +1,72 @@
+// What this machine, or the container's share of it, has. The only place that asks the system for its size.
+import { readFileSync } from 'node:fs'
+import { availableParallelism, totalmem } from 'node:os'
+import { constrainedMemory } from 'node:process'
+
+/** What there is to share out. */
+export interface Machine {
+  /** Cores that may be used at once; at least 1. */
+  readonly cores: number
+  readonly memoryBytes: number
+}
+
+/** Reads a file's text; throws when it can't be read. */
+type ReadText = (file: string) => string
+
+/** The cores and the memory that the process may use: the cgroup's limits where it has any. */
+export function thisMachine (): Machine {
+  return {
+    cores: Math.max(1, Math.min(availableParallelism(), Math.floor(cpuQuota(file => readFileSync(file, 'utf8'))))),
+    memoryBytes: limitedMemory(constrainedMemory(), totalmem()),
+  }
+}
+
+// What libuv has for files, DNS and crypto when nobody asks for more, and what has to do.
+const SPARE_THREADS = 4
+const LEAST_SPARE_THREADS = 2
+
+/** How many threads libuv's pool needs, so that hashing on all cores holds up nothing else that goes through it. */
+export function threadsFor ({ cores }: Machine): number {
+  return cores + SPARE_THREADS
+}
+
+/**
+ * Makes sure that so many hashes at once leave threads of libuv's pool to everything else.
+ *
+ * @throws RangeError, which names the numbers
+ */
+export function checkThreads (hashes: number, threads: number): void {
+  const least = hashes + LEAST_SPARE_THREADS
+  if (threads < least) throw new RangeError(`passwords: ${hashes} at once (concurrency) would take all ${threads} threads that files, DNS and crypto need, too: set UV_THREADPOOL_SIZE to ${least} or more`)
+}
+
+/** The smaller of the cgroup's limit and what the machine has; 0 and a number beyond all memories stand for no limit. */
+export function limitedMemory (limit: number, total: number): number {
+  return limit > 0 && limit < total ? limit : total
+}
+
+/**
+ * How many cores' time the cgroup allows. libuv knows cgroup v2 only where the process sees its own path; v1 hardly at all.
+ *
+ * @returns Infinity when there is no limit, or none that can be read
+ */
+export function cpuQuota (read: ReadText): number {
+  const text = (file: string) => {
+    try {
+      return read(file).trim()
+    } catch {
+      // Another version of cgroups, another system, or a path of the host's that isn't ours.
+      return ''
+    }
+  }
+  const path = (controller: string) => new RegExp(`^\\d+:(?:[^:]*,)?${controller}(?:,[^:]*)?:(.*)$`, 'm').exec(text('/proc/self/cgroup'))?.[1] ?? ''
+  const v2 = ['/sys/fs/cgroup', `/sys/fs/cgroup${path('')}`].map(folder => quotient(...text(`${folder}/cpu.max`).split(' ')))
+  const v1 = ['/sys/fs/cgroup/cpu', `/sys/fs/cgroup/cpu${path('cpu')}`].map(folder => quotient(text(`${folder}/cpu.cfs_quota_us`), text(`${folder}/cpu.cfs_period_us`)))
+  return Math.min(...v2, ...v1)
+}
+
+// `max` and -1 stand for no limit.
+function quotient (quota = '', period = ''): number {
+  const cores = Number(quota) / Number(period)
+  return quota !== '' && cores > 0 ? cores : Infinity
+}

@@ -1,0 +1,15 @@
+// Every way of writing password hashes that Latchkey reads: its own, and those of the systems that people come from.
+import { readArgon2 } from './argon2-text.ts'
+import { readBcrypt } from './bcrypt-text.ts'
+import type { HashCost, StoredHash } from './cost.ts'
+import { readPbkdf2 } from './pbkdf2-text.ts'
+import { readFirebase, readScrypt } from './scrypt-text.ts'
+
+/**
+ * Reads a stored hash. What costs no more than `today` is bearable in any case.
+ *
+ * @returns undefined when it is of no known form
+ */
+export function readHash (text: string, today: HashCost): StoredHash | undefined {
+  return readArgon2(text, today) ?? readBcrypt(text) ?? readPbkdf2(text) ?? readScrypt(text) ?? readFirebase(text)
+}

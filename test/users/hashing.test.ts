@@ -1,0 +1,368 @@
+// Making and checking hashes, and who may do so when: turns, shares, deadlines, and what the machine bears.
+import { setTimeout as wait } from 'node:timers/promises'
+import fc from 'fast-check'
+import t from 'tap'
+import { checkThreads, cpuQuota, limitedMemory, thisMachine, threadsFor } from '../../src/machine.ts'
+import { argon2 } from '../../src/users/argon2.ts'
+import { planCapacity } from '../../src/users/capacity.ts'
+import { createFairQueue } from '../../src/users/fair-queue.ts'
+import { createLimiter } from '../../src/users/limiter.ts'
+import { createPasswordHasher, type Hashing, type HashingOptions } from '../../src/users/passwords.ts'
+import { createTurns, type TurnRequest } from '../../src/users/turns.ts'
+
+const cheap: HashingOptions = { memoryKiB: 32, passes: 2, parallelism: 1, concurrency: 2, memoryShare: 50, queue: 64, maxWait: 60_000 }
+const MIB = 1024 * 1024
+const machine = { cores: 2, memoryBytes: 256 * MIB }
+const hasher = createPasswordHasher(cheap, machine)
+const ANYBODY: TurnRequest = { lane: ['mobile', '192.0.2.0/24'] }
+const verify = (hash: string, password: string, by = hasher) => by.inTurn(ANYBODY, hashing => hashing.verify(hash, password))
+
+const SALT = 'c29tZXNhbHRzb21lc2FsdA'
+const HASH = 'RdescudvJCsgt3ub+b/dWRWJTmaaJObGRdescudvJCs'
+const phc = (costs: string, type = 'argon2id') => `$${type}$v=19$${costs}$${SALT}$${HASH}`
+
+t.test('a password belongs to its own hash only', async t => {
+  const hash = await hasher.hash('correct horse')
+  t.match(hash, /^\$argon2id\$v=19\$m=32,t=2,p=1\$/)
+  t.ok(await verify(hash, 'correct horse'))
+  t.notOk(await verify(hash, 'correct horsf'))
+  t.not(await hasher.hash('correct horse'), hash, 'each hash has its own salt')
+})
+
+t.test('a password is the same from whatever keyboard it comes', async t => {
+  t.ok(await verify(await hasher.hash('caf\u00E9 olé'), 'cafe\u0301 ole\u0301'))
+  t.ok(await verify(await hasher.hash('cafe\u0301 olé'), 'caf\u00E9 olé'))
+  t.notOk(await verify(await hasher.hash('ﬁx it now'), 'fix it now'), 'compatibility characters stay apart')
+  const foreign = await argon2.hash('cafe\u0301', { type: argon2.argon2id, memoryCost: 16, timeCost: 1, parallelism: 1 })
+  t.ok(await verify(foreign, 'cafe\u0301'), 'and others hashed what was typed')
+})
+
+t.test('every byte of a long password matters', async t => {
+  const hash = await hasher.hash('a'.repeat(256))
+  t.notOk(await verify(hash, `${'a'.repeat(255)}b`))
+})
+
+t.test('a hash of another algorithm verifies', async t => {
+  t.ok(await verify('$2y$04$abcdefghijklmnopqrstuuBzzIgyKkz7xMWYSzkIjUSnxEQFQ0WNe', 'a'.repeat(72)))
+})
+
+const foreign = [
+  { name: 'ours', hash: phc('m=32,t=2,p=1'), fault: undefined, upgrade: false },
+  { name: 'other memory', hash: phc('m=64,t=2,p=1'), fault: undefined, upgrade: true },
+  { name: 'other passes', hash: phc('m=32,t=3,p=1'), fault: undefined, upgrade: true },
+  { name: 'other lanes', hash: phc('m=32,t=2,p=2'), fault: undefined, upgrade: true },
+  { name: 'an older version', hash: phc('m=32,t=2,p=1').replace('v=19', 'v=16'), fault: undefined, upgrade: true },
+  { name: 'no version', hash: phc('m=32,t=2,p=1').replace('$v=19', ''), fault: undefined, upgrade: true },
+  { name: 'argon2i at our cost', hash: phc('m=32,t=2,p=1', 'argon2i'), fault: undefined, upgrade: true },
+  { name: 'Django\'s way of writing it', hash: `argon2${phc('m=32,t=2,p=1')}`, fault: undefined, upgrade: true },
+  { name: 'bcrypt', hash: '$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy', fault: undefined, upgrade: true },
+  { name: 'no known form', hash: 'password', fault: 'hash_unsupported', upgrade: true },
+  { name: 'too many passes', hash: phc('m=32,t=11,p=1'), fault: 'hash_too_costly', upgrade: true },
+  { name: 'more memory than anybody', hash: phc('m=4194304,t=1,p=1'), fault: 'hash_too_costly', upgrade: true },
+]
+
+for (const { name, hash, fault, upgrade } of foreign) {
+  t.test(`a stored hash of ${name} is ${fault ?? 'good'} and ${upgrade ? '' : 'not '}made anew`, async t => {
+    t.equal(hasher.checkForeign(hash), fault)
+    t.equal(hasher.needsUpgrade(hash), upgrade)
+    if (fault !== undefined) t.equal(await verify(hash, 'password'), false, 'and belongs to no password')
+  })
+}
+
+t.test('waiting is told', async t => {
+  const waited: number[] = []
+  await createPasswordHasher({ ...cheap, onWaited: ms => waited.push(ms), monotonic: () => 7 }, machine).hash('correct horse')
+  t.same(waited, [0])
+  t.same(hasher.load(), { waiting: 0, working: 0 })
+  t.match(hasher.capacity, { concurrency: 2 })
+})
+
+t.test('a hash that takes more memory than this machine has for all is not computed', async t => {
+  const small = createPasswordHasher(cheap, { cores: 2, memoryBytes: 16 * MIB })
+  t.equal(hasher.checkForeign(phc('m=65536,t=3,p=4')), undefined, 'what pwdlib makes')
+  t.equal(small.checkForeign(phc('m=65536,t=3,p=4')), 'hash_too_costly')
+  t.equal(await verify(phc('m=65536,t=3,p=4'), 'password', small), false)
+})
+
+t.test('checking against nothing takes the time of a check', async t => {
+  const slow = createPasswordHasher({ ...cheap, memoryKiB: 8192, passes: 3 }, machine)
+  const hash = await slow.hash('password')
+  const works: ((hashing: Hashing) => Promise<unknown>)[] = [({ verify }) => verify(hash, 'wrong'), ({ verifyNothing }) => verifyNothing('wrong'),
+    ({ verify }) => verify('no hash', 'wrong'), ({ verify }) => verify(phc('m=999999,t=1,p=1'), 'wrong')]
+  const shortest = works.map(() => Infinity)
+  // In turn, as other work on the machine comes and goes.
+  for (let i = 0; i < 15; i++) {
+    for (const [index, work] of works.entries()) {
+      const start = performance.now()
+      await slow.inTurn(ANYBODY, work)
+      shortest[index] = Math.min(shortest[index] ?? 0, performance.now() - start)
+    }
+  }
+  const [check = 0, ...others] = shortest
+  for (const nothing of others) t.ok(nothing > check / 4, `${nothing} against ${check} ms`)
+})
+
+/** Lets everything happen that waits for nothing. */
+const calm = () => wait(0)
+
+/** Turns whose work ends when the test says so, by a clock that stands still. */
+function setUpTurns (options: { turns?: number, queue?: number, maxWaitMs?: number } = {}) {
+  let now = 0
+  const started: string[] = []
+  const waited: number[] = []
+  const running = new Map<string, () => void>()
+  const turns = createTurns({ turns: 1, queue: 64, maxWaitMs: 60_000, monotonic: () => now, onWaited: ms => waited.push(ms), ...options })
+  return {
+    turns,
+    started,
+    waited,
+    advance: (ms: number) => { now += ms },
+    ask: (name: string, request: Partial<TurnRequest> = {}) => turns.take({ ...ANYBODY, ...request }, () => new Promise<void>(resolve => {
+      started.push(name)
+      running.set(name, resolve)
+    })),
+    async end (name: string) {
+      running.get(name)?.()
+      await calm()
+    },
+  }
+}
+
+const busy = (reason: string, seconds = '1') => ({ name: 'OAuthError', status: 503, code: 'temporarily_unavailable', reason, headers: { 'retry-after': seconds } })
+
+t.test('so many have their turn at once; the others come one by one', async t => {
+  const { turns, started, ask, end } = setUpTurns({ turns: 2 })
+  const all = ['a', 'b', 'c', 'd'].map(name => ask(name))
+  await calm()
+  t.same(started, ['a', 'b'])
+  t.same(turns.load(), { waiting: 2, working: 2 })
+  await end('b')
+  t.same(started, ['a', 'b', 'c'])
+  for (const name of ['a', 'c', 'd']) await end(name)
+  await Promise.all(all)
+  t.same(turns.load(), { waiting: 0, working: 0 })
+})
+
+t.test('a turn ends also when its work fails', async t => {
+  const { turns } = setUpTurns()
+  await t.rejects(turns.take(ANYBODY, async () => { throw new Error('no') }), { message: 'no' })
+  t.equal(await turns.take(ANYBODY, async () => 'yes'), 'yes')
+})
+
+t.test('clients take turns, and so do a client\'s networks', async t => {
+  const { started, ask, end } = setUpTurns()
+  const flood = [1, 2, 3, 4].map(number => ask(`flood ${number}`, { lane: ['mobile', 'a'] }))
+  const others = [ask('neighbour', { lane: ['mobile', 'b'] }), ask('web 1', { lane: ['web', 'c'] }), ask('web 2', { lane: ['web', 'c'] })]
+  await calm()
+  for (let i = 0; i < 7; i++) await end(started[i] ?? '')
+  await Promise.all([...flood, ...others])
+  t.same(started, ['flood 1', 'flood 2', 'web 1', 'neighbour', 'web 2', 'flood 3', 'flood 4'])
+})
+
+t.test('a full queue puts off the last of whoever has most in it', async t => {
+  const { started, ask, end } = setUpTurns({ queue: 3 })
+  const taken = [ask('working'), ask('flood 1'), ask('flood 2')]
+  const last = t.rejects(ask('flood 3'), busy('hash_queue_full'))
+  taken.push(ask('other', { lane: ['web', 'b'] }))
+  await last
+  await t.rejects(ask('flood 4'), busy('hash_queue_full'), 'which may be the newcomer')
+  for (const name of ['working', 'flood 1', 'other', 'flood 2']) await end(name)
+  await Promise.all(taken)
+  t.same(started, ['working', 'flood 1', 'other', 'flood 2'])
+})
+
+t.test('nobody waits longer than the deadline, and who would is told at once', async t => {
+  const { turns, ask, end, advance, waited } = setUpTurns({ maxWaitMs: 30 })
+  const first = ask('first')
+  await calm()
+  await t.rejects(ask('second'), busy('hash_wait_too_long'))
+  t.same(turns.load(), { waiting: 0, working: 1 })
+  advance(20)
+  await end('first')
+  await first
+  t.same(waited, [0, 0])
+  // The mean turn is 2 ms by now, and grows with each.
+  for (let i = 0; i < 30; i++) {
+    const turn = ask('again')
+    await calm()
+    advance(20)
+    await end('again')
+    await turn
+  }
+  const working = ask('working')
+  const waiting = [ask('one'), ask('two')].map(promise => t.rejects(promise, busy('hash_wait_too_long')))
+  await t.rejects(ask('three'), busy('hash_wait_too_long'), 'two ahead are 38 ms')
+  const elsewhere = t.rejects(ask('elsewhere', { lane: ['web', 'b'] }), busy('hash_wait_too_long'), 'who has nobody ahead waits')
+  await Promise.all([...waiting, elsewhere])
+  await end('working')
+  await working
+})
+
+t.test('Retry-After tells how long the queue is', async t => {
+  const { ask, end, advance } = setUpTurns({ queue: 2, maxWaitMs: 60_000 })
+  for (let i = 0; i < 60; i++) {
+    const turn = ask('slow')
+    await calm()
+    advance(10_000)
+    await end('slow')
+    await turn
+  }
+  const held = [ask('working'), ask('one'), ask('two')]
+  await t.rejects(ask('three'), busy('hash_queue_full', '20'))
+  for (const name of ['working', 'one', 'two']) await end(name)
+  await Promise.all(held)
+})
+
+t.test('who has gone away leaves the queue', async t => {
+  const { turns, started, ask, end } = setUpTurns()
+  const [before, meanwhile] = [new AbortController(), new AbortController()]
+  before.abort()
+  await t.rejects(ask('gone before', { signal: before.signal }), busy('client_gone'))
+  const working = ask('working', { signal: meanwhile.signal })
+  await calm()
+  const waiting = ask('gone', { signal: meanwhile.signal })
+  const other = ask('other')
+  const gone = t.rejects(waiting, busy('client_gone'))
+  meanwhile.abort()
+  await gone
+  t.same(turns.load(), { waiting: 1, working: 1 }, 'work that has begun goes on')
+  await end('working')
+  await end('other')
+  await Promise.all([working, other])
+  t.same(started, ['working', 'other'])
+})
+
+t.test('one key has no more than its turns at once; others pass by', async t => {
+  const { started, ask, end } = setUpTurns({ turns: 3 })
+  const key = { id: 'ann', atOnce: 2 }
+  const all = [1, 2, 3, 4].map(number => ask(`ann ${number}`, { key }))
+  all.push(ask('bob', { key: { id: 'bob', atOnce: 2 } }))
+  await calm()
+  t.same(started, ['ann 1', 'ann 2', 'bob'])
+  await end('bob')
+  t.same(started.length, 3)
+  await end('ann 1')
+  t.same(started.slice(3), ['ann 3'])
+  for (const name of ['ann 2', 'ann 3', 'ann 4']) await end(name)
+  await Promise.all(all)
+})
+
+t.test('whatever comes and goes, the queue counts right and starves nobody', async t => {
+  const lane = fc.tuple(fc.constantFrom('x', 'y'), fc.constantFrom('1', '2', '3')).map(path => path as string[])
+  const step = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ kind: fc.constant('push' as const), lane }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('take' as const), lane }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('longest' as const), lane }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('remove' as const), lane }) })
+  fc.assert(fc.property(fc.array(step, { maxLength: 60 }), steps => {
+    const queue = createFairQueue<{ lane: string[] }>()
+    const model: { lane: string[] }[] = []
+    const ofLane = (path: readonly string[]) => model.filter(({ lane }) => lane.join() === path.join())
+    const leave = (item: { lane: string[] } | undefined) => { if (item !== undefined) model.splice(model.indexOf(item), 1) }
+    for (const { kind, lane } of steps) {
+      if (kind === 'push') {
+        const item = { lane }
+        queue.push(lane, item)
+        model.push(item)
+      } else if (kind === 'take') {
+        const item = queue.take(() => true)
+        if (item !== undefined && ofLane(item.lane)[0] !== item) throw new Error('not in order of arrival')
+        if ((item === undefined) !== (model.length === 0)) throw new Error('nothing from a queue that holds something')
+        leave(item)
+      } else if (kind === 'longest') {
+        const item = queue.takeFromLongest()
+        const clients = ['x', 'y'].map(client => model.filter(({ lane }) => lane[0] === client).length)
+        if (item !== undefined && model.filter(({ lane }) => lane[0] === item.lane[0]).length !== Math.max(...clients)) throw new Error('not from the longest')
+        if (item !== undefined && ofLane(item.lane).at(-1) !== item) throw new Error('not the latest')
+        leave(item)
+      } else {
+        const [item = { lane }] = ofLane(lane)
+        queue.remove(lane, item)
+        if (model.includes(item)) leave(item)
+      }
+      if (queue.size !== model.length || queue.ahead(lane) !== ofLane(lane).length) throw new Error('miscounted')
+      if (queue.lanes() !== new Set(model.map(({ lane }) => lane.join())).size) throw new Error('lanes miscounted')
+    }
+  }), { numRuns: 500, seed: 4 })
+  t.pass('500 histories')
+})
+
+t.test('hashes share slots and memory, in order', async t => {
+  const limited = createLimiter({ slots: 3, memoryKiB: 100 })
+  const started: string[] = []
+  const ends = new Map<string, () => void>()
+  const run = (name: string, memoryKiB: number) => limited(memoryKiB, () => new Promise<void>(resolve => {
+    started.push(name)
+    ends.set(name, resolve)
+  }))
+  const end = async (name: string) => {
+    ends.get(name)?.()
+    await calm()
+  }
+  const all = [run('a', 40), run('b', 40), run('large', 80), run('c', 10), run('d', 10), run('e', 10)]
+  await calm()
+  t.same(started, ['a', 'b'], 'the large one waits, and those behind it')
+  await end('a')
+  t.same(started, ['a', 'b'])
+  await end('b')
+  t.same(started.slice(2), ['large', 'c', 'd'], 'as many as slots and memory allow')
+  await end('large')
+  t.same(started.slice(5), ['e'])
+  all.push(run('too large for all', 1000))
+  for (const name of ['c', 'd', 'e']) await end(name)
+  t.same(started.slice(6), ['too large for all'], 'runs alone')
+  await end('too large for all')
+  await Promise.all(all)
+})
+
+const plans = [
+  { name: 'the event loop keeps a core', machine: { cores: 8, memoryBytes: 8192 * MIB }, plan: { concurrency: 7 } },
+  { name: 'one core has to do', machine: { cores: 1, memoryBytes: 8192 * MIB }, plan: { concurrency: 1 } },
+  { name: 'a hash of several lanes takes several cores', options: { parallelism: 2 }, machine: { cores: 8, memoryBytes: 8192 * MIB }, plan: { concurrency: 3 } },
+  { name: 'memory may be what is short', machine: { cores: 64, memoryBytes: 256 * MIB }, plan: { concurrency: 6, memoryKiB: 131_072 } },
+  { name: 'of which hashing gets a share', options: { memoryShare: 75 }, machine: { cores: 64, memoryBytes: 256 * MIB }, plan: { concurrency: 10, memoryKiB: 196_608 } },
+  { name: 'who names a number gets it', options: { concurrency: 5 }, machine: { cores: 2, memoryBytes: 256 * MIB }, plan: { concurrency: 5 } },
+]
+const ordinary = { memoryKiB: 19_456, passes: 2, parallelism: 1, concurrency: 'auto' as const, memoryShare: 50 }
+
+for (const { name, options = {}, machine, plan } of plans) {
+  t.test(`capacity: ${name}`, async t => { t.match(planCapacity({ ...ordinary, ...options }, machine), plan) })
+}
+
+t.test('what the memory can\'t bear stops the start, with the numbers', async t => {
+  t.throws(() => planCapacity({ ...ordinary, concurrency: 7 }, machine), new RangeError(
+    'passwords: 7 at once (concurrency) × 19456 KiB (memoryKiB) = 136192 KiB, but 50 % (memoryShare) of the 262144 KiB that this process may use are 131072 KiB'))
+  t.throws(() => planCapacity({ ...ordinary, memoryKiB: 262_144 }, machine), { message: /passwords: 1 at once/ }, 'auto never asks for less than one')
+  t.throws(() => createPasswordHasher({ ...cheap, memoryKiB: 262_144 }, machine), RangeError)
+  t.throws(() => createPasswordHasher({ ...cheap, memoryKiB: 15, parallelism: 2 }, machine), TypeError, 'less than argon2 takes')
+})
+
+t.test('the machine is what the cgroup leaves of it', async t => {
+  t.ok(thisMachine().cores >= 1)
+  t.equal(threadsFor({ cores: 8, memoryBytes: 0 }), 12)
+  t.doesNotThrow(() => checkThreads(7, 9))
+  t.throws(() => checkThreads(7, 8), { message: /7 at once .* UV_THREADPOOL_SIZE to 9/ })
+  t.ok(thisMachine().memoryBytes > 64 * MIB)
+  t.equal(limitedMemory(256 * MIB, 8192 * MIB), 256 * MIB)
+  t.equal(limitedMemory(2 ** 64, 8192 * MIB), 8192 * MIB, 'cgroup v1 without a limit')
+  t.equal(limitedMemory(0, 8192 * MIB), 8192 * MIB, 'no cgroup')
+})
+
+const quotas = [
+  { name: 'no cgroup', files: {}, cores: Infinity },
+  { name: 'v2, a container\'s own root', files: { '/proc/self/cgroup': '0::/\n', '/sys/fs/cgroup/cpu.max': '150000 100000\n' }, cores: 1.5 },
+  { name: 'v2, a path of the host\'s', files: { '/proc/self/cgroup': '0::/pods/a\n', '/sys/fs/cgroup/pods/a/cpu.max': '400000 100000\n' }, cores: 4 },
+  { name: 'v2 without a limit', files: { '/proc/self/cgroup': '0::/\n', '/sys/fs/cgroup/cpu.max': 'max 100000\n' }, cores: Infinity },
+  { name: 'v1', files: { '/proc/self/cgroup': '4:memory:/b\n2:cpu,cpuacct:/a\n', '/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us': '200000\n', '/sys/fs/cgroup/cpu/a/cpu.cfs_period_us': '100000\n' }, cores: 2 },
+  { name: 'v1 without a limit', files: { '/proc/self/cgroup': '2:cpu:/\n', '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': '-1\n', '/sys/fs/cgroup/cpu/cpu.cfs_period_us': '100000\n' }, cores: Infinity },
+]
+
+for (const { name, files, cores } of quotas) {
+  t.test(`cores by quota: ${name}`, async t => {
+    t.equal(cpuQuota(file => {
+      const text = new Map(Object.entries(files)).get(file)
+      if (text === undefined) throw new Error('ENOENT')
+      return text
+    }), cores)
+  })
+}

@@ -1,0 +1,84 @@
+"""Prints one JSON line per way of hashing a password, each made by the library that people come from, at its own default cost.
+
+With `cheap` as argument the costs are as low as the libraries allow: those lines are the fixtures of test/users/hashes.test.ts.
+"""
+import json
+import sys
+
+import bcrypt
+import django
+from django.conf import settings
+from django.contrib.auth.hashers import get_hasher, make_password
+from flask import Flask
+from flask_bcrypt import Bcrypt
+from passlib import hash as passlib
+from pwdlib.hashers.argon2 import Argon2Hasher
+from pwdlib.hashers.bcrypt import BcryptHasher
+from werkzeug.security import generate_password_hash
+
+PASSWORD = "correct hörse 🐴 battery"
+CHEAP = "cheap" in sys.argv
+
+HASHERS = "django.contrib.auth.hashers."
+settings.configure(PASSWORD_HASHERS=[HASHERS + name for name in (
+    "PBKDF2PasswordHasher", "PBKDF2SHA1PasswordHasher", "Argon2PasswordHasher", "BCryptSHA256PasswordHasher", "BCryptPasswordHasher", "ScryptPasswordHasher")])
+django.setup()
+
+
+def cheaper(factory, **costs):
+    return factory(**costs) if CHEAP else factory()
+
+
+def of_django(algorithm, **costs):
+    hasher = get_hasher(algorithm)
+    for name, value in costs.items() if CHEAP else ():
+        setattr(hasher, name, value)
+    return make_password(PASSWORD, hasher=hasher)
+
+
+def of_flask(long_passwords):
+    app = Flask(__name__)
+    app.config["BCRYPT_LOG_ROUNDS"] = 4 if CHEAP else 12
+    app.config["BCRYPT_HANDLE_LONG_PASSWORDS"] = long_passwords
+    return Bcrypt(app).generate_password_hash(PASSWORD).decode()
+
+
+def of_passlib(name, **options):
+    costs = {key: value for key, value in options.items() if CHEAP or key in ("ident", "type")}
+    return getattr(passlib, name).using(**costs).hash(PASSWORD)
+
+
+def of_bcrypt(rounds, prefix):
+    return bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4 if CHEAP else rounds, prefix)).decode()
+
+
+HASHES = {
+    "django pbkdf2_sha256": lambda: of_django("pbkdf2_sha256", iterations=10),
+    "django pbkdf2_sha1": lambda: of_django("pbkdf2_sha1", iterations=10),
+    "django argon2": lambda: of_django("argon2", time_cost=1, memory_cost=16, parallelism=2),
+    "django bcrypt_sha256": lambda: of_django("bcrypt_sha256", rounds=4),
+    "django bcrypt": lambda: of_django("bcrypt", rounds=4),
+    "django scrypt": lambda: of_django("scrypt", work_factor=16),
+    "werkzeug scrypt": lambda: generate_password_hash(PASSWORD, "scrypt:1024:8:1" if CHEAP else "scrypt"),
+    "werkzeug pbkdf2": lambda: generate_password_hash(PASSWORD, "pbkdf2:sha256:10" if CHEAP else "pbkdf2"),
+    "werkzeug pbkdf2:sha512": lambda: generate_password_hash(PASSWORD, "pbkdf2:sha512:" + ("10" if CHEAP else "210000")),
+    "passlib pbkdf2_sha256": lambda: of_passlib("pbkdf2_sha256", rounds=10),
+    "passlib pbkdf2_sha512": lambda: of_passlib("pbkdf2_sha512", rounds=10),
+    "passlib pbkdf2_sha1": lambda: of_passlib("pbkdf2_sha1", rounds=10),
+    "passlib scrypt": lambda: of_passlib("scrypt", rounds=4),
+    "passlib bcrypt": lambda: of_passlib("bcrypt", rounds=4),
+    "passlib bcrypt 2y": lambda: of_passlib("bcrypt", rounds=4, ident="2y"),
+    "passlib argon2id": lambda: of_passlib("argon2", type="ID", rounds=1, memory_cost=16, parallelism=1),
+    "passlib argon2i": lambda: of_passlib("argon2", type="I", rounds=1, memory_cost=16, parallelism=1),
+    "passlib argon2d": lambda: of_passlib("argon2", type="D", rounds=1, memory_cost=16, parallelism=1),
+    "pwdlib argon2": lambda: cheaper(Argon2Hasher, time_cost=1, memory_cost=16, parallelism=1).hash(PASSWORD),
+    "pwdlib bcrypt": lambda: cheaper(BcryptHasher, rounds=4).hash(PASSWORD),
+    "flask-bcrypt": lambda: of_flask(False),
+    # Written like any other bcrypt hash; who imports it says so by Django's prefix.
+    "flask-bcrypt long passwords": lambda: "bcrypt_sha256$" + of_flask(True),
+    "supabase bcrypt": lambda: of_bcrypt(10, b"2a"),
+    "auth0 bcrypt": lambda: of_bcrypt(10, b"2b"),
+}
+
+for name, make in HASHES.items():
+    print(json.dumps({"name": name, "password": PASSWORD, "hash": make()}, ensure_ascii=False))
