@@ -71,6 +71,8 @@ type Params = Record<string, string> | [string, string][] | string
 export interface TestAppOptions {
   /** Default: SQLite in memory. */
   readonly storeUrl?: string
+  /** How far the store's clock is ahead of the server's. */
+  readonly storeAheadMs?: number
   readonly issuer?: string
   readonly secrets?: readonly string[]
   readonly trustedProxies?: readonly string[]
@@ -84,9 +86,10 @@ export interface TestAppOptions {
 }
 
 /** Builds the server with one user, `alice`. */
-export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISSUER, secrets = [randomBytes(32).toString('base64url')], trustedProxies = [], cors = [], logLevel = 'trace', docs = true, clients: registered = CLIENTS, algorithm = 'ES256' }: TestAppOptions = {}): Promise<TestApp> {
+export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISSUER, secrets = [randomBytes(32).toString('base64url')], trustedProxies = [], cors = [], logLevel = 'trace', docs = true, clients: registered = CLIENTS, algorithm = 'ES256', storeAheadMs = 0 }: TestAppOptions = {}): Promise<TestApp> {
   const clock = createHandClock()
-  const { store, rateLimitClient } = await openStore({ url: storeUrl, clock, redisClock: clock })
+  const storeClock = () => clock() + storeAheadMs
+  const { store, rateLimitClient } = await openStore({ url: storeUrl, clock: storeClock, redisClock: storeClock })
   const metrics = createMetrics()
   const live = { usernames: false, logins: UNTHROTTLED, proofAge: MINUTE, nonce: false, accessTtl: 10 * MINUTE, refreshIdle: 14 * DAY, refreshAbsolute: 90 * DAY, reuseGrace: 10_000, max: 1_000_000, window: MINUTE, rotateEvery: 90 * DAY, publishAhead: 7 * DAY, typ: {} as Record<string, 'JWT' | 'at+jwt'>, algorithm: {} as Record<string, string> }
   const keys = createKeyRing({ keys: store.keys, secrets, now: () => store.now(), policy: () => ({ algorithm, audienceAlgorithms: Object.values(live.algorithm), rotateEveryMs: live.rotateEvery, publishAheadMs: live.publishAhead, accessTtlMs: live.accessTtl }), emit: metrics.emit, monotonic: clock })
