@@ -1,10 +1,13 @@
-// What CI believes of a run: the line that scripts/test-count.ts closes it with.
+// What CI believes of a run: the line that scripts/test-count.ts closes it with. And what the examples say that they run with.
 import { spawnSync } from 'node:child_process'
+import { globSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 
-const script = join(import.meta.dirname, '../scripts/test-count.ts')
+const ROOT = join(import.meta.dirname, '..')
+const script = join(ROOT, 'scripts/test-count.ts')
+const json = (file: string) => JSON.parse(readFileSync(join(ROOT, file), 'utf8'))
 
 const report = (summary: string) => `ok 1 - a test\n# { total: 100, pass: 100 } is what a test may say\n1..1\n\n# No coverage generated\n# { ${summary} }\n# time=1.5ms\n`
 
@@ -26,3 +29,10 @@ for (const { name, reports, line, code } of rows) {
     t.equal(run.status, code)
   })
 }
+
+t.test('an example of Node\'s names the versions that the tests run it with', async t => {
+  const { dependencies, devDependencies } = json('package.json')
+  const files = globSync('examples/*/package.json', { cwd: ROOT })
+  t.ok(files.length > 0)
+  for (const file of files) t.match({ ...dependencies, ...devDependencies }, json(file).dependencies, file)
+})

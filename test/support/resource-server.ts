@@ -137,16 +137,29 @@ export function checkResourceServer (example: Example): void {
     })
   })
 
-  t.test(`${example.name} says 503, and nothing about the token, while the keys can't be fetched`, async t => {
-    const { latchkey } = await startIssuer(t)
-    const api = await startExample(example, latchkey.url)
-    t.teardown(() => api.stop())
+  t.test(`${example.name} says 503 while Latchkey is away, and nothing about the token, which it takes once Latchkey is back`, async t => {
+    const { latchkey, storeUrl } = await startIssuer(t)
     const { access_token: token } = await login(latchkey)
     await latchkey.stop()
+    const api = await startExample(example, latchkey.url)
+    t.teardown(() => api.stop())
     const { status, challenge } = await call(api, token)
     t.equal(status, 503)
     t.equal(challenge, '')
+
+    const ports = { http: latchkey.port, management: Number(new URL(latchkey.managementUrl).port) }
+    const again = await startLatchkey({ storeUrl, secret: SECRET, ports, addUser: false })
+    t.teardown(() => again.stop())
+    t.equal(await statusOnce(() => call(api, token), 200), 200)
   })
+}
+
+/** Asks until the status is the expected one, for 20 seconds at most; gives the last. */
+async function statusOnce (ask: () => Promise<{ status: number }>, expected: number, attempts = 100): Promise<number> {
+  const { status } = await ask()
+  if (status === expected || attempts === 0) return status
+  await wait(200)
+  return statusOnce(ask, expected, attempts - 1)
 }
 
 /** GET /orders, unless told otherwise. */
