@@ -11,11 +11,18 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Whether a person types at `stdin`. */
   readonly isTTY: boolean
+  /** How wide help may be; undefined: 80 characters. */
+  readonly columns?: number | undefined
 }
 
 /** The lines of a stream, one at a time; it is let go of when the caller stops. */
 export async function * linesOf (input: Readable): AsyncGenerator<string> {
-  yield * createInterface({ input, crlfDelay: Infinity })
+  const lines = createInterface({ input, crlfDelay: Infinity })
+  try {
+    yield * lines
+  } finally {
+    lines.close()
+  }
 }
 
 /**
@@ -44,7 +51,10 @@ export async function confirm ({ stdin, stderr, isTTY }: Io): Promise<void> {
  * @throws Refused with `reason` when there is none, or an empty one
  */
 export async function firstLine (input: Readable, reason: string): Promise<string> {
-  const { value } = await linesOf(input).next()
+  const lines = linesOf(input)
+  const { value } = await lines.next()
+  // Lets go of the stream: a pipe that its writer holds open must not hold up the command.
+  await lines.return(undefined)
   if (typeof value !== 'string' || value === '') throw new Refused(reason)
   return value
 }

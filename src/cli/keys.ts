@@ -1,6 +1,6 @@
 // latchkey keys list | status | rotate | retire
-import { InvalidArgumentError, type Command } from 'commander'
-import { DURATION_PATTERN, parseDuration } from '../config/duration.ts'
+import { InvalidArgumentError, Option, type Command } from 'commander'
+import { DURATION_PATTERN, formatDuration, parseDuration } from '../config/duration.ts'
 import { CACHE_LIFE_MS } from '../keys/jwks.ts'
 import type { KeyChange, KeyRing } from '../keys/ring.ts'
 import { confirm, type Io } from './io.ts'
@@ -45,7 +45,7 @@ export function addKeys (program: Command, io: Io): void {
     .action(withStore(io, rotate))
 
   keys.command('retire <kid>').description('drop a key that leaked, at once: every token that it signed dies')
-    .option('--switch-after <duration>', 'when a fresh key takes over, so that verifiers fetch the keys again', parseSpan, CACHE_LIFE_MS)
+    .addOption(new Option('--switch-after <duration>', 'when a fresh key takes over, so that verifiers fetch the keys again').argParser(parseSpan).default(CACHE_LIFE_MS, formatDuration(CACHE_LIFE_MS)))
     .option('--yes', 'do not ask')
     .action(withStore(io, retire))
 }

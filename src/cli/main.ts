@@ -12,6 +12,8 @@ import { addSessions } from './sessions.ts'
 import { addToken } from './token.ts'
 import { addUsers } from './users.ts'
 
+const WIDTH = 80
+
 const EXAMPLES = `
 Examples:
   latchkey serve                                      development mode, on loopback
@@ -45,17 +47,18 @@ export async function main (): Promise<void> {
   const { stdin, stdout, stderr, env } = process
   // `latchkey users list | head` closes the pipe early: no fault.
   stdout.on('error', () => { process.exitCode = 0 })
-  process.exitCode = await run(process.argv.slice(2), { stdin, stdout, stderr, env, isTTY: stdin.isTTY })
+  process.exitCode = await run(process.argv.slice(2), { stdin, stdout, stderr, env, isTTY: stdin.isTTY, columns: stdout.columns })
 }
 
 function createProgram (io: Io): Command {
+  const width = () => io.columns ?? WIDTH
   const program = new Command('latchkey')
     .description('OAuth 2.0 token server for first-party apps')
     .version(about.version)
     .option('--config <file>', 'configuration; default: LATCHKEY_CONFIG, else development mode')
     .option('--json', 'print JSON, one object per line')
     .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ writeOut: text => { io.stdout.write(text) }, writeErr: text => { io.stderr.write(text) } })
+    .configureOutput({ writeOut: text => { io.stdout.write(text) }, writeErr: text => { io.stderr.write(text) }, getOutHelpWidth: width, getErrHelpWidth: width })
     .exitOverride()
     .addHelpText('after', EXAMPLES)
   for (const add of [addServe, addUsers, addSessions, addClients, addKeys, addToken, addConfig]) add(program, io)

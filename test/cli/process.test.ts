@@ -19,6 +19,15 @@ t.test('bin/latchkey.js runs commands and exits with their code', async t => {
   t.match(spawnSync(process.execPath, [BIN, 'nonsense'], options), { status: 2 })
 })
 
+t.test('a command ends when it has read its line, though the pipe stays open', async t => {
+  const child = spawn(process.execPath, [BIN, 'users', 'add', 'alice'], { cwd: t.testdir(), env: { ...process.env, LATCHKEY_CONFIG: '' }, stdio: ['pipe', 'ignore', 'ignore'] })
+  const timer = setTimeout(() => child.kill(), 20_000)
+  child.stdin.write('correct horse battery staple\n')
+  const [code] = await once(child, 'close')
+  clearTimeout(timer)
+  t.equal(code, 0)
+})
+
 t.test('a pipe that closes early is no fault', async t => {
   const child = spawn(process.execPath, [BIN, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] })
   child.stdout.destroy()
