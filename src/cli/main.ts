@@ -16,7 +16,7 @@ const WIDTH = 80
 
 const EXAMPLES = `
 Examples:
-  latchkey serve                                      development mode, on loopback
+  latchkey serve                                      # development mode, on loopback
   LATCHKEY_CONFIG=latchkey.yaml latchkey serve
   latchkey config check --config latchkey.yaml
   latchkey users add alice --roles support

@@ -9,7 +9,7 @@ const EXAMPLES = `
 Examples:
   latchkey sessions list alice
   latchkey sessions revoke q83vEjRWeJCrze8SNFZ4kA --user alice
-  latchkey sessions revoke --user alice -- -jRWeJCrze8SNFZ4kAq83v      a sid that begins with -
+  latchkey sessions revoke --user alice -- -jRWeJCrze8SNFZ4kAq83v      # a sid that begins with -
   latchkey sessions revoke-all alice
 `
 

@@ -3,7 +3,10 @@ import t from 'tap'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { pageText } from '../../scripts/cli-page.ts'
+import { run } from '../../src/cli/main.ts'
 import { failureOf } from '../../src/cli/refused.ts'
 import { invalidRequest, temporarilyUnavailable } from '../../src/oauth/errors.ts'
 import { StoreUnavailable } from '../../src/stores/ports.ts'
@@ -41,6 +44,28 @@ t.test('a pipe that closes early is no fault', async t => {
 t.test('an old Node is told in one line what to do', async t => {
   const source = readFileSync(BIN, 'utf8').replace('process.versions.node', '"22.1.0"')
   t.match(spawnSync(process.execPath, ['--input-type=module', '-e', source.replace(/^#!.*/, '')], { encoding: 'utf8' }), { status: 1, stdout: '', stderr: /^latchkey needs Node.js 24 or newer.*\n$/ })
+})
+
+t.test('docs/cli.md has every command as --help tells of it', async t => {
+  const page = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8')
+  t.equal(page, await pageText(page), 'run node scripts/cli-page.ts')
+  const commands = [...page.matchAll(/^\| `(\w+(?: [\w-]+)?)/gm)].map(([, command]) => command)
+  t.ok(commands.length >= 20, `${commands.length} commands`)
+  for (const [, example = ''] of page.matchAll(/^(?:.*\| )?latchkey (\w+(?: [\w-]+)?)/gm)) t.ok(commands.some(command => example.startsWith(String(command))), `an example of a command that exists: ${example}`)
+})
+
+t.test('help is as wide as the terminal, and 80 characters without one', async t => {
+  const widest = async (columns?: number) => {
+    let text = ''
+    const stdout = new Writable({ write (chunk, _encoding, done) { text += String(chunk); done() } })
+    await run(['keys', 'list', '--help'], { stdin: Readable.from([]), stdout, stderr: stdout, env: {}, isTTY: false, columns })
+    const [, options = ''] = /Global Options:\n([^]*?)\n\n/.exec(text) ?? []
+    return Math.max(...options.split('\n').map(line => line.length))
+  }
+  t.ok(await widest() <= 80)
+  t.ok(await widest() > 60)
+  t.ok(await widest(60) <= 60)
+  t.ok(await widest(200) > 80)
 })
 
 t.test('failures are named without what a driver says', async t => {
