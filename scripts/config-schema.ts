@@ -1,9 +1,11 @@
-// Writes docs/config.schema.json and the table of keys in docs/configuration.md from the one schema: `node scripts/config-schema.ts`.
+// Writes docs/config.schema.json, the table of keys in docs/configuration.md and `config` in the chart's values.schema.json from the one
+// schema: `node scripts/config-schema.ts`.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { ConfigSchema } from '../src/config/schema.ts'
 
 const SCHEMA_FILE = new URL('../docs/config.schema.json', import.meta.url)
 const PAGE_FILE = new URL('../docs/configuration.md', import.meta.url)
+const VALUES_FILE = new URL('../helm/latchkey/values.schema.json', import.meta.url)
 const TABLE = /(<!-- keys: written by scripts\/config-schema.ts -->\n)[^]*(<!-- end of keys -->)/
 
 /** What is read of a schema here. */
@@ -36,6 +38,15 @@ export function schemaText (): string {
 /** The text of docs/configuration.md: `page` with its table of keys written anew. */
 export function pageText (page: string): string {
   return page.replace(TABLE, (_, head: string, tail: string) => `${head}${tableText()}${tail}`)
+}
+
+/** The text of the chart's values.schema.json: `values` with its `config` written anew. The chart itself sets the secrets and the store's URL. */
+export function valuesText (values: string): string {
+  const { $schema, $id, required, properties: { secrets, store, ...properties }, ...config } = JSON.parse(schemaText())
+  delete store.properties.url
+  const { properties: others, ...schema } = JSON.parse(values)
+  const whole = { ...config, properties: { ...properties, issuer: { ...properties.issuer, pattern: `^$|${properties.issuer.pattern}` }, store: { ...store, required: [] } } }
+  return `${JSON.stringify({ ...schema, properties: { ...others, config: whole } }, undefined, 2)}\n`
 }
 
 /** Leaves out what only we read; a key with a default may be missing in a file, and `${NAME}` may stand for a string. */
@@ -94,5 +105,6 @@ function defaultOf (node: Node): string {
 
 if (import.meta.main) {
   writeFileSync(SCHEMA_FILE, schemaText())
+  writeFileSync(VALUES_FILE, valuesText(readFileSync(VALUES_FILE, 'utf8')))
   writeFileSync(PAGE_FILE, pageText(readFileSync(PAGE_FILE, 'utf8')))
 }

@@ -6,7 +6,7 @@ import { formatDuration, parseDuration } from '../../src/config/duration.ts'
 import { expectedAt, expectedKeyAt, keysAt } from '../../src/config/expected.ts'
 import { ConfigError } from '../../src/config/faults.ts'
 import { loadConfig, parseConfig } from '../../src/config/load.ts'
-import { pageText, schemaText } from '../../scripts/config-schema.ts'
+import { pageText, schemaText, valuesText } from '../../scripts/config-schema.ts'
 
 const SECRET = 'x'.repeat(43)
 const OTHER_SECRET = 'y'.repeat(43)
@@ -151,6 +151,8 @@ t.test('the published schema, the table and the example of docs/configuration.md
   const page = file('configuration.md')
   t.equal(file('config.schema.json'), schemaText(), 'run node scripts/config-schema.ts')
   t.equal(page, pageText(page), 'run node scripts/config-schema.ts')
+  const values = file('../helm/latchkey/values.schema.json')
+  t.equal(values, valuesText(values), 'run node scripts/config-schema.ts')
   const [, example = ''] = /```yaml\n([^]*?)```/.exec(page) ?? []
   t.equal(parseConfig(example, { LATCHKEY_SECRET: SECRET, LATCHKEY_STORE: 'sqlite:x' }).clients.length, 2)
   t.notMatch(schemaText(), /"expected"|"~/)

@@ -21,12 +21,9 @@ export const PROJECT = new URL('../../..', import.meta.url).pathname
 
 const MISSING: Readonly<Record<string, string>> = {
   buildah: 'apt-get install buildah',
-  haproxy: 'apt-get install haproxy',
+
   helm: 'go install helm.sh/helm/v3/cmd/helm@v3.22.0',
-  kubeconform: 'go install github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0',
-  'kube-score': 'go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0',
-  prometheus: 'apt-get install prometheus',
-  promtool: 'apt-get install prometheus',
+
 }
 
 /** Runs a command to its end, whatever its exit code. Throws when the command isn't there, saying how to get it. */

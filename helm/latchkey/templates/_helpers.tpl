@@ -1,0 +1,165 @@
+{{- define "latchkey.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "latchkey.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- else if contains (include "latchkey.name" .) .Release.Name }}
+{{- .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "latchkey.name" .) | trunc 52 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "latchkey.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "latchkey.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "latchkey.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "latchkey.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "latchkey.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "latchkey.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "latchkey.image" -}}
+{{- with .Values.image }}
+{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- define "latchkey.httpPort" -}}
+{{- dig "http" "port" 3000 .Values.config }}
+{{- end }}
+
+{{- define "latchkey.managementPort" -}}
+{{- dig "management" "port" 3001 .Values.config }}
+{{- end }}
+
+{{- /* Milliseconds of a duration as the configuration writes it. */}}
+{{- define "latchkey.milliseconds" -}}
+{{- $unit := regexFind "[a-z]+$" . }}
+{{- $number := trimSuffix $unit . | int64 }}
+{{- mul $number (get (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000) $unit) }}
+{{- end }}
+
+{{- /* The pod's own sleep, then the server's graceful stop, and a margin. */}}
+{{- define "latchkey.graceSeconds" -}}
+{{- $http := .Values.config.http | default dict }}
+{{- $close := include "latchkey.milliseconds" ($http.closeGrace | default "10s") | int64 }}
+{{- add .Values.drainSeconds (div (add $close 999) 1000) 5 }}
+{{- end }}
+
+{{- define "latchkey.secretName" -}}
+{{- .Values.secret.existingSecret | default (include "latchkey.fullname" .) }}
+{{- end }}
+
+{{- define "latchkey.storeSecretName" -}}
+{{- .Values.store.existingSecret | default (include "latchkey.fullname" .) }}
+{{- end }}
+
+{{- define "latchkey.usesSqlite" -}}
+{{- if hasPrefix "sqlite:" .Values.store.url }}yes{{ end }}
+{{- end }}
+
+{{- /* A URL with a variable in it is no secret by itself, and only the configuration file replaces variables. */}}
+{{- define "latchkey.storeUrlInConfig" -}}
+{{- if contains "${" .Values.store.url }}yes{{ end }}
+{{- end }}
+
+{{- define "latchkey.config" -}}
+{{- $url := ternary .Values.store.url "${LATCHKEY_STORE_URL}" (eq (include "latchkey.storeUrlInConfig" .) "yes") }}
+{{- $secrets := list "${LATCHKEY_SECRET}" }}
+{{- if .Values.secret.previous }}{{ $secrets = append $secrets "${LATCHKEY_SECRET_PREVIOUS}" }}{{ end }}
+{{- $config := deepCopy .Values.config }}
+{{- $_ := set $config "store" (merge (dict "url" $url) ($config.store | default dict)) }}
+{{- $_ := set $config "secrets" $secrets }}
+{{- toYaml $config }}
+{{- end }}
+
+{{- /* Host and path of the issuer. */}}
+{{- define "latchkey.issuerHost" -}}
+{{- regexReplaceAll ":[0-9]+$" (urlParse .Values.config.issuer).host "" }}
+{{- end }}
+{{- define "latchkey.issuerPath" -}}
+{{- (urlParse .Values.config.issuer).path | default "/" }}
+{{- end }}
+
+{{- /* Pod Security "restricted", and a root that can't be written. */}}
+{{- define "latchkey.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+fsGroup: {{ . }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+{{- define "latchkey.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{- /* What the server and the test pod are told by environment variables. */}}
+{{- define "latchkey.env" -}}
+- name: LATCHKEY_CONFIG
+  value: /etc/latchkey/latchkey.yaml
+- name: LATCHKEY_SECRET
+  valueFrom:
+    secretKeyRef: { name: {{ include "latchkey.secretName" . }}, key: LATCHKEY_SECRET }
+{{- if .Values.secret.previous }}
+- name: LATCHKEY_SECRET_PREVIOUS
+  valueFrom:
+    secretKeyRef: { name: {{ include "latchkey.secretName" . }}, key: LATCHKEY_SECRET_PREVIOUS }
+{{- end }}
+{{- if ne (include "latchkey.storeUrlInConfig" .) "yes" }}
+- name: LATCHKEY_STORE_URL
+  valueFrom:
+    secretKeyRef: { name: {{ include "latchkey.storeSecretName" . }}, key: LATCHKEY_STORE_URL }
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "latchkey.volumeMounts" -}}
+- name: config
+  mountPath: /etc/latchkey
+  readOnly: true
+{{- if .Values.persistence.enabled }}
+- name: data
+  mountPath: /data
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "latchkey.volumes" -}}
+- name: config
+  configMap:
+    name: {{ include "latchkey.fullname" . }}
+{{- if .Values.persistence.enabled }}
+- name: data
+  persistentVolumeClaim:
+    claimName: {{ .Values.persistence.existingClaim | default (include "latchkey.fullname" .) }}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,44 @@
+{{- /* What values.schema.json can't say: rules between values. Every message says what to set. */}}
+{{- define "latchkey.validate" -}}
+{{- if not .Values.config.issuer }}
+{{- fail "\n\nconfig.issuer is missing: set it to the https URL under which clients reach this server, for example\n  --set config.issuer=https://id.example.com" }}
+{{- end }}
+{{- $stores := list }}
+{{- if .Values.store.url }}{{ $stores = append $stores "store.url" }}{{ end }}
+{{- if .Values.store.existingSecret }}{{ $stores = append $stores "store.existingSecret" }}{{ end }}
+{{- if .Values.redis.enabled }}{{ $stores = append $stores "redis.enabled" }}{{ end }}
+{{- if eq (len $stores) 0 }}
+{{- fail "\n\nno store: set store.url (redis://host:6379/0), or store.existingSecret (a Secret with the key LATCHKEY_STORE_URL), or, for a try-out,\n  --set redis.enabled=true" }}
+{{- end }}
+{{- if gt (len $stores) 1 }}
+{{- fail (printf "\n\n%s are set: there is one store, keep one of them" (join " and " $stores)) }}
+{{- end }}
+{{- if include "latchkey.usesSqlite" . }}
+{{- if or .Values.autoscaling.enabled (gt (int .Values.replicaCount) 1) }}
+{{- fail "\n\nstore.url is SQLite, which is one file of one process: set replicaCount=1 and autoscaling.enabled=false, or use Redis for more replicas" }}
+{{- end }}
+{{- if not .Values.persistence.enabled }}
+{{- fail "\n\nstore.url is SQLite on a disk that goes with the pod: set persistence.enabled=true and a path below /data, for example\n  --set persistence.enabled=true --set store.url=sqlite:/data/latchkey.db" }}
+{{- end }}
+{{- if not (hasPrefix "sqlite:/data/" .Values.store.url) }}
+{{- fail "\n\nstore.url is SQLite outside the volume: put the file below /data, for example sqlite:/data/latchkey.db" }}
+{{- end }}
+{{- else if .Values.persistence.enabled }}
+{{- fail "\n\npersistence.enabled is for SQLite only (store.url: sqlite:/data/latchkey.db); with Redis the server keeps nothing on a disk" }}
+{{- end }}
+{{- if and .Values.secret.existingSecret (or .Values.secret.value .Values.secret.previousValue) }}
+{{- fail "\n\nsecret.existingSecret and secret.value are both set: keep one of them" }}
+{{- end }}
+{{- if and .Values.secret.previous (not .Values.secret.existingSecret) (not .Values.secret.previousValue) }}
+{{- fail "\n\nsecret.previous is true but secret.previousValue is empty: set it to the old value of secret.value" }}
+{{- end }}
+{{- if and .Values.secret.previousValue (not .Values.secret.previous) }}
+{{- fail "\n\nsecret.previousValue is set but secret.previous is false: set secret.previous=true, or take the value away" }}
+{{- end }}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
+{{- fail "\n\nhttpRoute.enabled needs httpRoute.parentRefs: name the Gateway that takes the route, for example\n  --set 'httpRoute.parentRefs[0].name=public'" }}
+{{- end }}
+{{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) }}
+{{- fail "\n\nautoscaling.minReplicas is more than autoscaling.maxReplicas" }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,109 @@
+// The chart: rendered with every value file in ci/ and linted; wrong values fail with a message that helps; and the script of `helm test` against a real server.
+import { readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { parseAllDocuments } from 'yaml'
+import { startLatchkey, STORES } from '../support/server.ts'
+import { PROJECT, run, runWell } from './support/commands.ts'
+
+const CHART = join(PROJECT, 'helm/latchkey')
+const files = (await readdir(join(CHART, 'ci'))).sort()
+
+const ISSUER = ['--set', 'config.issuer=https://id.example.com']
+const REDIS = ['--set', 'store.url=redis://redis:6379/0']
+
+const template = (args: readonly string[]) => run('helm', ['template', 'release', CHART, '--namespace', 'id', '--kube-version', '1.37.0', ...args])
+
+async function render (file: string): Promise<any[]> {
+  const { code, stdout, stderr } = await template(['--values', join(CHART, 'ci', file)])
+  if (code !== 0) throw new Error(stderr)
+  return parseAllDocuments(stdout).map(document => document.toJS()).filter(object => object !== null)
+}
+
+t.test('every value file passes helm lint --strict', async t => {
+  t.ok(files.length >= 12, `${files.length} value files`)
+  for (const file of files) {
+    const { code, stdout } = await run('helm', ['lint', '--strict', '--values', join(CHART, 'ci', file), CHART])
+    t.equal(code, 0, `${file}\n${stdout}`)
+  }
+})
+
+t.test('pods keep to the restricted standard, whatever the values', async t => {
+  for (const file of files) {
+    const objects = await render(file)
+    const specs = objects.flatMap(({ kind, spec }) => kind === 'Pod' ? [spec] : ['Deployment', 'StatefulSet'].includes(kind) ? [spec.template.spec] : [])
+    t.ok(specs.length > 0)
+    for (const spec of specs) {
+      t.match(spec, { automountServiceAccountToken: false, securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } } }, file)
+      for (const container of spec.containers) {
+        t.match(container.securityContext, { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } }, file)
+        t.ok(container.resources.limits.memory, file)
+      }
+    }
+  }
+})
+
+t.test('a pod is given the time that its drain and the server\'s own stop take', async t => {
+  const grace = async (file: string) => (await render(file)).find(({ kind }) => kind === 'Deployment').spec.template.spec
+  t.match(await grace('minimal-values.yaml'), { terminationGracePeriodSeconds: 25, containers: [{ lifecycle: { preStop: { sleep: { seconds: 10 } } } }] })
+  t.match(await grace('ports-and-times-values.yaml'), { terminationGracePeriodSeconds: 85, containers: [{ lifecycle: { preStop: { sleep: { seconds: 20 } } } }] })
+})
+
+t.test('wrong values fail with a message that helps', async t => {
+  const cases: Array<[string, string[], RegExp]> = [
+    ['an unknown key', [...ISSUER, ...REDIS, '--set', 'replicas=3'], /replicas/],
+    ['an unknown key of the configuration', [...ISSUER, ...REDIS, '--set', 'config.tokns.accessTtl=5m'], /tokns/],
+    ['a wrong duration', [...ISSUER, ...REDIS, '--set', 'config.tokens.accessTtl=soon'], /accessTtl/],
+    ['secrets in the configuration', [...ISSUER, ...REDIS, '--set', 'config.secrets[0]=x'], /secrets/],
+    ['no issuer', REDIS, /config\.issuer is missing.*--set config\.issuer=https/s],
+    ['no store', ISSUER, /no store: set store\.url .*redis\.enabled=true/s],
+    ['two stores', [...ISSUER, ...REDIS, '--set', 'redis.enabled=true'], /store\.url and redis\.enabled are set/],
+    ['SQLite with two replicas', [...ISSUER, '--set', 'store.url=sqlite:/data/x.db,persistence.enabled=true'], /SQLite.*set replicaCount=1/s],
+    ['SQLite with autoscaling', [...ISSUER, '--set', 'store.url=sqlite:/data/x.db,persistence.enabled=true,replicaCount=1,autoscaling.enabled=true'], /autoscaling\.enabled=false/],
+    ['SQLite without a volume', [...ISSUER, '--set', 'store.url=sqlite:/data/x.db,replicaCount=1'], /set persistence\.enabled=true/],
+    ['SQLite beside the volume', [...ISSUER, '--set', 'store.url=sqlite:/var/x.db,replicaCount=1,persistence.enabled=true'], /below \/data/],
+    ['a volume for nothing', [...ISSUER, ...REDIS, '--set', 'persistence.enabled=true'], /SQLite only/],
+    ['a route without a gateway', [...ISSUER, ...REDIS, '--set', 'httpRoute.enabled=true'], /httpRoute\.parentRefs/],
+    ['a rotation without the old secret', [...ISSUER, ...REDIS, '--set', 'secret.previous=true'], /secret\.previousValue/],
+    ['a short secret', [...ISSUER, ...REDIS, '--set', 'secret.value=short'], /secret/],
+  ]
+  for (const [name, args, message] of cases) {
+    const { code, stderr } = await template(args)
+    t.equal(code, 1, name)
+    t.match(stderr, message, name)
+  }
+})
+
+t.test('a made secret is what the server takes; no secret is outside a Secret', async t => {
+  const objects = await render('try-out-values.yaml')
+  const { data } = objects.find(({ kind }) => kind === 'Secret')
+  const decoded = (name: string) => Buffer.from(data[name], 'base64').toString()
+  t.match(decoded('LATCHKEY_SECRET'), /^[A-Za-z0-9_-]{43}$/)
+  t.equal(decoded('LATCHKEY_STORE_URL'), `redis://:${decoded('REDIS_PASSWORD')}@release-latchkey-redis:6379/0`)
+  const others = JSON.stringify(objects.filter(({ kind }) => kind !== 'Secret'))
+  for (const name of Object.keys(data)) t.notOk(others.includes(decoded(name)), name)
+})
+
+t.test('what helm test runs gets, verifies, refreshes and revokes a token, and leaves no user behind', async t => {
+  const store = await STORES[0]?.make()
+  if (store === undefined) throw new Error('no store')
+  t.teardown(() => store.remove())
+  const server = await startLatchkey({ storeUrl: store.url })
+  t.teardown(() => server.stop())
+  const script = (await render('minimal-values.yaml')).find(({ kind, data }) => kind === 'ConfigMap' && data['token.mjs'] !== undefined).data['token.mjs']
+  const file = join(t.testdir(), 'token.mjs')
+  await writeFile(file, script)
+  const bin = join(PROJECT, 'bin/latchkey.js')
+  const env = { ...process.env, LATCHKEY_CONFIG: server.configFile, LATCHKEY_TEST_URL: server.url, LATCHKEY_TEST_CLIENT_ID: '', LATCHKEY_BIN: bin }
+  const attempt = (clients: unknown) => run(process.execPath, [file], { env: { ...env, LATCHKEY_TEST_CLIENTS: JSON.stringify(clients) } })
+
+  const good = await attempt([{ id: 'mobile', grants: ['password', 'refresh_token'] }])
+  t.equal(good.code, 0, good.stderr)
+  t.match(good.stdout, /got a token\nverified.*\nrefreshed.*\nrevoked.*\nall is well/)
+  const bad = await attempt([{ id: 'nobody', grants: ['password', 'refresh_token'] }])
+  t.equal(bad.code, 1)
+  t.match(bad.stderr, /answered 401 invalid_client/)
+  t.match((await attempt([])).stderr, /needs a client with both grants/)
+  const users = await runWell(process.execPath, [bin, 'users', 'list'], { env })
+  t.notMatch(users, /helm-test/)
+})
