@@ -1,5 +1,5 @@
-// Adds up what tap counted: `node scripts/test-count.ts REPORT…` writes one line, `N passed, N failed`, from the raw TAP of each run.
-// Exits 1 unless every report counts tests and none of them failed or was skipped.
+// Adds up what tap counted: `node scripts/test-count.ts REPORT…` reads the raw TAP of each run, writes what failed and, as its last
+// line, `N passed, N failed`. Exits 1 unless every report counts tests and none of them failed or was skipped.
 import { readFileSync } from 'node:fs'
 
 const KINDS = ['total', 'pass', 'fail', 'skip', 'todo'] as const
@@ -7,8 +7,7 @@ type Counts = Record<typeof KINDS[number], number>
 const NONE: Counts = { total: 0, pass: 0, fail: 0, skip: 0, todo: 0 }
 
 // tap closes each run with a line such as `# { total: 12, pass: 11, fail: 1 }`.
-function countsOf (file: string): Counts {
-  const report = read(file)
+function countsOf (report: string): Counts {
   const summary = /^# \{ (total: \d+.*) \}$/m.exec(report)?.[1] ?? ''
   const counted = Object.fromEntries(KINDS.map(kind => [kind, Number(new RegExp(`\\b${kind}: (\\d+)`).exec(summary)?.[1] ?? 0)]))
   return { ...NONE, ...counted }
@@ -23,7 +22,12 @@ function read (file: string): string {
   }
 }
 
-const reports = process.argv.slice(2).map(countsOf)
+// A test and what tap says of it: the lines up to the end of its diagnosis, where there is one.
+const REFUSED = /^( *)not ok .*\n(?:\1 {2}---\n(?:.*\n)*?\1 {2}\.\.\.\n)?/gm
+
+const texts = process.argv.slice(2).map(read)
+for (const text of texts) console.log((text.match(REFUSED) ?? []).join(''))
+const reports = texts.map(countsOf)
 const sum = (kind: keyof Counts) => reports.reduce((all, counts) => all + counts[kind], 0)
 const skipped = sum('skip') + sum('todo')
 

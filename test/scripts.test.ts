@@ -9,11 +9,12 @@ const ROOT = join(import.meta.dirname, '..')
 const script = join(ROOT, 'scripts/test-count.ts')
 const json = (file: string) => JSON.parse(readFileSync(join(ROOT, file), 'utf8'))
 
-const report = (summary: string) => `ok 1 - a test\n# { total: 100, pass: 100 } is what a test may say\n1..1\n\n# No coverage generated\n# { ${summary} }\n# time=1.5ms\n`
+const FAILURE = '    not ok 2 - should be equal\n      ---\n      diff: |\n        -1\n      ...\n'
+const report = (summary: string, failure = '') => `ok 1 - a test\n${failure}\n# { total: 100, pass: 100 } is what a test may say\n1..1\n\n# No coverage generated\n# { ${summary} }\n# time=1.5ms\n`
 
 const rows: ReadonlyArray<{ name: string, reports: Record<string, string>, line: string, code: number }> = [
   { name: 'two good reports', reports: { a: report('total: 12, pass: 12'), b: report('total: 3, pass: 3') }, line: '15 passed, 0 failed', code: 0 },
-  { name: 'a failed test', reports: { a: report('total: 12, pass: 11, fail: 1'), b: report('total: 3, pass: 3') }, line: '14 passed, 1 failed', code: 1 },
+  { name: 'a failed test', reports: { a: report('total: 12, pass: 11, fail: 1', FAILURE), b: report('total: 3, pass: 3') }, line: '14 passed, 1 failed', code: 1 },
   { name: 'a skipped test and one to do', reports: { a: report('total: 5, pass: 3, todo: 1, skip: 1') }, line: '3 passed, 0 failed, 2 skipped', code: 1 },
   { name: 'a suite that ran nothing', reports: { a: report('total: 12, pass: 12'), b: report('total: 0, pass: 0') }, line: '12 passed, 0 failed', code: 1 },
   { name: 'a suite that was cut off', reports: { a: report('total: 12, pass: 12'), b: 'ok 1 - a test\n' }, line: '12 passed, 0 failed', code: 1 },
@@ -27,6 +28,7 @@ for (const { name, reports, line, code } of rows) {
     const run = spawnSync(process.execPath, [script, ...Object.keys(reports).map(file => join(dir, file))], { encoding: 'utf8' })
     t.equal(run.stdout.trimEnd().split('\n').at(-1), line)
     t.equal(run.status, code)
+    t.equal(run.stdout.includes(FAILURE), Object.values(reports).join('').includes(FAILURE), 'what failed is told')
   })
 }
 
