@@ -254,8 +254,11 @@ t.test('round trips', async t => {
   t.same((await during(() => server.introspect(`${access.slice(0, -4)}AAAA`))).commands, [], 'that of a forged access token: none')
 
   const login = await during(() => server.login())
-  t.same(login.commands, [script, 'hget', 'hgetall', script], 'a login: the rate limit, the name, the account, the new family')
+  t.same(login.commands, [script, 'hget', 'hgetall', script, script, script], 'a login: the rate limit, the name, the account, the throttle before and after hashing, the new family')
   const unknown = await during(() => server.post('/token', { grant_type: 'password', client_id: 'mobile', username: 'nobody', password: PASSWORD }))
   t.equal(unknown.result.json().error, 'invalid_grant')
-  t.same(unknown.commands, [script, 'hget'])
+  t.same(unknown.commands, [script, 'hget', 'hgetall', script, script], 'an unknown name: as many as a wrong password')
+  const wrong = await during(() => server.post('/token', { grant_type: 'password', client_id: 'mobile', username: 'alice', password: 'wrong wrong wrong' }))
+  t.same(wrong.commands, unknown.commands)
+  t.same((await during(() => server.app.inject('/.well-known/jwks.json'))).commands, [], 'the keys: none')
 })
