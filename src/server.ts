@@ -8,6 +8,7 @@ import { keyPolicy } from './config/key-policy.ts'
 import type { Config } from './config/schema.ts'
 import { closeWithin } from './http/connections.ts'
 import { buildManagement } from './http/management.ts'
+import { openSource } from './keys/open-source.ts'
 import { createKeyRing } from './keys/ring.ts'
 import { createSightings } from './keys/sightings.ts'
 import { createMetrics } from './observe/metrics.ts'
@@ -65,7 +66,9 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   const metrics = createMetrics()
   const hasher = createPasswordHasher({ ...config.passwords, onWaited: ms => { metrics.observeHashWait(ms / 1000) } })
   metrics.showHashing(hasher.load)
-  const keys = createKeyRing({ keys: store.keys, secrets: config.secrets, now: () => store.now(), policy: () => keyPolicy(current), emit: metrics.emit })
+  const source = await openSource(config.keys, keyPolicy(config))
+  if (source !== undefined) parts.defer(source.close)
+  const keys = createKeyRing({ keys: store.keys, secrets: config.secrets, now: () => store.now(), policy: () => keyPolicy(current), emit: metrics.emit, source })
   await keys.load()
   const sightings = createSightings({ sightings: store.sightings, clock })
   const clients = createClientRegistry(current.clients.map(toClientSettings))
@@ -94,6 +97,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   })
   parts.defer(() => closeWithin(app, config.http.closeGrace))
 
+  source?.watch(error => { app.log.error({ err: error }, 'the keys that are kept elsewhere could not be read; those of before go on') })
   const checkRing = unlessItFailed(() => keys.load(), error => { app.log.error({ err: error }, 'the key ring could not be checked; the one in memory goes on') })
   parts.defer(every(RING_CHECK_MS, checkRing))
   const saveSightings = unlessItFailed(sightings.flush, error => { app.log.warn({ err: error }, 'who fetches the keys could not be saved') })

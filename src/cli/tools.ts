@@ -6,6 +6,7 @@ import { keyPolicy } from '../config/key-policy.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import type { Emit } from '../events.ts'
+import { openSource } from '../keys/open-source.ts'
 import { createKeyRing, type KeyRing } from '../keys/ring.ts'
 import { openStore } from '../stores/open.ts'
 import type { Account, Store } from '../stores/ports.ts'
@@ -57,7 +58,7 @@ export function withStore<Args extends unknown[]> (io: Io, action: Action<StoreT
     parts.defer(() => blocklist.close())
     const { store } = await openStore({ url: config.store.url, clock: systemClock })
     parts.defer(() => store.close())
-    await action({ ...tools, config, store, ...domainOf({ config, store, emit: auditTo(io), isBreached: blocklist.isBreached }) }, ...args)
+    await action({ ...tools, config, store, ...domainOf({ config, store, parts, emit: auditTo(io), isBreached: blocklist.isBreached }) }, ...args)
   }
 }
 
@@ -86,14 +87,16 @@ function auditTo ({ stderr }: Io): Emit {
   return event => { stderr.write(`${JSON.stringify({ time: systemClock(), audit: event, msg: 'audit' })}\n`) }
 }
 
-interface Parts {
+interface DomainOptions {
   readonly config: Config
   readonly store: Store
+  /** What is opened for the command and has to be closed after it. */
+  readonly parts: AsyncDisposableStack
   readonly emit: Emit
   readonly isBreached: IsBreached
 }
 
-function domainOf ({ config, store, emit, isBreached }: Parts): Pick<StoreTools, 'hasher' | 'accounts' | 'checkNewPassword' | 'readRing'> {
+function domainOf ({ config, store, parts, emit, isBreached }: DomainOptions): Pick<StoreTools, 'hasher' | 'accounts' | 'checkNewPassword' | 'readRing'> {
   const hasher = createPasswordHasher(config.passwords)
   const checkNewPassword = createCheckNewPassword({ minLength: () => config.passwords.minLength, issuer: config.issuer, isBreached })
   return {
@@ -101,7 +104,9 @@ function domainOf ({ config, store, emit, isBreached }: Parts): Pick<StoreTools,
     checkNewPassword,
     accounts: createAccounts({ users: store.users, hasher, emit, checkNewPassword }),
     async readRing () {
-      const ring = createKeyRing({ keys: store.keys, secrets: config.secrets, now: () => store.now(), policy: () => keyPolicy(config), emit })
+      const source = await openSource(config.keys, keyPolicy(config))
+      if (source !== undefined) parts.defer(source.close)
+      const ring = createKeyRing({ keys: store.keys, secrets: config.secrets, now: () => store.now(), policy: () => keyPolicy(config), emit, source })
       await ring.read()
       return ring
     },

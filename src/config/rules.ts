@@ -87,10 +87,11 @@ function checkLifetimes (place: Place, { accessTtl, refreshIdle, refreshAbsolute
 const PUBLISH_AHEAD_LEAST = 48 * 3_600_000
 
 function checkKeys ({ keys }: Config): Fault[] {
-  const { publishAhead, rotateEvery, allowShortPublishAhead } = keys
+  const { publishAhead, rotateEvery, allowShortPublishAhead, directory, pkcs11 } = keys
   return [
     ...publishAhead > rotateEvery ? [fault(['keys', 'publishAhead'], `at most keys.rotateEvery (${formatDuration(rotateEvery)})`)] : [],
     ...publishAhead < PUBLISH_AHEAD_LEAST && !allowShortPublishAhead ? [fault(['keys', 'publishAhead'], 'at least 48h, or keys.allowShortPublishAhead: true')] : [],
+    ...directory !== undefined && pkcs11 !== undefined ? [fault(['keys', 'pkcs11'], 'no keys.directory beside it')] : [],
   ]
 }
 

@@ -30,8 +30,8 @@ const EXTRA_MS = 3_600_000
  * one before it; where there is none it signs at once. One that has gone from the ring never comes back.
  */
 export function planExternal ({ keys, gone }: Ring, now: number, { policy, present }: ExternalPlanning): PlannedRing {
-  const kept = keys.filter(key => !isSpent(key, now))
-  const spent = keys.filter(isElsewhere).filter(key => isSpent(key, now)).map(({ kid }) => kid)
+  const kept = withoutSpent(keys, now, present)
+  const spent = keys.filter(isElsewhere).filter(key => !kept.includes(key)).map(({ kid }) => kid)
   const goneNow = spent.length === 0 ? gone : [...gone, ...spent]
   const isNew = !kept.some(key => key.signUntil > now)
   const planned = linesOf(policy).reduce<readonly Planned[]>((ring, line) => {
@@ -41,6 +41,12 @@ export function planExternal ({ keys, gone }: Ring, now: number, { policy, prese
     return [...ring.filter(key => key.line !== line.name), ...lasting(registered, now, { policy, present })]
   }, kept)
   return { keys: planned, gone: goneNow }
+}
+
+// After a time longer than its life a key is better than none.
+function withoutSpent (keys: readonly Planned[], now: number, present: readonly ExternalKey[]): readonly Planned[] {
+  const kept = keys.filter(key => !isSpent(key, now))
+  return atHand(kept, present).length > 0 ? kept : keys
 }
 
 function registeredIn (keys: readonly Planned[], { kid, publicJwk }: ExternalKey, { name, alg }: Line, { now, policy, present, isNew }: ExternalPlanning & { readonly now: number, readonly isNew: boolean }): Planned[] {

@@ -55,7 +55,7 @@ export interface Turn {
  * What answers at once throws Error before the first load.
  */
 export interface KeyRing {
-  /** Reads the ring, makes what is due, and keeps it. To be called at the start and once a second. */
+  /** Reads the ring, makes what is due, and keeps it. To be called at the start and once a second. Rejects with Error when nothing is there to sign with. */
   load (): Promise<void>
   /** Reads the ring and changes nothing. */
   read (): Promise<void>
@@ -114,12 +114,15 @@ export function createKeyRing (options: KeyRingOptions): KeyRing {
   const update = (plan: Plan) => inTurn(async () => { take(await save(plan)) })
 
   const ring: KeyRing = {
-    load: () => update(plans.due),
+    async load () {
+      await update(plans.due)
+      ring.signingKey()
+    },
     read: () => inTurn(async () => { take(await read()) }),
     signingKey (algorithm = MAIN) {
       const { signers } = held.view()
       const signer = signers.get(algorithm) ?? signers.get(MAIN)
-      if (signer === undefined) throw new Error('there is no key to sign with')
+      if (signer === undefined) throw new Error('there is no key to sign with, and none is made where keys.directory or keys.pkcs11 is set')
       return { kid: signer.kid, alg: signer.alg, ...signer.signing }
     },
     verificationKey: kid => held.view().byKid.get(kid),

@@ -30,6 +30,8 @@ export interface ExternalKey {
 export interface KeySource {
   /** What is there now; the very same list until something changes. */
   keys (): readonly ExternalKey[]
+  /** From now on looks again and again whether something has changed; tells what keeps it from looking, and keeps the keys of before. */
+  watch (onFault: (error: unknown) => void): void
   /** Lets go of files, timers and threads. */
   close (): Promise<void>
 }

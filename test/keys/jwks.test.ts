@@ -1,4 +1,7 @@
 // What verifiers are sent, and what becomes of tokens whose key has gone: the real server, its clock moved by hand.
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { API_SECRET, buildTestApp, MAIL, ORDERS } from '../support/app.ts'
 
@@ -43,6 +46,21 @@ t.test('the keys come with a strong tag, and 304 when they are known', async t =
   const head = await app.inject({ method: 'HEAD', url: URL })
   t.match(head, { statusCode: 200, body: '', headers: { etag } })
   t.equal((await app.inject({ method: 'POST', url: URL })).statusCode, 405)
+})
+
+t.test('a stop ends the connection that was asking, with the keys', async t => {
+  const { app, store, sightings } = await serverOf(t)
+  const { port } = new globalThis.URL(await app.listen({ host: '127.0.0.1', port: 0 }))
+  const socket = connect(Number(port), '127.0.0.1').setEncoding('utf8')
+  const [served] = await once(app.server, 'connection')
+  socket.write(`GET ${URL} HTTP/1.1\r\nHost: id.example.com\r\n`)
+  while (served.bytesRead === 0) await setImmediate()
+  const stopped = app.close()
+  socket.write('\r\n')
+  t.match((await socket.toArray()).join(''), /^HTTP\/1.1 200 OK\r\n[^]*\r\nconnection: close\r\n[^]*\r\n\r\n\{"keys"/)
+  await stopped
+  await sightings.flush()
+  t.match((await store.sightings.load()).verifiers, [{ userAgent: '', address: '127.0.0.1' }], 'also one that says nothing of itself')
 })
 
 t.test('no copy is kept beyond the next change', async t => {

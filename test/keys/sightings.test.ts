@@ -1,6 +1,6 @@
 import t from 'tap'
 import { createSightings, liveTokens, nameOf, type Fetch } from '../../src/keys/sightings.ts'
-import { verifierStatus } from '../../src/keys/status.ts'
+import { slowerThan, verifierStatus } from '../../src/keys/status.ts'
 import { StoreUnavailable } from '../../src/stores/ports.ts'
 import { EMPTY_SIGHTINGS, type Sightings } from '../../src/stores/ports-keys.ts'
 import { buildTestApp } from '../support/app.ts'
@@ -58,6 +58,8 @@ t.test('what several servers see of a verifier is added up', async t => {
   t.same(seen().verifiers, [{ ...fetch({ conditional: true }), fetches: 4, firstAt: start, lastAt: start + 17 * MINUTE, gaps: [5 * MINUTE, 7 * MINUTE, 5 * MINUTE] }])
   t.match(verifierStatus(seen(), 6 * MINUTE), [{ name: 'verifier/1 at 10.0.0.1', everyMs: 5 * MINUTE, longestMs: 7 * MINUTE, isSlow: true }])
   t.match(verifierStatus(seen(), 7 * MINUTE), [{ isSlow: false }])
+  const status = verifierStatus(seen(), DAY)
+  t.same([6, 7].map(minutes => slowerThan(status, minutes * MINUTE).length), [1, 0])
   t.match(verifierStatus({ verifiers: [{ ...fetch(), fetches: 1, firstAt: 0, lastAt: 0, gaps: [] }] }, 1), [{ everyMs: null, longestMs: null, isSlow: false }])
 
   one.fetched(fetch())

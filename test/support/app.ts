@@ -5,6 +5,7 @@ import { buildApp } from '../../src/app.ts'
 import { createClientRegistry, type ClientRegistry, type ClientSettings } from '../../src/clients/registry.ts'
 import { createKeyRing, type KeyRing } from '../../src/keys/ring.ts'
 import { createSightings, type SightingsRecorder } from '../../src/keys/sightings.ts'
+import type { KeySource } from '../../src/keys/source.ts'
 import { createMetrics, type Metrics } from '../../src/observe/metrics.ts'
 import { openStore } from '../../src/stores/open.ts'
 import type { Store } from '../../src/stores/ports.ts'
@@ -83,16 +84,18 @@ export interface TestAppOptions {
   readonly clients?: readonly ClientSettings[]
   /** What signs; default ES256. */
   readonly algorithm?: 'ES256' | 'RS256' | 'PS256' | 'EdDSA'
+  /** Keys that are kept elsewhere. */
+  readonly source?: KeySource
 }
 
 /** Builds the server with one user, `alice`. */
-export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISSUER, secrets = [randomBytes(32).toString('base64url')], trustedProxies = [], cors = [], logLevel = 'trace', docs = true, clients: registered = CLIENTS, algorithm = 'ES256', storeAheadMs = 0 }: TestAppOptions = {}): Promise<TestApp> {
+export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISSUER, secrets = [randomBytes(32).toString('base64url')], trustedProxies = [], cors = [], logLevel = 'trace', docs = true, clients: registered = CLIENTS, algorithm = 'ES256', storeAheadMs = 0, source }: TestAppOptions = {}): Promise<TestApp> {
   const clock = createHandClock()
   const storeClock = () => clock() + storeAheadMs
   const { store, rateLimitClient } = await openStore({ url: storeUrl, clock: storeClock, redisClock: storeClock })
   const metrics = createMetrics()
   const live = { usernames: false, logins: UNTHROTTLED, proofAge: MINUTE, nonce: false, accessTtl: 10 * MINUTE, refreshIdle: 14 * DAY, refreshAbsolute: 90 * DAY, reuseGrace: 10_000, max: 1_000_000, window: MINUTE, rotateEvery: 90 * DAY, publishAhead: 7 * DAY, typ: {} as Record<string, 'JWT' | 'at+jwt'>, algorithm: {} as Record<string, string> }
-  const keys = createKeyRing({ keys: store.keys, secrets, now: () => store.now(), policy: () => ({ algorithm, audienceAlgorithms: Object.values(live.algorithm), rotateEveryMs: live.rotateEvery, publishAheadMs: live.publishAhead, accessTtlMs: live.accessTtl }), emit: metrics.emit, monotonic: clock })
+  const keys = createKeyRing({ keys: store.keys, secrets, now: () => store.now(), policy: () => ({ algorithm, audienceAlgorithms: Object.values(live.algorithm), rotateEveryMs: live.rotateEvery, publishAheadMs: live.publishAhead, accessTtlMs: live.accessTtl }), emit: metrics.emit, monotonic: clock, source })
   await keys.load()
   const sightings = createSightings({ sightings: store.sightings, clock })
   const hasher = createPasswordHasher({ memoryKiB: 64, passes: 2, parallelism: 1, concurrency: 2, memoryShare: 50, queue: 64, maxWait: 10_000 })

@@ -19,6 +19,7 @@ export interface CommandLine {
   latchkey (line: string, stdin?: string, more?: { isTTY?: boolean, env?: Record<string, string> }): Promise<Ran>
   readonly file: string
   readonly directory: string
+  readonly storeUrl: string
   /** The same store, as a server beside the command line has it. */
   withStore<T> (work: (store: Store) => Promise<T>): Promise<T>
 }
@@ -34,6 +35,7 @@ export function commandLine (t: Test, { secrets = [SECRET], more = [] }: { secre
   return {
     file,
     directory,
+    storeUrl: url,
     latchkey: (line, stdin = '', { isTTY = false, env = { LATCHKEY_CONFIG: file } } = {}) => runWith(line.split(' '), { stdin, isTTY, env: { STORE: url, ...env } }),
     async withStore (work) {
       const { store } = await openStore({ url, clock: systemClock })
