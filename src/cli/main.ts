@@ -6,6 +6,7 @@ import { addClients } from './clients.ts'
 import { addConfig } from './config.ts'
 import type { Io } from './io.ts'
 import { addKeys } from './keys.ts'
+import { addPasswords } from './passwords.ts'
 import { failureOf } from './refused.ts'
 import { addServe } from './serve.ts'
 import { addSessions } from './sessions.ts'
@@ -61,6 +62,6 @@ function createProgram (io: Io): Command {
     .configureOutput({ writeOut: text => { io.stdout.write(text) }, writeErr: text => { io.stderr.write(text) }, getOutHelpWidth: width, getErrHelpWidth: width })
     .exitOverride()
     .addHelpText('after', EXAMPLES)
-  for (const add of [addServe, addUsers, addSessions, addClients, addKeys, addToken, addConfig]) add(program, io)
+  for (const add of [addServe, addUsers, addSessions, addClients, addPasswords, addKeys, addToken, addConfig]) add(program, io)
   return program
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { userTag } from '../../src/ids.ts'
 import { createKeyRing } from '../../src/keys/ring.ts'
 import type { Store } from '../../src/stores/ports.ts'
+import { openBlocklist } from '../../src/users/blocklist/open.ts'
 import { createAccessTokenSigner, type AccessTokenClaims } from '../../src/tokens/access-token.ts'
 import { commandLine as bench, SECRET } from '../support/command-line.ts'
 
@@ -13,7 +14,7 @@ const PASSWORD = 'correct horse battery staple'
 
 t.test('help and usage', async t => {
   const { latchkey } = bench(t)
-  for (const line of ['--help', 'users --help', 'users add --help', 'sessions --help', 'clients secret --help', 'keys retire --help', 'token --help', 'config check --help', 'serve --help', 'users import --help']) {
+  for (const line of ['--help', 'users --help', 'users add --help', 'sessions --help', 'clients secret --help', 'passwords blocklist build --help', 'keys retire --help', 'token --help', 'config check --help', 'serve --help', 'users import --help']) {
     const { code, out } = await latchkey(line)
     t.equal(code, 0, line)
     t.match(out, /Example/, `${line} shows an example`)
@@ -147,6 +148,20 @@ t.test('sessions are listed and ended', async t => {
   t.equal((await latchkey('sessions list alice')).out.trim().split('\n').length, 2)
   t.match(await latchkey('sessions revoke-all alice'), { code: 0, out: 'every session of alice is ended\n', err: /"sessions_ended"/ })
   t.match(await latchkey('sessions list alice'), { code: 0, out: /^$/ })
+})
+
+t.test('a filter is made of a list of breached passwords', async t => {
+  const { latchkey, directory } = bench(t)
+  const [list, filter] = [join(directory, 'breached.txt'), join(directory, 'breached.filter')]
+  const sha1 = createHash('sha1').update('correct horse battery').digest('hex')
+  writeFileSync(list, `letmein letmein\n\n${sha1}:12\n${sha1.toUpperCase()}\nhörse hörse hörse\r\n`)
+  t.match(await latchkey(`passwords blocklist build ${list} ${filter} --json`, '', { env: {} }), { code: 0, records: [{ entries: 4, filter }] })
+  const { isBreached, close } = await openBlocklist(filter)
+  for (const password of ['letmein letmein', 'correct horse battery', 'hörse hörse hörse']) t.equal(await isBreached(password), true, password)
+  t.equal(await isBreached('nobody has this one'), false)
+  await close()
+  t.match(await latchkey(`passwords blocklist build ${list} ${filter}`, '', { env: {} }), { code: 1, err: /exist/ }, 'a filter that is there stays')
+  t.match(await latchkey(`passwords blocklist build ${list}.none ${filter}.new`, '', { env: {} }), { code: 1, err: /ENOENT/ })
 })
 
 t.test('a client secret and its line belong together', async t => {

@@ -1,0 +1,61 @@
+// latchkey passwords blocklist build
+import { open, type FileHandle } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { createFilter, filterSize } from '../users/blocklist/filter.ts'
+import { sha1Of } from '../users/blocklist/open.ts'
+import { SHA1_LINE } from '../users/blocklist/sorted-file.ts'
+import type { Io } from './io.ts'
+import { withTools } from './tools.ts'
+
+const FALSE_POSITIVES = 1e-6
+const SHA1_CHARACTERS = 40
+
+const EXAMPLE = `
+LIST holds one password a line, or SHA-1 lines as breached passwords are published (HASH or HASH:COUNT, in any order). A list that is sorted by
+its hashes needs no filter. A filter takes about 4 bytes an entry, and refuses one in a million good passwords, too.
+
+Example:
+  latchkey passwords blocklist build breached.txt breached.filter
+Then set passwords.blocklist to the filter and restart the server.
+`
+
+/** Adds `passwords`. */
+export function addPasswords (program: Command, io: Io): void {
+  const passwords = program.command('passwords').description('what passwords may be')
+  passwords.command('blocklist').description('breached passwords').command('build <list> <filter>')
+    .description('make a filter of a list of breached passwords, for passwords.blocklist')
+    .addHelpText('after', EXAMPLE)
+    .action(withTools(io, async ({ print }, list: string, filter: string) => {
+      const { entries, bytes } = await build(list, filter)
+      print({ entries, bytes, filter }, `${filter}: ${entries} entries in ${bytes} bytes`)
+    }))
+}
+
+async function build (list: string, filter: string): Promise<{ entries: number, bytes: number }> {
+  await using input = await open(list)
+  // Not in place of another file: a server may be reading it.
+  await using output = await open(filter, 'wx', 0o644)
+  const entries = await count(linesOf(input))
+  const growing = createFilter(filterSize(entries, FALSE_POSITIVES))
+  for await (const line of linesOf(input)) growing.add(entryOf(line))
+  const parts = growing.parts()
+  await output.writev(parts)
+  return { entries, bytes: parts.reduce((sum, { length }) => sum + length, 0) }
+}
+
+async function count (items: AsyncGenerator<unknown>): Promise<number> {
+  let found = 0
+  while (!(await items.next()).done) found += 1
+  return found
+}
+
+/** The lines that say something, read from the start. */
+async function * linesOf (file: FileHandle): AsyncGenerator<string> {
+  for await (const line of file.readLines({ start: 0, autoClose: false })) {
+    if (line !== '') yield line
+  }
+}
+
+function entryOf (line: string): Buffer {
+  return SHA1_LINE.test(line) ? Buffer.from(line.slice(0, SHA1_CHARACTERS), 'hex') : sha1Of(line)
+}
