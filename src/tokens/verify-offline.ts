@@ -1,5 +1,5 @@
 // Verifies an access token as a resource server would, with the published keys alone; for the command line.
-import { createDecoder, createVerifier, TokenError, type Algorithm } from 'fast-jwt'
+import { createDecoder, createVerifier, type Algorithm } from 'fast-jwt'
 import type { VerificationKey } from '../keys/ring.ts'
 import { isAccessTokenClaims, MAX_TOKEN_LENGTH, type AccessTokenClaims } from './access-token.ts'
 
@@ -54,9 +54,9 @@ function isSigned (jwt: string, { alg, publicKey }: VerificationKey, now: number
   try {
     verify(jwt)
     return true
-  } catch (error) {
-    if (error instanceof TokenError) return false
-    throw error
+  } catch {
+    // The key is a good one, or there would be no verifier: whatever is thrown is said of the token.
+    return false
   }
 }
 
