@@ -1,5 +1,5 @@
 // The rules for new passwords, and the lists of breached ones.
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -107,8 +107,9 @@ t.test('a filter is as wrong as was agreed, and as large', async t => {
   const { isBreached, close } = await openBlocklist(file(t, filterOf(passwords, 0.01)))
   t.teardown(close)
   let wrong = 0
-  for (let i = 0; i < 3_000; i++) wrong += Number(await isBreached(randomBytes(12).toString('hex')))
-  t.ok(wrong > 3 && wrong < 90, `${wrong} of 3,000`)
+  for (let i = 0; i < 3_000; i++) wrong += Number(await isBreached(`no entry ${i}`))
+  // The same passwords in every run. Fewer than the 30 that were agreed: a filter is whole blocks, here four where three would nearly do.
+  t.ok(wrong > 0 && wrong <= 30, `${wrong} of 3,000`)
   t.ok(filterOf(passwords, 0.01).length < entries * 10.5 / 8 + 8192)
   t.same(filterSize(0, 1e-6), { blocks: 1, marks: 20 }, 'also an empty one')
   t.same(filterSize(10, 1e-30).marks, 32, 'as many marks as the hash gives')
