@@ -33,7 +33,7 @@ const ONLY_IN = {
   'jose|undici': '^src/clients/',
   'ipaddr[.]js': '^src/(clients|users)/',
   'argon2|bcrypt': '^src/users/',
-  'prom-client': '^src/observe/',
+  'prom-client|pino': '^src/observe/',
   commander: '^src/cli/',
   yaml: '^src/config/',
 }

@@ -10,9 +10,9 @@ import { printProfile, printRows, type Row, type Sample } from './report.ts'
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '9' },
-    requests: { type: 'string', default: '3000' },
-    hashes: { type: 'string', default: '60' },
+    rounds: { type: 'string', default: '30' },
+    requests: { type: 'string', default: '600' },
+    hashes: { type: 'string', default: '20' },
     refreshes: { type: 'string', default: '10000' },
     connections: { type: 'string', default: '16' },
     // A part of the names in the table.
@@ -26,6 +26,8 @@ const [rounds, requests, hashes, refreshes, connections] = [values.rounds, value
 
 // One core is left to everything else, as the server's own default has it.
 const hashing = { memoryKiB: 19456, passes: 2, parallelism: 1, concurrency: Math.max(1, availableParallelism() - 1) }
+
+const WARM_UP = 5
 
 /** A line of the table: the endpoint, its floor, and the most that it may cost as a multiple of that. */
 interface Contest {
@@ -47,22 +49,30 @@ async function main (): Promise<void> {
   await using parts = new AsyncDisposableStack()
   const cast = await startCast(parts, hashing)
   if (values.profile !== undefined) {
-    const kind = values.profile as Kind
-    await cast.load({ base: cast.latchkey.url, kind, connections, requests })
-    const profile = await cast.latchkey.profiled(() => cast.load({ base: cast.latchkey.url, kind, connections, requests: requests * 5 }))
-    printProfile(kind, summarise(profile))
-    if (values.save !== undefined) await writeFile(values.save, JSON.stringify(profile))
+    await profile(cast, values.profile as Kind)
     return
   }
   const contests = CONTESTS.filter(({ name }) => name.includes(values.only))
   const rows = contests.map(({ name, goal }): Row => ({ name, goal, samples: [] }))
-  // The first round warms up.
-  for (let round = -1; round < rounds; round++) {
+  // The first rounds warm up.
+  for (let round = -WARM_UP; round < rounds; round++) {
     const samples = await inTurn(contests, contest => contest.run(cast, round))
     if (round >= 0) samples.forEach((sample, index) => rows[index]?.samples.push(sample))
   }
   printRows(rows)
   if (values.only === '') console.log(await bytesPerFamily(cast.redis.url, refreshes))
+}
+
+/** Where the time of a request goes, beside where that of its floor goes. */
+async function profile ({ latchkey, floor, load }: Cast, kind: Kind): Promise<void> {
+  const sides = await inTurn([latchkey, floor], async process => {
+    const run = () => load({ base: process.url, kind, connections, requests: requests * 5 })
+    await run()
+    const { cpu } = await measure(process, requests * 5, run)
+    return { cpu, profile: await process.profiled(run) }
+  })
+  printProfile(kind, sides.map(({ cpu, profile }) => summarise(profile, cpu)))
+  if (values.save !== undefined) await writeFile(values.save, JSON.stringify(sides[0]?.profile))
 }
 
 /** The same requests to both; `path` is where the floor is. */

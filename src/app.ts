@@ -1,6 +1,5 @@
 // The server, wired in one visible list: plugins, then routes. It never listens; main.ts and the tests call this same function.
 import cors from '@fastify/cors'
-import helmet from '@fastify/helmet'
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import fastify, { LogController, type FastifyInstance } from 'fastify'
 import { createAssertions } from './clients/assertion.ts'
@@ -21,6 +20,7 @@ import { introspectRoute } from './http/introspect.ts'
 import { jwksRoute } from './http/jwks.ts'
 import { metadataRoutes } from './http/metadata.ts'
 import { revokeRoute } from './http/revoke.ts'
+import { sendSecurityHeaders } from './http/security-headers.ts'
 import { tokenRoute } from './http/token.ts'
 import { createTokenHolder } from './http/token-holder.ts'
 import { userinfoRoute } from './http/userinfo.ts'
@@ -66,8 +66,8 @@ export interface AppDependencies {
     readonly requestTimeout: number
   }
   readonly logLevel: string
-  /** Where log lines go; undefined: standard output. */
-  readonly logStream?: { write (line: string): void }
+  /** Where log lines go. */
+  readonly logStream: { write (line: string): void }
   readonly version: string
   readonly clients: ClientRegistry
   readonly live: LiveSettings
@@ -103,7 +103,7 @@ async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & 
 
   setErrorHandlers(app)
   observeRequests(app, metrics)
-  await app.register(helmet, HELMET)
+  sendSecurityHeaders(app)
   await app.register(cors, { delegator: (request, done) => { done(null, corsFor(request.url, http.cors)) } })
 
   const refreshTokens = createRefreshTokenCodec(deps)
@@ -135,8 +135,10 @@ async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & 
 
 function createServer ({ http, logLevel, logStream }: AppDependencies): FastifyInstance {
   const app: FastifyInstance = fastify({
-    logger: { ...logOptions(logLevel), ...(logStream !== undefined && { stream: logStream }) },
+    logger: { ...logOptions(logLevel), stream: logStream },
     logController: new LogController({ disableRequestLogging: true }),
+    // A logger for every request is as dear as a line; the few lines that tell of a request name it themselves.
+    childLoggerFactory: logger => logger,
     requestIdHeader: false,
     trustProxy: http.trustedProxies.length > 0 ? [...http.trustedProxies] : false,
     bodyLimit: BODY_LIMIT,
@@ -148,20 +150,6 @@ function createServer ({ http, logLevel, logStream }: AppDependencies): FastifyI
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
   return app
 }
-
-// An API's answers are no pages; /docs sets its own policy.
-const HELMET = {
-  xFrameOptions: { action: 'deny' },
-  contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-  crossOriginResourcePolicy: false,
-  crossOriginEmbedderPolicy: false,
-  crossOriginOpenerPolicy: false,
-  originAgentCluster: false,
-  xDownloadOptions: false,
-  xPermittedCrossDomainPolicies: false,
-  xDnsPrefetchControl: false,
-  xXssProtection: false,
-} as const
 
 // What a browser hides from a page unless it is named here.
 const EXPOSED_HEADERS = ['dpop-nonce', 'www-authenticate', 'retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset']

@@ -11,6 +11,7 @@ import { buildManagement } from './http/management.ts'
 import { openSource } from './keys/open-source.ts'
 import { createKeyRing } from './keys/ring.ts'
 import { createSightings } from './keys/sightings.ts'
+import { createLogOutput } from './observe/log-output.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { openStore } from './stores/open.ts'
 import type { Store } from './stores/ports.ts'
@@ -61,6 +62,8 @@ export async function startServer (options: ServerOptions): Promise<RunningServe
 /** Each part is put on the stack as it comes to life; they end in the opposite order. */
 async function start ({ config, clock = systemClock, logStream }: ServerOptions, parts: AsyncDisposableStack): Promise<RunningServer> {
   let current = config
+  const output = createLogOutput()
+  parts.defer(() => output.flush())
   const { store, rateLimitClient } = await openStore({ url: config.store.url, clock })
   parts.defer(() => store.close())
   const metrics = createMetrics()
@@ -83,7 +86,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
     secrets: config.secrets,
     http: config.http,
     logLevel: config.log.level,
-    ...(logStream !== undefined && { logStream }),
+    logStream: logStream ?? output,
     version: packageVersion(),
     clients,
     live: liveSettings(() => current),

@@ -40,8 +40,9 @@ export function closeConnectionsWhenStopping (app: FastifyInstance): void {
     // Node takes a connection that never sent a byte, as browsers open them ahead, for a busy one.
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
   })
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, payload, done) => {
     if (stopping) reply.header('connection', 'close')
+    done(null, payload)
   })
 }
 

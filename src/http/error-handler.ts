@@ -44,7 +44,7 @@ export function refusalBody (status: number): string {
 function toOAuthError (error: FastifyError, request: FastifyRequest): OAuthError {
   if (error instanceof OAuthError) return error
   if (error instanceof StoreUnavailable) {
-    request.log.error({ err: error.cause }, 'the store is unavailable')
+    request.log.error({ reqId: request.id, err: error.cause }, 'the store is unavailable')
     return temporarilyUnavailable('store_unavailable')
   }
   if (error instanceof SignerUnavailable) {
@@ -53,7 +53,7 @@ function toOAuthError (error: FastifyError, request: FastifyRequest): OAuthError
   }
   const { statusCode } = error
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return refused(statusCode)
-  request.log.error({ err: error }, 'a fault of ours')
+  request.log.error({ reqId: request.id, err: error }, 'a fault of ours')
   return new OAuthError(500, 'server_error', 'the server met an unexpected condition', 'fault')
 }
 
@@ -63,7 +63,7 @@ function refused (status: number, headers: Record<string, string> = {}): OAuthEr
 }
 
 function send (error: OAuthError, request: FastifyRequest, reply: FastifyReply): void {
-  request.log.info({ reason: error.reason, status: error.status }, 'refused')
+  request.log.info({ reqId: request.id, reason: error.reason, status: error.status }, 'refused')
   reply
     .code(error.status)
     // Before routing no hook has set the last one.

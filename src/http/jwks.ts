@@ -4,6 +4,7 @@ import type { ClientRegistry } from '../clients/registry.ts'
 import type { Jwks } from '../keys/held.ts'
 import type { Fetch } from '../keys/sightings.ts'
 import { documentSchema } from './schemas.ts'
+import { SECURITY_HEADERS } from './security-headers.ts'
 
 const PATH = '/.well-known/jwks.json'
 
@@ -16,16 +17,12 @@ export interface JwksRouteOptions {
   readonly count: (status: 200 | 304) => void
 }
 
-// Whoever may read the keys may read them from a page, too. The rest is what app.ts gives to every other answer. Names and values in turn.
-const HEADERS = [
+// Whoever may read the keys may read them from a page, too. Names and values in turn.
+const HEADERS: readonly string[] = [
   'content-type', 'application/json; charset=utf-8',
   'access-control-allow-origin', '*',
-  'x-content-type-options', 'nosniff',
-  'x-frame-options', 'DENY',
-  'referrer-policy', 'no-referrer',
-  'strict-transport-security', 'max-age=31536000; includeSubDomains',
-  'content-security-policy', "default-src 'none';frame-ancestors 'none'",
-] as const
+  ...Object.entries(SECURITY_HEADERS).flat(),
+]
 
 /**
  * The keys. To be registered outside of what every other route goes through: this one answers more often than all others together, and

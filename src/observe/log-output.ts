@@ -1,0 +1,35 @@
+// Standard output for the log. Under load most lines tell that a request was answered: they wait for each other, and many go out in one
+// write. Any other line goes out at once and takes the waiting ones along, so the order is kept and no audit line is ever lost.
+import pino from 'pino'
+
+/** The message of the line that may wait. */
+export const ANSWERED = 'answered'
+
+/** Asks pino to tell, before each line, what it writes. */
+const METADATA = Symbol.for('pino.metadata')
+
+const BLOCK_BYTES = 4096
+/** How long a line may wait. */
+const WAIT_MS = 100
+
+/** Where log lines go. */
+export interface LogOutput {
+  write (line: string): void
+  /** Writes what waits. */
+  flush (): void
+}
+
+/** Opens a file descriptor for the log; standard output when left out. */
+export function createLogOutput (fd = 1): LogOutput {
+  const out = pino.destination({ dest: fd, sync: true, minLength: BLOCK_BYTES, periodicFlush: WAIT_MS })
+  const output = {
+    [METADATA]: true,
+    lastMsg: '',
+    write (line: string) {
+      out.write(line)
+      if (this.lastMsg !== ANSWERED) out.flushSync()
+    },
+    flush: () => out.flushSync(),
+  }
+  return output
+}
