@@ -34,6 +34,7 @@ const ONLY_IN = {
   'ipaddr[.]js': '^src/(clients|users)/',
   'argon2|bcrypt': '^src/users/',
   'prom-client|pino': '^src/observe/',
+  'lru-cache': '^src/http/',
   commander: '^src/cli/',
   yaml: '^src/config/',
 }

@@ -1,6 +1,6 @@
 // The derived names of things: how a user and a family are addressed in the store and in claims.
 // Both are truncated hashes, so what is stored or shown never gives back what it was derived from.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 const ID_BYTES = 16
 
@@ -25,5 +25,5 @@ export function sidOf (familyId: Uint8Array): string {
 }
 
 function truncatedHash (value: string | Uint8Array): string {
-  return createHash('sha256').update(value).digest().subarray(0, ID_BYTES).toString('base64url')
+  return hash('sha256', value, 'buffer').toString('base64url', 0, ID_BYTES)
 }

@@ -1,5 +1,5 @@
 // Client authentication (RFC 6749 §2.3): client_secret_basic, client_secret_post, private_key_jwt (RFC 7523), or none for a public client.
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import { parseBasic } from '../oauth/basic.ts'
 import { invalidClient, invalidRequest } from '../oauth/errors.ts'
 import { ASSERTION_TYPE, type Assertions } from './assertion.ts'
@@ -68,6 +68,6 @@ function claimantOf (assertion: string, type: string | undefined, assertions: As
 // A public client may send an empty secret (Swagger UI does), but never one that would have to be checked.
 function provesIdentity (client: Client, secret: string): boolean {
   if (!isConfidential(client)) return secret === ''
-  const presented = createHash('sha256').update(secret).digest()
-  return client.secretHashes.reduce((found, hash) => timingSafeEqual(hash, presented) || found, false)
+  const presented = hash('sha256', secret, 'buffer')
+  return client.secretHashes.reduce((found, known) => timingSafeEqual(known, presented) || found, false)
 }

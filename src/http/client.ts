@@ -50,6 +50,13 @@ function presentedBy (request: FastifyRequest) {
 }
 
 /** The form that http/form-body.ts made of the request's body; no body: an empty form. */
-export function formOf (request: FastifyRequest): Form {
-  return { ...Object(request.body) }
+export function formOf ({ body }: FastifyRequest): Form {
+  return isForm(body) ? body : NO_FORM
+}
+
+const NO_FORM: Form = {}
+
+// Nothing else parses bodies where this is asked.
+function isForm (body: unknown): body is Form {
+  return typeof body === 'object' && body !== null
 }

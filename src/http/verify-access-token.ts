@@ -1,6 +1,8 @@
 // Verifying our own access tokens with @fastify/jwt (RFC 9068 §4, RFC 8725): keys from our ring only, each pinned to its algorithm.
+import { hash } from 'node:crypto'
 import jwt from '@fastify/jwt'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { LRUCache } from 'lru-cache'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Clock } from '../clock.ts'
@@ -9,6 +11,9 @@ import { audiencesOf, isAccessTokenClaims, MAX_TOKEN_LENGTH, type AccessTokenCla
 import { isCanonical } from '../tokens/compact.ts'
 
 const TYPES: readonly string[] = ['at+jwt', 'JWT']
+
+/** How many verified tokens are remembered, some 6 MB. */
+const REMEMBERED = 10_000
 
 /** What verification needs of the key ring. */
 export interface VerificationKeys {
@@ -44,19 +49,35 @@ export async function registerVerifier (app: FastifyInstance, { issuer, keys, kn
       ignoreExpiration: true,
       ignoreNotBefore: true,
       requiredClaims: ['iss', 'sub', 'aud', 'client_id', 'iat', 'exp', 'jti', 'sid'],
-      // Keyed by the library's own hash of the whole token: any other key has let one token pass for another in the past.
-      cache: true,
-      errorCacheTTL: -1,
     },
   })
 
-  return async (request, token) => {
-    if (token.length > MAX_TOKEN_LENGTH || !isCanonical(token)) return undefined
+  async function verify (request: FastifyRequest, token: string): Promise<Verified | undefined> {
+    if (!isCanonical(token)) return undefined
     presented.set(request, token)
-    const payload: unknown = await request.jwtVerify().catch(asVerdict)
-    if (!isAccessTokenClaims(payload) || !isInTime(payload, clock())) return undefined
-    return audiencesOf(payload).some(audience => audience === issuer || knowsAudience(audience)) ? payload : undefined
+    const claims: unknown = await request.jwtVerify().catch(asVerdict)
+    const decoded: unknown = claims === undefined ? undefined : app.jwt.decode(token)
+    return isAccessTokenClaims(claims) && DecodedToken.Check(decoded) ? { claims, kid: decoded.header.kid } : undefined
   }
+
+  // A signature is checked once. The key is a hash of the whole token: any other has let one token pass for another in the past.
+  const remembered = new LRUCache<string, Verified>({ max: REMEMBERED })
+  return async (request, token) => {
+    if (token.length > MAX_TOKEN_LENGTH) return undefined
+    const id = hash('sha256', token, 'base64')
+    const verified = remembered.get(id) ?? await verify(request, token)
+    // What changes with time is asked anew: a key that was retired, the token's end, the audiences.
+    if (verified === undefined || keys.verificationKey(verified.kid) === undefined) return undefined
+    remembered.set(id, verified)
+    const { claims } = verified
+    if (!isInTime(claims, clock())) return undefined
+    return audiencesOf(claims).some(audience => audience === issuer || knowsAudience(audience)) ? claims : undefined
+  }
+}
+
+interface Verified {
+  readonly claims: AccessTokenClaims
+  readonly kid: string
 }
 
 function isInTime ({ exp, nbf = 0 }: AccessTokenClaims, now: number): boolean {

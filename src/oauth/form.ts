@@ -23,7 +23,9 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 export function parseForm (body: Uint8Array): Form {
   const values = new Map<string, string>()
   const resource: string[] = []
-  for (const pair of decodeUtf8(body).split('&')) {
+  const text = decodeUtf8(body)
+  refuseForbidden(text)
+  for (const pair of text.split('&')) {
     if (pair !== '') readPair(pair, values, resource)
   }
   return toForm(values, resource)
@@ -35,15 +37,29 @@ export function parseForm (body: Uint8Array): Form {
  * @throws OAuthError invalid_request when it can't be decoded or holds a control character
  */
 export function decodeFormComponent (encoded: string): string {
-  const decoded = decodePercent(encoded.includes('+') ? encoded.replaceAll('+', ' ') : encoded)
-  if (FORBIDDEN.test(decoded)) throw invalidRequest('a parameter holds a control character')
+  const decoded = decode(encoded)
+  refuseForbidden(decoded)
   return decoded
+}
+
+function decode (encoded: string): string {
+  const spaced = encoded.includes('+') ? encoded.replaceAll('+', ' ') : encoded
+  return spaced.includes('%') ? decodePercent(spaced) : spaced
+}
+
+function refuseForbidden (text: string): void {
+  if (FORBIDDEN.test(text)) throw invalidRequest('a parameter holds a control character')
+}
+
+// The whole text was looked through: only what stood behind a percent sign can be new.
+function decodeChecked (encoded: string): string {
+  return encoded.includes('%') ? decodeFormComponent(encoded) : decode(encoded)
 }
 
 function readPair (pair: string, values: Map<string, string>, resource: string[]): void {
   const split = pair.indexOf('=')
-  const name = decodeFormComponent(split === -1 ? pair : pair.slice(0, split))
-  const value = split === -1 ? '' : decodeFormComponent(pair.slice(split + 1))
+  const name = decodeChecked(split === -1 ? pair : pair.slice(0, split))
+  const value = split === -1 ? '' : decodeChecked(pair.slice(split + 1))
   if (name === 'resource') {
     resource.push(value)
     return
@@ -72,7 +88,6 @@ function decodeUtf8 (body: Uint8Array): string {
 }
 
 function decodePercent (encoded: string): string {
-  if (!encoded.includes('%')) return encoded
   try {
     return decodeURIComponent(encoded)
   } catch {
