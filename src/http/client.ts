@@ -56,7 +56,7 @@ export function formOf ({ body }: FastifyRequest): Form {
 
 const NO_FORM: Form = {}
 
-// Nothing else parses bodies where this is asked.
+// Nothing else parses bodies where this is asked: what is there is a form.
 function isForm (body: unknown): body is Form {
-  return typeof body === 'object' && body !== null
+  return Boolean(body)
 }

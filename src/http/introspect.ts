@@ -5,7 +5,6 @@ import { isConfidential } from '../clients/authenticate.ts'
 import type { Client } from '../clients/registry.ts'
 import type { Emit } from '../events.ts'
 import { required } from '../grants/grant.ts'
-import { userTag } from '../ids.ts'
 import { invalidClient } from '../oauth/errors.ts'
 import type { Store } from '../stores/ports.ts'
 import { audiencesOf } from '../tokens/access-token.ts'
@@ -87,10 +86,11 @@ function inactive (reason: string): Finding {
 }
 
 async function introspectAccessToken (request: FastifyRequest, token: string, client: Client, { verify, store }: IntrospectRouteOptions): Promise<Finding> {
-  const claims = await verify(request, token)
-  if (claims === undefined) return inactive('token_invalid')
+  const verified = await verify(request, token)
+  if (verified === undefined) return inactive('token_invalid')
+  const { claims, ref } = verified
   if (!concerns(client, claims.client_id, audiencesOf(claims))) return inactive('token_foreign')
-  const outcome = await store.accessTokens.check({ userTag: userTag(claims.sub), sid: claims.sid, jti: claims.jti })
+  const outcome = await store.accessTokens.check(ref)
   if (outcome.kind === 'refused') return inactive(outcome.reason)
   return { response: { active: true, token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP', username: outcome.user.name, ...claims }, reason: 'active' }
 }

@@ -4,7 +4,6 @@ import { Type } from 'typebox'
 import type { Client } from '../clients/registry.ts'
 import type { Emit } from '../events.ts'
 import { required } from '../grants/grant.ts'
-import { userTag } from '../ids.ts'
 import { invalidGrant } from '../oauth/errors.ts'
 import type { Store } from '../stores/ports.ts'
 import { looksLikeRefreshToken, type RefreshTokenCodec } from '../tokens/refresh-token.ts'
@@ -67,11 +66,12 @@ async function revokeRefreshToken (token: string, client: Client, { refreshToken
 }
 
 async function revokeAccessToken (request: FastifyRequest, token: string, client: Client, { verify, store, emit }: RevokeRouteOptions): Promise<void> {
-  const claims = await verify(request, token)
-  if (claims === undefined) return
-  const { sid, jti } = claims
+  const verified = await verify(request, token)
+  if (verified === undefined) return
+  const { claims, ref } = verified
+  const { sid } = ref
   if (claims.client_id !== client.id) throw foreign(client, sid, emit)
-  await store.accessTokens.revoke({ userTag: userTag(claims.sub), sid, jti, expiresAt: claims.exp * 1000 + CLOCK_MARGIN_MS })
+  await store.accessTokens.revoke({ ...ref, expiresAt: claims.exp * 1000 + CLOCK_MARGIN_MS })
   emit({ type: 'token.revoked', clientId: client.id, kind: 'access_token', sid })
 }
 

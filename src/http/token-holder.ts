@@ -1,6 +1,5 @@
 // Who comes with an access token (RFC 6750 §2.1), and with a key where the token is bound to one (RFC 9449 §7).
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { userTag } from '../ids.ts'
 import { asChallenge, invalidDpopProof, invalidToken, OAuthError } from '../oauth/errors.ts'
 import type { AccessTokens, User } from '../stores/ports.ts'
 import type { AccessTokenClaims } from '../tokens/access-token.ts'
@@ -39,13 +38,14 @@ export function createTokenHolder ({ verify, accessTokens, provenKey }: TokenHol
 
   return async (request, reply, target) => {
     const { scheme, token } = presentedIn(request)
-    const claims = await verify(request, token)
-    if (claims === undefined) throw invalidToken('token_invalid', scheme)
+    const verified = await verify(request, token)
+    if (verified === undefined) throw invalidToken('token_invalid', scheme)
+    const { claims, ref } = verified
     const bound = claims.cnf?.jkt
     // A stolen token is no good without its key, so it must not pass for one that needs none.
     if (scheme === 'Bearer' && bound !== undefined) throw invalidToken('token_bound', 'DPoP')
     if (scheme === 'DPoP' && bound !== await proven(request, reply, () => ({ ...target(), accessToken: token }))) throw invalidToken('token_other_key', scheme)
-    const outcome = await accessTokens.check({ userTag: userTag(claims.sub), sid: claims.sid, jti: claims.jti })
+    const outcome = await accessTokens.check(ref)
     if (outcome.kind === 'refused') throw invalidToken(outcome.reason, scheme)
     return { claims, user: outcome.user }
   }

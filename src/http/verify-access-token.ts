@@ -6,7 +6,9 @@ import { LRUCache } from 'lru-cache'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Clock } from '../clock.ts'
+import { userTag } from '../ids.ts'
 import { invalidToken, OAuthError } from '../oauth/errors.ts'
+import type { AccessTokenRef } from '../stores/ports.ts'
 import { audiencesOf, isAccessTokenClaims, MAX_TOKEN_LENGTH, type AccessTokenClaims } from '../tokens/access-token.ts'
 import { isCanonical } from '../tokens/compact.ts'
 
@@ -30,9 +32,18 @@ export interface VerifierOptions {
 /**
  * Checks form, signature, type, issuer, audience and times. Whether the token was revoked is the store's to say.
  *
- * @returns the claims, or undefined when the text is no living access token of ours
+ * @returns undefined when the text is no living access token of ours
  */
-export type VerifyAccessToken = (request: FastifyRequest, token: string) => Promise<AccessTokenClaims | undefined>
+export type VerifyAccessToken = (request: FastifyRequest, token: string) => Promise<VerifiedToken | undefined>
+
+/** An access token of ours. */
+export interface VerifiedToken {
+  readonly claims: AccessTokenClaims
+  /** Where the store judges it. */
+  readonly ref: AccessTokenRef
+  /** The key that signed it. */
+  readonly kid: string
+}
 
 /** Registers @fastify/jwt and makes the verifier. */
 export async function registerVerifier (app: FastifyInstance, { issuer, keys, knowsAudience, clock }: VerifierOptions): Promise<VerifyAccessToken> {
@@ -52,16 +63,16 @@ export async function registerVerifier (app: FastifyInstance, { issuer, keys, kn
     },
   })
 
-  async function verify (request: FastifyRequest, token: string): Promise<Verified | undefined> {
+  async function verify (request: FastifyRequest, token: string): Promise<VerifiedToken | undefined> {
     if (!isCanonical(token)) return undefined
     presented.set(request, token)
     const claims: unknown = await request.jwtVerify().catch(asVerdict)
     const decoded: unknown = claims === undefined ? undefined : app.jwt.decode(token)
-    return isAccessTokenClaims(claims) && DecodedToken.Check(decoded) ? { claims, kid: decoded.header.kid } : undefined
+    return isAccessTokenClaims(claims) && DecodedToken.Check(decoded) ? { claims, kid: decoded.header.kid, ref: { userTag: userTag(claims.sub), sid: claims.sid, jti: claims.jti } } : undefined
   }
 
   // A signature is checked once. The key is a hash of the whole token: any other has let one token pass for another in the past.
-  const remembered = new LRUCache<string, Verified>({ max: REMEMBERED })
+  const remembered = new LRUCache<string, VerifiedToken>({ max: REMEMBERED })
   return async (request, token) => {
     if (token.length > MAX_TOKEN_LENGTH) return undefined
     const id = hash('sha256', token, 'base64')
@@ -71,13 +82,8 @@ export async function registerVerifier (app: FastifyInstance, { issuer, keys, kn
     remembered.set(id, verified)
     const { claims } = verified
     if (!isInTime(claims, clock())) return undefined
-    return audiencesOf(claims).some(audience => audience === issuer || knowsAudience(audience)) ? claims : undefined
+    return audiencesOf(claims).some(audience => audience === issuer || knowsAudience(audience)) ? verified : undefined
   }
-}
-
-interface Verified {
-  readonly claims: AccessTokenClaims
-  readonly kid: string
 }
 
 function isInTime ({ exp, nbf = 0 }: AccessTokenClaims, now: number): boolean {

@@ -1,4 +1,5 @@
 // The request body of RFC 6749: application/x-www-form-urlencoded (appendix B), read strictly.
+import { isUtf8 } from 'node:buffer'
 import { invalidRequest } from './errors.ts'
 
 /** Decoded parameters. Without prototype, so that no name is special. An empty value counts as absent (RFC 6749 §3.2). */
@@ -12,8 +13,6 @@ export interface Form {
 // eslint-disable-next-line no-control-regex
 const FORBIDDEN = /[\x00-\x08\x0A-\x1F\x7F\uFFFE\uFFFF]/
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
 /**
  * Reads a form-encoded body.
  *
@@ -21,14 +20,14 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
  *   other than `resource` is repeated (RFC 6749 §3.2)
  */
 export function parseForm (body: Uint8Array): Form {
-  const values = new Map<string, string>()
-  const resource: string[] = []
   const text = decodeUtf8(body)
   refuseForbidden(text)
+  const form = Object.create(null)
+  const empty = new Set<string>()
   for (const pair of text.split('&')) {
-    if (pair !== '') readPair(pair, values, resource)
+    if (pair !== '') readPair(pair, form, empty)
   }
-  return toForm(values, resource)
+  return form
 }
 
 /**
@@ -56,35 +55,24 @@ function decodeChecked (encoded: string): string {
   return encoded.includes('%') ? decodeFormComponent(encoded) : decode(encoded)
 }
 
-function readPair (pair: string, values: Map<string, string>, resource: string[]): void {
+// What is empty counts as absent, but not for repeats: `scope=&scope=a` repeats scope.
+function readPair (pair: string, form: Record<string, string | string[]>, empty: Set<string>): void {
   const split = pair.indexOf('=')
   const name = decodeChecked(split === -1 ? pair : pair.slice(0, split))
   const value = split === -1 ? '' : decodeChecked(pair.slice(split + 1))
-  if (name === 'resource') {
-    resource.push(value)
-    return
-  }
-  if (values.has(name)) throw invalidRequest('a parameter is repeated')
-  values.set(name, value)
+  if (name === 'resource') addResource(form, value)
+  else if (name in form || empty.has(name)) throw invalidRequest('a parameter is repeated')
+  else if (value === '') empty.add(name)
+  else form[name] = value
 }
 
-// Empty values go only after repeats were looked for: `scope=&scope=a` repeats scope.
-function toForm (values: Map<string, string>, resource: string[]): Form {
-  const form = Object.create(null)
-  for (const [name, value] of values) {
-    if (value !== '') form[name] = value
-  }
-  const named = resource.filter(value => value !== '')
-  if (named.length > 0) form.resource = named
-  return form
+function addResource (form: Record<string, string | string[]>, value: string): void {
+  if (value !== '') form['resource'] = [...form['resource'] ?? [], value]
 }
 
 function decodeUtf8 (body: Uint8Array): string {
-  try {
-    return utf8.decode(body)
-  } catch {
-    throw invalidRequest('the body is not UTF-8')
-  }
+  if (!isUtf8(body)) throw invalidRequest('the body is not UTF-8')
+  return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')
 }
 
 function decodePercent (encoded: string): string {

@@ -94,6 +94,7 @@ t.test('the rules between keys', async t => {
     ['tokens: { refreshIdle: 91d }', 'tokens.refreshIdle: expected at most refreshAbsolute (90d)'],
     ['tokens: { reuseGrace: 500ms }', 'tokens.reuseGrace: expected at least 1s'],
     ['tokens: { reuseGrace: 1h, refreshIdle: 1h }', 'tokens.refreshIdle: expected more than tokens.reuseGrace (1h)'],
+    ['keys: { directory: /keys, pkcs11: { module: a, token: b, pin: c } }', 'keys.pkcs11: expected no keys.directory beside it'],
     ['passwords: { memoryKiB: 8, parallelism: 2 }', 'passwords.memoryKiB: expected at least 8 times passwords.parallelism (16)'],
     ['keys: { publishAhead: 91d }', 'keys.publishAhead: expected at most keys.rotateEvery (90d)'],
     ['keys: { publishAhead: 47h }', 'keys.publishAhead: expected at least 48h, or keys.allowShortPublishAhead: true'],

@@ -343,19 +343,19 @@ t.test('the verification cache', async t => {
     const make = async (i: number) => sign({ iss: ISSUER, sub: `user-${i}`, aud: ORDERS, client_id: 'mobile', iat, exp: iat + 3600, jti: `jti-${i}`, sid: `sid-${i % 1000}`, auth_time: iat }, 'at+jwt')
     let [fresh, repeated, forgeries, wrong] = [0, 0, 0, 0]
     app.get('/', async request => {
-      // Twice the size of the cache, so that one is found as often as it was dropped.
+      // As far back as it goes: some are found again, and in the full form some were dropped.
       const recent: string[] = []
       for (let i = 0; i < amount; i++) {
         const token = await make(i)
-        const claims = await verify(request, token)
+        const found = await verify(request, token)
         fresh++
-        if (claims?.jti !== `jti-${i}` || claims.sub !== `user-${i}`) wrong++
+        if (found?.claims.jti !== `jti-${i}` || found.claims.sub !== `user-${i}` || found.ref.jti !== `jti-${i}`) wrong++
         recent[i % 2000] = token
         const past = Math.max(0, i - Math.floor(Math.random() * 2000))
         const old = recent[past % 2000] ?? ''
         const foundAgain = await verify(request, old)
         repeated++
-        if (foundAgain?.jti !== `jti-${past}`) wrong++
+        if (foundAgain?.claims.jti !== `jti-${past}`) wrong++
         if (i % 8 !== 0 || past === i) continue
         const [head, body] = token.split('.')
         if (await verify(request, `${head}.${body}.${old.split('.')[2]}`) !== undefined) wrong++

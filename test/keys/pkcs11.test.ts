@@ -88,7 +88,7 @@ t.test('a token that can\'t be opened stops the start and tells no PIN', async t
 t.test('a token that fails is opened anew; what it was asked meanwhile fails as a signer, not as a verdict', async t => {
   const { write, open } = tokenOf(t, [{ label: 'key', pem: EC, does: 'refuse' }])
   const faults: unknown[] = []
-  const source = await open({ signMs: 300 })
+  const source = await open({ signMs: 300, intervalMs: 1_000 })
   source.watch(error => faults.push(error))
   const [key] = source.keys()
   const sign = async () => key !== undefined && 'sign' in key.signing ? key.signing.sign(Buffer.from('data')) : Buffer.alloc(0)

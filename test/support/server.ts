@@ -51,6 +51,8 @@ export interface LatchkeyOptions {
   readonly secret?: string
   /** Origins that may call the endpoints. */
   readonly cors?: readonly string[]
+  /** Further variables of its environment. */
+  readonly env?: Record<string, string>
   /** Whether the user is added; default true. */
   readonly addUser?: boolean
 }
@@ -81,7 +83,7 @@ export async function startLatchkey (options: LatchkeyOptions): Promise<Latchkey
   await writeFile(configFile, JSON.stringify(config))
   if (options.addUser ?? true) await addUser(options.storeUrl)
 
-  const run = runMain({ LATCHKEY_CONFIG: configFile })
+  const run = runMain({ LATCHKEY_CONFIG: configFile, ...options.env })
   const managementUrl = `http://127.0.0.1:${ports.management}`
   await ready(managementUrl, run)
   return {
