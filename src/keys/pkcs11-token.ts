@@ -108,6 +108,15 @@ export function openToken ({ PKCS11 }: Driver, { module, token, pin, algorithms 
   }
 }
 
+/** What comes of asking for a signature: that, or in words why there is none. */
+export function attempt (sign: () => Buffer): { readonly signature: Buffer } | { readonly fault: string } {
+  try {
+    return { signature: sign() }
+  } catch (error) {
+    return { fault: String(error) }
+  }
+}
+
 function findKeys (library: Library, session: Buffer, algorithms: readonly string[]): (TokenKey & { readonly handle: Buffer })[] {
   return find(library, session, [{ type: CKA_CLASS, value: CKO_PRIVATE_KEY }]).flatMap(handle => {
     const id = read(library, session, handle, CKA_ID)

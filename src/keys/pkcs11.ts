@@ -10,7 +10,7 @@ import { SignerUnavailable, type ExternalKey, type KeySource } from './source.ts
 /** A token that fails is opened anew no more often than that; milliseconds. */
 const RETRY_MS = 1_000
 
-const CLOSE_MS = 500
+const CLOSE_MS = 2_000
 
 const PROCESS = new URL('./pkcs11-process.ts', import.meta.url)
 

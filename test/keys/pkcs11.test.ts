@@ -7,10 +7,12 @@ import { createLocalJWKSet, jwtVerify } from 'jose'
 import t, { type Test } from 'tap'
 import { openSource } from '../../src/keys/open-source.ts'
 import { openPkcs11, type Pkcs11Options } from '../../src/keys/pkcs11.ts'
+import { attempt, openToken, type Driver } from '../../src/keys/pkcs11-token.ts'
 import { SignerUnavailable, type ExternalKey, type KeySource } from '../../src/keys/source.ts'
 import { createAccessTokenSigner, type AccessTokenClaims } from '../../src/tokens/access-token.ts'
 import { buildTestApp, PASSWORD } from '../support/app.ts'
 
+const { default: driver }: { default: Driver } = await import('../support/fake-pkcs11.js' as string)
 const DRIVER = new URL('../support/fake-pkcs11.js', import.meta.url).pathname
 const pemOf = ({ privateKey }: KeyPairKeyObjectResult) => privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 const EC = pemOf(generateKeyPairSync('ec', { namedCurve: 'P-256' }))
@@ -108,6 +110,15 @@ t.test('a token that fails is opened anew; what it was asked meanwhile fails as 
   writeFileSync(tokenOf(t, []).module, 'x')
 })
 
+t.test('a token that fails while nobody watches it fails as a signer, and goes on being tried', async t => {
+  const { open, module } = tokenOf(t, [{ label: 'key', pem: EC, does: 'refuse' }])
+  const source = await open()
+  writeFileSync(module, 'no token')
+  const [key] = source.keys()
+  await t.rejects(async () => key !== undefined && 'sign' in key.signing && key.signing.sign(Buffer.from('data')), SignerUnavailable)
+  await source.close()
+})
+
 t.test('new keys of a watched token are seen', async t => {
   const { write, open, module } = tokenOf(t, [{ label: 'a', pem: EC }])
   const source = await open({ intervalMs: 50, signMs: 50 })
@@ -141,6 +152,25 @@ t.test('a ring signs with the token; the token endpoint says 503 when it is away
   t.equal(again.statusCode, 503, 'and ends no session')
   write([{ label: 'key', pem: EC }])
   await until(async () => (await server.refresh(answer.refresh_token)).statusCode === 200)
+})
+
+t.test('a token names what it can\'t do', async t => {
+  const { module } = tokenOf(t, [{ label: 'ec', pem: EC }, { label: 'ed', pem: ED }, { label: 'rsa', pem: RSA }, { label: 'x', pem: X25519 }, { label: 'lonely', pem: EC, private: true }])
+  const options = { module, token: 'latchkey', pin: '1234', algorithms: ['ES256'] }
+  const { keys, sign } = openToken(driver, options)
+  t.same(keys.map(({ name, alg }) => [name, alg]), [['ec', 'ES256'], ['ed', 'EdDSA'], ['rsa', 'RS256']])
+  for (const index of keys.keys()) t.ok(sign(index, Buffer.from('data')).length >= 64)
+  t.throws(() => sign(9, Buffer.from('data')), { name: 'TypeError', message: 'no key 9' })
+  t.match(attempt(() => sign(9, Buffer.from('data'))), { fault: /no key 9/ })
+  t.match(attempt(() => Buffer.from('s')), { signature: Buffer.from('s') })
+  t.throws(() => openToken(driver, { ...options, token: 'other' }), /no token other/)
+  // A library that doesn't tell labels.
+  class Silent extends driver.PKCS11 {
+    override C_GetAttributeValue (...args: Parameters<InstanceType<typeof driver.PKCS11>['C_GetAttributeValue']>) {
+      return args[2][0]?.type === 3 ? [] : super.C_GetAttributeValue(...args)
+    }
+  }
+  t.same(openToken({ PKCS11: Silent }, options).keys.map(({ name }) => name), ['', '', ''])
 })
 
 t.test('an empty token stops the start', async t => {

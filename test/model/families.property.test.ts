@@ -32,7 +32,7 @@ for (const { name, create } of STORES) {
     await search('every outcome is the model\'s, and the invariants hold', fc.asyncProperty(histories, async commands => {
       const tag = await someone()
       const rules = new FamilyModel(POLICY, real.clock())
-      await fc.asyncModelRun(() => ({ model: { rules, families: [] }, real: { ...real, tag } }), commands)
+      await fc.asyncModelRun(() => ({ model: { rules, families: [], earlyMs: real.earlyMs }, real: { ...real, tag } }), commands)
     }))
 
     await search('a client that behaves is never taken for a thief', fc.asyncProperty(honestLives, async life => {

@@ -31,6 +31,7 @@ export interface Tracked {
 export interface World {
   readonly rules: FamilyModel
   readonly families: Tracked[]
+  readonly earlyMs: number
 }
 
 export interface Real extends TestStore {
@@ -197,9 +198,9 @@ function noteWhatIsDurable (family: Tracked, before: Tracked['losable'][number],
   else if (kinds.includes('rotated') || kinds.includes('late')) family.losable.push(before)
 }
 
-function noteWhatMayBeForgotten ({ rules, families }: World): void {
+function noteWhatMayBeForgotten ({ rules, families, earlyMs }: World): void {
   for (const { model } of families) {
-    if (rules.now >= (model.ended ? model.endsAt : model.idleUntil)) model.mayBeForgotten = true
+    if (rules.now + earlyMs >= (model.ended ? model.endsAt : model.idleUntil)) model.mayBeForgotten = true
   }
 }
 

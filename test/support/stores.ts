@@ -18,6 +18,8 @@ export type Copy = () => Promise<void>
 export interface TestStore {
   readonly store: Store
   readonly clock: HandClock
+  /** How much earlier than by that clock its records may go: a server that expires them goes by its own. In milliseconds. */
+  readonly earlyMs: number
   /** Copies a family's record; calling the copy puts it back, as a failover that lost the writes since. */
   copy (ref: FamilyRef): Promise<Copy>
   /** In how many milliseconds each count of failed logins goes by itself. */
@@ -49,6 +51,7 @@ async function createSqlite (): Promise<TestStore> {
   return {
     store,
     clock,
+    earlyMs: 0,
     async copy ({ userTag, sid }) {
       const row = select.get(userTag, sid)
       return async () => { update.run({ ...row, userTag, sid }) }
@@ -70,6 +73,7 @@ async function createRedis (cluster: boolean): Promise<TestStore> {
   return {
     store,
     clock,
+    earlyMs: 10_000,
     async copy ({ userTag, sid }) {
       const key = `lk:{${userTag}}:f:${sid}`
       const [dump, ttl] = await Promise.all([store.client.dumpBuffer(key), store.client.pttl(key)])
