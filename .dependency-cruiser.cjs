@@ -35,7 +35,7 @@ const ONLY_IN = {
   'argon2|bcrypt': '^src/users/',
   'prom-client|pino': '^src/observe/',
   'lru-cache': '^src/http/',
-  commander: '^src/cli/',
+  'commander|csv-parse|stream-json|stream-chain': '^src/cli/',
   yaml: '^src/config/',
 }
 

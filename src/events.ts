@@ -21,6 +21,8 @@ export type Event =
   | { readonly type: 'introspected', readonly clientId: string, readonly active: boolean, readonly reason: string }
   | { readonly type: 'keys.changed', readonly kids: readonly string[] }
   | { readonly type: 'user.changed', readonly sub: string, readonly change: UserChange }
+  /** One import, also one that was cut short. */
+  | { readonly type: 'users.imported', readonly taken: number, readonly alreadyThere: number, readonly refused: number }
 
 /** What every event of a login tells. */
 interface LoginEvent {
@@ -31,7 +33,7 @@ interface LoginEvent {
   readonly network: string
 }
 
-export type UserChange = 'added' | 'imported' | 'password' | 'disabled' | 'enabled' | 'access' | 'sessions_ended' | 'removed'
+export type UserChange = 'added' | 'password' | 'disabled' | 'enabled' | 'access' | 'sessions_ended' | 'removed'
 
 /** Tells whoever watches. Never throws and never waits. */
 export type Emit = (event: Event) => void

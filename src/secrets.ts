@@ -14,7 +14,7 @@ export interface DerivedKey {
 }
 
 /** What a key is derived for. */
-export type Purpose = 'refresh-token' | 'private-key' | 'dpop-nonce' | 'login-attempts' | 'name-in-logs'
+export type Purpose = 'refresh-token' | 'private-key' | 'dpop-nonce' | 'login-attempts' | 'name-in-logs' | 'imported-sub'
 
 /**
  * Derives one key per configured secret (RFC 5869, HKDF with SHA-256), in the order of the configuration: the first makes, all check.

@@ -13,6 +13,8 @@ export interface Io {
   readonly isTTY: boolean
   /** How wide help may be; undefined: 80 characters. */
   readonly columns?: number | undefined
+  /** Whether a person watches `stderr`. */
+  readonly showsProgress?: boolean
 }
 
 /** The lines of a stream, one at a time; it is let go of when the caller stops. */

@@ -48,7 +48,7 @@ export async function main (): Promise<void> {
   const { stdin, stdout, stderr, env } = process
   // `latchkey users list | head` closes the pipe early: no fault.
   stdout.on('error', () => { process.exitCode = 0 })
-  process.exitCode = await run(process.argv.slice(2), { stdin, stdout, stderr, env, isTTY: stdin.isTTY, columns: stdout.columns })
+  process.exitCode = await run(process.argv.slice(2), { stdin, stdout, stderr, env, isTTY: stdin.isTTY, columns: stdout.columns, showsProgress: stderr.isTTY })
 }
 
 function createProgram (io: Io): Command {

@@ -34,6 +34,7 @@ export interface StoreTools extends Tools {
   readonly store: Store
   readonly hasher: PasswordHasher
   readonly accounts: Accounts
+  readonly emit: Emit
   readonly checkNewPassword: CheckNewPassword
   /** Reads the key ring, and changes nothing. */
   readonly readRing: () => Promise<KeyRing>
@@ -96,10 +97,11 @@ interface DomainOptions {
   readonly isBreached: IsBreached
 }
 
-function domainOf ({ config, store, parts, emit, isBreached }: DomainOptions): Pick<StoreTools, 'hasher' | 'accounts' | 'checkNewPassword' | 'readRing'> {
+function domainOf ({ config, store, parts, emit, isBreached }: DomainOptions): Pick<StoreTools, 'emit' | 'hasher' | 'accounts' | 'checkNewPassword' | 'readRing'> {
   const hasher = createPasswordHasher(config.passwords)
   const checkNewPassword = createCheckNewPassword({ minLength: () => config.passwords.minLength, issuer: config.issuer, isBreached })
   return {
+    emit,
     hasher,
     checkNewPassword,
     accounts: createAccounts({ users: store.users, hasher, emit, checkNewPassword }),

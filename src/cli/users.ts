@@ -1,4 +1,4 @@
-// latchkey users add | list | show | passwd | disable | enable | remove | access; users-import.ts has import
+// latchkey users add | list | show | passwd | disable | enable | remove | access; users-import.ts and users-export.ts have the rest
 import { InvalidArgumentError, type Command } from 'commander'
 import { isScopeToken } from '../oauth/scope.ts'
 import type { Account } from '../stores/ports.ts'
@@ -6,6 +6,7 @@ import type { Access, Accounts, ChangeOutcome } from '../users/accounts.ts'
 import { readNewPassword, type Io } from './io.ts'
 import { Refused } from './refused.ts'
 import { known, withStore } from './tools.ts'
+import { addExport } from './users-export.ts'
 import { addImport } from './users-import.ts'
 
 /** The options that say what a user may hold; undefined: not said. */
@@ -40,6 +41,7 @@ export function addUsers (program: Command, io: Io): void {
   addReading(users, io)
   addChanging(users, io)
   addImport(users, io)
+  addExport(users, io)
 }
 
 function addAdding (users: Command, io: Io): void {

@@ -192,6 +192,8 @@ export type NewAccount = Omit<Account, 'epoch' | 'createdAt'>
 export interface Users {
   /** Adds the account; `name_taken` changes nothing. */
   add (account: NewAccount): Promise<'added' | 'name_taken'>
+  /** Adds several accounts, each as `add` does, and tells which of them were added. */
+  addAll (accounts: readonly NewAccount[]): Promise<ReadonlySet<NewAccount>>
   byName (foldedName: string): Promise<Account | undefined>
   byTag (tag: string): Promise<Account | undefined>
   /** Sets the hash and ends all sessions, in one step. Durable when it resolves. */

@@ -8,7 +8,7 @@ import type { CheckNewPassword, PasswordFault } from './new-password.ts'
 import type { PasswordHasher } from './passwords.ts'
 
 /** Why an account isn't added. */
-export type AddFault = PasswordFault | 'name_invalid' | 'name_taken' | 'sub_invalid' | 'sub_taken' | 'hash_unsupported' | 'hash_too_costly'
+export type AddFault = PasswordFault | 'name_invalid' | 'name_taken'
 
 /** What comes of adding an account. */
 export type AddOutcome =
@@ -29,22 +29,10 @@ export interface NewUser extends Access {
   readonly password: string
 }
 
-/** An account that comes from elsewhere, with its hash. */
-export interface ForeignUser extends Access {
-  readonly name: string
-  /** Of any form that docs/passwords.md lists. */
-  readonly passwordHash: string
-  /** The id under which others know the user: 1 to 255 printable ASCII characters (OpenID Connect Core §2). New when left out. */
-  readonly sub?: string | undefined
-  readonly disabled: boolean
-}
-
 /** The accounts. Promises reject with StoreUnavailable, and those that hash with OAuthError temporarily_unavailable. */
 export interface Accounts {
   /** Adds an account under a new `sub`. */
   add (user: NewUser): Promise<AddOutcome>
-  /** Adds an account whose password is known as a hash only. */
-  importHash (user: ForeignUser): Promise<AddOutcome>
   /** Sets the password and ends every session. */
   setPassword (name: string, password: string): Promise<ChangeOutcome>
   /** Lets the user in no more and ends every session. */
@@ -73,6 +61,11 @@ export interface AccountsOptions {
 
 const SUB = /^[\x21-\x7E]{1,255}$/
 
+/** Whether a text may be the stable id of a user. */
+export function isSub (text: string): boolean {
+  return SUB.test(text)
+}
+
 /** Makes the accounts. */
 export function createAccounts (options: AccountsOptions): Accounts {
   const { users, hasher, checkNewPassword } = options
@@ -81,7 +74,7 @@ export function createAccounts (options: AccountsOptions): Accounts {
   return {
     find,
     all: () => users.all(),
-    ...createAdding(options),
+    add: createAdd(options),
     async setPassword (name, password) {
       const fault = await checkNewPassword(password, name)
       if (fault !== undefined) return refused(fault)
@@ -119,38 +112,14 @@ function createChange (find: Find, { emit }: AccountsOptions) {
   }
 }
 
-interface Addition extends Access {
-  readonly name: string
-  readonly sub: string
-  readonly disabled: boolean
-  readonly makeHash: () => Promise<string>
-}
-
-function createAdding (options: AccountsOptions): Pick<Accounts, 'add' | 'importHash'> {
-  const { hasher, checkNewPassword } = options
-  const insert = createInsert(options)
-  return {
-    async add ({ name, password, scopes, roles }) {
-      const fault = await checkNewPassword(password, name)
-      if (fault !== undefined) return refused(fault)
-      return insert({ name, scopes, roles, sub: randomUUID(), disabled: false, makeHash: () => hasher.hash(password) })
-    },
-    async importHash ({ name, passwordHash, sub = randomUUID(), scopes, roles, disabled }) {
-      const fault = hasher.checkForeign(passwordHash)
-      if (fault !== undefined) return refused(fault)
-      return insert({ name, scopes, roles, sub, disabled, makeHash: async () => passwordHash })
-    },
-  }
-}
-
-function createInsert ({ users, emit }: AccountsOptions) {
-  return async ({ makeHash, ...user }: Addition): Promise<AddOutcome> => {
-    const { name, sub } = user
-    const [foldedName, tag] = [foldName(name), userTag(sub)]
+function createAdd ({ users, hasher, checkNewPassword, emit }: AccountsOptions): Accounts['add'] {
+  return async ({ name, password, scopes, roles }) => {
+    const foldedName = foldName(name)
     if (foldedName === undefined) return refused('name_invalid')
-    if (!SUB.test(sub)) return refused('sub_invalid')
-    if (await users.byTag(tag) !== undefined) return refused('sub_taken')
-    const outcome = await users.add({ ...user, foldedName, tag, passwordHash: await makeHash() })
+    const fault = await checkNewPassword(password, name)
+    if (fault !== undefined) return refused(fault)
+    const sub = randomUUID()
+    const outcome = await users.add({ sub, tag: userTag(sub), name, foldedName, scopes, roles, disabled: false, passwordHash: await hasher.hash(password) })
     if (outcome === 'name_taken') return refused('name_taken')
     emit({ type: 'user.changed', sub, change: 'added' })
     return { kind: 'added', account: { sub, name } }

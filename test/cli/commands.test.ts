@@ -92,42 +92,6 @@ t.test('a person types the password twice, and sees nothing of it', async t => {
   t.match(await latchkey('users add bob', '\u0003', { isTTY: true }), { code: 1, err: /password missing/ }, 'Ctrl-C')
 })
 
-t.test('accounts come from lines of JSON; what is refused is named', async t => {
-  const { latchkey, directory, withStore } = bench(t)
-  await latchkey('users add alice', PASSWORD)
-  const { passwordHash = '' } = await withStore(async store => await store.users.byName('alice')) ?? {}
-  const lines = [
-    JSON.stringify({ name: 'bob', passwordHash, sub: '42', scopes: ['profile'], roles: ['staff'], disabled: true }),
-    '',
-    JSON.stringify({ name: 'carol', password: PASSWORD, scopes: null }),
-    'not json',
-    JSON.stringify({ name: 'dave' }),
-    JSON.stringify({ name: 'dave', password: PASSWORD, admin: true }),
-    JSON.stringify({ name: 'dave', password: 'short' }),
-    JSON.stringify({ name: 'alice', passwordHash }),
-    JSON.stringify({ name: 'dave', passwordHash, sub: '42' }),
-    JSON.stringify({ name: 'dave', passwordHash: '$2b$10$abcdefghijklmnopqrstuv' }),
-  ].join('\n')
-  const imported = await latchkey('users import - --json', lines)
-  t.equal(imported.code, 1)
-  t.strictSame(imported.records, [
-    { line: 4, reason: 'line_no_json' },
-    { line: 5, reason: 'line_malformed' },
-    { line: 6, reason: 'line_malformed' },
-    { line: 7, reason: 'password_too_short' },
-    { line: 8, reason: 'name_taken' },
-    { line: 9, reason: 'sub_taken' },
-    { line: 10, reason: 'hash_unsupported' },
-    { taken: 2, skipped: 7 },
-  ])
-  t.match(imported.err, '"error":"import_incomplete"')
-  t.match(await latchkey('users show bob --json'), { records: [{ sub: '42', disabled: true, scopes: ['profile'], roles: ['staff'] }] })
-
-  const file = join(directory, 'users.jsonl')
-  writeFileSync(file, `${JSON.stringify({ name: 'erin', password: PASSWORD })}\n`)
-  t.match(await latchkey(`users import ${file}`), { code: 0, out: '1 taken, 0 skipped\n' })
-})
-
 /** Logs alice in, as the server does. */
 async function login (store: Store, sid: string): Promise<string> {
   const account = await store.users.byName('alice')

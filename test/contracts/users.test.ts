@@ -24,6 +24,7 @@ for (const { name, create } of STORES_AND_CLUSTER) {
       },
     }
     await t.test('add and find', t => addContract(t, world))
+    await t.test('add all', t => addAllContract(t, world))
     await t.test('change', t => changeContract(t, world))
     await t.test('remove', t => removeContract(t, world))
     await t.test('all', t => allContract(t, world))
@@ -138,6 +139,24 @@ async function changeContract (t: Test, { store, added }: World): Promise<void> 
     t.match(await users.byTag(tag), { disabled: true })
     await users.setPassword(tag, '$argon2id$x')
     t.equal(await users.setPassword(tag, '$argon2id$x'), true)
+  })
+}
+
+async function addAllContract (t: Test, { store, added }: World): Promise<void> {
+  const { users } = store
+
+  await t.test('tells which of several accounts were added', async t => {
+    const taken = await added()
+    const [one, two] = [someAccount('all-1'), someAccount('all-2')]
+    const others = [someAccount('all-3', { foldedName: taken.foldedName }), someAccount('all-2')]
+    t.same(await users.addAll([]), new Set())
+    const result = await users.addAll([one, ...others, two])
+    t.ok(result.has(one), 'one is added')
+    t.equal([...others, two].filter(account => result.has(account)).length, 1, 'and one of the two that share a sub')
+    t.match(await users.byName(one.foldedName), one)
+    t.match(await users.byTag(two.tag), { sub: 'all-2' })
+    t.match(await users.byName(taken.foldedName), { sub: taken.sub })
+    t.same(await users.addAll([one, two]), new Set(), 'a second time there is nothing to add')
   })
 }
 

@@ -108,7 +108,7 @@ for (const { name, make } of STORES) {
       const traffic = servers.map(server => keepRefreshing(server, async () => (await login('bob', PASSWORD, server)).body))
       const child = spawn(process.execPath, [BIN, 'users', 'import', file, '--json'], { env: { ...process.env, LATCHKEY_CONFIG: first.configFile }, stdio: ['ignore', 'pipe', 'ignore'] })
       const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')])
-      t.match({ code, output }, { code: 0, output: '{"taken":150,"skipped":0}\n' })
+      t.match({ code, output }, { code: 0, output: '{"taken":150,"alreadyThere":0,"refused":0,"dryRun":false}\n' })
       for (const { stop } of traffic) {
         const statuses = await stop()
         t.ok(statuses.length > 5, `${statuses.length} requests meanwhile`)

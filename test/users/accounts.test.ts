@@ -64,41 +64,6 @@ for (const { name, user, reason } of additions) {
   })
 }
 
-t.test('an account comes with its hash, its id and its state', async t => {
-  const { importHash, find, events } = setUp(t)
-  const passwordHash = await cheap.hash('correct horse')
-  t.same(await importHash({ name: 'Ann', passwordHash, sub: 'auth0|1', scopes: ['a'], roles: [], disabled: true }),
-    { kind: 'added', account: { sub: 'auth0|1', name: 'Ann' } })
-  t.match(await find('ann'), { sub: 'auth0|1', tag: userTag('auth0|1'), passwordHash, scopes: ['a'], disabled: true })
-  t.match(await importHash({ name: 'Bob', passwordHash, ...free, disabled: false }), { kind: 'added', account: { sub: /^[0-9a-f-]{36}$/ } })
-  const bcrypt = '$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy'
-  t.match(await importHash({ name: 'Cid', passwordHash: bcrypt, ...free, disabled: false }), { kind: 'added' })
-  t.match(await find('cid'), { passwordHash: bcrypt }, 'as it is')
-  t.same(events.map(({ type }) => type), Array(3).fill('user.changed'))
-})
-
-const COSTLY = '$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b/dWRWJTmaaJObGRdescudvJCs'
-const imports = [
-  { name: 'another hash', user: { passwordHash: 'md5$abc' }, reason: 'hash_unsupported' },
-  { name: 'a hostile hash', user: { passwordHash: COSTLY }, reason: 'hash_too_costly' },
-  { name: 'a name that nobody can have', user: { name: '' }, reason: 'name_invalid' },
-  { name: 'a name that is taken', user: { name: 'ann', sub: 'other' }, reason: 'name_taken' },
-  { name: 'an id that is taken', user: { sub: 'ann-1' }, reason: 'sub_taken' },
-  { name: 'an empty id', user: { sub: '' }, reason: 'sub_invalid' },
-  { name: 'an id with a blank', user: { sub: 'a b' }, reason: 'sub_invalid' },
-  { name: 'an endless id', user: { sub: 'a'.repeat(256) }, reason: 'sub_invalid' },
-]
-
-for (const { name, user, reason } of imports) {
-  t.test(`no account is imported with ${name}`, async t => {
-    const { importHash, events } = setUp(t)
-    const passwordHash = await cheap.hash('correct horse')
-    await importHash({ name: 'Ann', passwordHash, sub: 'ann-1', ...free, disabled: false })
-    t.same(await importHash({ name: 'bob', passwordHash, ...free, disabled: false, ...user }), { kind: 'refused', reason })
-    t.equal(events.length, 1)
-  })
-}
-
 t.test('a new password replaces the old one and ends all sessions', async t => {
   const set = setUp(t)
   const { sub } = await addAnn(set)
@@ -147,5 +112,5 @@ t.test('a user who is removed meanwhile is unknown', async t => {
 t.test('a fault is no verdict', async t => {
   const fault = async () => { throw new StoreUnavailable('away') }
   await t.rejects(setUp(t, { over: () => ({ byName: fault }) }).find('ann'), StoreUnavailable)
-  await t.rejects(setUp(t, { over: () => ({ byTag: fault }) }).add({ name: 'Ann', password: 'correct horse', ...free }), StoreUnavailable)
+  await t.rejects(setUp(t, { over: () => ({ add: fault }) }).add({ name: 'Ann', password: 'correct horse', ...free }), StoreUnavailable)
 })

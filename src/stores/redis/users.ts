@@ -53,6 +53,11 @@ export function createRedisUsers (adapter: RedisAdapter): Users {
     return 'name_taken'
   }
 
+  async function addAll (accounts: readonly NewAccount[]): Promise<ReadonlySet<NewAccount>> {
+    const outcomes = await Promise.all(accounts.map(async account => ({ account, outcome: await add(account) })))
+    return new Set(outcomes.filter(({ outcome }) => outcome === 'added').map(({ account }) => account))
+  }
+
   async function change (tag: string, epochs: number, ...fields: ReadonlyArray<string | number>): Promise<boolean> {
     const [changed] = await changeScript([keys.user(tag)], [epochs, ...fields])
     return changed === 1
@@ -88,6 +93,7 @@ export function createRedisUsers (adapter: RedisAdapter): Users {
 
   return {
     add,
+    addAll,
     byName: async foldedName => ofName(foldedName, await names.ownerOf(foldedName)),
     byTag,
     setPassword: (tag, passwordHash) => change(tag, 1, 'hash', passwordHash),

@@ -57,6 +57,8 @@ export function createSqliteUsers (db: DatabaseSync, clock: Clock): Users {
 
   return {
     add: account => writing(db, () => add(account)),
+    // One sync to the disk for all.
+    addAll: accounts => writing(db, () => new Set(accounts.filter(account => add(account) === 'added'))),
     byName: finder('folded_name'),
     byTag: finder('tag'),
     setPassword: (tag, passwordHash) => setPassword(passwordHash, tag),
