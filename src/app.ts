@@ -1,7 +1,7 @@
 // The server, wired in one visible list: plugins, then routes. It never listens; main.ts and the tests call this same function.
-import cors from '@fastify/cors'
+import cors, { type FastifyCorsOptions } from '@fastify/cors'
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
-import fastify, { LogController, type FastifyInstance } from 'fastify'
+import fastify, { LogController, type FastifyInstance, type FastifyRequest } from 'fastify'
 import { createAssertions } from './clients/assertion.ts'
 import type { ClientRegistry } from './clients/registry.ts'
 import type { Clock } from './clock.ts'
@@ -31,7 +31,7 @@ import type { SightingsRecorder } from './keys/sightings.ts'
 import { createAudit } from './observe/audit.ts'
 import { logOptions, observeRequests } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
-import type { Store } from './stores/ports.ts'
+import type { AddressCounts, Store } from './stores/ports.ts'
 import { createAccessTokenSigner, type AccessTokenType } from './tokens/access-token.ts'
 import { createNonces } from './tokens/dpop-nonce.ts'
 import { createRefreshTokenCodec } from './tokens/refresh-token.ts'
@@ -72,8 +72,8 @@ export interface AppDependencies {
   readonly clients: ClientRegistry
   readonly live: LiveSettings
   readonly store: Store
-  /** An ioredis client for shared rate limits; undefined where the store isn't Redis. */
-  readonly rateLimitClient: unknown
+  /** Where requests are counted per address; undefined: in this process. */
+  readonly addressCounts: AddressCounts | undefined
   readonly keys: KeyRing
   readonly sightings: Pick<SightingsRecorder, 'fetched' | 'signed'>
   readonly hasher: PasswordHasher
@@ -104,7 +104,7 @@ async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & 
   setErrorHandlers(app)
   observeRequests(app, metrics)
   sendSecurityHeaders(app)
-  await app.register(cors, { delegator: (request, done) => { done(null, corsFor(request.url, http.cors)) } })
+  if (http.cors.length > 0) await app.register(cors, corsOptions(http.cors))
 
   const refreshTokens = createRefreshTokenCodec(deps)
   const issue = createIssue({ issuer, sign: createAccessTokenSigner(keys.signingKey, deps.sightings.signed), refreshTokens, policy: live.policy, typOf: live.typOf, algorithmOf: live.algorithmOf, clock })
@@ -119,7 +119,7 @@ async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & 
   const verify = await registerVerifier(app, { issuer, keys, knowsAudience: clients.knowsAudience, clock })
   const provenKey = createProvenKey({ replays: store.replays, nonces: createNonces(deps), settings: live.dpop, clock })
   const tokenHolder = createTokenHolder({ verify, accessTokens: store.accessTokens, provenKey })
-  const limits = await registerAddressLimit(app, { limit: live.addressLimit, redis: deps.rateLimitClient, clientOf })
+  const limits = await registerAddressLimit(app, { limit: live.addressLimit, counts: deps.addressCounts, clientOf })
 
   // An issuer with a path: everything is below it, too, so that a proxy may keep the path or cut it off.
   for (const prefix of new Set(['', path])) {
@@ -128,7 +128,11 @@ async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & 
     app.register(revokeRoute, { prefix, clientOf, limit: limits.strangers, verify, refreshTokens, store, emit })
     app.register(userinfoRoute, { prefix, url: `${base}/userinfo`, tokenHolder })
     app.register(verifyRoute, { prefix, tokenHolder, trustedProxies: http.trustedProxies })
-    app.register(metadataRoutes, { prefix, issuer, path, scopes: () => clients.scopes(), docs: http.docs })
+    app.register(async documents => {
+      // Where no page may call the endpoints they don't pay for the question either.
+      if (http.cors.length === 0) await documents.register(cors, corsOptions([]))
+      await documents.register(metadataRoutes, { issuer, path, scopes: () => clients.scopes(), docs: http.docs })
+    }, { prefix })
     if (http.docs) app.register(docsRoutes, { prefix, path })
   }
 }
@@ -155,8 +159,13 @@ function createServer ({ http, logLevel, logStream }: AppDependencies): FastifyI
 const EXPOSED_HEADERS = ['dpop-nonce', 'www-authenticate', 'retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset']
 
 // Keys and metadata are for everybody; the endpoints for the configured origins. Only the path tells, lest a query opens an endpoint.
-function corsFor (url: string, origins: readonly string[]) {
-  const open = /^[^?]*\/\.well-known\//.test(url) || origins.includes('*')
-  const some = origins.length > 0 && [...origins]
-  return { origin: open ? '*' : some, maxAge: 600, strictPreflight: false, exposedHeaders: EXPOSED_HEADERS }
+function corsOptions (origins: readonly string[]) {
+  const common = { maxAge: 600, strictPreflight: false, exposedHeaders: EXPOSED_HEADERS }
+  const everybody: FastifyCorsOptions = { ...common, origin: '*' }
+  const configured = origins.includes('*') ? everybody : { ...common, origin: origins.length > 0 && [...origins] }
+  return {
+    delegator ({ url }: FastifyRequest, done: (error: null, options: FastifyCorsOptions) => void) {
+      done(null, /^[^?]*\/\.well-known\//.test(url) ? everybody : configured)
+    },
+  }
 }

@@ -64,7 +64,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   let current = config
   const output = createLogOutput()
   parts.defer(() => output.flush())
-  const { store, rateLimitClient } = await openStore({ url: config.store.url, clock })
+  const { store, addressCounts } = await openStore({ url: config.store.url, clock })
   parts.defer(() => store.close())
   const metrics = createMetrics()
   const hasher = createPasswordHasher({ ...config.passwords, onWaited: ms => { metrics.observeHashWait(ms / 1000) } })
@@ -91,7 +91,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
     clients,
     live: liveSettings(() => current),
     store,
-    rateLimitClient,
+    addressCounts,
     keys,
     sightings,
     hasher,

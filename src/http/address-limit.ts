@@ -1,20 +1,19 @@
 // The rate limit per address (DESIGN §2): counted before credentials are looked at, in Redis where the store is Redis.
 import { isIP } from 'node:net'
-import rateLimit from '@fastify/rate-limit'
+import rateLimit, { type FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isConfidential } from '../clients/authenticate.ts'
 import { OAuthError, slowDown } from '../oauth/errors.ts'
-import { StoreUnavailable } from '../stores/ports.ts'
+import type { AddressCounts } from '../stores/ports.ts'
 import type { ClientOf } from './client.ts'
 
-const NAMESPACE = 'lk:rate:'
 const FORWARDED_FOR = 'latchkey-forwarded-for'
 
 export interface AddressLimitOptions {
   /** Requests per window, and the window in milliseconds, as configured now. */
   readonly limit: () => { readonly max: number, readonly window: number }
-  /** An ioredis client where the counts are shared; undefined: they are this process's own. */
-  readonly redis: unknown
+  /** Where all replicas count together; undefined: the counts are this process's own. */
+  readonly counts: AddressCounts | undefined
   readonly clientOf: ClientOf
 }
 
@@ -22,8 +21,8 @@ export interface AddressLimitOptions {
 export type AddressLimit = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
 /** Registers the limiter; `all` counts every request, `strangers` leaves out clients that proved who they are by a secret. */
-export async function registerAddressLimit (app: FastifyInstance, { limit, redis, clientOf }: AddressLimitOptions) {
-  await app.register(rateLimit, { global: false, nameSpace: NAMESPACE, ...(redis !== undefined && { redis }) })
+export async function registerAddressLimit (app: FastifyInstance, { limit, counts, clientOf }: AddressLimitOptions) {
+  await app.register(rateLimit, { global: false, ...(counts !== undefined && { store: storeOver(counts) }) })
   const count = app.createRateLimit({
     max: () => limit().max,
     timeWindow: () => limit().window,
@@ -31,7 +30,7 @@ export async function registerAddressLimit (app: FastifyInstance, { limit, redis
   })
 
   const all: AddressLimit = async (request, reply) => {
-    const counted = await count(request).catch(cause => { throw new StoreUnavailable(cause) })
+    const counted = await count(request)
     /* c8 ignore next -- there is no list of addresses that aren't counted; the type asks */
     if (counted.isAllowed) return
     reply.headers({ 'ratelimit-limit': counted.max, 'ratelimit-remaining': counted.remaining, 'ratelimit-reset': counted.ttlInSeconds })
@@ -42,6 +41,19 @@ export async function registerAddressLimit (app: FastifyInstance, { limit, redis
     if (client === undefined || !isConfidential(client)) await all(request, reply)
   }
   return { all, strangers }
+}
+
+/** A store as @fastify/rate-limit makes one for itself. It has but one limit, so there are no children. */
+function storeOver (counts: AddressCounts): FastifyRateLimitStoreCtor {
+  return class {
+    incr (address: string, done: (error: Error | null, result?: { current: number, ttl: number }) => void, windowMs: number): void {
+      counts.hit(address, windowMs).then(({ count, endsInMs }) => { done(null, { current: count, ttl: endsInMs }) }, done)
+    }
+
+    child () {
+      return this
+    }
+  }
 }
 
 /** The address that a request counts for. Only a confidential client that is trusted with it may speak of another address than its own. */

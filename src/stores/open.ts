@@ -1,6 +1,6 @@
 // Picks the store by its URL. Each adapter is imported only when it is asked for: who uses SQLite never loads a Redis driver.
 import type { Clock } from '../clock.ts'
-import type { Store } from './ports.ts'
+import type { AddressCounts, Store } from './ports.ts'
 
 export interface OpenStore {
   /** `sqlite:FILE`, or `redis:`, `rediss:`, `redis+sentinel:`, `redis+cluster:` and so on. */
@@ -13,8 +13,8 @@ export interface OpenStore {
 
 export interface OpenedStore {
   readonly store: Store
-  /** The Redis client, where there is one, for rate limits that all replicas share. */
-  readonly rateLimitClient: unknown
+  /** Where all replicas count the requests of an address; undefined: nothing is shared, so that a process may count for itself. */
+  readonly addressCounts: AddressCounts | undefined
 }
 
 /** Opens the store; rejects with StoreUnavailable when it can't be reached and with a TypeError when the URL names no store. */
@@ -22,9 +22,9 @@ export async function openStore ({ url, clock, redisClock }: OpenStore): Promise
   if (/^rediss?[:+]/.test(url)) {
     const { createRedisStore } = await import('./redis/store.ts')
     const store = await createRedisStore({ url, clock: redisClock })
-    return { store, rateLimitClient: store.client }
+    return { store, addressCounts: store.addressCounts }
   }
   if (!url.startsWith('sqlite:')) throw new TypeError('store.url: expected sqlite:FILE or a redis URL')
   const { createSqliteStore } = await import('./sqlite/store.ts')
-  return { store: createSqliteStore({ file: url.slice('sqlite:'.length), clock }), rateLimitClient: undefined }
+  return { store: createSqliteStore({ file: url.slice('sqlite:'.length), clock }), addressCounts: undefined }
 }

@@ -31,6 +31,19 @@ export interface Store {
   close (): Promise<void>
 }
 
+/** The requests of each address, where all replicas count together. */
+export interface AddressCounts {
+  /** Counts a request; an address's window, `windowMs` long, begins with its first one. */
+  hit (address: string, windowMs: number): Promise<AddressCount>
+}
+
+export interface AddressCount {
+  /** How many requests of the address this window has seen, this one included. */
+  readonly count: number
+  /** Until the window ends. */
+  readonly endsInMs: number
+}
+
 /** What grants and introspection are told of a user, in the same round trip as the verdict. */
 export interface User {
   readonly sub: string

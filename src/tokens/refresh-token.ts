@@ -42,8 +42,9 @@ export function createRefreshTokenCodec ({ issuer, secrets }: { issuer: string, 
   const [newest] = keys
   if (newest === undefined) throw new TypeError('a refresh token codec needs a secret')
 
+  const context = Buffer.from(`${issuer}\0`)
   const tagOf = (key: DerivedKey, fields: Buffer): Buffer =>
-    createHmac('sha256', key.key).update(issuer).update('\0').update(fields).digest().subarray(0, AT.end - AT.tag)
+    createHmac('sha256', key.key).update(context).update(fields).digest().subarray(0, AT.end - AT.tag)
 
   return {
     encode ({ userTag, familyId, generation }) {

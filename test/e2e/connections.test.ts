@@ -70,8 +70,9 @@ t.test('slow and silent clients, and requests that can not be read', async t => 
 
 t.test('a stop waits for requests in flight and for nothing else', async t => {
   const server = await start({ closeGrace: '8s' })
-  const [kept, silent, late] = [await openRaw(server, GET), await openRaw(server), await openRaw(server, `${POST}Content-Length: 16\r\n\r\n`)]
-  await until(() => kept.answer().status === 200)
+  const [kept, silent, late] = [await openRaw(server, GET), await openRaw(server), await openRaw(server, `${POST}Expect: 100-continue\r\nContent-Length: 16\r\n\r\n`)]
+  // Whoever was told to go on was seen: only then is its request in flight.
+  await until(() => kept.answer().status === 200 && late.answer().status === 100)
   const began = performance.now()
   const stopped = server.stop()
   for (const [name, client] of [['kept alive', kept], ['silent', silent]] as const) t.ok(await client.closed - began < 4_000, `${name}: closed at once`)

@@ -48,8 +48,8 @@ t.test('the store that the URL names is opened', async t => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   for (const url of ['sqlite::memory:', redis.url]) {
-    const { store, rateLimitClient } = await openStore({ url, clock, redisClock: clock })
-    t.equal(rateLimitClient !== undefined, url === redis.url, 'Redis has a client for rate limits')
+    const { store, addressCounts } = await openStore({ url, clock, redisClock: clock })
+    t.equal(addressCounts !== undefined, url === redis.url, 'Redis counts requests for all replicas')
     t.equal(await store.now(), clock())
     await store.close()
   }

@@ -11,6 +11,7 @@ import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createRedisUsers } from '../../src/stores/redis/users.ts'
 import { buildTestApp, PASSWORD } from '../support/app.ts'
 import { createHandClock } from '../support/clock.ts'
+import { until } from '../support/raw-connection.ts'
 import { startRedis } from '../support/redis.ts'
 import { presented, signIn, someAccount, someLogin } from '../support/stores.ts'
 
@@ -199,6 +200,35 @@ t.test(`a family takes at most 400 bytes, and as many after ${exchanges} exchang
     t.equal((await store.families.rotate(presented(login, generation, { clientId: 'mobile-app' }))).kind, 'rotated')
   }
   t.equal(await bytes(), first)
+})
+
+t.test('requests of one turn are counted by one script, each at its own place', async t => {
+  const store = await createRedisStore({ url: server.url })
+  const calls = async () => Number(/calls=(\d+)/.exec((await store.client.info('commandstats')).split('\n').find(line => line.startsWith('cmdstat_evalsha:')) ?? '')?.[1])
+  t.teardown(() => store.close())
+  const hit = (address: string, windowMs = 60_000) => store.addressCounts.hit(address, windowMs)
+  t.match(await hit('192.0.2.1'), { count: 1 })
+
+  const before = await calls()
+  const counted = await Promise.all(['192.0.2.1', '192.0.2.2', '192.0.2.1', '192.0.2.2', '192.0.2.1'].map(address => hit(address)))
+  t.same(counted.map(({ count }) => count), [2, 1, 3, 2, 4])
+  t.equal(await calls() - before, 1)
+
+  const { endsInMs } = await hit('192.0.2.3', 50)
+  t.ok(endsInMs > 0 && endsInMs <= 50, 'the window is as long as asked')
+  await until(async () => await store.client.exists('lk:{rate}:192.0.2.3') === 0)
+  t.match(await hit('192.0.2.3', 50), { count: 1 }, 'and the next one begins with the next request')
+})
+
+t.test('the commands of one turn go out in one write', async t => {
+  const store = await createRedisStore({ url: server.url })
+  t.teardown(() => store.close())
+  const { stream } = store.client as Redis
+  const sent = () => Promise.all(Array.from({ length: 50 }, (_, i) => store.client.set(`turn:${i}`, i, 'PX', 1000)))
+  const asked = sent()
+  t.equal(stream.writableLength > 1000 && stream.writableCorked, 1, 'nothing is written before the turn ends')
+  t.same(await asked, Array(50).fill('OK'))
+  t.equal(stream.writableCorked, 0)
 })
 
 t.test('round trips', async t => {

@@ -92,7 +92,7 @@ export interface TestAppOptions {
 export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISSUER, secrets = [randomBytes(32).toString('base64url')], trustedProxies = [], cors = [], logLevel = 'trace', docs = true, clients: registered = CLIENTS, algorithm = 'ES256', storeAheadMs = 0, source }: TestAppOptions = {}): Promise<TestApp> {
   const clock = createHandClock()
   const storeClock = () => clock() + storeAheadMs
-  const { store, rateLimitClient } = await openStore({ url: storeUrl, clock: storeClock, redisClock: storeClock })
+  const { store, addressCounts } = await openStore({ url: storeUrl, clock: storeClock, redisClock: storeClock })
   const metrics = createMetrics()
   const live = { usernames: false, logins: UNTHROTTLED, proofAge: MINUTE, nonce: false, accessTtl: 10 * MINUTE, refreshIdle: 14 * DAY, refreshAbsolute: 90 * DAY, reuseGrace: 10_000, max: 1_000_000, window: MINUTE, rotateEvery: 90 * DAY, publishAhead: 7 * DAY, typ: {} as Record<string, 'JWT' | 'at+jwt'>, algorithm: {} as Record<string, string> }
   const keys = createKeyRing({ keys: store.keys, secrets, now: () => store.now(), policy: () => ({ algorithm, audienceAlgorithms: Object.values(live.algorithm), rotateEveryMs: live.rotateEvery, publishAheadMs: live.publishAhead, accessTtlMs: live.accessTtl }), emit: metrics.emit, monotonic: clock, source })
@@ -112,7 +112,7 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
     clients,
     live: { policy: () => live, dpop: () => live, addressLimit: () => live, typOf: audience => live.typ[audience] ?? 'at+jwt', algorithmOf: audience => live.algorithm[audience], logins: () => live.logins, usernamesInLogs: () => live.usernames },
     store,
-    rateLimitClient,
+    addressCounts,
     keys,
     sightings,
     hasher,

@@ -23,7 +23,8 @@ export async function openRaw ({ port }: { readonly port: number }, first = ''):
     closed,
     send: more => { socket.write(more) },
     answer () {
-      const [head = '', body = ''] = text.split('\r\n\r\n')
+      // An interim answer (100) is the answer until the other one comes.
+      const [head = '', body = ''] = text.replace(/^HTTP\/1\.1 1\d\d [^]*?\r\n\r\n(?=.)/, '').split('\r\n\r\n')
       const [status = '', ...headers] = head.toLowerCase().split('\r\n')
       return { status: Number(status.split(' ')[1]), headers, body: body === '' ? undefined : JSON.parse(body) }
     },

@@ -1,6 +1,7 @@
 // From a store URL to a connected client that answers or fails soon: a single server, Sentinel or Cluster.
 import { StoreUnavailable } from '../ports.ts'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { coalesceWrites } from './coalesce.ts'
 
 /** `scheme://[user:password@]host[:port],…[/path]`; a list of hosts is beyond what WHATWG's URL takes. */
 const URL_FORM = /^(?<scheme>rediss?)(?:\+(?<kind>sentinel|cluster))?:\/\/(?:(?<credentials>[^@/]*)@)?(?<hosts>[^/?]+)(?:\/(?<path>[^?]*))?$/
@@ -46,6 +47,7 @@ export async function connectRedis (url: string): Promise<Redis | Cluster> {
   const client = createClient(parseRedisUrl(url))
   // Each failed command tells its caller; without a listener ioredis would write to the console.
   client.on('error', () => {})
+  coalesceWrites(client)
   try {
     await within(CONNECT_MS, client.connect())
     return client

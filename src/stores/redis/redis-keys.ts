@@ -17,6 +17,8 @@ export interface RedisKeys {
   replay (id: string): string
   /** Packed counts of failed logins, and the mark of a repeated one: all in one slot, as one try touches several. */
   login (kind: 'pair' | 'network' | 'password' | 'repeat', id: string): string
+  /** Number: the requests of an address in its window; all in one slot, as one step counts for many. */
+  rate (address: string): string
   /** Hash: folded name → claim (names.ts). */
   readonly names: string
   /** Hash: the key ring. */
@@ -37,6 +39,7 @@ export function createRedisKeys (prefix: string): RedisKeys {
     revocation: ({ userTag, jti }) => `${prefix}{${userTag}}:r:${jti}`,
     replay: id => `${prefix}o:${id}`,
     login: (kind, id) => `${prefix}{login}:${kind.slice(0, 2)}:${id}`,
+    rate: address => `${prefix}{rate}:${address}`,
     names: `${prefix}names`,
     ring: `${prefix}keys`,
     sightings: `${prefix}sightings`,

@@ -10,7 +10,7 @@ export function oneOf<T extends string> (words: readonly T[], value: unknown): T
 
 /** `family_reply` of shared.lua. */
 export function familyOf ({ userTag, sid }: FamilyRef, reply: unknown): Family {
-  const [clientId, jkt, scope, audience, startedAt, idleUntil, endsAt] = listOf(reply)
+  const [clientId, jkt, scope, audience, startedAt, idleUntil, endsAt] = listOf(JSON.parse(String(reply)))
   return {
     userTag,
     sid,
@@ -26,7 +26,10 @@ export function familyOf ({ userTag, sid }: FamilyRef, reply: unknown): Family {
 
 /** `user_reply` of shared.lua. */
 export function userOf (reply: unknown): User {
-  const [sub, name, scopes, roles] = listOf(reply)
+  return userFrom(listOf(JSON.parse(String(reply))))
+}
+
+function userFrom ([sub, name, scopes, roles]: readonly unknown[]): User {
   return { sub: String(sub), name: String(name), scopes: scopes === '' ? null : strings(scopes), roles: strings(roles) }
 }
 
@@ -35,7 +38,7 @@ export function accountOf (tag: string, fields: Readonly<Record<string, string>>
   // A removed account leaves its epoch for a while.
   if (fields['sub'] === undefined) return undefined
   return {
-    ...userOf([fields['sub'], fields['name'], fields['scopes'], fields['roles']]),
+    ...userFrom([fields['sub'], fields['name'], fields['scopes'], fields['roles']]),
     tag,
     foldedName: String(fields['folded']),
     passwordHash: String(fields['hash']),

@@ -2,7 +2,8 @@
 import type { Cluster, Redis } from 'ioredis'
 import type { Clock } from '../../clock.ts'
 import { EMPTY_RING, EMPTY_SIGHTINGS } from '../ports-keys.ts'
-import type { Store } from '../ports.ts'
+import type { AddressCounts, Store } from '../ports.ts'
+import { createRedisAddressCounts } from './address-counts.ts'
 import { createRedisAccessTokens } from './access-tokens.ts'
 import type { RedisAdapter } from './adapter.ts'
 import { connectRedis } from './connect.ts'
@@ -27,8 +28,10 @@ export interface RedisStoreOptions {
 }
 
 export interface RedisStore extends Store {
-  /** The connection, for rate limits that all replicas share. */
+  /** The connection; for tests, which look behind the store. */
   readonly client: Redis | Cluster
+  /** For rate limits that all replicas share. */
+  readonly addressCounts: AddressCounts
 }
 
 /** Connects and resolves when the server answers; rejects with StoreUnavailable. */
@@ -39,6 +42,7 @@ export async function createRedisStore ({ url, prefix = 'lk:', clock }: RedisSto
 
   return {
     client,
+    addressCounts: createRedisAddressCounts(adapter),
     families: createRedisFamilies(adapter),
     accessTokens: createRedisAccessTokens(adapter),
     users: createRedisUsers(adapter),

@@ -90,6 +90,6 @@ end
 
 local function refused (reason) return { 'refused', reason } end
 
--- As replies.ts reads them.
-local function family_reply (f) return { f.client, f.jkt, f.scope, f.audience, f.startedAt, f.idleUntil, f.endsAt } end
-local function user_reply (user) return { user.sub, user.name, user.scopes, user.roles } end
+-- As replies.ts reads them: a JSON list each, as a list of Redis' own costs the reader more than all the rest of the reply.
+local function family_reply (f) return cjson.encode({ f.client, f.jkt, f.scope, f.audience, f.startedAt, f.idleUntil, f.endsAt }) end
+local function user_reply (user) return cjson.encode({ user.sub, user.name, user.scopes, user.roles }) end
