@@ -18,7 +18,7 @@ interface Node {
   readonly pattern?: string
   readonly minimum?: number
   readonly maximum?: number
-  readonly required?: readonly string[]
+  readonly required?: readonly string[] | undefined
   readonly properties?: Readonly<Record<string, Node>>
   readonly patternProperties?: Readonly<Record<string, Node>>
   readonly items?: Node

@@ -64,7 +64,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   let current = config
   const output = createLogOutput()
   parts.defer(() => output.flush())
-  const { store, addressCounts } = await openStore({ url: config.store.url, clock })
+  const { store, addressCounts } = await openStore({ ...config.store, clock })
   parts.defer(() => store.close())
   const metrics = createMetrics()
   const hasher = createPasswordHasher({ ...config.passwords, onWaited: ms => { metrics.observeHashWait(ms / 1000) } })

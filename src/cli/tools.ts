@@ -57,7 +57,7 @@ export function withStore<Args extends unknown[]> (io: Io, action: Action<StoreT
     await using parts = new AsyncDisposableStack()
     const blocklist = await openBlocklist(config.passwords.blocklist)
     parts.defer(() => blocklist.close())
-    const { store } = await openStore({ url: config.store.url, clock: systemClock })
+    const { store } = await openStore({ ...config.store, clock: systemClock })
     parts.defer(() => store.close())
     await action({ ...tools, config, store, ...domainOf({ config, store, parts, emit: auditTo(io), isBreached: blocklist.isBreached }) }, ...args)
   }

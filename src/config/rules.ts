@@ -7,7 +7,7 @@ import type { ClientConfig, Config } from './schema.ts'
 
 /** Checks what no single key can tell; the schema has let the configuration through. */
 export function checkRules (config: Config): Fault[] {
-  return [checkIssuer, checkPorts, checkProxies, checkSecrets, checkTokens, checkKeys, checkPasswords, checkClients].flatMap(rule => rule(config))
+  return [checkIssuer, checkPorts, checkProxies, checkStore, checkSecrets, checkTokens, checkKeys, checkPasswords, checkClients].flatMap(rule => rule(config))
 }
 
 function fault (place: Place, expected: string): Fault {
@@ -49,6 +49,15 @@ function takesSubnet (address: string, bits: number, family: number): boolean {
   } catch {
     return false
   }
+}
+
+function checkStore ({ store: { url, tls, sentinel } }: Config): Fault[] {
+  const { certFile, keyFile } = tls ?? {}
+  return [
+    ...tls !== undefined && !url.startsWith('rediss') ? [fault(['store', 'tls'], 'no such key beside a URL other than rediss')] : [],
+    ...(certFile === undefined) !== (keyFile === undefined) ? [fault(['store', 'tls'], 'certFile and keyFile, or neither')] : [],
+    ...sentinel !== undefined && !url.includes('+sentinel://') ? [fault(['store', 'sentinel'], 'no such key beside a URL other than +sentinel')] : [],
+  ]
 }
 
 function checkSecrets ({ secrets, clients }: Config): Fault[] {

@@ -89,6 +89,18 @@ export const ConfigSchema = Type.Object({
       expected: 'sqlite:FILE, redis://…, rediss://…, redis+sentinel://… or redis+cluster://…',
       description: 'Where accounts, families, revocations and keys live.',
     }),
+    username: Type.Optional(Type.String({ minLength: 1, description: 'The ACL user, instead of the one in the URL.' })),
+    password: Type.Optional(Type.String({ minLength: 1, description: 'The password, instead of the one in the URL; here nothing needs to be percent-encoded.' })),
+    tls: Type.Optional(Type.Object({
+      caFile: Type.Optional(Type.String({ minLength: 1, description: 'PEM file of the authorities that may vouch for the server; without it, those that Node knows.' })),
+      certFile: Type.Optional(Type.String({ minLength: 1, description: 'PEM file of the client certificate. Files are read again at every connection.' })),
+      keyFile: Type.Optional(Type.String({ minLength: 1, description: 'PEM file of its private key.' })),
+      serverName: Type.Optional(Type.String({ minLength: 1, description: 'The name in the server\'s certificate, where it isn\'t the host\'s.' })),
+    }, { ...strict, description: 'TLS to Redis, with rediss://.' })),
+    sentinel: Type.Optional(Type.Object({
+      username: Type.Optional(Type.String({ minLength: 1, description: 'The ACL user at the sentinels.' })),
+      password: Type.Optional(Type.String({ minLength: 1, description: 'The password at the sentinels.' })),
+    }, { ...strict, description: 'What the sentinels themselves ask for.' })),
   }, { ...strict, description: 'The store.' }),
   secrets: Type.Array(Type.String({ pattern: '^[A-Za-z0-9_-]{43,}$', expected: '32 or more random bytes in base64url' }), {
     minItems: 1,

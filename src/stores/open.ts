@@ -1,10 +1,12 @@
 // Picks the store by its URL. Each adapter is imported only when it is asked for: who uses SQLite never loads a Redis driver.
 import type { Clock } from '../clock.ts'
 import type { AddressCounts, Store } from './ports.ts'
+import type { RedisSettings } from './redis/connect.ts'
 
-export interface OpenStore {
-  /** `sqlite:FILE`, or `redis:`, `rediss:`, `redis+sentinel:`, `redis+cluster:` and so on. */
-  readonly url: string
+/** As configured. `url`: `sqlite:FILE`, or `redis:`, `rediss:`, `redis+sentinel:`, `redis+cluster:` and so on; what stands beside it is for Redis. */
+export type StoreSettings = RedisSettings
+
+export interface OpenStore extends StoreSettings {
   /** SQLite's clock. */
   readonly clock: Clock
   /** Replaces the Redis server's own clock; for tests. */
@@ -18,10 +20,11 @@ export interface OpenedStore {
 }
 
 /** Opens the store; rejects with StoreUnavailable when it can't be reached and with a TypeError when the URL names no store. */
-export async function openStore ({ url, clock, redisClock }: OpenStore): Promise<OpenedStore> {
+export async function openStore ({ clock, redisClock, ...settings }: OpenStore): Promise<OpenedStore> {
+  const { url } = settings
   if (/^rediss?[:+]/.test(url)) {
     const { createRedisStore } = await import('./redis/store.ts')
-    const store = await createRedisStore({ url, clock: redisClock })
+    const store = await createRedisStore({ ...settings, clock: redisClock })
     return { store, addressCounts: store.addressCounts }
   }
   if (!url.startsWith('sqlite:')) throw new TypeError('store.url: expected sqlite:FILE or a redis URL')

@@ -113,6 +113,13 @@ t.test('the rules between keys', async t => {
       'clients[0].forwardsAddress: expected false, or secrets or keys: anybody can pose as a public client', 'clients[0].introspect: expected own, or secrets or keys: a public client may not introspect'],
   ]
   for (const [yaml, ...expected] of rows) t.strictSame(faultsOf(yaml), expected, yaml)
+  const stores: [store: string, ...faults: string[]][] = [
+    ['{ url: "rediss+sentinel://a/m", username: u, password: "p@ss", tls: { caFile: a, certFile: b, keyFile: c, serverName: d }, sentinel: { username: u, password: p } }'],
+    ['{ url: "redis://a", tls: {}, sentinel: {} }', 'store.tls: expected no such key beside a URL other than rediss', 'store.sentinel: expected no such key beside a URL other than +sentinel'],
+    ['{ url: "rediss://a", tls: { certFile: b } }', 'store.tls: expected certFile and keyFile, or neither'],
+    ['{ url: "rediss://a", tls: { keyFile: b } }', 'store.tls: expected certFile and keyFile, or neither'],
+  ]
+  for (const [store, ...expected] of stores) t.strictSame(faultsOf('', HEAD.replace('{ url: "sqlite:x.db" }', store)), expected, store)
   const secrets = `issuer: https://a\nstore: { url: "sqlite:x" }\nsecrets: [${SECRET}, ${OTHER_SECRET}, ${SECRET}]`
   t.strictSame(faultsOf(secrets, ''), ['secrets[2]: expected another secret than those before it'])
 })

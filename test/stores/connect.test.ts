@@ -1,13 +1,31 @@
 // From a store URL to a connection: the forms of the URL, and what becomes of a server that isn't there.
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
 import { openStore } from '../../src/stores/open.ts'
 import { StoreUnavailable } from '../../src/stores/ports.ts'
-import { connectRedis, parseRedisUrl, reconnectOnError, retryStrategy } from '../../src/stores/redis/connect.ts'
+import { connectRedis, createClient, reconnectOnError, retryStrategy } from '../../src/stores/redis/connect.ts'
+import { readTls } from '../../src/stores/redis/tls.ts'
+import { parseRedisUrl } from '../../src/stores/redis/url.ts'
 import { createHandClock } from '../support/clock.ts'
 import { freePort } from '../support/free-port.ts'
-import { startRedis } from '../support/redis.ts'
+import { startRedis, startSentinel } from '../support/redis.ts'
+import { presented, signIn, someAccount } from '../support/stores.ts'
 
 const clock = createHandClock()
+const pem = (name: string) => new URL(`../support/tls/${name}.pem`, import.meta.url).pathname
+
+/** As docs/reliability.md lists them. */
+const ACL_RIGHTS = ['+@read', '+@write', '+@connection', '+@scripting', '-@dangerous', '+info', '+time', '+wait', '+cluster|slots', '+cluster|info']
+
+async function until (work: () => Promise<unknown>): Promise<void> {
+  for (let attempts = 100; attempts > 0; attempts--) {
+    if (await work().then(() => true, () => false)) return
+    await wait(20)
+  }
+  await work()
+}
 
 t.test('a URL is taken apart', async t => {
   const plain = { kind: 'single', tls: false, username: undefined, password: undefined, db: 0, primary: '' }
@@ -58,7 +76,7 @@ t.test('the store that the URL names is opened', async t => {
 t.test('a name and a password are given to the server', async t => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const admin = await connectRedis(redis.url)
+  const admin = await connectRedis({ url: redis.url })
   await admin.call('ACL', 'SETUSER', 'latchkey', 'on', '>s:e/c@ret', '~*', '+@all')
   admin.disconnect()
   const at = redis.url.replace('redis://', '')
@@ -68,10 +86,82 @@ t.test('a name and a password are given to the server', async t => {
   await t.rejects(openStore({ url: `redis://latchkey:wrong@${at}`, clock }), StoreUnavailable)
 })
 
+t.test('an ACL user that may do what docs/reliability.md says, and no more', async t => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const admin = await connectRedis({ url: redis.url })
+  await admin.call('ACL', 'SETUSER', 'latchkey', 'on', '>s:e/c@ret', '~lk:*', '&*', '-@all', ...ACL_RIGHTS)
+  admin.disconnect()
+  const { store } = await openStore({ url: redis.url, username: 'latchkey', password: 's:e/c@ret', clock })
+  t.teardown(() => store.close())
+  await store.users.add(someAccount('acl'))
+  const ref = await signIn(store, someAccount('acl').tag)
+  t.match(await store.families.rotate(presented(ref, 1)), { kind: 'rotated' })
+  t.equal((await store.families.list(ref.userTag)).length, 1)
+  await store.accessTokens.revoke({ ...ref, jti: 'a', expiresAt: Date.now() + 60_000 })
+  await store.probe()
+  await t.rejects(openStore({ url: redis.url, username: 'latchkey', password: 'wrong', clock }), StoreUnavailable)
+})
+
+t.test('TLS: the server is proven to us, and we to the server', async t => {
+  const port = await freePort()
+  const redis = await startRedis({ args: ['--tls-port', String(port), '--tls-cert-file', pem('server'), '--tls-key-file', pem('server-key'), '--tls-ca-cert-file', pem('ca')] })
+  t.teardown(() => redis.stop())
+  const dir = t.testdir({ 'ca.pem': readFileSync(pem('ca')) })
+  const caFile = join(dir, 'ca.pem')
+  const ours = { certFile: pem('client'), keyFile: pem('client-key') }
+  const open = (tls: object) => openStore({ url: `rediss://127.0.0.1:${port}`, tls, clock })
+
+  const { store } = await open({ caFile, serverName: 'redis.test', ...ours })
+  t.teardown(() => store.close())
+  await store.probe()
+  await t.rejects(openStore({ url: `rediss://127.0.0.1:${port}`, clock }), StoreUnavailable, 'an authority that nobody knows')
+  await t.rejects(open({ caFile, ...ours }), StoreUnavailable, 'a certificate for another name')
+  await t.rejects(open({ caFile, serverName: 'redis.test' }), StoreUnavailable, 'no certificate of ours')
+  await t.rejects(open({ caFile: join(dir, 'nowhere.pem') }), { code: 'ENOENT' })
+
+  // Renewed certificates are read at the next connection; one that is just being replaced is none yet.
+  rmSync(caFile)
+  t.equal(Object(readTls({ caFile: pem('ca') })).ca, readFileSync(pem('ca'), 'utf8'))
+  const admin = await connectRedis({ url: redis.url })
+  t.teardown(() => admin.disconnect())
+  await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+  await t.resolves(until(() => store.probe()), 'connected again')
+})
+
+t.test('TLS to a cluster', async t => {
+  const port = await freePort()
+  const redis = await startRedis({ cluster: true, args: ['--tls-port', String(port), '--tls-cert-file', pem('server'), '--tls-key-file', pem('server-key'), '--tls-ca-cert-file', pem('ca'), '--tls-auth-clients', 'no', '--tls-cluster', 'yes'] })
+  t.teardown(() => redis.stop())
+  const { store } = await openStore({ url: `rediss+cluster://localhost:${port}`, tls: { caFile: pem('ca'), serverName: 'redis.test' }, clock })
+  t.teardown(() => store.close())
+  await store.probe()
+})
+
+t.test('Sentinel: with passwords of its own, and a primary that turned replica is left', async t => {
+  const redis = await startRedis({ args: ['--requirepass', 'primary-password'] })
+  t.teardown(() => redis.stop())
+  const sentinel = await startSentinel(redis.port, 'primary-password', 'sentinel-password')
+  t.teardown(() => sentinel.stop())
+  const url = `redis+sentinel://:primary-password@127.0.0.1:${sentinel.port}/mymaster`
+  for (const username of [undefined, 'default']) {
+    const { store } = await openStore({ url, sentinel: { username, password: 'sentinel-password' }, clock })
+    t.teardown(() => store.close())
+    await store.probe()
+  }
+  await t.rejects(openStore({ url, clock }), StoreUnavailable, 'without a password of the sentinel')
+  await t.rejects(openStore({ url, sentinel: { username: 'nobody', password: 'x' }, clock }), StoreUnavailable, 'a user that the sentinel doesn\'t know')
+})
+
+t.test('TLS to Sentinel is TLS to the sentinels, too', async t => {
+  const client = createClient({ url: 'rediss+sentinel://127.0.0.1/mymaster', tls: { serverName: 'redis.test' } })
+  t.match(client.options, { enableTLSForSentinelMode: true, sentinelTLS: { servername: 'redis.test' }, tls: { servername: 'redis.test' } })
+})
+
 t.test('it waits longer each time, with jitter, and never above its bound', async t => {
   for (const times of [1, 2, 3, 5, 10, 1000]) {
     const waits = Array.from({ length: 50 }, () => retryStrategy(times))
-    t.ok(waits.every(wait => wait >= 25 && wait <= 2000), `attempt ${times}`)
+    t.ok(waits.every(wait => wait >= 12 && wait <= 500), `attempt ${times}`)
     t.ok(new Set(waits).size > 40, 'jitter')
   }
   t.ok(retryStrategy(1) < retryStrategy(10))
@@ -80,5 +170,6 @@ t.test('it waits longer each time, with jitter, and never above its bound', asyn
 t.test('a primary that became a replica, or still loads, is left for another connection', async t => {
   t.equal(reconnectOnError(new Error('READONLY You can\'t write against a read only replica.')), true)
   t.equal(reconnectOnError(new Error('LOADING Redis is loading the dataset in memory')), true)
+  t.equal(reconnectOnError(new Error('ERR Error running script (call to f_0f): @user_script:1: @user_script: 1: -READONLY You can\'t write against a read only replica.')), true, 'as Redis 6.2 has it')
   t.equal(reconnectOnError(new Error('OOM command not allowed')), false)
 })

@@ -2,6 +2,7 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
 import type { RedisAdapter } from '../../src/stores/redis/adapter.ts'
+import { createLink } from '../../src/stores/redis/link.ts'
 import { createNames } from '../../src/stores/redis/names.ts'
 import { createRedisKeys } from '../../src/stores/redis/redis-keys.ts'
 import { listOf, oneOf } from '../../src/stores/redis/replies.ts'
@@ -92,21 +93,23 @@ t.test('a server that has forgotten the scripts is told them again', async t => 
 
 t.test('a script\'s fault is none of the answers', async t => {
   const client = new Redis(server.url)
-  t.teardown(() => client.disconnect())
+  const link = createLink({ client, verify: async () => {} })
+  t.teardown(() => link.close())
   await client.set('not-a-hash', 'x')
-  const users = createRedisUsers({ client, keys: createRedisKeys('none:'), time: () => '' })
+  const users = createRedisUsers({ link, keys: createRedisKeys('none:'), time: () => '' })
   await t.resolves(users.byTag('nobody'))
-  await t.rejects(loadScript(client, 'user-remove')(['not-a-hash'], ['']), { name: 'StoreUnavailable', cause: { message: /WRONGTYPE/ } })
+  await t.rejects(loadScript(link, 'user-remove')(['not-a-hash'], ['']), { name: 'StoreUnavailable', cause: { message: /WRONGTYPE/ } })
   t.throws(() => oneOf(['a', 'b'], 'c'), TypeError)
   t.throws(() => listOf('c'), TypeError)
 })
 
 t.test('a name that two writers want', async t => {
   const client = new Redis(server.url)
-  t.teardown(() => client.disconnect())
+  const link = createLink({ client, verify: async () => {} })
+  t.teardown(() => link.close())
   const keys = createRedisKeys('names:')
   const clock = createHandClock()
-  const adapter: RedisAdapter = { client, keys, time: () => String(clock()) }
+  const adapter: RedisAdapter = { link, keys, time: () => String(clock()) }
   const nobody = async () => false
   const overdue = 10_000
 

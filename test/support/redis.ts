@@ -1,7 +1,7 @@
 // A real Redis server of our own: a free loopback port, no persistence, gone with the test.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -16,22 +16,65 @@ export interface TestRedis {
   stop (): Promise<void>
 }
 
+export interface TestRedisOptions {
+  readonly cluster?: boolean
+  /** Where one was before. */
+  readonly port?: number
+  /** Further options of redis-server. */
+  readonly args?: readonly string[]
+}
+
 /** Starts redis-server; throws when there is none: a store that wasn't tested must not look tested. */
-export async function startRedis ({ cluster = false }: { readonly cluster?: boolean } = {}): Promise<TestRedis> {
-  const port = await freePort()
+export async function startRedis (options: TestRedisOptions = {}): Promise<TestRedis> {
+  const { cluster = false, port = await freePort(), args = [] } = options
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-redis-'))
-  const options = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no']
+  const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no']
   // The port of the cluster's bus is the server's plus 10,000 unless it is told; a lone node needs none that is reached.
   const busPort = cluster ? await freePort() : 0
-  const child = spawn('redis-server', [...options, ...(cluster ? ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-announce-ip', '127.0.0.1'] : [])], { stdio: 'ignore' })
+  const child = spawn('redis-server', [...fixed, ...(cluster ? ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-announce-ip', '127.0.0.1'] : []), ...args], { stdio: 'ignore' })
+  const password = passwordIn(args)
+  const { pid, stop } = await watched(child, dir, { port, password, then: cluster ? takeAllSlots : async () => {} })
+  const credentials = password === undefined ? '' : `:${password}@`
+  return {
+    url: cluster ? `redis+cluster://${credentials}127.0.0.1:${port}` : `redis://${credentials}127.0.0.1:${port}/0`,
+    port,
+    pid,
+    stop,
+  }
+}
+
+function passwordIn (args: readonly string[]): string | undefined {
+  const at = args.indexOf('--requirepass')
+  return at === -1 ? undefined : args[at + 1]
+}
+
+/** Starts one sentinel that watches the primary at that port under the name mymaster. */
+export async function startSentinel (primaryPort: number, primaryPassword: string, password: string): Promise<TestRedis> {
+  const port = await freePort()
+  const dir = await mkdtemp(join(tmpdir(), 'latchkey-sentinel-'))
+  const file = join(dir, 'sentinel.conf')
+  await writeFile(file, [
+    `port ${port}`, 'bind 127.0.0.1', `dir ${dir}`, `requirepass ${password}`,
+    `sentinel monitor mymaster 127.0.0.1 ${primaryPort} 1`, `sentinel auth-pass mymaster ${primaryPassword}`, 'sentinel down-after-milliseconds mymaster 1000', '',
+  ].join('\n'))
+  const child = spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' })
+  const { pid, stop } = await watched(child, dir, { port, password, then: async () => {} })
+  return { url: `redis+sentinel://127.0.0.1:${port}/mymaster`, port, pid, stop }
+}
+
+interface Ownership {
+  readonly port: number
+  readonly password: string | undefined
+  readonly then: (client: Redis) => Promise<void>
+}
+
+/** Waits until the server is reached and known to be ours; gives the way to end it. */
+async function watched (child: ChildProcess, dir: string, ownership: Ownership): Promise<Pick<TestRedis, 'pid' | 'stop'>> {
   const pid = await spawned(child)
   const killLeftover = () => { child.kill('SIGKILL') }
   process.once('exit', killLeftover)
-  await makeSureItIsOurs(port, pid, cluster ? takeAllSlots : async () => {})
-
+  await makeSureItIsOurs(pid, ownership)
   return {
-    url: cluster ? `redis+cluster://127.0.0.1:${port}` : `redis://127.0.0.1:${port}/0`,
-    port,
     pid,
     async stop () {
       process.removeListener('exit', killLeftover)
@@ -45,8 +88,8 @@ export async function startRedis ({ cluster = false }: { readonly cluster?: bool
 }
 
 /** Another suite on this machine may have won the port: its data must never be touched. */
-async function makeSureItIsOurs (port: number, pid: number, then: (client: Redis) => Promise<void>): Promise<void> {
-  const client = new Redis({ port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => null })
+async function makeSureItIsOurs (pid: number, { port, password, then }: Ownership): Promise<void> {
+  const client = new Redis({ port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => null, ...password !== undefined && { password } })
   client.on('error', () => {})
   try {
     await reachable(client)

@@ -5,9 +5,9 @@ import { REFUSALS } from './families.ts'
 import { oneOf, userOf } from './replies.ts'
 import { loadScript } from './scripts.ts'
 
-export function createRedisAccessTokens ({ client, keys, time }: RedisAdapter): AccessTokens {
-  const revokeScript = loadScript(client, 'revoke')
-  const checkScript = loadScript(client, 'check')
+export function createRedisAccessTokens ({ link, keys, time }: RedisAdapter): AccessTokens {
+  const revokeScript = loadScript(link, 'revoke')
+  const checkScript = loadScript(link, 'check')
 
   async function check (token: AccessTokenRef): Promise<CheckOutcome> {
     const [kind, detail] = await checkScript([keys.user(token.userTag), keys.family(token), keys.revocation(token)], [time()])

@@ -1,9 +1,9 @@
 // What each port's adapter is made of.
-import type { Cluster, Redis } from 'ioredis'
+import type { Link } from './link.ts'
 import type { RedisKeys } from './redis-keys.ts'
 
 export interface RedisAdapter {
-  readonly client: Redis | Cluster
+  readonly link: Link
   readonly keys: RedisKeys
   /** The scripts' time argument: empty, so that they ask the server, or a test clock's instant. */
   readonly time: () => string

@@ -17,8 +17,8 @@ interface Asked {
   requests: number
 }
 
-export function createRedisAddressCounts ({ client, keys }: RedisAdapter): AddressCounts {
-  const script = loadScript(client, 'count')
+export function createRedisAddressCounts ({ link, keys }: RedisAdapter): AddressCounts {
+  const script = loadScript(link, 'count')
   let turn: Turn | undefined
 
   function begin (): Turn {

@@ -1,50 +1,42 @@
-// From a store URL to a connected client that answers or fails soon: a single server, Sentinel or Cluster.
+// From the store's settings to a connected client that answers or fails soon: a single server, Sentinel or Cluster.
 import { StoreUnavailable } from '../ports.ts'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { coalesceWrites } from './coalesce.ts'
+import { readTls, type TlsFiles } from './tls.ts'
+import { parseRedisUrl, type RedisTarget } from './url.ts'
 
-/** `scheme://[user:password@]host[:port],…[/path]`; a list of hosts is beyond what WHATWG's URL takes. */
-const URL_FORM = /^(?<scheme>rediss?)(?:\+(?<kind>sentinel|cluster))?:\/\/(?:(?<credentials>[^@/]*)@)?(?<hosts>[^/?]+)(?:\/(?<path>[^?]*))?$/
-
-const HOST_FORM = /^(?:\[(?<v6>[^\]]+)\]|(?<name>[^:]+))(?::(?<port>\d+))?$/
-
-/** A store URL, taken apart. */
-export interface RedisTarget {
-  readonly kind: 'single' | 'sentinel' | 'cluster'
-  readonly tls: boolean
-  readonly hosts: ReadonlyArray<{ readonly host: string, readonly port: number }>
-  readonly username: string | undefined
-  readonly password: string | undefined
-  readonly db: number
-  /** The name under which the sentinels know the primary. */
-  readonly primary: string
-}
-
-/** Takes a store URL apart; throws a TypeError, without the URL in it, as it may hold a password. */
-export function parseRedisUrl (url: string): RedisTarget {
-  const parts = URL_FORM.exec(url)?.groups
-  if (parts === undefined) throw new TypeError('store.url: expected redis://[user:password@]host[:port][/db]')
-  const kind = parts['kind'] === 'sentinel' ? 'sentinel' : parts['kind'] === 'cluster' ? 'cluster' : 'single'
-  const path = (parts['path'] ?? '').split('/')
-  const db = Number(kind === 'sentinel' ? path[1] ?? 0 : path[0])
-  if (!Number.isInteger(db)) throw new TypeError('store.url: expected a number as database')
-  if (kind === 'sentinel' && path[0] === '') throw new TypeError('store.url: expected redis+sentinel://host,host/NAME')
-  return {
-    kind,
-    db,
-    tls: parts['scheme'] === 'rediss',
-    primary: kind === 'sentinel' ? decodeURIComponent(String(path[0])) : '',
-    hosts: String(parts['hosts']).split(',').map(host => hostOf(host, kind === 'sentinel' ? 26379 : 6379)),
-    ...credentialsOf(parts['credentials'] ?? ''),
-  }
+/** How Redis is reached. */
+export interface RedisSettings {
+  /** See url.ts. */
+  readonly url: string
+  /** Instead of those in the URL. */
+  readonly username?: string | undefined
+  readonly password?: string | undefined
+  /** With rediss:// only. */
+  readonly tls?: TlsFiles | undefined
+  /** What the sentinels themselves ask for. */
+  readonly sentinel?: { readonly username?: string | undefined, readonly password?: string | undefined } | undefined
 }
 
 /** How long the first connection may take: with Sentinel and Cluster the driver would look for a server for ever. */
 const CONNECT_MS = 3000
+/** How long one try to connect may take, to a server or to a sentinel. */
+const TRY_MS = 500
+/** What a sentinel gets to answer. */
+const SENTINEL_MS = 300
+/** A peer that doesn't answer the end of a connection is left to itself. */
+const DISCONNECT_MS = 100
+/** The longest wait between two tries. */
+const RETRY_MAX_MS = 500
+/** How often a sentinel that went away is looked for: it tells of failovers while the connection to the primary lives. */
+const SENTINEL_RETRY_MS = 5000
+/** In a cluster: how often the nodes are asked who has which slots, and how long a node may be silent with commands pending. */
+const SLOTS_MS = 1000
+const SILENCE_MS = 1000
 
-/** Connects; rejects with StoreUnavailable when no server answers within three seconds. From then on the client reconnects by itself, and commands fail at once meanwhile. */
-export async function connectRedis (url: string): Promise<Redis | Cluster> {
-  const client = createClient(parseRedisUrl(url))
+/** Connects; rejects with StoreUnavailable when no server answers within three seconds. */
+export async function connectRedis (settings: RedisSettings): Promise<Redis | Cluster> {
+  const client = createClient(settings)
   // Each failed command tells its caller; without a listener ioredis would write to the console.
   client.on('error', () => {})
   coalesceWrites(client)
@@ -63,58 +55,73 @@ async function within<T> (ms: number, work: Promise<T>): Promise<T> {
   return Promise.race([work, promise]).finally(() => { clearTimeout(timer) })
 }
 
-/** The client for a target, not connected yet. */
-export function createClient (target: RedisTarget): Redis | Cluster {
-  const { kind, hosts, primary, tls } = target
-  const options = clientOptions(target)
-  if (kind === 'cluster') {
-    const { lazyConnect, enableOfflineQueue, retryStrategy: clusterRetryStrategy } = options
-    return new Cluster([...hosts], { redisOptions: options, lazyConnect, enableOfflineQueue, clusterRetryStrategy })
-  }
-  if (kind === 'sentinel') {
-    return new Redis({ ...options, sentinels: [...hosts], name: primary, sentinelRetryStrategy: retryStrategy, enableTLSForSentinelMode: tls })
-  }
-  return new Redis({ ...options, ...hosts[0] })
+/** The client for the settings, not connected yet. */
+export function createClient (settings: RedisSettings): Redis | Cluster {
+  const target = parseRedisUrl(settings.url)
+  const options = clientOptions(target, settings)
+  if (target.kind === 'cluster') return createCluster(target, options)
+  if (target.kind === 'sentinel') return new Redis({ ...options, ...sentinelOptions(target, settings, options) })
+  return new Redis({ ...options, ...target.hosts[0] })
 }
 
-function clientOptions ({ username, password, db, tls }: RedisTarget) {
-  return {
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    ...(tls ? { tls: {} } : {}),
-    db,
+type ClientOptions = ReturnType<typeof clientOptions>
+
+function createCluster ({ hosts }: RedisTarget, options: ClientOptions): Cluster {
+  return new Cluster([...hosts], {
+    redisOptions: { ...options, socketTimeout: SILENCE_MS },
     lazyConnect: true,
     enableOfflineQueue: false,
-    maxRetriesPerRequest: 1,
-    connectTimeout: 500,
-    commandTimeout: 300,
-    // A command that may have been executed isn't sent again behind the caller's back.
+    clusterRetryStrategy: retryStrategy,
+    slotsRefreshTimeout: TRY_MS,
+    slotsRefreshInterval: SLOTS_MS,
+    // A certificate is for a name: the driver would connect to its address.
+    ...options.tls && { dnsLookup: (host: string, done: (error: null, address: string) => void) => { done(null, host) } },
+  })
+}
+
+function sentinelOptions ({ hosts, primary, tls }: RedisTarget, { sentinel = {} }: RedisSettings, { tls: sentinelTLS }: ClientOptions) {
+  return {
+    sentinels: [...hosts],
+    name: primary,
+    sentinelRetryStrategy: retryStrategy,
+    sentinelReconnectStrategy: () => SENTINEL_RETRY_MS,
+    sentinelCommandTimeout: SENTINEL_MS,
+    // A primary that hangs would keep its connection; the sentinels tell that there is another.
+    failoverDetector: true,
+    enableTLSForSentinelMode: tls,
+    ...sentinelTLS && { sentinelTLS },
+    ...sentinel.username !== undefined && { sentinelUsername: sentinel.username },
+    ...sentinel.password !== undefined && { sentinelPassword: sentinel.password },
+  } satisfies RedisOptions
+}
+
+function clientOptions (target: RedisTarget, settings: RedisSettings) {
+  const { username = target.username, password = target.password } = settings
+  return {
+    ...username !== undefined && { username },
+    ...password !== undefined && { password },
+    ...target.tls && { tls: readTls(settings.tls ?? {}) },
+    db: target.db,
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    connectTimeout: TRY_MS,
+    disconnectTimeout: DISCONNECT_MS,
+    // What was sent on a connection that ended may have been executed: its caller is told, and it isn't sent again behind his back.
+    maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
+    // How long a single command may take is link.ts's business: a timer for each would cost more than the command.
+    maxLoadingRetryTime: TRY_MS,
     retryStrategy,
     reconnectOnError,
   } satisfies RedisOptions
 }
 
-/** Waits longer each time, up to 2 s, with jitter: replicas that lost one server don't come back as one wave. */
+/** Waits longer each time, up to half a second, with jitter: replicas that lost one server don't come back as one wave. */
 export function retryStrategy (times: number): number {
-  return Math.min(50 * 2 ** Math.min(times, 6), 2000) * (0.5 + Math.random() / 2)
+  return Math.min(25 * 2 ** Math.min(times, 6), RETRY_MAX_MS) * (0.5 + Math.random() / 2)
 }
 
-/** A primary that became a replica, or one that still loads its data: look for another connection. */
+/** A primary that became a replica, or one that still loads its data: look for another connection. A script's error may wrap either. */
 export function reconnectOnError (error: Error): boolean {
-  return /^(READONLY|LOADING)/.test(error.message)
-}
-
-function hostOf (text: string, defaultPort: number): { host: string, port: number } {
-  const parts = HOST_FORM.exec(text)?.groups
-  if (parts === undefined) throw new TypeError('store.url: expected host or host:port')
-  return { host: String(parts['v6'] ?? parts['name']), port: Number(parts['port'] ?? defaultPort) }
-}
-
-function credentialsOf (text: string): { username: string | undefined, password: string | undefined } {
-  const [username, ...password] = text.split(':')
-  return {
-    username: decodeURIComponent(String(username)) || undefined,
-    password: decodeURIComponent(password.join(':')) || undefined,
-  }
+  return /\b(READONLY|LOADING)\b/.test(error.message)
 }

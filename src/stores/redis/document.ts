@@ -1,14 +1,14 @@
 // What servers share and replace as a whole, in Redis: one hash each, replaced when its version is the expected one.
 import type { Shared, Versioned } from '../ports-keys.ts'
 import type { RedisAdapter } from './adapter.ts'
-import { loadScript, reaching } from './scripts.ts'
+import { loadScript } from './scripts.ts'
 
 /** The document under that key; `empty` stands for one that was never saved. */
-export function createRedisDocument<Content extends Versioned> ({ client }: RedisAdapter, key: string, empty: Content): Shared<Content> {
-  const saveScript = loadScript(client, 'document-save')
+export function createRedisDocument<Content extends Versioned> ({ link }: RedisAdapter, key: string, empty: Content): Shared<Content> {
+  const saveScript = loadScript(link, 'document-save')
 
   return {
-    load: () => reaching(async () => documentOf(await client.hgetall(key), empty)),
+    load: async () => documentOf(await link.run(client => client.hgetall(key)), empty),
     async save ({ version, ...content }) {
       const [saved] = await saveScript([key], [version, JSON.stringify(content)])
       return saved === 1

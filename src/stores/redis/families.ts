@@ -14,12 +14,12 @@ const ENDED: readonly EndOutcome[] = ['ended', 'already_ended', 'family_unknown'
 /** How many keys one step of a walk looks at. */
 const SCAN_COUNT = 1000
 
-export function createRedisFamilies ({ client, keys, time }: RedisAdapter): Families {
-  const openScript = loadScript(client, 'open')
-  const rotateScript = loadScript(client, 'rotate')
-  const peekScript = loadScript(client, 'peek')
-  const endScript = loadScript(client, 'end')
-  const listScript = loadScript(client, 'list')
+export function createRedisFamilies ({ link, keys, time }: RedisAdapter): Families {
+  const openScript = loadScript(link, 'open')
+  const rotateScript = loadScript(link, 'rotate')
+  const peekScript = loadScript(link, 'peek')
+  const endScript = loadScript(link, 'end')
+  const listScript = loadScript(link, 'list')
 
   const keysOf = (ref: FamilyRef) => [keys.user(ref.userTag), keys.family(ref)]
 

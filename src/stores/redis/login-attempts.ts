@@ -6,8 +6,8 @@ import { loadScript } from './scripts.ts'
 
 const THROTTLED_BY = ['pair', 'network', 'password'] as const
 
-export function createRedisLoginAttempts ({ client, keys, time }: RedisAdapter): LoginAttempts {
-  const script = loadScript(client, 'login')
+export function createRedisLoginAttempts ({ link, keys, time }: RedisAdapter): LoginAttempts {
+  const script = loadScript(link, 'login')
   const keysOf = ({ pair, network, password, repeat }: LoginAttempt) =>
     [keys.login('pair', pair), keys.login('network', network), keys.login('password', password), keys.login('repeat', repeat)]
 

@@ -1,7 +1,7 @@
 // Who has which name. Names and accounts live in different hash slots, so no script holds both: a name is claimed first,
 // then the account is written. A claim whose account is still missing after a while (its writer died) may be taken over.
 import type { RedisAdapter } from './adapter.ts'
-import { loadScript, reaching } from './scripts.ts'
+import { loadScript } from './scripts.ts'
 
 export interface Names {
   /** The tag that has the name. */
@@ -16,9 +16,9 @@ export interface Names {
 const WRITER_MS = 10_000
 
 /** `holds` answers whether the tag has an account of that name. */
-export function createNames ({ client, keys, time }: RedisAdapter, holds: (tag: string, foldedName: string) => Promise<boolean>): Names {
-  const claimScript = loadScript(client, 'name-claim')
-  const releaseScript = loadScript(client, 'name-release')
+export function createNames ({ link, keys, time }: RedisAdapter, holds: (tag: string, foldedName: string) => Promise<boolean>): Names {
+  const claimScript = loadScript(link, 'name-claim')
+  const releaseScript = loadScript(link, 'name-release')
 
   async function claimFrom (foldedName: string, tag: string, from: string): Promise<{ owner: string, ageMs: number }> {
     const [owner, age] = await claimScript([keys.names], [time(), foldedName, tag, from])
@@ -38,7 +38,7 @@ export function createNames ({ client, keys, time }: RedisAdapter, holds: (tag: 
   }
 
   return {
-    ownerOf: async foldedName => ownerIn(await reaching(() => client.hget(keys.names, foldedName))),
+    ownerOf: async foldedName => ownerIn(await link.run(client => client.hget(keys.names, foldedName))),
     claim,
     release: async (foldedName, tag) => { await releaseScript([keys.names], [foldedName, tag]) },
   }

@@ -1,8 +1,7 @@
 // The Lua scripts: one file per atomic step, sent once and then called by their hash, in one round trip.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { Cluster, Redis } from 'ioredis'
-import { StoreUnavailable } from '../ports.ts'
+import type { Link } from './link.ts'
 
 /** Runs a script; the reply is a list, also where it is one value. Rejects with StoreUnavailable. */
 export type Script = (keys: readonly string[], args?: ReadonlyArray<string | number>) => Promise<readonly unknown[]>
@@ -10,27 +9,21 @@ export type Script = (keys: readonly string[], args?: ReadonlyArray<string | num
 /** What several scripts share: the record's form, the time, what makes a family dead. */
 const SHARED = readScript('shared')
 
-/** Loads `scripts/NAME.lua`. */
-export function loadScript (client: Redis | Cluster, name: string): Script {
-  const lua = `${SHARED}\n${readScript(name)}`
-  const sha = createHash('sha1').update(lua).digest('hex')
-  return (keys, args = []) => reaching(async () => {
-    const rest = [...keys, ...args]
-    const reply = await client.evalsha(sha, keys.length, ...rest).catch(error => {
-      // The server was restarted, or has never seen it. Nothing was executed.
-      if (!String(error).includes('NOSCRIPT')) throw error
-      return client.eval(lua, keys.length, ...rest)
-    })
-    return Array.isArray(reply) ? reply : [reply]
-  })
+/** Makes `scripts/NAME.lua` ready to run. */
+export function loadScript (link: Link, name: string): Script {
+  return createScript(link, `${SHARED}\n${readScript(name)}`)
 }
 
-/** Runs something against Redis; any error is StoreUnavailable. */
-export async function reaching<T> (work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    throw new StoreUnavailable(error)
+/** Makes a script ready to run: sent once, then called by its hash. */
+export function createScript (link: Link, lua: string): Script {
+  const sha = createHash('sha1').update(lua).digest('hex')
+  return async (keys, args = []) => {
+    const reply = await link.run<unknown>(
+      client => client.evalsha(sha, keys.length, ...keys, ...args),
+      // The server was restarted, or has never seen it. Nothing was executed.
+      error => String(error).includes('NOSCRIPT') ? link.client.eval(lua, keys.length, ...keys, ...args) : undefined
+    )
+    return Array.isArray(reply) ? reply : [reply]
   }
 }
 

@@ -6,21 +6,19 @@ import type { AddressCounts, Store } from '../ports.ts'
 import { createRedisAddressCounts } from './address-counts.ts'
 import { createRedisAccessTokens } from './access-tokens.ts'
 import type { RedisAdapter } from './adapter.ts'
-import { connectRedis } from './connect.ts'
+import { connectRedis, type RedisSettings } from './connect.ts'
 import { createRedisDocument } from './document.ts'
 import { createRedisFamilies } from './families.ts'
+import { createLink, type Link } from './link.ts'
 import { createRedisLoginAttempts } from './login-attempts.ts'
 import { createRedisKeys } from './redis-keys.ts'
 import { createRedisReplays } from './replays.ts'
-import { reaching } from './scripts.ts'
 import { createRedisUsers } from './users.ts'
 
 /** A mark that a dead probe left behind goes by itself. */
 const PROBE_MS = 1000
 
-export interface RedisStoreOptions {
-  /** See connect.ts. */
-  readonly url: string
+export interface RedisStoreOptions extends RedisSettings {
   /** Stands before every key; default `lk:`. */
   readonly prefix?: string
   /** Replaces the server's clock; for tests. */
@@ -35,13 +33,13 @@ export interface RedisStore extends Store {
 }
 
 /** Connects and resolves when the server answers; rejects with StoreUnavailable. */
-export async function createRedisStore ({ url, prefix = 'lk:', clock }: RedisStoreOptions): Promise<RedisStore> {
-  const client = await connectRedis(url)
+export async function createRedisStore ({ prefix = 'lk:', clock, ...settings }: RedisStoreOptions): Promise<RedisStore> {
+  const link = createLink({ client: await connectRedis(settings), verify: run => run(client => client.ping()) })
   const keys = createRedisKeys(prefix)
-  const adapter: RedisAdapter = { client, keys, time: () => clock === undefined ? '' : String(clock()) }
+  const adapter: RedisAdapter = { link, keys, time: () => clock === undefined ? '' : String(clock()) }
 
   return {
-    client,
+    client: link.client,
     addressCounts: createRedisAddressCounts(adapter),
     families: createRedisFamilies(adapter),
     accessTokens: createRedisAccessTokens(adapter),
@@ -50,16 +48,16 @@ export async function createRedisStore ({ url, prefix = 'lk:', clock }: RedisSto
     keys: createRedisDocument(adapter, keys.ring, EMPTY_RING),
     sightings: createRedisDocument(adapter, keys.sightings, EMPTY_SIGHTINGS),
     replays: createRedisReplays(adapter),
-    now: () => clock === undefined ? reaching(() => serverTime(client)) : Promise.resolve(clock()),
-    probe: () => reaching(async () => {
-      await client.set(keys.probe, 1, 'PX', PROBE_MS)
-      await client.del(keys.probe)
-    }),
-    close: async () => client.disconnect(),
+    now: () => clock === undefined ? serverTime(link) : Promise.resolve(clock()),
+    async probe () {
+      await link.run(client => client.set(keys.probe, 1, 'PX', PROBE_MS))
+      await link.run(client => client.del(keys.probe))
+    },
+    close: async () => link.close(),
   }
 }
 
-async function serverTime (client: Redis | Cluster): Promise<number> {
-  const [seconds, microseconds] = await client.time()
+async function serverTime (link: Link): Promise<number> {
+  const [seconds, microseconds] = await link.run(client => client.time())
   return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000)
 }

@@ -3,21 +3,21 @@ import type { Account, NewAccount, Users } from '../ports.ts'
 import type { RedisAdapter } from './adapter.ts'
 import { createNames, ownerIn } from './names.ts'
 import { accountOf } from './replies.ts'
-import { loadScript, reaching } from './scripts.ts'
+import { loadScript } from './scripts.ts'
 
 /** No tag: those have 22 characters. */
 const NOBODY = 'nobody'
 
 export function createRedisUsers (adapter: RedisAdapter): Users {
-  const { client, keys, time } = adapter
+  const { link, keys, time } = adapter
   const names = createNames(adapter, holds)
-  const addScript = loadScript(client, 'user-add')
-  const changeScript = loadScript(client, 'user-change')
-  const upgradeScript = loadScript(client, 'user-upgrade')
-  const removeScript = loadScript(client, 'user-remove')
+  const addScript = loadScript(link, 'user-add')
+  const changeScript = loadScript(link, 'user-change')
+  const upgradeScript = loadScript(link, 'user-upgrade')
+  const removeScript = loadScript(link, 'user-remove')
 
   async function byTag (tag: string): Promise<Account | undefined> {
-    return accountOf(tag, await reaching(() => client.hgetall(keys.user(tag))))
+    return accountOf(tag, await link.run(client => client.hgetall(keys.user(tag))))
   }
 
   async function holds (tag: string, foldedName: string): Promise<boolean> {
@@ -80,7 +80,7 @@ export function createRedisUsers (adapter: RedisAdapter): Users {
     const seen = new Set<string>()
     let cursor = '0'
     do {
-      const [next, pairs] = await reaching(() => client.hscan(keys.names, cursor))
+      const [next, pairs] = await link.run(client => client.hscan(keys.names, cursor))
       cursor = next
       for (const [index, foldedName] of pairs.entries()) {
         if (index % 2 === 1 || seen.has(foldedName)) continue

@@ -1,0 +1,127 @@
+// A connection to Redis, and what is known of it. Every call goes through `run`: it answers in time or rejects, and while the store is
+// known to be down it rejects at once. Nobody's request is used to find out whether the store is back: `verify` asks, again and again.
+import type { Cluster, Redis } from 'ioredis'
+import { createDeadlines } from '../../deadlines.ts'
+import { StoreUnavailable } from '../ports.ts'
+
+type Work<T> = (client: Redis | Cluster) => Promise<T>
+type Recover<T> = (error: unknown) => Promise<T> | undefined
+
+/** What is known of a connection. */
+export interface Link {
+  readonly client: Redis | Cluster
+  /**
+   * Runs something against Redis.
+   *
+   * @param recover what to do instead of failing, where an error can be made good
+   * @throws StoreUnavailable, and nothing else
+   */
+  run<T> (work: Work<T>, recover?: Recover<T>): Promise<T>
+  /** Whether calls go through. */
+  isUp (): boolean
+  /** Ends the connection; calls that are in flight fail. */
+  close (): void
+}
+
+export interface LinkOptions {
+  /** Connected. */
+  readonly client: Redis | Cluster
+  /** What a new connection has to pass before calls go through again. `run` is the link's own, past the breaker. */
+  readonly verify: (run: Link['run']) => Promise<unknown>
+  /** How long a call may take; default 300 ms. */
+  readonly deadlineMs?: number
+}
+
+const DEADLINE_MS = 300
+/** Calls fail now and then; so many in a row, over such a span and none that succeeds between them, tell that the store is down. */
+const TRIP_FAILURES = 3
+const TRIP_MS = 700
+/** How often a store that is down is looked at. */
+const LOOK_MS = 100
+/** How often in a row a connection may be found half made. */
+const PATIENCE = 5
+
+/** Makes the link. */
+export function createLink ({ client, verify, deadlineMs = DEADLINE_MS }: LinkOptions): Link {
+  const deadlines = createDeadlines(deadlineMs)
+  let [up, closed] = [true, false]
+  let failures = 0
+  let firstFailureAt = 0
+
+  // An answer that tells of an error is a sign of life, too.
+  const failed = () => {
+    if (failures === 0) firstFailureAt = performance.now()
+    failures += 1
+    if (failures >= TRIP_FAILURES && performance.now() - firstFailureAt >= TRIP_MS) goDown()
+  }
+
+  const run: Link['run'] = <T>(work: Work<T>, recover?: Recover<T>) => new Promise<T>((resolve, reject) => {
+    const deadline = deadlines.add(() => {
+      failed()
+      reject(new StoreUnavailable(new Error(`no answer within ${deadlineMs} ms`)))
+    })
+    const succeed = (value: T) => {
+      if (!deadlines.remove(deadline)) return
+      failures = 0
+      resolve(value)
+    }
+    const fail = (error: unknown) => {
+      if (!deadlines.remove(deadline)) return
+      if (isReply(error)) failures = 0
+      else failed()
+      reject(new StoreUnavailable(error))
+    }
+    work(client).then(succeed, error => {
+      const again = recover?.(error)
+      if (again === undefined) fail(error)
+      else again.then(succeed, fail)
+    })
+  })
+
+  function goDown (): void {
+    if (!up || closed) return
+    up = false
+    // Half of the connection may be gone without a trace: only a new one tells.
+    if (client.status === 'ready') client.disconnect(true)
+    comeBack()
+  }
+
+  let halfMade = 0
+
+  /** One look at a store that is down. */
+  async function look (): Promise<void> {
+    const { status } = client
+    halfMade = status === 'connect' ? halfMade + 1 : 0
+    // The driver gives up where a failover is told of while it asks the sentinels.
+    if (status === 'end') await client.connect()
+    // It waits for ever for a server that takes connections and doesn't speak.
+    if (halfMade >= PATIENCE && !client.isCluster) client.disconnect(true)
+    if (status !== 'ready') return
+    await verify(run)
+    up = !closed && client.status === 'ready'
+    failures = 0
+  }
+
+  function comeBack (): void {
+    setTimeout(() => {
+      if (closed) return
+      look().catch(() => { if (client.status === 'ready') client.disconnect(true) }).finally(() => { if (!up) comeBack() })
+    }, LOOK_MS * (0.5 + Math.random())).unref()
+  }
+
+  client.on('close', goDown)
+
+  return {
+    client,
+    run: (work, recover) => up ? run(work, recover) : Promise.reject(new StoreUnavailable(new Error('the store is known to be down'))),
+    isUp: () => up,
+    close () {
+      closed = true
+      client.disconnect()
+    },
+  }
+}
+
+function isReply (error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError'
+}
