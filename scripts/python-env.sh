@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 constraints=test/interop/python/constraints.txt
-requirements=(examples/fastapi/requirements.txt examples/flask/requirements.txt test/interop/python/requirements.txt)
+requirements=(examples/fastapi/requirements.txt examples/flask/requirements.txt test/interop/python/requirements.txt test/users/python/requirements.txt)
 
 if ! python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
   echo 'Python 3.10 or newer with its venv module is needed: install it (apt-get install python3 python3-venv, brew install python)' >&2
