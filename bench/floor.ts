@@ -4,7 +4,7 @@ import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
 import { parse } from 'node:querystring'
 import argon2 from 'argon2'
 import fastify from 'fastify'
-import { createSigner } from 'fast-jwt'
+import { createSigner, createVerifier } from 'fast-jwt'
 import { Redis } from 'ioredis'
 
 /** How the process is started: its one argument, as JSON. */
@@ -37,8 +37,9 @@ const redis = new Redis({ host: '127.0.0.1', port: redisPort })
 const [step, count] = await Promise.all([STEP, COUNT].map(async lua => String(await redis.script('LOAD', lua))))
 const record = randomBytes(100).toString('base64url')
 
-const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } })
+const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } })
 const sign = createSigner({ key: privateKey, algorithm: 'ES256', kid: 'floor' })
+const verify = createVerifier({ key: publicKey, algorithms: ['ES256'], cache: false })
 const claims = { iss: `http://127.0.0.1:${port}`, sub: randomUUID(), aud: 'https://orders.example.com', client_id: 'mobile', jti: randomUUID(), sid: randomBytes(16).toString('base64url'), scope: 'profile orders:read', roles: ['buyer'] }
 const refreshToken = randomBytes(54).toString('base64url')
 
@@ -56,9 +57,16 @@ app.post('/limited/token', async () => {
   await redis.evalsha(String(count), 1, 'floor:count')
   return pair()
 })
-app.post('/introspect', async () => {
+async function introspection () {
   await redis.evalsha(String(step), 1, 'floor:family', record)
   return { active: true, ...claims }
+}
+
+app.post('/introspect', introspection)
+app.post('/verified/token', pair)
+app.post<{ Body: { token: string } }>('/verified/introspect', async ({ body }) => {
+  verify(body.token)
+  return introspection()
 })
 app.get('/.well-known/jwks.json', async () => jwks)
 
