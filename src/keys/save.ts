@@ -60,9 +60,15 @@ async function trySave (plan: Plan, options: SaveOptions): Promise<Saved | undef
   const made = await Promise.all(planned.keys.map(key => 'kid' in key ? key : makeStored(key, sealer)))
   const ring = { ...before, keys: inOrder(resealed(made, secrets, sealer)), gone: planned.gone, secrets }
   if (isSame(ring, before)) return { ring: before, at, offsetMs }
+  checkSecrets(before, at, sealer)
   if (!await keys.save(ring)) return undefined
   emit({ type: 'keys.changed', kids: ring.keys.map(({ kid }) => kid) })
   return { ring: { ...ring, version: before.version + 1 }, at, offsetMs }
+}
+
+/** Whoever can't open what signs has the wrong secrets, and must leave no trace in the ring of the others. */
+function checkSecrets ({ keys }: StoredRing, at: number, sealer: Sealer): void {
+  for (const { kid, sealed, signUntil } of keys) if (sealed !== null && signUntil > at) sealer.open(kid, sealed)
 }
 
 function isSame (after: StoredRing, before: StoredRing): boolean {
