@@ -15,12 +15,14 @@ import { createLogOutput } from './observe/log-output.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { openStore } from './stores/open.ts'
 import type { Store } from './stores/ports.ts'
+import { createStoreWatch, refuseRisks, risksOf } from './stores/watch.ts'
 import { createPasswordHasher } from './users/passwords.ts'
 
 /** A key that was retired elsewhere has to die here, too: nobody tells this server but the store. */
 const RING_CHECK_MS = 1_000
 const SIGHTINGS_MS = 60_000
 const STORE_CHECK_MS = 5_000
+const STORE_INSPECT_MS = 60_000
 const MANAGEMENT_GRACE_MS = 500
 
 /** A server that answers. */
@@ -47,7 +49,7 @@ export interface ServerOptions {
 /**
  * Starts a server. When it can't be started, nothing of it is left behind.
  *
- * @throws StoreUnavailable when the store can't be reached; Error when a key can't be opened or a port is taken
+ * @throws StoreUnavailable when the store can't be reached; Error when the store is too unsafe to run on, a key can't be opened or a port is taken
  */
 export async function startServer (options: ServerOptions): Promise<RunningServer> {
   const parts = new AsyncDisposableStack()
@@ -66,6 +68,8 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   parts.defer(() => output.flush())
   const { store, addressCounts } = await openStore({ ...config.store, clock })
   parts.defer(() => store.close())
+  // Before anything is written there.
+  refuseRisks(await risksOf(store, clock), config.store)
   const metrics = createMetrics()
   const hasher = createPasswordHasher({ ...config.passwords, onWaited: ms => { metrics.observeHashWait(ms / 1000) } })
   metrics.showHashing(hasher.load)
@@ -76,10 +80,8 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   const sightings = createSightings({ sightings: store.sightings, clock })
   const clients = createClientRegistry(current.clients.map(toClientSettings))
   let ready = false
-  let storeUp = true
-  metrics.setStoreUp(storeUp)
 
-  const management = buildManagement({ isReady: () => ready, isStoreUp: () => storeUp, metrics: metrics.render })
+  const management = buildManagement({ isReady: () => ready, isStoreUp: () => watch.isUp(), metrics: metrics.render })
   parts.defer(() => closeWithin(management, MANAGEMENT_GRACE_MS))
   const app = await buildApp({
     issuer: config.issuer,
@@ -106,12 +108,10 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   const saveSightings = unlessItFailed(sightings.flush, error => { app.log.warn({ err: error }, 'who fetches the keys could not be saved') })
   parts.defer(saveSightings)
   parts.defer(every(SIGHTINGS_MS, saveSightings))
-  const found = (up: boolean) => {
-    if (up !== storeUp) app.log.warn(up ? 'the store takes writes again' : 'the store takes no writes')
-    storeUp = up
-    metrics.setStoreUp(up)
-  }
-  parts.defer(every(STORE_CHECK_MS, () => store.probe().then(() => found(true), () => found(false))))
+  const watch = createStoreWatch({ store, clock, log: app.log, metrics })
+  await watch.inspect()
+  parts.defer(every(STORE_CHECK_MS, watch.probe))
+  parts.defer(every(STORE_INSPECT_MS, watch.inspect))
   const url = await app.listen({ host: config.http.host, port: config.http.port })
   const managementUrl = await management.listen({ host: config.management.host, port: config.management.port })
   ready = true

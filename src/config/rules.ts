@@ -51,11 +51,12 @@ function takesSubnet (address: string, bits: number, family: number): boolean {
   }
 }
 
-function checkStore ({ store: { url, tls, sentinel } }: Config): Fault[] {
+function checkStore ({ store: { url, tls, sentinel, replicas } }: Config): Fault[] {
   const { certFile, keyFile } = tls ?? {}
   return [
     ...tls !== undefined && !url.startsWith('rediss') ? [fault(['store', 'tls'], 'no such key beside a URL other than rediss')] : [],
     ...(certFile === undefined) !== (keyFile === undefined) ? [fault(['store', 'tls'], 'certFile and keyFile, or neither')] : [],
+    ...replicas > 0 && url.startsWith('sqlite:') ? [fault(['store', 'replicas'], '0 with SQLite, which has none')] : [],
     ...sentinel !== undefined && !url.includes('+sentinel://') ? [fault(['store', 'sentinel'], 'no such key beside a URL other than +sentinel')] : [],
   ]
 }

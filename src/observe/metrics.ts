@@ -1,6 +1,7 @@
 // Metrics in Prometheus' form, fed by events and by requests. No label ever names a user, a token or an address.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Emit, Event } from '../events.ts'
+import { STORE_CHECKS, type StoreCheck } from '../stores/ports.ts'
 
 export interface Metrics {
   readonly emit: Emit
@@ -10,6 +11,8 @@ export interface Metrics {
   countJwks (status: 200 | 304): void
   /** Notes whether the store took a write when it was last tried. */
   setStoreUp (up: boolean): void
+  /** Notes what about the store's set-up puts its data at risk. */
+  setStoreRisks (checks: readonly StoreCheck[]): void
   /** Notes how long a login waited for its turn to hash, in seconds. */
   observeHashWait (seconds: number): void
   /** Shows how many logins wait for their turn and how many have it, as `load` tells when asked. */
@@ -42,6 +45,7 @@ export function createMetrics (): Metrics {
     },
   }))
   const store = new Gauge({ name: 'latchkey_store_up', help: '1 if the store took a write when it was last tried, else 0.', registers: [registry] })
+  const risks = new Gauge({ name: 'latchkey_store_at_risk', help: '1 if something about the store puts its data at risk, by what it is.', labelNames: ['check'], registers: [registry] })
   const hashWait = new Histogram({
     name: 'latchkey_hash_wait_seconds',
     help: 'How long logins wait for their turn to hash, also those that give up.',
@@ -53,6 +57,7 @@ export function createMetrics (): Metrics {
     observeRequest: (method, route, status, seconds) => { requests.observe({ method, route, status }, seconds) },
     countJwks: status => { jwks[status]++ },
     setStoreUp: up => { store.set(up ? 1 : 0) },
+    setStoreRisks: checks => { for (const check of STORE_CHECKS) risks.set({ check }, checks.includes(check) ? 1 : 0) },
     observeHashWait: seconds => { hashWait.observe(seconds) },
     showHashing (load) {
       const names = { waiting: 'latchkey_hash_queue', working: 'latchkey_hash_working' }

@@ -4,9 +4,12 @@ import type { AddressCounts, Store } from './ports.ts'
 import type { RedisSettings } from './redis/connect.ts'
 
 /** As configured. `url`: `sqlite:FILE`, or `redis:`, `rediss:`, `redis+sentinel:`, `redis+cluster:` and so on; what stands beside it is for Redis. */
-export type StoreSettings = RedisSettings
+export type StoreSettings = RedisSettings & {
+  /** How many replicas must have a write that is durable; default 0. */
+  readonly replicas?: number | undefined
+}
 
-export interface OpenStore extends StoreSettings {
+export type OpenStore = StoreSettings & {
   /** SQLite's clock. */
   readonly clock: Clock
   /** Replaces the Redis server's own clock; for tests. */

@@ -27,8 +27,22 @@ export interface Store {
   now (): Promise<number>
   /** Writes and removes a mark: resolves when the store takes writes. */
   probe (): Promise<void>
+  /** Looks at how the store is set up; empty when nothing is amiss. */
+  inspect (): Promise<readonly StoreRisk[]>
   /** Lets go of every connection and timer. Resolves also when called twice. */
   close (): Promise<void>
+}
+
+/** What may be amiss with how a store is set up. */
+export const STORE_CHECKS = ['eviction', 'authentication', 'persistence', 'clock', 'replicas'] as const
+
+export type StoreCheck = typeof STORE_CHECKS[number]
+
+/** Something that puts at risk what the store keeps. */
+export interface StoreRisk {
+  readonly check: StoreCheck
+  /** What is amiss and what to set, for an operator. */
+  readonly advice: string
 }
 
 /** The requests of each address, where all replicas count together. */

@@ -180,5 +180,5 @@ t.test('the configuration is checked, and development mode is used without one',
   const before = process.cwd()
   process.chdir(t.testdir({}))
   t.teardown(() => process.chdir(before))
-  t.match(await latchkey('config check --json', '', { env: {} }), { code: 0, records: [{ config: 'development mode', clients: 2, store: 'ok' }] })
+  t.match(await latchkey('config check --json', '', { env: {} }), { code: 0, records: [{ config: 'development mode', clients: 2, store: 'ok', risks: [] }] })
 })

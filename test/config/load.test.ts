@@ -116,6 +116,7 @@ t.test('the rules between keys', async t => {
   const stores: [store: string, ...faults: string[]][] = [
     ['{ url: "rediss+sentinel://a/m", username: u, password: "p@ss", tls: { caFile: a, certFile: b, keyFile: c, serverName: d }, sentinel: { username: u, password: p } }'],
     ['{ url: "redis://a", tls: {}, sentinel: {} }', 'store.tls: expected no such key beside a URL other than rediss', 'store.sentinel: expected no such key beside a URL other than +sentinel'],
+    ['{ url: "sqlite:x", replicas: 1 }', 'store.replicas: expected 0 with SQLite, which has none'],
     ['{ url: "rediss://a", tls: { certFile: b } }', 'store.tls: expected certFile and keyFile, or neither'],
     ['{ url: "rediss://a", tls: { keyFile: b } }', 'store.tls: expected certFile and keyFile, or neither'],
   ]

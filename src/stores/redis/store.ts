@@ -9,6 +9,7 @@ import type { RedisAdapter } from './adapter.ts'
 import { connectRedis, type RedisSettings } from './connect.ts'
 import { createRedisDocument } from './document.ts'
 import { createRedisFamilies } from './families.ts'
+import { createInspect } from './inspect.ts'
 import { createLink, type Link } from './link.ts'
 import { createRedisLoginAttempts } from './login-attempts.ts'
 import { createRedisKeys } from './redis-keys.ts'
@@ -21,6 +22,8 @@ const PROBE_MS = 1000
 export interface RedisStoreOptions extends RedisSettings {
   /** Stands before every key; default `lk:`. */
   readonly prefix?: string
+  /** How many replicas must have a write that is durable; default 0. */
+  readonly replicas?: number | undefined
   /** Replaces the server's clock; for tests. */
   readonly clock?: Clock | undefined
 }
@@ -33,7 +36,7 @@ export interface RedisStore extends Store {
 }
 
 /** Connects and resolves when the server answers; rejects with StoreUnavailable. */
-export async function createRedisStore ({ prefix = 'lk:', clock, ...settings }: RedisStoreOptions): Promise<RedisStore> {
+export async function createRedisStore ({ prefix = 'lk:', clock, replicas = 0, ...settings }: RedisStoreOptions): Promise<RedisStore> {
   const link = createLink({ client: await connectRedis(settings), verify: run => run(client => client.ping()) })
   const keys = createRedisKeys(prefix)
   const adapter: RedisAdapter = { link, keys, time: () => clock === undefined ? '' : String(clock()) }
@@ -53,6 +56,7 @@ export async function createRedisStore ({ prefix = 'lk:', clock, ...settings }: 
       await link.run(client => client.set(keys.probe, 1, 'PX', PROBE_MS))
       await link.run(client => client.del(keys.probe))
     },
+    inspect: createInspect({ link, replicas }),
     close: async () => link.close(),
   }
 }

@@ -26,6 +26,8 @@ export function createSqliteStore ({ file, clock }: { readonly file: string, rea
     replays: createSqliteReplays(db, clock),
     now: () => reading(clock),
     probe: () => writing(db, () => db.exec('INSERT INTO probes (id) VALUES (1); DELETE FROM probes')),
+    // What there is to set up, we set up.
+    inspect: async () => [],
     close: async () => {
       for (const connection of [counts, db]) if (connection.isOpen) connection.close()
     },

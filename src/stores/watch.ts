@@ -1,0 +1,77 @@
+// How the store is, for operators: whether it takes writes, and what about its set-up puts the data at risk. Tells the log and the metrics.
+import type { Clock } from '../clock.ts'
+import type { Store, StoreCheck, StoreRisk } from './ports.ts'
+
+/** Further apart, and times are judged wrongly; milliseconds. */
+const CLOCK_TOLERANCE_MS = 5_000
+
+export interface StoreWatchOptions {
+  readonly store: Store
+  /** This server's clock. */
+  readonly clock: Clock
+  readonly log: { warn (message: string): void }
+  readonly metrics: {
+    setStoreUp (up: boolean): void
+    setStoreRisks (checks: readonly StoreCheck[]): void
+  }
+}
+
+export interface StoreWatch {
+  /** Looks at how the store is set up, and warns of what is new. Never rejects. */
+  inspect (): Promise<void>
+  /** Tries a write. Never rejects. */
+  probe (): Promise<void>
+  /** Whether the last write was taken. */
+  isUp (): boolean
+}
+
+/** Makes the watch. The store was reached just now. */
+export function createStoreWatch ({ store, clock, log, metrics }: StoreWatchOptions): StoreWatch {
+  let up = true
+  let known: ReadonlySet<StoreCheck> = new Set()
+  metrics.setStoreUp(up)
+
+  function judge (risks: readonly StoreRisk[]): void {
+    for (const { check, advice } of risks) if (!known.has(check)) log.warn(advice)
+    known = new Set(risks.map(({ check }) => check))
+    metrics.setStoreRisks([...known])
+  }
+
+  function found (now: boolean): void {
+    if (now !== up) log.warn(now ? 'the store takes writes again' : 'the store takes no writes')
+    up = now
+    metrics.setStoreUp(up)
+  }
+
+  return {
+    // A store that fails is told of by the probe.
+    inspect: () => risksOf(store, clock).then(judge, () => {}),
+    probe: () => store.probe().then(() => found(true), () => found(false)),
+    isUp: () => up,
+  }
+}
+
+/** What puts the store's data at risk, a clock that differs from ours included. Rejects with StoreUnavailable. */
+export async function risksOf (store: Store, clock: Clock): Promise<readonly StoreRisk[]> {
+  const before = clock()
+  const now = await store.now()
+  const apartMs = Math.abs(now - (before + clock()) / 2)
+  const clockRisk: StoreRisk = { check: 'clock', advice: `the clocks of this server and of the store are ${Math.round(apartMs / 1000)} s apart: synchronise both (NTP)` }
+  return [...apartMs > CLOCK_TOLERANCE_MS ? [clockRisk] : [], ...await store.inspect()]
+}
+
+/** Risks that an operator has taken. */
+export interface AllowedRisks {
+  readonly allowEviction: boolean
+  readonly allowNoAuthentication: boolean
+}
+
+/**
+ * Lets a server start in spite of these risks, or not.
+ *
+ * @throws Error that says what to set
+ */
+export function refuseRisks (risks: readonly StoreRisk[], { allowEviction, allowNoAuthentication }: AllowedRisks): void {
+  const refused = risks.filter(({ check }) => (check === 'eviction' && !allowEviction) || (check === 'authentication' && !allowNoAuthentication))
+  if (refused.length > 0) throw new Error(refused.map(({ advice }) => advice).join('\n'))
+}
