@@ -62,7 +62,8 @@ export async function startSentinel (primaryPort: number, primaryPassword: strin
   return { url: `redis+sentinel://127.0.0.1:${port}/mymaster`, port, pid, stop }
 }
 
-interface Ownership {
+/** How a server is asked whose it is, and what is done with it then. */
+export interface Ownership {
   readonly port: number
   readonly password: string | undefined
   readonly then: (client: Redis) => Promise<void>
@@ -88,7 +89,7 @@ async function watched (child: ChildProcess, dir: string, ownership: Ownership):
 }
 
 /** Another suite on this machine may have won the port: its data must never be touched. */
-async function makeSureItIsOurs (pid: number, { port, password, then }: Ownership): Promise<void> {
+export async function makeSureItIsOurs (pid: number, { port, password, then }: Ownership): Promise<void> {
   const client = new Redis({ port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => null, ...password !== undefined && { password } })
   client.on('error', () => {})
   try {
@@ -120,7 +121,8 @@ async function reachable (client: Redis, attempts = 100): Promise<void> {
   }
 }
 
-async function spawned (child: ChildProcess): Promise<number> {
+/** Waits until the process runs; gives its id. */
+export async function spawned (child: ChildProcess): Promise<number> {
   try {
     await once(child, 'spawn')
   } catch (cause) {
