@@ -1,7 +1,7 @@
 import neostandard from 'neostandard'
 
 export default [
-  ...neostandard({ ts: true, noJsx: true, ignores: ['.tap/**', 'node_modules/**', 'coverage/**', '.latchkey/**', '.venv/**'] }),
+  ...neostandard({ ts: true, noJsx: true, ignores: ['.tap/**', 'node_modules/**', 'coverage/**', '.latchkey/**', '.venv/**', 'native/**'] }),
   {
     files: ['src/**/*.ts'],
     rules: {

@@ -16,6 +16,7 @@ import { createMetrics } from './observe/metrics.ts'
 import { openStore } from './stores/open.ts'
 import type { Store } from './stores/ports.ts'
 import { createStoreWatch, refuseRisks, risksOf } from './stores/watch.ts'
+import { argon2Build } from './users/argon2.ts'
 import { createPasswordHasher } from './users/passwords.ts'
 
 /** A key that was retired elsewhere has to die here, too: nobody tells this server but the store. */
@@ -112,6 +113,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   await watch.inspect()
   parts.defer(every(STORE_CHECK_MS, watch.probe))
   parts.defer(every(STORE_INSPECT_MS, watch.inspect))
+  app.log.info({ argon2: argon2Build.name, reason: argon2Build.reason }, 'passwords are hashed by this build of argon2')
   const url = await app.listen({ host: config.http.host, port: config.http.port })
   const managementUrl = await management.listen({ host: config.management.host, port: config.management.port })
   ready = true

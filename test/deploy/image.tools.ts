@@ -35,7 +35,7 @@ t.test('it holds production packages and the source, and little else', async t =
   const packages = (await runWell('ls', [join(image.root, 'app/node_modules')])).split('\n')
   t.ok(packages.includes('fastify'))
   for (const name of ['tap', 'typescript', 'eslint', 'node']) t.notOk(packages.includes(name), `no ${name}`)
-  t.same((await runWell('ls', ['-A', join(image.root, 'app')])).trim().split('\n').sort(), ['LICENSE', 'bin', 'node_modules', 'package.json', 'src'])
+  t.same((await runWell('ls', ['-A', join(image.root, 'app')])).trim().split('\n').sort(), ['LICENSE', 'bin', 'native', 'node_modules', 'package.json', 'src'])
   t.equal(await runWell('find', [join(image.root, 'app'), '(', '-perm', '/022', '-not', '-type', 'l', ')', '-o', '-not', '-user', '0']), '', 'nothing that its user could change')
 })
 
@@ -51,6 +51,25 @@ t.test('its user is nobody of importance and can write nothing but where it was 
   const inside = join(PROJECT, 'test/deploy/support/run-image.sh')
   const printed = await runWell(inside, [image.root, '65532', '65532', dir, '/opt/node/bin/node', '--eval', probe])
   t.same(JSON.parse(printed), { pid: 1, uid: 65532, groups: [65532], caps: '0000000000000000', app: 'EROFS', root: 'EROFS', tmp: 'written' })
+})
+
+t.test('it hashes with AVX2 where the processor has it, and alike', async t => {
+  const probe = `const { argon2Build: { argon2: chosen, name, reason } } = await import('/app/src/users/argon2.ts')
+    const { default: portable } = await import('/app/node_modules/argon2/argon2.cjs')
+    const settings = { memoryCost: 19456, timeCost: 2, parallelism: 1 }
+    const best = async build => {
+      const took = []
+      for (let i = 0; i < 12; i++) { const at = process.cpuUsage(); await build.hash('password', settings); took.push(process.cpuUsage(at).user) }
+      return Math.min(...took)
+    }
+    const alike = [await portable.verify(await chosen.hash('password', settings), 'password'), await chosen.verify(await portable.hash('password', settings), 'password')]
+    console.log(JSON.stringify({ name, reason, alike, ratio: await best(portable) / await best(chosen) }))`
+  const inside = join(PROJECT, 'test/deploy/support/run-image.sh')
+  const { ratio, ...rest } = JSON.parse(await runWell(inside, [image.root, '65532', '65532', dir, '/opt/node/bin/node', '--input-type=module', '--eval', probe]))
+  const capable = /^flags.*\bavx2\b/m.test(await readFile('/proc/cpuinfo', 'utf8'))
+  t.same(rest, capable ? { name: 'avx2', alike: [true, true] } : { name: 'portable', reason: 'processor_without_avx2', alike: [true, true] })
+  t.comment(`argon2 in the image computes ${ratio.toFixed(2)} times the hashes of the portable build`)
+  if (capable) t.ok(ratio > 1.2, `${ratio.toFixed(2)} times the hashes`)
 })
 
 t.test('the command line is in it', async t => {

@@ -1,9 +1,10 @@
 // Making and checking hashes, and who may do so when: turns, shares, deadlines, and what the machine bears.
+import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import fc from 'fast-check'
 import t from 'tap'
-import { checkThreads, cpuQuota, limitedMemory, thisMachine, threadsFor } from '../../src/machine.ts'
-import { argon2 } from '../../src/users/argon2.ts'
+import { checkThreads, cpuQuota, hasAvx2, limitedMemory, thisMachine, threadsFor } from '../../src/machine.ts'
+import { argon2, chooseArgon2 } from '../../src/users/argon2.ts'
 import { planCapacity } from '../../src/users/capacity.ts'
 import { createFairQueue } from '../../src/users/fair-queue.ts'
 import { createLimiter } from '../../src/users/limiter.ts'
@@ -40,6 +41,32 @@ t.test('a password is the same from whatever keyboard it comes', async t => {
 t.test('every byte of a long password matters', async t => {
   const hash = await hasher.hash('a'.repeat(256))
   t.notOk(await verify(hash, `${'a'.repeat(255)}b`))
+})
+
+t.test('the fast build of argon2 computes where it is there, can run and passes its test', async t => {
+  const portable = JSON.stringify(join(import.meta.dirname, '../../node_modules/argon2/argon2.cjs'))
+  const directory = t.testdir({
+    'good.cjs': `module.exports = require(${portable})`,
+    'wrong.cjs': 'module.exports = { hash: async () => Buffer.alloc(32) }',
+    'broken.cjs': 'throw new Error("invalid ELF header")',
+    'illegal.cjs': 'process.kill(process.pid, "SIGILL")',
+    'stuck.cjs': 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)',
+  })
+  const choose = (name: string, more = {}) => {
+    const { name: chosen, reason, argon2: { hash } } = chooseArgon2({ file: join(directory, name), capable: true, ...more })
+    t.type(hash, 'function')
+    return { chosen, reason }
+  }
+  t.same(choose('good.cjs'), { chosen: 'avx2', reason: undefined })
+  t.same(choose('good.cjs', { capable: false }), { chosen: 'portable', reason: 'processor_without_avx2' })
+  t.same(choose('none.cjs'), { chosen: 'portable', reason: 'not_built' })
+  for (const name of ['wrong.cjs', 'broken.cjs', 'illegal.cjs']) t.same(choose(name), { chosen: 'portable', reason: 'self_test_failed' }, name)
+  t.same(choose('stuck.cjs', { patienceMs: 500 }), { chosen: 'portable', reason: 'self_test_failed' }, 'stuck.cjs')
+
+  t.equal(hasAvx2(() => 'processor\t: 0\nflags\t\t: fpu sse2 avx2 bmi2\n'), true)
+  t.equal(hasAvx2(() => 'processor\t: 0\nmodel name\t: avx2\nflags\t\t: fpu sse2 avx xavx2\n'), false)
+  t.equal(hasAvx2(() => { throw new Error('ENOENT') }), false)
+  t.type(hasAvx2(), 'boolean')
 })
 
 t.test('a hash of another algorithm verifies', async t => {
