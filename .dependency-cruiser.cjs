@@ -1,7 +1,7 @@
 // Which folder may import which (docs/architecture.md). `npm run lint` and test/architecture.test.ts both read this table.
 
 /** Leaves that everything may import. */
-const LEAVES = '^src/(clock|ids|secrets|events|machine|deadlines)[.]ts$'
+const LEAVES = '^src/(clock|ids|secrets|events|reasons|machine|deadlines)[.]ts$'
 
 /** Folder or file under src/ → what it may import beside itself and the leaves. */
 const MAY_IMPORT = {
@@ -22,7 +22,7 @@ const MAY_IMPORT = {
   'stores/open[.]ts': ['stores/'],
   'stores/redis/': ['stores/ports'],
   'stores/sqlite/': ['stores/ports'],
-  '(clock|ids|secrets|events|machine|deadlines)[.]ts': [],
+  '(clock|ids|secrets|events|reasons|machine|deadlines)[.]ts': [],
 }
 
 /** Package → the only places that may import it. */

@@ -28,7 +28,6 @@ import { verifyRoute } from './http/verify.ts'
 import { registerVerifier } from './http/verify-access-token.ts'
 import type { KeyRing } from './keys/ring.ts'
 import type { SightingsRecorder } from './keys/sightings.ts'
-import { createAudit } from './observe/audit.ts'
 import { logOptions, observeRequests } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
 import type { AddressCounts, Store } from './stores/ports.ts'
@@ -78,6 +77,8 @@ export interface AppDependencies {
   readonly sightings: Pick<SightingsRecorder, 'fetched' | 'signed'>
   readonly hasher: PasswordHasher
   readonly metrics: Metrics
+  /** Told of what happens: the metrics and the audit log hear of it. */
+  readonly emit: Emit
   readonly clock: Clock
 }
 
@@ -96,11 +97,8 @@ export async function buildApp (deps: AppDependencies): Promise<FastifyInstance>
 
 /** All other routes, and what they go through. */
 async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & { readonly path: string }): Promise<void> {
-  const { issuer, path, clients, live, store, keys, clock, http, metrics } = deps
+  const { issuer, path, clients, live, store, keys, clock, http, metrics, emit } = deps
   const base = issuer.replace(/\/$/, '')
-  const audit = createAudit(app.log)
-  const emit: Emit = event => { metrics.emit(event); audit(event) }
-
   setErrorHandlers(app)
   observeRequests(app, metrics)
   sendSecurityHeaders(app)
@@ -123,7 +121,7 @@ async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & 
 
   // An issuer with a path: everything is below it, too, so that a proxy may keep the path or cut it off.
   for (const prefix of new Set(['', path])) {
-    app.register(tokenRoute, { prefix, url: `${base}/token`, clientOf, grants, limit: limits.all, provenKey })
+    app.register(tokenRoute, { prefix, url: `${base}/token`, clientOf, grants, limit: limits.all, provenKey, count: metrics })
     app.register(introspectRoute, { prefix, issuer, clientOf, limit: limits.strangers, verify, refreshTokens, store, policy: live.policy, emit })
     app.register(revokeRoute, { prefix, clientOf, limit: limits.strangers, verify, refreshTokens, store, emit })
     app.register(userinfoRoute, { prefix, url: `${base}/userinfo`, tokenHolder })

@@ -1,24 +1,28 @@
 // What happened, for those who watch: the audit log and the metrics (observe/). The domain emits and doesn't care who listens.
-// No event holds a token, a password or a secret.
+// No event holds a token, a password or a secret. src/observe/audit-schema.ts describes those that an auditor is told.
+import type { Reason } from './reasons.ts'
 
-/** Reason codes are shared by audit lines, logs and metrics; callers of the HTTP interface never see them. */
-export type Event =
+/** What happened. */
+export type Event = Routine | SecurityEvent
+
+/** What happens at every request and says nothing of security. */
+export type Routine =
+  /** R4 and R5 of DESIGN §5. */
+  | RefreshEvent & { readonly type: 'refresh.rotated' | 'refresh.replayed' }
+  | { readonly type: 'introspected', readonly clientId: string, readonly active: boolean, readonly reason: Reason }
+
+/** What an auditor is told. */
+export type SecurityEvent =
   | LoginEvent & { readonly type: 'login.succeeded', readonly sub: string, readonly sid: string, readonly networkKnown: boolean }
-  | LoginEvent & { readonly type: 'login.failed', readonly reason: string, readonly sub?: string }
-  | LoginEvent & { readonly type: 'login.throttled', readonly reason: string, readonly retryAfterSeconds: number }
+  | LoginEvent & { readonly type: 'login.failed', readonly reason: Reason, readonly sub?: string }
+  | LoginEvent & { readonly type: 'login.throttled', readonly reason: Reason, readonly retryAfterSeconds: number }
   | { readonly type: 'password.upgraded', readonly sub: string }
-  | {
-    /** R4, R5, R6, R7 and R8 of DESIGN §5. */
-    readonly type: 'refresh.rotated' | 'refresh.replayed' | 'refresh.late' | 'refresh.healed' | 'refresh.reused'
-    readonly clientId: string
-    readonly sub: string
-    readonly sid: string
-  }
-  | { readonly type: 'refresh.refused', readonly clientId: string, readonly reason: string, readonly sid?: string }
-  | { readonly type: 'client.refused', readonly reason: string, readonly clientId?: string }
+  /** R6, R7 and R8. */
+  | RefreshEvent & { readonly type: 'refresh.late' | 'refresh.healed' | 'refresh.reused' }
+  | { readonly type: 'refresh.refused', readonly clientId: string, readonly reason: Reason, readonly sid?: string }
+  | { readonly type: 'client.refused', readonly reason: Reason, readonly clientId?: string }
   | { readonly type: 'token.revoked', readonly clientId: string, readonly kind: 'access_token' | 'refresh_token', readonly sid: string }
-  | { readonly type: 'revocation.refused', readonly clientId: string, readonly reason: string, readonly sid: string }
-  | { readonly type: 'introspected', readonly clientId: string, readonly active: boolean, readonly reason: string }
+  | { readonly type: 'revocation.refused', readonly clientId: string, readonly reason: Reason, readonly sid: string }
   | { readonly type: 'keys.changed', readonly kids: readonly string[] }
   | { readonly type: 'user.changed', readonly sub: string, readonly change: UserChange }
   /** One import, also one that was cut short. */
@@ -33,7 +37,21 @@ interface LoginEvent {
   readonly network: string
 }
 
+/** What every exchange of a refresh token tells. */
+interface RefreshEvent {
+  readonly clientId: string
+  readonly sub: string
+  readonly sid: string
+}
+
 export type UserChange = 'added' | 'password' | 'disabled' | 'enabled' | 'access' | 'sessions_ended' | 'removed'
 
+/** The request in which something happened. */
+export interface Origin {
+  /** The log's lines about the request have it, too. */
+  readonly id: string
+  readonly headers: Readonly<Record<string, unknown>>
+}
+
 /** Tells whoever watches. Never throws and never waits. */
-export type Emit = (event: Event) => void
+export type Emit = (event: Event, origin?: Origin) => void

@@ -53,7 +53,10 @@ async function serveFile (file: string, env: ServeOptions['env']): Promise<void>
     },
     onRefused: ({ message }) => { log.error({ fault: message }, 'configuration refused; the old one stays') },
   })
-  process.on('SIGHUP', () => { watch.reload() })
+  process.on('SIGHUP', () => {
+    server.reopen()
+    watch.reload()
+  })
   // A hangup means reload here; by default it would end the process.
   stopWithGrace(server, current, () => watch.stop(), ['SIGHUP'])
 }

@@ -1,11 +1,12 @@
 // One running server: the configuration turned into parts, both listeners, the timers, and the way to stop them all.
 import { readFileSync } from 'node:fs'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { buildApp, type LiveSettings } from './app.ts'
 import { createClientRegistry, type ClientSettings } from './clients/registry.ts'
 import { systemClock, type Clock } from './clock.ts'
 import { keyPolicy } from './config/key-policy.ts'
 import type { Config } from './config/schema.ts'
+import type { Emit } from './events.ts'
 import { closeWithin } from './http/connections.ts'
 import { buildManagement } from './http/management.ts'
 import { openSource } from './keys/open-source.ts'
@@ -13,6 +14,8 @@ import { createKeyRing } from './keys/ring.ts'
 import { createSightings } from './keys/sightings.ts'
 import { createLogOutput } from './observe/log-output.ts'
 import { createMetrics } from './observe/metrics.ts'
+import { openAudit } from './observe/open-audit.ts'
+import { timedStore } from './observe/store.ts'
 import { openStore } from './stores/open.ts'
 import type { Store } from './stores/ports.ts'
 import { createStoreWatch, refuseRisks, risksOf } from './stores/watch.ts'
@@ -36,6 +39,8 @@ export interface RunningServer {
   readonly managementUrl: string
   /** Puts another configuration's clients and lifetimes in force, without dropping a request. */
   apply (config: Config): void
+  /** Opens the audit log's file anew, after its rotation. */
+  reopen (): void
   /** Tells probes that no more requests should come, answers those in flight, lets go of the store. */
   close (): Promise<void>
 }
@@ -67,17 +72,31 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   let current = config
   const output = createLogOutput()
   parts.defer(() => output.flush())
-  const { store, addressCounts } = await openStore({ ...config.store, clock })
-  parts.defer(() => store.close())
+  const metrics = createMetrics(packageVersion())
+  const told: { log?: FastifyBaseLogger } = {}
+  const audit = openAudit({
+    to: config.audit.to,
+    output: logStream ?? { write (line) { output.write(line); output.flush() } },
+    failed (error) {
+      metrics.countAuditFault()
+      told.log?.error({ err: error }, 'audit.to does not take the audit log, which goes to standard output')
+    },
+    clock,
+  })
+  parts.defer(audit.close)
+  const emit: Emit = (event, origin) => { metrics.emit(event); audit.emit(event, origin) }
+  const opened = await openStore({ ...config.store, clock })
+  parts.defer(() => opened.store.close())
+  const { store, addressCounts } = timedStore(opened, metrics)
   // Before anything is written there.
   refuseRisks(await risksOf(store, clock), config.store)
-  const metrics = createMetrics()
   const hasher = createPasswordHasher({ ...config.passwords, onWaited: ms => { metrics.observeHashWait(ms / 1000) } })
   metrics.showHashing(hasher.load)
   const source = await openSource(config.keys, keyPolicy(config))
   if (source !== undefined) parts.defer(source.close)
-  const keys = createKeyRing({ keys: store.keys, secrets: config.secrets, now: () => store.now(), policy: () => keyPolicy(current), emit: metrics.emit, source })
+  const keys = createKeyRing({ keys: store.keys, secrets: config.secrets, now: () => store.now(), policy: () => keyPolicy(current), emit, source })
   await keys.load()
+  metrics.showKeys(keys.describe)
   const sightings = createSightings({ sightings: store.sightings, clock })
   const clients = createClientRegistry(current.clients.map(toClientSettings))
   let ready = false
@@ -99,8 +118,10 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
     sightings,
     hasher,
     metrics,
+    emit,
     clock,
   })
+  told.log = app.log
   parts.defer(() => closeWithin(app, config.http.closeGrace))
 
   source?.watch(error => { app.log.error({ err: error }, 'the keys that are kept elsewhere could not be read; those of before go on') })
@@ -131,6 +152,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
       // Another algorithm is planned for at once.
       checkRing()
     },
+    reopen: audit.reopen,
     close: () => parts.disposeAsync(),
   }
 }

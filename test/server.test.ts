@@ -67,7 +67,7 @@ t.test('probes and metrics are on the management port alone, the endpoints on th
   t.equal(status, 200)
   t.match(type, /^text\/plain; version=0\.0\.4/)
   t.match(text, /^latchkey_http_request_duration_seconds_count\{method="POST",route="\/token",status="401"\} 1$/m)
-  t.match(text, /^latchkey_events_total\{type="client.refused",reason="client_unknown"\} 1$/m)
+  t.match(text, /^latchkey_audit_events_total\{type="client.refused",reason="client_unknown"\} 1$/m)
   t.match(text, /^latchkey_store_up 1$/m)
 
   for (const path of ['/livez', '/readyz', '/metrics']) t.match(await get(server.url + path), { status: 404, body: { error: 'not_found' } }, `${path} on the public port`)
@@ -108,7 +108,19 @@ t.test('another configuration takes effect at once', async t => {
   t.match(Buffer.from(body.access_token.split('.')[0], 'base64url').toString(), '"typ":"JWT"')
   t.match(await loginAs(server.url, 'mobile'), { status: 401, body: { error: 'invalid_client' } })
   t.match(await loginAs(server.url, 'tablet'), { status: 429, body: { error: 'slow_down' } })
-  t.equal(server.lines.length, seen, 'and the log is silent')
+  t.same(server.lines.slice(seen).map(line => JSON.parse(line).audit?.type), ['login.succeeded', 'client.refused'], 'and the log is silent, but for the audit log')
+})
+
+t.test('a file that does not take the audit log costs no login', async t => {
+  const store = await STORES[0]?.make()
+  t.teardown(() => store?.remove())
+  await addUser(store?.url ?? '')
+  const server = await start(t, configOf(store?.url ?? '', { audit: { to: '/dev/full' } }))
+  t.equal((await loginAs(server.url, 'mobile')).status, 200)
+  t.match(server.lines.map(line => JSON.parse(line)).filter(({ msg }) => msg === 'audit').map(({ audit }) => audit.type), ['keys.changed', 'login.succeeded'], 'its lines are among the others')
+  t.match(server.lines.find(line => line.includes('audit.to does not take')), /ENOSPC/)
+  t.match((await get(`${server.managementUrl}/metrics`)).text, /^latchkey_audit_faults_total 2$/m)
+  await t.rejects(startServer({ config: configOf(store?.url ?? '', { audit: { to: '/dev/null/audit.log' } }) }), { code: 'ENOTDIR' })
 })
 
 t.test('a store that fails later shows in the body and in a metric, and leaves the server ready', async t => {

@@ -8,6 +8,7 @@ import type { Config } from '../config/schema.ts'
 import type { Emit } from '../events.ts'
 import { openSource } from '../keys/open-source.ts'
 import { createKeyRing, type KeyRing } from '../keys/ring.ts'
+import { openAudit, type AuditLog } from '../observe/open-audit.ts'
 import { openStore } from '../stores/open.ts'
 import type { Account, Store } from '../stores/ports.ts'
 import { createAccounts, type Accounts } from '../users/accounts.ts'
@@ -59,7 +60,9 @@ export function withStore<Args extends unknown[]> (io: Io, action: Action<StoreT
     parts.defer(() => blocklist.close())
     const { store } = await openStore({ ...config.store, clock: systemClock })
     parts.defer(() => store.close())
-    await action({ ...tools, config, store, ...domainOf({ config, store, parts, emit: auditTo(io), isBreached: blocklist.isBreached }) }, ...args)
+    const audit = auditTo(io, config)
+    parts.defer(audit.close)
+    await action({ ...tools, config, store, ...domainOf({ config, store, parts, emit: audit.emit, isBreached: blocklist.isBreached }) }, ...args)
   }
 }
 
@@ -83,9 +86,10 @@ async function readConfig ({ io, file }: Tools): Promise<Config> {
   return file === undefined ? (await developmentConfig({ env: io.env })).config : loadConfig(file, io.env)
 }
 
-/** Audit events of the command line: one line of JSON each, as in the server's log. */
-function auditTo ({ stderr }: Io): Emit {
-  return event => { stderr.write(`${JSON.stringify({ time: systemClock(), audit: event, msg: 'audit' })}\n`) }
+/** The audit log of the command line: the file that the server writes to as well, or standard error, as results are on standard output. */
+function auditTo ({ stderr }: Io, { audit: { to } }: Config): AuditLog {
+  const output = { write (line: string) { stderr.write(line) } }
+  return openAudit({ to, output, failed () {}, clock: systemClock })
 }
 
 interface DomainOptions {

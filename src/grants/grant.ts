@@ -1,5 +1,6 @@
 // What a grant is: given a client that was authenticated and may use it, it turns parameters into tokens.
 import type { Client } from '../clients/registry.ts'
+import type { Origin } from '../events.ts'
 import { invalidRequest } from '../oauth/errors.ts'
 import type { Form } from '../oauth/form.ts'
 
@@ -13,6 +14,8 @@ export interface GrantRequest {
   readonly address: string
   /** Aborted when nobody waits for the answer any more. */
   readonly signal: AbortSignal
+  /** The request as audit events name it. */
+  readonly origin: Origin
 }
 
 /** RFC 6749 §5.1. */

@@ -34,20 +34,20 @@ export function createPasswordGrant ({ issuer, authenticate, nameInLogs, familie
     ({ clientId: client.id, username: nameInLogs(required(params, 'username')), network: networkOf(address) })
 
   async function logIn (request: GrantRequest): Promise<Authenticated> {
-    const { client, params, address, signal } = request
-    const outcome = await authenticate({ name: required(params, 'username'), password: required(params, 'password'), clientId: client.id, address, signal })
+    const { client, params, address, signal, origin } = request
+    const outcome = await authenticate({ name: required(params, 'username'), password: required(params, 'password'), clientId: client.id, address, signal, origin })
     if (outcome.kind === 'ok') return outcome
     if (outcome.kind === 'throttled') {
       const retryAfterSeconds = Math.ceil(outcome.retryAfterMs / 1000)
-      emit({ type: 'login.throttled', ...told(request), reason: `throttled_by_${outcome.by}`, retryAfterSeconds })
+      emit({ type: 'login.throttled', ...told(request), reason: `throttled_by_${outcome.by}`, retryAfterSeconds }, origin)
       throw slowDown(retryAfterSeconds, `throttled_by_${outcome.by}`)
     }
-    emit({ type: 'login.failed', ...told(request), reason: outcome.reason, ...(outcome.sub !== undefined && { sub: outcome.sub }) })
+    emit({ type: 'login.failed', ...told(request), reason: outcome.reason, ...(outcome.sub !== undefined && { sub: outcome.sub }) }, origin)
     throw invalidGrant(outcome.reason)
   }
 
   return async request => {
-    const { client, params, jkt } = request
+    const { client, params, jkt, origin } = request
     const wanted = requestedScope(params, client.scopes) ?? client.scopes
     const audience = requestedAudience(params, client.audience) ?? defaultAudience(client.audience, issuer)
     const { account, known } = await logIn(request)
@@ -66,10 +66,10 @@ export function createPasswordGrant ({ issuer, authenticate, nameInLogs, familie
       ...lifetimes(request, policy()),
     })
     if (opened.kind === 'refused') {
-      emit({ type: 'login.failed', ...told(request), reason: opened.reason, sub: account.sub })
+      emit({ type: 'login.failed', ...told(request), reason: opened.reason, sub: account.sub }, origin)
       throw invalidGrant(opened.reason)
     }
-    emit({ type: 'login.succeeded', ...told(request), sub: account.sub, sid: opened.family.sid, networkKnown: known })
+    emit({ type: 'login.succeeded', ...told(request), sub: account.sub, sid: opened.family.sid, networkKnown: known }, origin)
     return issue({ client, family: opened.family, familyId, generation: 1, user: opened.user, scope, audience, jkt })
   }
 }

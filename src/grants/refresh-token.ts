@@ -22,14 +22,14 @@ type Exchanged = Extract<RotateOutcome, { generation: number }>
 
 /** Makes the grant. */
 export function createRefreshGrant ({ issuer, families, refreshTokens, issue, policy, emit }: RefreshGrantDependencies): Grant {
-  function read ({ client, params }: GrantRequest): ReadRefreshToken {
+  function read ({ client, params, origin }: GrantRequest): ReadRefreshToken {
     const token = refreshTokens.decode(required(params, 'refresh_token'))
     if (token !== undefined) return token
-    emit({ type: 'refresh.refused', clientId: client.id, reason: 'token_malformed' })
+    emit({ type: 'refresh.refused', clientId: client.id, reason: 'token_malformed' }, origin)
     throw invalidGrant('token_malformed')
   }
 
-  async function exchange ({ client, jkt }: GrantRequest, token: ReadRefreshToken, wanted: Wanted): Promise<Exchanged> {
+  async function exchange ({ client, jkt, origin }: GrantRequest, token: ReadRefreshToken, wanted: Wanted): Promise<Exchanged> {
     const { refreshIdle, reuseGrace } = policy()
     const outcome = await families.rotate({
       userTag: token.userTag,
@@ -43,10 +43,10 @@ export function createRefreshGrant ({ issuer, families, refreshTokens, issue, po
       jkt,
     })
     if (outcome.kind === 'refused') {
-      emit({ type: 'refresh.refused', clientId: client.id, reason: outcome.reason, sid: token.sid })
+      emit({ type: 'refresh.refused', clientId: client.id, reason: outcome.reason, sid: token.sid }, origin)
       throw refusalFor(outcome.reason)
     }
-    emit({ type: `refresh.${outcome.kind}`, clientId: client.id, sub: outcome.user.sub, sid: token.sid })
+    emit({ type: `refresh.${outcome.kind}`, clientId: client.id, sub: outcome.user.sub, sid: token.sid }, origin)
     if (outcome.kind === 'reused') throw invalidGrant('token_reused')
     return outcome
   }

@@ -32,7 +32,7 @@ export function createClientOf ({ emit, ...options }: ClientOfOptions): ClientOf
     try {
       return await authenticateClient(presentedBy(request), options)
     } catch (error) {
-      if (error instanceof OAuthError) emit({ type: 'client.refused', reason: error.reason })
+      if (error instanceof OAuthError) emit({ type: 'client.refused', reason: error.reason }, request)
       throw error
     }
   }
@@ -56,7 +56,7 @@ export function formOf ({ body }: FastifyRequest): Form {
   return body
 }
 
-// Nothing else parses bodies where this is asked: what is there is a form.
-function isForm (body: unknown): body is Form {
+/** Whether a body is there. Nothing else parses bodies where this is asked: what is there is a form. */
+export function isForm (body: unknown): body is Form {
   return Boolean(body)
 }

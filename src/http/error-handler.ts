@@ -2,6 +2,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SignerUnavailable } from '../keys/source.ts'
 import { OAuthError, temporarilyUnavailable } from '../oauth/errors.ts'
+import type { Reason } from '../reasons.ts'
 import { StoreUnavailable } from '../stores/ports.ts'
 
 const METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'] as const
@@ -15,6 +16,15 @@ const REFUSALS: Readonly<Record<number, string>> = {
   413: 'the request is too large',
   415: 'the content type must be application/x-www-form-urlencoded',
   431: 'the headers are too large',
+}
+
+const FAULT = 'a fault of ours'
+
+/** What the log says of the faults behind a refusal. */
+const FAULTS: Partial<Record<Reason, string>> = {
+  store_unavailable: 'the store is unavailable',
+  signer_unavailable: 'the signer is unavailable',
+  fault: FAULT,
 }
 
 /** Sets the handlers for errors, unknown paths and wrong methods. */
@@ -41,20 +51,21 @@ export function refusalBody (status: number): string {
   return bodyOf(refused(status))
 }
 
-function toOAuthError (error: FastifyError, request: FastifyRequest): OAuthError {
+/** What an error is answered as. */
+export function refusalOf (error: FastifyError): OAuthError {
   if (error instanceof OAuthError) return error
-  if (error instanceof StoreUnavailable) {
-    request.log.error({ reqId: request.id, err: error.cause }, 'the store is unavailable')
-    return temporarilyUnavailable('store_unavailable')
-  }
-  if (error instanceof SignerUnavailable) {
-    request.log.error({ err: error.cause }, 'the signer is unavailable')
-    return temporarilyUnavailable('signer_unavailable')
-  }
+  if (error instanceof StoreUnavailable) return temporarilyUnavailable('store_unavailable')
+  if (error instanceof SignerUnavailable) return temporarilyUnavailable('signer_unavailable')
   const { statusCode } = error
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return refused(statusCode)
-  request.log.error({ reqId: request.id, err: error }, 'a fault of ours')
   return new OAuthError(500, 'server_error', 'the server met an unexpected condition', 'fault')
+}
+
+function toOAuthError (error: FastifyError, request: FastifyRequest): OAuthError {
+  const refusal = refusalOf(error)
+  const message = FAULTS[refusal.reason]
+  if (message !== undefined) request.log.error({ reqId: request.id, err: message === FAULT ? error : error.cause }, message)
+  return refusal
 }
 
 function refused (status: number, headers: Record<string, string> = {}): OAuthError {

@@ -6,6 +6,7 @@ import type { Client } from '../clients/registry.ts'
 import type { Emit } from '../events.ts'
 import { required } from '../grants/grant.ts'
 import { invalidClient } from '../oauth/errors.ts'
+import type { Reason } from '../reasons.ts'
 import type { Store } from '../stores/ports.ts'
 import { audiencesOf } from '../tokens/access-token.ts'
 import { looksLikeRefreshToken, type RefreshTokenCodec } from '../tokens/refresh-token.ts'
@@ -50,7 +51,7 @@ export interface IntrospectRouteOptions {
   readonly emit: Emit
 }
 
-type Finding = { readonly response: IntrospectResponse, readonly reason: string }
+type Finding = { readonly response: IntrospectResponse, readonly reason: Reason }
 
 /** The introspection endpoint. */
 export async function introspectRoute (app: FastifyInstance, options: IntrospectRouteOptions): Promise<void> {
@@ -74,14 +75,14 @@ export async function introspectRoute (app: FastifyInstance, options: Introspect
     const { response, reason } = looksLikeRefreshToken(token)
       ? await introspectRefreshToken(token, client, options)
       : await introspectAccessToken(request, token, client, options)
-    emit({ type: 'introspected', clientId: client.id, active: response.active, reason })
+    emit({ type: 'introspected', clientId: client.id, active: response.active, reason }, request)
     reply.header('cache-control', 'no-store')
     return response
   })
 }
 
 // RFC 7662 §2.2: nothing but this is told of a token that is dead, unknown or none of the caller's business.
-function inactive (reason: string): Finding {
+function inactive (reason: Reason): Finding {
   return { response: { active: false }, reason }
 }
 

@@ -48,7 +48,7 @@ export async function revokeRoute (app: FastifyInstance, options: RevokeRouteOpt
   }, async (request, reply) => {
     const client = await clientOf(request)
     const token = required(formOf(request), 'token')
-    if (looksLikeRefreshToken(token)) await revokeRefreshToken(token, client, options)
+    if (looksLikeRefreshToken(token)) await revokeRefreshToken(request, token, client, options)
     else await revokeAccessToken(request, token, client, options)
     reply.header('cache-control', 'no-store')
     return {}
@@ -56,13 +56,13 @@ export async function revokeRoute (app: FastifyInstance, options: RevokeRouteOpt
 }
 
 // A token that is unknown, expired or none at all is answered 200: it is as dead as was asked for (RFC 7009 §2.2).
-async function revokeRefreshToken (token: string, client: Client, { refreshTokens, store, emit }: RevokeRouteOptions): Promise<void> {
+async function revokeRefreshToken (request: FastifyRequest, token: string, client: Client, { refreshTokens, store, emit }: RevokeRouteOptions): Promise<void> {
   const read = refreshTokens.decode(token)
   if (read === undefined) return
   const { sid } = read
   const outcome = await store.families.end({ userTag: read.userTag, sid, clientId: client.id })
-  if (outcome === 'client_mismatch') throw foreign(client, sid, emit)
-  if (outcome === 'ended') emit({ type: 'token.revoked', clientId: client.id, kind: 'refresh_token', sid })
+  if (outcome === 'client_mismatch') throw foreign({ request, client, sid, emit })
+  if (outcome === 'ended') emit({ type: 'token.revoked', clientId: client.id, kind: 'refresh_token', sid }, request)
 }
 
 async function revokeAccessToken (request: FastifyRequest, token: string, client: Client, { verify, store, emit }: RevokeRouteOptions): Promise<void> {
@@ -70,12 +70,14 @@ async function revokeAccessToken (request: FastifyRequest, token: string, client
   if (verified === undefined) return
   const { claims, ref } = verified
   const { sid } = ref
-  if (claims.client_id !== client.id) throw foreign(client, sid, emit)
+  if (claims.client_id !== client.id) throw foreign({ request, client, sid, emit })
   await store.accessTokens.revoke({ ...ref, expiresAt: claims.exp * 1000 + CLOCK_MARGIN_MS })
-  emit({ type: 'token.revoked', clientId: client.id, kind: 'access_token', sid })
+  emit({ type: 'token.revoked', clientId: client.id, kind: 'access_token', sid }, request)
 }
 
-function foreign (client: Client, sid: string, emit: Emit) {
-  emit({ type: 'revocation.refused', clientId: client.id, reason: 'client_mismatch', sid })
+interface Foreign { readonly request: FastifyRequest, readonly client: Client, readonly sid: string, readonly emit: Emit }
+
+function foreign ({ request, client, sid, emit }: Foreign) {
+  emit({ type: 'revocation.refused', clientId: client.id, reason: 'client_mismatch', sid }, request)
   return invalidGrant('client_mismatch')
 }

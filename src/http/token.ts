@@ -1,13 +1,15 @@
 // POST /token (RFC 6749 §3.2): authenticate the client, check that it may use the grant and which
 // key it proves to hold, run the grant, write the answer.
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { required, type Grant } from '../grants/grant.ts'
 import { invalidDpopProof, unauthorizedClient, unsupportedGrantType } from '../oauth/errors.ts'
+import type { Reason } from '../reasons.ts'
 import { addressOf, type AddressLimit } from './address-limit.ts'
-import { formOf, type ClientOf } from './client.ts'
+import { formOf, isForm, type ClientOf } from './client.ts'
 import { clientGone } from './client-gone.ts'
 import type { ProvenKey } from './dpop.ts'
+import { refusalOf } from './error-handler.ts'
 import { takeForms } from './form-body.ts'
 import { errors, formBody, FORM_ENDPOINT } from './schemas.ts'
 
@@ -35,11 +37,22 @@ export interface TokenRouteOptions {
   readonly grants: ReadonlyMap<string, Grant>
   readonly limit: AddressLimit
   readonly provenKey: ProvenKey
+  readonly count: {
+    /** Counts tokens that were issued. */
+    countIssued (grant: string): void
+    /** Counts a request that got none. */
+    countRefused (grant: unknown, status: number, reason: Reason): void
+  }
 }
 
 /** The token endpoint. */
-export async function tokenRoute (app: FastifyInstance, { url, clientOf, grants, limit, provenKey }: TokenRouteOptions): Promise<void> {
+export async function tokenRoute (app: FastifyInstance, { url, clientOf, grants, limit, provenKey, count }: TokenRouteOptions): Promise<void> {
   takeForms(app)
+  app.addHook('onError', (request, _reply, error, done) => {
+    const { status, reason } = refusalOf(error)
+    count.countRefused(grantTypeOf(request), status, reason)
+    done()
+  })
 
   app.post('/token', {
     preHandler: limit,
@@ -60,8 +73,14 @@ export async function tokenRoute (app: FastifyInstance, { url, clientOf, grants,
     if (!client.grants.includes(type)) throw unauthorizedClient()
     const jkt = await provenKey(request, reply, { method: 'POST', url })
     if (jkt === undefined && client.dpop === 'required') throw invalidDpopProof('dpop_missing')
-    const response = await grant({ client, params, jkt, address: await addressOf(request, clientOf), get signal () { return clientGone(reply) } })
+    const response = await grant({ client, params, jkt, address: await addressOf(request, clientOf), get signal () { return clientGone(reply) }, origin: request })
+    count.countIssued(type)
     reply.headers({ 'cache-control': 'no-store', pragma: 'no-cache' })
     return response
   })
+}
+
+// What was refused may have no body, or one that nobody could read.
+function grantTypeOf ({ body }: FastifyRequest): unknown {
+  return isForm(body) ? body['grant_type'] : undefined
 }

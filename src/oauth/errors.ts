@@ -1,5 +1,6 @@
 // The errors of RFC 6749 §5.2, RFC 6750 §3.1 and RFC 8707 §2: one class, one factory per code.
 // The factories' argument is a reason code for logs and metrics; what the caller reads is a constant.
+import type { Reason } from '../reasons.ts'
 
 /** A request that is refused. http/error-handler.ts alone turns it into a reply. */
 export class OAuthError extends Error {
@@ -9,11 +10,11 @@ export class OAuthError extends Error {
   /** The HTTP status. */
   readonly status: number
   /** Why, for logs and metrics; never sent. */
-  readonly reason: string
+  readonly reason: Reason
   /** Further response headers. */
   readonly headers: Readonly<Record<string, string>>
 
-  constructor (status: number, code: string, description: string, reason: string, headers: Record<string, string> = {}) {
+  constructor (status: number, code: string, description: string, reason: Reason, headers: Record<string, string> = {}) {
     super(description)
     this.status = status
     this.code = code
@@ -23,33 +24,33 @@ export class OAuthError extends Error {
 }
 
 /** 400: the request is malformed, repeats a parameter or lacks one. `description` is sent: printable ASCII without `"` and `\`. */
-export function invalidRequest (description: string, reason = 'malformed_request'): OAuthError {
+export function invalidRequest (description: string, reason: Reason = 'malformed_request'): OAuthError {
   return new OAuthError(400, 'invalid_request', description, reason)
 }
 
 /** 401: the client is unknown or its secret is wrong (RFC 6749 §5.2). `challenge`: it tried Basic, or tried nothing. */
-export function invalidClient (reason: string, challenge: boolean): OAuthError {
+export function invalidClient (reason: Reason, challenge: boolean): OAuthError {
   const headers: Record<string, string> = challenge ? { 'www-authenticate': 'Basic realm="latchkey", charset="UTF-8"' } : {}
   return new OAuthError(401, 'invalid_client', 'client authentication failed', reason, headers)
 }
 
 /** 400: the client may not use this grant. */
-export function unauthorizedClient (reason = 'grant_not_allowed'): OAuthError {
+export function unauthorizedClient (reason: Reason = 'grant_not_allowed'): OAuthError {
   return new OAuthError(400, 'unauthorized_client', 'the client may not use this grant type', reason)
 }
 
 /** 400: wrong name or password, dead refresh token. The same words for all, so that they tell nothing. */
-export function invalidGrant (reason: string): OAuthError {
+export function invalidGrant (reason: Reason): OAuthError {
   return new OAuthError(400, 'invalid_grant', 'the credentials or the refresh token are invalid, expired or revoked', reason)
 }
 
 /** 400: a scope that is unknown, not allowed, or wider than the one granted. */
-export function invalidScope (reason = 'scope_not_allowed'): OAuthError {
+export function invalidScope (reason: Reason = 'scope_not_allowed'): OAuthError {
   return new OAuthError(400, 'invalid_scope', 'the requested scope is unknown, malformed or exceeds what may be granted', reason)
 }
 
 /** 400: an audience that this client may not ask for (RFC 8707 §2). */
-export function invalidTarget (reason = 'audience_not_allowed'): OAuthError {
+export function invalidTarget (reason: Reason = 'audience_not_allowed'): OAuthError {
   return new OAuthError(400, 'invalid_target', 'the requested resource is unknown or not allowed', reason)
 }
 
@@ -59,17 +60,17 @@ export function unsupportedGrantType (): OAuthError {
 }
 
 /** 429: too many attempts. */
-export function slowDown (retryAfterSeconds: number, reason = 'address_limit'): OAuthError {
+export function slowDown (retryAfterSeconds: number, reason: Reason = 'address_limit'): OAuthError {
   return new OAuthError(429, 'slow_down', 'too many attempts', reason, { 'retry-after': String(retryAfterSeconds) })
 }
 
 /** 503: a fault of ours, never a verdict on the request; the caller may repeat it as it is. */
-export function temporarilyUnavailable (reason: string, retryAfterSeconds = 1): OAuthError {
+export function temporarilyUnavailable (reason: Reason, retryAfterSeconds = 1): OAuthError {
   return new OAuthError(503, 'temporarily_unavailable', 'the server cannot answer now, try again', reason, { 'retry-after': String(retryAfterSeconds) })
 }
 
 /** 401: no access token, or one that is no good (RFC 6750 §3, RFC 9449 §7.1). Without any token the challenge names no error. */
-export function invalidToken (reason: string, scheme: 'Bearer' | 'DPoP' = 'Bearer'): OAuthError {
+export function invalidToken (reason: Reason, scheme: 'Bearer' | 'DPoP' = 'Bearer'): OAuthError {
   const realm = `${scheme} realm="latchkey"`
   const challenge = reason === 'token_missing' ? realm : `${realm}, error="invalid_token", error_description="the access token is invalid, expired or revoked"`
   return new OAuthError(401, 'invalid_token', 'the access token is missing, invalid, expired or revoked', reason, { 'www-authenticate': challenge })
@@ -82,7 +83,7 @@ export function insufficientScope (scope: string, scheme: 'Bearer' | 'DPoP'): OA
 }
 
 /** 400: the DPoP proof is missing or no good (RFC 9449 §5). */
-export function invalidDpopProof (reason: string): OAuthError {
+export function invalidDpopProof (reason: Reason): OAuthError {
   return new OAuthError(400, 'invalid_dpop_proof', 'the DPoP proof is missing or invalid', reason)
 }
 

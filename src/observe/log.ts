@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { ANSWERED } from './log-output.ts'
 import type { Metrics } from './metrics.ts'
+import { traceparentOf } from './traceparent.ts'
 
 /** Paths that are blanked should a later line ever carry them. */
 const SECRET_PATHS = ['authorization', 'password', 'client_secret', 'refresh_token', 'access_token', 'token', 'secret']
@@ -23,7 +24,9 @@ export function observeRequests (app: FastifyInstance, metrics: Metrics): void {
     const { id: reqId, method, routeOptions: { url: route = 'unknown' } } = request
     const { statusCode: status, elapsedTime: ms } = reply
     metrics.observeRequest(method, route, status, ms / 1000)
-    log.info({ reqId, method, route, status, ms }, ANSWERED)
+    const line = { reqId, method, route, status, ms }
+    // A caller that is traced is found again; others cost nothing.
+    log.info(request.headers['traceparent'] === undefined ? line : { ...line, traceparent: traceparentOf(request.headers) }, ANSWERED)
     done()
   })
 }

@@ -1,5 +1,5 @@
 // Checks a name and a password: in turn, throttled, and so that no refusal tells why.
-import type { Emit } from '../events.ts'
+import type { Emit, Origin } from '../events.ts'
 import type { Account, Users } from '../stores/ports.ts'
 import type { ThrottledBy } from '../stores/ports-logins.ts'
 import { createEvenTime } from './even-time.ts'
@@ -12,6 +12,8 @@ export interface LoginTry extends Credentials {
   readonly clientId: string
   /** Aborted when nobody waits for the answer any more. */
   readonly signal?: AbortSignal
+  /** The request as audit events name it. */
+  readonly origin?: Origin
 }
 
 /** What comes of it. */
@@ -71,7 +73,7 @@ export function createAuthenticate (options: AuthenticateOptions): Authenticate 
     const { outcome } = judged
     await settle(outcome.kind === 'ok' ? 'succeeded' : 'failed')
     if (outcome.kind !== 'ok') return judged
-    await upgrade(hashing, outcome.account, login.password)
+    await upgrade(hashing, outcome.account, login)
     return { outcome: { ...outcome, known: verdict.known } }
   }
 
@@ -101,13 +103,13 @@ function refused (reason: Refused['reason'], account: Account | undefined): Refu
 /** Makes a hash anew that isn't of today's cost, once: of many logins at once one takes the trouble, and one of all servers succeeds. */
 function createUpgrade ({ users, hasher, emit }: AuthenticateOptions) {
   const upgrading = new Set<string>()
-  return async (hashing: Hashing, { sub, tag, passwordHash }: Account, password: string): Promise<void> => {
+  return async (hashing: Hashing, { sub, tag, passwordHash }: Account, { password, origin }: LoginTry): Promise<void> => {
     if (upgrading.has(tag) || !hasher.needsUpgrade(passwordHash)) return
     upgrading.add(tag)
     try {
       const better = await hashing.hash(password)
       // False when another server's login was faster: it has told.
-      if (await users.upgradePassword(tag, passwordHash, better)) emit({ type: 'password.upgraded', sub })
+      if (await users.upgradePassword(tag, passwordHash, better)) emit({ type: 'password.upgraded', sub }, origin)
     } finally {
       upgrading.delete(tag)
     }

@@ -1,6 +1,7 @@
 // Turns for hashing: so many at once, the others wait in a fair queue, never longer than the deadline. Who would wait longer, or finds no
 // place, is told at once when to come again.
 import { temporarilyUnavailable } from '../oauth/errors.ts'
+import type { Reason } from '../reasons.ts'
 import { createFairQueue, type LanePath } from './fair-queue.ts'
 
 /** Who asks for a turn. */
@@ -36,7 +37,7 @@ export interface Turns {
 interface Waiting {
   readonly request: TurnRequest
   readonly start: () => void
-  readonly refuse: (reason: string) => void
+  readonly refuse: (reason: Reason) => void
 }
 
 // How much the latest turn counts in the mean length of a turn.
@@ -82,9 +83,9 @@ export function createTurns (options: TurnsOptions): Turns {
         onWaited(monotonic() - askedAt)
         settle()
       }
-      const refuse = (reason: string) => { leave(() => { reject(temporarilyUnavailable(reason, retryAfterSeconds())) }) }
+      const refuse = (reason: Reason) => { leave(() => { reject(temporarilyUnavailable(reason, retryAfterSeconds())) }) }
       const waiting: Waiting = { request, refuse, start: () => { leave(resolve) } }
-      const giveUp = (reason: string) => {
+      const giveUp = (reason: Reason) => {
         queue.remove(lane, waiting)
         refuse(reason)
       }

@@ -73,7 +73,7 @@ t.test('failures are named without what a driver says', async t => {
     [new StoreUnavailable(new Error('redis://:password@host')), { error: 'store_unavailable', message: 'the store is unavailable' }],
     [new StoreUnavailable('text'), { error: 'store_unavailable', message: 'the store is unavailable' }],
     [new StoreUnavailable(Object.assign(new Error('x'), { code: 'ECONNREFUSED' })), { error: 'store_unavailable', message: 'the store is unavailable (ECONNREFUSED)' }],
-    [temporarilyUnavailable('hashing_queue_full'), { error: 'hashing_queue_full' }],
+    [temporarilyUnavailable('hash_queue_full'), { error: 'hash_queue_full' }],
     [invalidRequest('no'), { error: 'malformed_request' }],
     [new Error('what'), { error: 'failed', message: 'what' }],
     ['what', { error: 'failed', message: 'what' }],

@@ -76,8 +76,8 @@ t.test('errors carry their headers, and descriptions keep to the alphabet of RFC
   t.equal(invalidToken('token_missing').headers['www-authenticate'], 'Bearer realm="latchkey"')
   t.match(invalidToken('token_invalid').headers['www-authenticate'], /error="invalid_token"/)
   const errors = await import('../../src/oauth/errors.ts')
-  const made = [errors.invalidRequest('x'), errors.invalidClient('r', true), errors.unauthorizedClient(), errors.invalidGrant('r'),
-    errors.invalidScope(), errors.invalidTarget(), errors.unsupportedGrantType(), slowDown(1), temporarilyUnavailable('r'), invalidToken('r')]
+  const made = [errors.invalidRequest('x'), errors.invalidClient('client_unknown', true), errors.unauthorizedClient(), errors.invalidGrant('family_idle'),
+    errors.invalidScope(), errors.invalidTarget(), errors.unsupportedGrantType(), slowDown(1), temporarilyUnavailable('store_unavailable'), invalidToken('token_invalid')]
   for (const error of made) {
     t.ok(error instanceof OAuthError)
     t.match(error.message, /^[\x20-\x21\x23-\x5B\x5D-\x7E]+$/)

@@ -6,7 +6,10 @@ import { createClientRegistry, type ClientRegistry, type ClientSettings } from '
 import { createKeyRing, type KeyRing } from '../../src/keys/ring.ts'
 import { createSightings, type SightingsRecorder } from '../../src/keys/sightings.ts'
 import type { KeySource } from '../../src/keys/source.ts'
+import type { Emit } from '../../src/events.ts'
+import { createAudit } from '../../src/observe/audit.ts'
 import { createMetrics, type Metrics } from '../../src/observe/metrics.ts'
+import { timedStore } from '../../src/observe/store.ts'
 import { openStore } from '../../src/stores/open.ts'
 import type { Store } from '../../src/stores/ports.ts'
 import { createAccounts, type Accounts } from '../../src/users/accounts.ts'
@@ -92,22 +95,28 @@ export interface TestAppOptions {
 export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISSUER, secrets = [randomBytes(32).toString('base64url')], trustedProxies = [], cors = [], logLevel = 'trace', docs = true, clients: registered = CLIENTS, algorithm = 'ES256', storeAheadMs = 0, source }: TestAppOptions = {}): Promise<TestApp> {
   const clock = createHandClock()
   const storeClock = () => clock() + storeAheadMs
-  const { store, addressCounts } = await openStore({ url: storeUrl, clock: storeClock, redisClock: storeClock })
+  const opened = await openStore({ url: storeUrl, clock: storeClock, redisClock: storeClock })
   const metrics = createMetrics()
+  const { store, addressCounts } = timedStore(opened, metrics)
+  const lines: string[] = []
+  const logStream = { write (line: string) { lines.push(line) } }
+  const audit = createAudit(logStream, clock)
+  const emit: Emit = (event, origin) => { metrics.emit(event); audit(event, origin) }
   const live = { usernames: false, logins: UNTHROTTLED, proofAge: MINUTE, nonce: false, accessTtl: 10 * MINUTE, refreshIdle: 14 * DAY, refreshAbsolute: 90 * DAY, reuseGrace: 10_000, max: 1_000_000, window: MINUTE, rotateEvery: 90 * DAY, publishAhead: 7 * DAY, typ: {} as Record<string, 'JWT' | 'at+jwt'>, algorithm: {} as Record<string, string> }
-  const keys = createKeyRing({ keys: store.keys, secrets, now: () => store.now(), policy: () => ({ algorithm, audienceAlgorithms: Object.values(live.algorithm), rotateEveryMs: live.rotateEvery, publishAheadMs: live.publishAhead, accessTtlMs: live.accessTtl }), emit: metrics.emit, monotonic: clock, source })
+  const keys = createKeyRing({ keys: store.keys, secrets, now: () => store.now(), policy: () => ({ algorithm, audienceAlgorithms: Object.values(live.algorithm), rotateEveryMs: live.rotateEvery, publishAheadMs: live.publishAhead, accessTtlMs: live.accessTtl }), emit, monotonic: clock, source })
   await keys.load()
+  metrics.showKeys(keys.describe)
+  metrics.showHashing(() => hasher.load())
   const sightings = createSightings({ sightings: store.sightings, clock })
   const hasher = createPasswordHasher({ memoryKiB: 64, passes: 2, parallelism: 1, concurrency: 2, memoryShare: 50, queue: 64, maxWait: 10_000 })
-  const accounts = createAccounts({ users: store.users, hasher, emit: metrics.emit, checkNewPassword: async () => undefined })
+  const accounts = createAccounts({ users: store.users, hasher, emit, checkNewPassword: async () => undefined })
   const clients = createClientRegistry(registered)
-  const lines: string[] = []
   const app = await buildApp({
     issuer,
     secrets,
     http: { trustedProxies, cors, docs, requestTimeout: 10_000 },
     logLevel,
-    logStream: { write: line => { lines.push(line) } },
+    logStream,
     version: '0.0.0-test',
     clients,
     live: { policy: () => live, dpop: () => live, addressLimit: () => live, typOf: audience => live.typ[audience] ?? 'at+jwt', algorithmOf: audience => live.algorithm[audience], logins: () => live.logins, usernamesInLogs: () => live.usernames },
@@ -117,6 +126,7 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
     sightings,
     hasher,
     metrics,
+    emit,
     clock,
   })
   await accounts.add({ name: 'alice', password: PASSWORD, scopes: null, roles: ['buyer'] })

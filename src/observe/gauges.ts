@@ -1,0 +1,66 @@
+// What is looked at only when somebody asks for the metrics: the queue for hashing, the key ring.
+import { Gauge, type Registry } from 'prom-client'
+
+export interface HashingLoad {
+  readonly waiting: number
+  readonly working: number
+}
+
+/** Shows how many logins wait for their turn and how many have it. */
+export function showHashing (registry: Registry, load: () => HashingLoad): void {
+  const registers = [registry]
+  const waiting = new Gauge({ name: 'latchkey_hash_queue', help: 'Logins that wait for their turn to hash.', registers, collect: () => { waiting.set(load().waiting) } })
+  const working = new Gauge({ name: 'latchkey_hash_working', help: 'Logins that have their turn.', registers, collect: () => { working.set(load().working) } })
+}
+
+/** What is told of a key; instants in milliseconds since the epoch. */
+export interface ShownKey {
+  readonly kid: string
+  readonly alg: string
+  readonly line: string
+  readonly state: 'published' | 'signing' | 'retiring'
+  readonly publishAt: number
+  readonly signFrom: number
+  readonly signUntil: number
+  readonly removeAt: number
+}
+
+const STATES = { published: 1, signing: 2, retiring: 3 }
+
+/** The metric of each instant of a key. */
+const INSTANTS = [
+  ['publishAt', 'latchkey_key_publish_timestamp_seconds', 'When the key was, or is to be, published.'],
+  ['signFrom', 'latchkey_key_sign_from_timestamp_seconds', 'When the key signs from.'],
+  ['signUntil', 'latchkey_key_sign_until_timestamp_seconds', 'When the next key is to take over. Past for a key that signs: its successor is overdue.'],
+  ['removeAt', 'latchkey_key_remove_timestamp_seconds', 'When the key goes: the last token that it signed has expired.'],
+] as const
+
+/** Shows the keys of the ring: their state, their instants, and when each line turns next. */
+export function showKeys (registry: Registry, describe: () => readonly ShownKey[]): void {
+  const labelNames = ['line', 'kid', 'alg']
+  const labelsOf = ({ line, kid, alg }: ShownKey) => ({ line, kid, alg })
+  const gauge = (name: string, help: string, labels: string[], fill: (gauge: Gauge) => void) => {
+    registry.registerMetric(new Gauge({
+      name,
+      help,
+      labelNames: labels,
+      registers: [],
+      collect () {
+        this.reset()
+        fill(this)
+      },
+    }))
+  }
+  gauge('latchkey_key_state', 'The keys of the ring: 1 published and yet to sign, 2 signing, 3 retiring.', labelNames, gauge => {
+    for (const key of describe()) gauge.set(labelsOf(key), STATES[key.state])
+  })
+  for (const [instant, name, help] of INSTANTS) {
+    gauge(name, help, labelNames, gauge => {
+      for (const key of describe()) gauge.set(labelsOf(key), key[instant] / 1000)
+    })
+  }
+  gauge('latchkey_key_next_turn_timestamp_seconds', 'When the next key of a line takes over; absent while there is none.', ['line'], gauge => {
+    // In the order in which they sign, so that the next one is written last.
+    for (const { line, state, signFrom } of describe().toReversed()) if (state === 'published') gauge.set({ line }, signFrom / 1000)
+  })
+}

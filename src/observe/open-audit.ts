@@ -1,0 +1,33 @@
+// The audit log as configured: beside the log, or in a file of its own.
+import type { Clock } from '../clock.ts'
+import type { Emit } from '../events.ts'
+import { createAudit, type AuditStream } from './audit.ts'
+import { openAuditFile } from './audit-file.ts'
+
+export interface OpenAudit {
+  /** `stdout`: the lines go where the others go; else a file. */
+  readonly to: string
+  /** Where other lines go. */
+  readonly output: AuditStream
+  /** Told of each line that the file didn't take. */
+  readonly failed: (error: unknown) => void
+  readonly clock: Clock
+}
+
+export interface AuditLog {
+  readonly emit: Emit
+  /** Opens the file anew. */
+  reopen (): void
+  close (): void
+}
+
+/**
+ * Opens the audit log.
+ *
+ * @throws Error when the file can't be opened
+ */
+export function openAudit ({ to, output, failed, clock }: OpenAudit): AuditLog {
+  if (to === 'stdout') return { emit: createAudit(output, clock), reopen () {}, close () {} }
+  const stream = openAuditFile({ file: to, fallback: output, failed })
+  return { emit: createAudit(stream, clock), reopen: stream.reopen, close: stream.close }
+}
