@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { buildApp, type LiveSettings } from './app.ts'
 import { createClientRegistry, type ClientSettings } from './clients/registry.ts'
-import { systemClock, type Clock } from './clock.ts'
+import { createAgreedClock, systemClock, type Clock } from './clock.ts'
 import { keyPolicy } from './config/key-policy.ts'
 import type { Config } from './config/schema.ts'
 import type { Emit } from './events.ts'
@@ -85,6 +85,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   })
   parts.defer(audit.close)
   const emit: Emit = (event, origin) => { metrics.emit(event); audit.emit(event, origin) }
+  const agreed = createAgreedClock({ system: clock, monotonic: () => performance.now() })
   const opened = await openStore({ ...config.store, clock })
   parts.defer(() => opened.store.close())
   const { store, addressCounts } = timedStore(opened, metrics)
@@ -94,10 +95,10 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   metrics.showHashing(hasher.load)
   const source = await openSource(config.keys, keyPolicy(config))
   if (source !== undefined) parts.defer(source.close)
-  const keys = createKeyRing({ keys: store.keys, secrets: config.secrets, now: () => store.now(), policy: () => keyPolicy(current), emit, source })
+  const keys = createKeyRing({ keys: store.keys, secrets: config.secrets, now: () => store.now().then(agreed.hear), policy: () => keyPolicy(current), emit, source })
   await keys.load()
   metrics.showKeys(keys.describe)
-  const sightings = createSightings({ sightings: store.sightings, clock })
+  const sightings = createSightings({ sightings: store.sightings, clock: agreed.now })
   const clients = createClientRegistry(current.clients.map(toClientSettings))
   let ready = false
 
@@ -119,7 +120,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
     hasher,
     metrics,
     emit,
-    clock,
+    clock: agreed.now,
   })
   told.log = app.log
   parts.defer(() => closeWithin(app, config.http.closeGrace))

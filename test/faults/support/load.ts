@@ -44,6 +44,7 @@ export interface Answer {
   readonly status: number
   readonly error: string | undefined
   readonly active: boolean | undefined
+  readonly accessToken: string | undefined
   readonly retryAfter: string | null
   readonly ms: number
   /** performance.now. */
@@ -149,9 +150,9 @@ function clientOf ({ url }: Door, id: string, authentication: openid.ClientAuth,
 async function noted (url: string, options: openid.CustomFetchOptions, answers: Answer[]): Promise<Response> {
   const path = new URL(url).pathname
   const start = performance.now()
-  const note = (status: number, body: { error?: string, active?: boolean }, retryAfter: string | null) => {
+  const note = (status: number, body: { error?: string, active?: boolean, access_token?: string }, retryAfter: string | null) => {
     const at = performance.now()
-    answers.push({ path, status, error: body.error, active: body.active, retryAfter, ms: at - start, at })
+    answers.push({ path, status, error: body.error, active: body.active, accessToken: body.access_token, retryAfter, ms: at - start, at })
   }
   try {
     const response = await fetch(url, { ...options, body: String(options.body) })
