@@ -17,6 +17,7 @@ import { docsRoutes, registerOpenApi } from './http/docs.ts'
 import { createProvenKey } from './http/dpop.ts'
 import { sendFrameworkError, setErrorHandlers } from './http/error-handler.ts'
 import { introspectRoute } from './http/introspect.ts'
+import { createIntrospectorOf } from './http/introspector.ts'
 import { jwksRoute } from './http/jwks.ts'
 import { metadataRoutes } from './http/metadata.ts'
 import { revokeRoute } from './http/revoke.ts'
@@ -31,9 +32,10 @@ import type { SightingsRecorder } from './keys/sightings.ts'
 import { logOptions, observeRequests } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
 import type { AddressCounts, Store } from './stores/ports.ts'
-import { createAccessTokenSigner, type AccessTokenType } from './tokens/access-token.ts'
+import type { AccessTokenType } from './tokens/access-token.ts'
 import { createNonces } from './tokens/dpop-nonce.ts'
 import { createRefreshTokenCodec } from './tokens/refresh-token.ts'
+import { createJwtSigner } from './tokens/sign-jwt.ts'
 import { createFind } from './users/accounts.ts'
 import { createAuthenticate } from './users/authenticate.ts'
 import { createNameInLogs } from './users/name-in-logs.ts'
@@ -105,7 +107,8 @@ async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & 
   if (http.cors.length > 0) await app.register(cors, corsOptions(http.cors))
 
   const refreshTokens = createRefreshTokenCodec(deps)
-  const issue = createIssue({ issuer, sign: createAccessTokenSigner(keys.signingKey, deps.sightings.signed), refreshTokens, policy: live.policy, typOf: live.typOf, algorithmOf: live.algorithmOf, clock })
+  const sign = createJwtSigner(keys.signingKey, deps.sightings.signed)
+  const issue = createIssue({ issuer, sign, refreshTokens, policy: live.policy, typOf: live.typOf, algorithmOf: live.algorithmOf, clock })
   const throttle = createThrottle({ attempts: store.loginAttempts, secrets: deps.secrets, policy: live.logins })
   const authenticate = createAuthenticate({ find: createFind(store.users), users: store.users, hasher: deps.hasher, throttle, emit })
   const nameInLogs = createNameInLogs({ secrets: deps.secrets, plain: live.usernamesInLogs })
@@ -117,19 +120,20 @@ async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & 
   const verify = await registerVerifier(app, { issuer, keys, knowsAudience: clients.knowsAudience, clock })
   const provenKey = createProvenKey({ replays: store.replays, nonces: createNonces(deps), settings: live.dpop, clock })
   const tokenHolder = createTokenHolder({ verify, accessTokens: store.accessTokens, provenKey })
+  const introspectorOf = createIntrospectorOf({ url: `${base}/introspect`, clientOf, clients, tokenHolder })
   const limits = await registerAddressLimit(app, { limit: live.addressLimit, counts: deps.addressCounts, clientOf })
 
   // An issuer with a path: everything is below it, too, so that a proxy may keep the path or cut it off.
   for (const prefix of new Set(['', path])) {
     app.register(tokenRoute, { prefix, url: `${base}/token`, clientOf, grants, limit: limits.all, provenKey, count: metrics })
-    app.register(introspectRoute, { prefix, issuer, clientOf, limit: limits.strangers, verify, refreshTokens, store, policy: live.policy, emit })
-    app.register(revokeRoute, { prefix, clientOf, limit: limits.strangers, verify, refreshTokens, store, emit })
+    app.register(introspectRoute, { prefix, issuer, introspectorOf, limit: limits.strangersTo(introspectorOf), verify, refreshTokens, store, policy: live.policy, sign, clock, emit })
+    app.register(revokeRoute, { prefix, clientOf, limit: limits.strangersTo(clientOf), verify, refreshTokens, store, emit })
     app.register(userinfoRoute, { prefix, url: `${base}/userinfo`, tokenHolder })
     app.register(verifyRoute, { prefix, tokenHolder, trustedProxies: http.trustedProxies })
     app.register(async documents => {
       // Where no page may call the endpoints they don't pay for the question either.
       if (http.cors.length === 0) await documents.register(cors, corsOptions([]))
-      await documents.register(metadataRoutes, { issuer, path, scopes: () => clients.scopes(), docs: http.docs })
+      await documents.register(metadataRoutes, { issuer, path, scopes: () => clients.scopes(), algorithm: () => keys.signingKey().alg, docs: http.docs })
     }, { prefix })
     if (http.docs) app.register(docsRoutes, { prefix, path })
   }

@@ -57,6 +57,7 @@ export const REASONS = {
   active: 'The token lives.',
   token_missing: 'The request carries no access token.',
   token_invalid: 'The token is malformed or expired, or its signature, issuer or type is wrong.',
+  token_may_not_introspect: 'The access token was issued to a client that may not introspect by token.',
   token_foreign: 'The token is none of this client\'s business.',
   token_revoked: 'The token was revoked.',
   token_bound: 'The token is bound to a key and was sent as a bearer token.',

@@ -14,6 +14,8 @@ export interface Client {
   readonly scopes: readonly string[]
   readonly audience: readonly string[]
   readonly introspect: 'own' | 'any'
+  /** Whether an access token that was issued to it may stand for it when it introspects (RFC 7662 §2.1). */
+  readonly introspectByToken: boolean
   readonly forwardsAddress: boolean
   readonly lateRetry: 'burn' | 'refuse'
   /** Whether its tokens may or must be bound to a key (RFC 9449). */

@@ -162,6 +162,7 @@ function isFetchable (text: string, mayBePrivate: boolean): boolean {
 function checkPublicClient (client: ClientConfig, index: number): Fault[] {
   return [
     ...client.forwardsAddress ? [fault(['clients', index, 'forwardsAddress'], 'false, or secrets or keys: anybody can pose as a public client')] : [],
+    ...client.introspectByToken ? [fault(['clients', index, 'introspectByToken'], 'false, or secrets or keys: a public client may not introspect')] : [],
     ...client.introspect === 'any' ? [fault(['clients', index, 'introspect'], 'own, or secrets or keys: a public client may not introspect')] : [],
   ]
 }

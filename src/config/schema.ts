@@ -46,6 +46,7 @@ const ClientSchema = Type.Object({
     default: 'own',
     description: 'Which tokens a confidential client may introspect: those issued to it or meant for one of its audiences, or any.',
   }),
+  introspectByToken: Type.Boolean({ default: false, description: 'Whether a confidential client may introspect with an access token that was issued to it, in place of its secret (RFC 7662 §2.1). Every user of the client holds such a token.' }),
   forwardsAddress: Type.Boolean({ default: false, description: 'Whether a confidential client may name the end user\'s address in Latchkey-Forwarded-For.' }),
   lateRetry: Type.Union([Type.Literal('burn'), Type.Literal('refuse')], {
     default: 'burn',

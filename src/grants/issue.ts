@@ -4,8 +4,9 @@ import type { Client } from '../clients/registry.ts'
 import type { Clock } from '../clock.ts'
 import { formatScope } from '../oauth/scope.ts'
 import type { Family, User } from '../stores/ports.ts'
-import type { AccessTokenClaims, AccessTokenType, SignAccessToken } from '../tokens/access-token.ts'
+import type { AccessTokenClaims, AccessTokenType } from '../tokens/access-token.ts'
 import type { RefreshTokenCodec } from '../tokens/refresh-token.ts'
+import type { SignJwt } from '../tokens/sign-jwt.ts'
 import type { TokenResponse } from './grant.ts'
 
 /** Lifetimes as configured now; milliseconds. */
@@ -35,7 +36,7 @@ export type IssueTokens = (issue: Issue) => Promise<TokenResponse>
 
 export interface IssueDependencies {
   readonly issuer: string
-  readonly sign: SignAccessToken
+  readonly sign: SignJwt
   readonly refreshTokens: RefreshTokenCodec
   readonly policy: () => TokenPolicy
   /** The header type that an audience wants. */

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import rateLimit, { type FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isConfidential } from '../clients/authenticate.ts'
+import type { Client } from '../clients/registry.ts'
 import { OAuthError, slowDown } from '../oauth/errors.ts'
 import type { AddressCounts } from '../stores/ports.ts'
 import type { ClientOf } from './client.ts'
@@ -20,7 +21,10 @@ export interface AddressLimitOptions {
 /** A hook that counts the request and refuses it with `slow_down` when its address made too many. */
 export type AddressLimit = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
-/** Registers the limiter; `all` counts every request, `strangers` leaves out clients that proved who they are by a secret. */
+/** Tells who sends a request, or throws. */
+type Who = (request: FastifyRequest, reply: FastifyReply) => Promise<Client>
+
+/** Registers the limiter; `all` counts every request, `strangersTo` leaves out clients that proved who they are. */
 export async function registerAddressLimit (app: FastifyInstance, { limit, counts, clientOf }: AddressLimitOptions) {
   await app.register(rateLimit, { global: false, ...(counts !== undefined && { store: storeOver(counts) }) })
   const count = app.createRateLimit({
@@ -36,11 +40,11 @@ export async function registerAddressLimit (app: FastifyInstance, { limit, count
     reply.headers({ 'ratelimit-limit': counted.max, 'ratelimit-remaining': counted.remaining, 'ratelimit-reset': counted.ttlInSeconds })
     if (counted.isExceeded) throw slowDown(Math.max(1, counted.ttlInSeconds))
   }
-  const strangers: AddressLimit = async (request, reply) => {
-    const client = await attempt(clientOf, request)
+  const strangersTo = (who: Who): AddressLimit => async (request, reply) => {
+    const client = await attempt(who(request, reply))
     if (client === undefined || !isConfidential(client)) await all(request, reply)
   }
-  return { all, strangers }
+  return { all, strangersTo }
 }
 
 /** A store as @fastify/rate-limit makes one for itself. It has but one limit, so there are no children. */
@@ -60,7 +64,7 @@ function storeOver (counts: AddressCounts): FastifyRateLimitStoreCtor {
 export async function addressOf (request: FastifyRequest, clientOf: ClientOf): Promise<string> {
   const forwarded = request.headers[FORWARDED_FOR]
   if (typeof forwarded !== 'string' || isIP(forwarded) === 0) return withoutPort(request.ip)
-  const client = await attempt(clientOf, request)
+  const client = await attempt(clientOf(request))
   return client?.forwardsAddress === true && isConfidential(client) ? forwarded : withoutPort(request.ip)
 }
 
@@ -70,9 +74,9 @@ function withoutPort (address: string): string {
 }
 
 // The endpoint itself refuses the client; here it only counts as nobody.
-async function attempt (clientOf: ClientOf, request: FastifyRequest) {
+async function attempt (found: Promise<Client>): Promise<Client | undefined> {
   try {
-    return await clientOf(request)
+    return await found
   } catch (error) {
     if (error instanceof OAuthError) return undefined
     throw error

@@ -1,18 +1,20 @@
-// POST /introspect (RFC 7662): tells a confidential client whether a token lives. One round trip to the store, none for a forged token.
+// POST /introspect (RFC 7662): tells a confidential client whether a token lives, on its wish in a signed answer (RFC 9701).
+// One round trip to the store, none for a forged token.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type, type Static } from 'typebox'
-import { isConfidential } from '../clients/authenticate.ts'
 import type { Client } from '../clients/registry.ts'
+import type { Clock } from '../clock.ts'
 import type { Emit } from '../events.ts'
 import { required } from '../grants/grant.ts'
-import { invalidClient } from '../oauth/errors.ts'
 import type { Reason } from '../reasons.ts'
 import type { Store } from '../stores/ports.ts'
 import { audiencesOf } from '../tokens/access-token.ts'
 import { looksLikeRefreshToken, type RefreshTokenCodec } from '../tokens/refresh-token.ts'
+import type { SignJwt } from '../tokens/sign-jwt.ts'
 import type { AddressLimit } from './address-limit.ts'
-import { formOf, type ClientOf } from './client.ts'
+import { formOf } from './client.ts'
 import { takeForms } from './form-body.ts'
+import type { IntrospectorOf } from './introspector.ts'
 import { errors, formBody, FORM_ENDPOINT } from './schemas.ts'
 import type { VerifyAccessToken } from './verify-access-token.ts'
 
@@ -40,10 +42,17 @@ const IntrospectResponse = Type.Object({
 }, { title: 'IntrospectionResponse' })
 type IntrospectResponse = Static<typeof IntrospectResponse>
 
+/** RFC 9701 §4 and §5. */
+const SIGNED_TYP = 'token-introspection+jwt'
+const SIGNED = `application/${SIGNED_TYP}`
+const WANTS_SIGNED = /(?:^|,) *application\/token-introspection\+jwt *(?:[;,]|$)/i
+
 export interface IntrospectRouteOptions {
   readonly issuer: string
-  readonly clientOf: ClientOf
+  readonly introspectorOf: IntrospectorOf
   readonly limit: AddressLimit
+  readonly sign: SignJwt
+  readonly clock: Clock
   readonly verify: VerifyAccessToken
   readonly refreshTokens: RefreshTokenCodec
   readonly store: Pick<Store, 'families' | 'accessTokens'>
@@ -55,7 +64,7 @@ type Finding = { readonly response: IntrospectResponse, readonly reason: Reason 
 
 /** The introspection endpoint. */
 export async function introspectRoute (app: FastifyInstance, options: IntrospectRouteOptions): Promise<void> {
-  const { clientOf, limit, emit } = options
+  const { introspectorOf, limit, emit } = options
   takeForms(app)
 
   app.post('/introspect', {
@@ -64,21 +73,33 @@ export async function introspectRoute (app: FastifyInstance, options: Introspect
       ...FORM_ENDPOINT,
       summary: 'Tell whether a token is active',
       operationId: 'introspect',
-      security: [{ client: [] }],
+      security: [{ client: [] }, { user: [] }],
       body: IntrospectBody,
-      response: { 200: IntrospectResponse, ...errors(400, 401, 413, 415, 429, 503) },
+      response: {
+        200: {
+          description: 'What is known of the token.',
+          content: { 'application/json': { schema: IntrospectResponse }, [SIGNED]: { schema: Type.String({ description: 'A JWT whose claim token_introspection is that object (RFC 9701).' }) } },
+        },
+        ...errors(400, 401, 413, 415, 429, 503),
+      },
     },
   }, async (request, reply) => {
-    const client = await clientOf(request)
-    if (!isConfidential(client)) throw invalidClient('client_public', true)
+    const client = await introspectorOf(request, reply)
     const token = required(formOf(request), 'token')
     const { response, reason } = looksLikeRefreshToken(token)
       ? await introspectRefreshToken(token, client, options)
       : await introspectAccessToken(request, token, client, options)
     emit({ type: 'introspected', clientId: client.id, active: response.active, reason }, request)
     reply.header('cache-control', 'no-store')
-    return response
+    if (!WANTS_SIGNED.test(request.headers.accept ?? '')) return response
+    reply.type(SIGNED)
+    return signed(response, client, options)
   })
+}
+
+// RFC 9701 §5: for the client that asked, and with no `exp` nor `sub` of its own, lest it passes for an access token.
+function signed (response: IntrospectResponse, client: Client, { issuer, sign, clock }: IntrospectRouteOptions): string | Promise<string> {
+  return sign({ iss: issuer, aud: client.id, iat: Math.floor(clock() / 1000), token_introspection: response }, SIGNED_TYP)
 }
 
 // RFC 7662 §2.2: nothing but this is told of a token that is dead, unknown or none of the caller's business.

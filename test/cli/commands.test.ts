@@ -7,7 +7,8 @@ import { userTag } from '../../src/ids.ts'
 import { createKeyRing } from '../../src/keys/ring.ts'
 import type { Store } from '../../src/stores/ports.ts'
 import { openBlocklist } from '../../src/users/blocklist/open.ts'
-import { createAccessTokenSigner, type AccessTokenClaims } from '../../src/tokens/access-token.ts'
+import type { AccessTokenClaims } from '../../src/tokens/access-token.ts'
+import { createJwtSigner } from '../../src/tokens/sign-jwt.ts'
 import { commandLine as bench, SECRET } from '../support/command-line.ts'
 
 const PASSWORD = 'correct horse battery staple'
@@ -146,7 +147,7 @@ t.test('tokens are decoded and verified', async t => {
     const sub = await login(store, 'a'.repeat(22))
     const claims: AccessTokenClaims = { iss: 'https://id.example.com', sub, aud: 'a', client_id: 'mobile', iat: now, exp: now + 600, jti: 'j1', sid: 'a'.repeat(22), scope: 'profile', auth_time: now }
     const key = ring.signingKey()
-    return { claims, sign: (changed: object = {}, signing: object = {}, typ: 'at+jwt' | 'JWT' = 'at+jwt') => String(createAccessTokenSigner(() => ({ ...key, ...signing }))({ ...claims, ...changed }, typ)) }
+    return { claims, sign: (changed: object = {}, signing: object = {}, typ: 'at+jwt' | 'JWT' = 'at+jwt') => String(createJwtSigner(() => ({ ...key, ...signing }))({ ...claims, ...changed }, typ)) }
   })
   t.match(await latchkey(`token verify ${sign()} --json`), { code: 0, records: [{ active: true, claims }] })
   t.match(await latchkey('token verify -', `${sign({}, {}, 'JWT')}\n`), { code: 0, out: /^active: sub .*, client mobile, until .*Z\n$/ })

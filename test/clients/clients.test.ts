@@ -6,7 +6,7 @@ import { createClientRegistry, type ClientSettings } from '../../src/clients/reg
 
 const line = (secret: string) => `sha256:${createHash('sha256').update(secret).digest('base64url')}`
 const settings = (id: string, more: Partial<ClientSettings> = {}): ClientSettings => ({
-  id, keys: [], jwksUriMayBePrivate: false, secrets: [], grants: ['password'], scopes: ['a'], audience: ['https://api'], introspect: 'own', forwardsAddress: false, lateRetry: 'burn', dpop: 'allowed', ...more,
+  id, keys: [], jwksUriMayBePrivate: false, secrets: [], grants: ['password'], scopes: ['a'], audience: ['https://api'], introspect: 'own', introspectByToken: false, forwardsAddress: false, lateRetry: 'burn', dpop: 'allowed', ...more,
 })
 const registry = createClientRegistry([settings('public'), settings('api', { secrets: [line('old'), line('new')], scopes: ['b', 'a'] })])
 const assertions = createAssertions({ issuer: 'https://id.example.com', replays: { once: async () => true }, clock: Date.now })

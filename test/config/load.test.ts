@@ -109,8 +109,8 @@ t.test('the rules between keys', async t => {
     ['clients: [{ id: a }, { id: b }, { id: a }]', 'clients[2].id: expected another id than those before it'],
     [`clients: [{ id: a, secrets: ["${HASH}", "${HASH}"] }]`, 'clients[0].secrets[1]: expected another secret than the one before it'],
     [`clients: [{ id: a, forwardsAddress: true, introspect: any, secrets: ["${HASH}"] }]`],
-    ['clients: [{ id: a, forwardsAddress: true, introspect: any }]',
-      'clients[0].forwardsAddress: expected false, or secrets or keys: anybody can pose as a public client', 'clients[0].introspect: expected own, or secrets or keys: a public client may not introspect'],
+    ['clients: [{ id: a, forwardsAddress: true, introspect: any, introspectByToken: true }]',
+      'clients[0].forwardsAddress: expected false, or secrets or keys: anybody can pose as a public client', 'clients[0].introspectByToken: expected false, or secrets or keys: a public client may not introspect', 'clients[0].introspect: expected own, or secrets or keys: a public client may not introspect'],
   ]
   for (const [yaml, ...expected] of rows) t.strictSame(faultsOf(yaml), expected, yaml)
   const stores: [store: string, ...faults: string[]][] = [

@@ -133,6 +133,7 @@ t.test('RFC 8414: metadata', async t => {
       token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
       revocation_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
       introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+      introspection_signing_alg_values_supported: ['ES256'],
       scopes_supported: ['orders:read', 'orders:write', 'profile'],
     })
   })

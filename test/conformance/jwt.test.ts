@@ -8,7 +8,8 @@ import fastify from 'fastify'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import t, { type Test } from 'tap'
 import { registerVerifier } from '../../src/http/verify-access-token.ts'
-import { createAccessTokenSigner, MAX_TOKEN_LENGTH } from '../../src/tokens/access-token.ts'
+import { MAX_TOKEN_LENGTH } from '../../src/tokens/access-token.ts'
+import { createJwtSigner } from '../../src/tokens/sign-jwt.ts'
 import { CLIENTS, ISSUER, MAIL, ORDERS, type TestApp } from '../support/app.ts'
 import { base64url, compact, es256, read, refused, serverOn, signerOf } from './helpers.ts'
 
@@ -338,7 +339,7 @@ t.test('the verification cache', async t => {
     const app = fastify()
     t.teardown(() => app.close())
     const verify = await registerVerifier(app, { issuer: ISSUER, keys, knowsAudience: audience => audience === ORDERS, clock })
-    const sign = createAccessTokenSigner(() => keys.signingKey())
+    const sign = createJwtSigner(() => keys.signingKey())
     const iat = Math.floor(clock() / 1000)
     const make = async (i: number) => sign({ iss: ISSUER, sub: `user-${i}`, aud: ORDERS, client_id: 'mobile', iat, exp: iat + 3600, jti: `jti-${i}`, sid: `sid-${i % 1000}`, auth_time: iat }, 'at+jwt')
     let [fresh, repeated, forgeries, wrong] = [0, 0, 0, 0]
@@ -382,7 +383,7 @@ t.test('a fault while a key is looked for is a fault, and no verdict on the toke
 
 t.test('a key whose algorithm is none of ours signs nothing', async t => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' })
-  const sign = createAccessTokenSigner(() => ({ kid: 'x', alg: 'ES384', privateKey: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString() }))
+  const sign = createJwtSigner(() => ({ kid: 'x', alg: 'ES384', privateKey: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString() }))
   t.throws(() => sign({ iss: ISSUER, sub: 'u', aud: ORDERS, client_id: 'c', iat: 1, exp: 2, jti: 'j', sid: 's', auth_time: 1 }, 'at+jwt'), TypeError)
 })
 

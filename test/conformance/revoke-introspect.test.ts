@@ -1,5 +1,6 @@
 // RFC 7009 at POST /revoke and RFC 7662 at POST /introspect.
 import { randomBytes } from 'node:crypto'
+import { createLocalJWKSet, jwtVerify } from 'jose'
 import t, { type Test } from 'tap'
 import { createRefreshTokenCodec } from '../../src/tokens/refresh-token.ts'
 import { API_SECRET, ISSUER, MAIL, ORDERS, PASSWORD } from '../support/app.ts'
@@ -218,6 +219,41 @@ for (const store of STORES) {
       }
     })
 
+    t.test('RFC 7662 §2.1: a client that was told to may introspect with a token of its own', async t => {
+      const asked = (bearer: string, about: Record<string, string>) => post('/introspect', about, { authorization: `Bearer ${bearer}` })
+      const service = await login({ client_id: 'service', client_secret: 'service-secret' })
+      const { access_token: token } = await login()
+      t.match((await asked(service.access_token, { token })).json(), { active: true, client_id: 'mobile' }, 'meant for one of its audiences')
+      t.equal((await asked(service.access_token, { token: 'unknown' })).body, INACTIVE)
+      refused(t, await asked(service.access_token, { token, client_secret: 'service-secret' }), { status: 400, error: 'invalid_request' })
+      const challenge = /^Bearer realm="latchkey", error="invalid_token"/
+      const other = await login({ client_id: 'web', client_secret: 'web-secret' })
+      for (const bad of [other.access_token, token, service.refresh_token, 'abc', '!']) refused(t, await asked(bad, { token }), { status: 401, error: 'invalid_token', challenge })
+      await revoked(t, service.access_token, { client_id: 'service', client_secret: 'service-secret' })
+      refused(t, await asked(service.access_token, { token }), { status: 401, error: 'invalid_token', challenge })
+    })
+
+    t.test('RFC 9701: a signed answer for who asks for one', async t => {
+      const { access_token: token } = await login()
+      const signed = async (accept: string, text = token) => {
+        const answer = await post('/introspect', { token: text, ...api }, { accept })
+        t.equal(answer.statusCode, 200)
+        t.equal(answer.headers['cache-control'], 'no-store')
+        return answer
+      }
+      for (const accept of ['application/token-introspection+jwt', 'application/json;q=0.5, Application/Token-Introspection+JWT ; q=1']) {
+        const answer = await signed(accept)
+        t.equal(answer.headers['content-type'], 'application/token-introspection+jwt')
+        const { payload, protectedHeader } = await jwtVerify(answer.body, createLocalJWKSet((await server.app.inject('/.well-known/jwks.json')).json()), { issuer: ISSUER, audience: 'orders-api', typ: 'token-introspection+jwt', currentDate: new Date(clock()) })
+        t.equal(protectedHeader.alg, 'ES256')
+        t.same(Object.keys(payload).sort(), ['aud', 'iat', 'iss', 'token_introspection'])
+        t.same(payload['token_introspection'], (await introspect(token)).json())
+        refused(t, await userinfo(answer.body), { status: 401, error: 'invalid_token', challenge: /invalid_token/ }, 'it is no access token')
+      }
+      t.same(read((await signed('application/token-introspection+jwt', 'unknown')).body).payload.token_introspection, { active: false })
+      for (const accept of ['*/*', 'application/*', 'application/json', 'application/token-introspection+jwts']) t.match((await signed(accept)).headers['content-type'], /^application\/json/, accept)
+    })
+
     t.test('a change of what a user may hold doesn\'t end sessions', async t => {
       const { access_token: token } = await login()
       await accounts.setAccess('alice', { scopes: ['profile'], roles: ['seller'] })
@@ -240,7 +276,7 @@ t.test('refusals at both endpoints', async t => {
       { name: 'a wrong secret in the body', body: { ...token, ...api, client_secret: 'wrong' }, ...C401 },
       { name: 'a wrong secret by Basic', body: token, headers: basic('orders-api', 'wrong'), ...C401, challenge: BASIC },
       { name: 'a confidential client without its secret', body: { ...token, client_id: 'orders-api' }, ...C401 },
-      { name: 'another scheme', body: token, headers: { authorization: 'Bearer abc' }, ...C401, challenge: BASIC },
+      { name: 'another scheme', body: token, headers: { authorization: 'Negotiate abc' }, ...C401, challenge: BASIC },
       { name: 'both ways at once', body: { ...token, ...api }, headers: basic('orders-api', API_SECRET), ...R400 },
       { name: 'two ids', body: { ...token, client_id: 'web' }, headers: basic('orders-api', API_SECRET), ...R400 },
       { name: 'no token', body: api, ...R400 },

@@ -100,6 +100,14 @@ for (const { name, make } of STORES) {
       const api = { client_id: 'orders-api' }
       const introspect = async (token: string) =>
         oauth.processIntrospectionResponse(as, api, await oauth.introspectionRequest(as, api, oauth.ClientSecretPost(API_SECRET), token, insecure))
+      // RFC 9701, which this client asks for unless it is told not to; it checks type, issuer and audience, and here the signature.
+      const introspectSigned = async (token: string) => {
+        const signedApi = { ...api, introspection_signed_response_alg: 'ES256' }
+        const answer = await oauth.introspectionRequest(as, signedApi, oauth.ClientSecretPost(API_SECRET), token, { ...insecure, requestJwtResponse: true })
+        const found = await oauth.processIntrospectionResponse(as, signedApi, answer)
+        await oauth.validateApplicationLevelSignature(as, answer, insecure)
+        return found
+      }
 
       for (const [how, id, authentication] of [
         ['client_secret_basic', 'web', oauth.ClientSecretBasic(WEB_SECRET)],
@@ -120,6 +128,8 @@ for (const { name, make } of STORES) {
         t.match(refreshed, { token_type: 'bearer', scope: SCOPE, refresh_token: /^rt_/ })
         t.match(await introspect(tokens.access_token), { active: true, sub, sid, client_id: id, aud: ORDERS }, 'both access tokens live')
         t.match(await introspect(refreshed.access_token), { active: true, sub, sid, client_id: id, aud: ORDERS })
+        t.match(await introspectSigned(refreshed.access_token), { active: true, sub, sid, client_id: id, aud: ORDERS })
+        t.strictSame(await introspectSigned('unknown'), DEAD)
 
         const revoke = async (token: string) => oauth.processRevocationResponse(await oauth.revocationRequest(as, client, authentication, token, insecure))
         t.equal(await revoke(tokens.access_token), undefined)

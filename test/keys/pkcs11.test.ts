@@ -9,7 +9,8 @@ import { openSource } from '../../src/keys/open-source.ts'
 import { openPkcs11, type Pkcs11Options } from '../../src/keys/pkcs11.ts'
 import { attempt, openToken, type Driver } from '../../src/keys/pkcs11-token.ts'
 import { SignerUnavailable, type ExternalKey, type KeySource } from '../../src/keys/source.ts'
-import { createAccessTokenSigner, type AccessTokenClaims } from '../../src/tokens/access-token.ts'
+import type { AccessTokenClaims } from '../../src/tokens/access-token.ts'
+import { createJwtSigner } from '../../src/tokens/sign-jwt.ts'
 import { buildTestApp, PASSWORD } from '../support/app.ts'
 
 const { default: driver }: { default: Driver } = await import('../support/fake-pkcs11.js' as string)
@@ -61,7 +62,7 @@ t.test('an RSA key signs with the algorithm that is asked for', async t => {
 
 /** Signs a token with the key, and verifies it as a resource server does. */
 async function verifies (t: Test, { kid, alg, publicJwk, signing }: ExternalKey): Promise<void> {
-  const token = await createAccessTokenSigner(() => ({ kid, alg, ...signing }))(claims, 'at+jwt')
+  const token = await createJwtSigner(() => ({ kid, alg, ...signing }))(claims, 'at+jwt')
   const verified = await jwtVerify(token, createLocalJWKSet({ keys: [{ ...publicJwk, kty: String(publicJwk['kty']), kid, alg }] }), { currentDate: new Date(1500) })
   t.match(verified, { protectedHeader: { alg, typ: 'at+jwt', kid }, payload: claims }, alg)
 }

@@ -30,7 +30,7 @@ export const sha256Line = (secret: string) => `sha256:${createHash('sha256').upd
 
 /** A client of the tests: public, may log in and refresh, for both resource servers. */
 export const client = (id: string, more: Partial<ClientSettings> = {}): ClientSettings => ({
-  id, secrets: [], keys: [], jwksUriMayBePrivate: false, grants: ['password', 'refresh_token'], scopes: ['profile', 'orders:read', 'orders:write'], audience: [ORDERS, MAIL], introspect: 'own', forwardsAddress: false, lateRetry: 'burn', dpop: 'allowed', ...more,
+  id, secrets: [], keys: [], jwksUriMayBePrivate: false, grants: ['password', 'refresh_token'], scopes: ['profile', 'orders:read', 'orders:write'], audience: [ORDERS, MAIL], introspect: 'own', introspectByToken: false, forwardsAddress: false, lateRetry: 'burn', dpop: 'allowed', ...more,
 })
 
 /** For tests that fail on purpose, of something else: no failure costs a delay. */
@@ -44,6 +44,7 @@ export const CLIENTS: readonly ClientSettings[] = [
   client('orders-api', { secrets: [sha256Line(API_SECRET)], grants: [], scopes: [], audience: [ORDERS] }),
   client('mail-api', { secrets: [sha256Line('mail-secret')], grants: [], scopes: [], audience: [MAIL] }),
   client('auditor', { secrets: [sha256Line('auditor-secret')], grants: [], scopes: [], audience: [], introspect: 'any' }),
+  client('service', { secrets: [sha256Line('service-secret')], introspectByToken: true }),
   client('odd+:%id', { secrets: [sha256Line('s+:% é')] }),
   client('bare', { scopes: [], audience: [] }),
   client('strict', { lateRetry: 'refuse' }),
