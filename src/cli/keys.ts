@@ -1,13 +1,13 @@
 // latchkey keys list | status | rotate | retire
-import { InvalidArgumentError, Option, type Command } from 'commander'
-import { DURATION_PATTERN, formatDuration, parseDuration } from '../config/duration.ts'
+import { Option, type Command } from 'commander'
+import { formatDuration } from '../config/duration.ts'
 import { CACHE_LIFE_MS } from '../keys/jwks.ts'
 import type { KeyChange, KeyRing } from '../keys/ring.ts'
 import { confirm, type Io } from './io.ts'
 import { impactOfRetirement, impactOfRotation } from './keys-impact.ts'
 import { printStatus } from './keys-status.ts'
 import { Refused } from './refused.ts'
-import { iso } from './time.ts'
+import { iso, parseSpan } from './time.ts'
 import { withStore, type StoreTools } from './tools.ts'
 
 const EXAMPLES = `
@@ -80,9 +80,4 @@ function printKeys (ring: KeyRing, print: StoreTools['print']): void {
     const times = { publishAt: iso(publishAt), signFrom: iso(signFrom), signUntil: iso(signUntil), removeAt: iso(removeAt) }
     print({ ...key, ...times }, `${key.kid}  ${key.alg}  ${key.line}  ${key.state}  signs ${times.signFrom} to ${times.signUntil}, removed ${times.removeAt}`)
   }
-}
-
-function parseSpan (text: string): number {
-  if (!new RegExp(DURATION_PATTERN).test(text)) throw new InvalidArgumentError('A duration such as 5m or 24h.')
-  return parseDuration(text)
 }

@@ -1,14 +1,29 @@
-// latchkey passwords blocklist build
+// latchkey passwords blocklist build | calibrate
 import { open, type FileHandle } from 'node:fs/promises'
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
+import { formatDuration } from '../config/duration.ts'
+import { thisMachine } from '../machine.ts'
+import { argon2Build } from '../users/argon2.ts'
 import { createFilter, filterSize } from '../users/blocklist/filter.ts'
 import { sha1Of } from '../users/blocklist/open.ts'
 import { SHA1_LINE } from '../users/blocklist/sorted-file.ts'
+import { calibrate, settingsText } from '../users/calibrate.ts'
 import type { Io } from './io.ts'
+import { parseSpan } from './time.ts'
 import { withTools } from './tools.ts'
 
 const FALSE_POSITIVES = 1e-6
 const SHA1_CHARACTERS = 40
+const TARGET_MS = 250
+/** The default of passwords.memoryShare. */
+const MEMORY_SHARE = 50
+
+const CALIBRATE_EXAMPLE = `
+Run it where the server runs, in the same container or cgroup, while little else does. Logins whose hash is of another cost get a new one.
+
+Example:
+  latchkey passwords calibrate --target 250ms
+`
 
 const EXAMPLE = `
 LIST holds one password a line, or SHA-1 lines as breached passwords are published (HASH or HASH:COUNT, in any order). A list that is sorted by
@@ -21,13 +36,20 @@ Then set passwords.blocklist to the filter and restart the server.
 
 /** Adds `passwords`. */
 export function addPasswords (program: Command, io: Io): void {
-  const passwords = program.command('passwords').description('what passwords may be')
+  const passwords = program.command('passwords').description('what passwords may be, and what a hash costs')
   passwords.command('blocklist').description('breached passwords').command('build <list> <filter>')
     .description('make a filter of a list of breached passwords, for passwords.blocklist')
     .addHelpText('after', EXAMPLE)
     .action(withTools(io, async ({ print }, list: string, filter: string) => {
       const { entries, bytes } = await build(list, filter)
       print({ entries, bytes, filter }, `${filter}: ${entries} entries in ${bytes} bytes`)
+    }))
+  passwords.command('calibrate').description('measure this machine and print the settings for hashes that take so long')
+    .addOption(new Option('--target <duration>', 'how long a login may hash').argParser(parseSpan).default(TARGET_MS, formatDuration(TARGET_MS)))
+    .addHelpText('after', CALIBRATE_EXAMPLE)
+    .action(withTools(io, async ({ print }, { target }: { target: number }) => {
+      const found = await calibrate({ targetMs: target, memoryShare: MEMORY_SHARE, machine: thisMachine() })
+      print({ ...found, build: argon2Build.name }, settingsText(found, target))
     }))
 }
 

@@ -15,14 +15,14 @@ const PASSWORD = 'correct horse battery staple'
 
 t.test('help and usage', async t => {
   const { latchkey } = bench(t)
-  for (const line of ['--help', 'users --help', 'users add --help', 'sessions --help', 'clients secret --help', 'passwords blocklist build --help', 'keys retire --help', 'token --help', 'config check --help', 'serve --help', 'users import --help']) {
+  for (const line of ['--help', 'users --help', 'users add --help', 'sessions --help', 'clients secret --help', 'passwords blocklist build --help', 'passwords calibrate --help', 'keys retire --help', 'token --help', 'config check --help', 'serve --help', 'users import --help']) {
     const { code, out } = await latchkey(line)
     t.equal(code, 0, line)
     t.match(out, /Example/, `${line} shows an example`)
     if (line !== '--help') t.match(out, '--json', `${line} names the global options`)
   }
   t.match(await latchkey('--version'), { code: 0, out: /^\d+\.\d+\.\d+/ })
-  for (const line of ['', 'users', 'users add', 'nonsense', 'users list extra', 'users add a --password x', 'keys retire', 'keys retire kid --switch-after soon', 'users add a --scopes "']) {
+  for (const line of ['', 'users', 'users add', 'nonsense', 'users list extra', 'users add a --password x', 'keys retire', 'keys retire kid --switch-after soon', 'passwords calibrate --target soon', 'users add a --scopes "']) {
     t.equal((await latchkey(line)).code, 2, `usage: ${line}`)
   }
 })
@@ -127,6 +127,13 @@ t.test('a filter is made of a list of breached passwords', async t => {
   await close()
   t.match(await latchkey(`passwords blocklist build ${list} ${filter}`, '', { env: {} }), { code: 1, err: /exist/ }, 'a filter that is there stays')
   t.match(await latchkey(`passwords blocklist build ${list}.none ${filter}.new`, '', { env: {} }), { code: 1, err: /ENOENT/ })
+})
+
+t.test('the cost of a hash is measured here, and never below what a password deserves', async t => {
+  const { latchkey } = bench(t)
+  const [record] = (await latchkey('passwords calibrate --target 1ms --json', '', { env: {} })).records
+  t.match(record, { memoryKiB: 19_456, passes: 2, parallelism: 1, concurrency: Number, inTime: false, tookMs: Number, perSecond: Number, build: /^(portable|avx2)$/ })
+  t.match(await latchkey('passwords calibrate --target 1ms', '', { env: {} }), { code: 0, out: /\npasswords: \{ memoryKiB: 19456, passes: 2, parallelism: 1, concurrency: auto \}\n$/ })
 })
 
 t.test('a client secret and its line belong together', async t => {

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { checkThreads, cpuQuota, hasAvx2, limitedMemory, thisMachine, threadsFor } from '../../src/machine.ts'
 import { argon2, chooseArgon2 } from '../../src/users/argon2.ts'
+import { calibrate, settingsText } from '../../src/users/calibrate.ts'
 import { planCapacity } from '../../src/users/capacity.ts'
 import { createFairQueue } from '../../src/users/fair-queue.ts'
 import { createLimiter } from '../../src/users/limiter.ts'
@@ -67,6 +68,45 @@ t.test('the fast build of argon2 computes where it is there, can run and passes 
   t.equal(hasAvx2(() => 'processor\t: 0\nmodel name\t: avx2\nflags\t\t: fpu sse2 avx xavx2\n'), false)
   t.equal(hasAvx2(() => { throw new Error('ENOENT') }), false)
   t.type(hasAvx2(), 'boolean')
+})
+
+const gib = (cores: number, memory: number) => ({ cores, memoryBytes: memory * 1024 * MIB })
+const calibrations = [
+  { name: 'a machine that fills 100 MiB in 100 ms', machine: gib(2, 4), target: 250, found: { memoryKiB: 65_536, passes: 3, inTime: true } },
+  { name: 'half the time', machine: gib(2, 4), target: 50, found: { memoryKiB: 25_600, passes: 2, inTime: true } },
+  { name: 'no time', machine: gib(2, 4), target: 20, found: { memoryKiB: 19_456, passes: 2, inTime: false } },
+  { name: 'all the time', machine: gib(2, 4), target: 60_000, found: { memoryKiB: 65_536, passes: 100, inTime: true } },
+  { name: 'little memory: more passes', machine: { cores: 2, memoryBytes: 50 * MIB }, target: 250, found: { memoryKiB: 25_600, passes: 10, inTime: true } },
+  { name: 'a cost that grows faster than its measure: fewer passes', machine: gib(2, 4), target: 250, extraMs: 60, found: { memoryKiB: 65_536, passes: 2, inTime: true } },
+]
+
+for (const { name, machine, target, extraMs = 0, found } of calibrations) {
+  t.test(`the cost of a hash is fitted to ${name}`, async t => {
+    let now = 0
+    const hash = async ({ memoryKiB, passes }: { memoryKiB: number, passes: number }) => { now += memoryKiB * passes / 1024 + (memoryKiB > 60_000 ? extraMs : 0) }
+    const { tookMs, perSecond, ...rest } = await calibrate({ targetMs: target, memoryShare: 50, machine, hash, monotonic: () => now })
+    t.same(rest, { ...found, parallelism: 1, concurrency: 1 })
+    t.equal(tookMs <= target, found.inTime)
+    t.ok(Math.abs(perSecond * tookMs / 1000 - 1) < 0.05)
+  })
+}
+
+t.test('the cost that was found is written as the configuration file has it', async t => {
+  const found = { memoryKiB: 65_536, passes: 3, parallelism: 1, concurrency: 2, tookMs: 212.4, perSecond: 9.4, inTime: true }
+  const lines = ['# 212 ms a hash, 2 at a time: about 9.4 logins a second, with the # build of argon2.', 'passwords: { memoryKiB: 65536, passes: 3, parallelism: 1, concurrency: auto }']
+  t.same(settingsText(found, 250).replace(/portable|avx2/, '#').split('\n'), lines)
+  t.same(settingsText({ ...found, inTime: false }, 200).split('\n')[1], '# That is longer than 200 ms, but no password deserves less.')
+})
+
+t.test('the cost of a hash is measured with as many at once as the server has', async t => {
+  let [running, most] = [0, 0]
+  const hash = async () => {
+    most = Math.max(most, running += 1)
+    await wait(1)
+    running -= 1
+  }
+  t.match(await calibrate({ targetMs: 1000, memoryShare: 50, machine: gib(4, 4), hash }), { concurrency: 3 })
+  t.equal(most, 3)
 })
 
 t.test('a hash of another algorithm verifies', async t => {
