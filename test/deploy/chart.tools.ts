@@ -1,5 +1,5 @@
 // The chart: rendered with every value file in ci/ and linted; wrong values fail with a message that helps; and the script of `helm test` against a real server.
-import { readdir, writeFile } from 'node:fs/promises'
+import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { parseAllDocuments } from 'yaml'
@@ -72,6 +72,19 @@ t.test('wrong values fail with a message that helps', async t => {
     t.equal(code, 1, name)
     t.match(stderr, message, name)
   }
+})
+
+t.test('alerts and dashboard arrive as they are, with a runbook that can be reached', async t => {
+  const objects = await render('monitoring-values.yaml')
+  const { spec } = objects.find(({ kind }) => kind === 'PrometheusRule')
+  const rules = spec.groups.flatMap((group: { rules: any[] }) => group.rules).filter(({ alert }: { alert?: string }) => alert !== undefined)
+  t.ok(rules.length > 10)
+  for (const { annotations } of rules) t.match(annotations.runbook_url, /^https:\/\/wiki\.example\.com\/latchkey\/runbook\.md#latchkey/)
+  t.ok(rules.some(({ annotations }: any) => annotations.summary.includes('{{ $value | humanize }}')))
+  const { metadata, data } = objects.find(({ metadata }) => metadata.name === 'release-latchkey-dashboard')
+  t.match(metadata, { labels: { grafana_dashboard: '1' }, annotations: { grafana_folder: 'Identity' } })
+  t.same(JSON.parse(data['latchkey.json']), JSON.parse(await readFile(join(CHART, 'files/dashboard.json'), 'utf8')))
+  t.notOk((await render('minimal-values.yaml')).some(({ kind, metadata }) => kind === 'PrometheusRule' || metadata.name.endsWith('dashboard')), 'nothing of it unless asked for')
 })
 
 t.test('a made secret is what the server takes; no secret is outside a Secret', async t => {

@@ -22,6 +22,7 @@ export const PROJECT = new URL('../../..', import.meta.url).pathname
 const MISSING: Readonly<Record<string, string>> = {
   buildah: 'apt-get install buildah',
 
+  promtool: 'apt-get install prometheus',
   helm: 'go install helm.sh/helm/v3/cmd/helm@v3.22.0',
 
 }
