@@ -225,7 +225,7 @@ t.test('Redis: keys, values, the dump, and while it is gone', async t => {
 
   const eye = new Redis(redis.url)
   const keys = await eye.keys('*')
-  t.ok(keys.some(key => key.includes(':f:')) && keys.some(key => key.startsWith('lk:rate:')), 'families and rate limits are there')
+  t.ok(keys.some(key => key.includes(':f:')) && keys.some(key => key.startsWith('lk:{rate}:')), 'families and rate limits are there')
   t.same(found(keys.join('\n'), marks), [], 'the names of the keys')
   for (const key of keys) {
     const type = await eye.type(key)
