@@ -57,7 +57,7 @@ export function createAuthenticate (options: AuthenticateOptions): Authenticate 
     const startedAt = monotonic()
     const right = account === undefined ? await hashing.verifyNothing(password) : await hashing.verify(account.passwordHash, password)
     const tookMs = monotonic() - startedAt
-    evenTime.observe(tookMs, account !== undefined && hasher.needsUpgrade(account.passwordHash))
+    evenTime.observe(tookMs, hasher.needsUpgrade(account?.passwordHash ?? hasher.nobodysHash))
     return { outcome: verdictOf(account, right === true), tookMs }
   }
 

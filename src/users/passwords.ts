@@ -27,6 +27,8 @@ export interface PasswordHasher {
   hash (password: string): Promise<string>
   /** Whether the hash was made by another algorithm or at another cost than today's. */
   needsUpgrade (hash: string): boolean
+  /** A hash of today's cost that belongs to no password: where a name has none, what is done with hashes is done with it. */
+  readonly nobodysHash: string
   /** Why a hash that was made elsewhere can't be taken over; undefined when it can. */
   checkForeign (hash: string): 'hash_unsupported' | 'hash_too_costly' | undefined
   /** How many wait for their turn, and how many have it. */
@@ -60,12 +62,14 @@ export function createPasswordHasher (options: HashingOptions, machine = thisMac
   const capacity = planCapacity(options, machine)
   const cost: HashCost = { memoryKiB, passes, parallelism }
   const turns = createTurns({ turns: capacity.concurrency + TURNS_AHEAD, queue, maxWaitMs: maxWait, monotonic, ...(onWaited !== undefined && { onWaited }) })
-  const hashing = createHashing(cost, capacity)
+  const nobodysHash = makeNobodysHash(cost)
+  const hashing = createHashing(cost, capacity, nobodysHash)
   const inTurn: PasswordHasher['inTurn'] = (request, work) => turns.take(request, () => work(hashing))
   return {
     inTurn,
     hash: password => inTurn(OPERATOR, ({ hash }) => hash(password)),
     needsUpgrade: hash => !isOfToday(hash, cost),
+    nobodysHash,
     checkForeign (hash) {
       const stored = readHash(hash, cost)
       if (stored === undefined) return 'hash_unsupported'
@@ -76,10 +80,9 @@ export function createPasswordHasher (options: HashingOptions, machine = thisMac
   }
 }
 
-function createHashing (cost: HashCost, capacity: Capacity): Hashing {
+function createHashing (cost: HashCost, capacity: Capacity, nobodysHash: string): Hashing {
   const limited = createLimiter({ slots: capacity.concurrency, memoryKiB: capacity.memoryKiB })
   const settings = { type: argon2.argon2id, memoryCost: cost.memoryKiB, timeCost: cost.passes, parallelism: cost.parallelism }
-  const nothing = makeNothing(cost)
 
   async function check (stored: StoredHash, password: string): Promise<boolean> {
     for (const spelling of spellings(password)) {
@@ -88,17 +91,18 @@ function createHashing (cost: HashCost, capacity: Capacity): Hashing {
     return false
   }
 
+  async function verify (hash: string, password: string): Promise<boolean> {
+    const stored = readHash(hash, cost)
+    if (stored !== undefined && isBearable(stored, capacity)) return check(stored, password)
+    // The same work as for a good hash: a fast answer would tell that this account is an odd one.
+    return verify(nobodysHash, password)
+  }
+
   return {
     hash: password => limited(cost.memoryKiB, () => argon2.hash(password.normalize('NFC'), settings)),
-    async verify (hash, password) {
-      const stored = readHash(hash, cost)
-      if (stored !== undefined && isBearable(stored, capacity)) return check(stored, password)
-      // The same work as for a good hash: a fast answer would tell that this account is an odd one.
-      await check(nothing, password)
-      return false
-    },
+    verify,
     async verifyNothing (password) {
-      await check(nothing, password)
+      await verify(nobodysHash, password)
     },
   }
 }
@@ -118,12 +122,11 @@ function isOfToday (hash: string, { memoryKiB, passes, parallelism }: HashCost):
   return found?.version === VERSION && found.cost.memoryKiB === memoryKiB && found.cost.passes === passes && found.cost.parallelism === parallelism
 }
 
-// The hash of no password that anybody could find: random bytes where the result would stand.
-function makeNothing (cost: HashCost): StoredHash {
+// Random bytes stand where the result would.
+function makeNobodysHash (cost: HashCost): string {
   const { memoryKiB, passes, parallelism } = cost
   const [salt, hash] = [randomBytes(16), randomBytes(32)].map(bytes => bytes.toString('base64').replaceAll('=', ''))
   const text = `$argon2id$v=${VERSION}$m=${memoryKiB},t=${passes},p=${parallelism}$${salt}$${hash}`
-  const stored = readArgon2(text, cost)
-  if (stored === undefined) throw new TypeError('argon2 knows no such cost')
-  return stored
+  if (readArgon2(text, cost) === undefined) throw new TypeError('argon2 knows no such cost')
+  return text
 }

@@ -13,7 +13,7 @@ import { timedStore } from '../../src/observe/store.ts'
 import { openStore } from '../../src/stores/open.ts'
 import type { Store } from '../../src/stores/ports.ts'
 import { createAccounts, type Accounts } from '../../src/users/accounts.ts'
-import { createPasswordHasher } from '../../src/users/passwords.ts'
+import { createPasswordHasher, type PasswordHasher } from '../../src/users/passwords.ts'
 import type { ThrottlePolicy } from '../../src/users/throttle.ts'
 import { createHandClock } from './clock.ts'
 
@@ -90,10 +90,12 @@ export interface TestAppOptions {
   readonly algorithm?: 'ES256' | 'RS256' | 'PS256' | 'EdDSA'
   /** Keys that are kept elsewhere. */
   readonly source?: KeySource
+  /** Something between the server and its hasher; default: nothing. */
+  readonly overHasher?: (hasher: PasswordHasher) => PasswordHasher
 }
 
 /** Builds the server with one user, `alice`. */
-export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISSUER, secrets = [randomBytes(32).toString('base64url')], trustedProxies = [], cors = [], logLevel = 'trace', docs = true, clients: registered = CLIENTS, algorithm = 'ES256', storeAheadMs = 0, source }: TestAppOptions = {}): Promise<TestApp> {
+export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISSUER, secrets = [randomBytes(32).toString('base64url')], trustedProxies = [], cors = [], logLevel = 'trace', docs = true, clients: registered = CLIENTS, algorithm = 'ES256', storeAheadMs = 0, source, overHasher = hasher => hasher }: TestAppOptions = {}): Promise<TestApp> {
   const clock = createHandClock()
   const storeClock = () => clock() + storeAheadMs
   const opened = await openStore({ url: storeUrl, clock: storeClock, redisClock: storeClock })
@@ -125,7 +127,7 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
     addressCounts,
     keys,
     sightings,
-    hasher,
+    hasher: overHasher(hasher),
     metrics,
     emit,
     clock,

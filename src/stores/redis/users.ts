@@ -5,9 +5,6 @@ import { createNames, ownerIn } from './names.ts'
 import { accountOf } from './replies.ts'
 import { loadScript } from './scripts.ts'
 
-/** No tag: those have 22 characters. */
-const NOBODY = 'nobody'
-
 export function createRedisUsers (adapter: RedisAdapter): Users {
   const { link, keys, time } = adapter
   const names = createNames(adapter, holds)
@@ -15,6 +12,7 @@ export function createRedisUsers (adapter: RedisAdapter): Users {
   const changeScript = loadScript(link, 'user-change')
   const upgradeScript = loadScript(link, 'user-upgrade')
   const removeScript = loadScript(link, 'user-remove')
+  let foundLast = ''
 
   async function byTag (tag: string): Promise<Account | undefined> {
     return accountOf(tag, await link.run(client => client.hgetall(keys.user(tag))))
@@ -25,12 +23,14 @@ export function createRedisUsers (adapter: RedisAdapter): Users {
   }
 
   /**
-   * The account of a name, if the name's owner has it: a claim alone is none. A name without owner takes as many round trips, so that
-   * time does not tell who exists.
+   * The account of a name, if the name's owner has it: a claim alone is none. For a name without owner somebody else's account is read, so
+   * that time does not tell who exists.
    */
-  async function ofName (foldedName: string, tag: string = NOBODY): Promise<Account | undefined> {
+  async function ofName (foldedName: string, tag: string = foundLast): Promise<Account | undefined> {
     const account = await byTag(tag)
-    return account?.foldedName === foldedName ? account : undefined
+    if (account?.foldedName !== foldedName) return undefined
+    foundLast = tag
+    return account
   }
 
   async function write ({ tag, sub, name, foldedName, passwordHash, scopes, roles, disabled }: NewAccount): Promise<boolean> {

@@ -24,11 +24,26 @@ export function createSqliteUsers (db: DatabaseSync, clock: Clock): Users {
     return changes === 1 ? 'added' : 'name_taken'
   }
 
-  function finder (column: 'tag' | 'folded_name'): (value: string) => Promise<Account | undefined> {
-    const select = db.prepare(`SELECT * FROM users WHERE ${column} = ?`)
-    return value => reading(() => {
-      const row = select.get(value)
+  const selectTagged = db.prepare('SELECT * FROM users WHERE tag = ?')
+
+  function byTag (tag: string): Promise<Account | undefined> {
+    return reading(() => {
+      const row = selectTagged.get(tag)
       return row === undefined ? undefined : accountOf(row)
+    })
+  }
+
+  const selectNamed = db.prepare('SELECT * FROM users WHERE folded_name = ?')
+  let foundLast = ''
+
+  /** Where nobody has the name somebody else's account is read, so that time does not tell who exists. */
+  function byName (foldedName: string): Promise<Account | undefined> {
+    return reading(() => {
+      const row = selectNamed.get(foldedName) ?? selectNamed.get(foundLast)
+      const account = row === undefined ? undefined : accountOf(row)
+      if (account?.foldedName !== foldedName) return undefined
+      foundLast = foldedName
+      return account
     })
   }
 
@@ -59,8 +74,8 @@ export function createSqliteUsers (db: DatabaseSync, clock: Clock): Users {
     add: account => writing(db, () => add(account)),
     // One sync to the disk for all.
     addAll: accounts => writing(db, () => new Set(accounts.filter(account => add(account) === 'added'))),
-    byName: finder('folded_name'),
-    byTag: finder('tag'),
+    byName,
+    byTag,
     setPassword: (tag, passwordHash) => setPassword(passwordHash, tag),
     upgradePassword: (tag, from, to) => upgradePassword(to, tag, from),
     setDisabled: (tag, disabled) => setDisabled(Number(disabled), tag),
