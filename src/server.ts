@@ -27,6 +27,7 @@ const RING_CHECK_MS = 1_000
 const SIGHTINGS_MS = 60_000
 const STORE_CHECK_MS = 5_000
 const STORE_INSPECT_MS = 60_000
+const STORE_NOTICE_MS = 1_000
 const MANAGEMENT_GRACE_MS = 500
 
 /** A server that answers. */
@@ -86,7 +87,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   parts.defer(audit.close)
   const emit: Emit = (event, origin) => { metrics.emit(event); audit.emit(event, origin) }
   const agreed = createAgreedClock({ system: clock, monotonic: () => performance.now() })
-  const opened = await openStore({ ...config.store, clock })
+  const opened = await openStore({ ...config.store, lossPeriodMs: config.store.lossPeriod, clock })
   parts.defer(() => opened.store.close())
   const { store, addressCounts } = timedStore(opened, metrics)
   // Before anything is written there.
@@ -102,7 +103,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   const clients = createClientRegistry(current.clients.map(toClientSettings))
   let ready = false
 
-  const management = buildManagement({ isReady: () => ready, isStoreUp: () => watch.isUp(), metrics: metrics.render })
+  const management = buildManagement({ isReady: () => ready, storeState: () => watch.state(), metrics: metrics.render })
   parts.defer(() => closeWithin(management, MANAGEMENT_GRACE_MS))
   const app = await buildApp({
     issuer: config.issuer,
@@ -135,6 +136,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   await watch.inspect()
   parts.defer(every(STORE_CHECK_MS, watch.probe))
   parts.defer(every(STORE_INSPECT_MS, watch.inspect))
+  parts.defer(every(STORE_NOTICE_MS, async () => watch.notice()))
   app.log.info({ argon2: argon2Build.name, reason: argon2Build.reason }, 'passwords are hashed by this build of argon2')
   const url = await app.listen({ host: config.http.host, port: config.http.port })
   const managementUrl = await management.listen({ host: config.management.host, port: config.management.port })

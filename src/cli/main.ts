@@ -10,6 +10,7 @@ import { addPasswords } from './passwords.ts'
 import { failureOf } from './refused.ts'
 import { addServe } from './serve.ts'
 import { addSessions } from './sessions.ts'
+import { addStore } from './store.ts'
 import { addToken } from './token.ts'
 import { addUsers } from './users.ts'
 
@@ -62,6 +63,6 @@ function createProgram (io: Io): Command {
     .configureOutput({ writeOut: text => { io.stdout.write(text) }, writeErr: text => { io.stderr.write(text) }, getOutHelpWidth: width, getErrHelpWidth: width })
     .exitOverride()
     .addHelpText('after', EXAMPLES)
-  for (const add of [addServe, addUsers, addSessions, addClients, addPasswords, addKeys, addToken, addConfig]) add(program, io)
+  for (const add of [addServe, addUsers, addSessions, addClients, addPasswords, addKeys, addToken, addStore, addConfig]) add(program, io)
   return program
 }

@@ -99,6 +99,7 @@ export const ConfigSchema = Type.Object({
       serverName: Type.Optional(Type.String({ minLength: 1, description: 'The name in the server\'s certificate, where it isn\'t the host\'s.' })),
     }, { ...strict, description: 'TLS to Redis, with rediss://.' })),
     replicas: Type.Integer({ minimum: 0, maximum: 16, default: 0, description: 'How many Redis replicas must have a login, a revocation or a change of an account before it is answered; fewer: 503.' }),
+    lossPeriod: duration('1h', 'How long everything is answered 503, at most, once Redis is found to have lost its data; `latchkey store accept` ends it.'),
     allowEviction: Type.Boolean({ default: false, description: 'Starts on a Redis that may throw keys away (a maxmemory-policy other than noeviction).' }),
     allowNoAuthentication: Type.Boolean({ default: false, description: 'Starts on a Redis that lets anybody in, elsewhere than on loopback.' }),
     sentinel: Type.Optional(Type.Object({

@@ -47,6 +47,7 @@ export function createRefreshGrant ({ issuer, families, refreshTokens, issue, po
       throw refusalFor(outcome.reason)
     }
     emit({ type: `refresh.${outcome.kind}`, clientId: client.id, sub: outcome.user.sub, sid: token.sid }, origin)
+    if (outcome.fault !== undefined) throw outcome.fault
     if (outcome.kind === 'reused') throw invalidGrant('token_reused')
     return outcome
   }

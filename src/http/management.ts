@@ -8,14 +8,14 @@ const REQUEST_TIMEOUT_MS = 10_000
 export interface ManagementOptions {
   /** Whether the server may be sent requests: it has its configuration and keys, reached the store once and isn't draining. */
   readonly isReady: () => boolean
-  /** Whether the store takes writes now; told, but no reason to be unready (DESIGN §2). */
-  readonly isStoreUp: () => boolean
+  /** How the store is; told, but no reason to be unready (DESIGN §2). */
+  readonly storeState: () => string
   /** The metrics in Prometheus' text format. */
   readonly metrics: () => Promise<string>
 }
 
 /** Builds the management server; never listens. */
-export function buildManagement ({ isReady, isStoreUp, metrics }: ManagementOptions): FastifyInstance {
+export function buildManagement ({ isReady, storeState, metrics }: ManagementOptions): FastifyInstance {
   const app: FastifyInstance = fastify({ logger: false, ...connectionOptions(REQUEST_TIMEOUT_MS) })
   setErrorHandlers(app)
   closeConnectionsWhenStopping(app)
@@ -23,7 +23,7 @@ export function buildManagement ({ isReady, isStoreUp, metrics }: ManagementOpti
   app.get('/readyz', async (_request, reply) => {
     const ready = isReady()
     reply.code(ready ? 200 : 503)
-    return { status: ready ? 'ready' : 'not ready', store: isStoreUp() ? 'ok' : 'failing' }
+    return { status: ready ? 'ready' : 'not ready', store: storeState() }
   })
   app.get('/metrics', async (_request, reply) => {
     reply.type('text/plain; version=0.0.4; charset=utf-8')

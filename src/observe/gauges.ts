@@ -1,5 +1,6 @@
-// What is looked at only when somebody asks for the metrics: the queue for hashing, the key ring.
+// What is looked at only when somebody asks for the metrics: the queue for hashing, the store, the key ring.
 import { Gauge, type Registry } from 'prom-client'
+import type { StoreCondition } from '../stores/ports-health.ts'
 
 export interface HashingLoad {
   readonly waiting: number
@@ -11,6 +12,15 @@ export function showHashing (registry: Registry, load: () => HashingLoad): void 
   const registers = [registry]
   const waiting = new Gauge({ name: 'latchkey_hash_queue', help: 'Logins that wait for their turn to hash.', registers, collect: () => { waiting.set(load().waiting) } })
   const working = new Gauge({ name: 'latchkey_hash_working', help: 'Logins that have their turn.', registers, collect: () => { working.set(load().working) } })
+}
+
+/** Shows what is known of the store without asking it. */
+export function showStore (registry: Registry, condition: () => StoreCondition): void {
+  const show = (name: string, help: string, valueOf: (now: StoreCondition) => number) => new Gauge({ name, help, registers: [registry], collect () { this.set(valueOf(condition())) } })
+  show('latchkey_store_reached', '1 while requests are let through to the store, 0 while it is known to be down.', ({ isReached }) => Number(isReached))
+  show('latchkey_store_lost', '1 while the store has lost its data and everything is refused, else 0.', ({ isLost }) => Number(isLost))
+  show('latchkey_store_revocations_kept', 'Revocations in memory, to be put back should the store lose them.', ({ revocations }) => revocations.kept)
+  show('latchkey_store_revocations_repeated', 'How often a revocation was put back.', ({ revocations }) => revocations.repeated)
 }
 
 /** What is told of a key; instants in milliseconds since the epoch. */

@@ -2,9 +2,9 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Event } from '../events.ts'
 import type { Reason } from '../reasons.ts'
-import { STORE_CHECKS, type StoreCheck } from '../stores/ports.ts'
+import { STORE_CHECKS, type StoreCheck, type StoreCondition } from '../stores/ports-health.ts'
 import { isRoutine } from './audit.ts'
-import { showHashing, showKeys, type HashingLoad, type ShownKey } from './gauges.ts'
+import { showHashing, showKeys, showStore, type HashingLoad, type ShownKey } from './gauges.ts'
 import { createDurations, createTally } from './tally.ts'
 
 export interface Metrics {
@@ -21,6 +21,8 @@ export interface Metrics {
   storeCommand (command: string): (seconds: number, failed: boolean) => void
   /** Notes whether the store took a write when it was last tried. */
   setStoreUp (up: boolean): void
+  /** Shows what is known of the store, as `condition` tells when asked. */
+  showStore (condition: () => StoreCondition): void
   /** Notes what about the store's set-up puts its data at risk. */
   setStoreRisks (checks: readonly StoreCheck[]): void
   /** Counts an audit line that could not be written where it belongs. */
@@ -92,6 +94,7 @@ export function createMetrics (version = ''): Metrics {
     setStoreRisks: checks => { for (const check of STORE_CHECKS) risks.set({ check }, checks.includes(check) ? 1 : 0) },
     countAuditFault: () => { auditFaults('') },
     observeHashWait: hashWait.series({}),
+    showStore: condition => { showStore(registry, condition) },
     showHashing: load => { showHashing(registry, load) },
     showKeys: describe => { showKeys(registry, describe) },
     render: async () => [await registry.metrics(), requests, hashWait, commands].map(part => typeof part === 'string' ? part : part.render()).join('\n'),

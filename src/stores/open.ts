@@ -7,6 +7,8 @@ import type { RedisSettings } from './redis/connect.ts'
 export type StoreSettings = RedisSettings & {
   /** How many replicas must have a write that is durable; default 0. */
   readonly replicas?: number | undefined
+  /** How long a Redis that has lost its data is refused, at most, in milliseconds; undefined, for who isn't a server: nobody watches that. */
+  readonly lossPeriodMs?: number | undefined
 }
 
 export type OpenStore = StoreSettings & {

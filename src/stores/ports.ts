@@ -2,6 +2,7 @@
 // Every promise below may reject with StoreUnavailable, and with nothing else: a fault is never a verdict.
 // Instants (`…At`, `…Until`) are milliseconds since the epoch by the store's own clock; spans (`…Ms`) are milliseconds.
 
+import type { StoreCondition, StoreRisk } from './ports-health.ts'
 import type { Keys, Sightings } from './ports-keys.ts'
 import type { LoginAttempts } from './ports-logins.ts'
 
@@ -29,20 +30,12 @@ export interface Store {
   probe (): Promise<void>
   /** Looks at how the store is set up; empty when nothing is amiss. */
   inspect (): Promise<readonly StoreRisk[]>
+  /** What is known of the store right now, without asking it. */
+  condition (): StoreCondition
+  /** Lets the servers go on without what the store has lost; false when nothing was, or somebody has done it already. */
+  acceptLoss (): Promise<boolean>
   /** Lets go of every connection and timer. Resolves also when called twice. */
   close (): Promise<void>
-}
-
-/** What may be amiss with how a store is set up. */
-export const STORE_CHECKS = ['eviction', 'authentication', 'persistence', 'clock', 'replicas'] as const
-
-export type StoreCheck = typeof STORE_CHECKS[number]
-
-/** Something that puts at risk what the store keeps. */
-export interface StoreRisk {
-  readonly check: StoreCheck
-  /** What is amiss and what to set, for an operator. */
-  readonly advice: string
 }
 
 /** The requests of each address, where all replicas count together. */
@@ -135,9 +128,11 @@ export type RotateOutcome =
     readonly generation: number
     readonly family: Family
     readonly user: User
+    /** R7: why what was done may not last; to be thrown once it was told. */
+    readonly fault?: StoreUnavailable | undefined
   }
-  /** R8: the family was ended by this call. */
-  | { readonly kind: 'reused', readonly family: Family, readonly user: User }
+  /** R8: the family was ended by this call. `fault` as above. */
+  | { readonly kind: 'reused', readonly family: Family, readonly user: User, readonly fault?: StoreUnavailable | undefined }
   /** R1, R2, R3, or asking for more: nothing changed. */
   | { readonly kind: 'refused', readonly reason: Refusal | Wider }
 

@@ -1,9 +1,12 @@
 // How the store is, for operators: whether it takes writes, and what about its set-up puts the data at risk. Tells the log and the metrics.
 import type { Clock } from '../clock.ts'
-import type { Store, StoreCheck, StoreRisk } from './ports.ts'
+import type { Store } from './ports.ts'
+import type { StoreCheck, StoreCondition, StoreRisk } from './ports-health.ts'
 
 /** Further apart, and times are judged wrongly; milliseconds. */
 const CLOCK_TOLERANCE_MS = 5_000
+
+const LOST = 'the store has lost its data: everything is answered 503 until it is restored, or `latchkey store accept`, or the end of store.lossPeriod'
 
 export interface StoreWatchOptions {
   readonly store: Store
@@ -12,6 +15,7 @@ export interface StoreWatchOptions {
   readonly log: { warn (message: string): void }
   readonly metrics: {
     setStoreUp (up: boolean): void
+    showStore (condition: () => StoreCondition): void
     setStoreRisks (checks: readonly StoreCheck[]): void
   }
 }
@@ -21,15 +25,19 @@ export interface StoreWatch {
   inspect (): Promise<void>
   /** Tries a write. Never rejects. */
   probe (): Promise<void>
-  /** Whether the last write was taken. */
-  isUp (): boolean
+  /** Tells the log when the store is found to have lost its data, and when that is over. */
+  notice (): void
+  /** For probes: `lost` is worse than `failing`, which is that the last write wasn't taken. */
+  state (): 'ok' | 'failing' | 'lost'
 }
 
 /** Makes the watch. The store was reached just now. */
 export function createStoreWatch ({ store, clock, log, metrics }: StoreWatchOptions): StoreWatch {
   let up = true
+  let wasLost = false
   let known: ReadonlySet<StoreCheck> = new Set()
   metrics.setStoreUp(up)
+  metrics.showStore(() => store.condition())
 
   function judge (risks: readonly StoreRisk[]): void {
     for (const { check, advice } of risks) if (!known.has(check)) log.warn(advice)
@@ -47,7 +55,12 @@ export function createStoreWatch ({ store, clock, log, metrics }: StoreWatchOpti
     // A store that fails is told of by the probe.
     inspect: () => risksOf(store, clock).then(judge, () => {}),
     probe: () => store.probe().then(() => found(true), () => found(false)),
-    isUp: () => up,
+    notice () {
+      const { isLost } = store.condition()
+      if (isLost !== wasLost) log.warn(isLost ? LOST : 'the store\'s loss is accepted, or its time is over: what is unknown is refused from now on')
+      wasLost = isLost
+    },
+    state: () => store.condition().isLost ? 'lost' : up ? 'ok' : 'failing',
   }
 }
 

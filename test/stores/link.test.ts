@@ -10,7 +10,7 @@ import { startRedis, type TestRedis } from '../support/redis.ts'
 const ping = (link: Link) => link.run(client => client.ping())
 
 async function linkTo (t: Test, redis: TestRedis): Promise<Link> {
-  const link = createLink({ client: await connectRedis({ url: redis.url }), verify: run => run(client => client.ping()) })
+  const link = createLink({ client: await connectRedis({ url: redis.url }), verify: ({ run }) => run(client => client.ping()) })
   t.teardown(() => link.close())
   return link
 }

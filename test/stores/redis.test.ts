@@ -1,7 +1,7 @@
 // What is Redis' own: keys and their expiry, scripts that a server forgot, names that two writers want, memory, round trips.
 import { Redis } from 'ioredis'
 import t from 'tap'
-import type { RedisAdapter } from '../../src/stores/redis/adapter.ts'
+import { createAdapter } from '../../src/stores/redis/adapter.ts'
 import { createLink } from '../../src/stores/redis/link.ts'
 import { createNames } from '../../src/stores/redis/names.ts'
 import { createRedisKeys } from '../../src/stores/redis/redis-keys.ts'
@@ -96,7 +96,7 @@ t.test('a script\'s fault is none of the answers', async t => {
   const link = createLink({ client, verify: async () => {} })
   t.teardown(() => link.close())
   await client.set('not-a-hash', 'x')
-  const users = createRedisUsers({ link, keys: createRedisKeys('none:'), time: () => '' })
+  const users = createRedisUsers(createAdapter({ link, keys: createRedisKeys('none:'), time: () => '' }))
   await t.resolves(users.byTag('nobody'))
   await t.rejects(loadScript(link, 'user-remove')(['not-a-hash'], ['']), { name: 'StoreUnavailable', cause: { message: /WRONGTYPE/ } })
   t.throws(() => oneOf(['a', 'b'], 'c'), TypeError)
@@ -109,7 +109,7 @@ t.test('a name that two writers want', async t => {
   t.teardown(() => link.close())
   const keys = createRedisKeys('names:')
   const clock = createHandClock()
-  const adapter: RedisAdapter = { link, keys, time: () => String(clock()) }
+  const adapter = createAdapter({ link, keys, time: () => String(clock()) })
   const nobody = async () => false
   const overdue = 10_000
 

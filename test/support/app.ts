@@ -76,6 +76,10 @@ type Params = Record<string, string> | [string, string][] | string
 export interface TestAppOptions {
   /** Default: SQLite in memory. */
   readonly storeUrl?: string
+  /** As `store.replicas`. */
+  readonly replicas?: number
+  /** As `store.lossPeriod`; default: a store that loses its data isn't noticed. */
+  readonly lossPeriodMs?: number
   /** How far the store's clock is ahead of the server's. */
   readonly storeAheadMs?: number
   readonly issuer?: string
@@ -95,10 +99,10 @@ export interface TestAppOptions {
 }
 
 /** Builds the server with one user, `alice`. */
-export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISSUER, secrets = [randomBytes(32).toString('base64url')], trustedProxies = [], cors = [], logLevel = 'trace', docs = true, clients: registered = CLIENTS, algorithm = 'ES256', storeAheadMs = 0, source, overHasher = hasher => hasher }: TestAppOptions = {}): Promise<TestApp> {
+export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISSUER, secrets = [randomBytes(32).toString('base64url')], trustedProxies = [], cors = [], logLevel = 'trace', docs = true, clients: registered = CLIENTS, algorithm = 'ES256', storeAheadMs = 0, source, overHasher = hasher => hasher, replicas, lossPeriodMs }: TestAppOptions = {}): Promise<TestApp> {
   const clock = createHandClock()
   const storeClock = () => clock() + storeAheadMs
-  const opened = await openStore({ url: storeUrl, clock: storeClock, redisClock: storeClock })
+  const opened = await openStore({ url: storeUrl, clock: storeClock, redisClock: storeClock, replicas, lossPeriodMs })
   const metrics = createMetrics()
   const { store, addressCounts } = timedStore(opened, metrics)
   const lines: string[] = []

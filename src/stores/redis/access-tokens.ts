@@ -5,18 +5,29 @@ import { REFUSALS } from './families.ts'
 import { oneOf, userOf } from './replies.ts'
 import { loadScript } from './scripts.ts'
 
-export function createRedisAccessTokens ({ link, keys, time }: RedisAdapter): AccessTokens {
-  const revokeScript = loadScript(link, 'revoke')
+const CHECK_REFUSALS = [...REFUSALS, 'token_revoked'] as const
+
+export function createRedisAccessTokens ({ link, bare, keys, time, durably, doubt, revocations }: RedisAdapter): AccessTokens {
+  const revokeScript = durably('revoke')
+  const revokeAgainScript = loadScript(bare, 'revoke')
   const checkScript = loadScript(link, 'check')
 
   async function check (token: AccessTokenRef): Promise<CheckOutcome> {
     const [kind, detail] = await checkScript([keys.user(token.userTag), keys.family(token), keys.revocation(token)], [time()])
-    if (kind === 'refused') return { kind, reason: oneOf([...REFUSALS, 'token_revoked'], detail) }
+    if (kind === 'refused') {
+      // What isn't there may have been lost.
+      if (detail === 'family_unknown') await doubt()
+      return { kind, reason: oneOf(CHECK_REFUSALS, detail) }
+    }
     return { kind: 'active', user: userOf(detail) }
   }
 
   return {
-    revoke: async token => { await revokeScript([keys.revocation(token)], [time(), token.expiresAt]) },
+    async revoke (token) {
+      const key = keys.revocation(token)
+      await revokeScript([key], [time(), token.expiresAt])
+      revocations.remember(key, () => revokeAgainScript([key], [time(), token.expiresAt]))
+    },
     check,
   }
 }

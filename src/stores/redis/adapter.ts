@@ -1,10 +1,43 @@
 // What each port's adapter is made of.
-import type { Link } from './link.ts'
+import type { Caller, Link } from './link.ts'
 import type { RedisKeys } from './redis-keys.ts'
+import { createRevocations, type Revocations } from './revocations.ts'
+import { loadScript, type Script } from './scripts.ts'
 
 export interface RedisAdapter {
   readonly link: Link
   readonly keys: RedisKeys
   /** The scripts' time argument: empty, so that they ask the server, or a test clock's instant. */
   readonly time: () => string
+  /** Makes a script ready to run whose effect is to last: on as many replicas as was asked for. */
+  readonly durably: (name: string) => Script
+  /** Whether replicas are waited for. */
+  readonly hasReplicas: boolean
+  /** Asked when something isn't there that might be. Rejects with StoreUnavailable where the store has lost its data. */
+  readonly doubt: () => Promise<void>
+  readonly revocations: Revocations
+  /** For what is done about a store that is refused. */
+  readonly bare: Caller
+}
+
+export interface AdapterOptions extends Pick<RedisAdapter, 'link' | 'keys' | 'time'> {
+  /** Undefined: no replica is waited for. */
+  readonly durably?: RedisAdapter['durably'] | undefined
+  readonly revocations?: Revocations
+  /** Undefined: nobody watches whether data is lost. */
+  readonly doubt?: RedisAdapter['doubt'] | undefined
+}
+
+/** Puts an adapter together. */
+export function createAdapter ({ link, keys, time, durably, doubt = async () => {}, revocations = createRevocations() }: AdapterOptions): RedisAdapter {
+  return {
+    link,
+    keys,
+    time,
+    doubt,
+    revocations,
+    durably: durably ?? (name => loadScript(link, name)),
+    hasReplicas: durably !== undefined,
+    bare: link.bare,
+  }
 }

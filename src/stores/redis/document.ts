@@ -3,15 +3,33 @@ import type { Shared, Versioned } from '../ports-keys.ts'
 import type { RedisAdapter } from './adapter.ts'
 import { loadScript } from './scripts.ts'
 
+/** A document, and the way to put it back. */
+export interface RedisDocument<Content extends Versioned> extends Shared<Content> {
+  /** Saves it as it was read last, where none is any more. */
+  restore (): Promise<void>
+}
+
 /** The document under that key; `empty` stands for one that was never saved. */
-export function createRedisDocument<Content extends Versioned> ({ link }: RedisAdapter, key: string, empty: Content): Shared<Content> {
-  const saveScript = loadScript(link, 'document-save')
+export function createRedisDocument<Content extends Versioned> ({ bare, doubt }: RedisAdapter, key: string, empty: Content): RedisDocument<Content> {
+  const saveScript = loadScript(bare, 'document-save')
+  let last = empty
+
+  const save = async ({ version, ...content }: Content) => {
+    const [saved] = await saveScript([key], [version, JSON.stringify(content)])
+    return saved === 1
+  }
 
   return {
-    load: async () => documentOf(await link.run(client => client.hgetall(key)), empty),
-    async save ({ version, ...content }) {
-      const [saved] = await saveScript([key], [version, JSON.stringify(content)])
-      return saved === 1
+    save,
+    async load () {
+      const found = documentOf(await bare.run(client => client.hgetall(key)), empty)
+      // Nobody must take for new what was lost.
+      if (found.version === empty.version) await doubt()
+      last = found
+      return found
+    },
+    async restore () {
+      if (last.version !== empty.version) await save({ ...last, version: empty.version })
     },
   }
 }

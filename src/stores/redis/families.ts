@@ -1,5 +1,5 @@
 // The refresh-token families in Redis: each call one script, one round trip.
-import type { EndOutcome, EndRequest, Families, FamilyRef, Login, OpenOutcome, PeekOutcome, Presented, Refusal, RotateOutcome, Session } from '../ports.ts'
+import { StoreUnavailable, type EndOutcome, type EndRequest, type Families, type FamilyRef, type Login, type OpenOutcome, type PeekOutcome, type Presented, type Refusal, type RotateOutcome, type Session } from '../ports.ts'
 import type { RedisAdapter } from './adapter.ts'
 import { familyOf, listOf, oneOf, userOf } from './replies.ts'
 import { loadScript } from './scripts.ts'
@@ -8,26 +8,49 @@ export const REFUSALS: readonly Refusal[] = [
   'family_unknown', 'family_ended', 'family_idle', 'family_expired', 'client_mismatch', 'key_mismatch', 'user_unknown', 'user_disabled', 'sessions_ended',
 ]
 const WIDER = ['scope_wider', 'audience_wider'] as const
+const ROTATE_REFUSALS = [...REFUSALS, ...WIDER]
+const PEEK_REFUSALS = [...REFUSALS, 'superseded'] as const
 const ROTATED = ['rotated', 'replayed', 'late', 'healed', 'reused'] as const
 const ENDED: readonly EndOutcome[] = ['ended', 'already_ended', 'family_unknown', 'client_mismatch']
 
 /** How many keys one step of a walk looks at. */
 const SCAN_COUNT = 1000
 
-export function createRedisFamilies ({ link, keys, time }: RedisAdapter): Families {
-  const openScript = loadScript(link, 'open')
+export function createRedisFamilies (adapter: RedisAdapter): Families {
+  const { link, keys, time, durably, doubt, hasReplicas, revocations } = adapter
+  const openScript = durably('open')
   const rotateScript = loadScript(link, 'rotate')
   const peekScript = loadScript(link, 'peek')
-  const endScript = loadScript(link, 'end')
+  const endScript = durably('end')
+  const confirmScript = durably('confirm')
+  const endAgainScript = loadScript(adapter.bare, 'end')
   const listScript = loadScript(link, 'list')
 
   const keysOf = (ref: FamilyRef) => [keys.user(ref.userTag), keys.family(ref)]
+  const remember = (ref: FamilyRef) => revocations.remember(keys.family(ref), () => endAgainScript(keysOf(ref), [time(), '']))
+
+  async function refused<Reason extends string> (reason: Reason): Promise<{ readonly kind: 'refused', readonly reason: Reason }> {
+    // What isn't there may have been lost.
+    if (reason === 'family_unknown' || reason === 'user_unknown') await doubt()
+    return { kind: 'refused', reason }
+  }
+
+  /** What to tell of a family that was healed or ended on the way: undefined when it will last, else why that isn't sure. */
+  async function faultOf (ref: FamilyRef, lasts: (generation: number, isEnded: boolean) => boolean): Promise<StoreUnavailable | undefined> {
+    if (!hasReplicas) return undefined
+    try {
+      const [generation, ended] = await confirmScript(keysOf(ref))
+      return lasts(Number(generation), ended === 1) ? undefined : new StoreUnavailable(new Error('another primary took over'))
+    } catch (error) {
+      return error instanceof StoreUnavailable ? error : new StoreUnavailable(error)
+    }
+  }
 
   async function open (login: Login): Promise<OpenOutcome> {
     const { epoch, clientId, scope, audience, idleMs, absoluteMs, jkt = '' } = login
     const args = [time(), epoch, clientId, scope, JSON.stringify(audience), idleMs, absoluteMs, jkt]
     const [kind, detail, user] = await openScript(keysOf(login), args)
-    if (kind === 'refused') return { kind, reason: oneOf(REFUSALS, detail) }
+    if (kind === 'refused') return refused(oneOf(REFUSALS, detail))
     return { kind: 'opened', family: familyOf(login, detail), user: userOf(user) }
   }
 
@@ -35,22 +58,31 @@ export function createRedisFamilies ({ link, keys, time }: RedisAdapter): Famili
     const { generation, clientId, idleMs, reuseGraceMs, lateRetry, jkt = '', scope = [], audience = [] } = presented
     const args = [time(), generation, clientId, idleMs, reuseGraceMs, lateRetry, jkt, scope.join(' '), JSON.stringify(audience)]
     const [kind, detail, family, user] = await rotateScript(keysOf(presented), args)
-    if (kind === 'refused') return { kind, reason: oneOf([...REFUSALS, ...WIDER], detail) }
+    if (kind === 'refused') return refused(oneOf(ROTATE_REFUSALS, detail))
     const found = { family: familyOf(presented, family), user: userOf(user) }
     const rotated = oneOf(ROTATED, kind)
-    return rotated === 'reused' ? { kind: rotated, ...found } : { kind: rotated, generation: Number(detail), ...found }
+    if (rotated === 'reused') {
+      remember(presented)
+      return { kind: rotated, ...found, fault: await faultOf(presented, (_generation, isEnded) => isEnded) }
+    }
+    const next = Number(detail)
+    if (rotated !== 'healed') return { kind: rotated, generation: next, ...found }
+    return { kind: rotated, generation: next, ...found, fault: await faultOf(presented, generation => generation >= next) }
   }
 
   async function peek (presented: Parameters<Families['peek']>[0]): Promise<PeekOutcome> {
     const { generation, reuseGraceMs } = presented
     const [kind, detail, user] = await peekScript(keysOf(presented), [time(), generation, reuseGraceMs])
-    if (kind === 'refused') return { kind, reason: oneOf([...REFUSALS, 'superseded'], detail) }
+    if (kind === 'refused') return refused(oneOf(PEEK_REFUSALS, detail))
     return { kind: 'active', family: familyOf(presented, detail), user: userOf(user) }
   }
 
   async function end (request: EndRequest): Promise<EndOutcome> {
-    const [outcome] = await endScript(keysOf(request), [time(), request.clientId ?? ''])
-    return oneOf(ENDED, outcome)
+    const [reply] = await endScript(keysOf(request), [time(), request.clientId ?? ''])
+    const outcome = oneOf(ENDED, reply)
+    if (outcome === 'family_unknown') await doubt()
+    if (outcome === 'ended' || outcome === 'already_ended') remember(request)
+    return outcome
   }
 
   /** There is no index of a user's families, which would grow with every login: an operator's question may look at all keys of a node. */

@@ -1,11 +1,11 @@
 // How the Redis servers are set up, and what of it puts the data at risk. It is asked of every primary.
 import { BlockList, isIPv6 } from 'node:net'
 import { Cluster, Redis } from 'ioredis'
-import type { StoreRisk } from '../ports.ts'
-import type { Link } from './link.ts'
+import type { StoreRisk } from '../ports-health.ts'
+import type { Caller } from './link.ts'
 
 export interface InspectOptions {
-  readonly link: Link
+  readonly link: Caller
   /** How many replicas writes wait for. */
   readonly replicas: number
   /** Whether nobody else can reach that address; default: loopback. */

@@ -7,8 +7,8 @@ import { StoreUnavailable } from '../ports.ts'
 type Work<T> = (client: Redis | Cluster) => Promise<T>
 type Recover<T> = (error: unknown) => Promise<T> | undefined
 
-/** What is known of a connection. */
-export interface Link {
+/** A way to call Redis. */
+export interface Caller {
   readonly client: Redis | Cluster
   /**
    * Runs something against Redis.
@@ -17,8 +17,16 @@ export interface Link {
    * @throws StoreUnavailable, and nothing else
    */
   run<T> (work: Work<T>, recover?: Recover<T>): Promise<T>
-  /** Whether calls go through. */
+}
+
+/** What is known of a connection. */
+export interface Link extends Caller {
+  /** The same connection for who looks after the store: with a deadline, but never refused. */
+  readonly bare: Caller
+  /** Whether the connection is good. */
   isUp (): boolean
+  /** Refuses all calls from now on for this reason; undefined: no more. */
+  refuse (reason: StoreUnavailable | undefined): void
   /** Ends the connection; calls that are in flight fail. */
   close (): void
 }
@@ -26,8 +34,8 @@ export interface Link {
 export interface LinkOptions {
   /** Connected. */
   readonly client: Redis | Cluster
-  /** What a new connection has to pass before calls go through again. `run` is the link's own, past the breaker. */
-  readonly verify: (run: Link['run']) => Promise<unknown>
+  /** What a new connection has to pass before calls go through again. */
+  readonly verify: (bare: Caller) => Promise<unknown>
   /** How long a call may take; default 300 ms. */
   readonly deadlineMs?: number
 }
@@ -55,7 +63,7 @@ export function createLink ({ client, verify, deadlineMs = DEADLINE_MS }: LinkOp
     if (failures >= TRIP_FAILURES && performance.now() - firstFailureAt >= TRIP_MS) goDown()
   }
 
-  const run: Link['run'] = <T>(work: Work<T>, recover?: Recover<T>) => new Promise<T>((resolve, reject) => {
+  const run: Caller['run'] = <T>(work: Work<T>, recover?: Recover<T>) => new Promise<T>((resolve, reject) => {
     const deadline = deadlines.add(() => {
       failed()
       reject(new StoreUnavailable(new Error(`no answer within ${deadlineMs} ms`)))
@@ -78,6 +86,10 @@ export function createLink ({ client, verify, deadlineMs = DEADLINE_MS }: LinkOp
     })
   })
 
+  const bare: Caller = { client, run }
+  const down = new StoreUnavailable(new Error('the store is known to be down'))
+  let refusal: StoreUnavailable | undefined
+
   function goDown (): void {
     if (!up || closed) return
     up = false
@@ -97,7 +109,7 @@ export function createLink ({ client, verify, deadlineMs = DEADLINE_MS }: LinkOp
     // It waits for ever for a server that takes connections and doesn't speak.
     if (halfMade >= PATIENCE && !client.isCluster) client.disconnect(true)
     if (status !== 'ready') return
-    await verify(run)
+    await verify(bare)
     up = !closed && client.status === 'ready'
     failures = 0
   }
@@ -113,8 +125,13 @@ export function createLink ({ client, verify, deadlineMs = DEADLINE_MS }: LinkOp
 
   return {
     client,
-    run: (work, recover) => up ? run(work, recover) : Promise.reject(new StoreUnavailable(new Error('the store is known to be down'))),
+    bare,
+    run (work, recover) {
+      if (!up) return Promise.reject(down)
+      return refusal === undefined ? run(work, recover) : Promise.reject(refusal)
+    },
     isUp: () => up,
+    refuse (reason) { refusal = reason },
     close () {
       closed = true
       client.disconnect()

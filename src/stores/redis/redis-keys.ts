@@ -27,6 +27,10 @@ export interface RedisKeys {
   readonly sightings: string
   /** Mark: the store takes writes. */
   readonly probe: string
+  /** Text: the store's epoch; several, so that in a cluster each master has some. */
+  epoch (index: number): string
+  /** Mark: the store has lost its data, and nobody has accepted it yet. */
+  readonly lost: string
 }
 
 export function createRedisKeys (prefix: string): RedisKeys {
@@ -44,5 +48,7 @@ export function createRedisKeys (prefix: string): RedisKeys {
     ring: `${prefix}keys`,
     sightings: `${prefix}sightings`,
     probe: `${prefix}probe`,
+    epoch: index => `${prefix}epoch:${index}`,
+    lost: `${prefix}lost`,
   }
 }

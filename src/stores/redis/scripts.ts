@@ -1,7 +1,7 @@
 // The Lua scripts: one file per atomic step, sent once and then called by their hash, in one round trip.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { Link } from './link.ts'
+import type { Caller } from './link.ts'
 
 /** Runs a script; the reply is a list, also where it is one value. Rejects with StoreUnavailable. */
 export type Script = (keys: readonly string[], args?: ReadonlyArray<string | number>) => Promise<readonly unknown[]>
@@ -10,12 +10,16 @@ export type Script = (keys: readonly string[], args?: ReadonlyArray<string | num
 const SHARED = readScript('shared')
 
 /** Makes `scripts/NAME.lua` ready to run. */
-export function loadScript (link: Link, name: string): Script {
-  return createScript(link, `${SHARED}\n${readScript(name)}`)
+export function loadScript (link: Caller, name: string): Script {
+  return createScript(link, readLua(name))
 }
 
-/** Makes a script ready to run: sent once, then called by its hash. */
-export function createScript (link: Link, lua: string): Script {
+/** The text of `scripts/NAME.lua`, with what it shares. */
+export function readLua (name: string): string {
+  return `${SHARED}\n${readScript(name)}`
+}
+
+function createScript (link: Caller, lua: string): Script {
   const sha = createHash('sha1').update(lua).digest('hex')
   return async (keys, args = []) => {
     const reply = await link.run<unknown>(

@@ -5,25 +5,33 @@ import { EMPTY_RING, EMPTY_SIGHTINGS } from '../ports-keys.ts'
 import type { AddressCounts, Store } from '../ports.ts'
 import { createRedisAddressCounts } from './address-counts.ts'
 import { createRedisAccessTokens } from './access-tokens.ts'
-import type { RedisAdapter } from './adapter.ts'
+import { createAdapter } from './adapter.ts'
 import { connectRedis, type RedisSettings } from './connect.ts'
 import { createRedisDocument } from './document.ts'
+import { createDurable, DURABLE_MS } from './durable.ts'
+import { createEpoch, lossFault, type Epoch, type EpochOptions } from './epoch.ts'
 import { createRedisFamilies } from './families.ts'
 import { createInspect } from './inspect.ts'
-import { createLink, type Link } from './link.ts'
+import { createLink, type Caller, type Link } from './link.ts'
 import { createRedisLoginAttempts } from './login-attempts.ts'
 import { createRedisKeys } from './redis-keys.ts'
 import { createRedisReplays } from './replays.ts'
+import { createRevocations } from './revocations.ts'
 import { createRedisUsers } from './users.ts'
 
 /** A mark that a dead probe left behind goes by itself. */
 const PROBE_MS = 1000
+
+/** How often a store is looked at that may have lost its data, or come back with data of another time. */
+const VERIFY_MS = 1000
 
 export interface RedisStoreOptions extends RedisSettings {
   /** Stands before every key; default `lk:`. */
   readonly prefix?: string
   /** How many replicas must have a write that is durable; default 0. */
   readonly replicas?: number | undefined
+  /** How long a store that has lost its data is refused, at most, in milliseconds; undefined: nobody watches that. */
+  readonly lossPeriodMs?: number | undefined
   /** Replaces the server's clock; for tests. */
   readonly clock?: Clock | undefined
 }
@@ -36,32 +44,95 @@ export interface RedisStore extends Store {
 }
 
 /** Connects and resolves when the server answers; rejects with StoreUnavailable. */
-export async function createRedisStore ({ prefix = 'lk:', clock, replicas = 0, ...settings }: RedisStoreOptions): Promise<RedisStore> {
-  const link = createLink({ client: await connectRedis(settings), verify: run => run(client => client.ping()) })
+export async function createRedisStore (options: RedisStoreOptions): Promise<RedisStore> {
+  const { prefix = 'lk:', clock, replicas = 0 } = options
   const keys = createRedisKeys(prefix)
-  const adapter: RedisAdapter = { link, keys, time: () => clock === undefined ? '' : String(clock()) }
+  const [client, durableClient] = await connectAll(options, replicas > 0 ? 2 : 1)
+  const link: Link = createLink({ client, verify: () => epoch.verify() })
+  const durable = durableClient && createLink({ client: durableClient, verify: ({ run }) => run(ping), deadlineMs: DURABLE_MS })
+  const { bare } = link
+  const revocations = createRevocations()
+  const adapter = createAdapter({
+    link,
+    keys,
+    time: () => clock === undefined ? '' : String(clock()),
+    durably: durable && createDurable({ link: durable, replicas }),
+    doubt: () => epoch.doubt(),
+    revocations,
+  })
+  const ring = createRedisDocument(adapter, keys.ring, EMPTY_RING)
+
+  let isLost = false
+  const epoch = watchEpoch(options, {
+    link: bare,
+    keys,
+    restore: () => Promise.all([ring.restore(), revocations.repeat()]),
+    found (now) {
+      isLost = now
+      for (const each of [link, durable]) each?.refuse(now ? lossFault() : undefined)
+    },
+  })
+  const stopVerifying = await keepVerifying(link, epoch, options)
 
   return {
-    client: link.client,
+    client,
     addressCounts: createRedisAddressCounts(adapter),
     families: createRedisFamilies(adapter),
     accessTokens: createRedisAccessTokens(adapter),
     users: createRedisUsers(adapter),
     loginAttempts: createRedisLoginAttempts(adapter),
-    keys: createRedisDocument(adapter, keys.ring, EMPTY_RING),
+    keys: ring,
     sightings: createRedisDocument(adapter, keys.sightings, EMPTY_SIGHTINGS),
     replays: createRedisReplays(adapter),
-    now: () => clock === undefined ? serverTime(link) : Promise.resolve(clock()),
+    now: () => clock === undefined ? serverTime(bare) : Promise.resolve(clock()),
     async probe () {
-      await link.run(client => client.set(keys.probe, 1, 'PX', PROBE_MS))
-      await link.run(client => client.del(keys.probe))
+      await bare.run(client => client.set(keys.probe, 1, 'PX', PROBE_MS))
+      await bare.run(client => client.del(keys.probe))
     },
-    inspect: createInspect({ link, replicas }),
-    close: async () => link.close(),
+    inspect: createInspect({ link: bare, replicas }),
+    condition: () => ({ isReached: link.isUp(), isLost, revocations: revocations.count() }),
+    acceptLoss: async () => await bare.run(client => client.del(keys.lost)) === 1,
+    async close () {
+      stopVerifying()
+      for (const each of [link, durable]) each?.close()
+    },
   }
 }
 
-async function serverTime (link: Link): Promise<number> {
-  const [seconds, microseconds] = await link.run(client => client.time())
+/** So many connections, or none. */
+async function connectAll (settings: RedisSettings, count: 1 | 2): Promise<readonly [Redis | Cluster, (Redis | Cluster)?]> {
+  const first = await connectRedis(settings)
+  if (count === 1) return [first]
+  try {
+    return [first, await connectRedis(settings)]
+  } catch (error) {
+    first.disconnect()
+    throw error
+  }
+}
+
+function watchEpoch ({ lossPeriodMs }: RedisStoreOptions, options: Omit<EpochOptions, 'lossPeriodMs'>): Epoch {
+  if (lossPeriodMs !== undefined) return createEpoch({ ...options, lossPeriodMs })
+  return { verify: async () => { await options.link.run(ping) }, doubt: async () => {} }
+}
+
+/** Looks at the store now, and again and again; gives the way to stop. */
+async function keepVerifying (link: Link, epoch: Epoch, { lossPeriodMs }: RedisStoreOptions): Promise<() => void> {
+  try {
+    await epoch.verify()
+  } catch (error) {
+    link.close()
+    throw error
+  }
+  if (lossPeriodMs === undefined) return () => {}
+  // One that can't be looked at is told of elsewhere.
+  const timer = setInterval(() => { if (link.isUp()) epoch.verify().catch(() => {}) }, VERIFY_MS).unref()
+  return () => clearInterval(timer)
+}
+
+const ping = (client: Redis | Cluster) => client.ping()
+
+async function serverTime ({ run }: Caller): Promise<number> {
+  const [seconds, microseconds] = await run(client => client.time())
   return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000)
 }

@@ -6,12 +6,12 @@ import { accountOf } from './replies.ts'
 import { loadScript } from './scripts.ts'
 
 export function createRedisUsers (adapter: RedisAdapter): Users {
-  const { link, keys, time } = adapter
+  const { link, keys, time, durably, doubt } = adapter
   const names = createNames(adapter, holds)
   const addScript = loadScript(link, 'user-add')
-  const changeScript = loadScript(link, 'user-change')
+  const changeScript = durably('user-change')
   const upgradeScript = loadScript(link, 'user-upgrade')
-  const removeScript = loadScript(link, 'user-remove')
+  const removeScript = durably('user-remove')
   let foundLast = ''
 
   async function byTag (tag: string): Promise<Account | undefined> {
@@ -94,7 +94,12 @@ export function createRedisUsers (adapter: RedisAdapter): Users {
   return {
     add,
     addAll,
-    byName: async foldedName => ofName(foldedName, await names.ownerOf(foldedName)),
+    async byName (foldedName) {
+      const account = await ofName(foldedName, await names.ownerOf(foldedName))
+      // Whether somebody is found or not: time tells nothing.
+      await doubt()
+      return account
+    },
     byTag,
     setPassword: (tag, passwordHash) => change(tag, 1, 'hash', passwordHash),
     upgradePassword,

@@ -28,6 +28,9 @@ export function createSqliteStore ({ file, clock }: { readonly file: string, rea
     probe: () => writing(db, () => db.exec('INSERT INTO probes (id) VALUES (1); DELETE FROM probes')),
     // What there is to set up, we set up.
     inspect: async () => [],
+    // A file that is gone is no store.
+    condition: () => ({ isReached: db.isOpen, isLost: false, revocations: { kept: 0, repeated: 0 } }),
+    acceptLoss: async () => false,
     close: async () => {
       for (const connection of [counts, db]) if (connection.isOpen) connection.close()
     },

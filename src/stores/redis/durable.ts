@@ -1,0 +1,82 @@
+// Writes that replicas must have before they are answered. WAIT counts what its own connection wrote, and blocks that connection: so
+// there is one for these writes alone, and those that come while one WAIT goes on share the next.
+import type { ChainableCommander } from 'ioredis'
+import { StoreUnavailable } from '../ports.ts'
+import type { Caller } from './link.ts'
+import { readLua, type Script } from './scripts.ts'
+
+/** How long replicas get. */
+const WAIT_MS = 500
+/** How long a call on such a connection may take: WAIT, and the way there and back. */
+export const DURABLE_MS = WAIT_MS + 300
+
+export interface DurableOptions {
+  /** A connection that nobody else uses. */
+  readonly link: Caller
+  readonly replicas: number
+}
+
+interface Call {
+  readonly lua: string
+  readonly keys: readonly string[]
+  readonly args: ReadonlyArray<string | number>
+  readonly resolve: (reply: readonly unknown[]) => void
+  readonly reject: (error: StoreUnavailable) => void
+}
+
+type Results = ReadonlyArray<readonly [Error | null, unknown]>
+
+/** Gives scripts that resolve when so many replicas have what they wrote, and reject with StoreUnavailable when too few have it in time; the primary may have it then, and repeating the call is harmless. */
+export function createDurable ({ link, replicas }: DurableOptions): (name: string) => Script {
+  /** What waits for its turn, by what may share a WAIT: in a cluster, the writes of one node; elsewhere, all. */
+  const waiting = new Map<string, Call[]>()
+  const busy = new Set<string>()
+  const groupOf = (key: string | undefined) => link.client.isCluster ? String(/\{(.*?)\}/.exec(String(key))?.[1]) : ''
+
+  async function send (calls: readonly Call[]): Promise<Results> {
+    return link.run(async client => {
+      const pipeline: ChainableCommander = client.pipeline()
+      for (const { lua, keys, args } of calls) pipeline.eval(lua, keys.length, ...keys, ...args)
+      const results = await pipeline.wait(replicas, WAIT_MS).exec() ?? []
+      const [fault] = results.at(-1) ?? []
+      if (fault) throw fault
+      return results
+    })
+  }
+
+  async function commit (calls: readonly Call[]): Promise<void> {
+    try {
+      const results = await send(calls)
+      const have = Number(results.at(-1)?.[1])
+      for (const [index, call] of calls.entries()) settle(call, results[index] ?? [null, undefined], have < replicas ? new Error(`${have} of ${replicas} replicas have it`) : null)
+    } catch (error) {
+      for (const { reject } of calls) reject(error instanceof StoreUnavailable ? error : new StoreUnavailable(error))
+    }
+  }
+
+  async function work (group: string): Promise<void> {
+    if (busy.has(group)) return
+    busy.add(group)
+    for (let calls = waiting.get(group); calls !== undefined; calls = waiting.get(group)) {
+      waiting.delete(group)
+      await commit(calls)
+    }
+    busy.delete(group)
+  }
+
+  return name => {
+    const lua = readLua(name)
+    return (keys, args = []) => new Promise((resolve, reject) => {
+      const group = groupOf(keys[0])
+      const calls = waiting.get(group) ?? []
+      waiting.set(group, [...calls, { lua, keys, args, resolve, reject }])
+      work(group)
+    })
+  }
+}
+
+function settle ({ resolve, reject }: Call, [error, reply]: Results[number], short: Error | null): void {
+  const fault = error ?? short
+  if (fault !== null) reject(new StoreUnavailable(fault))
+  else resolve(Array.isArray(reply) ? reply : [reply])
+}

@@ -1,0 +1,170 @@
+// store.replicas: what must last is answered only once a replica has it.
+import { setTimeout as wait } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { StoreUnavailable, type FamilyRef } from '../../src/stores/ports.ts'
+import { createRedisStore, type RedisStore } from '../../src/stores/redis/store.ts'
+import { buildTestApp } from '../support/app.ts'
+import { createHandClock } from '../support/clock.ts'
+import { startRedis, type TestRedis } from '../support/redis.ts'
+import { presented, signIn, someAccount, someLogin } from '../support/stores.ts'
+
+/** A primary and its replica, and whether the replica takes part. */
+async function pair (t: Test): Promise<{ primary: TestRedis, replica: TestRedis, halt: () => void, goOn: () => void }> {
+  const primary = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] })
+  const replica = await startRedis({ args: ['--replicaof', `127.0.0.1 ${primary.port}`] })
+  const halt = () => { process.kill(replica.pid, 'SIGSTOP') }
+  const goOn = () => { process.kill(replica.pid, 'SIGCONT') }
+  t.teardown(async () => {
+    await replica.stop()
+    await primary.stop()
+  })
+  return { primary, replica, halt, goOn }
+}
+
+async function storeOn (t: Test, { url }: TestRedis, replicas: number): Promise<RedisStore> {
+  const store = await createRedisStore({ url, replicas })
+  t.teardown(() => store.close())
+  return store
+}
+
+/** Waits until the replica takes part. */
+async function inStep ({ client }: RedisStore): Promise<void> {
+  for (let attempts = 100; attempts > 0; attempts--) {
+    await client.set('in step', attempts)
+    if (await client.wait(1, 100) === 1) return
+    await wait(50)
+  }
+  throw new Error('the replica didn\'t come')
+}
+
+/** Everything that is durable when it resolves, and whether it lasts. */
+function durableCalls ({ families, accessTokens, users }: RedisStore, tag: string, ref: FamilyRef): Record<string, () => Promise<unknown>> {
+  return {
+    login: () => families.open(someLogin(tag)),
+    'the end of a family': () => families.end({ ...ref, clientId: null }),
+    'the end of one that has ended': () => families.end({ ...ref, clientId: null }),
+    'a revoked access token': () => accessTokens.revoke({ ...ref, jti: 'a', expiresAt: Date.now() + 60_000 }),
+    'a password': () => users.setPassword(tag, '$argon2id$other'),
+    'disabling a user': () => users.setDisabled(tag, true),
+    'ending all sessions': () => users.endSessions(tag),
+    'removing a user': () => users.remove(tag),
+  }
+}
+
+t.test('it waits for the replica, and says 503 when it doesn\'t come', async t => {
+  const { primary, replica, halt, goOn } = await pair(t)
+  const store = await storeOn(t, primary, 1)
+  await inStep(store)
+  await store.users.add(someAccount('durable'))
+  const { tag } = someAccount('durable')
+  const ref = await signIn(store, tag)
+  const behind = await storeOn(t, replica, 0)
+  t.equal(await behind.client.exists(`lk:{${tag}}:f:${ref.sid}`), 1, 'what was answered is on the replica')
+
+  halt()
+  for (const [name, call] of Object.entries(durableCalls(store, tag, ref))) {
+    const start = performance.now()
+    await t.rejects(call(), { name: 'StoreUnavailable', cause: { message: '0 of 1 replicas have it' } }, name)
+    t.ok(performance.now() - start < 1000, `${name}: soon`)
+  }
+  t.ok(await store.users.byTag(tag) === undefined, 'what needs no replica goes on')
+  goOn()
+
+  await store.users.add(someAccount('again'))
+  const again = someAccount('again').tag
+  const next = await signIn(store, again)
+  for (const [name, call] of Object.entries(durableCalls(store, again, next))) await t.resolves(call(), `${name}: repeated, with the replica back`)
+})
+
+t.test('healing and reuse: told as they are, with the fault beside them', async t => {
+  const { primary, halt, goOn } = await pair(t)
+  const store = await storeOn(t, primary, 1)
+  await inStep(store)
+  await store.users.add(someAccount('healed'))
+  const { tag } = someAccount('healed')
+  const [first, second] = [await signIn(store, tag), await signIn(store, tag)]
+  t.match(await store.families.rotate(presented(first, 2)), { kind: 'healed', generation: 3, fault: undefined })
+  t.match(await store.families.rotate(presented(first, 9)), { kind: 'reused', fault: undefined })
+  halt()
+  t.match(await store.families.rotate(presented(second, 1)), { kind: 'rotated' }, 'a rotation waits for nobody')
+  const healed = await store.families.rotate(presented(second, 4))
+  t.match(healed, { kind: 'healed', generation: 5, fault: StoreUnavailable })
+  const reused = await store.families.rotate(presented(second, 9))
+  t.match(reused, { kind: 'reused', fault: StoreUnavailable })
+  goOn()
+})
+
+t.test('over HTTP: 503, and one audit event all the same', async t => {
+  const { primary, halt, goOn } = await pair(t)
+  const server = await buildTestApp({ storeUrl: primary.url, replicas: 1 })
+  t.teardown(() => server.close())
+  await inStep(await storeOn(t, primary, 0))
+  const { refresh_token: token } = await server.login()
+  const { refresh_token: second } = (await server.refresh(token)).json()
+  await server.refresh(second)
+  halt()
+  server.clock.advance(60_000)
+  const answer = await server.refresh(token)
+  t.equal(answer.statusCode, 503)
+  t.match(answer.headers['retry-after'], /^\d+$/)
+  t.equal(server.lines.filter(line => line.includes('"type":"refresh.reused"')).length, 1)
+  goOn()
+})
+
+t.test('a family that another primary has in an older state is no success', async t => {
+  const { primary } = await pair(t)
+  const store = await storeOn(t, primary, 1)
+  await inStep(store)
+  await store.users.add(someAccount('older'))
+  const ref = await signIn(store, someAccount('older').tag)
+  await store.families.rotate(presented(ref, 1))
+  const rotating = store.families.rotate(presented(ref, 3))
+  // The confirmation comes after the answer: the record is gone by then.
+  await store.client.del(`lk:{${ref.userTag}}:f:${ref.sid}`)
+  t.match(await rotating, { kind: 'healed', fault: { cause: { message: 'another primary took over' } } })
+})
+
+t.test('many at once share a WAIT', async t => {
+  const { primary } = await pair(t)
+  const store = await storeOn(t, primary, 1)
+  await inStep(store)
+  await store.users.add(someAccount('crowd'))
+  const { tag } = someAccount('crowd')
+  const before = await waits(store)
+  const outcomes = await Promise.all(Array.from({ length: 100 }, () => store.families.open(someLogin(tag))))
+  t.ok(outcomes.every(({ kind }) => kind === 'opened'))
+  t.ok(await waits(store) - before <= 3)
+})
+
+async function waits (store: RedisStore): Promise<number> {
+  return Number(/cmdstat_wait:calls=(\d+)/.exec(await store.client.info('commandstats'))?.[1] ?? 0)
+}
+
+t.test('in a cluster: each node waits for its own', async t => {
+  const redis = await startRedis({ cluster: true })
+  t.teardown(() => redis.stop())
+  const store = await createRedisStore({ url: redis.url, replicas: 1, clock: createHandClock() })
+  t.teardown(() => store.close())
+  await store.users.add(someAccount('alone'))
+  await t.rejects(store.families.open(someLogin(someAccount('alone').tag)), { cause: { message: '0 of 1 replicas have it' } })
+})
+
+t.test('a server that went away fails durable calls as all others', async t => {
+  const primary = await startRedis()
+  const store = await storeOn(t, primary, 1)
+  await primary.stop()
+  await t.rejects(store.users.endSessions('nobody'), StoreUnavailable)
+  await wait(50)
+  await t.rejects(store.users.endSessions('nobody'), StoreUnavailable)
+})
+
+t.test('a script\'s fault is told to its caller alone', async t => {
+  const { primary } = await pair(t)
+  const store = await storeOn(t, primary, 1)
+  await inStep(store)
+  await store.users.add(someAccount('good'))
+  await store.client.set('lk:{bad}:u', 'no hash')
+  const [bad, good] = await Promise.allSettled([store.users.endSessions('bad'), store.users.endSessions(someAccount('good').tag)])
+  t.match(bad, { status: 'rejected', reason: { name: 'StoreUnavailable', cause: { message: /WRONGTYPE/ } } })
+  t.match(good, { status: 'fulfilled', value: true })
+})
