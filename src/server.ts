@@ -137,11 +137,11 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   parts.defer(every(STORE_CHECK_MS, watch.probe))
   parts.defer(every(STORE_INSPECT_MS, watch.inspect))
   parts.defer(every(STORE_NOTICE_MS, async () => watch.notice()))
-  app.log.info({ argon2: argon2Build.name, reason: argon2Build.reason }, 'passwords are hashed by this build of argon2')
   const url = await app.listen({ host: config.http.host, port: config.http.port })
   const managementUrl = await management.listen({ host: config.management.host, port: config.management.port })
   ready = true
   parts.defer(() => { ready = false })
+  app.log.info({ argon2: argon2Build.name, reason: argon2Build.reason }, 'passwords are hashed by this build of argon2')
 
   return {
     app,
