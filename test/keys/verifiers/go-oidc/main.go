@@ -1,0 +1,42 @@
+// go-oidc as a resource server uses it. A line of standard input is the time in seconds and a token, a line of standard output the verdict.
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+)
+
+func main() {
+	ctx := context.Background()
+	var now time.Time
+	issuer := os.Getenv("ISSUER")
+	keys := oidc.NewRemoteKeySet(ctx, issuer+"/.well-known/jwks.json")
+	verifier := oidc.NewVerifier(issuer, keys, &oidc.Config{
+		ClientID:             os.Getenv("AUDIENCE"),
+		SupportedSigningAlgs: []string{oidc.ES256},
+		Now:                  func() time.Time { return now },
+	})
+
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		seconds, token, _ := strings.Cut(lines.Text(), " ")
+		at, err := strconv.ParseInt(seconds, 10, 64)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		now = time.Unix(at, 0)
+		if _, err := verifier.Verify(ctx, token); err != nil {
+			fmt.Println(strings.ReplaceAll(err.Error(), "\n", " "))
+		} else {
+			fmt.Println("good")
+		}
+	}
+}
