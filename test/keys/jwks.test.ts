@@ -118,3 +118,32 @@ t.test('an audience gets tokens of the algorithm that it needs', async t => {
   t.equal(part(token, 0).alg, 'RS256', 'a token for both can be verified by both')
   t.match(await server.introspect(token, 'orders-api', API_SECRET), { active: true })
 })
+
+t.test('a secret is replaced while sessions live', async t => {
+  const storeUrl = `sqlite:${t.testdir({})}/latchkey.db`
+  const [older, newer] = ['o'.repeat(43), 'n'.repeat(43)]
+  const start = async (secrets: readonly string[]) => {
+    const latchkey = await buildTestApp({ storeUrl, secrets })
+    t.teardown(() => latchkey.close())
+    return latchkey
+  }
+  const before = await start([older])
+  const { refresh_token: session } = await before.login()
+
+  // Appended everywhere, then moved to the front on one server: each knows what the other makes.
+  const [first, second] = [await start([newer, older]), await start([older, newer])]
+  const kids = first.keys.describe().map(({ kid }) => kid)
+  t.same(kids, before.keys.describe().map(({ kid }) => kid), 'the keys are the same, under another secret')
+  const renewed = await first.refresh(session)
+  t.equal(renewed.statusCode, 200, 'a session of the old secret')
+  const again = await second.refresh(renewed.json().refresh_token)
+  t.equal(again.statusCode, 200, 'goes on at both servers')
+  const { refresh_token: current } = (await first.refresh(again.json().refresh_token)).json()
+
+  const after = await start([newer])
+  t.same(after.keys.describe().map(({ kid }) => kid), kids)
+  t.equal((await after.refresh(current)).statusCode, 200, 'a session that was renewed under the new secret outlives the old one')
+  const refused = await after.refresh(session)
+  t.equal(refused.statusCode, 400)
+  t.equal(refused.json().error, 'invalid_grant')
+})
