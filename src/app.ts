@@ -82,6 +82,8 @@ export interface AppDependencies {
   /** Told of what happens: the metrics and the audit log hear of it. */
   readonly emit: Emit
   readonly clock: Clock
+  /** Whether the server is about to stop listening. */
+  readonly isDraining?: () => boolean
 }
 
 /** Builds the public server; it doesn't listen. */
@@ -89,7 +91,7 @@ export async function buildApp (deps: AppDependencies): Promise<FastifyInstance>
   const { issuer, clients, keys, sightings, http, metrics } = deps
   const app = createServer(deps)
   const path = new URL(issuer).pathname.replace(/\/$/, '')
-  closeConnectionsWhenStopping(app)
+  closeConnectionsWhenStopping(app, deps.isDraining)
   if (http.docs) await registerOpenApi(app, { ...deps, path })
   // Outside of what follows: nothing that is registered there stands before the keys.
   for (const prefix of new Set(['', path])) app.register(jwksRoute, { prefix, jwks: keys.jwks, clients, fetched: sightings.fetched, count: metrics.countJwks })

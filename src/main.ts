@@ -93,7 +93,7 @@ function banner ({ demo }: Development, url: string, made: boolean): string {
 }
 
 function stopWithGrace (server: RunningServer, { http }: Config, stopWatching: () => void, skip: 'SIGHUP'[] = []): void {
-  closeWithGrace({ delay: http.closeGrace + LAST_RESORT_MS, logger: server.app.log, skip }, async ({ err }) => {
+  closeWithGrace({ delay: (http.drainDelay ?? 0) + http.closeGrace + LAST_RESORT_MS, logger: server.app.log, skip }, async ({ err }) => {
     if (err !== undefined) server.app.log.fatal({ err }, 'the process failed')
     stopWatching()
     await server.close()

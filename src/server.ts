@@ -1,5 +1,6 @@
 // One running server: the configuration turned into parts, both listeners, the timers, and the way to stop them all.
 import { readFileSync } from 'node:fs'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { buildApp, type LiveSettings } from './app.ts'
 import { createClientRegistry, type ClientSettings } from './clients/registry.ts'
@@ -102,6 +103,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   const sightings = createSightings({ sightings: store.sightings, clock: agreed.now })
   const clients = createClientRegistry(current.clients.map(toClientSettings))
   let ready = false
+  let draining = false
 
   const management = buildManagement({ isReady: () => ready, storeState: () => watch.state(), metrics: metrics.render })
   parts.defer(() => closeWithin(management, MANAGEMENT_GRACE_MS))
@@ -122,6 +124,7 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
     metrics,
     emit,
     clock: agreed.now,
+    isDraining: () => draining,
   })
   told.log = app.log
   parts.defer(() => closeWithin(app, config.http.closeGrace))
@@ -140,7 +143,11 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
   const url = await app.listen({ host: config.http.host, port: config.http.port })
   const managementUrl = await management.listen({ host: config.management.host, port: config.management.port })
   ready = true
-  parts.defer(() => { ready = false })
+  parts.defer(async () => {
+    ready = false
+    draining = true
+    await wait(config.http.drainDelay ?? 0)
+  })
   app.log.info({ argon2: argon2Build.name, reason: argon2Build.reason }, 'passwords are hashed by this build of argon2')
 
   return {

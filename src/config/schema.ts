@@ -78,6 +78,7 @@ export const ConfigSchema = Type.Object({
     }),
     docs: Type.Boolean({ default: true, description: 'Whether /docs and /openapi.json are served.' }),
     requestTimeout: duration('10s', 'How long a client may take to send a request.'),
+    drainDelay: optionalDuration('How long a server that is told to stop goes on answering, not ready any more, so that load balancers learn of it; not at all when left out.'),
     closeGrace: duration('10s', 'How long requests in flight may take to end when the server stops; then they are cut off.'),
   }),
   management: section('The listener for probes and metrics; keep it off the public network.', {

@@ -27,8 +27,12 @@ export function connectionOptions (requestTimeout: number) {
   } as const
 }
 
-/** Lets a stop wait for requests and for nothing else: kept-alive connections end with their answer, silent ones at once. */
-export function closeConnectionsWhenStopping (app: FastifyInstance): void {
+/**
+ * Lets a stop wait for requests and for nothing else: kept-alive connections end with their answer, silent ones at once.
+ *
+ * @param isDraining whether a stop is near: connections end with their answers already, so that no request comes upon one that is about to close
+ */
+export function closeConnectionsWhenStopping (app: FastifyInstance, isDraining: () => boolean = () => false): void {
   const sockets = new Set<Socket>()
   let stopping = false
   app.server.on('connection', (socket: Socket) => {
@@ -41,7 +45,7 @@ export function closeConnectionsWhenStopping (app: FastifyInstance): void {
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
   })
   app.addHook('onSend', (_request, reply, payload, done) => {
-    if (stopping) reply.header('connection', 'close')
+    if (stopping || isDraining()) reply.header('connection', 'close')
     done(null, payload)
   })
 }

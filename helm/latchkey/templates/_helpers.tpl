@@ -60,7 +60,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "latchkey.graceSeconds" -}}
 {{- $http := .Values.config.http | default dict }}
 {{- $close := include "latchkey.milliseconds" ($http.closeGrace | default "10s") | int64 }}
-{{- add .Values.drainSeconds (div (add $close 999) 1000) 5 }}
+{{- $drain := include "latchkey.milliseconds" ($http.drainDelay | default "0s") | int64 }}
+{{- add .Values.drainSeconds (div (add $close $drain 999) 1000) 5 }}
 {{- end }}
 
 {{- define "latchkey.secretName" -}}
