@@ -111,6 +111,21 @@ t.test('another configuration takes effect at once', async t => {
   t.same(server.lines.slice(seen).map(line => JSON.parse(line).audit?.type), ['login.succeeded', 'client.refused'], 'and the log is silent, but for the audit log')
 })
 
+t.test('a server that drains is not ready, and answers', async t => {
+  const store = await STORES[0]?.make()
+  t.teardown(() => store?.remove())
+  const server = await start(t, configOf(store?.url ?? '', { http: { host: '127.0.0.1', port: 0, drainDelay: '1s' } }))
+  t.equal((await fetch(server.url)).headers.get('connection'), 'keep-alive')
+  const before = performance.now()
+  const closed = server.close()
+  t.match(await get(`${server.managementUrl}/readyz`), { status: 503, body: { status: 'not ready' } })
+  const answer = await fetch(server.url)
+  t.equal(answer.status, 404, 'it answers')
+  t.equal(answer.headers.get('connection'), 'close', 'no request comes upon a connection that is about to close')
+  await closed
+  t.ok(performance.now() - before >= 990)
+})
+
 t.test('a file that does not take the audit log costs no login', async t => {
   const store = await STORES[0]?.make()
   t.teardown(() => store?.remove())

@@ -23,7 +23,7 @@ for (const { name, make } of STORES) {
     t.teardown(() => store.remove())
     const secret = 'k'.repeat(43)
 
-    const server = await startLatchkey({ storeUrl: store.url, secret })
+    const server = await startLatchkey({ storeUrl: store.url, secret, http: { drainDelay: '200ms' } })
     t.teardown(() => server.stop())
     const tokens = await login(server)
     const kids = await kidsOf(server)

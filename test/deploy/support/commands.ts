@@ -23,6 +23,8 @@ const MISSING: Readonly<Record<string, string>> = {
   buildah: 'apt-get install buildah',
 
   promtool: 'apt-get install prometheus',
+  kubeconform: 'go install github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0',
+  'kube-score': 'go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0',
   helm: 'go install helm.sh/helm/v3/cmd/helm@v3.22.0',
 
 }
