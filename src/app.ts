@@ -20,6 +20,7 @@ import { introspectRoute } from './http/introspect.ts'
 import { createIntrospectorOf } from './http/introspector.ts'
 import { jwksRoute } from './http/jwks.ts'
 import { metadataRoutes } from './http/metadata.ts'
+import { boundWork, type WorkBounds } from './http/overload.ts'
 import { revokeRoute } from './http/revoke.ts'
 import { sendSecurityHeaders } from './http/security-headers.ts'
 import { tokenRoute } from './http/token.ts'
@@ -65,7 +66,7 @@ export interface AppDependencies {
     readonly docs: boolean
     /** Milliseconds. */
     readonly requestTimeout: number
-  }
+  } & WorkBounds
   readonly logLevel: string
   /** Where log lines go. */
   readonly logStream: { write (line: string): void }
@@ -106,6 +107,7 @@ async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & 
   setErrorHandlers(app)
   observeRequests(app, metrics)
   sendSecurityHeaders(app)
+  boundWork(app, http)
   if (http.cors.length > 0) await app.register(cors, corsOptions(http.cors))
 
   const refreshTokens = createRefreshTokenCodec(deps)

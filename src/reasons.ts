@@ -14,6 +14,8 @@ export const REASONS = {
   hash_queue_full: 'No place was left in the queue for hashing.',
   hash_wait_too_long: 'The password could not be hashed within passwords.maxWait.',
   client_gone: 'Nobody waited for the answer any more.',
+  overloaded: 'More requests than http.maxInFlight were worked on at once.',
+  answer_too_late: 'The request was not answered within http.answerTimeout.',
   // Sessions and their refresh tokens.
   token_malformed: 'The token is none of ours: its form or its tag is wrong.',
   token_reused: 'A refresh token was used again after its successor: the session has ended.',

@@ -78,6 +78,8 @@ export const ConfigSchema = Type.Object({
     }),
     docs: Type.Boolean({ default: true, description: 'Whether /docs and /openapi.json are served.' }),
     requestTimeout: duration('10s', 'How long a client may take to send a request.'),
+    answerTimeout: duration('5s', 'How long the server may take to answer one; then it is 503.'),
+    maxInFlight: Type.Integer({ minimum: 1, maximum: 100_000, default: 1000, description: 'How many requests may be worked on at once, fetches of the keys left out; more are answered 503 at once.' }),
     drainDelay: optionalDuration('How long a server that is told to stop goes on answering, not ready any more, so that load balancers learn of it; not at all when left out.'),
     closeGrace: duration('10s', 'How long requests in flight may take to end when the server stops; then they are cut off.'),
   }),

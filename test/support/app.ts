@@ -76,6 +76,9 @@ type Params = Record<string, string> | [string, string][] | string
 export interface TestAppOptions {
   /** Default: SQLite in memory. */
   readonly storeUrl?: string
+  /** As in `http`. */
+  readonly answerTimeout?: number
+  readonly maxInFlight?: number
   /** As `store.replicas`. */
   readonly replicas?: number
   /** As `store.lossPeriod`; default: a store that loses its data isn't noticed. */
@@ -99,7 +102,7 @@ export interface TestAppOptions {
 }
 
 /** Builds the server with one user, `alice`. */
-export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISSUER, secrets = [randomBytes(32).toString('base64url')], trustedProxies = [], cors = [], logLevel = 'trace', docs = true, clients: registered = CLIENTS, algorithm = 'ES256', storeAheadMs = 0, source, overHasher = hasher => hasher, replicas, lossPeriodMs }: TestAppOptions = {}): Promise<TestApp> {
+export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISSUER, secrets = [randomBytes(32).toString('base64url')], trustedProxies = [], cors = [], logLevel = 'trace', docs = true, clients: registered = CLIENTS, algorithm = 'ES256', storeAheadMs = 0, source, overHasher = hasher => hasher, replicas, lossPeriodMs, answerTimeout = 10_000, maxInFlight = 1000 }: TestAppOptions = {}): Promise<TestApp> {
   const clock = createHandClock()
   const storeClock = () => clock() + storeAheadMs
   const opened = await openStore({ url: storeUrl, clock: storeClock, redisClock: storeClock, replicas, lossPeriodMs })
@@ -121,7 +124,7 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
   const app = await buildApp({
     issuer,
     secrets,
-    http: { trustedProxies, cors, docs, requestTimeout: 10_000 },
+    http: { trustedProxies, cors, docs, requestTimeout: 10_000, answerTimeout, maxInFlight },
     logLevel,
     logStream,
     version: '0.0.0-test',

@@ -7,6 +7,8 @@ export interface RawConnection {
   /** Resolves when the connection has ended, by whatever means, with performance.now. */
   readonly closed: Promise<number>
   send (text: string): void
+  /** Goes away without a word. */
+  destroy (): void
   /** What came so far; no status: nothing did. */
   answer (): { readonly status: number, readonly headers: readonly string[], readonly body: any }
 }
@@ -22,6 +24,7 @@ export async function openRaw ({ port }: { readonly port: number }, first = ''):
   return {
     closed,
     send: more => { socket.write(more) },
+    destroy: () => { socket.destroy() },
     answer () {
       // An interim answer (100) is the answer until the other one comes.
       const [head = '', body = ''] = text.replace(/^HTTP\/1\.1 1\d\d [^]*?\r\n\r\n(?=.)/, '').split('\r\n\r\n')

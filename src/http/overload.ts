@@ -1,0 +1,34 @@
+// What keeps a server from drowning: a bound on the requests that are worked on at once, and a limit to how long one may take.
+import type { FastifyInstance } from 'fastify'
+import { createDeadlines } from '../deadlines.ts'
+import { temporarilyUnavailable } from '../oauth/errors.ts'
+
+export interface WorkBounds {
+  /** How many requests may be worked on at once; more are refused at once. */
+  readonly maxInFlight: number
+  /** How long working on one may take, in milliseconds; then it is answered 503. */
+  readonly answerTimeout: number
+}
+
+/**
+ * Bounds the work of all routes that are registered here. It begins when a request has arrived as a whole: who sends slowly takes nobody's
+ * place, and is cut off by the listener (connections.ts).
+ */
+export function boundWork (app: FastifyInstance, { maxInFlight, answerTimeout }: WorkBounds): void {
+  const deadlines = createDeadlines(answerTimeout)
+  let inFlight = 0
+  app.addHook('preValidation', (_request, reply, done) => {
+    if (inFlight >= maxInFlight) {
+      done(temporarilyUnavailable('overloaded'))
+      return
+    }
+    inFlight += 1
+    const deadline = deadlines.add(() => { if (!reply.sent) reply.send(temporarilyUnavailable('answer_too_late')) })
+    // Answered, or nobody waits any more.
+    reply.raw.once('close', () => {
+      inFlight -= 1
+      deadlines.remove(deadline)
+    })
+    done()
+  })
+}
