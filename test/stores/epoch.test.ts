@@ -147,6 +147,16 @@ t.test('a server that starts on a store that somebody else emptied, before the o
   t.ok(await until(() => fresh.condition().isLost))
 })
 
+t.test('a store whose epoch can\'t be read, or that takes no second connection, is none', async t => {
+  const redis = await redisOf(t)
+  const plain = await createRedisStore({ url: redis.url })
+  t.teardown(() => plain.close())
+  await plain.client.hset('lk:epoch:0', 'no', 'text')
+  await t.rejects(createRedisStore({ url: redis.url, lossPeriodMs: HOUR }), StoreUnavailable)
+  await plain.client.config('SET', 'maxclients', 2)
+  await t.rejects(createRedisStore({ url: redis.url, replicas: 1 }), StoreUnavailable)
+})
+
 t.test('in a cluster', async t => {
   const redis = await startRedis({ cluster: true })
   t.teardown(() => redis.stop())

@@ -47,7 +47,7 @@ const FIRST = '-'
 /** Makes the watch over the epoch. */
 export function createEpoch ({ link, keys, lossPeriodMs, restore, found }: EpochOptions): Epoch {
   const names = Array.from({ length: link.client instanceof Cluster ? CLUSTER_MARKS : 1 }, (_, index) => keys.epoch(index))
-  const [mainName = ''] = names
+  const mainName = keys.epoch(0)
   const setScript = loadScript(link, 'epoch-set')
   let mine: Mark | undefined
   let runIds: ReadonlySet<string> = new Set()
@@ -143,7 +143,7 @@ export function lossFault (): StoreUnavailable {
 }
 
 function markOf (text: string): Mark {
-  return { id: text.split(' ', 1)[0] ?? '', text }
+  return { id: text.replace(/ .*/, ''), text }
 }
 
 /** What was answered, undefined where nothing was: one of many nodes may be away. Rejects when there is no answer at all. */

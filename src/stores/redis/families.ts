@@ -42,7 +42,7 @@ export function createRedisFamilies (adapter: RedisAdapter): Families {
       const [generation, ended] = await confirmScript(keysOf(ref))
       return lasts(Number(generation), ended === 1) ? undefined : new StoreUnavailable(new Error('another primary took over'))
     } catch (error) {
-      return error instanceof StoreUnavailable ? error : new StoreUnavailable(error)
+      return new StoreUnavailable(error)
     }
   }
 
