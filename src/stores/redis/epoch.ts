@@ -96,6 +96,7 @@ export function createEpoch ({ link, keys, lossPeriodMs, restore, found }: Epoch
   async function adopt (): Promise<boolean> {
     const { isMine, main } = await read()
     if (isMine) return false
+    /* c8 ignore next -- it takes a cluster of several nodes, one of which is away */
     if (main === undefined) throw new StoreUnavailable(new Error('the node that knows the epoch is away'))
     if (mine === undefined) await begin(main)
     else await change(mine, main)
@@ -104,6 +105,7 @@ export function createEpoch ({ link, keys, lossPeriodMs, restore, found }: Epoch
 
   async function hasRestarted (): Promise<boolean> {
     const infos = await answersOf(primariesOf(link.client).map(node => link.run(() => node.info('server'))))
+    /* c8 ignore next -- the same */
     const ids = new Set(infos.flatMap(info => info === undefined ? [] : [String(factsOf(info)['run_id'])]))
     const isNew = [...ids].some(id => !runIds.has(id))
     runIds = new Set([...runIds, ...ids])
@@ -150,5 +152,6 @@ function markOf (text: string): Mark {
 async function answersOf<T> (asked: ReadonlyArray<Promise<T>>): Promise<ReadonlyArray<T | undefined>> {
   const settled = await Promise.allSettled(asked)
   if (settled.every(({ status }) => status === 'rejected')) await asked[0]
+  /* c8 ignore next -- the same */
   return settled.map(answer => answer.status === 'fulfilled' ? answer.value : undefined)
 }
