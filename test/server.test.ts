@@ -5,7 +5,6 @@ import { statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { setTimeout as wait } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { decodeConfig } from '../src/config/load.ts'
@@ -14,6 +13,7 @@ import { startServer, type RunningServer } from '../src/server.ts'
 import { freePort } from './support/free-port.ts'
 import { startRedis } from './support/redis.ts'
 import { addUser, CHEAP_HASHING, CLIENTS, ORDERS, PASSWORD, postForm, STORES, USER } from './support/server.ts'
+import { until } from './support/until.ts'
 
 const SECRET = 's'.repeat(43)
 
@@ -41,10 +41,6 @@ async function get (url: string, method = 'GET') {
   const answer = await fetch(url, { method })
   const text = await answer.text()
   return { status: answer.status, type: answer.headers.get('content-type'), allow: answer.headers.get('allow'), text, body: text.startsWith('{') ? JSON.parse(text) : undefined }
-}
-
-async function until (holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 500 && !await holds(); i++) await wait(10)
 }
 
 /** A port that somebody else listens on. */

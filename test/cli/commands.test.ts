@@ -49,6 +49,11 @@ t.test('the life of an account', async t => {
   t.match(await latchkey('users list'), { code: 0, out: /^$/ })
 })
 
+t.test('an audit log that takes nothing costs no command, and its lines are shown', async t => {
+  const { latchkey } = bench(t, { more: ['audit: { to: /dev/full }'] })
+  t.match(await latchkey('users add alice', PASSWORD), { code: 0, err: /"change":"added"/ })
+})
+
 t.test('what is refused ends with 1 and says why', async t => {
   const { latchkey, file } = bench(t)
   await latchkey('users add alice', PASSWORD)

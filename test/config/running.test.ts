@@ -8,6 +8,7 @@ import { developmentConfig } from '../../src/config/development.ts'
 import { decodeConfig, loadConfig } from '../../src/config/load.ts'
 import { reloadable, watchConfig } from '../../src/config/reload.ts'
 import type { Config } from '../../src/config/schema.ts'
+import { until } from '../support/until.ts'
 
 const MINIMAL = { issuer: 'https://a.example.com', store: { url: 'sqlite:x' }, secrets: ['x'.repeat(43)] }
 
@@ -96,8 +97,3 @@ t.test('what may change while the server runs is split from what may not', async
   t.strictSame(config, { ...old, tokens: next.tokens, passwords: { ...old.passwords, minLength: 12 }, throttle: next.throttle, log: next.log, audiences: next.audiences, clients: next.clients })
   t.strictSame(reloadable(config, config).needRestart, [])
 })
-
-/** File watching is the system's own clock: the one place where a test has to wait. */
-async function until (condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !condition(); i++) await wait(10)
-}

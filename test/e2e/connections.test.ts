@@ -1,6 +1,7 @@
 // Connections of the real process, spoken to in plain bytes: slow and silent clients, requests that are too large, and what a stop does to each.
 import t from 'tap'
-import { openRaw, until } from '../support/raw-connection.ts'
+import { openRaw } from '../support/raw-connection.ts'
+import { until } from '../support/until.ts'
 import { startLatchkey, STORES, type LatchkeyProcess } from '../support/server.ts'
 
 const REQUEST_TIMEOUT_MS = 1_000

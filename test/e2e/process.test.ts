@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
-import { openRaw, until } from '../support/raw-connection.ts'
+import { openRaw } from '../support/raw-connection.ts'
+import { until } from '../support/until.ts'
 import { CHEAP_HASHING, CLIENTS, login, PASSWORD, postForm, runMain, startLatchkey, STORES, USER, type LatchkeyProcess } from '../support/server.ts'
 
 const loginForm = { grant_type: 'password', client_id: 'mobile', username: USER, password: PASSWORD }

@@ -16,6 +16,7 @@ import { startServer } from '../../src/server.ts'
 import { createHandClock } from '../support/clock.ts'
 import { commandLine, SECRET } from '../support/command-line.ts'
 import { addUser, CHEAP_HASHING, CLIENTS, login, ORDERS } from '../support/server.ts'
+import { until } from '../support/until.ts'
 
 const DAY = 86_400_000
 const REST = 600_000 + SKEW_MS
@@ -326,8 +327,3 @@ t.test('a server takes its keys from the folder that the configuration names, an
   await until(() => lines.some(line => line.includes('the keys that are kept elsewhere could not be read')))
   t.match(await latchkey('keys status'), { code: 1, err: /a.pem holds no private key as PEM or JWK/ })
 })
-
-/** Files change by the system's own clock. */
-async function until (condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !condition(); i++) await wait(10)
-}

@@ -2,7 +2,6 @@
 import { generateKeyPairSync, type KeyPairKeyObjectResult } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import t, { type Test } from 'tap'
 import { openSource } from '../../src/keys/open-source.ts'
@@ -12,6 +11,7 @@ import { SignerUnavailable, type ExternalKey, type KeySource } from '../../src/k
 import type { AccessTokenClaims } from '../../src/tokens/access-token.ts'
 import { createJwtSigner } from '../../src/tokens/sign-jwt.ts'
 import { buildTestApp, PASSWORD } from '../support/app.ts'
+import { until } from '../support/until.ts'
 
 const { default: driver }: { default: Driver } = await import('../support/fake-pkcs11.js' as string)
 const DRIVER = new URL('../support/fake-pkcs11.js', import.meta.url).pathname
@@ -178,12 +178,3 @@ t.test('an empty token stops the start', async t => {
   const { open } = tokenOf(t, [])
   await t.rejects(buildTestApp({ source: await open() }), /no key to sign with/)
 })
-
-/** The token lives in a process of its own, whose time is the system's. */
-async function until (condition: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 1_000; i++) {
-    if (await condition()) return
-    await wait(40)
-  }
-  throw new Error('it never came')
-}

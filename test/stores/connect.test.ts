@@ -1,7 +1,8 @@
 // From a store URL to a connection: the forms of the URL, and what becomes of a server that isn't there.
+import { execFile } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { openStore } from '../../src/stores/open.ts'
 import { StoreUnavailable } from '../../src/stores/ports.ts'
@@ -12,20 +13,13 @@ import { createHandClock } from '../support/clock.ts'
 import { freePort } from '../support/free-port.ts'
 import { startRedis, startSentinel } from '../support/redis.ts'
 import { presented, signIn, someAccount } from '../support/stores.ts'
+import { until } from '../support/until.ts'
 
 const clock = createHandClock()
 const pem = (name: string) => new URL(`../support/tls/${name}.pem`, import.meta.url).pathname
 
 /** As docs/reliability.md lists them. */
 const ACL_RIGHTS = ['+@read', '+@write', '+@connection', '+@scripting', '-@dangerous', '+info', '+time', '+wait', '+cluster|slots', '+cluster|info']
-
-async function until (work: () => Promise<unknown>): Promise<void> {
-  for (let attempts = 100; attempts > 0; attempts--) {
-    if (await work().then(() => true, () => false)) return
-    await wait(20)
-  }
-  await work()
-}
 
 t.test('a URL is taken apart', async t => {
   const plain = { kind: 'single', tls: false, username: undefined, password: undefined, db: 0, primary: '' }
@@ -149,6 +143,13 @@ t.test('Sentinel: with passwords of its own, and a primary that turned replica i
     t.teardown(() => store.close())
     await store.probe()
   }
+
+  const ask = async (...command: string[]) => (await promisify(execFile)('redis-cli', ['-p', String(sentinel.port), '-a', 'sentinel-password', ...command])).stdout
+  const listening = async () => (await ask('client', 'list', 'type', 'pubsub')).match(/ sub=1 /g)?.length ?? 0
+  t.ok(await until(async () => await listening() >= 2), 'both hear of a failover')
+  await ask('client', 'kill', 'type', 'pubsub')
+  t.ok(await until(async () => await listening() >= 2), 'and again once their connections were cut')
+
   await t.rejects(openStore({ url, clock }), StoreUnavailable, 'without a password of the sentinel')
   await t.rejects(openStore({ url, sentinel: { username: 'nobody', password: 'x' }, clock }), StoreUnavailable, 'a user that the sentinel doesn\'t know')
 })

@@ -7,6 +7,7 @@ import { buildTestApp } from '../support/app.ts'
 import { createHandClock } from '../support/clock.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { presented, signIn, someAccount, someLogin } from '../support/stores.ts'
+import { until } from '../support/until.ts'
 
 /** A primary and its replica, and whether the replica takes part. */
 async function pair (t: Test): Promise<{ primary: TestRedis, replica: TestRedis, halt: () => void, goOn: () => void }> {
@@ -168,3 +169,28 @@ t.test('a script\'s fault is told to its caller alone', async t => {
   t.match(bad, { status: 'rejected', reason: { name: 'StoreUnavailable', cause: { message: /WRONGTYPE/ } } })
   t.match(good, { status: 'fulfilled', value: true })
 })
+
+t.test('a connection that breaks while a replica is waited for is a fault, and comes back', async t => {
+  const { primary, halt, goOn } = await pair(t)
+  const store = await storeOn(t, primary, 1)
+  await inStep(store)
+  await store.users.add(someAccount('broken'))
+  const { tag } = someAccount('broken')
+  halt()
+  const disabling = store.users.setDisabled(tag, true)
+  await store.client.call('CLIENT', 'KILL', 'ID', await waitingClient(store))
+  await t.rejects(disabling, StoreUnavailable)
+  goOn()
+  await inStep(store)
+  await t.resolves(until(() => store.users.setDisabled(tag, true)))
+})
+
+/** The id of the connection that waits for replicas. */
+async function waitingClient ({ client }: RedisStore): Promise<string> {
+  for (let attempts = 100; attempts > 0; attempts--) {
+    const id = /^id=(\d+) .* cmd=wait /m.exec(String(await client.call('CLIENT', 'LIST')))?.[1]
+    if (id !== undefined) return id
+    await wait(2)
+  }
+  throw new Error('nobody waits')
+}

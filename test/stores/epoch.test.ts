@@ -10,6 +10,7 @@ import { createStoreWatch } from '../../src/stores/watch.ts'
 import { commandLine } from '../support/command-line.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { presented, signIn, someAccount } from '../support/stores.ts'
+import { until } from '../support/until.ts'
 
 const HOUR = 3_600_000
 const LOST = { name: 'StoreUnavailable', cause: { message: 'the store has lost its data' } }
@@ -24,14 +25,6 @@ async function redisOf (t: Test, args: readonly string[] = [], port?: number): P
   const redis = await startRedis({ args, ...port !== undefined && { port } })
   t.teardown(() => redis.stop())
   return redis
-}
-
-async function until (holds: () => boolean | Promise<boolean>): Promise<boolean> {
-  for (let attempts = 500; attempts > 0; attempts--) {
-    if (await holds()) return true
-    await wait(10)
-  }
-  return false
 }
 
 const { tag } = someAccount('owner')
@@ -101,7 +94,7 @@ t.test('a server restarted without data', async t => {
   t.match(await store.keys.load(), { version: 1 })
   await redis.stop()
   await redisOf(t, [], redis.port)
-  t.ok(await until(() => store.condition().isLost))
+  t.ok(await until(() => store.condition().isLost && store.condition().isReached))
   t.same(store.condition(), { isReached: true, isLost: true, revocations: { kept: 0, repeated: 0 } })
   await t.rejects(store.families.rotate(presented(ref, 1)), LOST)
   t.match(await store.keys.load(), { version: 1 }, 'the key ring was put back')
@@ -165,7 +158,7 @@ t.test('in a cluster', async t => {
   t.match(await store.families.rotate(presented(ref, 1)), { kind: 'rotated' })
   // Some of its marks: one master of several came back empty.
   for (let index = 40; index < 64; index++) await store.client.del(`lk:epoch:${index}`)
-  t.ok(await until(() => store.condition().isLost))
+  t.ok(await until(() => store.condition().isLost && store.condition().isReached))
   await store.acceptLoss()
   t.ok(await until(() => !store.condition().isLost))
   t.match(await store.families.rotate(presented(ref, 2)), { kind: 'rotated' })
@@ -191,7 +184,7 @@ t.test('operators are told', async t => {
   watch.notice()
   t.equal(watch.state(), 'ok')
   await store.client.flushall()
-  t.ok(await until(() => store.condition().isLost))
+  t.ok(await until(() => store.condition().isLost && store.condition().isReached))
   for (let i = 0; i < 2; i++) watch.notice()
   t.equal(watch.state(), 'lost')
   t.match(await metrics.render(), /^latchkey_store_lost 1$/m)

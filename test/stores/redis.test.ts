@@ -12,7 +12,7 @@ import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createRedisUsers } from '../../src/stores/redis/users.ts'
 import { buildTestApp, PASSWORD } from '../support/app.ts'
 import { createHandClock } from '../support/clock.ts'
-import { until } from '../support/raw-connection.ts'
+import { until } from '../support/until.ts'
 import { startRedis } from '../support/redis.ts'
 import { presented, signIn, someAccount, someLogin } from '../support/stores.ts'
 

@@ -1,7 +1,6 @@
 // A connection in plain bytes, for what no HTTP client would send, or not in that order.
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { setTimeout as wait } from 'node:timers/promises'
 
 export interface RawConnection {
   /** Resolves when the connection has ended, by whatever means, with performance.now. */
@@ -32,9 +31,4 @@ export async function openRaw ({ port }: { readonly port: number }, first = ''):
       return { status: Number(status.split(' ')[1]), headers, body: body === '' ? undefined : JSON.parse(body) }
     },
   }
-}
-
-/** Waits until something holds, for what has no event to wait for; the assertion behind it tells whether it came. */
-export async function until (holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 2_000 && !await holds(); i++) await wait(10)
 }
