@@ -26,7 +26,7 @@ export interface Failure {
 export function failureOf (error: unknown): Failure {
   if (error instanceof Refused) return { error: error.reason, message: error.message }
   if (error instanceof ConfigError) return { error: 'config_refused', message: `the configuration is refused\n${error.message}`, faults: error.faults }
-  if (error instanceof StoreUnavailable) return { error: 'store_unavailable', message: `the store is unavailable${codeOf(error.cause)}` }
+  if (error instanceof StoreUnavailable) return { error: 'store_unavailable', message: `${error.message}${codeOf(error.cause)}` }
   if (error instanceof OAuthError) return { error: error.reason, message: error.message }
   return { error: 'failed', message: error instanceof Error ? error.message : String(error) }
 }

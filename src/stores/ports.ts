@@ -10,8 +10,9 @@ import type { LoginAttempts } from './ports-logins.ts'
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'
 
-  constructor (cause: unknown) {
-    super('the store is unavailable', { cause })
+  /** `message`: for whoever runs the server, never for a client, and without a secret. */
+  constructor (cause: unknown, message = 'the store is unavailable') {
+    super(message, { cause })
   }
 }
 

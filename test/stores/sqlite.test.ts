@@ -2,10 +2,14 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
+import { failureOf } from '../../src/cli/refused.ts'
+import { openStore } from '../../src/stores/open.ts'
 import { StoreUnavailable } from '../../src/stores/ports.ts'
-import { openDatabase, writing } from '../../src/stores/sqlite/database.ts'
+import { openDatabase, reading, writing } from '../../src/stores/sqlite/database.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createHandClock } from '../support/clock.ts'
 import { everyOne, presented, signIn, someAccount, someLogin } from '../support/stores.ts'
@@ -67,11 +71,57 @@ t.test('a step that fails takes back those before it', async t => {
   t.match(after.prepare('PRAGMA user_version').get(), { user_version: 0 })
 })
 
-t.test('what is no database, and a place that can\'t be written', async t => {
+/** A file with some hundred pages. */
+function filledFile (): string {
   const file = freshFile()
-  writeFileSync(file, 'this is no database, but long enough to be taken for one: '.repeat(100))
-  t.throws(() => openDatabase(file), StoreUnavailable)
-  t.throws(() => openDatabase('/dev/null/latchkey.db'), StoreUnavailable)
+  const db = openDatabase(file)
+  db.exec('WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO replays (id, expires_at) SELECT i, i FROM n')
+  db.close()
+  return file
+}
+
+const PAGE = 4096
+const DAMAGES: Record<string, (bytes: Buffer) => Buffer> = {
+  'another file': bytes => Buffer.from('this is no database, but long enough to be taken for one: '.repeat(bytes.length / 58)),
+  'one that was cut short': bytes => bytes.subarray(0, Math.floor(bytes.length / PAGE / 2) * PAGE),
+  'a page of noise in the middle': bytes => Buffer.concat([bytes.subarray(0, 30 * PAGE), Buffer.alloc(PAGE, 0xA5), bytes.subarray(31 * PAGE)]),
+}
+
+for (const [name, damage] of Object.entries(DAMAGES)) {
+  t.test(`a damaged file stops the start, and says what to do: ${name}`, async t => {
+    const file = filledFile()
+    writeFileSync(file, damage(readFileSync(file)))
+    const before = readFileSync(file)
+    const failure = await openStore({ url: `sqlite:${file}`, clock: Date.now }).then(() => undefined, (error: unknown) => error)
+    t.ok(failure instanceof StoreUnavailable)
+    const { message } = failureOf(failure)
+    t.ok(message.startsWith(`the SQLite file ${file} is damaged (`), message)
+    t.match(message, /Stop every Latchkey .* restore a back-up, or save what can be read: sqlite3 latchkey\.db \.recover .*docs\/operations\.md.*\)$/)
+    t.same(readFileSync(file), before, 'it is left as it is')
+  })
+}
+
+t.test('a damaged page of a file that is too large to be read at the start: 503, and the log says what to do', async t => {
+  const file = filledFile()
+  writeFileSync(file, DAMAGES['a page of noise in the middle']?.(readFileSync(file)) ?? '')
+  const db = openDatabase(file, { checkUpTo: 30 * PAGE })
+  t.teardown(() => db.close())
+  await t.rejects(reading(() => db.prepare('SELECT count(*) FROM replays WHERE expires_at + 1 > 0 AND id > \'\'').get()), {
+    name: 'StoreUnavailable', message: 'the store is unavailable', cause: { message: /^the SQLite file is damaged \(database disk image is malformed\)\. Stop every Latchkey/ },
+  })
+})
+
+t.test('a place that can\'t be written is named', async t => {
+  t.throws(() => openDatabase('/dev/null/latchkey.db'), { name: 'StoreUnavailable', message: /^the SQLite file \/dev\/null\/latchkey\.db can't be used: .*\/dev\/null/ })
+})
+
+t.test('a start writes nothing where there is nothing to do: it waits for nobody\'s turn', async t => {
+  const file = freshFile()
+  openDatabase(file).close()
+  const other = new DatabaseSync(file)
+  t.teardown(() => other.close())
+  other.exec('BEGIN IMMEDIATE')
+  t.doesNotThrow(() => openDatabase(file).close())
 })
 
 t.test('a step that throws is rolled back', async t => {
@@ -106,9 +156,21 @@ t.test('a writer waits for another process, but not for ever', async t => {
   })
   other.exec('BEGIN IMMEDIATE')
   const start = performance.now()
-  await t.rejects(store.users.add(someAccount('waiting')), StoreUnavailable)
+  const turns = setInterval(() => {}, 5)
+  const loop = monitorEventLoopDelay({ resolution: 1 })
+  loop.enable()
+  const added = await Promise.allSettled(Array.from({ length: 50 }, (_, user) => store.users.add(someAccount(`waiting-${user}`))))
+  t.ok(added.every(({ status, ...result }) => status === 'rejected' && 'reason' in result && result.reason instanceof StoreUnavailable))
+  loop.disable()
+  clearInterval(turns)
   t.ok(performance.now() - start < 2000)
-  t.same(await everyOne(store.users.all()), [], 'readers don\'t wait')
+  t.ok(loop.percentile(90) < 100e6, 'all others go on meanwhile')
+  const later = store.users.add(someAccount('in time'))
+  await wait(50)
+  other.exec('COMMIT')
+  t.equal(await later, 'added')
+  other.exec('BEGIN IMMEDIATE')
+  t.match(await everyOne(store.users.all()), [{ sub: 'in time' }], 'readers don\'t wait')
   other.exec('ROLLBACK')
   t.equal(await store.users.add(someAccount('waiting')), 'added')
 })

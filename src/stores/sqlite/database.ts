@@ -2,29 +2,43 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { StoreUnavailable } from '../ports.ts'
+import { setTimeout as wait } from 'node:timers/promises'
+import { isBusy, unavailable, unusable } from './faults.ts'
 import { migrate } from './migrations.ts'
+import { CHECKED_BYTES, checkPages } from './pages.ts'
 
-/** How long a writer waits for another process (a command line beside a server), below the 2 s in which the server must answer. */
+/** How long a call waits for another process (a second server, a command line beside it), below the 2 s in which the server must answer. */
 const BUSY_MS = 1000
+/** How long it leaves the event loop to others meanwhile: SQLite's own waiting would stop every other request. */
+const PAUSE_MS = 10
+
+export interface DatabaseOptions {
+  /** `FULL`, by default: what was acknowledged outlives a power cut; `NORMAL`: it outlives the process, and a write costs a thirtieth. */
+  readonly synchronous?: 'FULL' | 'NORMAL'
+  /** Files up to so many bytes are read once, to find damaged pages; default 64 MiB. */
+  readonly checkUpTo?: number
+}
 
 /**
- * Opens and migrates the file, making its folder; `:memory:` for none. `FULL`: what was acknowledged outlives a power cut; `NORMAL`: it
- * outlives the process, and a write costs a thirtieth. Throws StoreUnavailable.
+ * Opens, migrates and checks the file, making its folder; `:memory:` for none. Throws StoreUnavailable, whose message tells what to do.
  */
-export function openDatabase (file: string, synchronous: 'FULL' | 'NORMAL' = 'FULL'): DatabaseSync {
-  return translated(() => {
+export function openDatabase (file: string, { synchronous = 'FULL', checkUpTo = CHECKED_BYTES }: DatabaseOptions = {}): DatabaseSync {
+  try {
     if (file !== ':memory:') makeFile(file)
     const db = new DatabaseSync(file, { timeout: BUSY_MS, enableForeignKeyConstraints: true })
     try {
       db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}`)
       migrate(db)
+      checkPages(db, checkUpTo)
+      db.exec('PRAGMA busy_timeout = 0')
       return db
     } catch (error) {
       db.close()
       throw error
     }
-  })
+  } catch (error) {
+    throw unusable(file, error)
+  }
 }
 
 /** Password hashes are in it: nobody but its owner may read the file, nor those that SQLite puts beside it with the same mode. */
@@ -34,13 +48,13 @@ function makeFile (file: string): void {
 }
 
 /** Runs one statement's work; any error is StoreUnavailable. */
-export async function reading<T> (work: () => T): Promise<T> {
-  return translated(work)
+export function reading<T> (work: () => T): Promise<T> {
+  return patiently(work)
 }
 
 /** Runs one atomic step. It takes the write lock first, so that what it reads is what it changes; any error is StoreUnavailable. */
-export async function writing<T> (db: DatabaseSync, work: () => T): Promise<T> {
-  return translated(() => {
+export function writing<T> (db: DatabaseSync, work: () => T): Promise<T> {
+  return patiently(() => {
     db.exec('BEGIN IMMEDIATE')
     try {
       const result = work()
@@ -53,10 +67,15 @@ export async function writing<T> (db: DatabaseSync, work: () => T): Promise<T> {
   })
 }
 
-function translated<T> (work: () => T): T {
-  try {
-    return work()
-  } catch (error) {
-    throw new StoreUnavailable(error)
+/** Runs a step, and again while another process has the lock, which leaves nothing of it behind. */
+async function patiently<T> (step: () => T): Promise<T> {
+  const deadline = performance.now() + BUSY_MS
+  for (;;) {
+    try {
+      return step()
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > deadline) throw unavailable(error)
+    }
+    await wait(PAUSE_MS)
   }
 }

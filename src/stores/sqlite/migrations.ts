@@ -83,14 +83,20 @@ const STEPS = [`
 
 /** Brings a file to the newest schema, one transaction for all steps; throws when a newer Latchkey has written it. */
 export function migrate (db: DatabaseSync): void {
+  // Nothing is written where nothing is to do: a start needs no room on the disk, nor a turn to write.
+  if (stepsTaken(db) === STEPS.length) return
   db.exec('BEGIN IMMEDIATE')
   try {
-    takeSteps(db, Number(db.prepare('PRAGMA user_version').get()?.['user_version']))
+    takeSteps(db, stepsTaken(db))
     db.exec('COMMIT')
   } catch (error) {
     db.exec('ROLLBACK')
     throw error
   }
+}
+
+function stepsTaken (db: DatabaseSync): number {
+  return Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
 }
 
 function takeSteps (db: DatabaseSync, taken: number): void {

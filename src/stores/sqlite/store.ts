@@ -14,7 +14,7 @@ import { createSqliteUsers } from './users.ts'
 export function createSqliteStore ({ file, clock }: { readonly file: string, readonly clock: Clock }): Store {
   const db = openDatabase(file)
   // A connection of its own: a power cut may cost the counts of the last moment, but not every login two syncs to the disk.
-  const counts = openDatabase(file, 'NORMAL')
+  const counts = openDatabase(file, { synchronous: 'NORMAL', checkUpTo: 0 })
 
   return {
     families: createSqliteFamilies(db, clock),
