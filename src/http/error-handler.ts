@@ -2,7 +2,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SignerUnavailable } from '../keys/source.ts'
 import { OAuthError, temporarilyUnavailable } from '../oauth/errors.ts'
-import type { Reason } from '../reasons.ts'
 import { StoreUnavailable } from '../stores/ports.ts'
 
 const METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'] as const
@@ -16,15 +15,6 @@ const REFUSALS: Readonly<Record<number, string>> = {
   413: 'the request is too large',
   415: 'the content type must be application/x-www-form-urlencoded',
   431: 'the headers are too large',
-}
-
-const FAULT = 'a fault of ours'
-
-/** What the log says of the faults behind a refusal. */
-const FAULTS: Partial<Record<Reason, string>> = {
-  store_unavailable: 'the store is unavailable',
-  signer_unavailable: 'the signer is unavailable',
-  fault: FAULT,
 }
 
 /** Sets the handlers for errors, unknown paths and wrong methods. */
@@ -63,8 +53,9 @@ export function refusalOf (error: FastifyError): OAuthError {
 
 function toOAuthError (error: FastifyError, request: FastifyRequest): OAuthError {
   const refusal = refusalOf(error)
-  const message = FAULTS[refusal.reason]
-  if (message !== undefined) request.log.error({ reqId: request.id, err: message === FAULT ? error : error.cause }, message)
+  // What a store or a signer says of its failure is made for the log, and what a driver said stands behind it.
+  if (error instanceof StoreUnavailable || error instanceof SignerUnavailable) request.log.error({ reqId: request.id, err: error.cause }, error.message)
+  else if (refusal.reason === 'fault') request.log.error({ reqId: request.id, err: error }, 'a fault of ours')
   return refusal
 }
 

@@ -107,8 +107,18 @@ t.test('a damaged page of a file that is too large to be read at the start: 503,
   const db = openDatabase(file, { checkUpTo: 30 * PAGE })
   t.teardown(() => db.close())
   await t.rejects(reading(() => db.prepare('SELECT count(*) FROM replays WHERE expires_at + 1 > 0 AND id > \'\'').get()), {
-    name: 'StoreUnavailable', message: 'the store is unavailable', cause: { message: /^the SQLite file is damaged \(database disk image is malformed\)\. Stop every Latchkey/ },
+    name: 'StoreUnavailable', message: /^SQLite's file is damaged \(database disk image is malformed\)\. Stop every Latchkey/, cause: { errcode: 11 },
   })
+})
+
+t.test('a full disk is named', async t => {
+  const db = openDatabase(freshFile())
+  t.teardown(() => db.close())
+  db.exec('PRAGMA max_page_count = 1')
+  const fillUp = () => writing(db, () => db.exec('WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO replays (id, expires_at) SELECT i, i FROM n'))
+  await t.rejects(fillUp(), { name: 'StoreUnavailable', message: 'the store is unavailable: the disk with SQLite\'s file is full', cause: { errcode: 13 } })
+  db.exec('PRAGMA max_page_count = 1073741823')
+  await t.resolves(fillUp(), 'with room again, it goes on')
 })
 
 t.test('a place that can\'t be written is named', async t => {

@@ -3,8 +3,19 @@ import { StoreUnavailable } from '../ports.ts'
 
 // SQLite's result codes; what stands in the bits above them is detail.
 const BUSY = 5
+const READ_ONLY = 8
+const FAILED = 10
 const CORRUPT = 11
+const FULL = 13
 const NO_DATABASE = 26
+
+/** What a call meets that is nobody's fault but the machine's. */
+const REASONS: ReadonlyMap<number, string> = new Map([
+  [BUSY, 'another process holds SQLite\'s file for over a second'],
+  [READ_ONLY, 'SQLite\'s file may not be written'],
+  [FAILED, 'the disk with SQLite\'s file fails'],
+  [FULL, 'the disk with SQLite\'s file is full'],
+])
 
 /** The check of the pages found one that no other may hold, or the like. */
 export class DamagedPages extends Error {
@@ -16,9 +27,11 @@ export function isBusy (error: unknown): boolean {
   return codeOf(error) === BUSY
 }
 
-/** A call that failed. Its cause tells what to do about a damaged file, for the log. */
+/** A call that failed. Its message tells whoever reads the log what is the matter with the file, and what to do about it. */
 export function unavailable (error: unknown): StoreUnavailable {
-  return new StoreUnavailable(isDamage(error) ? new Error(adviceOn('the SQLite file', error), { cause: error }) : error)
+  const reason = REASONS.get(codeOf(error))
+  if (isDamage(error)) return new StoreUnavailable(error, adviceOn('SQLite\'s file', error))
+  return reason === undefined ? new StoreUnavailable(error) : new StoreUnavailable(error, `the store is unavailable: ${reason}`)
 }
 
 /** A file that could not be opened; says so, and what to do about it. */
