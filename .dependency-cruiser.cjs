@@ -6,12 +6,12 @@ const LEAVES = '^src/(clock|ids|secrets|events|reasons|machine|deadlines)[.]ts$'
 /** Folder or file under src/ → what it may import beside itself and the leaves. */
 const MAY_IMPORT = {
   'main[.]ts': ['server[.]ts', 'config/', 'users/'],
-  'server[.]ts': ['app[.]ts', 'http/management', 'http/connections', 'config/schema', 'config/key-policy', 'users/', 'tokens/', 'keys/', 'clients/', 'observe/', 'stores/'],
+  'server[.]ts': ['app[.]ts', 'http/management', 'http/connections', 'config/schema', 'config/key-policy', 'config/tracing', 'users/', 'tokens/', 'keys/', 'clients/', 'observe/', 'stores/'],
   'app[.]ts': ['http/', 'grants/', 'users/', 'tokens/', 'keys/', 'clients/', 'observe/', 'stores/ports', 'oauth/'],
   'cli/': ['main[.]ts', 'config/', 'users/', 'tokens/', 'keys/', 'clients/', 'stores/', 'observe/', 'oauth/'],
   'http/': ['grants/', 'users/', 'tokens/', 'keys/', 'clients/', 'stores/ports', 'oauth/'],
   'grants/': ['users/', 'tokens/', 'keys/', 'clients/', 'stores/ports', 'oauth/'],
-  'observe/': ['oauth/', 'stores/ports'],
+  'observe/': ['oauth/', 'stores/ports', 'users/passwords'],
   'users/': ['stores/ports', 'oauth/'],
   'tokens/': ['keys/', 'stores/ports', 'oauth/'],
   'keys/': ['stores/ports', 'oauth/'],
@@ -34,6 +34,7 @@ const ONLY_IN = {
   'ipaddr[.]js': '^src/(clients|users)/',
   'argon2|bcrypt': '^src/users/',
   'prom-client|pino': '^src/observe/',
+  '@opentelemetry': '^src/observe/otel[.]ts',
   'lru-cache': '^src/http/',
   'commander|csv-parse|stream-json|stream-chain': '^src/cli/',
   yaml: '^src/config/',
@@ -44,6 +45,8 @@ module.exports = {
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     { name: 'not-to-dev-dep', severity: 'error', from: { path: '^src' }, to: { dependencyTypes: ['npm-dev'] } },
+    // Whoever doesn't trace must not pay for reading it.
+    { name: 'tracing-is-read-late', severity: 'error', from: {}, to: { path: '^src/observe/otel[.]ts', dynamic: false } },
     ...Object.entries(MAY_IMPORT).map(([from, to]) => ({
       name: `direction-${from.replaceAll(/[^a-z]+/g, '-')}`,
       severity: 'error',

@@ -32,6 +32,7 @@ import type { KeyRing } from './keys/ring.ts'
 import type { SightingsRecorder } from './keys/sightings.ts'
 import { logOptions, observeRequests } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
+import { NO_TRACING, type Tracing } from './observe/tracing.ts'
 import type { AddressCounts, Store } from './stores/ports.ts'
 import type { AccessTokenType } from './tokens/access-token.ts'
 import { createNonces } from './tokens/dpop-nonce.ts'
@@ -80,6 +81,8 @@ export interface AppDependencies {
   readonly sightings: Pick<SightingsRecorder, 'fetched' | 'signed'>
   readonly hasher: PasswordHasher
   readonly metrics: Metrics
+  /** Default: no traces. */
+  readonly tracing?: Tracing
   /** Told of what happens: the metrics and the audit log hear of it. */
   readonly emit: Emit
   readonly clock: Clock
@@ -102,16 +105,17 @@ export async function buildApp (deps: AppDependencies): Promise<FastifyInstance>
 
 /** All other routes, and what they go through. */
 async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & { readonly path: string }): Promise<void> {
-  const { issuer, path, clients, live, store, keys, clock, http, metrics, emit } = deps
+  const { issuer, path, clients, live, store, keys, clock, http, metrics, tracing = NO_TRACING, emit } = deps
   const base = issuer.replace(/\/$/, '')
   setErrorHandlers(app)
+  tracing.observeRequests(app)
   observeRequests(app, metrics)
   sendSecurityHeaders(app)
   boundWork(app, http)
   if (http.cors.length > 0) await app.register(cors, corsOptions(http.cors))
 
   const refreshTokens = createRefreshTokenCodec(deps)
-  const sign = createJwtSigner(keys.signingKey, deps.sightings.signed)
+  const sign = tracing.around('sign', createJwtSigner(keys.signingKey, deps.sightings.signed))
   const issue = createIssue({ issuer, sign, refreshTokens, policy: live.policy, typOf: live.typOf, algorithmOf: live.algorithmOf, clock })
   const throttle = createThrottle({ attempts: store.loginAttempts, secrets: deps.secrets, policy: live.logins })
   const authenticate = createAuthenticate({ find: createFind(store.users), users: store.users, hasher: deps.hasher, throttle, emit })

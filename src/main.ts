@@ -5,6 +5,7 @@ import { developmentConfig, type Development } from './config/development.ts'
 import { loadConfig } from './config/load.ts'
 import { reloadable, watchConfig } from './config/reload.ts'
 import type { Config } from './config/schema.ts'
+import { traceSettings } from './config/tracing.ts'
 import { checkThreads, thisMachine, threadsFor } from './machine.ts'
 import { startServer, type RunningServer } from './server.ts'
 import { createAccounts } from './users/accounts.ts'
@@ -24,7 +25,7 @@ export interface ServeOptions {
 /**
  * Runs the server until the process is told to stop. Without LATCHKEY_CONFIG it runs in development mode.
  *
- * @throws ConfigError when the file is refused; Error when development mode is asked for where NODE_ENV says production
+ * @throws ConfigError when the file, or a variable that says where traces go, is refused; Error when development mode is asked for where NODE_ENV says production
  */
 export async function serve ({ env }: ServeOptions): Promise<void> {
   // libuv reads it when its pool is first used, and nothing has used it so far: modules are read without it.
@@ -38,7 +39,7 @@ async function serveFile (file: string, env: ServeOptions['env']): Promise<void>
   const load = () => loadConfig(file, env)
   let current = await load()
   checkThreads(planCapacity(current.passwords, thisMachine()).concurrency, Number(process.env['UV_THREADPOOL_SIZE']))
-  const server = await startServer({ config: current })
+  const server = await startServer({ config: current, traces: traceSettings(env) })
   const { log } = server.app
 
   const watch = watchConfig({
@@ -64,7 +65,7 @@ async function serveFile (file: string, env: ServeOptions['env']): Promise<void>
 async function serveDevelopment (env: ServeOptions['env']): Promise<void> {
   if (env['NODE_ENV'] === 'production') throw new Error('NODE_ENV is production but LATCHKEY_CONFIG names no file: development mode is refused')
   const development = await developmentConfig({ env })
-  const server = await startServer({ config: development.config })
+  const server = await startServer({ config: development.config, traces: traceSettings(env) })
   const made = await addDemoUser(server, development)
   server.app.log.warn('DEVELOPMENT MODE: no LATCHKEY_CONFIG; SQLite and generated secrets under .latchkey/, loopback only')
   process.stderr.write(banner(development, server.url, made))

@@ -7,16 +7,19 @@ import { createClientRegistry, type ClientSettings } from './clients/registry.ts
 import { createAgreedClock, systemClock, type Clock } from './clock.ts'
 import { keyPolicy } from './config/key-policy.ts'
 import type { Config } from './config/schema.ts'
+import type { TraceSettings } from './config/tracing.ts'
 import type { Emit } from './events.ts'
 import { closeWithin } from './http/connections.ts'
 import { buildManagement } from './http/management.ts'
 import { openSource } from './keys/open-source.ts'
 import { createKeyRing } from './keys/ring.ts'
 import { createSightings } from './keys/sightings.ts'
+import { tracedHasher } from './observe/hasher.ts'
 import { createLogOutput } from './observe/log-output.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { openAudit } from './observe/open-audit.ts'
-import { timedStore } from './observe/store.ts'
+import { timedStore, tracedStore } from './observe/store.ts'
+import { NO_TRACING, type Tracing } from './observe/tracing.ts'
 import { openStore } from './stores/open.ts'
 import type { Store } from './stores/ports.ts'
 import { createStoreWatch, refuseRisks, risksOf } from './stores/watch.ts'
@@ -52,6 +55,8 @@ export interface ServerOptions {
   readonly clock?: Clock
   /** Where log lines go; default: standard output. */
   readonly logStream?: { write (line: string): void }
+  /** Where traces go; default: there are none. */
+  readonly traces?: TraceSettings | undefined
 }
 
 /**
@@ -70,7 +75,7 @@ export async function startServer (options: ServerOptions): Promise<RunningServe
 }
 
 /** Each part is put on the stack as it comes to life; they end in the opposite order. */
-async function start ({ config, clock = systemClock, logStream }: ServerOptions, parts: AsyncDisposableStack): Promise<RunningServer> {
+async function start ({ config, clock = systemClock, logStream, traces }: ServerOptions, parts: AsyncDisposableStack): Promise<RunningServer> {
   let current = config
   const output = createLogOutput()
   parts.defer(() => output.flush())
@@ -86,11 +91,13 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
     clock,
   })
   parts.defer(audit.close)
+  const tracing = traces === undefined ? NO_TRACING : await openTracing(traces, error => { told.log?.warn({ err: error }, 'traces could not be sent and are lost; requests go on') })
+  parts.defer(tracing.close)
   const emit: Emit = (event, origin) => { metrics.emit(event); audit.emit(event, origin) }
   const agreed = createAgreedClock({ system: clock, monotonic: () => performance.now() })
   const opened = await openStore({ ...config.store, lossPeriodMs: config.store.lossPeriod, clock })
   parts.defer(() => opened.store.close())
-  const { store, addressCounts } = timedStore(opened, metrics)
+  const { store, addressCounts } = tracedStore(timedStore(opened, metrics), tracing, config.store.url.startsWith('sqlite:') ? 'sqlite' : 'redis')
   // Before anything is written there.
   refuseRisks(await risksOf(store, clock), config.store)
   const hasher = createPasswordHasher({ ...config.passwords, onWaited: ms => { metrics.observeHashWait(ms / 1000) } })
@@ -120,8 +127,9 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
     addressCounts,
     keys,
     sightings,
-    hasher,
+    hasher: tracedHasher(hasher, tracing),
     metrics,
+    tracing,
     emit,
     clock: agreed.now,
     isDraining: () => draining,
@@ -165,6 +173,12 @@ async function start ({ config, clock = systemClock, logStream }: ServerOptions,
     reopen: audit.reopen,
     close: () => parts.disposeAsync(),
   }
+}
+
+// Only here: who doesn't trace never reads OpenTelemetry.
+async function openTracing (traces: TraceSettings, failed: (error: unknown) => void): Promise<Tracing> {
+  const { openTracing: open } = await import('./observe/otel.ts')
+  return open({ ...traces, version: packageVersion(), failed })
 }
 
 /** Does the work, which never rejects, again and again; gives the way to stop. */

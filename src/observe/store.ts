@@ -1,6 +1,7 @@
 // Every call of the store, one by one and by name, so that each can be timed or traced: the name is the metric's `command`.
 import type { AddressCounts, Store } from '../stores/ports.ts'
 import type { Metrics } from './metrics.ts'
+import type { Spans } from './tracing.ts'
 
 /** Gives a call in the place of another. */
 export type Around = <Args extends unknown[], Result>(command: string, call: (...args: Args) => Promise<Result>) => (...args: Args) => Promise<Result>
@@ -68,4 +69,9 @@ export function timedStore (opened: Opened, { storeCommand }: Pick<Metrics, 'sto
       }
     }
   })
+}
+
+/** Traces each call. `system`: what the store is, as OpenTelemetry's semantic conventions name it. */
+export function tracedStore (opened: Opened, { around }: Spans, system: 'redis' | 'sqlite'): Opened {
+  return aroundStore(opened, (command, call) => around(`store ${command}`, call, { 'db.system.name': system, 'db.operation.name': command }))
 }

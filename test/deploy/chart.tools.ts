@@ -1,4 +1,5 @@
 // The chart: rendered with every value file in ci/ and linted; wrong values fail with a message that helps; and the script of `helm test` against a real server.
+import { existsSync } from 'node:fs'
 import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -65,6 +66,7 @@ t.test('wrong values fail with a message that helps', async t => {
     ['a volume for nothing', [...ISSUER, ...REDIS, '--set', 'persistence.enabled=true'], /SQLite only/],
     ['a route without a gateway', [...ISSUER, ...REDIS, '--set', 'httpRoute.enabled=true'], /httpRoute\.parentRefs/],
     ['a rotation without the old secret', [...ISSUER, ...REDIS, '--set', 'secret.previous=true'], /secret\.previousValue/],
+    ['traces to no URL', [...ISSUER, ...REDIS, '--set', 'traces.endpoint=collector:4318'], /endpoint/],
     ['a short secret', [...ISSUER, ...REDIS, '--set', 'secret.value=short'], /secret/],
   ]
   for (const [name, args, message] of cases) {
@@ -85,6 +87,58 @@ t.test('alerts and dashboard arrive as they are, with a runbook that can be reac
   t.match(metadata, { labels: { grafana_dashboard: '1' }, annotations: { grafana_folder: 'Identity' } })
   t.same(JSON.parse(data['latchkey.json']), JSON.parse(await readFile(join(CHART, 'files/dashboard.json'), 'utf8')))
   t.notOk((await render('minimal-values.yaml')).some(({ kind, metadata }) => kind === 'PrometheusRule' || metadata.name.endsWith('dashboard')), 'nothing of it unless asked for')
+})
+
+t.test('all that the README says of the chart is really there', async t => {
+  const production = await render('production-values.yaml')
+  const objects = [...production, ...await render('gateway-values.yaml')]
+  const find = (kind: string, name = /./) => objects.find(object => object.kind === kind && name.test(object.metadata.name))
+  const pod = () => production.find(({ kind }) => kind === 'Deployment').spec.template
+  const container = () => pod().spec.containers[0]
+  const selected = (selector: object) => t.match(pod().metadata.labels, selector, 'it selects the pods')
+  const features: Readonly<Record<string, () => void>> = {
+    PDB: () => { selected(find('PodDisruptionBudget').spec.selector.matchLabels) },
+    HPA: () => { t.match(find('HorizontalPodAutoscaler').spec, { minReplicas: 3, scaleTargetRef: { kind: 'Deployment', name: find('Deployment').metadata.name } }) },
+    NetworkPolicy: () => {
+      selected(find('NetworkPolicy').spec.podSelector.matchLabels)
+      t.match(find('NetworkPolicy').spec, { policyTypes: ['Ingress', 'Egress'], ingress: [{ from: [{}] }, { from: [{}] }], egress: [{ ports: [{ port: 53 }, { port: 53 }] }, { ports: [{ port: 6379 }], to: [{ ipBlock: {} }] }] })
+    },
+    ServiceMonitor: () => {
+      t.match(find('ServiceMonitor').spec.endpoints, [{ port: 'management', path: '/metrics' }])
+      t.match(find('Service', /management/).metadata.labels, find('ServiceMonitor').spec.selector.matchLabels)
+    },
+    PrometheusRule: () => { t.ok(find('PrometheusRule').spec.groups.length > 0) },
+    existingSecret: () => {
+      t.match(container().env.find(({ name }: { name: string }) => name === 'LATCHKEY_SECRET'), { valueFrom: { secretKeyRef: { name: 'latchkey-secrets' } } })
+      t.notOk(production.some(({ kind }) => kind === 'Secret'), 'and no secret of the chart\'s')
+    },
+    'values.schema.json': () => { t.ok(existsSync(join(CHART, 'values.schema.json'))) },
+    'read-only root': () => { t.equal(container().securityContext.readOnlyRootFilesystem, true) },
+    seccomp: () => { t.same(pod().spec.securityContext.seccompProfile, { type: 'RuntimeDefault' }) },
+    'config checksum': () => { t.match(pod().metadata.annotations['checksum/config'], /^[0-9a-f]{64}$/) },
+    'preStop drain': () => { t.same(container().lifecycle.preStop, { sleep: { seconds: 10 } }) },
+    HTTPRoute: () => { t.match(find('HTTPRoute').spec, { hostnames: ['id.example.com'], parentRefs: [{ name: 'public' }], rules: [{ backendRefs: [{ name: find('Service').metadata.name }] }] }) },
+    'topology spread': () => { t.match(pod().spec.topologySpreadConstraints, [{ topologyKey: 'topology.kubernetes.io/zone' }, { topologyKey: 'kubernetes.io/hostname' }]) },
+    dashboard: () => { t.ok(find('ConfigMap', /dashboard/).data['latchkey.json']) },
+    'a helm test that gets a token': () => { t.match(find('Pod'), { metadata: { annotations: { 'helm.sh/hook': 'test' } }, spec: { containers: [{ command: /token\.mjs|node/ }] } }) },
+  }
+  const { 1: row = '' } = /What the chart has: ([^.]*(?:\.schema[^.]*\.json)?[^.]*)\./.exec(await readFile(join(PROJECT, 'README.md'), 'utf8')) ?? []
+  t.same(row.replaceAll('`', '').split('·').map(name => name.trim().replaceAll(/\s+/g, ' ')).toSorted(), Object.keys(features).toSorted())
+  for (const [name, check] of Object.entries(features)) t.doesNotThrow(check, name)
+})
+
+t.test('traces go to the collector, and the NetworkPolicy lets them', async t => {
+  const objects = await render('traces-values.yaml')
+  const { containers: [{ env }] } = objects.find(({ kind }) => kind === 'Deployment').spec.template.spec
+  const [endpoint] = env.filter(({ name }: { name: string }) => name === 'OTEL_EXPORTER_OTLP_ENDPOINT')
+  t.same(endpoint, { name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: 'http://collector.observability:4318' })
+  const allowed = { ports: [{ port: 4318, protocol: 'TCP' }], to: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'observability' } } }] }
+  t.match(objects.find(({ kind }) => kind === 'NetworkPolicy').spec.egress.at(-1), allowed)
+  for (const [url, port] of [['https://collector', 443], ['http://collector/otlp', 80]] as const) {
+    const { stdout } = await template([...ISSUER, ...REDIS, '--set', `traces.endpoint=${url}`, '--show-only', 'templates/networkpolicy.yaml'])
+    t.same(parseAllDocuments(stdout)[0]?.toJS().spec.egress.at(-1), { ports: [{ port, protocol: 'TCP' }] }, url)
+  }
+  t.notMatch(JSON.stringify(await render('minimal-values.yaml')), 'OTEL_')
 })
 
 t.test('a made secret is what the server takes; no secret is outside a Secret', async t => {

@@ -99,6 +99,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- (urlParse .Values.config.issuer).path | default "/" }}
 {{- end }}
 
+{{- /* The port of an http or https URL. */}}
+{{- define "latchkey.urlPort" -}}
+{{- $url := urlParse . }}
+{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary "443" "80" (eq $url.scheme "https")) }}
+{{- end }}
+
 {{- /* Pod Security "restricted", and a root that can't be written. */}}
 {{- define "latchkey.podSecurityContext" -}}
 runAsNonRoot: true
