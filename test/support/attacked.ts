@@ -1,0 +1,82 @@
+// The server on a socket of its own, for attackers; every look at a password is counted.
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Test } from 'tap'
+import { Agent, request } from 'undici'
+import type { Hashing, PasswordHasher } from '../../src/users/passwords.ts'
+import { serverOn, type StoreName } from '../conformance/helpers.ts'
+import { UNTHROTTLED, type TestApp } from './app.ts'
+
+/** Failures of one name from one network that cost no delay. */
+export const ALLOWANCE = 5
+
+interface Options {
+  readonly trustedProxies?: readonly string[]
+  readonly connections?: number
+}
+
+/** What a login was answered. */
+export interface LoginAnswer {
+  readonly status: number
+  readonly headers: Record<string, string | string[] | undefined>
+  readonly error?: string
+  readonly token?: string
+}
+
+export interface Attacked {
+  readonly server: TestApp
+  /** How many passwords were looked at. */
+  readonly looks: { count: number }
+  logIn (username: string, password: string, headers?: Record<string, string>): Promise<LoginAnswer>
+}
+
+/** Starts it; it ends with the test. */
+export async function attacked (t: Test, store: StoreName, { trustedProxies = [], connections = 16 }: Options = {}): Promise<Attacked> {
+  const looks = { count: 0 }
+  const server = await serverOn(t, store, { logLevel: 'warn', trustedProxies, overHasher: hasher => counting(hasher, looks) })
+  server.live.logins = { ...UNTHROTTLED, perName: ALLOWANCE }
+  const url = await server.app.listen({ host: '127.0.0.1', port: 0 })
+  const dispatcher = new Agent({ connections })
+  t.teardown(() => dispatcher.destroy())
+  const logIn: Attacked['logIn'] = async (username, password, headers = {}) => {
+    const body = new URLSearchParams({ grant_type: 'password', client_id: 'mobile', username, password }).toString()
+    const answer = await request(`${url}/token`, { method: 'POST', dispatcher, body, headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers } })
+    const { error, access_token: token } = await answer.body.json() as Record<string, string>
+    return { status: answer.statusCode, headers: answer.headers, ...error !== undefined && { error }, ...token !== undefined && { token } }
+  }
+  return { server, looks, logIn }
+}
+
+function counting (hasher: PasswordHasher, looks: { count: number }): PasswordHasher {
+  const watch = (hashing: Hashing): Hashing => ({
+    ...hashing,
+    verify (hash, password) { looks.count += 1; return hashing.verify(hash, password) },
+    verifyNothing (password) { looks.count += 1; return hashing.verifyNothing(password) },
+  })
+  return { ...hasher, inTurn: (turn, work) => hasher.inTurn(turn, hashing => work(watch(hashing))) }
+}
+
+interface Siege {
+  readonly networks: number
+  readonly guesses: number
+}
+
+/** Guesses at alice from many networks at once, no guess twice; how many of each network's were looked at. Others must be answered 429. */
+export async function besiege ({ logIn }: Pick<Attacked, 'logIn'>, { networks, guesses }: Siege): Promise<number[]> {
+  const looked = Array<number>(networks).fill(0)
+  for (let guess = 0; guess < guesses; guess++) {
+    const answers = await Promise.all(looked.map((_, network) => patiently(() => logIn('alice', `guess ${guess} of ${network}`, { 'x-forwarded-for': `10.${network}.0.${guess % 250 + 1}` }))))
+    for (const [network, { status }] of answers.entries()) {
+      if (status === 400) looked[network] = (looked[network] ?? 0) + 1
+      else if (status !== 429) throw new Error(`answered ${status}`)
+    }
+  }
+  return looked
+}
+
+/** A busy machine's store may not answer in time: 503 means come again. */
+async function patiently (logIn: () => Promise<LoginAnswer>, tries = 20): Promise<LoginAnswer> {
+  const answer = await logIn()
+  if (answer.status !== 503 || tries === 1) return answer
+  await wait(50)
+  return patiently(logIn, tries - 1)
+}
