@@ -1,8 +1,8 @@
 // examples/rust, built by Cargo.
 import { join } from 'node:path'
 import { checkResourceServer } from '../support/resource-server.ts'
-import { buildExample } from '../support/toolchain.ts'
+import { buildProgram } from '../support/toolchain.ts'
 
-const folder = await buildExample({ name: 'rust', command: 'cargo', args: folder => ['build', '--quiet', '--locked', '--target-dir', folder], install: 'Rust 1.88 or newer' })
+const folder = await buildProgram({ name: 'rust', command: 'cargo', args: folder => ['build', '--quiet', '--locked', '--target-dir', folder], install: 'Rust 1.88 or newer' })
 
 checkResourceServer({ name: 'rust', command: join(folder, 'debug/orders'), args: () => [] })

@@ -1,9 +1,9 @@
 // examples/spring-boot, built by Maven.
 import { join } from 'node:path'
 import { checkResourceServer } from '../support/resource-server.ts'
-import { buildExample } from '../support/toolchain.ts'
+import { buildProgram } from '../support/toolchain.ts'
 
-const folder = await buildExample({
+const folder = await buildProgram({
   name: 'spring-boot',
   command: 'mvn',
   args: folder => ['--quiet', '--batch-mode', 'package', `-DbuildDirectory=${folder}`],
