@@ -23,7 +23,9 @@ LABEL org.opencontainers.image.title="Latchkey" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 # The second folder is where distroless images keep Node.
+# glibc keeps freed memory apart for each thread: without the second line every thread that ever hashed would hold on to a hash's 19 MiB.
 ENV NODE_ENV=production \
+    MALLOC_ARENA_MAX=1 \
     PATH=${PATH}:/nodejs/bin
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules

@@ -155,7 +155,7 @@ export const ConfigSchema = Type.Object({
       expected: 'auto or a whole number from 1 to 128',
       description: 'Hashes at a time; auto: what cores and memory allow, leaving one core to everything else.',
     }),
-    memoryShare: Type.Integer({ minimum: 1, maximum: 90, default: 50, description: 'How much of the memory that the process may use (the cgroup\'s limit) hashing may take, in percent.' }),
+    memoryShare: Type.Integer({ minimum: 1, maximum: 90, default: 50, description: 'How much of the memory that the process may use (the cgroup\'s limit) hashing may take, in percent; 144 MiB are left to everything else in any case.' }),
     queue: Type.Integer({ minimum: 0, maximum: 100_000, default: 64, description: 'Logins that may wait for a hash; more are answered 503.' }),
     maxWait: duration('1500ms', 'How long a login may wait for a hash; who would wait longer is answered 503 at once.'),
     minLength: Type.Integer({ minimum: 8, maximum: 256, default: 15, description: 'Shortest password that may be set, in characters.' }),

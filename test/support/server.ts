@@ -53,6 +53,8 @@ export interface LatchkeyOptions {
   readonly cors?: readonly string[]
   /** Further variables of its environment. */
   readonly env?: Record<string, string>
+  /** A command that starts the process, which is the rest of its arguments. */
+  readonly within?: readonly string[]
   /** Whether the user is added; default true. */
   readonly addUser?: boolean
 }
@@ -83,7 +85,7 @@ export async function startLatchkey (options: LatchkeyOptions): Promise<Latchkey
   await writeFile(configFile, JSON.stringify(config))
   if (options.addUser ?? true) await addUser(options.storeUrl)
 
-  const run = runMain({ LATCHKEY_CONFIG: configFile, ...options.env })
+  const run = runWithin(options.within ?? [], { LATCHKEY_CONFIG: configFile, ...options.env })
   const managementUrl = `http://127.0.0.1:${ports.management}`
   await ready(managementUrl, run)
   return {
@@ -128,6 +130,11 @@ const [COMMAND, ARGS] = LATCHKEY_TEST_COMMAND === undefined ? [process.execPath,
 /** Runs `node src/main.ts` with nothing in its environment but what is given and the PATH. */
 export function runMain (env: Record<string, string>, cwd?: string): MainRun {
   return runCommand(COMMAND, ARGS, env, cwd)
+}
+
+function runWithin (within: readonly string[], env: Record<string, string>): MainRun {
+  const [command = COMMAND, ...args] = [...within, COMMAND, ...ARGS]
+  return runCommand(command, args, env, undefined)
 }
 
 /** Runs `node` with these arguments, as runMain does. */

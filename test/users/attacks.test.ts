@@ -10,10 +10,15 @@ const subOf = (token = '') => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 
 
 for (const store of STORES) {
   t.test(`1,000 guesses at one name at once, on ${store}`, async t => {
-    const { logIn, looks } = await attacked(t, store, { connections: 1000 })
-    for (const { name, guesses } of [{ name: 'alice', guesses: 1000 }, { name: 'nobody', guesses: 200 }]) {
+    const { server, logIn, looks } = await attacked(t, store, { connections: 200 })
+    // A thousand sockets would ask more of the machine than of the server: these come by none.
+    const inject = async (name: string, password: string) => {
+      const answer = await server.post('/token', { grant_type: 'password', client_id: 'mobile', username: name, password })
+      return { status: answer.statusCode, headers: answer.headers }
+    }
+    for (const { name, guesses, send } of [{ name: 'alice', guesses: 1000, send: inject }, { name: 'nobody', guesses: 1000, send: inject }, { name: 'somebody', guesses: 200, send: logIn }]) {
       looks.count = 0
-      const answers = await Promise.all(Array.from({ length: guesses }, (_, index) => logIn(name, `guess ${index}`)))
+      const answers = await Promise.all(Array.from({ length: guesses }, (_, index) => send(name, `guess ${index}`)))
       const counts = Object.groupBy(answers, ({ status }) => status)
       t.comment(`${name}: ${looks.count} looked at; ${Object.entries(counts).map(([status, list]) => `${status}: ${list?.length}`).join(', ')}`)
       t.ok(looks.count >= 1 && looks.count <= ALLOWANCE + SLOTS, `${looks.count} passwords of ${name} were looked at`)

@@ -76,7 +76,7 @@ const calibrations = [
   { name: 'half the time', machine: gib(2, 4), target: 50, found: { memoryKiB: 25_600, passes: 2, inTime: true } },
   { name: 'no time', machine: gib(2, 4), target: 20, found: { memoryKiB: 19_456, passes: 2, inTime: false } },
   { name: 'all the time', machine: gib(2, 4), target: 60_000, found: { memoryKiB: 65_536, passes: 100, inTime: true } },
-  { name: 'little memory: more passes', machine: { cores: 2, memoryBytes: 50 * MIB }, target: 250, found: { memoryKiB: 25_600, passes: 10, inTime: true } },
+  { name: 'little memory: more passes', machine: { cores: 2, memoryBytes: 169 * MIB }, target: 250, found: { memoryKiB: 25_600, passes: 10, inTime: true } },
   { name: 'a cost that grows faster than its measure: fewer passes', machine: gib(2, 4), target: 250, extraMs: 60, found: { memoryKiB: 65_536, passes: 2, inTime: true } },
 ]
 
@@ -145,7 +145,7 @@ t.test('waiting is told', async t => {
 })
 
 t.test('a hash that takes more memory than this machine has for all is not computed', async t => {
-  const small = createPasswordHasher(cheap, { cores: 2, memoryBytes: 16 * MIB })
+  const small = createPasswordHasher(cheap, { cores: 2, memoryBytes: 176 * MIB })
   t.equal(hasher.checkForeign(phc('m=65536,t=3,p=4')), undefined, 'what pwdlib makes')
   t.equal(small.checkForeign(phc('m=65536,t=3,p=4')), 'hash_too_costly')
   t.equal(await verify(phc('m=65536,t=3,p=4'), 'password', small), false)
@@ -386,8 +386,9 @@ const plans = [
   { name: 'the event loop keeps a core', machine: { cores: 8, memoryBytes: 8192 * MIB }, plan: { concurrency: 7 } },
   { name: 'one core has to do', machine: { cores: 1, memoryBytes: 8192 * MIB }, plan: { concurrency: 1 } },
   { name: 'a hash of several lanes takes several cores', options: { parallelism: 2 }, machine: { cores: 8, memoryBytes: 8192 * MIB }, plan: { concurrency: 3 } },
-  { name: 'memory may be what is short', machine: { cores: 64, memoryBytes: 256 * MIB }, plan: { concurrency: 6, memoryKiB: 131_072 } },
-  { name: 'of which hashing gets a share', options: { memoryShare: 75 }, machine: { cores: 64, memoryBytes: 256 * MIB }, plan: { concurrency: 10, memoryKiB: 196_608 } },
+  { name: 'memory may be what is short', machine: { cores: 64, memoryBytes: 512 * MIB }, plan: { concurrency: 13, memoryKiB: 262_144 } },
+  { name: 'of which hashing gets a share', options: { memoryShare: 70 }, machine: { cores: 64, memoryBytes: 512 * MIB }, plan: { concurrency: 18, memoryKiB: 367_001 } },
+  { name: 'the process itself needs some', machine: { cores: 64, memoryBytes: 256 * MIB }, plan: { concurrency: 5, memoryKiB: 114_688 } },
   { name: 'who names a number gets it', options: { concurrency: 5 }, machine: { cores: 2, memoryBytes: 256 * MIB }, plan: { concurrency: 5 } },
 ]
 const ordinary = { memoryKiB: 19_456, passes: 2, parallelism: 1, concurrency: 'auto' as const, memoryShare: 50 }
@@ -398,8 +399,10 @@ for (const { name, options = {}, machine, plan } of plans) {
 
 t.test('what the memory can\'t bear stops the start, with the numbers', async t => {
   t.throws(() => planCapacity({ ...ordinary, concurrency: 7 }, machine), new RangeError(
-    'passwords: 7 at once (concurrency) × 19456 KiB (memoryKiB) = 136192 KiB, but 50 % (memoryShare) of the 262144 KiB that this process may use are 131072 KiB'))
+    'passwords: 7 at once (concurrency) × 19456 KiB (memoryKiB) = 136192 KiB, but of the 262144 KiB that this process may use hashing gets 114688 KiB: ' +
+    '50 % (memoryShare), and no more than leaves 147456 KiB to everything else'))
   t.throws(() => planCapacity({ ...ordinary, memoryKiB: 262_144 }, machine), { message: /passwords: 1 at once/ }, 'auto never asks for less than one')
+  t.throws(() => planCapacity(ordinary, { cores: 2, memoryBytes: 128 * MIB }), { message: /hashing gets 0 KiB/ })
   t.throws(() => createPasswordHasher({ ...cheap, memoryKiB: 262_144 }, machine), RangeError)
   t.throws(() => createPasswordHasher({ ...cheap, memoryKiB: 15, parallelism: 2 }, machine), TypeError, 'less than argon2 takes')
 })
