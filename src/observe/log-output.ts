@@ -1,5 +1,6 @@
 // Standard output for the log. Under load most lines tell that a request was answered: they wait for each other, and many go out in one
 // write. Any other line goes out at once and takes the waiting ones along, so the order is kept and no audit line is ever lost.
+// Nothing waits for a disk: the library's flushSync does, with the event loop, at every line where standard output is a file.
 import pino from 'pino'
 
 /** The message of the line that may wait. */
@@ -27,9 +28,9 @@ export function createLogOutput (fd = 1): LogOutput {
     lastMsg: '',
     write (line: string) {
       out.write(line)
-      if (this.lastMsg !== ANSWERED) out.flushSync()
+      if (this.lastMsg !== ANSWERED) out.flush()
     },
-    flush: () => out.flushSync(),
+    flush: () => out.flush(),
   }
   return output
 }
