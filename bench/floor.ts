@@ -2,10 +2,10 @@
 // No validation, no client, no log, no metrics, no headers of its own, no error handling: nobody could serve less.
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
 import { parse } from 'node:querystring'
-import argon2 from 'argon2'
 import fastify from 'fastify'
 import { createSigner, createVerifier } from 'fast-jwt'
 import { Redis } from 'ioredis'
+import { argon2 } from '../src/users/argon2.ts'
 
 /** How the process is started: its one argument, as JSON. */
 export interface FloorOptions {

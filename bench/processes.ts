@@ -52,8 +52,13 @@ export async function startCast (parts: AsyncDisposableStack, hashing: Hashing):
   const latchkey = await startLatchkey(parts, dir, redis.url, hashing)
   const jwks: unknown = await (await fetch(`${latchkey.url}/.well-known/jwks.json`)).json()
   const floor = await startFloor(parts, { port: await freePort(), redisPort: redis.port, jwks, hashing })
-  const load = start(parts, 'load.ts')
-  return { redis, latchkey, floor, load: job => ask(load, job) }
+  return { redis, latchkey, floor, load: startWorker(parts, 'load.ts') }
+}
+
+/** Starts a process that answers one question at a time; a text tells what went wrong. */
+export function startWorker<Question extends object, Answer> (parts: AsyncDisposableStack, module: string): (question: Question) => Promise<Answer> {
+  const child = start(parts, module)
+  return question => ask(child, question)
 }
 
 async function startLatchkey (parts: AsyncDisposableStack, dir: string, storeUrl: string, hashing: Hashing): Promise<Measured> {
@@ -111,7 +116,8 @@ const METERED = { execArgv: ['--import', join(HERE, 'meter.ts')] }
 function start (parts: AsyncDisposableStack, module: string, { args = [], output = 'inherit', execArgv = [] }: StartOptions = {}): ChildProcess {
   const child = fork(join(HERE, module), args, {
     execArgv,
-    env: { PATH: process.env['PATH'] },
+    // As the image has it.
+    env: { PATH: process.env['PATH'], MALLOC_ARENA_MAX: '1' },
     stdio: ['ignore', output, output, 'ipc'],
   })
   const killLeftover = () => { child.kill('SIGKILL') }
@@ -126,7 +132,7 @@ function start (parts: AsyncDisposableStack, module: string, { args = [], output
 }
 
 /** One question at a time. An answer that is a text tells what went wrong. */
-async function ask<Answer> (child: ChildProcess, question: Job | HashJob | MeterQuestion): Promise<Answer> {
+async function ask<Answer> (child: ChildProcess, question: object | MeterQuestion): Promise<Answer> {
   child.send(question)
   const settled = new AbortController()
   const answered = once(child, 'message', settled).then(([answer]) => answer)

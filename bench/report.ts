@@ -55,6 +55,11 @@ export function median (values: readonly number[]): number {
   return ((sorted[Math.floor(middle)] ?? NaN) + (sorted[Math.ceil(middle) - 1] ?? NaN)) / 2
 }
 
+/** The value below which that share of all values lies. */
+export function quantile (values: readonly number[], share: number): number {
+  return values.toSorted((a, b) => a - b)[Math.ceil(values.length * share) - 1] ?? NaN
+}
+
 function lineOf ({ name, goal, samples }: Row): string[] {
   const ours = samples.map(sample => sample.ours)
   const floors = samples.map(sample => sample.floors)
@@ -74,8 +79,8 @@ function lineOf ({ name, goal, samples }: Row): string[] {
   ]
 }
 
-/** As Markdown, so that it can be pasted into the documentation. */
-function printTable (rows: readonly string[][]): void {
+/** Prints a table as Markdown, so that it can be pasted into the documentation. */
+export function printTable (rows: readonly string[][]): void {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0))) ?? []
   const line = (row: readonly string[]) => `| ${row.map((cell, column) => column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)).join(' | ')} |`
   const [head = [], ...body] = rows

@@ -18,3 +18,10 @@ t.test('npm run bench -- --profile says where the time goes', async t => {
   const { stdout } = await run(process.execPath, [bench('bench.ts'), '--profile', 'jwks', '--requests', '40', '--connections', '2'])
   t.match(stdout, /^\| fastify +\| +[\d.]+ µs \| +[\d.]+ µs \|$/m)
 })
+
+t.test('npm run bench:logins prints what a storm does to others, and its share of the bare rate', async t => {
+  const { stdout } = await run(process.execPath, [bench('login-storm.ts'), '--rounds', '1', '--seconds', '3', '--hashes', '5', '--rate', '5', '--connections', '8'])
+  for (const name of ['refresh', 'introspection', 'jwks']) t.match(stdout, new RegExp(`^\\| ${name} +\\|( +[\\d.]+ ms \\|){2} +[\\d.]+ \\|`, 'm'), name)
+  t.match(stdout, /^logins a second, medians: [\d.]+, bare argon2 [\d.]+; ratio [\d.]+ /m)
+  t.match(stdout, /^answers: 200 × \d+/m)
+})
