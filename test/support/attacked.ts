@@ -17,16 +17,20 @@ interface Options {
 /** What a login was answered. */
 export interface LoginAnswer {
   readonly status: number
-  readonly headers: Record<string, string | string[] | undefined>
+  readonly headers: Readonly<Record<string, unknown>>
   readonly error?: string
   readonly token?: string
 }
+
+export type SendLogin = (username: string, password: string, headers?: Record<string, string>) => Promise<LoginAnswer>
 
 export interface Attacked {
   readonly server: TestApp
   /** How many passwords were looked at. */
   readonly looks: { count: number }
-  logIn (username: string, password: string, headers?: Record<string, string>): Promise<LoginAnswer>
+  send: SendLogin
+  /** The same, again where the answer is 503: a busy machine's store may not answer in time. */
+  logIn: SendLogin
 }
 
 /** Starts it; it ends with the test. */
@@ -37,13 +41,13 @@ export async function attacked (t: Test, store: StoreName, { trustedProxies = []
   const url = await server.app.listen({ host: '127.0.0.1', port: 0 })
   const dispatcher = new Agent({ connections })
   t.teardown(() => dispatcher.destroy())
-  const logIn: Attacked['logIn'] = async (username, password, headers = {}) => {
+  const send: SendLogin = async (username, password, headers = {}) => {
     const body = new URLSearchParams({ grant_type: 'password', client_id: 'mobile', username, password }).toString()
     const answer = await request(`${url}/token`, { method: 'POST', dispatcher, body, headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers } })
     const { error, access_token: token } = await answer.body.json() as Record<string, string>
     return { status: answer.statusCode, headers: answer.headers, ...error !== undefined && { error }, ...token !== undefined && { token } }
   }
-  return { server, looks, logIn }
+  return { server, looks, send, logIn: (...login) => patiently(() => send(...login)) }
 }
 
 function counting (hasher: PasswordHasher, looks: { count: number }): PasswordHasher {
@@ -64,7 +68,7 @@ interface Siege {
 export async function besiege ({ logIn }: Pick<Attacked, 'logIn'>, { networks, guesses }: Siege): Promise<number[]> {
   const looked = Array<number>(networks).fill(0)
   for (let guess = 0; guess < guesses; guess++) {
-    const answers = await Promise.all(looked.map((_, network) => patiently(() => logIn('alice', `guess ${guess} of ${network}`, { 'x-forwarded-for': `10.${network}.0.${guess % 250 + 1}` }))))
+    const answers = await Promise.all(looked.map((_, network) => logIn('alice', `guess ${guess} of ${network}`, { 'x-forwarded-for': `10.${network}.0.${guess % 250 + 1}` })))
     for (const [network, { status }] of answers.entries()) {
       if (status === 400) looked[network] = (looked[network] ?? 0) + 1
       else if (status !== 429) throw new Error(`answered ${status}`)
@@ -73,7 +77,6 @@ export async function besiege ({ logIn }: Pick<Attacked, 'logIn'>, { networks, g
   return looked
 }
 
-/** A busy machine's store may not answer in time: 503 means come again. */
 async function patiently (logIn: () => Promise<LoginAnswer>, tries = 20): Promise<LoginAnswer> {
   const answer = await logIn()
   if (answer.status !== 503 || tries === 1) return answer
