@@ -4,6 +4,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { withTable } from '../scripts/interop-table.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const script = join(ROOT, 'scripts/test-count.ts')
@@ -31,6 +32,29 @@ for (const { name, reports, line, code } of rows) {
     t.equal(run.stdout.includes(FAILURE), Object.values(reports).join('').includes(FAILURE), 'what failed is told')
   })
 }
+
+t.test('the interop table tells what passed, once, and nothing else', t => {
+  const page = 'before\n<!-- interop: written by scripts/interop-table.ts -->\nold\n<!-- end of interop -->\nafter\n'
+  const subtest = (name: string, verdict: string, note: string) => `# Subtest: ${name}\n    # interop: ${note}\n    ok 1 - fine\n    1..1\n${verdict} - ${name}\n`
+  const report = [
+    'TAP version 14\n',
+    subtest('a', 'ok 1', 'jose: verify'),
+    subtest('b', 'not ok 2', 'jose: dpop'),
+    subtest('c', 'ok 3', 'PyJWT: verify, key turns'),
+    subtest('d', 'ok 4', '@fastify/jwt with get-jwks: verify'),
+    '1..4\n',
+  ].join('')
+  const text = withTable(page, [report, report])
+  t.match(text, /^before\n<!-- interop: .*\n\| client or verifier \| verifies, refuses bad tokens \| key turns \|\n/)
+  t.match(text, /\| jose \d+\.\d+\.\d+ \| ✓ \| {2}\|\n/)
+  t.match(text, /\| PyJWT \d+\.\d+\.\d+ \| ✓ \| ✓ \|\n<!-- end of interop -->\nafter\n$/)
+  t.match(text, /\| @fastify\/jwt [\d.]+ with get-jwks [\d.]+ \|/)
+  t.notMatch(text, /DPoP|old/)
+  t.equal(withTable(text, [report]), text, 'written twice equals once')
+  t.throws(() => withTable(page, ['TAP version 14\n1..0\n']), /no report/)
+  t.throws(() => withTable(page, [subtest('e', 'ok 1', 'jose: magic')]), /magic/)
+  t.end()
+})
 
 t.test('an example of Node\'s names the versions that the tests run it with', async t => {
   const { dependencies, devDependencies } = json('package.json')

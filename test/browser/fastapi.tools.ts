@@ -2,8 +2,9 @@
 import t, { type Test } from 'tap'
 import { authorize, complaintsOf, startBrowser, tryOut } from '../support/browser.ts'
 import { freePort } from '../support/free-port.ts'
+import { proves } from '../support/interop.ts'
 import { python } from '../support/python.ts'
-import { startExample, startIssuer } from '../support/resource-server.ts'
+import { linkTo, startExample, startIssuer } from '../support/resource-server.ts'
 import { PASSWORD, USER } from '../support/server.ts'
 
 const interpreter = await python()
@@ -27,6 +28,7 @@ async function open (t: Test, { allowed }: { allowed: boolean }) {
 }
 
 t.test('Authorize with name and password, then call the protected route', async t => {
+  proves(t, linkTo({ name: 'fastapi' }), 'login')
   const { page, complaints } = await open(t, { allowed: true })
   t.equal(await authorize(page, { username: USER, password: PASSWORD }), 'Authorized')
   const { status, body } = await tryOut(page, 'read_orders_orders_get')

@@ -3,7 +3,8 @@ import { createHash, randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import t from 'tap'
 import { freePort } from '../support/free-port.ts'
-import { call, checkResourceServer, startExample, startIssuer, type Example } from '../support/resource-server.ts'
+import { proves } from '../support/interop.ts'
+import { call, checkResourceServer, linkTo, startExample, startIssuer, type Example } from '../support/resource-server.ts'
 import { login, PASSWORD, postForm, USER } from '../support/server.ts'
 
 const example: Example = {
@@ -30,6 +31,7 @@ t.test('nginx refuses a revoked token at once', async t => {
 })
 
 t.test('nginx passes a bound token on with a proof for its own URL only', async t => {
+  proves(t, linkTo(example), 'dpop')
   const { latchkey } = await startIssuer(t, { http: { trustedProxies: ['127.0.0.1'] }, config: { dpop: { nonce: false } } })
   const proxy = await startExample(example, latchkey.url)
   t.teardown(() => proxy.stop())

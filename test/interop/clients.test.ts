@@ -4,6 +4,7 @@ import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import { ResourceOwnerPassword, type ModuleOptions } from 'simple-oauth2'
 import t, { type Test } from 'tap'
+import { proves } from '../support/interop.ts'
 import { API_SECRET, CLIENTS, ORDERS, PASSWORD, sha256Line, startLatchkey, STORES, USER, WEB_SECRET } from '../support/server.ts'
 
 const SCOPE = 'profile orders:read orders:write'
@@ -35,6 +36,7 @@ for (const { name, make } of STORES) {
         openid.discovery(issuer, id, undefined, authentication, { algorithm, execute: [openid.allowInsecureRequests] })
 
       t.test(`openid-client, which found the server by ${algorithm}`, async t => {
+        proves(t, 'openid-client', 'login', 'refresh', 'revoke', 'introspect', 'private_key_jwt')
         for (const [how, id, authentication] of [
           ['client_secret_basic', 'web', openid.ClientSecretBasic(WEB_SECRET)],
           ['client_secret_basic with an odd id', ODD_ID, openid.ClientSecretBasic(WEB_SECRET)],
@@ -72,6 +74,7 @@ for (const { name, make } of STORES) {
     }
 
     t.test('openid-client with DPoP: every token is bound to a key of the client', async t => {
+      proves(t, 'openid-client', 'dpop')
       const discover = (id: string, authentication: openid.ClientAuth) =>
         openid.discovery(issuer, id, undefined, authentication, { algorithm: 'oauth2', execute: [openid.allowInsecureRequests] })
       const [client, api] = [await discover('mobile', openid.None()), await discover('orders-api', openid.ClientSecretBasic(API_SECRET))]
@@ -94,6 +97,7 @@ for (const { name, make } of STORES) {
     })
 
     t.test('oauth4webapi', async t => {
+      proves(t, 'oauth4webapi', 'login', 'refresh', 'revoke', 'introspect', 'signed introspection', 'private_key_jwt')
       const insecure = { [oauth.allowInsecureRequests]: true }
       const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...insecure }))
       t.match(as, { issuer: server.url, grant_types_supported: ['password', 'refresh_token'], token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] })
@@ -146,7 +150,40 @@ for (const { name, make } of STORES) {
       await rejects(t, oauth.processIntrospectionResponse(as, web, foreign), { status: 401, cause: [{ scheme: 'basic' }] })
     })
 
+    t.test('oauth4webapi with DPoP, which has to ask for the nonce by itself', async t => {
+      proves(t, 'oauth4webapi', 'dpop')
+      const insecure = { [oauth.allowInsecureRequests]: true }
+      const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...insecure }))
+      const client = { client_id: 'mobile' }
+      const keyPair = await oauth.generateKeyPair('ES256')
+      const DPoP = oauth.DPoP({}, keyPair)
+      const logIn = async () => oauth.processGenericTokenEndpointResponse(as, client, await oauth.genericTokenEndpointRequest(as, client, oauth.None(), 'password', CREDENTIALS, { DPoP, ...insecure }))
+
+      const demand = await logIn().then(() => 'no error', error => error)
+      t.ok(oauth.isDPoPNonceError(demand), 'a nonce is demanded')
+      const tokens = await logIn()
+      t.match(tokens, { token_type: 'dpop', refresh_token: /^rt_/ }, 'and taken')
+      const refreshed = await oauth.processRefreshTokenResponse(as, client, await oauth.refreshTokenGrantRequest(as, client, oauth.None(), tokens.refresh_token ?? '', { DPoP, ...insecure }))
+      t.match(decodeJwt(refreshed.access_token), { cnf: { jkt: await calculateJwkThumbprint(await exportJWK(keyPair.publicKey)) } })
+      const { sub = '' } = decodeJwt(refreshed.access_token)
+      t.match(await oauth.processUserInfoResponse(as, client, sub, await oauth.userInfoRequest(as, client, refreshed.access_token, { DPoP, ...insecure })), { sub })
+
+      // What a resource server of this library makes of the token and of a proof for its own URL.
+      const verify = (headers: Record<string, string>) => oauth.validateJwtAccessToken(as, new Request(ORDERS, { headers }), ORDERS, insecure)
+      let sent: Record<string, string> = {}
+      await oauth.protectedResourceRequest(refreshed.access_token, 'GET', new URL(ORDERS), undefined, null, {
+        DPoP,
+        async [oauth.customFetch] (_url, { headers }) {
+          sent = headers
+          return new Response()
+        },
+      })
+      t.match(await verify(sent), { sub })
+      await rejects(t, verify({ authorization: `Bearer ${refreshed.access_token}` }), { code: /^OAUTH_/ })
+    })
+
     t.test('simple-oauth2', async t => {
+      proves(t, 'simple-oauth2', 'login', 'refresh', 'revoke')
       for (const [how, id, secret, authorizationMethod] of [
         ['client_secret_basic', 'web', WEB_SECRET, 'header'],
         ['client_secret_basic with an odd id', ODD_ID, WEB_SECRET, 'header'],

@@ -1,6 +1,7 @@
 // Python's clients and verifiers, none of them ours, against the real process on both stores.
 import { decodeJwt } from 'jose'
 import t from 'tap'
+import { proves } from '../support/interop.ts'
 import { python, runPython } from '../support/python.ts'
 import { API_SECRET, CLIENTS, login, ORDERS, PASSWORD, sha256Line, startLatchkey, STORES, USER } from '../support/server.ts'
 
@@ -33,6 +34,7 @@ for (const { name, make } of STORES) {
     const run = (script: string) => runPython(interpreter, `test/interop/python/${script}.py`, env)
 
     t.test('requests-oauthlib logs in, calls, refreshes and is told why it is refused', async t => {
+      proves(t, 'requests-oauthlib', 'login', 'refresh')
       t.same(await run('requests_oauthlib_client'), {
         public: { type: 'Bearer', scope: ['profile'], expires_in: 600, name: USER, rotated: true },
         basic: { type: 'Bearer', scope: SCOPE.split(' '), expires_in: 600, rotated: true },
@@ -43,6 +45,7 @@ for (const { name, make } of STORES) {
     })
 
     t.test('Authlib logs in, calls, refreshes, introspects and revokes', async t => {
+      proves(t, 'Authlib', 'login', 'refresh', 'revoke', 'introspect')
       const journey = { type: 'Bearer', scope: 'profile orders:read', userinfo: 200, rotated: true, revoked: 200, refused: 'invalid_grant' }
       t.same(await run('authlib_client'), {
         none: journey,
@@ -54,6 +57,8 @@ for (const { name, make } of STORES) {
     })
 
     t.test('PyJWT and Authlib verify our token through JWKS and refuse what is not for them', async t => {
+      proves(t, 'PyJWT', 'verify')
+      proves(t, 'Authlib', 'verify')
       const claims = decodeJwt(token)
       t.same(await run('pyjwt_verifier'), {
         issuer: server.url,

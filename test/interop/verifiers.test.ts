@@ -8,6 +8,7 @@ import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
 import { once } from 'node:events'
 import * as oauth from 'oauth4webapi'
 import t, { type Test } from 'tap'
+import { proves } from '../support/interop.ts'
 import { startIssuer, tokensFor } from '../support/resource-server.ts'
 import { ORDERS, STORES } from '../support/server.ts'
 
@@ -66,6 +67,7 @@ for (const { name, make } of STORES) {
     const claims = decodeJwt(good)
 
     t.test('jose by remote JWKS', async t => {
+      proves(t, 'jose', 'verify')
       const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`))
       const verify = (token: string) => jwtVerify(token, keys, { issuer, audience: ORDERS, typ: 'at+jwt', requiredClaims: ['exp', 'sub'] })
       const { payload, protectedHeader } = await verify(good)
@@ -88,6 +90,7 @@ for (const { name, make } of STORES) {
     })
 
     t.test('oauth4webapi by RFC 9068', async t => {
+      proves(t, 'oauth4webapi', 'verify')
       const insecure = { [oauth.allowInsecureRequests]: true }
       const as = await oauth.processDiscoveryResponse(new URL(issuer), await oauth.discoveryRequest(new URL(issuer), { algorithm: 'oauth2', ...insecure }))
       const verify = (token: string) =>
@@ -105,6 +108,7 @@ for (const { name, make } of STORES) {
       ['express-oauth2-jwt-bearer', () => expressServer(t, issuer), { none: undefined, expired: 'invalid_token', tampered: 'invalid_token' }],
     ] as const) {
       t.test(how, async t => {
+        proves(t, String(how.split(',')[0]), 'verify')
         const call = await start()
         t.match(await call(good), { status: 200, body: claims })
         t.match(await call(control), { status: 200, body: claims })

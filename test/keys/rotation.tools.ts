@@ -5,6 +5,7 @@ import type { KeyDescription } from '../../src/keys/ring.ts'
 import { buildTestApp, ORDERS, type TestApp } from '../support/app.ts'
 import { forge } from '../support/forge.ts'
 import { freePort } from '../support/free-port.ts'
+import { proves } from '../support/interop.ts'
 import { takeTime } from './verifiers/hand-time.ts'
 import { nodeVerifiers, type Verifier } from './verifiers/node.ts'
 import { otherVerifiers } from './verifiers/other.ts'
@@ -13,6 +14,7 @@ const [SECOND, MINUTE, DAY] = [1_000, 60_000, 86_400_000]
 const TTL = 10 * MINUTE
 const FIXED = 'a fixed cache of 20 minutes'
 const STALE = 'get-jwks'
+const CURED = 'get-jwks that forgets'
 /** How long a thief is watched. */
 const MINUTES = 24
 
@@ -96,6 +98,7 @@ const { latchkey, names } = world
 const nobody = Object.fromEntries(names.map(name => [name, []]))
 
 t.test('three turns by the clock, and no verifier refuses a token', { timeout: 600_000 }, async t => {
+  for (const name of names.filter(name => name !== FIXED && name !== CURED)) proves(t, name, 'key turns')
   const refused = new Map<string, string[]>()
   const signers = new Set<string>()
   let steps = 0

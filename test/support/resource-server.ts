@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { createHmac, createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { decodeJwt, type JWTPayload } from 'jose'
@@ -9,6 +10,7 @@ import t, { type Test } from 'tap'
 import type { SigningKey } from '../../src/keys/ring.ts'
 import { forge, signingKeyOf } from './forge.ts'
 import { freePort } from './free-port.ts'
+import { proves } from './interop.ts'
 import { ROOT } from './python.ts'
 import { type LatchkeyOptions, CLIENTS, ORDERS, PASSWORD, postForm, startLatchkey, STORES, USER, type LatchkeyProcess } from './server.ts'
 
@@ -95,9 +97,16 @@ async function sqlite () {
   return store.make()
 }
 
+/** What the interop table calls an example: its README's title, as a link. */
+export function linkTo ({ name }: Pick<Example, 'name'>): string {
+  const title = /^# (.+)$/m.exec(readFileSync(join(ROOT, 'examples', name, 'README.md'), 'utf8'))?.[1]
+  return `[${title}](examples/${name})`
+}
+
 /** Holds an example to the contract of examples/README.md. */
 export function checkResourceServer (example: Example): void {
   t.test(`${example.name} takes our tokens and refuses all others`, async t => {
+    proves(t, linkTo(example), 'verify')
     const { latchkey, storeUrl } = await startIssuer(t)
     const api = await startExample(example, latchkey.url)
     t.teardown(() => api.stop())

@@ -78,7 +78,7 @@ export async function otherVerifiers (built: string, time: HandTime, expected: E
   const interpreter = await python()
   const script = join(HERE, 'verifier.py')
   const programs = [
-    { name: 'PyJWKClient', command: interpreter, args: [script, 'pyjwt'], env: time.env },
+    { name: 'PyJWT', command: interpreter, args: [script, 'pyjwt'], env: time.env },
     { name: 'Flask-JWT-Extended', command: interpreter, args: [script, 'flask-jwt-extended'], env: time.env },
     await goOidc(built),
     await spring(built, time),
