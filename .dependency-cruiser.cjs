@@ -6,13 +6,14 @@ const LEAVES = '^src/(clock|ids|secrets|events|reasons|machine|deadlines)[.]ts$'
 /** Folder or file under src/ → what it may import beside itself and the leaves. */
 const MAY_IMPORT = {
   'main[.]ts': ['server[.]ts', 'config/', 'users/'],
-  'server[.]ts': ['app[.]ts', 'http/management', 'http/connections', 'config/schema', 'config/key-policy', 'config/tracing', 'users/', 'tokens/', 'keys/', 'clients/', 'observe/', 'stores/'],
-  'app[.]ts': ['http/', 'grants/', 'users/', 'tokens/', 'keys/', 'clients/', 'observe/', 'stores/ports', 'oauth/'],
+  'server[.]ts': ['app[.]ts', 'http/management', 'http/connections', 'config/schema', 'config/key-policy', 'config/tracing', 'users/', 'tokens/', 'keys/', 'clients/', 'status/', 'observe/', 'stores/'],
+  'app[.]ts': ['http/', 'grants/', 'users/', 'tokens/', 'keys/', 'status/', 'clients/', 'observe/', 'stores/ports', 'oauth/'],
   'cli/': ['main[.]ts', 'config/', 'users/', 'tokens/', 'keys/', 'clients/', 'stores/', 'observe/', 'oauth/'],
-  'http/': ['grants/', 'users/', 'tokens/', 'keys/', 'clients/', 'stores/ports', 'oauth/'],
-  'grants/': ['users/', 'tokens/', 'keys/', 'clients/', 'stores/ports', 'oauth/'],
+  'http/': ['grants/', 'users/', 'tokens/', 'keys/', 'status/', 'clients/', 'stores/ports', 'oauth/'],
+  'grants/': ['users/', 'tokens/', 'keys/', 'status/', 'clients/', 'stores/ports', 'oauth/'],
   'observe/': ['oauth/', 'stores/ports', 'users/passwords'],
   'users/': ['stores/ports', 'oauth/'],
+  'status/': ['tokens/', 'keys/', 'stores/ports', 'oauth/'],
   'tokens/': ['keys/', 'stores/ports', 'oauth/'],
   'keys/': ['stores/ports', 'oauth/'],
   'clients/': ['stores/ports', 'oauth/'],

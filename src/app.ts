@@ -22,6 +22,7 @@ import { jwksRoute } from './http/jwks.ts'
 import { metadataRoutes } from './http/metadata.ts'
 import { boundWork, type WorkBounds } from './http/overload.ts'
 import { revokeRoute } from './http/revoke.ts'
+import { statusRoute } from './http/status.ts'
 import { sendSecurityHeaders } from './http/security-headers.ts'
 import { tokenRoute } from './http/token.ts'
 import { createTokenHolder } from './http/token-holder.ts'
@@ -33,7 +34,9 @@ import type { SightingsRecorder } from './keys/sightings.ts'
 import { logOptions, observeRequests } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
 import { NO_TRACING, type Tracing } from './observe/tracing.ts'
-import type { AddressCounts, Store } from './stores/ports.ts'
+import type { AddressCounts } from './stores/ports-addresses.ts'
+import type { StatusService } from './status/service.ts'
+import type { Store } from './stores/ports.ts'
 import type { AccessTokenType } from './tokens/access-token.ts'
 import { createNonces } from './tokens/dpop-nonce.ts'
 import { createRefreshTokenCodec } from './tokens/refresh-token.ts'
@@ -79,6 +82,7 @@ export interface AppDependencies {
   readonly addressCounts: AddressCounts | undefined
   readonly keys: KeyRing
   readonly sightings: Pick<SightingsRecorder, 'fetched' | 'signed'>
+  readonly status: StatusService
   readonly hasher: PasswordHasher
   readonly metrics: Metrics
   /** Default: no traces. */
@@ -105,7 +109,7 @@ export async function buildApp (deps: AppDependencies): Promise<FastifyInstance>
 
 /** All other routes, and what they go through. */
 async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & { readonly path: string }): Promise<void> {
-  const { issuer, path, clients, live, store, keys, clock, http, metrics, tracing = NO_TRACING, emit } = deps
+  const { issuer, path, clients, live, store, keys, status, clock, http, metrics, tracing = NO_TRACING, emit } = deps
   const base = issuer.replace(/\/$/, '')
   setErrorHandlers(app)
   tracing.observeRequests(app)
@@ -116,13 +120,13 @@ async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & 
 
   const refreshTokens = createRefreshTokenCodec(deps)
   const sign = tracing.around('sign', createJwtSigner(keys.signingKey, deps.sightings.signed))
-  const issue = createIssue({ issuer, sign, refreshTokens, policy: live.policy, typOf: live.typOf, algorithmOf: live.algorithmOf, clock })
+  const issue = createIssue({ issuer, sign, refreshTokens, policy: live.policy, uriOf: status.uriOf, typOf: live.typOf, algorithmOf: live.algorithmOf, clock })
   const throttle = createThrottle({ attempts: store.loginAttempts, secrets: deps.secrets, policy: live.logins })
   const authenticate = createAuthenticate({ find: createFind(store.users), users: store.users, hasher: deps.hasher, throttle, emit })
   const nameInLogs = createNameInLogs({ secrets: deps.secrets, plain: live.usernamesInLogs })
   const grants = new Map<string, Grant>([
-    ['password', createPasswordGrant({ issuer, authenticate, nameInLogs, families: store.families, issue, policy: live.policy, emit })],
-    ['refresh_token', createRefreshGrant({ issuer, families: store.families, refreshTokens, issue, policy: live.policy, emit })],
+    ['password', createPasswordGrant({ issuer, authenticate, nameInLogs, families: store.families, issue, policy: live.policy, takeStatus: status.take, emit })],
+    ['refresh_token', createRefreshGrant({ issuer, families: store.families, refreshTokens, issue, policy: live.policy, takeStatus: status.take, emit })],
   ])
   const clientOf = createClientOf({ clients, assertions: createAssertions({ issuer, replays: store.replays, clock }), emit })
   const verify = await registerVerifier(app, { issuer, keys, knowsAudience: clients.knowsAudience, clock })
@@ -135,13 +139,14 @@ async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & 
   for (const prefix of new Set(['', path])) {
     app.register(tokenRoute, { prefix, url: `${base}/token`, clientOf, grants, limit: limits.all, provenKey, count: metrics })
     app.register(introspectRoute, { prefix, issuer, introspectorOf, limit: limits.strangersTo(introspectorOf), verify, refreshTokens, store, policy: live.policy, sign, clock, emit })
-    app.register(revokeRoute, { prefix, clientOf, limit: limits.strangersTo(clientOf), verify, refreshTokens, store, emit })
+    app.register(revokeRoute, { prefix, clientOf, limit: limits.strangersTo(clientOf), verify, refreshTokens, store, status, emit })
     app.register(userinfoRoute, { prefix, url: `${base}/userinfo`, tokenHolder })
     app.register(verifyRoute, { prefix, tokenHolder, trustedProxies: http.trustedProxies })
     app.register(async documents => {
       // Where no page may call the endpoints they don't pay for the question either.
       if (http.cors.length === 0) await documents.register(cors, corsOptions([]))
       await documents.register(metadataRoutes, { issuer, path, scopes: () => clients.scopes(), algorithm: () => keys.signingKey().alg, docs: http.docs })
+      await documents.register(statusRoute, { status })
     }, { prefix })
     if (http.docs) app.register(docsRoutes, { prefix, path })
   }
@@ -168,14 +173,16 @@ function createServer ({ http, logLevel, logStream }: AppDependencies): FastifyI
 // What a browser hides from a page unless it is named here.
 const EXPOSED_HEADERS = ['dpop-nonce', 'www-authenticate', 'retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset']
 
-// Keys and metadata are for everybody; the endpoints for the configured origins. Only the path tells, lest a query opens an endpoint.
+const FOR_EVERYBODY = /^[^?]*\/(?:\.well-known\/|status(?:[/?]|$))/
+
+// Keys, metadata and status lists are for everybody; the endpoints for the configured origins. Only the path tells, lest a query opens an endpoint.
 function corsOptions (origins: readonly string[]) {
   const common = { maxAge: 600, strictPreflight: false, exposedHeaders: EXPOSED_HEADERS }
   const everybody: FastifyCorsOptions = { ...common, origin: '*' }
   const configured = origins.includes('*') ? everybody : { ...common, origin: origins.length > 0 && [...origins] }
   return {
     delegator ({ url }: FastifyRequest, done: (error: null, options: FastifyCorsOptions) => void) {
-      done(null, /^[^?]*\/\.well-known\//.test(url) ? everybody : configured)
+      done(null, FOR_EVERYBODY.test(url) ? everybody : configured)
     },
   }
 }

@@ -78,6 +78,7 @@ export const REASONS = {
   dpop_target_unknown: 'The proxy does not say which request the proof is for.',
   // Faults: never a verdict.
   store_unavailable: 'The store did not answer.',
+  status_list_stale: 'The status lists could not be read from the store for so long that they say nothing any more.',
   signer_unavailable: 'The token or directory with the signing keys did not answer.',
   fault: 'A fault of ours; the log has its place.',
 } as const satisfies Readonly<Record<string, string>>

@@ -20,6 +20,7 @@ import { createMetrics } from './observe/metrics.ts'
 import { openAudit } from './observe/open-audit.ts'
 import { timedStore, tracedStore } from './observe/store.ts'
 import { NO_TRACING, type Tracing } from './observe/tracing.ts'
+import { createStatusService } from './status/service.ts'
 import { openStore } from './stores/open.ts'
 import type { Store } from './stores/ports.ts'
 import { createStoreWatch, refuseRisks, risksOf } from './stores/watch.ts'
@@ -29,6 +30,8 @@ import { createPasswordHasher } from './users/passwords.ts'
 /** A key that was retired elsewhere has to die here, too: nobody tells this server but the store. */
 const RING_CHECK_MS = 1_000
 const SIGHTINGS_MS = 60_000
+/** A revocation has to reach verifiers within status.ttl and a second, whichever server they ask. */
+const STATUS_SYNC_MS = 500
 const STORE_CHECK_MS = 5_000
 const STORE_INSPECT_MS = 60_000
 const STORE_NOTICE_MS = 1_000
@@ -108,6 +111,9 @@ async function start ({ config, clock = systemClock, logStream, traces }: Server
   await keys.load()
   metrics.showKeys(keys.describe)
   const sightings = createSightings({ sightings: store.sightings, clock: agreed.now })
+  const status = createStatusService({ issuer: config.issuer, status: config.status, lists: store.statusLists, keys, signed: sightings.signed, clock: agreed.now, metrics })
+  await status.sync()
+  metrics.showStatus(status.count)
   const clients = createClientRegistry(current.clients.map(toClientSettings))
   let ready = false
   let draining = false
@@ -127,6 +133,7 @@ async function start ({ config, clock = systemClock, logStream, traces }: Server
     addressCounts,
     keys,
     sightings,
+    status,
     hasher: tracedHasher(hasher, tracing),
     metrics,
     tracing,
@@ -140,6 +147,8 @@ async function start ({ config, clock = systemClock, logStream, traces }: Server
   source?.watch(error => { app.log.error({ err: error }, 'the keys that are kept elsewhere could not be read; those of before go on') })
   const checkRing = unlessItFailed(() => keys.load(), error => { app.log.error({ err: error }, 'the key ring could not be checked; the one in memory goes on') })
   parts.defer(every(RING_CHECK_MS, checkRing))
+  const syncStatus = unlessItFailed(status.sync, error => { app.log.error({ err: error }, 'the status lists could not be read; those in memory go on') })
+  parts.defer(every(STATUS_SYNC_MS, syncStatus))
   const saveSightings = unlessItFailed(sightings.flush, error => { app.log.warn({ err: error }, 'who fetches the keys could not be saved') })
   parts.defer(saveSightings)
   parts.defer(every(SIGHTINGS_MS, saveSightings))

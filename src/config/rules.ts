@@ -7,7 +7,7 @@ import type { ClientConfig, Config } from './schema.ts'
 
 /** Checks what no single key can tell; the schema has let the configuration through. */
 export function checkRules (config: Config): Fault[] {
-  return [checkIssuer, checkPorts, checkProxies, checkStore, checkSecrets, checkTokens, checkKeys, checkPasswords, checkClients].flatMap(rule => rule(config))
+  return [checkIssuer, checkPorts, checkProxies, checkStore, checkSecrets, checkTokens, checkStatus, checkKeys, checkPasswords, checkClients].flatMap(rule => rule(config))
 }
 
 function fault (place: Place, expected: string): Fault {
@@ -82,6 +82,13 @@ function checkTokens ({ tokens }: Config): Fault[] {
     ...checkLifetimes(['tokens'], tokens),
   ]
 }
+
+function checkStatus ({ status }: Config): Fault[] {
+  return status.ttl < 1000 ? [fault(['status', 'ttl'], 'at least 1s')] : status.ttl > STATUS_TTL_MOST ? [fault(['status', 'ttl'], 'at most 5m')] : []
+}
+
+// A list claims to be good for 15 minutes after it was read from the store.
+const STATUS_TTL_MOST = 300_000
 
 function checkLifetimes (place: Place, { accessTtl, refreshIdle, refreshAbsolute, reuseGrace }: Lifetimes): Fault[] {
   return [

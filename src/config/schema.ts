@@ -125,6 +125,10 @@ export const ConfigSchema = Type.Object({
     proofAge: duration('1m', 'How far the `iat` of a proof may be from the server\'s time.'),
     nonce: Type.Boolean({ default: true, description: 'Whether a proof must carry a nonce of the server, so that none can be made in advance.' }),
   }),
+  status: section('The status lists, by which verifiers learn of revoked access tokens without asking about each (IETF Token Status List).', {
+    enabled: Type.Boolean({ default: true, description: 'Whether access tokens name their place in a list.' }),
+    ttl: duration('10s', 'How long a verifier may keep a list: so long after it was revoked a token may be taken.'),
+  }),
   audiences: Type.Record(Audience, Type.Object({
     typ: Type.Union([Type.Literal('at+jwt'), Type.Literal('JWT')], {
       default: 'at+jwt',

@@ -4,6 +4,7 @@ import type { Client } from '../clients/registry.ts'
 import type { Clock } from '../clock.ts'
 import { formatScope } from '../oauth/scope.ts'
 import type { Family, User } from '../stores/ports.ts'
+import type { StatusEntry } from '../stores/ports-status.ts'
 import type { AccessTokenClaims, AccessTokenType } from '../tokens/access-token.ts'
 import type { RefreshTokenCodec } from '../tokens/refresh-token.ts'
 import type { SignJwt } from '../tokens/sign-jwt.ts'
@@ -29,6 +30,8 @@ export interface Issue {
   readonly audience: readonly string[]
   /** Thumbprint of the key that the access token is bound to; undefined: whoever bears it may use it. */
   readonly jkt: string | undefined
+  /** Where the status of the access token is told; undefined: nowhere. */
+  readonly status: StatusEntry | undefined
 }
 
 /** Mints an access token and, where the client may refresh, the refresh token of that generation. */
@@ -39,6 +42,8 @@ export interface IssueDependencies {
   readonly sign: SignJwt
   readonly refreshTokens: RefreshTokenCodec
   readonly policy: () => TokenPolicy
+  /** Where a status list is fetched. */
+  readonly uriOf: (list: string) => string
   /** The header type that an audience wants. */
   readonly typOf: (audience: string) => AccessTokenType
   /** The algorithm that an audience needs; undefined: it takes any. */
@@ -47,11 +52,11 @@ export interface IssueDependencies {
 }
 
 /** Makes the minter. */
-export function createIssue ({ issuer, sign, refreshTokens, policy, typOf, algorithmOf, clock }: IssueDependencies): IssueTokens {
+export function createIssue ({ issuer, sign, refreshTokens, policy, uriOf, typOf, algorithmOf, clock }: IssueDependencies): IssueTokens {
   return async issue => {
     const iat = Math.floor(clock() / 1000)
     const ttl = issue.client.accessTtl ?? policy().accessTtl
-    const claims = claimsOf(issue, { iss: issuer, iat, exp: expiry(iat, ttl, issue.family) })
+    const claims = claimsOf(issue, { iss: issuer, iat, exp: expiry(iat, ttl, issue.family), uriOf })
     const typ = issue.audience.some(audience => typOf(audience) === 'JWT') ? 'JWT' : 'at+jwt'
     const algorithm = issue.audience.map(algorithmOf).find(name => name !== undefined)
     return {
@@ -75,8 +80,8 @@ function expiry (iat: number, ttlMs: number, family: Family): number {
 }
 
 // RFC 9068 §2.2.
-function claimsOf (issue: Issue, { iss, iat, exp }: { iss: string, iat: number, exp: number }): AccessTokenClaims {
-  const { client, family, user, scope, audience, jkt } = issue
+function claimsOf (issue: Issue, { iss, iat, exp, uriOf }: { iss: string, iat: number, exp: number, uriOf: (list: string) => string }): AccessTokenClaims {
+  const { client, family, user, scope, audience, jkt, status } = issue
   const [first, ...others] = audience
   return {
     iss,
@@ -91,5 +96,6 @@ function claimsOf (issue: Issue, { iss, iat, exp }: { iss: string, iat: number, 
     auth_time: Math.floor(family.startedAt / 1000),
     ...(user.roles.length > 0 && { roles: [...user.roles] }),
     ...(jkt !== undefined && { cnf: { jkt } }),
+    ...(status !== undefined && { status: { status_list: { idx: status.idx, uri: uriOf(status.list) } } }),
   }
 }

@@ -5,6 +5,7 @@ import type { Emit } from '../events.ts'
 import { sidOf } from '../ids.ts'
 import { invalidGrant, invalidScope, slowDown } from '../oauth/errors.ts'
 import { formatScope } from '../oauth/scope.ts'
+import type { TakeStatusEntry } from '../status/indices.ts'
 import type { Families, Login } from '../stores/ports.ts'
 import type { Authenticate, Authentication } from '../users/authenticate.ts'
 import type { NameInLogs } from '../users/name-in-logs.ts'
@@ -23,13 +24,15 @@ export interface PasswordGrantDependencies {
   readonly families: Pick<Families, 'open'>
   readonly issue: IssueTokens
   readonly policy: () => TokenPolicy
+  /** Undefined: tokens have no status. */
+  readonly takeStatus: TakeStatusEntry | undefined
   readonly emit: Emit
 }
 
 type Authenticated = Extract<Authentication, { kind: 'ok' }>
 
 /** Makes the grant. */
-export function createPasswordGrant ({ issuer, authenticate, nameInLogs, families, issue, policy, emit }: PasswordGrantDependencies): Grant {
+export function createPasswordGrant ({ issuer, authenticate, nameInLogs, families, issue, policy, takeStatus, emit }: PasswordGrantDependencies): Grant {
   const told = ({ client, params, address }: GrantRequest) =>
     ({ clientId: client.id, username: nameInLogs(required(params, 'username')), network: networkOf(address) })
 
@@ -54,6 +57,7 @@ export function createPasswordGrant ({ issuer, authenticate, nameInLogs, familie
     const scope = limited(wanted, account.scopes)
     if (wanted.length > 0 && scope.length === 0) throw invalidScope('scope_not_allowed_to_user')
 
+    const status = await takeStatus?.(client.accessTtl ?? policy().accessTtl)
     const familyId = randomBytes(16)
     const opened = await families.open({
       userTag: account.tag,
@@ -63,6 +67,7 @@ export function createPasswordGrant ({ issuer, authenticate, nameInLogs, familie
       audience,
       epoch: account.epoch,
       jkt: isConfidential(client) ? undefined : jkt,
+      status,
       ...lifetimes(request, policy()),
     })
     if (opened.kind === 'refused') {
@@ -70,7 +75,7 @@ export function createPasswordGrant ({ issuer, authenticate, nameInLogs, familie
       throw invalidGrant(opened.reason)
     }
     emit({ type: 'login.succeeded', ...told(request), sub: account.sub, sid: opened.family.sid, networkKnown: known }, origin)
-    return issue({ client, family: opened.family, familyId, generation: 1, user: opened.user, scope, audience, jkt })
+    return issue({ client, family: opened.family, familyId, generation: 1, user: opened.user, scope, audience, jkt, status })
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Emit } from '../events.ts'
 import { invalidGrant, invalidScope, invalidTarget, type OAuthError } from '../oauth/errors.ts'
 import { scopeTokens } from '../oauth/scope.ts'
+import type { TakeStatusEntry } from '../status/indices.ts'
 import type { Families, Presented, Refusal, RotateOutcome, Wider } from '../stores/ports.ts'
 import type { ReadRefreshToken, RefreshTokenCodec } from '../tokens/refresh-token.ts'
 import { required, type Grant, type GrantRequest } from './grant.ts'
@@ -14,14 +15,16 @@ export interface RefreshGrantDependencies {
   readonly refreshTokens: RefreshTokenCodec
   readonly issue: IssueTokens
   readonly policy: () => TokenPolicy
+  /** Undefined: tokens have no status. */
+  readonly takeStatus: TakeStatusEntry | undefined
   readonly emit: Emit
 }
 
-type Wanted = Pick<Presented, 'scope' | 'audience'>
+type Wanted = Pick<Presented, 'scope' | 'audience' | 'status'>
 type Exchanged = Extract<RotateOutcome, { generation: number }>
 
 /** Makes the grant. */
-export function createRefreshGrant ({ issuer, families, refreshTokens, issue, policy, emit }: RefreshGrantDependencies): Grant {
+export function createRefreshGrant ({ issuer, families, refreshTokens, issue, policy, takeStatus, emit }: RefreshGrantDependencies): Grant {
   function read ({ client, params, origin }: GrantRequest): ReadRefreshToken {
     const token = refreshTokens.decode(required(params, 'refresh_token'))
     if (token !== undefined) return token
@@ -58,13 +61,14 @@ export function createRefreshGrant ({ issuer, families, refreshTokens, issue, po
     const token = read(request)
     // What this client may never ask for is refused before the token is spent, and so is, in the store, what wasn't granted at login.
     const wanted = { scope: requestedScope(params, client.scopes), audience: requestedAudience(params, allowed) }
-    const { family, user, generation } = await exchange(request, token, wanted)
+    const status = await takeStatus?.(client.accessTtl ?? policy().accessTtl)
+    const { family, user, generation } = await exchange(request, token, { ...wanted, status })
     // Narrowing holds for this access token only: the family keeps what was granted (RFC 6749 §6). What the client or the user
     // has lost since the login is left out.
     const scope = limited(limited(wanted.scope ?? scopeTokens(family.scope), client.scopes), user.scopes)
     const audience = limited(wanted.audience ?? family.audience, allowed)
     if (audience.length === 0) throw invalidTarget('audience_withdrawn')
-    return issue({ client, family, familyId: token.familyId, generation, user, scope, audience, jkt })
+    return issue({ client, family, familyId: token.familyId, generation, user, scope, audience, jkt, status })
   }
 }
 

@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isConfidential } from '../clients/authenticate.ts'
 import type { Client } from '../clients/registry.ts'
 import { OAuthError, slowDown } from '../oauth/errors.ts'
-import type { AddressCounts } from '../stores/ports.ts'
+import type { AddressCounts } from '../stores/ports-addresses.ts'
 import type { ClientOf } from './client.ts'
 
 const FORWARDED_FOR = 'latchkey-forwarded-for'

@@ -8,7 +8,7 @@ import type { Emit } from '../events.ts'
 import { required } from '../grants/grant.ts'
 import type { Reason } from '../reasons.ts'
 import type { Store } from '../stores/ports.ts'
-import { audiencesOf } from '../tokens/access-token.ts'
+import { AccessTokenClaims, audiencesOf } from '../tokens/access-token.ts'
 import { looksLikeRefreshToken, type RefreshTokenCodec } from '../tokens/refresh-token.ts'
 import type { SignJwt } from '../tokens/sign-jwt.ts'
 import type { AddressLimit } from './address-limit.ts'
@@ -39,6 +39,7 @@ const IntrospectResponse = Type.Object({
   auth_time: Type.Optional(Type.Integer()),
   roles: Type.Optional(Type.Array(Type.String())),
   cnf: Type.Optional(Type.Object({ jkt: Type.String({ description: 'RFC 9449 §6.2.' }) })),
+  status: AccessTokenClaims.properties.status,
 }, { title: 'IntrospectionResponse' })
 type IntrospectResponse = Static<typeof IntrospectResponse>
 

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ClientRegistry } from '../clients/registry.ts'
 import type { Jwks } from '../keys/held.ts'
 import type { Fetch } from '../keys/sightings.ts'
+import { names } from './conditions.ts'
 import { documentSchema } from './schemas.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
 
@@ -61,10 +62,4 @@ function answer (request: FastifyRequest, reply: FastifyReply, { body, etag, max
   headers.push('content-length', String(Buffer.byteLength(body)))
   raw.writeHead(200, headers).end(body)
   return 200
-}
-
-// RFC 9110 §13.1.2: a list, or *, compared weakly.
-function names (condition: string | undefined, etag: string): boolean {
-  if (condition === undefined) return false
-  return condition.trim() === '*' || condition.split(',').some(tag => tag.trim().replace(/^W\//, '') === etag)
 }

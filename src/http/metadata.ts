@@ -40,6 +40,7 @@ function metadata ({ issuer, scopes, algorithm, docs }: { issuer: string, scopes
     jwks_uri: `${base}/.well-known/jwks.json`,
     introspection_endpoint: `${base}/introspect`,
     revocation_endpoint: `${base}/revoke`,
+    status_list_aggregation_endpoint: `${base}/status`,
     userinfo_endpoint: `${base}/userinfo`,
     grant_types_supported: ['password', 'refresh_token'],
     response_types_supported: [],

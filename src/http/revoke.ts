@@ -5,6 +5,7 @@ import type { Client } from '../clients/registry.ts'
 import type { Emit } from '../events.ts'
 import { required } from '../grants/grant.ts'
 import { invalidGrant } from '../oauth/errors.ts'
+import type { StatusService } from '../status/service.ts'
 import type { Store } from '../stores/ports.ts'
 import { looksLikeRefreshToken, type RefreshTokenCodec } from '../tokens/refresh-token.ts'
 import type { AddressLimit } from './address-limit.ts'
@@ -27,6 +28,7 @@ export interface RevokeRouteOptions {
   readonly verify: VerifyAccessToken
   readonly refreshTokens: RefreshTokenCodec
   readonly store: Pick<Store, 'families' | 'accessTokens'>
+  readonly status: Pick<StatusService, 'entryOf'>
   readonly emit: Emit
 }
 
@@ -65,13 +67,14 @@ async function revokeRefreshToken (request: FastifyRequest, token: string, clien
   if (outcome === 'ended') emit({ type: 'token.revoked', clientId: client.id, kind: 'refresh_token', sid }, request)
 }
 
-async function revokeAccessToken (request: FastifyRequest, token: string, client: Client, { verify, store, emit }: RevokeRouteOptions): Promise<void> {
+async function revokeAccessToken (request: FastifyRequest, token: string, client: Client, { verify, store, status, emit }: RevokeRouteOptions): Promise<void> {
   const verified = await verify(request, token)
   if (verified === undefined) return
   const { claims, ref } = verified
   const { sid } = ref
   if (claims.client_id !== client.id) throw foreign({ request, client, sid, emit })
-  await store.accessTokens.revoke({ ...ref, expiresAt: claims.exp * 1000 + CLOCK_MARGIN_MS })
+  const entry = claims.status && status.entryOf(claims.status.status_list)
+  await store.accessTokens.revoke({ ...ref, expiresAt: claims.exp * 1000 + CLOCK_MARGIN_MS, status: entry })
   emit({ type: 'token.revoked', clientId: client.id, kind: 'access_token', sid }, request)
 }
 

@@ -23,6 +23,18 @@ export function showStore (registry: Registry, condition: () => StoreCondition):
   show('latchkey_store_revocations_repeated', 'How often a revocation was put back.', ({ revocations }) => revocations.repeated)
 }
 
+export interface ShownStatus {
+  readonly lists: number
+  readonly revoked: number
+}
+
+/** Shows how many status lists there are, and how many tokens are revoked in them. */
+export function showStatus (registry: Registry, count: () => ShownStatus): void {
+  const registers = [registry]
+  const lists = new Gauge({ name: 'latchkey_status_lists', help: 'Status lists whose tokens may live.', registers, collect: () => { lists.set(count().lists) } })
+  const revoked = new Gauge({ name: 'latchkey_status_revoked', help: 'Revoked tokens in them.', registers, collect: () => { revoked.set(count().revoked) } })
+}
+
 /** What is told of a key; instants in milliseconds since the epoch. */
 export interface ShownKey {
   readonly kid: string

@@ -4,7 +4,7 @@ import type { Event } from '../events.ts'
 import type { Reason } from '../reasons.ts'
 import { STORE_CHECKS, type StoreCheck, type StoreCondition } from '../stores/ports-health.ts'
 import { isRoutine } from './audit.ts'
-import { showHashing, showKeys, showStore, type HashingLoad, type ShownKey } from './gauges.ts'
+import { showHashing, showKeys, showStatus, showStore, type HashingLoad, type ShownKey, type ShownStatus } from './gauges.ts'
 import { createDurations, createTally } from './tally.ts'
 
 export interface Metrics {
@@ -31,6 +31,12 @@ export interface Metrics {
   observeHashWait (seconds: number): void
   /** Shows how many logins wait for their turn and how many have it, as `load` tells when asked. */
   showHashing (load: () => HashingLoad): void
+  /** Counts a block of status indices that was leased. */
+  countStatusLease (): void
+  /** Notes how long it took to make a status list anew, in seconds. */
+  observeStatusRebuild (seconds: number): void
+  /** Shows the status lists, as `count` tells when asked. */
+  showStatus (count: () => ShownStatus): void
   /** Shows the key ring, as `describe` tells when asked. */
   showKeys (describe: () => readonly ShownKey[]): void
   /** Prometheus' text format. */
@@ -71,6 +77,8 @@ export function createMetrics (version = ''): Metrics {
   const commands = createDurations({ name: 'latchkey_store_command_duration_seconds', help: 'Calls of the store by command, also those that fail.', buckets: STORE_BUCKETS })
   const storeErrors = createTally(registry, { name: 'latchkey_store_errors_total', help: 'Calls of the store that failed, by command.', labelNames: ['command'], labelsOf: command => ({ command }) })
   const auditFaults = createTally(registry, { name: 'latchkey_audit_faults_total', help: 'Audit lines that could not be written to audit.to, and went to standard output.', labelNames: [], labelsOf: () => ({}), known: [''] })
+  const rebuilds = createDurations({ name: 'latchkey_status_rebuild_seconds', help: 'How long it takes to make a status list anew: compressed and signed.', buckets: STORE_BUCKETS })
+  const leases = createTally(registry, { name: 'latchkey_status_leases_total', help: 'Blocks of 1,024 status indices that were leased.', labelNames: [], labelsOf: () => ({}), known: [''] })
   const jwks = createTally(registry, {
     name: 'latchkey_jwks_answers_total',
     help: 'Answers to fetches of the public keys: 200 with the keys, 304 when the copy is still good.',
@@ -96,8 +104,11 @@ export function createMetrics (version = ''): Metrics {
     observeHashWait: hashWait.series({}),
     showStore: condition => { showStore(registry, condition) },
     showHashing: load => { showHashing(registry, load) },
+    countStatusLease: () => { leases('') },
+    observeStatusRebuild: rebuilds.series({}),
+    showStatus: count => { showStatus(registry, count) },
     showKeys: describe => { showKeys(registry, describe) },
-    render: async () => [await registry.metrics(), requests, hashWait, commands].map(part => typeof part === 'string' ? part : part.render()).join('\n'),
+    render: async () => [await registry.metrics(), requests, hashWait, commands, rebuilds].map(part => typeof part === 'string' ? part : part.render()).join('\n'),
   }
 }
 

@@ -1,5 +1,6 @@
 // Every call of the store, one by one and by name, so that each can be timed or traced: the name is the metric's `command`.
-import type { AddressCounts, Store } from '../stores/ports.ts'
+import type { AddressCounts } from '../stores/ports-addresses.ts'
+import type { Store } from '../stores/ports.ts'
 import type { Metrics } from './metrics.ts'
 import type { Spans } from './tracing.ts'
 
@@ -20,7 +21,7 @@ export function aroundStore ({ store, addressCounts }: Opened, around: Around): 
   }
 }
 
-function aroundPorts ({ families, accessTokens, users, loginAttempts, keys, replays, sightings, ...store }: Store, around: Around): Store {
+function aroundPorts ({ families, accessTokens, users, loginAttempts, keys, replays, sightings, statusLists, ...store }: Store, around: Around): Store {
   return {
     families: {
       open: around('families.open', families.open),
@@ -46,6 +47,11 @@ function aroundPorts ({ families, accessTokens, users, loginAttempts, keys, repl
     },
     keys: { load: around('keys.load', keys.load), save: around('keys.save', keys.save) },
     replays: { once: around('replays.once', replays.once) },
+    statusLists: {
+      lease: around('status_lists.lease', statusLists.lease),
+      revoke: around('status_lists.revoke', statusLists.revoke),
+      read: around('status_lists.read', statusLists.read),
+    },
     sightings: { load: around('sightings.load', sightings.load), save: around('sightings.save', sightings.save) },
     ...store,
     now: around('now', store.now),

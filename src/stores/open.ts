@@ -1,6 +1,7 @@
 // Picks the store by its URL. Each adapter is imported only when it is asked for: who uses SQLite never loads a Redis driver.
 import type { Clock } from '../clock.ts'
-import type { AddressCounts, Store } from './ports.ts'
+import type { AddressCounts } from './ports-addresses.ts'
+import type { Store } from './ports.ts'
 import type { RedisSettings } from './redis/connect.ts'
 
 /** As configured. `url`: `sqlite:FILE`, or `redis:`, `rediss:`, `redis+sentinel:`, `redis+cluster:` and so on; what stands beside it is for Redis. */

@@ -5,6 +5,7 @@
 import type { StoreCondition, StoreRisk } from './ports-health.ts'
 import type { Keys, Sightings } from './ports-keys.ts'
 import type { LoginAttempts } from './ports-logins.ts'
+import type { NewStatusEntry, StatusEntry, StatusLists } from './ports-status.ts'
 
 /** The store failed, timed out or is known to be down. The caller answers 503; nothing may be concluded from it. */
 export class StoreUnavailable extends Error {
@@ -25,6 +26,7 @@ export interface Store {
   readonly keys: Keys
   readonly replays: Replays
   readonly sightings: Sightings
+  readonly statusLists: StatusLists
   /** The store's own clock. */
   now (): Promise<number>
   /** Writes and removes a mark: resolves when the store takes writes. */
@@ -37,19 +39,6 @@ export interface Store {
   acceptLoss (): Promise<boolean>
   /** Lets go of every connection and timer. Resolves also when called twice. */
   close (): Promise<void>
-}
-
-/** The requests of each address, where all replicas count together. */
-export interface AddressCounts {
-  /** Counts a request; an address's window, `windowMs` long, begins with its first one. */
-  hit (address: string, windowMs: number): Promise<AddressCount>
-}
-
-export interface AddressCount {
-  /** How many requests of the address this window has seen, this one included. */
-  readonly count: number
-  /** Until the window ends. */
-  readonly endsInMs: number
 }
 
 /** What grants and introspection are told of a user, in the same round trip as the verdict. */
@@ -93,6 +82,8 @@ export interface Login extends FamilyRef {
   readonly absoluteMs: number
   /** Binds the family to a key (RFC 9449 §5). */
   readonly jkt?: string | undefined
+  /** Where the status of its first access token is told; it is noted with the login. */
+  readonly status?: NewStatusEntry | undefined
 }
 
 /** A refresh token whose tag was found right, and the policy under which it is judged. */
@@ -108,6 +99,8 @@ export interface Presented extends FamilyRef {
   readonly audience?: readonly string[] | undefined
   /** Thumbprint of the key that the client proved to hold (RFC 9449). */
   readonly jkt?: string | undefined
+  /** Where the status of the next access token is told; it is noted with the exchange, also with one that is replayed. */
+  readonly status?: NewStatusEntry | undefined
 }
 
 /** Why a family can't be used. Codes go to logs, metrics and audit events, never to the caller. */
@@ -161,15 +154,19 @@ export interface Families {
   open (login: Login): Promise<OpenOutcome>
   /**
    * Rules R1 to R8 of DESIGN §5, in their order. Every exchange but a replay moves `idleUntil` on; a replay changes nothing. Where R4 to R7
-   * would go on, a client that asks for more than was granted is refused instead; a reused token ends its family whatever it asks for.
+   * would go on, a client that asks for more than was granted is refused instead; a reused token ends its family whatever it asks for. The
+   * status bits of an ended family's tokens follow as soon as the store takes them: nobody repeats this call.
    */
   rotate (presented: Presented): Promise<RotateOutcome>
   /**
    * Whether the refresh token would be taken as current, changing nothing: R1 and R3, then `active` for t = cur, for t = prev within
    * the grace, and for what R7 would heal; else `superseded`. `clientId` isn't compared: who may ask is the caller's question.
    */
-  peek (presented: Omit<Presented, 'clientId' | 'lateRetry' | 'idleMs' | 'scope' | 'audience' | 'jkt'>): Promise<PeekOutcome>
-  /** Ends the family, leaving a tombstone until its absolute end. Durable when it resolves. Another client's call changes nothing. */
+  peek (presented: Omit<Presented, 'clientId' | 'lateRetry' | 'idleMs' | 'scope' | 'audience' | 'jkt' | 'status'>): Promise<PeekOutcome>
+  /**
+   * Ends the family, leaving a tombstone until its absolute end, and sets the status bits of its living tokens, also when it had ended before.
+   * Durable when it resolves. Another client's call changes nothing.
+   */
   end (request: EndRequest): Promise<EndOutcome>
   /** The living families of a user, the newest first; empty for an unknown user. */
   list (userTag: string): Promise<readonly Session[]>
@@ -186,8 +183,8 @@ export type CheckOutcome =
 
 /** The revocation list, and the question that it exists for. */
 export interface AccessTokens {
-  /** Puts the token on the list until it would have expired. Durable when it resolves; repeating it is harmless. */
-  revoke (token: AccessTokenRef & { readonly expiresAt: number }): Promise<void>
+  /** Puts the token on the list until it would have expired, and sets its status bit where it has one. Durable when it resolves; repeating it is harmless. */
+  revoke (token: AccessTokenRef & { readonly expiresAt: number, readonly status?: StatusEntry | undefined }): Promise<void>
   /**
    * Whether the token lives: it isn't on the list, its family is known and neither ended nor past its ends, its user enabled and in the
    * family's epoch. (No access token is made to outlive its family.) Signature and times were checked by the caller.
@@ -211,7 +208,7 @@ export interface Account extends User {
 
 export type NewAccount = Omit<Account, 'epoch' | 'createdAt'>
 
-/** The accounts. A call that names an unknown tag changes nothing and answers false. */
+/** The accounts. A call that names an unknown tag changes nothing and answers false. What ends sessions sets the status bits of their living tokens, too. */
 export interface Users {
   /** Adds the account; `name_taken` changes nothing. */
   add (account: NewAccount): Promise<'added' | 'name_taken'>

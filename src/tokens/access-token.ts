@@ -23,6 +23,8 @@ export const AccessTokenClaims = Type.Object({
   auth_time: Type.Integer(),
   roles: Type.Optional(Type.Array(Type.String())),
   cnf: Type.Optional(Type.Object({ jkt: Type.String({ description: 'RFC 9449 §6.1.' }) })),
+  /** IETF Token Status List §6.2. */
+  status: Type.Optional(Type.Object({ status_list: Type.Object({ idx: Type.Integer({ minimum: 0 }), uri: Type.String() }) })),
 })
 export type AccessTokenClaims = Static<typeof AccessTokenClaims>
 

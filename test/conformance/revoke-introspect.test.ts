@@ -53,8 +53,8 @@ for (const store of STORES) {
       const answer = await introspect(token)
       t.match(answer.headers['content-type'], /^application\/json/)
       t.equal(answer.headers['cache-control'], 'no-store')
-      const { iss, sub, aud, iat, exp, jti, sid, auth_time: authTime } = read(token).payload
-      t.same(answer.json(), { active: true, scope: 'profile orders:read', client_id: 'mobile', username: 'alice', token_type: 'Bearer', exp, iat, sub, aud, iss, jti, sid, auth_time: authTime, roles: ['buyer'] })
+      const { iss, sub, aud, iat, exp, jti, sid, auth_time: authTime, status } = read(token).payload
+      t.same(answer.json(), { active: true, scope: 'profile orders:read', client_id: 'mobile', username: 'alice', token_type: 'Bearer', exp, iat, sub, aud, iss, jti, sid, auth_time: authTime, roles: ['buyer'], status })
       t.equal(iss, ISSUER)
       t.same(aud, [ORDERS, MAIL])
       t.match(sub, /^[0-9a-f-]{36}$/, 'sub is a UUID and not the name')

@@ -110,7 +110,7 @@ t.test('each request is a span below its caller\'s, with the steps of it: hash, 
   t.match(collector.requests[0], { path: '/v1/traces', type: 'application/json' })
   t.match(collector.resource, { 'service.name': 'latchkey', 'service.version': /^\d/, 'host.name': /./, 'process.pid': process.pid })
   const rows: ReadonlyArray<{ of: typeof login, root: string, steps: string[], reason?: string }> = [
-    { of: login, root: 'POST /token', steps: ['hash.wait', 'store users.by_name', 'store login_attempts.begin', 'hash.verify', 'store login_attempts.settle', 'store families.open', 'sign'] },
+    { of: login, root: 'POST /token', steps: ['hash.wait', 'store users.by_name', 'store login_attempts.begin', 'hash.verify', 'store login_attempts.settle', 'store status_lists.lease', 'store families.open', 'sign'] },
     { of: refresh, root: 'POST /token', steps: ['store families.rotate', 'sign'] },
     { of: introspect, root: 'POST /introspect', steps: ['store access_tokens.check'] },
     { of: wrong, root: 'POST /token', steps: ['hash.wait', 'store users.by_name', 'store login_attempts.begin', 'hash.verify', 'store login_attempts.settle'], reason: 'password_wrong' },

@@ -275,6 +275,11 @@ t.test('round trips', async t => {
   t.equal(refreshed.result.statusCode, 200)
   t.same(refreshed.commands, [script, script], 'a refresh: the rate limit\'s script and the rotation\'s')
 
+  const many = await during(async () => {
+    for (let times = 0, held = refreshed.result.json().refresh_token; times < 600; times++) held = (await server.refresh(held)).json().refresh_token
+  })
+  t.equal(many.commands.length, 2 * 600 + 1, '600 refreshes: as many, and the lease of 1,024 more status indices')
+
   const introspected = await during(() => server.introspect(access))
   t.match(introspected.result, { active: true })
   t.same(introspected.commands, [script], 'an introspection by a client that proved who it is: one')

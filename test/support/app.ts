@@ -8,6 +8,7 @@ import { createSightings, type SightingsRecorder } from '../../src/keys/sighting
 import type { KeySource } from '../../src/keys/source.ts'
 import type { Emit } from '../../src/events.ts'
 import { createAudit } from '../../src/observe/audit.ts'
+import { createStatusService, type StatusService } from '../../src/status/service.ts'
 import { createMetrics, type Metrics } from '../../src/observe/metrics.ts'
 import { timedStore } from '../../src/observe/store.ts'
 import { openStore } from '../../src/stores/open.ts'
@@ -56,6 +57,8 @@ export interface TestApp {
   readonly store: Store
   readonly keys: KeyRing
   readonly sightings: SightingsRecorder
+  /** Reads what is new when it is told to. */
+  readonly status: StatusService
   readonly accounts: Accounts
   readonly clients: ClientRegistry
   readonly metrics: Metrics
@@ -79,6 +82,8 @@ export interface TestAppOptions {
   /** As in `http`. */
   readonly answerTimeout?: number
   readonly maxInFlight?: number
+  /** As `status.enabled`; default true. */
+  readonly statusEnabled?: boolean
   /** As `store.replicas`. */
   readonly replicas?: number
   /** As `store.lossPeriod`; default: a store that loses its data isn't noticed. */
@@ -102,7 +107,7 @@ export interface TestAppOptions {
 }
 
 /** Builds the server with one user, `alice`. */
-export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISSUER, secrets = [randomBytes(32).toString('base64url')], trustedProxies = [], cors = [], logLevel = 'trace', docs = true, clients: registered = CLIENTS, algorithm = 'ES256', storeAheadMs = 0, source, overHasher = hasher => hasher, replicas, lossPeriodMs, answerTimeout = 10_000, maxInFlight = 1000 }: TestAppOptions = {}): Promise<TestApp> {
+export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISSUER, secrets = [randomBytes(32).toString('base64url')], trustedProxies = [], cors = [], logLevel = 'trace', docs = true, clients: registered = CLIENTS, algorithm = 'ES256', storeAheadMs = 0, source, overHasher = hasher => hasher, replicas, lossPeriodMs, answerTimeout = 10_000, statusEnabled = true, maxInFlight = 1000 }: TestAppOptions = {}): Promise<TestApp> {
   const clock = createHandClock()
   const storeClock = () => clock() + storeAheadMs
   const opened = await openStore({ url: storeUrl, clock: storeClock, redisClock: storeClock, replicas, lossPeriodMs })
@@ -118,6 +123,9 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
   metrics.showKeys(keys.describe)
   metrics.showHashing(() => hasher.load())
   const sightings = createSightings({ sightings: store.sightings, clock })
+  const status = createStatusService({ issuer, status: { enabled: statusEnabled, ttl: 10_000 }, lists: store.statusLists, keys, signed: sightings.signed, clock, metrics })
+  await status.sync()
+  metrics.showStatus(status.count)
   const hasher = createPasswordHasher({ memoryKiB: 64, passes: 2, parallelism: 1, concurrency: 2, memoryShare: 50, queue: 64, maxWait: 10_000 })
   const accounts = createAccounts({ users: store.users, hasher, emit, checkNewPassword: async () => undefined })
   const clients = createClientRegistry(registered)
@@ -134,6 +142,7 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
     addressCounts,
     keys,
     sightings,
+    status,
     hasher: overHasher(hasher),
     metrics,
     emit,
@@ -152,6 +161,7 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
     store,
     keys,
     sightings,
+    status,
     accounts,
     clients,
     metrics,

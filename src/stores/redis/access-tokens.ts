@@ -1,5 +1,6 @@
 // The revocation list in Redis, and the question whether an access token lives: one round trip each.
 import type { AccessTokenRef, AccessTokens, CheckOutcome } from '../ports.ts'
+import { byList } from '../ports-status.ts'
 import type { RedisAdapter } from './adapter.ts'
 import { REFUSALS } from './families.ts'
 import { oneOf, userOf } from './replies.ts'
@@ -7,7 +8,7 @@ import { loadScript } from './scripts.ts'
 
 const CHECK_REFUSALS = [...REFUSALS, 'token_revoked'] as const
 
-export function createRedisAccessTokens ({ link, bare, keys, time, durably, doubt, revocations }: RedisAdapter): AccessTokens {
+export function createRedisAccessTokens ({ link, bare, keys, time, durably, doubt, revocations, statusBits }: RedisAdapter): AccessTokens {
   const revokeScript = durably('revoke')
   const revokeAgainScript = loadScript(bare, 'revoke')
   const checkScript = loadScript(link, 'check')
@@ -27,6 +28,7 @@ export function createRedisAccessTokens ({ link, bare, keys, time, durably, doub
       const key = keys.revocation(token)
       await revokeScript([key], [time(), token.expiresAt])
       revocations.remember(key, () => revokeAgainScript([key], [time(), token.expiresAt]))
+      if (token.status !== undefined) await statusBits.set(byList([token.status]))
     },
     check,
   }

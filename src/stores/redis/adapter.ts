@@ -3,6 +3,7 @@ import type { Caller, Link } from './link.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { createRevocations, type Revocations } from './revocations.ts'
 import { loadScript, type Script } from './scripts.ts'
+import { createStatusBits, type StatusBits } from './status-bits.ts'
 
 export interface RedisAdapter {
   readonly link: Link
@@ -16,6 +17,7 @@ export interface RedisAdapter {
   /** Asked when something isn't there that might be. Rejects with StoreUnavailable where the store has lost its data. */
   readonly doubt: () => Promise<void>
   readonly revocations: Revocations
+  readonly statusBits: StatusBits
   /** For what is done about a store that is refused. */
   readonly bare: Caller
 }
@@ -30,14 +32,6 @@ export interface AdapterOptions extends Pick<RedisAdapter, 'link' | 'keys' | 'ti
 
 /** Puts an adapter together. */
 export function createAdapter ({ link, keys, time, durably, doubt = async () => {}, revocations = createRevocations() }: AdapterOptions): RedisAdapter {
-  return {
-    link,
-    keys,
-    time,
-    doubt,
-    revocations,
-    durably: durably ?? (name => loadScript(link, name)),
-    hasReplicas: durably !== undefined,
-    bare: link.bare,
-  }
+  const adapter = { link, keys, time, doubt, revocations, durably: durably ?? ((name: string) => loadScript(link, name)), hasReplicas: durably !== undefined, bare: link.bare }
+  return { ...adapter, statusBits: createStatusBits(adapter) }
 }

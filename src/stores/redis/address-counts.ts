@@ -1,6 +1,6 @@
 // The requests of each address, counted for all replicas: one script for all requests that arrive in one turn of the event loop.
 import { setImmediate as endOfTurn } from 'node:timers/promises'
-import type { AddressCount, AddressCounts } from '../ports.ts'
+import type { AddressCount, AddressCounts } from '../ports-addresses.ts'
 import type { RedisAdapter } from './adapter.ts'
 import { loadScript } from './scripts.ts'
 

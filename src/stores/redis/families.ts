@@ -3,6 +3,7 @@ import { StoreUnavailable, type EndOutcome, type EndRequest, type Families, type
 import type { RedisAdapter } from './adapter.ts'
 import { familyOf, listOf, oneOf, userOf } from './replies.ts'
 import { loadScript } from './scripts.ts'
+import { tokenText } from './status-bits.ts'
 
 export const REFUSALS: readonly Refusal[] = [
   'family_unknown', 'family_ended', 'family_idle', 'family_expired', 'client_mismatch', 'key_mismatch', 'user_unknown', 'user_disabled', 'sessions_ended',
@@ -17,7 +18,7 @@ const ENDED: readonly EndOutcome[] = ['ended', 'already_ended', 'family_unknown'
 const SCAN_COUNT = 1000
 
 export function createRedisFamilies (adapter: RedisAdapter): Families {
-  const { link, keys, time, durably, doubt, hasReplicas, revocations } = adapter
+  const { link, keys, time, durably, doubt, hasReplicas, revocations, statusBits } = adapter
   const openScript = durably('open')
   const rotateScript = loadScript(link, 'rotate')
   const peekScript = loadScript(link, 'peek')
@@ -26,8 +27,9 @@ export function createRedisFamilies (adapter: RedisAdapter): Families {
   const endAgainScript = loadScript(adapter.bare, 'end')
   const listScript = loadScript(link, 'list')
 
-  const keysOf = (ref: FamilyRef) => [keys.user(ref.userTag), keys.family(ref)]
-  const remember = (ref: FamilyRef) => revocations.remember(keys.family(ref), () => endAgainScript(keysOf(ref), [time(), '']))
+  const keysOf = (ref: FamilyRef) => [keys.user(ref.userTag), keys.family(ref), keys.live(ref.userTag)]
+  const remember = (ref: FamilyRef) => revocations.remember(keys.family(ref), () => endAgainScript(keysOf(ref), [time(), '', ref.sid]))
+  const noteOf = ({ sid, status }: Pick<Login | Presented, 'sid' | 'status'>) => status === undefined ? ['', 0] : [tokenText(sid, status), status.forMs]
 
   async function refused<Reason extends string> (reason: Reason): Promise<{ readonly kind: 'refused', readonly reason: Reason }> {
     // What isn't there may have been lost.
@@ -48,7 +50,7 @@ export function createRedisFamilies (adapter: RedisAdapter): Families {
 
   async function open (login: Login): Promise<OpenOutcome> {
     const { epoch, clientId, scope, audience, idleMs, absoluteMs, jkt = '' } = login
-    const args = [time(), epoch, clientId, scope, JSON.stringify(audience), idleMs, absoluteMs, jkt]
+    const args = [time(), epoch, clientId, scope, JSON.stringify(audience), idleMs, absoluteMs, jkt, ...noteOf(login)]
     const [kind, detail, user] = await openScript(keysOf(login), args)
     if (kind === 'refused') return refused(oneOf(REFUSALS, detail))
     return { kind: 'opened', family: familyOf(login, detail), user: userOf(user) }
@@ -56,13 +58,14 @@ export function createRedisFamilies (adapter: RedisAdapter): Families {
 
   async function rotate (presented: Presented): Promise<RotateOutcome> {
     const { generation, clientId, idleMs, reuseGraceMs, lateRetry, jkt = '', scope = [], audience = [] } = presented
-    const args = [time(), generation, clientId, idleMs, reuseGraceMs, lateRetry, jkt, scope.join(' '), JSON.stringify(audience)]
-    const [kind, detail, family, user] = await rotateScript(keysOf(presented), args)
+    const args = [time(), generation, clientId, idleMs, reuseGraceMs, lateRetry, jkt, scope.join(' '), JSON.stringify(audience), ...noteOf(presented), presented.sid]
+    const [kind, detail, family, user, tokens] = await rotateScript(keysOf(presented), args)
     if (kind === 'refused') return refused(oneOf(ROTATE_REFUSALS, detail))
     const found = { family: familyOf(presented, family), user: userOf(user) }
     const rotated = oneOf(ROTATED, kind)
     if (rotated === 'reused') {
       remember(presented)
+      statusBits.setEventually(tokens)
       return { kind: rotated, ...found, fault: await faultOf(presented, (_generation, isEnded) => isEnded) }
     }
     const next = Number(detail)
@@ -78,10 +81,11 @@ export function createRedisFamilies (adapter: RedisAdapter): Families {
   }
 
   async function end (request: EndRequest): Promise<EndOutcome> {
-    const [reply] = await endScript(keysOf(request), [time(), request.clientId ?? ''])
+    const [reply, tokens] = await endScript(keysOf(request), [time(), request.clientId ?? '', request.sid])
     const outcome = oneOf(ENDED, reply)
     if (outcome === 'family_unknown') await doubt()
     if (outcome === 'ended' || outcome === 'already_ended') remember(request)
+    await statusBits.setAll(tokens)
     return outcome
   }
 

@@ -13,6 +13,19 @@ export interface RedisKeys {
   refOf (tag: string, key: string): FamilyRef
   /** Mark: a revoked access token. */
   revocation (token: AccessTokenRef): string
+  /** Sorted set: the living access tokens of a user that have a status, by their ends in seconds. */
+  live (tag: string): string
+  /** All of the status lists are in one slot: a step touches several. */
+  readonly status: {
+    /** Sorted set: the lists, by their ends. */
+    readonly lists: string
+    /** Hash: the list that an hour's blocks are leased from, and which of them are. */
+    hour (hour: number): string
+    /** Bitmap: the revoked tokens of a list. */
+    bits (list: string): string
+    /** Packed: the same in the order in which they were revoked. */
+    log (list: string): string
+  }
   /** Mark: an id that was used. */
   replay (id: string): string
   /** Packed counts of failed logins, and the mark of a repeated one: all in one slot, as one try touches several. */
@@ -41,6 +54,13 @@ export function createRedisKeys (prefix: string): RedisKeys {
     families: tag => `${`${prefix}{${tag}}`.replaceAll(/[*?[\]\\]/g, '\\$&')}:f:*`,
     refOf: (userTag, key) => ({ userTag, sid: key.slice(family({ userTag, sid: '' }).length) }),
     revocation: ({ userTag, jti }) => `${prefix}{${userTag}}:r:${jti}`,
+    live: tag => `${prefix}{${tag}}:t`,
+    status: {
+      lists: `${prefix}{status}:lists`,
+      hour: hour => `${prefix}{status}:h:${hour}`,
+      bits: list => `${prefix}{status}:b:${list}`,
+      log: list => `${prefix}{status}:r:${list}`,
+    },
     replay: id => `${prefix}o:${id}`,
     login: (kind, id) => `${prefix}{login}:${kind.slice(0, 2)}:${id}`,
     rate: address => `${prefix}{rate}:${address}`,

@@ -2,7 +2,8 @@
 import type { Cluster, Redis } from 'ioredis'
 import type { Clock } from '../../clock.ts'
 import { EMPTY_RING, EMPTY_SIGHTINGS } from '../ports-keys.ts'
-import type { AddressCounts, Store } from '../ports.ts'
+import type { AddressCounts } from '../ports-addresses.ts'
+import type { Store } from '../ports.ts'
 import { createRedisAddressCounts } from './address-counts.ts'
 import { createRedisAccessTokens } from './access-tokens.ts'
 import { createAdapter } from './adapter.ts'
@@ -17,6 +18,7 @@ import { createRedisLoginAttempts } from './login-attempts.ts'
 import { createRedisKeys } from './redis-keys.ts'
 import { createRedisReplays } from './replays.ts'
 import { createRevocations } from './revocations.ts'
+import { createRedisStatusLists } from './status-lists.ts'
 import { createRedisUsers } from './users.ts'
 
 /** A mark that a dead probe left behind goes by itself. */
@@ -84,6 +86,7 @@ export async function createRedisStore (options: RedisStoreOptions): Promise<Red
     keys: ring,
     sightings: createRedisDocument(adapter, keys.sightings, EMPTY_SIGHTINGS),
     replays: createRedisReplays(adapter),
+    statusLists: createRedisStatusLists(adapter),
     now: () => clock === undefined ? serverTime(bare) : Promise.resolve(clock()),
     async probe () {
       await bare.run(client => client.set(keys.probe, 1, 'PX', PROBE_MS))
@@ -94,6 +97,7 @@ export async function createRedisStore (options: RedisStoreOptions): Promise<Red
     acceptLoss: async () => await bare.run(client => client.del(keys.lost)) === 1,
     async close () {
       stopVerifying()
+      adapter.statusBits.stop()
       for (const each of [link, durable]) each?.close()
     },
   }

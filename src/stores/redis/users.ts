@@ -6,13 +6,15 @@ import { accountOf } from './replies.ts'
 import { loadScript } from './scripts.ts'
 
 export function createRedisUsers (adapter: RedisAdapter): Users {
-  const { link, keys, time, durably, doubt } = adapter
+  const { link, keys, time, durably, doubt, statusBits } = adapter
   const names = createNames(adapter, holds)
   const addScript = loadScript(link, 'user-add')
   const changeScript = durably('user-change')
   const upgradeScript = loadScript(link, 'user-upgrade')
   const removeScript = durably('user-remove')
   let foundLast = ''
+
+  const keysOf = (tag: string) => [keys.user(tag), keys.live(tag)]
 
   async function byTag (tag: string): Promise<Account | undefined> {
     return accountOf(tag, await link.run(client => client.hgetall(keys.user(tag))))
@@ -49,7 +51,7 @@ export function createRedisUsers (adapter: RedisAdapter): Users {
     }
     if (await names.ownerOf(foldedName) === tag) return 'added'
     // Somebody took our claim over while we were slow.
-    await removeScript([keys.user(tag)], [time()])
+    await removeScript(keysOf(tag), [time()])
     return 'name_taken'
   }
 
@@ -59,7 +61,8 @@ export function createRedisUsers (adapter: RedisAdapter): Users {
   }
 
   async function change (tag: string, epochs: number, ...fields: ReadonlyArray<string | number>): Promise<boolean> {
-    const [changed] = await changeScript([keys.user(tag)], [epochs, ...fields])
+    const [changed, tokens] = await changeScript(keysOf(tag), [epochs, ...fields])
+    await statusBits.setAll(tokens)
     return changed === 1
   }
 
@@ -69,7 +72,10 @@ export function createRedisUsers (adapter: RedisAdapter): Users {
   }
 
   async function remove (tag: string): Promise<boolean> {
-    const [foldedName] = await removeScript([keys.user(tag)], [time()])
+    // First, as who repeats this after a fault must still find the account.
+    if (!await change(tag, 1)) return false
+    const [foldedName, tokens] = await removeScript(keysOf(tag), [time()])
+    await statusBits.setAll(tokens)
     if (foldedName === 0) return false
     await names.release(String(foldedName), tag)
     return true

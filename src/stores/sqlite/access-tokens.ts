@@ -2,14 +2,17 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../clock.ts'
 import type { AccessTokenRef, AccessTokens, CheckOutcome } from '../ports.ts'
+import { byList } from '../ports-status.ts'
 import { reading, writing } from './database.ts'
 import { familyFinder, living } from './families.ts'
+import { createSqliteStatusBits } from './status-bits.ts'
 
 /** How many expired revocations a new one takes along. */
 const SWEEP = 20
 
 export function createSqliteAccessTokens (db: DatabaseSync, clock: Clock): AccessTokens {
   const find = familyFinder(db)
+  const bits = createSqliteStatusBits(db)
   const insert = db.prepare('INSERT INTO revocations (user_tag, jti, expires_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
   const select = db.prepare('SELECT 1 FROM revocations WHERE user_tag = ? AND jti = ?')
   const sweep = db.prepare(`DELETE FROM revocations WHERE (user_tag, jti) IN
@@ -22,9 +25,10 @@ export function createSqliteAccessTokens (db: DatabaseSync, clock: Clock): Acces
   }
 
   return {
-    revoke: ({ userTag, jti, expiresAt }) => writing(db, () => {
+    revoke: ({ userTag, jti, expiresAt, status }) => writing(db, () => {
       sweep.run(clock(), SWEEP)
       insert.run(userTag, jti, expiresAt)
+      if (status !== undefined) bits.set(byList([status]))
     }),
     check: token => reading(() => check(token)),
   }

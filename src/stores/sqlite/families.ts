@@ -5,6 +5,7 @@ import type { EndOutcome, EndRequest, Families, FamilyRef, Login, OpenOutcome, P
 import { reading, writing } from './database.ts'
 import { type FoundFamily, FOUND_COLUMNS, foundFamily, holderOf } from './rows.ts'
 import { isCurrent, judge, whyDead, whyLocked, whyWider, type FamilyState } from './rules.ts'
+import { createSqliteStatusBits } from './status-bits.ts'
 
 /** How many dead rows one login takes along. */
 const SWEEP = 20
@@ -14,6 +15,7 @@ interface Living extends FoundFamily { readonly kind: 'living' }
 
 export function createSqliteFamilies (db: DatabaseSync, clock: Clock): Families {
   const find = familyFinder(db)
+  const bits = createSqliteStatusBits(db)
   const holder = db.prepare('SELECT disabled, epoch FROM users WHERE tag = ?')
   const insert = db.prepare(`INSERT INTO families (user_tag, sid, client_id, jkt, scope, audience, epoch, prev, cur, cur_at, started_at, idle_until, ends_at)
     VALUES (:userTag, :sid, :clientId, :jkt, :scope, :audience, :epoch, 0, 1, :now, :now, :idleUntil, :endsAt)`)
@@ -27,7 +29,7 @@ export function createSqliteFamilies (db: DatabaseSync, clock: Clock): Families 
     update.run({ userTag, sid, prev, cur, curAt, idleUntil, ended: Number(ended), lateCount })
   }
 
-  function start ({ idleMs, absoluteMs, ...login }: Login, now: number): void {
+  function start ({ idleMs, absoluteMs, status: _status, ...login }: Login, now: number): void {
     const endsAt = now + absoluteMs
     insert.run({ ...login, jkt: login.jkt ?? null, audience: JSON.stringify(login.audience), now, endsAt, idleUntil: Math.min(now + idleMs, endsAt) })
   }
@@ -41,20 +43,27 @@ export function createSqliteFamilies (db: DatabaseSync, clock: Clock): Families 
     if (find(login) === undefined) start(login, now)
     const found = living(find(login), now)
     sweep.run(now, SWEEP)
-    return found.kind === 'refused' ? found : { kind: 'opened', family: found.family, user: found.user }
+    if (found.kind === 'refused') return found
+    bits.note(login, login.status, now)
+    return { kind: 'opened', family: found.family, user: found.user }
   }
 
   function rotate (presented: Presented): RotateOutcome {
     const found = find(presented)
     if (found === undefined) return { kind: 'refused', reason: 'family_unknown' } // R1
-    const verdict = judge(found.state, found.holder, presented, clock())
+    const now = clock()
+    const verdict = judge(found.state, found.holder, presented, now)
     if (verdict.kind === 'refused') return verdict
     const wider = verdict.kind === 'reused' ? undefined : whyWider(found.family, presented)
     if (wider !== undefined) return { kind: 'refused', reason: wider }
     const state = { ...found.state, ...verdict.change }
     if (verdict.kind !== 'replayed') save(presented, state)
     const family = { ...found.family, idleUntil: state.idleUntil }
-    if (verdict.kind === 'reused') return { kind: 'reused', family, user: found.user }
+    if (verdict.kind === 'reused') {
+      bits.setOfFamily(presented)
+      return { kind: 'reused', family, user: found.user }
+    }
+    bits.note(presented, presented.status, now)
     return { kind: verdict.kind, generation: state.cur, family, user: found.user }
   }
 
@@ -73,6 +82,7 @@ export function createSqliteFamilies (db: DatabaseSync, clock: Clock): Families 
     const reason = whyDead(found.state, found.holder, clock())
     // A family that is dead by the clock gets its tombstone too: the clock may go back, the answer may not.
     save(ref, { ...found.state, ended: true })
+    bits.setOfFamily(ref)
     return reason === undefined ? 'ended' : 'already_ended'
   }
 

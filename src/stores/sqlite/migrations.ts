@@ -79,6 +79,38 @@ const STEPS = [`
     PRIMARY KEY (kind, id)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX login_counts_gone_at ON login_counts (gone_at);
+`, `
+  -- Access tokens that live and have a status.
+  CREATE TABLE live_tokens (
+    user_tag TEXT NOT NULL,
+    sid TEXT NOT NULL,
+    list TEXT NOT NULL,
+    idx INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (user_tag, sid, list, idx)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX live_tokens_expires_at ON live_tokens (expires_at);
+
+  CREATE TABLE status_lists (
+    list TEXT PRIMARY KEY,
+    gone_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- What of a list is leased.
+  CREATE TABLE status_blocks (
+    list TEXT NOT NULL REFERENCES status_lists (list) ON DELETE CASCADE,
+    block INTEGER NOT NULL,
+    PRIMARY KEY (list, block)
+  ) STRICT, WITHOUT ROWID;
+
+  -- The revoked tokens of a list in the order in which they were revoked: place counts from 0.
+  CREATE TABLE status_bits (
+    list TEXT NOT NULL REFERENCES status_lists (list) ON DELETE CASCADE,
+    place INTEGER NOT NULL,
+    idx INTEGER NOT NULL,
+    PRIMARY KEY (list, place),
+    UNIQUE (list, idx)
+  ) STRICT, WITHOUT ROWID;
 `]
 
 /** Brings a file to the newest schema, one transaction for all steps; throws when a newer Latchkey has written it. */

@@ -8,6 +8,7 @@ import { createSqliteDocument } from './document.ts'
 import { createSqliteFamilies } from './families.ts'
 import { createSqliteLoginAttempts } from './login-attempts.ts'
 import { createSqliteReplays } from './replays.ts'
+import { createSqliteStatusLists } from './status-lists.ts'
 import { createSqliteUsers } from './users.ts'
 
 /** Opens the store in `file` (made when it isn't there; `:memory:` for none). Throws StoreUnavailable. */
@@ -24,6 +25,7 @@ export function createSqliteStore ({ file, clock }: { readonly file: string, rea
     keys: createSqliteDocument(db, 'keys', EMPTY_RING),
     sightings: createSqliteDocument(db, 'sightings', EMPTY_SIGHTINGS),
     replays: createSqliteReplays(db, clock),
+    statusLists: createSqliteStatusLists(db, clock),
     now: () => reading(clock),
     probe: () => writing(db, () => db.exec('INSERT INTO probes (id) VALUES (1); DELETE FROM probes')),
     // What there is to set up, we set up.

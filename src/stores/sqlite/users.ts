@@ -4,6 +4,7 @@ import type { Clock } from '../../clock.ts'
 import type { Account, NewAccount, Users } from '../ports.ts'
 import { reading, writing } from './database.ts'
 import { accountOf } from './rows.ts'
+import { createSqliteStatusBits } from './status-bits.ts'
 
 /** How many accounts `all` reads in one step. */
 const PAGE = 100
@@ -53,12 +54,24 @@ export function createSqliteUsers (db: DatabaseSync, clock: Clock): Users {
     return (...values) => writing(db, () => statement.run(...values).changes === 1)
   }
 
-  const setPassword = changer('UPDATE users SET password_hash = ?, epoch = epoch + 1 WHERE tag = ?')
+  const bits = createSqliteStatusBits(db)
+
+  /** The same for one that ends the sessions, unless it says otherwise. `tag` is the last value. */
+  function ender (sql: string): (tag: string, ends?: boolean, ...values: SQLInputValue[]) => Promise<boolean> {
+    const statement = db.prepare(sql)
+    return (tag, ends = true, ...values) => writing(db, () => {
+      const { changes } = statement.run(...values, tag)
+      if (ends) bits.setOfUser(tag)
+      return changes === 1
+    })
+  }
+
+  const setPassword = ender('UPDATE users SET password_hash = ?, epoch = epoch + 1 WHERE tag = ?')
   const upgradePassword = changer('UPDATE users SET password_hash = ? WHERE tag = ? AND password_hash = ?')
-  const setDisabled = changer('UPDATE users SET disabled = ?1, epoch = epoch + ?1 WHERE tag = ?2')
+  const setDisabled = ender('UPDATE users SET disabled = ?1, epoch = epoch + ?1 WHERE tag = ?2')
   const setAccess = changer('UPDATE users SET scopes = ?, roles = ? WHERE tag = ?')
-  const endSessions = changer('UPDATE users SET epoch = epoch + 1 WHERE tag = ?')
-  const remove = changer('DELETE FROM users WHERE tag = ?')
+  const endSessions = ender('UPDATE users SET epoch = epoch + 1 WHERE tag = ?')
+  const remove = ender('DELETE FROM users WHERE tag = ?')
 
   async function * all (): AsyncGenerator<Account> {
     let last: string | undefined = ''
@@ -76,9 +89,9 @@ export function createSqliteUsers (db: DatabaseSync, clock: Clock): Users {
     addAll: accounts => writing(db, () => new Set(accounts.filter(account => add(account) === 'added'))),
     byName,
     byTag,
-    setPassword: (tag, passwordHash) => setPassword(passwordHash, tag),
+    setPassword: (tag, passwordHash) => setPassword(tag, true, passwordHash),
     upgradePassword: (tag, from, to) => upgradePassword(to, tag, from),
-    setDisabled: (tag, disabled) => setDisabled(Number(disabled), tag),
+    setDisabled: (tag, disabled) => setDisabled(tag, disabled, Number(disabled)),
     setAccess: (tag, { scopes, roles }) => setAccess(scopesColumn(scopes), JSON.stringify(roles), tag),
     endSessions: tag => endSessions(tag),
     remove: tag => remove(tag),

@@ -1,5 +1,6 @@
 -- Starts a family, if the user is still there, enabled and in the epoch in which the password was checked.
--- KEYS: user, family. ARGV: now or '', epoch, clientId, scope, audience (JSON), idleMs, absoluteMs, jkt or ''.
+-- KEYS: user, family, living tokens.
+-- ARGV: now or '', epoch, clientId, scope, audience (JSON), idleMs, absoluteMs, jkt or '', the new token or '', how long it lives.
 -- Reply: { 'refused', reason } or { 'opened', family, user }.
 local epoch, idleMs, absoluteMs = tonumber(ARGV[2]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
@@ -15,6 +16,7 @@ local f = read_family(KEYS[2])
 if f then
   local reason = why_dead(f, user, instant_for(f, now))
   if reason then return refused(reason) end
+  note_token(KEYS[3], ARGV[9], tonumber(ARGV[10]), now)
   return { 'opened', family_reply(f), user_reply(user) }
 end
 
@@ -25,6 +27,7 @@ f = {
   ended = 0, client = ARGV[3], jkt = ARGV[8], scope = ARGV[4], audience = ARGV[5],
 }
 write_family(KEYS[2], f, now)
+note_token(KEYS[3], ARGV[9], tonumber(ARGV[10]), now)
 
 -- So long must a removed account's epoch be kept, lest its sessions come back with a new account of the same sub.
 local lastEnd = tonumber(redis.call('HGET', KEYS[1], 'lastEnd') or '0')

@@ -1,6 +1,7 @@
 -- Exchanges a refresh token whose tag was found right (R0 is behind us).
--- KEYS: user, family. ARGV: now or '', generation, clientId, idleMs, reuseGraceMs, lateRetry, jkt or '', wanted scope, wanted audience (JSON).
--- Reply: { 'refused', reason } or { kind, generation to go on with, family, user }.
+-- KEYS: user, family, living tokens. ARGV: now or '', generation, clientId, idleMs, reuseGraceMs, lateRetry, jkt or '', wanted scope,
+-- wanted audience (JSON), the new token or '', how long it lives, sid.
+-- Reply: { 'refused', reason } or { kind, generation to go on with, family, user }; 'reused' tells the living tokens behind that.
 local t, client, idleMs, graceMs, lateRetry = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 
 -- R1: no such family.
@@ -16,7 +17,9 @@ local at = instant_for(f, time(ARGV[1]))
 local reason = why_dead(f, user, at)
 if reason then return refused(reason) end
 
+-- An access token will come of it.
 local function answer (kind)
+  note_token(KEYS[3], ARGV[10], tonumber(ARGV[11]), at)
   return { kind, f.cur, family_reply(f), user_reply(user) }
 end
 
@@ -33,7 +36,7 @@ local rule = rule_for(f, t, graceMs, at)
 if rule == 'R8' or rule == 'R6' and lateRetry ~= 'burn' then
   f.ended = 1
   write_family(KEYS[2], f, at)
-  return answer('reused')
+  return { 'reused', f.cur, family_reply(f), user_reply(user), live_tokens(KEYS[3], ARGV[12]) }
 end
 
 -- Who asks for more than was granted spends nothing.

@@ -88,6 +88,34 @@ local function why_wider (f, scope, audience)
   return nil
 end
 
+-- Notes a token that is about to be issued, and forgets those that have expired. `token` is "sid list idx", empty for none.
+local function note_token (key, token, forMs, at)
+  if token == '' then return end
+  local expiresAt = math.ceil((at + forMs) / 1000)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', math.floor(at / 1000))
+  redis.call('ZADD', key, expiresAt, token)
+  -- The last one to expire may have been noted before.
+  if redis.call('PTTL', key) < forMs then redis.call('PEXPIRE', key, math.ceil(forMs)) end
+end
+
+-- The living tokens of a user, one a line; with a sid, only those of that family.
+local function live_tokens (key, sid)
+  local tokens = redis.call('ZRANGE', key, 0, -1)
+  if not sid then return table.concat(tokens, '\n') end
+  local own = {}
+  for _, token in ipairs(tokens) do
+    if token:sub(1, #sid + 1) == sid .. ' ' then own[#own + 1] = token end
+  end
+  return table.concat(own, '\n')
+end
+
+-- Keeps a status list until then, and forgets those whose time is over.
+local function keep_list (key, list, goneAt, now)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+  redis.call('ZADD', key, goneAt, list)
+  if redis.call('PTTL', key) < goneAt - now then redis.call('PEXPIRE', key, math.max(1, goneAt - now)) end
+end
+
 local function refused (reason) return { 'refused', reason } end
 
 -- As replies.ts reads them: a JSON list each, as a list of Redis' own costs the reader more than all the rest of the reply.

@@ -1,4 +1,4 @@
--- Removes an account. KEYS: user. ARGV: now or ''. Reply: { folded name }, or 0 when there is no account.
+-- Removes an account. KEYS: user, living tokens. ARGV: now or ''. Reply: { folded name, its living tokens }, or 0 when there is no account.
 local folded = redis.call('HGET', KEYS[1], 'folded')
 if not folded then return 0 end
 
@@ -11,4 +11,4 @@ if left > 0 then
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'lastEnd', lastEnd)
   redis.call('PEXPIRE', KEYS[1], left)
 end
-return { folded }
+return { folded, live_tokens(KEYS[2]) }
