@@ -9,6 +9,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.security import OAuth2PasswordBearer, SecurityScopes
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
+from status_list import StatusLists, StatusListUnavailable
 
 ISSUER = os.environ.get("LATCHKEY_ISSUER", "http://127.0.0.1:3000")
 AUDIENCE = os.environ.get("AUDIENCE", "http://127.0.0.1:8000")
@@ -21,6 +22,7 @@ oauth2_scheme = OAuth2PasswordBearer(
 )
 # Kept for five minutes; Latchkey publishes a key a week before it signs with it.
 jwks = jwt.PyJWKClient(f"{ISSUER}/.well-known/jwks.json", timeout=5)
+status_lists = StatusLists(ISSUER, jwks)
 
 
 class User(BaseModel):
@@ -46,6 +48,8 @@ def verified_claims(token: str) -> dict:
     )
     if str(decoded["header"].get("typ")).lower() not in ("at+jwt", "application/at+jwt"):
         raise jwt.InvalidTokenError("not an access token")
+    if status_lists.is_revoked(decoded["payload"]):
+        raise jwt.InvalidTokenError("revoked")
     return decoded["payload"]
 
 
@@ -53,9 +57,9 @@ def get_current_user(security_scopes: SecurityScopes, token: Annotated[str, Depe
     """The bearer of the token, who must have every scope that the route asks for; refusals are those of RFC 6750."""
     try:
         claims = verified_claims(token)
-    except jwt.PyJWKClientConnectionError as error:
-        # That the keys can't be had says nothing about the token: the client must not throw it away.
-        raise HTTPException(503, "the keys can't be fetched", headers={"Retry-After": "5"}) from error
+    except (jwt.PyJWKClientConnectionError, StatusListUnavailable) as error:
+        # That keys or lists can't be had says nothing about the token: the client must not throw it away.
+        raise HTTPException(503, "keys or status lists can't be fetched", headers={"Retry-After": "5"}) from error
     except jwt.PyJWTError as error:
         challenge = 'Bearer error="invalid_token", error_description="The access token is not valid here"'
         raise HTTPException(401, "invalid_token", headers={"WWW-Authenticate": challenge}) from error

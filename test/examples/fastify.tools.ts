@@ -1,4 +1,7 @@
 // examples/fastify, run as its README says.
-import { checkResourceServer } from '../support/resource-server.ts'
+import { checkResourceServer, checkRevocation, type Example } from '../support/resource-server.ts'
 
-checkResourceServer({ name: 'fastify', command: process.execPath, args: () => ['server.ts'] })
+const example: Example = { name: 'fastify', command: process.execPath, args: () => ['server.ts'] }
+
+checkResourceServer(example)
+checkRevocation(example)

@@ -1,9 +1,10 @@
 // Python's clients and verifiers, none of them ours, against the real process on both stores.
+import { setTimeout as wait } from 'node:timers/promises'
 import { decodeJwt } from 'jose'
 import t from 'tap'
 import { proves } from '../support/interop.ts'
 import { python, runPython } from '../support/python.ts'
-import { API_SECRET, CLIENTS, login, ORDERS, PASSWORD, sha256Line, startLatchkey, STORES, USER } from '../support/server.ts'
+import { API_SECRET, CLIENTS, login, ORDERS, PASSWORD, postForm, sha256Line, startLatchkey, STORES, USER } from '../support/server.ts'
 
 const interpreter = await python()
 // As `latchkey clients secret` makes them: these clients don't form-encode what they send by Basic (RFC 6749 §2.3.1).
@@ -54,6 +55,16 @@ for (const { name, make } of STORES) {
         introspection: { alive: true, client: 'mobile', dead: { active: false }, unknown: { active: false } },
         wrong: 'invalid_grant',
       })
+    })
+
+    t.test('ten lines with zlib read the status lists', async t => {
+      const revoked = await login(server)
+      const [first, other] = [revoked.access_token, (await login(server)).access_token]
+      const read = () => runPython(interpreter, 'test/interop/python/status_list.py', { ...env, TOKENS: JSON.stringify([first, other]) })
+      t.same(await read(), [false, false])
+      t.equal((await postForm(`${server.url}/revoke`, { token: revoked.refresh_token, client_id: 'mobile' })).status, 200)
+      await wait(1000)
+      t.same(await read(), [true, false])
     })
 
     t.test('PyJWT and Authlib verify our token through JWKS and refuse what is not for them', async t => {

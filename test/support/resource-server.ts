@@ -163,6 +163,62 @@ export function checkResourceServer (example: Example): void {
   })
 }
 
+/** How long verifiers may keep a list, in the test below; seconds. */
+const STATUS_TTL = 2
+
+/** Holds an example that looks at the status lists to it: how long is a token taken that was revoked, and who was asked about it? */
+export function checkRevocation (example: Example): void {
+  t.test(`${example.name} refuses a revoked token within status.ttl and a second, and asks nobody about it`, async t => {
+    const { latchkey } = await startIssuer(t, { config: { status: { ttl: `${STATUS_TTL}s` } } })
+    const api = await startExample(example, latchkey.url)
+    t.teardown(() => api.stop())
+
+    for (const what of ['the session', 'the access token alone', 'the session, behind another token'] as const) {
+      await t.test(what, async t => {
+        const { access_token: token, refresh_token: refresh } = await login(latchkey)
+        const { access_token: other } = await login(latchkey)
+        t.equal((await call(api, token)).status, 200)
+        const revoked = what === 'the access token alone' ? token : refresh
+        if (what === 'the session, behind another token') await postForm(`${latchkey.url}/token`, { grant_type: 'refresh_token', client_id: 'mobile', refresh_token: refresh })
+        t.equal((await postForm(`${latchkey.url}/revoke`, { token: revoked, client_id: 'mobile' })).status, 200)
+        const revokedAt = performance.now()
+        t.equal(await statusOnce(() => call(api, token), 401), 401)
+        const seconds = (performance.now() - revokedAt) / 1000
+        t.ok(seconds <= STATUS_TTL + 1, `refused after ${seconds.toFixed(2)} s`)
+        t.match((await call(api, token)).challenge, /^Bearer .*error="invalid_token"/)
+        t.equal((await call(api, other)).status, 200, 'another session goes on')
+      })
+    }
+    const metrics = await (await fetch(`${latchkey.managementUrl}/metrics`)).text()
+    t.match(metrics, /^latchkey_http_request_duration_seconds_count\{method="GET",route="\/status\/:list",status="200"\} [1-9]/m)
+    t.notMatch(metrics, /route="\/(introspect|userinfo|verify)/, 'nobody was asked about a token')
+    t.match(metrics, /^latchkey_introspections_total\{[^}]*\} 0$/m)
+  })
+
+  t.test(`${example.name} says 503 while it has no status list, and goes on with one that it has`, async t => {
+    const { latchkey } = await startIssuer(t, { config: { status: { ttl: '1s' } } })
+    const [api, late] = [await startExample(example, latchkey.url), await startExample(example, latchkey.url)]
+    t.teardown(() => Promise.all([api.stop(), late.stop()]))
+    const { access_token: token } = await login(latchkey)
+    t.equal((await call(api, token)).status, 200)
+    // This one has the keys and no list.
+    t.equal((await call(late, 'xyz')).status, 401)
+    t.equal((await call(late, await withoutStatus(token))).status, 401)
+    await latchkey.stop()
+    await wait(1500)
+    t.equal((await call(api, token)).status, 200, 'until the list is no good any more')
+    const { status, challenge } = await call(late, token)
+    t.same([status, challenge], [503, ''])
+  })
+}
+
+/** A token with the header and the key of another, and a signature that is none: whoever verifies it fetches the keys. */
+async function withoutStatus (token: string): Promise<string> {
+  const [header = '', , signature = ''] = token.split('.')
+  const { status: _status, ...claims } = decodeJwt(token)
+  return `${header}.${encode(claims)}.${signature}`
+}
+
 /** Asks until the status is the expected one, for 20 seconds at most; gives the last. */
 async function statusOnce (ask: () => Promise<{ status: number }>, expected: number, attempts = 100): Promise<number> {
   const { status } = await ask()
