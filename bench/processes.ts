@@ -61,7 +61,8 @@ export function startWorker<Question extends object, Answer> (parts: AsyncDispos
   return question => ask(child, question)
 }
 
-async function startLatchkey (parts: AsyncDisposableStack, dir: string, storeUrl: string, hashing: Hashing): Promise<Measured> {
+/** Starts Latchkey with a user; `config` replaces sections of its configuration. */
+export async function startLatchkey (parts: AsyncDisposableStack, dir: string, storeUrl: string, hashing: Hashing, config: Readonly<Record<string, unknown>> = {}): Promise<Measured> {
   const [port, management] = [await freePort(), await freePort()]
   const configFile = join(dir, 'latchkey.yaml')
   // Every JSON text is YAML. The limits are on, and out of reach.
@@ -74,6 +75,7 @@ async function startLatchkey (parts: AsyncDisposableStack, dir: string, storeUrl
     passwords: hashing,
     throttle: { perAddress: { max: 1_000_000_000, window: '1h' } },
     clients: CLIENTS,
+    ...config,
   }))
   await addUser(storeUrl)
   // A file takes the log, as in production: a pipe would be this process's work.
