@@ -12,8 +12,8 @@ export interface FakeClock {
   jump (seconds: number): Promise<void>
 }
 
-/** libfaketime looks at its file once a second. */
-const NOTICED_MS = 1500
+/** libfaketime looks at its file when more than a second has passed, and counts whole seconds. */
+const NOTICED_MS = 2500
 
 /** Makes a clock that is right until it jumps. */
 export function createFakeClock (t: Test): FakeClock {
