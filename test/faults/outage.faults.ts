@@ -71,7 +71,7 @@ async function live (t: Test, { name, forMs = OUTAGE_MS, begin, end, reads = fal
   const judged = reads ? during.filter(({ path }) => path !== '/introspect') : during
   const slowest = Math.max(...answers.map(({ ms }) => ms))
   const verdicts = fleet.answers.filter(({ error, active }) => error === 'invalid_grant' || active === false)
-  // A machine that is busy with something else is slow with and without a fault.
+  // A machine that is busy with something else is slow with and without a fault: the full form is for a quiet one.
   const [calmP99, jwksP99] = [percentile(calm, 99), percentile(jwks.times, 99)]
   const memory = Math.max(0, peak - before)
   figure(t, {
@@ -82,7 +82,7 @@ async function live (t: Test, { name, forMs = OUTAGE_MS, begin, end, reads = fal
     ].join('; '),
     mustShow: `within 1 s, all 503 with Retry-After${reads ? ' but reads' : ''}, 0 invalid_grant, 0 active:false; JWKS 200, p99 < 50 ms; < 32 MiB; recovery < 3 s`,
     holds: judged.length > 0 && judged.every(isUnavailable) && slowest < 1000 && verdicts.length === 0 && jwks.statuses.every(status => status === 200) &&
-      jwks.times.length > 0 && jwksP99 < Math.max(50, 2 * calmP99) && memory < 32 && recovery < 3000,
+      jwks.times.length > 0 && jwksP99 < (FULL ? 50 : Math.max(50, 2 * calmP99)) && memory < 32 && recovery < 3000,
   })
   for (const path of ['/token', '/introspect', '/revoke']) t.ok(during.some(answer => answer.path === path), `${path} was asked`)
   if (reads) t.ok(during.filter(({ path }) => path === '/introspect').every(({ active }) => active === true), 'what is read goes on')

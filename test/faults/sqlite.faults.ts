@@ -33,7 +33,8 @@ t.test('kill -9 at random moments, under load', async t => {
   const server = await startKillable(t, { storeUrl })
   const fleet = await logIn([server], USERS)
   const load = fleet.keepRefreshing()
-  const revoking = keepRevoking(server)
+  t.teardown(() => load.stop())
+  const revoking = keepRevoking(t, server)
   const written: string[] = []
   const lost: string[] = []
   const steps = () => fleet.sessions.reduce((sum, session) => sum + tokenOf(session).generation - 1, 0)
@@ -68,7 +69,7 @@ t.test('kill -9 at random moments, under load', async t => {
 interface Revoked extends Session { readonly how: 'token' | 'session' }
 
 /** Logs in and revokes, again and again. */
-function keepRevoking (door: Door) {
+function keepRevoking (t: Test, door: Door) {
   const revoked: Revoked[] = []
   const stopped = new AbortController()
   async function once (how: Revoked['how']): Promise<void> {
@@ -80,13 +81,12 @@ function keepRevoking (door: Door) {
   const running = (async () => {
     for (let turn = 0; !stopped.signal.aborted; turn++) await once(turn % 2 === 0 ? 'token' : 'session').catch(() => wait(20))
   })()
-  return {
-    revoked,
-    stop () {
-      stopped.abort()
-      return running
-    },
+  const stop = () => {
+    stopped.abort()
+    return running
   }
+  t.teardown(stop)
+  return { revoked, stop }
 }
 
 /** Copies a database as it was left, with its write-ahead log. */
@@ -140,7 +140,8 @@ t.test('a full disk', async t => {
   const access = fleet.sessions.map(({ accessToken }) => accessToken)
   const before = await logIn([server], ['user-0', 'user-1'])
   const load = fleet.keepRefreshing({ pauseMs: 20 })
-  const revoking = keepRevoking(server)
+  t.teardown(() => load.stop())
+  const revoking = keepRevoking(t, server)
   await wait(300)
 
   fill(join(dir, 'filler'))
@@ -207,6 +208,7 @@ t.test('two servers on one file', async t => {
 
   const since = fleet.answers.length
   const load = fleet.keepRefreshing()
+  t.teardown(() => load.stop())
   const late = await revokedHereAskedThere(servers, turns)
   await load.stop()
   const answers = fleet.answers.slice(since)

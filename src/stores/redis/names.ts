@@ -16,8 +16,9 @@ export interface Names {
 const WRITER_MS = 10_000
 
 /** `holds` answers whether the tag has an account of that name. */
-export function createNames ({ link, keys, time }: RedisAdapter, holds: (tag: string, foldedName: string) => Promise<boolean>): Names {
-  const claimScript = loadScript(link, 'name-claim')
+export function createNames ({ link, keys, time, durably }: RedisAdapter, holds: (tag: string, foldedName: string) => Promise<boolean>): Names {
+  // An account whose name got lost can't log in.
+  const claimScript = durably('name-claim')
   const releaseScript = loadScript(link, 'name-release')
 
   async function claimFrom (foldedName: string, tag: string, from: string): Promise<{ owner: string, ageMs: number }> {

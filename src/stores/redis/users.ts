@@ -8,7 +8,7 @@ import { loadScript } from './scripts.ts'
 export function createRedisUsers (adapter: RedisAdapter): Users {
   const { link, keys, time, durably, doubt, statusBits } = adapter
   const names = createNames(adapter, holds)
-  const addScript = loadScript(link, 'user-add')
+  const addScript = durably('user-add')
   const changeScript = durably('user-change')
   const upgradeScript = loadScript(link, 'user-upgrade')
   const removeScript = durably('user-remove')
@@ -41,9 +41,19 @@ export function createRedisUsers (adapter: RedisAdapter): Users {
     return added === 1
   }
 
+  /** A claim that didn't reach the replicas is given up: who tries again isn't told that the name is taken. */
+  async function claim (foldedName: string, tag: string): Promise<boolean> {
+    try {
+      return await names.claim(foldedName, tag)
+    } catch (error) {
+      if (!await holds(tag, foldedName)) await names.release(foldedName, tag)
+      throw error
+    }
+  }
+
   async function add (account: NewAccount): Promise<'added' | 'name_taken'> {
     const { tag, foldedName } = account
-    if (!await names.claim(foldedName, tag)) return 'name_taken'
+    if (!await claim(foldedName, tag)) return 'name_taken'
     if (!await write(account)) {
       // The tag has an account already: the claim stays only if it is that one's name.
       if (!await holds(tag, foldedName)) await names.release(foldedName, tag)
