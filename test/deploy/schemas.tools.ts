@@ -1,8 +1,11 @@
-// Every documented combination of values against the API schemas of the newest three minor versions of Kubernetes, and under the eyes of kube-score.
+// Every documented combination of values against the API schemas of the newest three minor versions of Kubernetes, and under the eyes of kube-score
+// and of kube-linter's checks.
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { parseAllDocuments } from 'yaml'
 import { VERSIONS, writeSchemas } from '../../scripts/kubernetes-schemas.ts'
+import { faultsOf, PRACTICES, spoilt } from './support/best-practices.ts'
 import { PROJECT, run, runWell } from './support/commands.ts'
 
 const CHART = join(PROJECT, 'helm/latchkey')
@@ -57,4 +60,14 @@ t.test('kube-score finds nothing that is not explained here', async t => {
     t.match(stdout, /^\[OK\]/m, 'it looked')
     t.same(found, [], file)
   }
+})
+
+// The chart's own values bring these; nothing else is let off.
+const WANTED: Readonly<Record<string, RegExp>> = { 'scheduling-values.yaml': /^no-anti-affinity: / }
+
+t.test('nothing breaks what kube-linter looks at by default', async t => {
+  const objectsOf = async (file: string) => parseAllDocuments(await render(file, VERSIONS[2])).map(document => document.toJS()).filter(object => object !== null)
+  for (const file of files) t.same(faultsOf(await objectsOf(file)).filter(fault => WANTED[file]?.test(fault) !== true), [], file)
+  const good = await objectsOf('production-values.yaml')
+  for (const [check, practice] of Object.entries(PRACTICES)) t.match(faultsOf(spoilt(good, practice)).join(), `${check}: `, `${check} bites`)
 })
