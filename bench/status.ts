@@ -8,6 +8,7 @@ import { Redis } from 'ioredis'
 import { sidOf, userTag } from '../src/ids.ts'
 import { encodeBits, setBit } from '../src/status/encode.ts'
 import { hourOf, LIST_SIZE } from '../src/stores/ports-status.ts'
+import type { FamilyRef } from '../src/stores/ports.ts'
 import { createRedisStore } from '../src/stores/redis/store.ts'
 import { startRedis } from '../test/support/redis.ts'
 import type { Kind } from './load.ts'
@@ -67,11 +68,12 @@ async function stateBytes (url: string): Promise<string> {
   const used = async () => Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1])
   try {
     const { list } = await store.statusLists.lease(hourOf(Date.now()) + 1)
-    const refs = await Promise.all(Array.from({ length: USERS }, async (_, index) => {
+    const refs: FamilyRef[] = []
+    for (let index = 0; index < USERS; index++) {
       const sub = `somebody-${index}`
       await store.users.add({ sub, tag: userTag(sub), name: sub, foldedName: sub, passwordHash: 'x', scopes: null, roles: [], disabled: false })
-      return { userTag: userTag(sub), sid: sidOf(randomBytes(16)) }
-    }))
+      refs.push({ userTag: userTag(sub), sid: sidOf(randomBytes(16)) })
+    }
     for (const ref of refs) await store.families.open({ ...ref, clientId: CLIENT, scope: 'profile', audience: [AUDIENCE], epoch: 1, idleMs: 14 * DAY, absoluteMs: 90 * DAY })
     const note = async (generation: number) => {
       const before = await used()
