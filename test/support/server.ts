@@ -12,6 +12,7 @@ import { createPasswordHasher } from '../../src/users/passwords.ts'
 import { freePort } from './free-port.ts'
 import { startRedis } from './redis.ts'
 
+const LOOPBACK = '127.0.0.1'
 export const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 export const ORDERS = 'https://orders.example.com'
 export const USER = 'alice'
@@ -51,6 +52,8 @@ export interface LatchkeyOptions {
   readonly secret?: string
   /** Origins that may call the endpoints. */
   readonly cors?: readonly string[]
+  /** Where it listens and is reached; default loopback. */
+  readonly host?: string
   /** Further variables of its environment. */
   readonly env?: Record<string, string>
   /** A command that starts the process, which is the rest of its arguments. */
@@ -77,7 +80,7 @@ export const CLIENTS = [
 
 /** Starts `node src/main.ts` and waits until it is ready. */
 export async function startLatchkey (options: LatchkeyOptions): Promise<LatchkeyProcess> {
-  const ports = options.ports ?? { http: await freePort(), management: await freePort() }
+  const { host = LOOPBACK, within = [], ports = { http: await freePort(), management: await freePort() } } = options
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-e2e-'))
   const config = configOf(options, ports)
   const configFile = join(dir, 'latchkey.yaml')
@@ -85,12 +88,12 @@ export async function startLatchkey (options: LatchkeyOptions): Promise<Latchkey
   await writeFile(configFile, JSON.stringify(config))
   if (options.addUser ?? true) await addUser(options.storeUrl)
 
-  const run = runWithin(options.within ?? [], { LATCHKEY_CONFIG: configFile, ...options.env })
-  const managementUrl = `http://127.0.0.1:${ports.management}`
+  const run = runWithin(within, { LATCHKEY_CONFIG: configFile, ...options.env })
+  const managementUrl = `http://${host}:${ports.management}`
   await ready(managementUrl, run)
   return {
     ...run,
-    url: `http://127.0.0.1:${ports.http}`,
+    url: `http://${host}:${ports.http}`,
     managementUrl,
     port: ports.http,
     configFile,
@@ -103,11 +106,11 @@ export async function startLatchkey (options: LatchkeyOptions): Promise<Latchkey
   }
 }
 
-function configOf ({ storeUrl, config, http, secret = randomBytes(32).toString('base64url'), cors = [] }: LatchkeyOptions, ports: { http: number, management: number }): ConfigText {
+function configOf ({ storeUrl, config, http, host = LOOPBACK, secret = randomBytes(32).toString('base64url'), cors = [] }: LatchkeyOptions, ports: { http: number, management: number }): ConfigText {
   return {
-    issuer: `http://127.0.0.1:${ports.http}`,
-    http: { host: '127.0.0.1', port: ports.http, cors, closeGrace: '8s', ...http },
-    management: { host: '127.0.0.1', port: ports.management },
+    issuer: `http://${host}:${ports.http}`,
+    http: { host, port: ports.http, cors, closeGrace: '8s', ...http },
+    management: { host, port: ports.management },
     store: { url: storeUrl },
     secrets: [secret],
     passwords: CHEAP_HASHING,
