@@ -19,11 +19,13 @@ export interface RedisNode {
   signal (name: NodeJS.Signals): void
   /** `kill -9`; resolves when the process is gone. */
   kill (): Promise<void>
-  /** Starts it again; resolves when it answers. */
-  start (): Promise<void>
+  /** Starts it again, with further arguments where they are given; resolves when it answers. */
+  start (more?: readonly string[]): Promise<void>
 }
 
 export interface NodeOptions {
+  /** Default: a free one. */
+  readonly port?: number
   /** Appended to the command line. */
   readonly args?: readonly string[]
   readonly env?: Record<string, string>
@@ -34,8 +36,8 @@ export interface NodeOptions {
 }
 
 /** Starts redis-server without persistence, unless its arguments say otherwise. It ends with the test. */
-export async function startNode (t: Test, { args = [], env = {}, password, prepare = async () => {} }: NodeOptions = {}): Promise<RedisNode> {
-  const port = await freePort()
+export async function startNode (t: Test, { port: given, args = [], env = {}, password, prepare = async () => {} }: NodeOptions = {}): Promise<RedisNode> {
+  const port = given ?? await freePort()
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-redis-'))
   const options = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no', ...args]
   const admin = new Redis({ port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => 50, ...password !== undefined && { password } })
@@ -48,8 +50,8 @@ export async function startNode (t: Test, { args = [], env = {}, password, prepa
     await once(child, 'exit')
   }
 
-  async function start (): Promise<void> {
-    child = spawn('redis-server', options, { stdio: 'ignore', env: { ...process.env, ...env } })
+  async function start (more: readonly string[] = []): Promise<void> {
+    child = spawn('redis-server', [...options, ...more], { stdio: 'ignore', env: { ...process.env, ...env } })
     const pid = await spawned(child)
     await makeSureItIsOurs(pid, { port, password, then: prepare })
   }
