@@ -12,7 +12,6 @@ import { createPasswordHasher } from '../../src/users/passwords.ts'
 import { freePort } from './free-port.ts'
 import { startRedis } from './redis.ts'
 
-const LOOPBACK = '127.0.0.1'
 export const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 export const ORDERS = 'https://orders.example.com'
 export const USER = 'alice'
@@ -80,7 +79,7 @@ export const CLIENTS = [
 
 /** Starts `node src/main.ts` and waits until it is ready. */
 export async function startLatchkey (options: LatchkeyOptions): Promise<LatchkeyProcess> {
-  const { host = LOOPBACK, within = [], ports = { http: await freePort(), management: await freePort() } } = options
+  const { host = '127.0.0.1', within = [], ports = { http: await freePort(), management: await freePort() } } = options
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-e2e-'))
   const config = configOf(options, ports)
   const configFile = join(dir, 'latchkey.yaml')
@@ -88,7 +87,7 @@ export async function startLatchkey (options: LatchkeyOptions): Promise<Latchkey
   await writeFile(configFile, JSON.stringify(config))
   if (options.addUser ?? true) await addUser(options.storeUrl)
 
-  const run = runWithin(within, { LATCHKEY_CONFIG: configFile, ...options.env })
+  const run = runMain({ LATCHKEY_CONFIG: configFile, ...options.env }, undefined, within)
   const managementUrl = `http://${host}:${ports.management}`
   await ready(managementUrl, run)
   return {
@@ -106,7 +105,7 @@ export async function startLatchkey (options: LatchkeyOptions): Promise<Latchkey
   }
 }
 
-function configOf ({ storeUrl, config, http, host = LOOPBACK, secret = randomBytes(32).toString('base64url'), cors = [] }: LatchkeyOptions, ports: { http: number, management: number }): ConfigText {
+function configOf ({ storeUrl, config, http, host = '127.0.0.1', secret = randomBytes(32).toString('base64url'), cors = [] }: LatchkeyOptions, ports: { http: number, management: number }): ConfigText {
   return {
     issuer: `http://${host}:${ports.http}`,
     http: { host, port: ports.http, cors, closeGrace: '8s', ...http },
@@ -131,13 +130,9 @@ const { LATCHKEY_TEST_COMMAND } = process.env
 const [COMMAND, ARGS] = LATCHKEY_TEST_COMMAND === undefined ? [process.execPath, [MAIN]] : [LATCHKEY_TEST_COMMAND, []]
 
 /** Runs `node src/main.ts` with nothing in its environment but what is given and the PATH. */
-export function runMain (env: Record<string, string>, cwd?: string): MainRun {
-  return runCommand(COMMAND, ARGS, env, cwd)
-}
-
-function runWithin (within: readonly string[], env: Record<string, string>): MainRun {
+export function runMain (env: Record<string, string>, cwd?: string, within: readonly string[] = []): MainRun {
   const [command = COMMAND, ...args] = [...within, COMMAND, ...ARGS]
-  return runCommand(command, args, env, undefined)
+  return runCommand(command, args, env, cwd)
 }
 
 /** Runs `node` with these arguments, as runMain does. */
