@@ -1,7 +1,10 @@
 // From a store URL to a connection: the forms of the URL, and what becomes of a server that isn't there.
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { openStore } from '../../src/stores/open.ts'
@@ -152,6 +155,25 @@ t.test('Sentinel: with passwords of its own, and a primary that turned replica i
 
   await t.rejects(openStore({ url, clock }), StoreUnavailable, 'without a password of the sentinel')
   await t.rejects(openStore({ url, sentinel: { username: 'nobody', password: 'x' }, clock }), StoreUnavailable, 'a user that the sentinel doesn\'t know')
+})
+
+t.test('Sentinel: one that takes connections and never answers is nothing for the console', async t => {
+  const said = t.capture(console, 'error')
+  const redis = await startRedis({ args: ['--requirepass', 'primary-password'] })
+  t.teardown(() => redis.stop())
+  const sentinel = await startSentinel(redis.port, 'primary-password', 'sentinel-password')
+  t.teardown(() => sentinel.stop())
+  const silent = createServer().listen(0, '127.0.0.1')
+  const accepted = once(silent, 'connection')
+  await once(silent, 'listening')
+  t.teardown(() => silent.close())
+  const { port } = Object(silent.address())
+  const { store } = await openStore({ url: `redis+sentinel://:primary-password@127.0.0.1:${sentinel.port},127.0.0.1:${port}/mymaster`, sentinel: { password: 'sentinel-password' }, clock })
+  const [socket] = await accepted
+  t.teardown(() => socket.destroy())
+  await wait(1500)
+  await store.close()
+  t.same(said().map(({ args }) => args), [])
 })
 
 t.test('TLS to Sentinel is TLS to the sentinels, too', async t => {
