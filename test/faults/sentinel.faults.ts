@@ -5,8 +5,8 @@ import pLimit from 'p-limit'
 import t, { type Test } from 'tap'
 import { keepAsking } from './support/asking.ts'
 import { type Crowd, startCrowd } from './support/crowd.ts'
-import type { DelayedNode } from './support/delayed-node.ts'
-import { FULL, figure, percentile } from './support/figures.ts'
+import { BEHIND_MS, type DelayedNode } from './support/delayed-node.ts'
+import { FULL, figure, percentile, tally } from './support/figures.ts'
 import { addUsers, audited, fallen, type Fleet, logIn, msUntil, type Session, startServers } from './support/load.ts'
 import { lostOn } from './support/lost.ts'
 import { replicaOf, startWatched, type Watched } from './support/sentinels.ts'
@@ -45,7 +45,6 @@ interface Revoker {
 
 /** What one kill showed. */
 interface Kill {
-  readonly fallen: DelayedNode
   /** Refreshes a second, while revocations went on before it. */
   readonly perSecond: number
   /** Acknowledged rotations that the promoted replica didn't have. */
@@ -118,9 +117,8 @@ async function setScene (t: Test, replicas: number): Promise<Scene> {
   return { watched, crowd, witness, startRevoker, end }
 }
 
-/** Kills the primary under load, and the next one as soon as it serves and has a replica; then all come back. */
-async function killInARow (scene: Scene, times: number): Promise<Kill[]> {
-  const { watched, crowd, startRevoker } = scene
+/** Kills the primary under load, and the next one as soon as it serves: whoever fell is started again at once, as a replica. */
+async function killInARow ({ watched, crowd, witness, startRevoker }: Scene, times: number): Promise<Kill[]> {
   await watched.settled(2)
   const revokers = []
   for (let count = 0; count < times; count++) revokers.push(await startRevoker())
@@ -129,20 +127,22 @@ async function killInARow (scene: Scene, times: number): Promise<Kill[]> {
   await wait(LOAD_MS)
   const kills: Kill[] = []
   for (const revoker of revokers) {
-    kills.push(await killPrimary(scene, await watched.settled(1), revoker))
+    const primary = await watched.settled(2)
+    kills.push(await killPrimary({ watched, crowd, witness }, primary, revoker))
+    await primary.rise(replicaOf(await watched.settled(0)))
   }
   await wait(LOAD_MS)
   await crowd.stop()
-  for (const { fallen } of kills) await fallen.rise(replicaOf(await watched.settled(0)))
   return kills
 }
 
-async function killPrimary ({ watched, crowd, witness }: Scene, primary: DelayedNode, revoker: Revoker): Promise<Kill> {
+async function killPrimary ({ watched, crowd, witness }: Pick<Scene, 'watched' | 'crowd' | 'witness'>, primary: DelayedNode, revoker: Revoker): Promise<Kill> {
   await crowd.report()
   const startedAt = performance.now()
   const acknowledged: Revoked[] = []
   const revoking = revokeAll(revoker.fleet, acknowledged)
   await msUntil(() => acknowledged.length >= REVOKED_BEFORE)
+  await flowing()
   const killedAt = performance.now()
   revoker.kill()
   await primary.fall()
@@ -157,13 +157,21 @@ async function killPrimary ({ watched, crowd, witness }: Scene, primary: Delayed
   await msUntil(() => ENDPOINTS.every(path => firstAfter(path) !== undefined), 20_000)
   await revoking
   return {
-    fallen: primary,
     perSecond: answers.filter(({ status, at }) => status === 200 && at <= killedAt).length * 1000 / (killedAt - startedAt),
     lost: lostBy.get(promoted) ?? Number.NaN,
     promotionMs: promotedAt - killedAt,
     backMs: Object.fromEntries(ENDPOINTS.map(path => [path, (firstAfter(path)?.at ?? Infinity) - promotedAt])),
     acknowledged,
   }
+}
+
+/** Waits until this thread, which plays the network, wasn't kept waiting itself for a while: nothing would be on its way else. */
+async function flowing (): Promise<void> {
+  await msUntil(async () => {
+    const start = performance.now()
+    await wait(BEHIND_MS)
+    return performance.now() - start < BEHIND_MS + 10
+  })
 }
 
 /** Waits for the first sentinel to say that a replica was promoted. */
@@ -206,6 +214,10 @@ async function judge (t: Test, scene: Scene, kills: readonly Kill[], fault: stri
   const undone = await undoneOf(scene, acknowledged)
   const lost = kills.map(({ lost }) => lost)
   const { faults, healed } = await scene.end()
+  for (const { perSecond, lost, promotionMs, backMs } of kills) {
+    t.comment(`${perSecond.toFixed(0)} refreshes/s, ${lost} lost, promoted after ${promotionMs.toFixed(0)} ms, back ${ENDPOINTS.map(path => backMs[path]?.toFixed(0)).join(', ')} ms after that`)
+  }
+  t.comment(tally(scene.watched.told.map(({ event }) => event)))
   const slowest = (path: string) => Math.max(...kills.map(({ backMs }) => Number(backMs[path])))
   figure(t, {
     fault,
