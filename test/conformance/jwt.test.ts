@@ -43,10 +43,11 @@ t.test('RFC 9068 §2: what a token says', async t => {
   const { real, kid } = await forgery(t)
   const { header, payload } = read(real)
   t.same(header, { alg: 'ES256', typ: 'at+jwt', kid })
-  const { iss, sub, aud, client_id: clientId, iat, exp, jti, sid, scope, auth_time: authTime, roles, ...rest } = payload
+  const { iss, sub, aud, client_id: clientId, iat, exp, jti, sid, scope, auth_time: authTime, roles, status, ...rest } = payload
   t.same({ iss, aud, clientId, scope, roles }, { iss: ISSUER, aud: [ORDERS, MAIL], clientId: 'mobile', scope: 'profile orders:read orders:write', roles: ['buyer'] })
   t.match({ sub, jti, sid }, { sub: /^[0-9a-f-]{36}$/, jti: /^[0-9a-f-]{36}$/, sid: /^[\w-]{22}$/ })
   t.same([Number.isInteger(iat), exp - iat, authTime], [true, 600, iat])
+  t.match(status, { status_list: { idx: Number, uri: `${ISSUER}/status/` } })
   t.same(rest, {}, 'and nothing else')
 })
 

@@ -34,11 +34,12 @@ for (const store of STORES) {
       t.not(refreshToken, first.refresh_token)
       const [before, after] = [read(first.access_token), read(accessToken)]
       t.same(after.header, before.header)
-      const { iat, exp, jti, ...kept } = after.payload
-      const { iat: iatBefore, exp: expBefore, jti: jtiBefore, ...keptBefore } = before.payload
+      const { iat, exp, jti, status, ...kept } = after.payload
+      const { iat: iatBefore, exp: expBefore, jti: jtiBefore, status: statusBefore, ...keptBefore } = before.payload
       t.same(kept, keptBefore, 'sub, sid, audience, scope, auth_time and roles stay')
       t.ok(iat > iatBefore && exp > expBefore)
       t.not(jti, jtiBefore)
+      t.notSame(status, statusBefore, 'each token can be revoked by itself')
       t.equal(await isAlive(first.access_token), true, 'the access token before it lives on')
     })
 
