@@ -7,7 +7,8 @@ import { someAccount, STORES, type Copy, type TestStore } from '../support/store
 import { histories, POLICY } from './family-commands.ts'
 import { FamilyModel } from './family-model.ts'
 
-const numRuns = Number(process.env['LATCHKEY_HISTORIES'] ?? 2000)
+// .ci/run asks for 2,000.
+const numRuns = Number(process.env['LATCHKEY_HISTORIES'] ?? 500)
 const seed = Number(process.env['LATCHKEY_SEED'] ?? 20261124)
 
 for (const { name, create } of STORES) {
