@@ -13,6 +13,7 @@ import { connectRedis, createClient, reconnectOnError, retryStrategy } from '../
 import { readTls } from '../../src/stores/redis/tls.ts'
 import { parseRedisUrl } from '../../src/stores/redis/url.ts'
 import { createHandClock } from '../support/clock.ts'
+import { startFakeSentinel } from '../support/fake-sentinel.ts'
 import { freePort } from '../support/free-port.ts'
 import { startRedis, startSentinel } from '../support/redis.ts'
 import { presented, signIn, someAccount } from '../support/stores.ts'
@@ -174,6 +175,23 @@ t.test('Sentinel: one that takes connections and never answers is nothing for th
   await wait(1500)
   await store.close()
   t.same(said().map(({ args }) => args), [])
+})
+
+t.test('Sentinel: a failover that is told of again, or of another primary, cuts nobody off', async t => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const sentinel = await startFakeSentinel(t, redis.port)
+  const client = await connectRedis({ url: `redis+sentinel://127.0.0.1:${sentinel.port}/mymaster` })
+  t.teardown(() => client.disconnect())
+  let cuts = 0
+  client.on('close', () => { cuts += 1 })
+  t.ok(await until(() => sentinel.listeners() === 1))
+  sentinel.tell(`mymaster 127.0.0.1 1 127.0.0.1 ${redis.port}`)
+  sentinel.tell(`other 127.0.0.1 ${redis.port} 127.0.0.1 1`)
+  await wait(300)
+  t.equal(cuts, 0)
+  sentinel.tell(`mymaster 127.0.0.1 ${redis.port} 127.0.0.1 1`)
+  t.ok(await until(() => cuts === 1), 'one that went elsewhere does')
 })
 
 t.test('TLS to Sentinel is TLS to the sentinels, too', async t => {

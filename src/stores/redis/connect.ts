@@ -1,7 +1,8 @@
 // From the store's settings to a connected client that answers or fails soon: a single server, Sentinel or Cluster.
 import { StoreUnavailable } from '../ports.ts'
-import { Cluster, Redis, SentinelConnector, type RedisOptions } from 'ioredis'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { coalesceWrites } from './coalesce.ts'
+import { Sentinels } from './sentinels.ts'
 import { readTls, type TlsFiles } from './tls.ts'
 import { parseRedisUrl, type RedisTarget } from './url.ts'
 
@@ -79,19 +80,9 @@ function createCluster ({ hosts }: RedisTarget, options: ClientOptions): Cluster
   })
 }
 
-/** Without a listener the driver writes to the console what befalls its connections to the sentinels that tell of failovers. */
-class QuietSentinels extends SentinelConnector {
-  constructor (options: unknown) {
-    // They are the client's own; the driver's type for it says unknown.
-    super(Object(options))
-    const connect = this['connectToSentinel'].bind(this)
-    this['connectToSentinel'] = (...args: unknown[]) => connect(...args).on('error', () => {})
-  }
-}
-
 function sentinelOptions ({ hosts, primary, tls }: RedisTarget, { sentinel = {} }: RedisSettings, { tls: sentinelTLS }: ClientOptions) {
   return {
-    Connector: QuietSentinels,
+    Connector: Sentinels,
     sentinels: [...hosts],
     name: primary,
     sentinelRetryStrategy: retryStrategy,
