@@ -111,7 +111,7 @@ async function takeAllSlots (client: Redis): Promise<void> {
   }
 }
 
-async function reachable (client: Redis, attempts = 100): Promise<void> {
+async function reachable (client: Redis, attempts = 500): Promise<void> {
   try {
     await client.connect()
   } catch (error) {
