@@ -4,6 +4,7 @@ import { gunzipSync, inflateSync } from 'node:zlib'
 import { getListFromStatusListJWT, getStatusListFromJWT } from '@sd-jwt/jwt-status-list'
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose'
 import t from 'tap'
+import { proves } from '../support/interop.ts'
 import { ISSUER, PASSWORD, type TestApp } from '../support/app.ts'
 import { until } from '../support/until.ts'
 import { serverOn, STORES } from './helpers.ts'
@@ -80,6 +81,7 @@ for (const store of STORES) {
     })
 
     await t.test('revoking an access token sets its bit alone', async t => {
+      proves(t, '@sd-jwt/jwt-status-list', 'status list')
       const { access_token: first, refresh_token: token } = await login()
       const { access_token: second } = (await refresh(token)).json()
       t.equal((await revoke(first)).statusCode, 200)

@@ -58,6 +58,7 @@ for (const { name, make } of STORES) {
     })
 
     t.test('ten lines with zlib read the status lists', async t => {
+      proves(t, 'Python\'s zlib', 'status list')
       const revoked = await login(server)
       const [first, other] = [revoked.access_token, (await login(server)).access_token]
       const read = () => runPython(interpreter, 'test/interop/python/status_list.py', { ...env, TOKENS: JSON.stringify([first, other]) })

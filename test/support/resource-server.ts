@@ -169,6 +169,7 @@ const STATUS_TTL = 2
 /** Holds an example that looks at the status lists to it: how long is a token taken that was revoked, and who was asked about it? */
 export function checkRevocation (example: Example): void {
   t.test(`${example.name} refuses a revoked token within status.ttl and a second, and asks nobody about it`, async t => {
+    proves(t, linkTo(example), 'status list')
     const { latchkey } = await startIssuer(t, { config: { status: { ttl: `${STATUS_TTL}s` } } })
     const api = await startExample(example, latchkey.url)
     t.teardown(() => api.stop())

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
+import { proves } from '../support/interop.ts'
 import { PASSWORD, startLatchkey, STORES, USER, WEB_SECRET, type LatchkeyProcess } from '../support/server.ts'
 import { buildProgram } from '../support/toolchain.ts'
 
@@ -23,6 +24,7 @@ async function logIn (url: string, { id, secret }: typeof CLIENTS[number], passw
 for (const { name: storeName, make } of STORES) {
   for (const client of CLIENTS) {
     t.test(`five wrong logins of ${client.id} through x/oauth2 count five, on ${storeName}`, async t => {
+      proves(t, 'golang.org/x/oauth2', 'login')
       const store = await make()
       t.teardown(() => store.remove())
       const throttle = { perAddress: { max: 1_000_000, window: '1m' }, logins: { perName: ALLOWANCE, perNetwork: 1_000_000, perPassword: 1_000_000 } }
