@@ -104,9 +104,9 @@ t.test('healing and reuse: told as they are, with the fault beside them', async 
 
 t.test('over HTTP: 503, and one audit event all the same', async t => {
   const { primary, halt, goOn } = await pair(t)
+  await inStep(await storeOn(t, primary, 0))
   const server = await buildTestApp({ storeUrl: primary.url, replicas: 1 })
   t.teardown(() => server.close())
-  await inStep(await storeOn(t, primary, 0))
   const { refresh_token: token } = await server.login()
   const { refresh_token: second } = (await server.refresh(token)).json()
   await server.refresh(second)
