@@ -35,6 +35,7 @@ import { logOptions, observeRequests } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
 import { NO_TRACING, type Tracing } from './observe/tracing.ts'
 import type { AddressCounts } from './stores/ports-addresses.ts'
+import { createCheckToken } from './status/check-token.ts'
 import type { StatusService } from './status/service.ts'
 import type { Store } from './stores/ports.ts'
 import type { AccessTokenType } from './tokens/access-token.ts'
@@ -131,14 +132,15 @@ async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & 
   const clientOf = createClientOf({ clients, assertions: createAssertions({ issuer, replays: store.replays, clock }), emit })
   const verify = await registerVerifier(app, { issuer, keys, knowsAudience: clients.knowsAudience, clock })
   const provenKey = createProvenKey({ replays: store.replays, nonces: createNonces(deps), settings: live.dpop, clock })
-  const tokenHolder = createTokenHolder({ verify, accessTokens: store.accessTokens, provenKey })
+  const check = createCheckToken({ accessTokens: store.accessTokens, isRevoked: status.isRevoked })
+  const tokenHolder = createTokenHolder({ verify, check, provenKey })
   const introspectorOf = createIntrospectorOf({ url: `${base}/introspect`, clientOf, clients, tokenHolder })
   const limits = await registerAddressLimit(app, { limit: live.addressLimit, counts: deps.addressCounts, clientOf })
 
   // An issuer with a path: everything is below it, too, so that a proxy may keep the path or cut it off.
   for (const prefix of new Set(['', path])) {
     app.register(tokenRoute, { prefix, url: `${base}/token`, clientOf, grants, limit: limits.all, provenKey, count: metrics })
-    app.register(introspectRoute, { prefix, issuer, introspectorOf, limit: limits.strangersTo(introspectorOf), verify, refreshTokens, store, policy: live.policy, sign, clock, emit })
+    app.register(introspectRoute, { prefix, issuer, introspectorOf, limit: limits.strangersTo(introspectorOf), verify, check, refreshTokens, families: store.families, policy: live.policy, sign, clock, emit })
     app.register(revokeRoute, { prefix, clientOf, limit: limits.strangersTo(clientOf), verify, refreshTokens, store, status, emit })
     app.register(userinfoRoute, { prefix, url: `${base}/userinfo`, tokenHolder })
     app.register(verifyRoute, { prefix, tokenHolder, trustedProxies: http.trustedProxies })

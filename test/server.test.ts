@@ -7,35 +7,13 @@ import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { decodeConfig } from '../src/config/load.ts'
 import type { Config } from '../src/config/schema.ts'
-import { startServer, type RunningServer } from '../src/server.ts'
+import { startServer } from '../src/server.ts'
 import { freePort } from './support/free-port.ts'
+import { configOf, startInProcess } from './support/in-process.ts'
 import { startRedis } from './support/redis.ts'
-import { addUser, CHEAP_HASHING, CLIENTS, ORDERS, PASSWORD, postForm, STORES, USER } from './support/server.ts'
+import { addUser, CLIENTS, ORDERS, PASSWORD, postForm, STORES, USER } from './support/server.ts'
 import { until } from './support/until.ts'
-
-const SECRET = 's'.repeat(43)
-
-function configOf (storeUrl: string, more: object = {}): Config {
-  return decodeConfig({
-    issuer: 'http://127.0.0.1',
-    http: { host: '127.0.0.1', port: 0 },
-    management: { host: '127.0.0.1', port: 0 },
-    store: { url: storeUrl },
-    secrets: [SECRET],
-    passwords: CHEAP_HASHING,
-    clients: CLIENTS,
-    ...more,
-  })
-}
-
-async function start (t: Test, config: Config): Promise<RunningServer & { readonly lines: string[] }> {
-  const lines: string[] = []
-  const server = await startServer({ config, logStream: { write: line => { lines.push(line) } } })
-  t.teardown(() => server.close())
-  return { ...server, lines }
-}
 
 async function get (url: string, method = 'GET') {
   const answer = await fetch(url, { method })
@@ -55,7 +33,7 @@ async function takenPort (t: Test): Promise<number> {
 const loginAs = (url: string, clientId: string) => postForm(`${url}/token`, { grant_type: 'password', client_id: clientId, username: USER, password: PASSWORD })
 
 t.test('probes and metrics are on the management port alone, the endpoints on the public one', async t => {
-  const server = await start(t, configOf('sqlite::memory:'))
+  const server = await startInProcess(t, { config: configOf('sqlite::memory:') })
   t.strictSame((await get(`${server.managementUrl}/livez`)).body, { status: 'ok' })
   t.match(await get(`${server.managementUrl}/readyz`), { status: 200, body: { status: 'ready', store: 'ok' } })
   await loginAs(server.url, 'nobody')
@@ -76,7 +54,7 @@ t.test('probes and metrics are on the management port alone, the endpoints on th
 })
 
 t.test('the two listeners hold requests to their time-outs', async t => {
-  const { app } = await start(t, configOf('sqlite::memory:', { http: { host: '127.0.0.1', port: 0, requestTimeout: '30s' } }))
+  const { app } = await startInProcess(t, { config: configOf('sqlite::memory:', { http: { host: '127.0.0.1', port: 0, requestTimeout: '30s' } }) })
   t.match({ request: app.server.requestTimeout, headers: app.server.headersTimeout }, { request: 30_000, headers: 10_000 })
 })
 
@@ -86,7 +64,7 @@ t.test('another configuration takes effect at once', async t => {
   t.teardown(() => store?.remove())
   await addUser(store?.url ?? '')
   const config = configOf(store?.url ?? '')
-  const server = await start(t, config)
+  const server = await startInProcess(t, { config })
   t.match(await loginAs(server.url, 'tablet'), { status: 401, body: { error: 'invalid_client' } })
   const seen = server.lines.length
   t.ok(seen > 0)
@@ -110,7 +88,7 @@ t.test('another configuration takes effect at once', async t => {
 t.test('a server that drains is not ready, and answers', async t => {
   const store = await STORES[0]?.make()
   t.teardown(() => store?.remove())
-  const server = await start(t, configOf(store?.url ?? '', { http: { host: '127.0.0.1', port: 0, drainDelay: '1s' } }))
+  const server = await startInProcess(t, { config: configOf(store?.url ?? '', { http: { host: '127.0.0.1', port: 0, drainDelay: '1s' } }) })
   t.equal((await fetch(server.url)).headers.get('connection'), 'keep-alive')
   const before = performance.now()
   const closed = server.close()
@@ -126,7 +104,7 @@ t.test('a file that does not take the audit log costs no login', async t => {
   const store = await STORES[0]?.make()
   t.teardown(() => store?.remove())
   await addUser(store?.url ?? '')
-  const server = await start(t, configOf(store?.url ?? '', { audit: { to: '/dev/full' } }))
+  const server = await startInProcess(t, { config: configOf(store?.url ?? '', { audit: { to: '/dev/full' } }) })
   t.equal((await loginAs(server.url, 'mobile')).status, 200)
   t.match(server.lines.map(line => JSON.parse(line)).filter(({ msg }) => msg === 'audit').map(({ audit }) => audit.type), ['keys.changed', 'login.succeeded'], 'its lines are among the others')
   t.match(server.lines.find(line => line.includes('audit.to does not take')), /ENOSPC/)
@@ -138,7 +116,7 @@ t.test('a store that fails later shows in the body and in a metric, and leaves t
   mock.timers.enable({ apis: ['setInterval'] })
   t.teardown(() => mock.timers.reset())
   const file = join(t.testdir(), 'latchkey.db')
-  const server = await start(t, configOf(`sqlite:${file}`))
+  const server = await startInProcess(t, { config: configOf(`sqlite:${file}`) })
   const look = async () => {
     const { status, body } = await get(`${server.managementUrl}/readyz`)
     return { status, store: body.store, up: /^latchkey_store_up (\d)$/m.exec((await get(`${server.managementUrl}/metrics`)).text)?.[1] }
@@ -168,7 +146,7 @@ t.test('a store that fails later shows in the body and in a metric, and leaves t
 
 t.test('the files of SQLite are their owner\'s alone', async t => {
   const file = join(t.testdir(), 'made', 'latchkey.db')
-  await start(t, configOf(`sqlite:${file}`))
+  await startInProcess(t, { config: configOf(`sqlite:${file}`) })
   for (const path of [file, `${file}-wal`, `${file}-shm`]) t.equal(statSync(path).mode & 0o777, 0o600, path)
   t.equal(statSync(dirname(file)).mode & 0o777, 0o700)
 })
@@ -216,7 +194,7 @@ function exclusively (file: string): void {
 t.test('on Redis, a server that went away fails the requests and not the process', async t => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const server = await start(t, configOf(redis.url))
+  const server = await startInProcess(t, { config: configOf(redis.url) })
   await redis.stop()
   t.match(await loginAs(server.url, 'mobile'), { status: 503, body: { error: 'temporarily_unavailable' } })
   t.equal((await get(`${server.managementUrl}/readyz`)).status, 200)

@@ -55,7 +55,7 @@ export interface IssueDependencies {
 export function createIssue ({ issuer, sign, refreshTokens, policy, uriOf, typOf, algorithmOf, clock }: IssueDependencies): IssueTokens {
   return async issue => {
     const iat = Math.floor(clock() / 1000)
-    const ttl = issue.client.accessTtl ?? policy().accessTtl
+    const ttl = accessTtl(issue.client, policy())
     const claims = claimsOf(issue, { iss: issuer, iat, exp: expiry(iat, ttl, issue.family), uriOf })
     const typ = issue.audience.some(audience => typOf(audience) === 'JWT') ? 'JWT' : 'at+jwt'
     const algorithm = issue.audience.map(algorithmOf).find(name => name !== undefined)
@@ -67,6 +67,11 @@ export function createIssue ({ issuer, sign, refreshTokens, policy, uriOf, typOf
       ...(claims.scope !== undefined && { scope: claims.scope }),
     }
   }
+}
+
+/** How long the client's access tokens live at the most; milliseconds. */
+export function accessTtl (client: Client, policy: Pick<TokenPolicy, 'accessTtl'>): number {
+  return client.accessTtl ?? policy.accessTtl
 }
 
 /** Whether the client is given refresh tokens. */

@@ -11,7 +11,7 @@ import type { Authenticate, Authentication } from '../users/authenticate.ts'
 import type { NameInLogs } from '../users/name-in-logs.ts'
 import { networkOf } from '../users/network.ts'
 import { required, type Grant, type GrantRequest } from './grant.ts'
-import { mayRefresh, type IssueTokens, type TokenPolicy } from './issue.ts'
+import { accessTtl, mayRefresh, type IssueTokens, type TokenPolicy } from './issue.ts'
 import { limited, requestedAudience, requestedScope } from './targets.ts'
 
 // A family that can't be refreshed lives as long as its access token, and a little longer for clocks that differ.
@@ -57,7 +57,7 @@ export function createPasswordGrant ({ issuer, authenticate, nameInLogs, familie
     const scope = limited(wanted, account.scopes)
     if (wanted.length > 0 && scope.length === 0) throw invalidScope('scope_not_allowed_to_user')
 
-    const status = await takeStatus?.(client.accessTtl ?? policy().accessTtl)
+    const status = await takeStatus?.(accessTtl(client, policy()))
     const familyId = randomBytes(16)
     const opened = await families.open({
       userTag: account.tag,
@@ -88,6 +88,6 @@ function lifetimes ({ client }: GrantRequest, policy: TokenPolicy): Pick<Login, 
   if (mayRefresh(client)) {
     return { idleMs: client.refreshIdle ?? policy.refreshIdle, absoluteMs: client.refreshAbsolute ?? policy.refreshAbsolute }
   }
-  const once = (client.accessTtl ?? policy.accessTtl) + CLOCK_MARGIN_MS
+  const once = accessTtl(client, policy) + CLOCK_MARGIN_MS
   return { idleMs: once, absoluteMs: once }
 }

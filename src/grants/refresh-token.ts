@@ -6,7 +6,7 @@ import type { TakeStatusEntry } from '../status/indices.ts'
 import type { Families, Presented, Refusal, RotateOutcome, Wider } from '../stores/ports.ts'
 import type { ReadRefreshToken, RefreshTokenCodec } from '../tokens/refresh-token.ts'
 import { required, type Grant, type GrantRequest } from './grant.ts'
-import type { IssueTokens, TokenPolicy } from './issue.ts'
+import { accessTtl, type IssueTokens, type TokenPolicy } from './issue.ts'
 import { limited, requestedAudience, requestedScope } from './targets.ts'
 
 export interface RefreshGrantDependencies {
@@ -61,7 +61,7 @@ export function createRefreshGrant ({ issuer, families, refreshTokens, issue, po
     const token = read(request)
     // What this client may never ask for is refused before the token is spent, and so is, in the store, what wasn't granted at login.
     const wanted = { scope: requestedScope(params, client.scopes), audience: requestedAudience(params, allowed) }
-    const status = await takeStatus?.(client.accessTtl ?? policy().accessTtl)
+    const status = await takeStatus?.(accessTtl(client, policy()))
     const { family, user, generation } = await exchange(request, token, { ...wanted, status })
     // Narrowing holds for this access token only: the family keeps what was granted (RFC 6749 §6). What the client or the user
     // has lost since the login is left out.

@@ -7,7 +7,8 @@ import type { Clock } from '../clock.ts'
 import type { Emit } from '../events.ts'
 import { required } from '../grants/grant.ts'
 import type { Reason } from '../reasons.ts'
-import type { Store } from '../stores/ports.ts'
+import type { CheckToken } from '../status/check-token.ts'
+import type { Families } from '../stores/ports.ts'
 import { AccessTokenClaims, audiencesOf } from '../tokens/access-token.ts'
 import { looksLikeRefreshToken, type RefreshTokenCodec } from '../tokens/refresh-token.ts'
 import type { SignJwt } from '../tokens/sign-jwt.ts'
@@ -56,7 +57,8 @@ export interface IntrospectRouteOptions {
   readonly clock: Clock
   readonly verify: VerifyAccessToken
   readonly refreshTokens: RefreshTokenCodec
-  readonly store: Pick<Store, 'families' | 'accessTokens'>
+  readonly check: CheckToken
+  readonly families: Pick<Families, 'peek'>
   readonly policy: () => { readonly reuseGrace: number }
   readonly emit: Emit
 }
@@ -108,20 +110,20 @@ function inactive (reason: Reason): Finding {
   return { response: { active: false }, reason }
 }
 
-async function introspectAccessToken (request: FastifyRequest, token: string, client: Client, { verify, store }: IntrospectRouteOptions): Promise<Finding> {
+async function introspectAccessToken (request: FastifyRequest, token: string, client: Client, { verify, check }: IntrospectRouteOptions): Promise<Finding> {
   const verified = await verify(request, token)
   if (verified === undefined) return inactive('token_invalid')
-  const { claims, ref } = verified
+  const { claims } = verified
   if (!concerns(client, claims.client_id, audiencesOf(claims))) return inactive('token_foreign')
-  const outcome = await store.accessTokens.check(ref)
+  const outcome = await check(verified)
   if (outcome.kind === 'refused') return inactive(outcome.reason)
   return { response: { active: true, token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP', username: outcome.user.name, ...claims }, reason: 'active' }
 }
 
-async function introspectRefreshToken (token: string, client: Client, { issuer, refreshTokens, store, policy }: IntrospectRouteOptions): Promise<Finding> {
+async function introspectRefreshToken (token: string, client: Client, { issuer, refreshTokens, families, policy }: IntrospectRouteOptions): Promise<Finding> {
   const read = refreshTokens.decode(token)
   if (read === undefined) return inactive('token_invalid')
-  const outcome = await store.families.peek({ ...read, reuseGraceMs: policy().reuseGrace })
+  const outcome = await families.peek({ ...read, reuseGraceMs: policy().reuseGrace })
   if (outcome.kind === 'refused') return inactive(outcome.reason)
   const { family, user } = outcome
   if (!concerns(client, family.clientId, [])) return inactive('token_foreign')

@@ -1,7 +1,8 @@
 // Who comes with an access token (RFC 6750 §2.1), and with a key where the token is bound to one (RFC 9449 §7).
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { asChallenge, invalidDpopProof, invalidToken, OAuthError } from '../oauth/errors.ts'
-import type { AccessTokens, User } from '../stores/ports.ts'
+import type { CheckToken } from '../status/check-token.ts'
+import type { User } from '../stores/ports.ts'
 import type { AccessTokenClaims } from '../tokens/access-token.ts'
 import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
 import type { ProvenKey, ProofTarget } from './dpop.ts'
@@ -12,7 +13,7 @@ const TOKEN = /^\w+ +([A-Za-z0-9._~+/-]+=*) *$/
 
 export interface TokenHolderOptions {
   readonly verify: VerifyAccessToken
-  readonly accessTokens: Pick<AccessTokens, 'check'>
+  readonly check: CheckToken
   readonly provenKey: ProvenKey
 }
 
@@ -25,7 +26,7 @@ export interface TokenHolderOptions {
 export type TokenHolder = (request: FastifyRequest, reply: FastifyReply, target: () => ProofTarget) => Promise<{ readonly claims: AccessTokenClaims, readonly user: User }>
 
 /** Makes the function that tells who comes with a token. */
-export function createTokenHolder ({ verify, accessTokens, provenKey }: TokenHolderOptions): TokenHolder {
+export function createTokenHolder ({ verify, check, provenKey }: TokenHolderOptions): TokenHolder {
   async function proven (request: FastifyRequest, reply: FastifyReply, targetOf: () => ProofTarget): Promise<string> {
     try {
       const jkt = await provenKey(request, reply, targetOf())
@@ -40,12 +41,12 @@ export function createTokenHolder ({ verify, accessTokens, provenKey }: TokenHol
     const { scheme, token } = presentedIn(request)
     const verified = await verify(request, token)
     if (verified === undefined) throw invalidToken('token_invalid', scheme)
-    const { claims, ref } = verified
+    const { claims } = verified
     const bound = claims.cnf?.jkt
     // A stolen token is no good without its key, so it must not pass for one that needs none.
     if (scheme === 'Bearer' && bound !== undefined) throw invalidToken('token_bound', 'DPoP')
     if (scheme === 'DPoP' && bound !== await proven(request, reply, () => ({ ...target(), accessToken: token }))) throw invalidToken('token_other_key', scheme)
-    const outcome = await accessTokens.check(ref)
+    const outcome = await check(verified)
     if (outcome.kind === 'refused') throw invalidToken(outcome.reason, scheme)
     return { claims, user: outcome.user }
   }

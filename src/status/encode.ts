@@ -19,6 +19,11 @@ export function setBit (bits: Uint8Array, idx: number): boolean {
   return true
 }
 
+/** Whether a bit is set. */
+export function hasBit (bits: Uint8Array, idx: number): boolean {
+  return (Number(bits[idx >>> 3]) & (1 << (idx & 7))) !== 0
+}
+
 /** The indices of the set bits. */
 export function indicesOf (bits: Uint8Array): number[] {
   const indices: number[] = []

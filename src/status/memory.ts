@@ -1,7 +1,7 @@
 // The status lists in this process's memory: what verifiers fetch depends on nothing else. Read from the store twice a second.
 import type { Clock } from '../clock.ts'
-import { LIST_SIZE, type StatusLists, type StatusNews } from '../stores/ports-status.ts'
-import { indicesOf, setBit } from './encode.ts'
+import { LIST_SIZE, type StatusEntry, type StatusLists, type StatusNews } from '../stores/ports-status.ts'
+import { hasBit, indicesOf, setBit } from './encode.ts'
 import { mayLive } from './indices.ts'
 
 /** A list as it was read last. */
@@ -18,6 +18,8 @@ export interface StatusMemory {
   sync (): Promise<void>
   /** A list whose tokens may live. */
   find (list: string): HeldList | undefined
+  /** Whether a token is known to be revoked. */
+  isRevoked (entry: StatusEntry): boolean
   /** All of them. */
   all (): HeldList[]
   /** When the last sync began that succeeded; milliseconds since the epoch, by this process's clock. */
@@ -74,6 +76,10 @@ export function createStatusMemory ({ lists, clock }: { readonly lists: Pick<Sta
       return syncing
     },
     find: list => mayLive(list, clock()) ? held.get(list) : undefined,
+    isRevoked ({ list, idx }) {
+      const bits = held.get(list)?.bits
+      return bits !== undefined && hasBit(bits, idx)
+    },
     all: () => [...held.values()],
     syncedAt: () => syncedAt,
   }

@@ -18,6 +18,8 @@ export interface StatusService {
   uriOf (list: string): string
   /** The entry that a token's claim names; undefined: it names none of our lists. */
   entryOf (claim: { readonly idx: number, readonly uri: string }): StatusEntry | undefined
+  /** Whether the token with this claim is known here to be revoked. */
+  isRevoked (claim: { readonly idx: number, readonly uri: string }): boolean
   /** As DocumentOf; a list that may be new is looked for in the store, where it may reject with StoreUnavailable. */
   find (list: string): Promise<StatusDocument | undefined>
   /** Where all lists are fetched whose tokens may live. */
@@ -60,10 +62,15 @@ export function createStatusService ({ issuer, status, lists, keys, signed, cloc
     rebuilt: metrics.observeStatusRebuild,
   })
   const search = createSearch(memory, clock)
+  const entryOf: StatusService['entryOf'] = ({ idx, uri }) => uri.startsWith(prefix) ? { list: uri.slice(prefix.length), idx } : undefined
   return {
     take: status.enabled ? createTakeStatusEntry({ lists, clock, leased: metrics.countStatusLease }) : undefined,
     uriOf,
-    entryOf: ({ idx, uri }) => uri.startsWith(prefix) ? { list: uri.slice(prefix.length), idx } : undefined,
+    entryOf,
+    isRevoked (claim) {
+      const entry = entryOf(claim)
+      return entry !== undefined && memory.isRevoked(entry)
+    },
     async find (list) {
       await search(list)
       return documentOf(list)

@@ -111,6 +111,18 @@ for (const store of STORES) {
       })
     }
 
+    await t.test('a token whose bit this server has read is dead, also for a store that has forgotten why', async t => {
+      const [{ access_token: token }, { access_token: other }] = [await login(), await login()]
+      const { idx, uri } = claimOf(token)
+      const userinfo = async () => (await server.app.inject({ url: '/userinfo', headers: { authorization: `Bearer ${token}` } })).statusCode
+      // The bit alone: what another server's revocation looks like once the store has gone back in time.
+      await server.store.statusLists.revoke(new Map([[uri.slice(uri.lastIndexOf('/') + 1), [idx]]]))
+      t.same([(await server.introspect(token))['active'], await userinfo()], [true, 200], 'not read yet')
+      await server.status.sync()
+      t.same([await server.introspect(token), await userinfo()], [{ active: false }, 401])
+      t.equal((await server.introspect(other))['active'], true)
+    })
+
     await t.test('the list of lists (§9.3) and the metadata that names it', async t => {
       const { uri } = claimOf((await login()).access_token)
       await server.status.sync()

@@ -1,7 +1,7 @@
 // The contract of Families in stores/ports.ts, sentence by sentence, on both stores.
 import t, { type Test } from 'tap'
 import type { EndRequest, Family, FamilyRef, Login, RotateOutcome } from '../../src/stores/ports.ts'
-import { familyRef, presented, signIn, someAccount, someLogin, STORES_AND_CLUSTER, type TestStore } from '../support/stores.ts'
+import { addSomeone, familyRef, presented, signIn, someAccount, someLogin, STORES_AND_CLUSTER, type TestStore } from '../support/stores.ts'
 
 const DAY = 86_400_000
 const GRACE = 10_000
@@ -15,16 +15,7 @@ for (const { name, create } of STORES_AND_CLUSTER) {
   t.test(`families in ${name}`, async t => {
     const real = await create()
     t.teardown(() => real.stop())
-    let users = 0
-    const world: Started = {
-      ...real,
-      async someone (changes) {
-        users += 1
-        const account = someAccount(`user-${users}`, changes)
-        await real.store.users.add(account)
-        return account.tag
-      },
-    }
+    const world: Started = { ...real, someone: changes => addSomeone(real.store, changes) }
     await t.test('open', t => openContract(t, world))
     await t.test('rotate', t => rotateContract(t, world))
     await t.test('what kills a family', t => deathContract(t, world))
@@ -39,7 +30,7 @@ async function openContract (t: Test, { store, clock, someone }: Started): Promi
   const { families, users } = store
 
   await t.test('starts a family whose ends are counted from the store\'s clock, and tells the user', async t => {
-    const userTag = await someone({ scopes: ['profile'], roles: ['buyer', 'admin'] })
+    const userTag = await someone({ name: 'Alice', scopes: ['profile'], roles: ['buyer', 'admin'] })
     const login = someLogin(userTag, { scope: 'profile orders:read', audience: ['https://a.example', 'https://b.example'] })
     t.same(await families.open(login), {
       kind: 'opened',
@@ -53,7 +44,7 @@ async function openContract (t: Test, { store, clock, someone }: Started): Promi
         idleUntil: clock() + login.idleMs,
         endsAt: clock() + login.absoluteMs,
       },
-      user: { sub: 'user-1', name: 'Name of user-1', scopes: ['profile'], roles: ['buyer', 'admin'] },
+      user: { sub: (await users.byTag(userTag))?.sub, name: 'Alice', scopes: ['profile'], roles: ['buyer', 'admin'] },
     })
   })
 

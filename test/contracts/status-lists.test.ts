@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap'
 import { BLOCK_SIZE, BLOCKS, hourOf, listEndsAt, listGoneAt, newListName, type NewStatusEntry, type StatusBlock } from '../../src/stores/ports-status.ts'
 import type { FamilyRef, Store } from '../../src/stores/ports.ts'
-import { presented, signIn, someAccount, someLogin, STORES_AND_CLUSTER, type TestStore } from '../support/stores.ts'
+import { addSomeone, presented, signIn, someLogin, STORES_AND_CLUSTER, type TestStore } from '../support/stores.ts'
 import { until } from '../support/until.ts'
 
 const HOUR = 3_600_000
@@ -19,17 +19,11 @@ for (const { name, create } of STORES_AND_CLUSTER) {
   t.test(`status lists in ${name}`, async t => {
     const real = await create()
     t.teardown(() => real.stop())
-    let users = 0
     let given = 0
     const block = await real.store.statusLists.lease(hourOf(real.clock()))
     const world: World = {
       ...real,
-      async someone () {
-        users += 1
-        const account = someAccount(`status-${users}`)
-        await real.store.users.add(account)
-        return account.tag
-      },
+      someone: () => addSomeone(real.store),
       async entry () {
         given += 1
         return { list: block.list, idx: block.first + given, forMs: TTL }

@@ -4,7 +4,6 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { decodeConfig } from '../../src/config/load.ts'
 import { SKEW_MS } from '../../src/keys/instants.ts'
 import { openDirectory } from '../../src/keys/directory.ts'
 import { openSource } from '../../src/keys/open-source.ts'
@@ -12,10 +11,10 @@ import { planExternal, UNTIL_REPLACED } from '../../src/keys/plan-external.ts'
 import { createKeyRing, type KeyRing } from '../../src/keys/ring.ts'
 import type { ExternalKey, KeySource } from '../../src/keys/source.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
-import { startServer } from '../../src/server.ts'
 import { createHandClock } from '../support/clock.ts'
-import { commandLine, SECRET } from '../support/command-line.ts'
-import { addUser, CHEAP_HASHING, CLIENTS, login, ORDERS } from '../support/server.ts'
+import { commandLine } from '../support/command-line.ts'
+import { configOf, startInProcess } from '../support/in-process.ts'
+import { addUser, login, ORDERS } from '../support/server.ts'
 import { until } from '../support/until.ts'
 
 const DAY = 86_400_000
@@ -304,26 +303,13 @@ t.test('a server takes its keys from the folder that the configuration names, an
   mkdirSync(directory)
   writeFileSync(join(directory, 'a.pem'), A)
   writeFileSync(join(directory, 'b.pem'), RSA)
-  const lines: string[] = []
-  const config = decodeConfig({
-    issuer: 'http://127.0.0.1',
-    http: { host: '127.0.0.1', port: 0 },
-    management: { host: '127.0.0.1', port: 0 },
-    store: { url: storeUrl },
-    secrets: [SECRET],
-    keys: { directory },
-    audiences: { [ORDERS]: { algorithm: 'RS256' } },
-    passwords: CHEAP_HASHING,
-    clients: CLIENTS,
-  })
   await addUser(storeUrl)
-  const server = await startServer({ config, logStream: { write: line => { lines.push(line) } } })
-  t.teardown(() => server.close())
+  const server = await startInProcess(t, { config: configOf(storeUrl, { keys: { directory }, audiences: { [ORDERS]: { algorithm: 'RS256' } } }) })
   const [listed] = (await latchkey('keys list --json')).records
   t.match(listed, { isElsewhere: true, state: 'signing', line: 'main', signUntil: '9998-12-31T00:00:00.000Z' })
   const { access_token: token } = await login(server)
   t.match(JSON.parse(Buffer.from(token.split('.', 1)[0] ?? '', 'base64url').toString()), { alg: 'RS256' })
   writeFileSync(join(directory, 'a.pem'), 'spoilt')
-  await until(() => lines.some(line => line.includes('the keys that are kept elsewhere could not be read')))
+  await until(() => server.lines.some(line => line.includes('the keys that are kept elsewhere could not be read')))
   t.match(await latchkey('keys status'), { code: 1, err: /a.pem holds no private key as PEM or JWK/ })
 })

@@ -3,7 +3,7 @@ import { notStrictEqual, ok } from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import type { FamilyRef } from '../../src/stores/ports.ts'
-import { someAccount, STORES, type Copy, type TestStore } from '../support/stores.ts'
+import { addSomeone, STORES, type Copy, type TestStore } from '../support/stores.ts'
 import { histories, POLICY } from './family-commands.ts'
 import { FamilyModel } from './family-model.ts'
 
@@ -15,14 +15,7 @@ for (const { name, create } of STORES) {
   t.test(`families in ${name}`, { timeout: 110_000 }, async t => {
     const real = await create()
     t.teardown(() => real.stop())
-    let users = 0
-
-    async function someone (): Promise<string> {
-      users += 1
-      const account = someAccount(`user-${users}`)
-      await real.store.users.add(account)
-      return account.tag
-    }
+    const someone = () => addSomeone(real.store)
 
     async function search (what: string, property: fc.IAsyncProperty<unknown>): Promise<void> {
       const start = performance.now()

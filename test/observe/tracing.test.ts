@@ -7,17 +7,17 @@ import { join } from 'node:path'
 import fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { ConfigError } from '../../src/config/faults.ts'
-import { decodeConfig } from '../../src/config/load.ts'
 import { traceSettings } from '../../src/config/tracing.ts'
 import { openTracing } from '../../src/observe/otel.ts'
 import { NO_TRACING } from '../../src/observe/tracing.ts'
-import { startServer, type RunningServer } from '../../src/server.ts'
+import type { RunningServer } from '../../src/server.ts'
+import { SECRET } from '../support/command-line.ts'
+import { configOf, startInProcess } from '../support/in-process.ts'
 import { type Collector, type ReceivedSpan, startCollector } from '../support/otlp.ts'
 import { startRedis } from '../support/redis.ts'
-import { addUser, API_SECRET, CHEAP_HASHING, CLIENTS, PASSWORD, startLatchkey, STORES, USER } from '../support/server.ts'
+import { addUser, API_SECRET, CHEAP_HASHING, PASSWORD, startLatchkey, STORES, USER } from '../support/server.ts'
 import { until } from '../support/until.ts'
 
-const SECRET = 't'.repeat(43)
 const SERVER = 2
 const CLIENT = 3
 const FAILED = 2
@@ -38,29 +38,16 @@ async function startTraced (t: Test, { storeUrl, env = {}, config = {} }: { stor
   const collector = await startCollector()
   t.teardown(() => collector.close())
   await addUser(storeUrl)
-  const lines: string[] = []
-  const server = await startServer({
-    config: decodeConfig({
-      issuer: 'http://127.0.0.1',
-      http: { host: '127.0.0.1', port: 0 },
-      management: { host: '127.0.0.1', port: 0 },
-      store: { url: storeUrl },
-      secrets: [SECRET],
-      passwords: CHEAP_HASHING,
-      throttle: { perAddress: { max: 1000 } },
-      clients: CLIENTS,
-      ...config,
-    }),
-    logStream: { write: line => { lines.push(line) } },
+  const server = await startInProcess(t, {
+    config: configOf(storeUrl, { throttle: { perAddress: { max: 1000 } }, ...config }),
     traces: traceSettings({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint, ...env }),
   })
-  t.teardown(() => server.close())
   const post: Traced['post'] = async (path, form, flags = '01') => {
     const [traceId, callerId] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')]
     const answer = await fetch(server.url + path, { method: 'POST', headers: { traceparent: `00-${traceId}-${callerId}-${flags}`, tracestate: 'vendor=canary-state', 'user-agent': 'canary-agent' }, body: new URLSearchParams(form) })
     return { traceId, callerId, status: answer.status, body: await answer.json() }
   }
-  return { server, collector, lines, post, close: () => server.close() }
+  return { server, collector, lines: server.lines, post, close: () => server.close() }
 }
 
 async function redisUrl (t: Test): Promise<string> {

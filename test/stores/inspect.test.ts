@@ -1,7 +1,6 @@
 // What about a store's set-up puts its data at risk: found, told with what to set, shown in a metric; the worst of it stops a start.
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { decodeConfig } from '../../src/config/load.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import { startServer } from '../../src/server.ts'
 import { connectRedis } from '../../src/stores/redis/connect.ts'
@@ -11,8 +10,8 @@ import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createStoreWatch, refuseRisks, risksOf } from '../../src/stores/watch.ts'
 import { createHandClock } from '../support/clock.ts'
 import { freePort } from '../support/free-port.ts'
+import { configOf, startInProcess } from '../support/in-process.ts'
 import { startRedis, type TestRedisOptions } from '../support/redis.ts'
-import { CHEAP_HASHING } from '../support/server.ts'
 
 const pem = (name: string) => new URL(`../support/tls/${name}.pem`, import.meta.url).pathname
 const SAFE = ['--appendonly', 'yes']
@@ -79,24 +78,13 @@ t.test('what an operator hasn\'t taken stops the start, and says what to set', a
   t.doesNotThrow(() => refuseRisks(['persistence', 'clock', 'replicas'].map(check => ({ check, advice: '' }) as never), none), 'the others are warnings')
 
   const redis = await redisOf(t, { args: ['--maxmemory-policy', 'allkeys-lru'] })
-  const configOf = (allowEviction: boolean) => decodeConfig({
-    issuer: 'http://127.0.0.1',
-    http: { host: '127.0.0.1', port: 0 },
-    management: { host: '127.0.0.1', port: 0 },
-    store: { url: redis.url, allowEviction },
-    secrets: ['s'.repeat(43)],
-    passwords: CHEAP_HASHING,
-  })
-  const lines: string[] = []
-  const logStream = { write: (line: string) => { lines.push(line) } }
-  await t.rejects(startServer({ config: configOf(false), logStream }), { message: /maxmemory-policy allkeys-lru.*store\.allowEviction: true/ })
+  await t.rejects(startServer({ config: configOf(redis.url) }), { message: /maxmemory-policy allkeys-lru.*store\.allowEviction: true/ })
   const client = new Redis(redis.url)
   t.teardown(() => client.disconnect())
   t.same(await client.keys('*'), ['lk:epoch:0'], 'and nothing but the epoch was written')
 
-  const server = await startServer({ config: configOf(true), logStream })
-  t.teardown(() => server.close())
-  t.same(lines.map(line => JSON.parse(line)).filter(({ level }) => level === 40).map(({ msg }) => msg.slice(0, 17)), ['Redis may throw a', 'Redis keeps no ap'])
+  const server = await startInProcess(t, { config: configOf('', { store: { url: redis.url, allowEviction: true } }) })
+  t.same(server.lines.map(line => JSON.parse(line)).filter(({ level }) => level === 40).map(({ msg }) => msg.slice(0, 17)), ['Redis may throw a', 'Redis keeps no ap'])
   const metrics = await (await fetch(`${server.managementUrl}/metrics`)).text()
   for (const [check, value] of Object.entries({ eviction: 1, persistence: 1, authentication: 0, clock: 0, replicas: 0 })) {
     t.match(metrics, new RegExp(`^latchkey_store_at_risk\\{check="${check}"\\} ${value}$`, 'm'))

@@ -93,6 +93,16 @@ export function someAccount (sub: string, changes: Partial<NewAccount> = {}): Ne
   return { sub, tag: userTag(sub), name: `Name of ${sub}`, foldedName: `name of ${sub}`, passwordHash: '$argon2id$first', scopes: null, roles: [], disabled: false, ...changes }
 }
 
+let people = 0
+
+/** Adds an account that no other test has; gives its tag. */
+export async function addSomeone ({ users }: Pick<Store, 'users'>, changes?: Partial<NewAccount>): Promise<string> {
+  people += 1
+  const account = someAccount(`user-${people}`, changes)
+  await users.add(account)
+  return account.tag
+}
+
 let families = 0
 
 /** Where a family would live. */
