@@ -42,6 +42,12 @@ interface Mark {
   readonly text: string
 }
 
+/** The marks that are there; `main` undefined: its node is away. */
+interface Marks {
+  readonly isMine: boolean
+  readonly main: string | null | undefined
+}
+
 const FIRST = '-'
 
 /** Makes the watch over the epoch. */
@@ -87,14 +93,13 @@ export function createEpoch ({ link, keys, lossPeriodMs, restore, found }: Epoch
   }
 
   /** The marks that are there. `isMine`: all of them are those that were left. */
-  async function read (): Promise<{ readonly isMine: boolean, readonly main: string | null | undefined }> {
+  async function read (): Promise<Marks> {
     const texts = await answersOf(names.map(name => link.run(client => client.get(name))))
     return { isMine: mine !== undefined && texts.every(text => text === undefined || text === mine?.text), main: texts[0] }
   }
 
   /** Takes over the marks that are there, or makes them. False when they are those of before. */
-  async function adopt (): Promise<boolean> {
-    const { isMine, main } = await read()
+  async function adopt ({ isMine, main }: Marks): Promise<boolean> {
     if (isMine) return false
     /* c8 ignore next -- it takes a cluster of several nodes, one of which is away */
     if (main === undefined) throw new StoreUnavailable(new Error('the node that knows the epoch is away'))
@@ -103,21 +108,24 @@ export function createEpoch ({ link, keys, lossPeriodMs, restore, found }: Epoch
     return true
   }
 
-  async function hasRestarted (): Promise<boolean> {
+  const isLost = async () => await link.run(client => client.exists(keys.lost)) === 1
+
+  async function noticeRestart (): Promise<void> {
     const infos = await answersOf(primariesOf(link.client).map(node => link.run(() => node.info('server'))))
     /* c8 ignore next -- the same */
     const ids = new Set(infos.flatMap(info => info === undefined ? [] : [String(factsOf(info)['run_id'])]))
-    const isNew = [...ids].some(id => !runIds.has(id))
+    owed ||= [...ids].some(id => !runIds.has(id))
     runIds = new Set([...runIds, ...ids])
-    return isNew
   }
 
   async function look (): Promise<void> {
-    const isNew = await adopt()
+    // Asked at once: after a connection was lost everybody waits for this.
+    const [marks, said] = await Promise.all([read(), isLost(), noticeRestart()])
+    const isNew = await adopt(marks)
+    owed ||= isNew
     const wasLost = lost
-    lost = await link.run(client => client.exists(keys.lost)) === 1
+    lost = isNew ? await isLost() : said
     if (lost !== wasLost) found(lost)
-    owed = await hasRestarted() || isNew || owed
     if (owed) await restore()
     owed = false
   }
