@@ -2,7 +2,7 @@
 import t from 'tap'
 import { type FaultProxy, startProxy } from './support/fault-proxy.ts'
 import { addUsers, startServers } from './support/load.ts'
-import { type Outage, live, OUTAGE_MS } from './support/outage.ts'
+import { type Outage, live, OUTAGE_MS, warmUp } from './support/outage.ts'
 import { type RedisNode, startNode } from './support/redis-node.ts'
 
 interface Scene { readonly redis: RedisNode, readonly proxy: FaultProxy }
@@ -28,13 +28,17 @@ const OUTAGES: readonly Kind[] = [
   },
 ]
 
-for (const { name, forMs = OUTAGE_MS, reads, begin, end } of OUTAGES) {
-  t.test(`Redis ${name}`, async t => {
-    const redis = await startNode(t)
-    const proxy = await startProxy(redis.port)
-    t.teardown(() => proxy.close())
-    const servers = await startServers(t, 1, { storeUrl: `redis://127.0.0.1:${proxy.port}/0` })
-    await addUsers(redis.url, 4)
-    await live(t, servers, { name: `Redis ${name}`, forMs, begin: () => begin({ redis, proxy }), end: () => end({ redis, proxy }), ...reads && { reads } })
-  })
-}
+t.test('Redis away', async t => {
+  const redis = await startNode(t)
+  const proxy = await startProxy(redis.port)
+  t.teardown(() => proxy.close())
+  // One process lives through all of them.
+  const servers = await startServers(t, 1, { storeUrl: `redis://127.0.0.1:${proxy.port}/0` })
+  await addUsers(redis.url, 4)
+  await warmUp(servers)
+  for (const { name, forMs = OUTAGE_MS, reads, begin, end } of OUTAGES) {
+    await t.test(name, async t => {
+      await live(t, servers, { name: `Redis ${name}`, forMs, begin: () => begin({ redis, proxy }), end: () => end({ redis, proxy }), ...reads && { reads } })
+    })
+  }
+})

@@ -11,6 +11,9 @@ export const OUTAGE_MS = FULL ? 60_000 : 8000
 /** What was under way when the fault came is answered by the deadline of a call. */
 const MOMENT_MS = 1000
 
+/** So many answers bring the heap of a new process to its size under this load. */
+const WARM_UP = 12_000
+
 export interface Outage {
   readonly name: string
   readonly forMs: number
@@ -18,6 +21,14 @@ export interface Outage {
   readonly end: () => Promise<void> | void
   /** What goes on: introspection, where only writes are refused. */
   readonly reads?: boolean
+}
+
+/** Puts a server to work, at full speed, as long as its memory grows for being new: what comes after is the outage's. */
+export async function warmUp ([server]: Awaited<ReturnType<typeof startServers>>): Promise<void> {
+  const fleet = await logIn([server], Array.from({ length: 8 }, (_, user) => `user-${user % 4}`))
+  const load = fleet.keepRefreshing()
+  await msUntil(() => fleet.answers.length >= WARM_UP, 60_000)
+  await load.stop()
 }
 
 /** Plays an outage under load, with sessions of `user-0` to `user-3`, and takes down what each endpoint answered, what it cost and how soon all was well again. */
@@ -36,7 +47,7 @@ export async function live (t: Test, servers: Awaited<ReturnType<typeof startSer
   await begin()
   const startedAt = performance.now()
   await wait(forMs)
-  const peak = residentMiB(server)
+  const after = residentMiB(server)
   const endedAt = performance.now()
   const during = fleet.answers.slice(healthy).filter(({ at }) => at > startedAt + MOMENT_MS)
   await end()
@@ -50,7 +61,7 @@ export async function live (t: Test, servers: Awaited<ReturnType<typeof startSer
   const verdicts = fleet.answers.filter(({ error, active }) => error === 'invalid_grant' || active === false)
   // A machine that is busy with something else is slow with and without a fault: the full form is for a quiet one.
   const [calmP99, jwksP99] = [percentile(calm, 99), percentile(jwks.times, 99)]
-  const memory = Math.max(0, peak - before)
+  const memory = Math.max(0, after - before)
   figure(t, {
     fault: `${name} for ${forMs / 1000} s`,
     figure: [
