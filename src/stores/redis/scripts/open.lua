@@ -27,6 +27,7 @@ f = {
   ended = 0, client = ARGV[3], jkt = ARGV[8], scope = ARGV[4], audience = ARGV[5],
 }
 write_family(KEYS[2], f, now)
+forget_expired_tokens(KEYS[3], now)
 note_token(KEYS[3], ARGV[9], tonumber(ARGV[10]), now)
 
 -- So long must a removed account's epoch be kept, lest its sessions come back with a new account of the same sub.

@@ -88,14 +88,16 @@ local function why_wider (f, scope, audience)
   return nil
 end
 
--- Notes a token that is about to be issued, and forgets those that have expired. `token` is "sid list idx", empty for none.
+-- Notes a token that is about to be issued; `token` is "sid list idx", empty for none. The key outlives its last token by as long again,
+-- so that it seldom has to be told.
 local function note_token (key, token, forMs, at)
   if token == '' then return end
-  local expiresAt = math.ceil((at + forMs) / 1000)
+  redis.call('ZADD', key, math.ceil((at + forMs) / 1000), token)
+  if redis.call('PTTL', key) < forMs then redis.call('PEXPIRE', key, math.ceil(2 * forMs)) end
+end
+
+local function forget_expired_tokens (key, at)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', math.floor(at / 1000))
-  redis.call('ZADD', key, expiresAt, token)
-  -- The last one to expire may have been noted before.
-  if redis.call('PTTL', key) < forMs then redis.call('PEXPIRE', key, math.ceil(forMs)) end
 end
 
 -- The living tokens of a user, one a line; with a sid, only those of that family.
