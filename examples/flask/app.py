@@ -10,16 +10,21 @@ from authlib.oauth2.rfc6750 import InvalidTokenError
 from authlib.oauth2.rfc9068 import JWTBearerTokenValidator
 from flask import Flask, abort, jsonify, make_response, request
 from joserfc.jwk import KeySet
+from status_list import StatusLists, StatusListUnavailable
 
 ISSUER = os.environ.get("LATCHKEY_ISSUER", "http://127.0.0.1:3000")
 AUDIENCE = os.environ.get("AUDIENCE", "http://127.0.0.1:8000")
 
 
 class LatchkeyTokens(JWTBearerTokenValidator):
-    """Checks signature, type, issuer, audience, times and scope (RFC 9068 section 4)."""
+    """Checks signature, type, issuer, audience, times and scope (RFC 9068 section 4), then whether the token was revoked."""
 
     keys = None
     fresh_until = 0.0
+
+    def __init__(self, issuer, resource_server):
+        super().__init__(issuer, resource_server)
+        self.status_lists = StatusLists(issuer, self.get_jwks)
 
     def get_jwks(self):
         # Kept for five minutes; Latchkey publishes a key a week before it signs with it.
@@ -36,6 +41,11 @@ class LatchkeyTokens(JWTBearerTokenValidator):
         if "typ" not in token.header:
             raise InvalidTokenError()
         return token
+
+    def validate_token(self, token, scopes, request, **others):
+        super().validate_token(token, scopes, request, **others)
+        if self.status_lists.is_revoked(token):
+            raise InvalidTokenError()
 
 
 class BearerProtector(ResourceProtector):
@@ -54,8 +64,9 @@ require_oauth.register_token_validator(LatchkeyTokens(issuer=ISSUER, resource_se
 
 
 @app.errorhandler(requests.RequestException)
-def keys_unreachable(_error):
-    # That the keys can't be had says nothing about the token: the client must not throw it away.
+@app.errorhandler(StatusListUnavailable)
+def unavailable(_error):
+    # That keys or lists can't be had says nothing about the token: the client must not throw it away.
     return {"error": "temporarily_unavailable"}, 503, {"Retry-After": "5"}
 
 

@@ -1,4 +1,7 @@
 // examples/express, run as its README says.
-import { checkResourceServer } from '../support/resource-server.ts'
+import { checkResourceServer, checkRevocation, type Example } from '../support/resource-server.ts'
 
-checkResourceServer({ name: 'express', command: process.execPath, args: () => ['server.ts'] })
+const example: Example = { name: 'express', command: process.execPath, args: () => ['server.ts'] }
+
+checkResourceServer(example)
+checkRevocation(example)

@@ -1,8 +1,11 @@
 // examples/go, built and run as its README says.
 import { join } from 'node:path'
-import { checkResourceServer } from '../support/resource-server.ts'
+import { checkResourceServer, checkRevocation, type Example } from '../support/resource-server.ts'
 import { buildProgram } from '../support/toolchain.ts'
 
 const folder = await buildProgram({ name: 'go', command: 'go', args: folder => ['build', '-o', join(folder, 'orders'), '.'], install: 'Go 1.25 or newer' })
 
-checkResourceServer({ name: 'go', command: join(folder, 'orders'), args: () => [] })
+const example: Example = { name: 'go', command: join(folder, 'orders'), args: () => [] }
+
+checkResourceServer(example)
+checkRevocation(example)
