@@ -221,7 +221,7 @@ async function withoutStatus (token: string): Promise<string> {
 }
 
 /** Asks until the status is the expected one, for 20 seconds at most; gives the last. */
-async function statusOnce (ask: () => Promise<{ status: number }>, expected: number, attempts = 100): Promise<number> {
+export async function statusOnce (ask: () => Promise<{ status: number }>, expected: number, attempts = 100): Promise<number> {
   const { status } = await ask()
   if (status === expected || attempts === 0) return status
   await wait(200)

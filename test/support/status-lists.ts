@@ -1,0 +1,125 @@
+// Status lists that no Latchkey at hand would serve, from an issuer that stands in for it: full ones, and those that no verifier may believe.
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { deflateSync } from 'node:zlib'
+import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from 'jose'
+import t, { type Test } from 'tap'
+import { call, startExample, statusOnce, type Example } from './resource-server.ts'
+import { ORDERS } from './server.ts'
+
+const SIZE = 2 ** 20
+const MINUTE = 60
+
+/** What differs from a good list, and where the token's bit is. */
+interface Row {
+  readonly claims?: Record<string, unknown>
+  readonly typ?: string
+  readonly bits?: number
+  readonly bytes?: Buffer
+  readonly lst?: string
+  readonly idx?: number
+  readonly foreignKey?: boolean
+  readonly host?: string
+  readonly moved?: boolean
+}
+
+const REFUSED: Record<string, Row> = {
+  'of another type': { typ: 'JWT' },
+  'of another issuer': { claims: { iss: 'https://elsewhere.example.com' } },
+  'of another name': { claims: { sub: 'http://127.0.0.1/status/other' } },
+  'that is over': { claims: { iat: now() - 2 * MINUTE, exp: now() - MINUTE } },
+  'without an end': { claims: { exp: undefined } },
+  'without a beginning': { claims: { iat: undefined } },
+  'signed by somebody else': { foreignKey: true },
+  'of two bits per token': { bits: 2 },
+  'that is not compressed': { lst: 'xyz' },
+  'that ends before the token': { bytes: Buffer.alloc(8), idx: 64 },
+  'that inflates to more than a list has': { bytes: Buffer.alloc(2 ** 26), idx: SIZE },
+  'at another host': { host: 'localhost' },
+  'that is elsewhere now': { moved: true },
+}
+
+/** Holds an example that looks at the status lists to it: which are believed, how often are they fetched, and for how long are they good? */
+export function checkStatusLists (example: Example): void {
+  t.test(`${example.name} reads the status list and believes no other`, async t => {
+    const issuer = await standIn(t)
+    const api = await startExample(example, issuer.url)
+    t.teardown(() => api.stop())
+
+    t.test('a full list that compression doesn\'t make smaller, fetched once for many requests', async t => {
+      const bytes = randomBytes(SIZE / 8)
+      const bitAt = (idx: number) => Number(bytes[idx >> 3]) >> (idx & 7) & 1
+      const indices = [0, 1, 2, 3, 4, 5, 6, 7, ...Array.from({ length: 8 }, (_, index) => SIZE - 1 - index)]
+      const tokens = await Promise.all(indices.map(idx => issuer.tokenFor('full', { bytes, idx })))
+      const answers = await Promise.all(tokens.map(token => call(api, token)))
+      t.same(answers.map(({ status }) => status), indices.map(idx => bitAt(idx) === 1 ? 401 : 200))
+      t.equal(issuer.asked('full'), 1)
+    })
+
+    for (const [name, row] of Object.entries(REFUSED).filter(([name]) => !example.takes?.includes(name))) {
+      t.test(`503: a list ${name}`, async t => {
+        const { status, challenge } = await call(api, await issuer.tokenFor(name.replaceAll(' ', '-'), row))
+        t.same([status, challenge], [503, ''])
+      })
+    }
+
+    t.test('a token without the claim is good', async t => {
+      t.equal((await call(api, await issuer.tokenWith({}))).status, 200)
+    })
+
+    t.test('an old list is good until its end', async t => {
+      const token = await issuer.tokenFor('old', { claims: { ttl: 1, exp: now() + 4 } })
+      t.equal((await call(api, token)).status, 200)
+      issuer.forget('old')
+      t.equal(await statusOnce(async () => ({ status: issuer.asked('old') > 1 ? 0 : (await call(api, token)).status }), 0), 0, 'it is asked for again')
+      t.equal((await call(api, token)).status, 200)
+      t.equal(await statusOnce(() => call(api, token), 503), 503)
+    })
+  })
+}
+
+/** Serves keys and lists, and signs tokens that name them. */
+async function standIn (t: Test) {
+  const [own, foreign] = [await generateKeyPair('ES256'), await generateKeyPair('ES256')]
+  const jwks = JSON.stringify({ keys: [{ ...await exportJWK(own.publicKey), kid: '1', alg: 'ES256', use: 'sig' }] })
+  const pages = new Map<string, string>([['/.well-known/jwks.json', jwks]])
+  const asked: string[] = []
+  const server = createServer(({ url: path = '' }, response) => {
+    asked.push(path)
+    const page = pages.get(path)
+    if (page?.startsWith('/')) response.writeHead(302, { location: page }).end()
+    else response.writeHead(page === undefined ? 404 : 200).end(page)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => { server.closeAllConnections(); server.close() })
+  const { port } = server.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
+
+  const sign = (claims: JWTPayload, typ: string, { privateKey } = own) =>
+    new SignJWT({ iss: url, iat: now(), exp: now() + MINUTE, ...claims }).setProtectedHeader({ alg: 'ES256', kid: '1', typ }).sign(privateKey)
+  const tokenWith = (claims: JWTPayload) => sign({ sub: 'ann', aud: ORDERS, client_id: 'mobile', jti: 'x', scope: 'orders:read', ...claims }, 'at+jwt')
+
+  /** Serves a list at that name; gives a token whose bit is in it. */
+  async function tokenFor (name: string, { claims, typ = 'statuslist+jwt', bits = 1, bytes = Buffer.alloc(SIZE / 8), lst, idx = 0, foreignKey, host = '127.0.0.1', moved }: Row) {
+    const path = `/status/${name}`
+    const uri = `http://${host}:${port}${path}`
+    const list = { bits, lst: lst ?? deflateSync(bytes).toString('base64url') }
+    pages.set(moved === true ? `${path}-moved` : path, await sign({ sub: uri, ttl: MINUTE, status_list: list, ...claims }, typ, foreignKey === true ? foreign : own))
+    if (moved === true) pages.set(path, `${path}-moved`)
+    return tokenWith({ status: { status_list: { idx, uri } } })
+  }
+
+  return {
+    url,
+    tokenWith,
+    tokenFor,
+    forget: (name: string) => { pages.delete(`/status/${name}`) },
+    asked: (name: string) => asked.filter(path => path === `/status/${name}`).length,
+  }
+}
+
+function now (): number {
+  return Math.floor(Date.now() / 1000)
+}
