@@ -1,18 +1,15 @@
 //! Checks Latchkey's access tokens offline (RFC 9068 section 4) and refuses as RFC 6750 section 3 says.
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::{
     Json,
     http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde::Deserialize;
-use tokio::sync::Mutex;
 
-/// Latchkey publishes a key a week before it signs with it, and drops one that leaked at once.
-const KEPT_FOR: Duration = Duration::from_secs(300);
-const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(30);
+use crate::keys::Keys;
 
 /// What a verified token says.
 #[derive(Deserialize)]
@@ -47,18 +44,9 @@ impl IntoResponse for Refusal {
     }
 }
 
-struct Kept {
-    keys: JwkSet,
-    fetched: Instant,
-    /// When they were last asked for, in vain or not.
-    asked: Instant,
-}
-
 pub struct AccessTokens {
-    jwks_url: String,
+    keys: Keys,
     validation: Validation,
-    client: reqwest::Client,
-    kept: Mutex<Option<Kept>>,
 }
 
 impl AccessTokens {
@@ -68,12 +56,8 @@ impl AccessTokens {
         validation.set_audience(&[&audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.leeway = 0;
-        Ok(Self {
-            jwks_url: format!("{issuer}/.well-known/jwks.json"),
-            validation,
-            client: reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?,
-            kept: Mutex::new(None),
-        })
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+        Ok(Self { keys: Keys::new(&issuer, client), validation })
     }
 
     /// The bearer of a request, who must have the scope.
@@ -89,37 +73,8 @@ impl AccessTokens {
         if typ != "at+jwt" && typ != "application/at+jwt" {
             return Err(Refusal::InvalidToken);
         }
-        let key = self.key(&header.kid.ok_or(Refusal::InvalidToken)?).await?;
+        let key = self.keys.find(&header.kid.ok_or(Refusal::InvalidToken)?).await?;
         Ok(decode::<Bearer>(token, &key, &self.validation).map_err(|_| Refusal::InvalidToken)?.claims)
-    }
-
-    /// The key of that name. The keys are asked for when they are old and for one that is not known, but at most twice a minute.
-    async fn key(&self, kid: &str) -> Result<DecodingKey, Refusal> {
-        let mut kept = self.kept.lock().await;
-        let is_known = kept.as_ref().is_some_and(|kept| kept.keys.find(kid).is_some());
-        let is_due = kept.as_ref().is_none_or(|kept| kept.asked.elapsed() >= ASKED_AGAIN_AFTER && !(is_known && kept.fetched.elapsed() < KEPT_FOR));
-        if is_due {
-            let now = Instant::now();
-            match self.fetch().await {
-                Ok(keys) => *kept = Some(Kept { keys, fetched: now, asked: now }),
-                // While Latchkey is away the known ones stay in force.
-                Err(_) => {
-                    if let Some(kept) = kept.as_mut() {
-                        kept.asked = now;
-                    }
-                }
-            }
-        }
-        let kept = kept.as_ref().ok_or(Refusal::KeysUnreachable)?;
-        match kept.keys.find(kid) {
-            Some(jwk) => DecodingKey::from_jwk(jwk).map_err(|_| Refusal::InvalidToken),
-            None if kept.asked > kept.fetched => Err(Refusal::KeysUnreachable),
-            None => Err(Refusal::InvalidToken),
-        }
-    }
-
-    async fn fetch(&self) -> reqwest::Result<JwkSet> {
-        self.client.get(&self.jwks_url).send().await?.error_for_status()?.json().await
     }
 }
 

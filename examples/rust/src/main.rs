@@ -1,5 +1,6 @@
 //! A Rust resource server. Latchkey knows the users and hands out the tokens; this service only checks them.
 mod access_tokens;
+mod keys;
 
 use std::{env, sync::Arc};
 
