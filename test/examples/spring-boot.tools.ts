@@ -1,6 +1,6 @@
 // examples/spring-boot, built by Maven.
 import { join } from 'node:path'
-import { checkResourceServer } from '../support/resource-server.ts'
+import { checkResourceServer, checkRevocation, type Example } from '../support/resource-server.ts'
 import { buildProgram } from '../support/toolchain.ts'
 
 const folder = await buildProgram({
@@ -10,4 +10,7 @@ const folder = await buildProgram({
   install: 'Maven and a JDK (apt-get install maven default-jdk-headless)',
 })
 
-checkResourceServer({ name: 'spring-boot', command: 'java', args: () => ['-jar', join(folder, 'orders.jar')] })
+const example: Example = { name: 'spring-boot', command: 'java', args: () => ['-jar', join(folder, 'orders.jar')] }
+
+checkResourceServer(example)
+checkRevocation(example)

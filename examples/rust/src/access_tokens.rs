@@ -7,9 +7,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
+use reqwest::redirect::Policy;
 use serde::Deserialize;
 
-use crate::keys::Keys;
+use crate::{
+    keys::Keys,
+    status_lists::{Reference, StatusLists},
+};
 
 /// What a verified token says.
 #[derive(Deserialize)]
@@ -17,6 +21,12 @@ pub struct Bearer {
     pub sub: String,
     #[serde(default)]
     scope: String,
+    status: Option<Status>,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    status_list: Option<Reference>,
 }
 
 /// Why a request is refused; a fault says nothing about the token, and the client must not throw it away.
@@ -24,7 +34,7 @@ pub enum Refusal {
     NoToken { scope: &'static str },
     InvalidToken,
     InsufficientScope { scope: &'static str },
-    KeysUnreachable,
+    Unavailable,
 }
 
 impl IntoResponse for Refusal {
@@ -38,7 +48,7 @@ impl IntoResponse for Refusal {
                 header::WWW_AUTHENTICATE,
                 format!(r#"Bearer error="insufficient_scope", scope="{scope}""#),
             ),
-            Self::KeysUnreachable => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", header::RETRY_AFTER, "5".into()),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", header::RETRY_AFTER, "5".into()),
         };
         (status, [(name, value)], Json(serde_json::json!({ "error": error }))).into_response()
     }
@@ -46,6 +56,7 @@ impl IntoResponse for Refusal {
 
 pub struct AccessTokens {
     keys: Keys,
+    status_lists: StatusLists,
     validation: Validation,
 }
 
@@ -56,8 +67,8 @@ impl AccessTokens {
         validation.set_audience(&[&audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.leeway = 0;
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
-        Ok(Self { keys: Keys::new(&issuer, client), validation })
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).redirect(Policy::none()).build()?;
+        Ok(Self { keys: Keys::new(&issuer, client.clone()), status_lists: StatusLists::new(&issuer, client), validation })
     }
 
     /// The bearer of a request, who must have the scope.
@@ -74,7 +85,15 @@ impl AccessTokens {
             return Err(Refusal::InvalidToken);
         }
         let key = self.keys.find(&header.kid.ok_or(Refusal::InvalidToken)?).await?;
-        Ok(decode::<Bearer>(token, &key, &self.validation).map_err(|_| Refusal::InvalidToken)?.claims)
+        let bearer = decode::<Bearer>(token, &key, &self.validation).map_err(|_| Refusal::InvalidToken)?.claims;
+        if self.is_revoked(&bearer).await? { Err(Refusal::InvalidToken) } else { Ok(bearer) }
+    }
+
+    async fn is_revoked(&self, bearer: &Bearer) -> Result<bool, Refusal> {
+        match bearer.status.as_ref().and_then(|status| status.status_list.as_ref()) {
+            Some(reference) => self.status_lists.is_revoked(reference, &self.keys).await,
+            None => Ok(false),
+        }
     }
 }
 

@@ -45,10 +45,10 @@ impl Keys {
                 }
             }
         }
-        let kept = kept.as_ref().ok_or(Refusal::KeysUnreachable)?;
+        let kept = kept.as_ref().ok_or(Refusal::Unavailable)?;
         match kept.keys.find(kid) {
             Some(jwk) => DecodingKey::from_jwk(jwk).map_err(|_| Refusal::InvalidToken),
-            None if kept.asked > kept.fetched => Err(Refusal::KeysUnreachable),
+            None if kept.asked > kept.fetched => Err(Refusal::Unavailable),
             None => Err(Refusal::InvalidToken),
         }
     }

@@ -1,6 +1,7 @@
 //! A Rust resource server. Latchkey knows the users and hands out the tokens; this service only checks them.
 mod access_tokens;
 mod keys;
+mod status_lists;
 
 use std::{env, sync::Arc};
 
