@@ -1,6 +1,7 @@
 // examples/spring-boot, built by Maven.
 import { join } from 'node:path'
 import { checkResourceServer, checkRevocation, type Example } from '../support/resource-server.ts'
+import { checkStatusLists } from '../support/status-lists.ts'
 import { buildProgram } from '../support/toolchain.ts'
 
 const folder = await buildProgram({
@@ -14,3 +15,4 @@ const example: Example = { name: 'spring-boot', command: 'java', args: () => ['-
 
 checkResourceServer(example)
 checkRevocation(example)
+checkStatusLists(example)

@@ -74,8 +74,11 @@ final class StatusLists implements OAuth2TokenValidator<Jwt> {
         this.issuer = issuer;
         verifier.setJWSTypeVerifier(new DefaultJOSEObjectTypeVerifier<>(new JOSEObjectType("statuslist+jwt")));
         verifier.setJWSKeySelector(new JWSVerificationKeySelector<>(JWSAlgorithm.ES256, keys));
-        verifier.setJWTClaimsSetVerifier(new DefaultJWTClaimsVerifier<>(
-            new JWTClaimsSet.Builder().issuer(issuer).build(), Set.of("sub", "exp", "iat")));
+        DefaultJWTClaimsVerifier<SecurityContext> claims =
+            new DefaultJWTClaimsVerifier<>(new JWTClaimsSet.Builder().issuer(issuer).build(), Set.of("sub", "exp", "iat"));
+        // A list is good until its exp, a new one as well as a kept one.
+        claims.setMaxClockSkew(0);
+        verifier.setJWTClaimsSetVerifier(claims);
         // Java's client follows no redirects, unless told to.
         JdkClientHttpRequestFactory requests = new JdkClientHttpRequestFactory(HttpClient.newHttpClient());
         requests.setReadTimeout(FETCH_TIMEOUT);
