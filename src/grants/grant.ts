@@ -12,8 +12,8 @@ export interface GrantRequest {
   readonly jkt: string | undefined
   /** The end user's address, as far as it can be believed. */
   readonly address: string
-  /** Aborted when nobody waits for the answer any more. */
-  readonly signal: AbortSignal
+  /** Makes a signal that is aborted when nobody waits for the answer any more; no getter, as V8 keeps what one of those holds until a slow collection. */
+  readonly clientGone: () => AbortSignal
   /** The request as audit events name it. */
   readonly origin: Origin
 }

@@ -37,8 +37,8 @@ export function createPasswordGrant ({ issuer, authenticate, nameInLogs, familie
     ({ clientId: client.id, username: nameInLogs(required(params, 'username')), network: networkOf(address) })
 
   async function logIn (request: GrantRequest): Promise<Authenticated> {
-    const { client, params, address, signal, origin } = request
-    const outcome = await authenticate({ name: required(params, 'username'), password: required(params, 'password'), clientId: client.id, address, signal, origin })
+    const { client, params, address, clientGone, origin } = request
+    const outcome = await authenticate({ name: required(params, 'username'), password: required(params, 'password'), clientId: client.id, address, signal: clientGone(), origin })
     if (outcome.kind === 'ok') return outcome
     if (outcome.kind === 'throttled') {
       const retryAfterSeconds = Math.ceil(outcome.retryAfterMs / 1000)

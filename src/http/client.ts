@@ -6,6 +6,7 @@ import type { Emit } from '../events.ts'
 import { optional } from '../grants/grant.ts'
 import { OAuthError } from '../oauth/errors.ts'
 import type { Form } from '../oauth/form.ts'
+import { createRequestSlot } from './request-slot.ts'
 
 /**
  * The client of a request whose body was parsed.
@@ -20,7 +21,7 @@ export interface ClientOfOptions extends AuthenticationOptions {
 
 /** Makes the function that tells a request's client; each refusal is told once. */
 export function createClientOf ({ emit, ...options }: ClientOfOptions): ClientOf {
-  const known = new WeakMap<FastifyRequest, Promise<Client>>()
+  const known = createRequestSlot<Promise<Client>>()
 
   return request => {
     const found = known.get(request) ?? identify(request)

@@ -4,6 +4,7 @@ import { isConfidential } from '../clients/authenticate.ts'
 import type { Client, ClientRegistry } from '../clients/registry.ts'
 import { invalidClient, invalidRequest, invalidToken } from '../oauth/errors.ts'
 import { formOf, type ClientOf } from './client.ts'
+import { createRequestSlot } from './request-slot.ts'
 import type { TokenHolder } from './token-holder.ts'
 
 /**
@@ -22,7 +23,7 @@ export interface IntrospectorOptions {
 
 /** Makes the function that tells who asks, once per request. */
 export function createIntrospectorOf ({ url, clientOf, clients, tokenHolder }: IntrospectorOptions): IntrospectorOf {
-  const known = new WeakMap<FastifyRequest, Promise<Client>>()
+  const known = createRequestSlot<Promise<Client>>()
 
   async function byToken (request: FastifyRequest, reply: FastifyReply): Promise<Client> {
     const { client_secret: secret, client_assertion: assertion } = formOf(request)

@@ -73,7 +73,7 @@ export async function tokenRoute (app: FastifyInstance, { url, clientOf, grants,
     if (!client.grants.includes(type)) throw unauthorizedClient()
     const jkt = await provenKey(request, reply, { method: 'POST', url })
     if (jkt === undefined && client.dpop === 'required') throw invalidDpopProof('dpop_missing')
-    const response = await grant({ client, params, jkt, address: await addressOf(request, clientOf), get signal () { return clientGone(reply) }, origin: request })
+    const response = await grant({ client, params, jkt, address: await addressOf(request, clientOf), clientGone: () => clientGone(reply), origin: request })
     count.countIssued(type)
     reply.headers({ 'cache-control': 'no-store', pragma: 'no-cache' })
     return response

@@ -11,6 +11,7 @@ import { invalidToken, OAuthError } from '../oauth/errors.ts'
 import type { AccessTokenRef } from '../stores/ports.ts'
 import { audiencesOf, isAccessTokenClaims, MAX_TOKEN_LENGTH, type AccessTokenClaims } from '../tokens/access-token.ts'
 import { isCanonical } from '../tokens/compact.ts'
+import { createRequestSlot } from './request-slot.ts'
 
 const TYPES: readonly string[] = ['at+jwt', 'JWT']
 
@@ -47,7 +48,7 @@ export interface VerifiedToken {
 
 /** Registers @fastify/jwt and makes the verifier. */
 export async function registerVerifier (app: FastifyInstance, { issuer, keys, knowsAudience, clock }: VerifierOptions): Promise<VerifyAccessToken> {
-  const presented = new WeakMap<FastifyRequest, string>()
+  const presented = createRequestSlot<string>()
 
   await app.register(jwt, {
     secret: { private: '', public: async (_request: FastifyRequest, decoded: unknown) => publicKeyFor(decoded, keys) },

@@ -1,0 +1,24 @@
+// Something that is kept with a request for as long as there is the request.
+import type { FastifyRequest } from 'fastify'
+
+/** A place in every request for one thing. */
+export interface RequestSlot<Value> {
+  get (request: FastifyRequest): Value | undefined
+  set (request: FastifyRequest, value: Value): void
+}
+
+/**
+ * Makes a place of its own in every request. A WeakMap would do the same, but V8 lets go of what is in one only in its slow
+ * collections: whole requests would pile up until then.
+ */
+export function createRequestSlot<Value> (): RequestSlot<Value> {
+  const name = Symbol('slot')
+  return {
+    get: request => slotsOf<Value>(request)[name],
+    set (request, value) { slotsOf<Value>(request)[name] = value },
+  }
+}
+
+function slotsOf<Value> (request: FastifyRequest): Record<symbol, Value | undefined> {
+  return request as unknown as Record<symbol, Value | undefined>
+}
