@@ -7,6 +7,7 @@ import type { Client } from '../clients/registry.ts'
 import { OAuthError, slowDown } from '../oauth/errors.ts'
 import type { AddressCounts } from '../stores/ports-addresses.ts'
 import type { ClientOf } from './client.ts'
+import { createCountAhead } from './count-ahead.ts'
 
 const FORWARDED_FOR = 'latchkey-forwarded-for'
 
@@ -49,9 +50,10 @@ export async function registerAddressLimit (app: FastifyInstance, { limit, count
 
 /** A store as @fastify/rate-limit makes one for itself. It has but one limit, so there are no children. */
 function storeOver (counts: AddressCounts): FastifyRateLimitStoreCtor {
+  const countRequest = createCountAhead(counts)
   return class {
-    incr (address: string, done: (error: Error | null, result?: { current: number, ttl: number }) => void, windowMs: number): void {
-      counts.hit(address, windowMs).then(({ count, endsInMs }) => { done(null, { current: count, ttl: endsInMs }) }, done)
+    incr (address: string, done: (error: Error | null, result?: { current: number, ttl: number }) => void, windowMs: number, max: number): void {
+      countRequest(address, windowMs, max).then(({ count, endsInMs }) => { done(null, { current: count, ttl: endsInMs }) }, done)
     }
 
     child () {

@@ -1,4 +1,5 @@
 // What is Redis' own: keys and their expiry, scripts that a server forgot, names that two writers want, memory, round trips.
+import { setImmediate as endOfTurn } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { createAdapter } from '../../src/stores/redis/adapter.ts'
@@ -253,11 +254,14 @@ t.test('round trips', async t => {
     })
     try {
       const result = await work()
+      // An answer may be out before the turn's count is: SET and DEL go behind it.
+      await endOfTurn()
+      await server.store.probe()
       // The monitor sees its own mark after everything that came before.
       const marked = new Promise<void>(resolve => monitor.on('monitor', (_time: string, args: string[]) => { if (args[1] === 'the end') resolve() }))
       await watcher.echo('the end')
       await marked
-      return { result, commands: commands.filter(name => name !== 'echo') }
+      return { result, commands: commands.slice(0, commands.lastIndexOf('set')) }
     } finally {
       monitor.disconnect()
     }
@@ -292,10 +296,10 @@ t.test('round trips', async t => {
   t.same((await during(() => server.introspect(`${access.slice(0, -4)}AAAA`))).commands, [], 'that of a forged access token: none')
 
   const login = await during(() => server.login())
-  t.same(login.commands, [script, 'hget', 'hgetall', script, script, script], 'a login: the rate limit, the name, the account, the throttle before and after hashing, the new family')
+  t.same(login.commands, ['hget', script, 'hgetall', script, script, script], 'a login: the name and, beside it, the rate limit; the account, the throttle before and after hashing, the new family')
   const unknown = await during(() => server.post('/token', { grant_type: 'password', client_id: 'mobile', username: 'nobody', password: PASSWORD }))
   t.equal(unknown.result.json().error, 'invalid_grant')
-  t.same(unknown.commands, [script, 'hget', 'hgetall', script, script], 'an unknown name: as many as a wrong password')
+  t.same(unknown.commands, ['hget', script, 'hgetall', script, script], 'an unknown name: as many as a wrong password')
   const wrong = await during(() => server.post('/token', { grant_type: 'password', client_id: 'mobile', username: 'alice', password: 'wrong wrong wrong' }))
   t.same(wrong.commands, unknown.commands)
   t.same((await during(() => server.app.inject('/.well-known/jwks.json'))).commands, [], 'the keys: none')
