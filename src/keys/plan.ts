@@ -130,9 +130,17 @@ function turnedLine (ring: readonly Planned[], line: string, now: number, { poli
  */
 export function planRetirement (ring: readonly Planned[], kid: string, now: number, { policy, switchAfterMs }: { readonly policy: KeyPolicy, readonly switchAfterMs: number }): Planned[] {
   const retired = ring.find(key => 'kid' in key && key.kid === kid)
-  const rest = ring.filter(key => key !== retired)
-  const taken = retired !== undefined && isSigning(retired, now) ? turnedLine(rest, retired.line, now, { policy, atOnce: true }) : rest
-  return linesOf(policy).reduce((keys, line) => switched(keys, line, { at: now + switchAfterMs, now, policy }), planRing(taken, now, policy))
+  const rest = retired === undefined ? ring : without(ring, retired, now, policy)
+  return linesOf(policy).reduce((keys, line) => switched(keys, line, { at: now + switchAfterMs, now, policy }), planRing(rest, now, policy))
+}
+
+// Also in a line that this server doesn't know those after it go on where it would have begun: nobody else would close the gap.
+function without (ring: readonly Planned[], gone: Planned, now: number, policy: KeyPolicy): Planned[] {
+  const rest = ring.filter(key => key !== gone)
+  if (isSigning(gone, now)) return turnedLine(rest, gone.line, now, { policy, atOnce: true })
+  if (gone.signFrom <= now) return rest
+  const after = inOrder(rest.filter(key => key.line === gone.line && key.signFrom >= gone.signUntil))
+  return [...rest.filter(key => !after.includes(key)), ...chained(after, gone.signFrom, policy)]
 }
 
 function switched (ring: readonly Planned[], line: Line, { at, now, policy }: { readonly at: number, readonly now: number, readonly policy: KeyPolicy }): Planned[] {
