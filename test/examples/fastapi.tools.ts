@@ -1,11 +1,11 @@
 // examples/fastapi, run as its README says.
 import { python } from '../support/python.ts'
 import { checkResourceServer, checkRevocation, type Example } from '../support/resource-server.ts'
-import { checkStatusLists } from '../support/status-lists.ts'
+import { checkStatusLists, checkStatusListsUnderStrain } from '../support/status-lists.ts'
 
 const example: Example = { name: 'fastapi', command: await python(), args: port => ['-m', 'uvicorn', 'main:app', '--port', String(port)] }
 
 checkResourceServer(example)
 checkRevocation(example)
-// urllib follows redirects; the list's name and signature are checked all the same.
-checkStatusLists({ ...example, takes: ['that is elsewhere now'] })
+checkStatusLists(example)
+checkStatusListsUnderStrain(example)

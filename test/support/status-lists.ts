@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as wait } from 'node:timers/promises'
 import { deflateSync } from 'node:zlib'
 import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from 'jose'
 import t, { type Test } from 'tap'
@@ -11,6 +12,8 @@ import { ORDERS } from './server.ts'
 
 const SIZE = 2 ** 20
 const MINUTE = 60
+/** A page that is never answered. */
+const HANGS = ''
 
 /** What differs from a good list, and where the token's bit is. */
 interface Row {
@@ -58,7 +61,7 @@ export function checkStatusLists (example: Example): void {
       t.equal(issuer.asked('full'), 1)
     })
 
-    for (const [name, row] of Object.entries(REFUSED).filter(([name]) => !example.takes?.includes(name))) {
+    for (const [name, row] of Object.entries(REFUSED)) {
       t.test(`503: a list ${name}`, async t => {
         const { status, challenge } = await call(api, await issuer.tokenFor(name.replaceAll(' ', '-'), row))
         t.same([status, challenge], [503, ''])
@@ -80,6 +83,38 @@ export function checkStatusLists (example: Example): void {
   })
 }
 
+/** Holds an example whose requests may wait for each other to it: what hangs is waited for once, and by those alone who need it. */
+export function checkStatusListsUnderStrain (example: Example): void {
+  t.test(`${example.name} waits once for a list that hangs`, async t => {
+    const issuer = await standIn(t)
+    const api = await startExample(example, issuer.url)
+    t.teardown(() => api.stop())
+    const statusOf = async (token: string) => (await call(api, token)).status
+    const [none, old, other] = [await issuer.tokenFor('none', {}), await issuer.tokenFor('old', { claims: { ttl: 1 } }), await issuer.tokenFor('other', {})]
+    issuer.hang('none')
+    t.equal(await statusOf(old), 200)
+    issuer.hang('old')
+    await wait(1100)
+
+    const startedAt = performance.now()
+    const waiting = Promise.all([none, none, none, old, old, old].map(statusOf))
+    t.equal(await statusOf(other), 200)
+    t.ok(performance.now() - startedAt < 4000, 'another list waits for neither')
+    t.same(await waiting, [503, 503, 503, 200, 200, 200])
+    t.same([await statusOf(none), await statusOf(old)], [503, 200], 'at once')
+    const seconds = (performance.now() - startedAt) / 1000
+    t.ok(seconds < 8, `after ${seconds.toFixed(1)} s, not 5 for each`)
+    t.same([issuer.asked('none'), issuer.asked('old')], [1, 2])
+  })
+
+  t.test(`${example.name} takes no part of a list that is too long`, async t => {
+    const issuer = await standIn(t)
+    const api = await startExample(example, issuer.url)
+    t.teardown(() => api.stop())
+    t.equal((await call(api, await issuer.tokenFor('long', { bytes: Buffer.alloc(SIZE / 8 + 1) }))).status, 503)
+  })
+}
+
 /** Serves keys and lists, and signs tokens that name them. */
 async function standIn (t: Test) {
   const [own, foreign] = [await generateKeyPair('ES256'), await generateKeyPair('ES256')]
@@ -89,6 +124,7 @@ async function standIn (t: Test) {
   const server = createServer(({ url: path = '' }, response) => {
     asked.push(path)
     const page = pages.get(path)
+    if (page === HANGS) return
     if (page?.startsWith('/')) response.writeHead(302, { location: page }).end()
     else response.writeHead(page === undefined ? 404 : 200).end(page)
   }).listen(0, '127.0.0.1')
@@ -115,6 +151,7 @@ async function standIn (t: Test) {
     url,
     tokenWith,
     tokenFor,
+    hang: (name: string) => { pages.set(`/status/${name}`, HANGS) },
     forget: (name: string) => { pages.delete(`/status/${name}`) },
     asked: (name: string) => asked.filter(path => path === `/status/${name}`).length,
   }

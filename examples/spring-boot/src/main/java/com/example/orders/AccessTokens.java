@@ -12,6 +12,7 @@ import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.net.MalformedURLException;
 import java.net.URI;
+import java.time.Duration;
 import org.springframework.beans.factory.annotation.Value;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -39,6 +40,8 @@ import org.springframework.web.filter.OncePerRequestFilter;
 /** Checks Latchkey's access tokens offline (RFC 9068 section 4); Spring refuses as RFC 6750 section 3 says. */
 @Configuration
 class AccessTokens {
+
+    private static final Duration OUTAGE = Duration.ofMinutes(15);
 
     @Bean
     SecurityFilterChain security(HttpSecurity http) throws Exception {
@@ -76,6 +79,9 @@ class AccessTokens {
             .refreshAheadCache(false)
             // A limit would answer 503 to a token whose key nobody published.
             .rateLimited(false)
+            // While Latchkey is away, its keys must not be forgotten before its status lists are over. Nor be good for much
+            // longer: a stolen key is, too. What is found at the end of these minutes is kept for the usual five.
+            .outageTolerant(OUTAGE.toMillis())
             .build();
     }
 
