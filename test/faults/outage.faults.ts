@@ -18,10 +18,10 @@ const OUTAGES: readonly Kind[] = [
   { name: 'stopped (SIGSTOP)', begin: ({ redis }) => redis.signal('SIGSTOP'), end: ({ redis }) => redis.signal('SIGCONT') },
   { name: 'refused', begin: ({ proxy }) => proxy.refuse(), end: ({ proxy }) => proxy.accept() },
   { name: 'half open', begin: ({ proxy }) => { proxy.silent = true }, end: ({ proxy }) => { proxy.silent = false } },
-  { name: '1 s late', forMs: 8000, begin: ({ proxy }) => { proxy.delayMs = 1000 }, end: ({ proxy }) => { proxy.delayMs = 0 } },
+  { name: '1 s late', forMs: 6000, begin: ({ proxy }) => { proxy.delayMs = 1000 }, end: ({ proxy }) => { proxy.delayMs = 0 } },
   {
     name: 'full (maxmemory, noeviction)',
-    forMs: 8000,
+    forMs: 6000,
     reads: true,
     begin: async ({ redis }) => { await redis.admin.config('SET', 'maxmemory', '1') },
     end: async ({ redis }) => { await redis.admin.config('SET', 'maxmemory', '0') },

@@ -131,7 +131,8 @@ function whatIsMissing (file: string, { sessions, revoked, written }: Acknowledg
 t.test('a full disk', async t => {
   const fullMs = FULL ? 30_000 : 5000
   const dir = tempDir(t)
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'latchkey-faults', dir])
+  // The log of writes alone may take 4 MiB, and there must be something to give back.
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'latchkey-faults', dir])
   t.teardown(() => { execFileSync('umount', ['--lazy', dir]) })
   const storeUrl = `sqlite:${join(dir, 'latchkey.db')}`
   await addUsers(storeUrl, 4)

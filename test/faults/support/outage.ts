@@ -7,7 +7,7 @@ import { keepAsking } from './asking.ts'
 import { FULL, figure, percentile, tally } from './figures.ts'
 import { type Answer, fallen, logIn, msUntil, type startServers } from './load.ts'
 
-export const OUTAGE_MS = FULL ? 60_000 : 8000
+export const OUTAGE_MS = FULL ? 60_000 : 6000
 /** What was under way when the fault came is answered by the deadline of a call. */
 const MOMENT_MS = 1000
 
