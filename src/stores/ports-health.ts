@@ -10,7 +10,7 @@ export interface StoreCondition {
 }
 
 /** What may be amiss with how a store is set up. */
-export const STORE_CHECKS = ['eviction', 'authentication', 'persistence', 'clock', 'replicas'] as const
+export const STORE_CHECKS = ['eviction', 'authentication', 'persistence', 'clock', 'replicas', 'fence'] as const
 
 export type StoreCheck = typeof STORE_CHECKS[number]
 

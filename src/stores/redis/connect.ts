@@ -2,6 +2,7 @@
 import { StoreUnavailable } from '../ports.ts'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { coalesceWrites } from './coalesce.ts'
+import { fenceOff } from './fence.ts'
 import { Sentinels } from './sentinels.ts'
 import { readTls, type TlsFiles } from './tls.ts'
 import { parseRedisUrl, type RedisTarget } from './url.ts'
@@ -41,6 +42,7 @@ export async function connectRedis (settings: RedisSettings): Promise<Redis | Cl
   // Each failed command tells its caller; without a listener ioredis would write to the console.
   client.on('error', () => {})
   coalesceWrites(client)
+  fenceOff(client)
   try {
     await within(CONNECT_MS, client.connect())
     return client

@@ -18,7 +18,7 @@ const ENDED: readonly EndOutcome[] = ['ended', 'already_ended', 'family_unknown'
 const SCAN_COUNT = 1000
 
 export function createRedisFamilies (adapter: RedisAdapter): Families {
-  const { link, keys, time, durably, doubt, hasReplicas, revocations, statusBits } = adapter
+  const { link, keys, time, askedAt, durably, doubt, hasReplicas, revocations, statusBits } = adapter
   const openScript = durably('open')
   const rotateScript = loadScript(link, 'rotate')
   const peekScript = loadScript(link, 'peek')
@@ -59,7 +59,10 @@ export function createRedisFamilies (adapter: RedisAdapter): Families {
   async function rotate (presented: Presented): Promise<RotateOutcome> {
     const { generation, clientId, idleMs, reuseGraceMs, lateRetry, jkt = '', scope = [], audience = [] } = presented
     const args = [time(), generation, clientId, idleMs, reuseGraceMs, lateRetry, jkt, scope.join(' '), JSON.stringify(audience), ...noteOf(presented), presented.sid]
-    const [kind, detail, family, user, tokens] = await rotateScript(keysOf(presented), args)
+    const ask = (at: number | '') => rotateScript(keysOf(presented), [...args, at])
+    const reply = await ask(askedAt())
+    // Whoever is told so still waits: the store's clock has jumped.
+    const [kind, detail, family, user, tokens] = reply[0] === 'too_late' ? await ask('') : reply
     if (kind === 'refused') return refused(oneOf(ROTATE_REFUSALS, detail))
     const found = { family: familyOf(presented, family), user: userOf(user) }
     const rotated = oneOf(ROTATED, kind)

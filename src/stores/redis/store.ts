@@ -13,12 +13,13 @@ import { createDurable, DURABLE_MS } from './durable.ts'
 import { createEpoch, lossFault, type Epoch, type EpochOptions } from './epoch.ts'
 import { createRedisFamilies } from './families.ts'
 import { createInspect } from './inspect.ts'
-import { createLink, type Caller, type Link } from './link.ts'
+import { createLink, type Link } from './link.ts'
 import { createRedisLoginAttempts } from './login-attempts.ts'
 import { createRedisKeys } from './redis-keys.ts'
 import { createRedisReplays } from './replays.ts'
 import { createRevocations } from './revocations.ts'
 import { createRedisStatusLists } from './status-lists.ts'
+import { createStoreClock, serverTime } from './store-clock.ts'
 import { createRedisUsers } from './users.ts'
 
 /** A mark that a dead probe left behind goes by itself. */
@@ -54,10 +55,12 @@ export async function createRedisStore (options: RedisStoreOptions): Promise<Red
   const durable = durableClient && createLink({ client: durableClient, verify: ({ run }) => run(ping), deadlineMs: DURABLE_MS })
   const { bare } = link
   const revocations = createRevocations()
+  const storeClock = createStoreClock(bare)
   const adapter = createAdapter({
     link,
     keys,
     time: () => clock === undefined ? '' : String(clock()),
+    askedAt: () => clock === undefined ? storeClock.now() : '',
     durably: durable && createDurable({ link: durable, replicas }),
     doubt: () => epoch.doubt(),
     revocations,
@@ -74,7 +77,7 @@ export async function createRedisStore (options: RedisStoreOptions): Promise<Red
       for (const each of [link, durable]) each?.refuse(now ? lossFault() : undefined)
     },
   })
-  const stopVerifying = await keepVerifying(link, epoch, options)
+  const stopVerifying = await keepVerifying(link, () => Promise.all([epoch.verify(), storeClock.measure()]), options)
 
   return {
     client,
@@ -121,22 +124,17 @@ function watchEpoch ({ lossPeriodMs }: RedisStoreOptions, options: Omit<EpochOpt
 }
 
 /** Looks at the store now, and again and again; gives the way to stop. */
-async function keepVerifying (link: Link, epoch: Epoch, { lossPeriodMs }: RedisStoreOptions): Promise<() => void> {
+async function keepVerifying (link: Link, verify: () => Promise<unknown>, { lossPeriodMs }: RedisStoreOptions): Promise<() => void> {
   try {
-    await epoch.verify()
+    await verify()
   } catch (error) {
     link.close()
     throw error
   }
   if (lossPeriodMs === undefined) return () => {}
   // One that can't be looked at is told of elsewhere.
-  const timer = setInterval(() => { if (link.isUp()) epoch.verify().catch(() => {}) }, VERIFY_MS).unref()
+  const timer = setInterval(() => { if (link.isUp()) verify().catch(() => {}) }, VERIFY_MS).unref()
   return () => clearInterval(timer)
 }
 
 const ping = (client: Redis | Cluster) => client.ping()
-
-async function serverTime ({ run }: Caller): Promise<number> {
-  const [seconds, microseconds] = await run(client => client.time())
-  return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000)
-}

@@ -1,8 +1,13 @@
 -- Exchanges a refresh token whose tag was found right (R0 is behind us).
 -- KEYS: user, family, living tokens. ARGV: now or '', generation, clientId, idleMs, reuseGraceMs, lateRetry, jkt or '', wanted scope,
--- wanted audience (JSON), the new token or '', how long it lives, sid.
--- Reply: { 'refused', reason } or { kind, generation to go on with, family, user }; 'reused' tells the living tokens behind that.
+-- wanted audience (JSON), the new token or '', how long it lives, sid, when it was asked for by this server's clock or ''.
+-- Reply: { 'too_late' }, { 'refused', reason } or { kind, generation to go on with, family, user }; 'reused' tells the living tokens behind that.
 local t, client, idleMs, graceMs, lateRetry = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+
+-- So late nobody waits any more. What a network held back must not be taken for an old token: its owner has gone on through another server.
+local TOO_LATE_MS = 1000
+local now = time(ARGV[1])
+if ARGV[13] ~= '' and now - tonumber(ARGV[13]) > TOO_LATE_MS then return { 'too_late' } end
 
 -- R1: no such family.
 local user, f = read_both(KEYS[1], KEYS[2])
@@ -13,7 +18,7 @@ if f.client ~= client then return refused('client_mismatch') end
 if f.jkt ~= '' and f.jkt ~= ARGV[7] then return refused('key_mismatch') end
 
 -- R3: ended, past an end, the user disabled or all sessions ended since.
-local at = instant_for(f, time(ARGV[1]))
+local at = instant_for(f, now)
 local reason = why_dead(f, user, at)
 if reason then return refused(reason) end
 
