@@ -17,7 +17,7 @@ export interface Opened {
 export function aroundStore ({ store, addressCounts }: Opened, around: Around): Opened {
   return {
     store: aroundPorts(store, around),
-    addressCounts: addressCounts && { hit: around('address_counts.hit', addressCounts.hit) },
+    addressCounts: addressCounts && { add: around('address_counts.add', addressCounts.add) },
   }
 }
 

@@ -2,12 +2,19 @@
 
 /** The requests of each address, where all replicas count together. */
 export interface AddressCounts {
-  /** Counts a request; an address's window, `windowMs` long, begins with its first one. */
-  hit (address: string, windowMs: number): Promise<AddressCount>
+  /** Counts requests of several addresses, each of them once in the list. The answers come in the order of the list. */
+  add (requests: readonly AddressRequests[]): Promise<readonly AddressCount[]>
+}
+
+export interface AddressRequests {
+  readonly address: string
+  readonly requests: number
+  /** An address's window begins with its first request; so long it is, in milliseconds. */
+  readonly windowMs: number
 }
 
 export interface AddressCount {
-  /** How many requests of the address this window has seen, this one included. */
+  /** How many requests of the address this window has seen, those of the question included. */
   readonly count: number
   /** Until the window ends. */
   readonly endsInMs: number
