@@ -44,12 +44,18 @@ export async function connectRedis (settings: RedisSettings): Promise<Redis | Cl
   coalesceWrites(client)
   fenceOff(client)
   try {
-    await within(CONNECT_MS, client.connect())
+    await within(CONNECT_MS, firstConnection(client, settings))
     return client
   } catch (error) {
     client.disconnect()
     throw new StoreUnavailable(error)
   }
+}
+
+// With Sentinel the first address may be one that a failover has left: the driver tries again by itself, and so shall a start.
+function firstConnection (client: Redis | Cluster, { url }: RedisSettings): Promise<void> {
+  if (parseRedisUrl(url).kind !== 'sentinel') return client.connect()
+  return Promise.any([client.connect(), new Promise<void>(resolve => { client.once('ready', () => resolve()) })])
 }
 
 async function within<T> (ms: number, work: Promise<T>): Promise<T> {
