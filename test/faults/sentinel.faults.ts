@@ -19,6 +19,8 @@ const USERS = 40
 const SESSIONS = 240
 /** A session refreshes far less often than a replica is behind, as every real one does. */
 const PAUSE_MS = 400
+/** Fewer than two rotations in the time that a replica is behind: more are healed by no rule. */
+const WITNESS_PAUSE_MS = 60
 /** How long the load goes on before a revocation, and after the last endpoint is back. */
 const LOAD_MS = 1500
 const REVOCATIONS = 150
@@ -107,7 +109,7 @@ async function setScene (t: Test, replicas: number): Promise<Scene> {
   const crowd = await startCrowd(t, servers, Array.from({ length: SESSIONS }, (_, session) => `user-${session % USERS}`))
   const witness = await logIn(servers, ['user-0', 'user-1'])
   const [lives, doomed] = witness.sessions
-  const load = witness.keepRefreshing({ pauseMs: 20 })
+  const load = witness.keepRefreshing({ pauseMs: WITNESS_PAUSE_MS })
   const others = keepAsking(witness, [String(lives?.accessToken)], () => String(doomed?.refreshToken))
   const stop = () => Promise.all([load.stop(), others.stop()])
   t.teardown(stop)
