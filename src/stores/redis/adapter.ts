@@ -10,8 +10,8 @@ export interface RedisAdapter {
   readonly keys: RedisKeys
   /** The scripts' time argument: empty, so that they ask the server, or a test clock's instant. */
   readonly time: () => string
-  /** The scripts' argument that tells when they were asked for, by the store's clock in milliseconds; empty: a test has its own clock. */
-  readonly askedAt: () => number | ''
+  /** The scripts' argument that tells when they were asked for, by the store's clock in milliseconds; empty: nobody knows. */
+  readonly askedAt: () => number | string
   /** Makes a script ready to run whose effect is to last: on as many replicas as was asked for. */
   readonly durably: (name: string) => Script
   /** Whether replicas are waited for. */
@@ -33,7 +33,7 @@ export interface AdapterOptions extends Pick<RedisAdapter, 'link' | 'keys' | 'ti
 }
 
 /** Puts an adapter together. */
-export function createAdapter ({ link, keys, time, askedAt = () => '', durably, doubt = async () => {}, revocations = createRevocations() }: AdapterOptions): RedisAdapter {
+export function createAdapter ({ link, keys, time, askedAt = time, durably, doubt = async () => {}, revocations = createRevocations() }: AdapterOptions): RedisAdapter {
   const adapter = { link, keys, time, askedAt, doubt, revocations, durably: durably ?? ((name: string) => loadScript(link, name)), hasReplicas: durably !== undefined, bare: link.bare }
   return { ...adapter, statusBits: createStatusBits(adapter) }
 }

@@ -59,7 +59,7 @@ export function createRedisFamilies (adapter: RedisAdapter): Families {
   async function rotate (presented: Presented): Promise<RotateOutcome> {
     const { generation, clientId, idleMs, reuseGraceMs, lateRetry, jkt = '', scope = [], audience = [] } = presented
     const args = [time(), generation, clientId, idleMs, reuseGraceMs, lateRetry, jkt, scope.join(' '), JSON.stringify(audience), ...noteOf(presented), presented.sid]
-    const ask = (at: number | '') => rotateScript(keysOf(presented), [...args, at])
+    const ask = (at: number | string) => rotateScript(keysOf(presented), [...args, at])
     const reply = await ask(askedAt())
     // Whoever is told so still waits: the store's clock has jumped.
     const [kind, detail, family, user, tokens] = reply[0] === 'too_late' ? await ask('') : reply

@@ -36,6 +36,5 @@ async function replace (node: Redis, last: Map<string, Identity>): Promise<void>
 }
 
 function identityOf (info: string): Identity {
-  const [, id = '', address = ''] = /^id=(\d+) addr=(\S+)/.exec(info) ?? []
-  return { id, address }
+  return { id: info.replace(/^id=(\d+) .*$/s, '$1'), address: info.replace(/^id=\d+ addr=(\S+) .*$/s, '$1') }
 }

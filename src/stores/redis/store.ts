@@ -60,7 +60,7 @@ export async function createRedisStore (options: RedisStoreOptions): Promise<Red
     link,
     keys,
     time: () => clock === undefined ? '' : String(clock()),
-    askedAt: () => clock === undefined ? storeClock.now() : '',
+    ...clock === undefined && { askedAt: storeClock.now },
     durably: durable && createDurable({ link: durable, replicas }),
     doubt: () => epoch.doubt(),
     revocations,
