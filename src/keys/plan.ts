@@ -134,13 +134,15 @@ export function planRetirement (ring: readonly Planned[], kid: string, now: numb
   return linesOf(policy).reduce((keys, line) => switched(keys, line, { at: now + switchAfterMs, now, policy }), planRing(rest, now, policy))
 }
 
-// Also in a line that this server doesn't know those after it go on where it would have begun: nobody else would close the gap.
+// Also in a line that this server doesn't know the key before it goes on until the one after it: nobody else would close the gap.
 function without (ring: readonly Planned[], gone: Planned, now: number, policy: KeyPolicy): Planned[] {
   const rest = ring.filter(key => key !== gone)
   if (isSigning(gone, now)) return turnedLine(rest, gone.line, now, { policy, atOnce: true })
   if (gone.signFrom <= now) return rest
-  const after = inOrder(rest.filter(key => key.line === gone.line && key.signFrom >= gone.signUntil))
-  return [...rest.filter(key => !after.includes(key)), ...chained(after, gone.signFrom, policy)]
+  const line = inOrder(rest.filter(key => key.line === gone.line && !isElsewhere(key)))
+  const before = line.findLast(key => key.signFrom <= gone.signFrom)
+  const after = line.find(key => key.signFrom >= gone.signUntil)
+  return after === undefined ? rest : rest.map(key => key === before ? endingAt(key, after.signFrom, policy) : key)
 }
 
 function switched (ring: readonly Planned[], line: Line, { at, now, policy }: { readonly at: number, readonly now: number, readonly policy: KeyPolicy }): Planned[] {
