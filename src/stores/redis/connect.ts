@@ -55,7 +55,7 @@ export async function connectRedis (settings: RedisSettings): Promise<Redis | Cl
 // With Sentinel the first address may be one that a failover has left: the driver tries again by itself, and so shall a start.
 function firstConnection (client: Redis | Cluster, { url }: RedisSettings): Promise<void> {
   if (parseRedisUrl(url).kind !== 'sentinel') return client.connect()
-  return Promise.any([client.connect(), new Promise<void>(resolve => { client.once('ready', () => resolve()) })])
+  return Promise.any([client.connect(), new Promise<void>(resolve => { client.once('ready', resolve) })])
 }
 
 async function within<T> (ms: number, work: Promise<T>): Promise<T> {
