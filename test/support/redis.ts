@@ -25,7 +25,19 @@ export interface TestRedisOptions {
 }
 
 /** Starts redis-server; throws when there is none: a store that wasn't tested must not look tested. */
-export async function startRedis (options: TestRedisOptions = {}): Promise<TestRedis> {
+export async function startRedis (options: TestRedisOptions = {}, attempts = 3): Promise<TestRedis> {
+  try {
+    return await startOnce(options)
+  } catch (error) {
+    // Another suite may have taken a port that was free a moment ago.
+    if (!(error instanceof EndedAtOnce) || options.port !== undefined || attempts === 0) throw error
+    return startRedis(options, attempts - 1)
+  }
+}
+
+class EndedAtOnce extends Error {}
+
+async function startOnce (options: TestRedisOptions): Promise<TestRedis> {
   const { cluster = false, port = await freePort(), args = [] } = options
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-redis-'))
   const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no']
@@ -74,7 +86,11 @@ async function watched (child: ChildProcess, dir: string, ownership: Ownership):
   const pid = await spawned(child)
   const killLeftover = () => { child.kill('SIGKILL') }
   process.once('exit', killLeftover)
-  await makeSureItIsOurs(pid, ownership)
+  const ended = once(child, 'exit').then(() => { throw new EndedAtOnce('redis-server ended at once') })
+  ended.catch(() => {})
+  const ours = makeSureItIsOurs(pid, ownership)
+  ours.catch(() => {})
+  await Promise.race([ours, ended])
   return {
     pid,
     async stop () {
