@@ -20,5 +20,6 @@ export function createRequestSlot<Value> (): RequestSlot<Value> {
 }
 
 function slotsOf<Value> (request: FastifyRequest): Record<symbol, Value | undefined> {
+  // Fastify's type has no room for symbols.
   return request as unknown as Record<symbol, Value | undefined>
 }

@@ -2,8 +2,10 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { type FamilyRef, StoreUnavailable } from '../../src/stores/ports.ts'
+import { mayFenceOff } from '../../src/stores/redis/fence.ts'
 import { createRedisStore, type RedisStore, type RedisStoreOptions } from '../../src/stores/redis/store.ts'
 import { startRedis } from '../support/redis.ts'
 import { presented, signIn, someAccount } from '../support/stores.ts'
@@ -116,6 +118,9 @@ t.test('where Redis doesn\'t let us end connections, the old one lives, and oper
   await connectAnew(behind, family)
   t.equal(network.held(), 1)
   t.match((await behind.inspect()).map(({ check }) => check), ['persistence', 'fence'])
+  const { client } = behind
+  client.disconnect()
+  await t.rejects(mayFenceOff(client as Redis), /isn't writeable/, 'no answer is no refusal')
 })
 
 t.test('a second later it does nothing, whoever has gone on by another server', async t => {

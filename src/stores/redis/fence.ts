@@ -2,6 +2,7 @@
 // cut, or in a proxy. A rotation that arrives once the client has gone on by a new connection looks like an old token in a thief's hands,
 // and would end the session. So the first thing that a new connection asks for is the end of the one before it.
 import { Cluster, type Redis } from 'ioredis'
+import { isReply } from './link.ts'
 
 /** A connection as Redis knows it. */
 interface Identity {
@@ -20,9 +21,15 @@ export function fenceOff (client: Redis | Cluster): void {
   else attend(client)
 }
 
-/** Whether Redis lets us end connections; without that a cut network may log users out. */
-export function mayFenceOff (node: Redis): Promise<boolean> {
-  return node.call('CLIENT', 'KILL', 'ID', NOBODY).then(() => true, () => false)
+/** Whether Redis lets us end connections; without that a cut network may log users out. Rejects when it doesn't answer. */
+export async function mayFenceOff (node: Redis): Promise<boolean> {
+  try {
+    await node.call('CLIENT', 'KILL', 'ID', NOBODY)
+    return true
+  } catch (error) {
+    if (isReply(error)) return false
+    throw error
+  }
 }
 
 // Rejects when the connection breaks, or Redis doesn't allow it, which inspect.ts tells of.

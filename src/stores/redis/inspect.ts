@@ -31,7 +31,7 @@ export function createInspect ({ link, replicas, isOurs = isLoopback }: InspectO
       ...open ? [{ check: 'authentication', advice: 'Redis lets anybody in who can reach it: set requirepass or ACL users, or store.allowNoAuthentication: true' } as const] : [],
       ...forgets(facts),
       ...lacksReplicas(facts, replicas),
-      ...await mayFenceOff(node) ? [] : [{ check: 'fence', advice: 'Redis does not let this user end connections of its own that were given up: after a cut network sessions may end; add +client|kill to its ACL' } as const],
+      ...await link.run(() => mayFenceOff(node)) ? [] : [{ check: 'fence', advice: 'Redis does not let this user end connections of its own that were given up: after a cut network sessions may end; add +client|kill to its ACL' } as const],
     ]
   }
 

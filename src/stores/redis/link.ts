@@ -139,6 +139,7 @@ export function createLink ({ client, verify, deadlineMs = DEADLINE_MS }: LinkOp
   }
 }
 
-function isReply (error: unknown): boolean {
+/** Whether an error is an answer of Redis', and no want of one. */
+export function isReply (error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError'
 }

@@ -9,14 +9,14 @@ export interface StoreClock {
 }
 
 /** Makes the clock; it knows nothing until it has measured once. In a cluster it follows whichever node answers. */
-export function createStoreClock (caller: Caller, monotonic: () => number = () => performance.now()): StoreClock {
+export function createStoreClock (caller: Caller): StoreClock {
   let ahead = Number.NaN
   return {
-    now: () => monotonic() + ahead,
+    now: () => performance.now() + ahead,
     async measure () {
-      const before = monotonic()
+      const before = performance.now()
       const there = await serverTime(caller)
-      ahead = there - (before + monotonic()) / 2
+      ahead = there - (before + performance.now()) / 2
     },
   }
 }
