@@ -1,14 +1,18 @@
 /* eslint no-template-curly-in-string: "off" -- the configuration writes its variables so */
 // The process: what it keeps over a restart, how it stops, how it takes another configuration, and what it refuses to start with.
+import { statSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
+import { locksOn } from '../support/file-locks.ts'
+import { backUpForeign, readForeign } from '../support/foreign-reader.ts'
 import { openRaw } from '../support/raw-connection.ts'
 import { until } from '../support/until.ts'
-import { CHEAP_HASHING, CLIENTS, login, PASSWORD, postForm, runMain, startLatchkey, STORES, USER, type LatchkeyProcess } from '../support/server.ts'
+import { CHEAP_HASHING, CLIENTS, login, PASSWORD, postForm, runMain, runNode, startLatchkey, STORES, USER, type LatchkeyProcess } from '../support/server.ts'
 
+const CLI = new URL('../../bin/latchkey.js', import.meta.url).pathname
 const loginForm = { grant_type: 'password', client_id: 'mobile', username: USER, password: PASSWORD }
 
 const statusOf = (url: string) => fetch(url).then(({ status }) => status, () => 0)
@@ -17,6 +21,30 @@ const kidsOf = async ({ url }: LatchkeyProcess) => {
   const { keys }: any = await (await fetch(`${url}/.well-known/jwks.json`)).json()
   return keys.map((key: { kid: string }) => key.kid)
 }
+
+t.test('a foreign reader that closes leaves SQLite\'s write-ahead log to the server', async t => {
+  const dir = await mkdtemp(join(tmpdir(), 'latchkey-reader-'))
+  t.teardown(() => rm(dir, { recursive: true }))
+  const file = join(dir, 'latchkey.db')
+  const server = await startLatchkey({ storeUrl: `sqlite:${file}`, secret: 'r'.repeat(43) })
+  t.teardown(() => server.stop())
+  const stays = async (what: string, act: () => Promise<unknown>) => {
+    const log = statSync(`${file}-wal`).ino
+    await act()
+    t.ok(locksOn(file, server.pid) > 0, `${what}: the server holds its locks`)
+    t.equal(statSync(`${file}-wal`, { throwIfNoEntry: false })?.ino, log, `${what}: the log is there`)
+  }
+  await stays('a login', () => login(server))
+  await stays('a reader', () => readForeign(file))
+  await stays('a back-up', () => backUpForeign(file, join(dir, 'copy.db')))
+  await stays('a reload', async () => {
+    await writeFile(server.configFile, JSON.stringify({ ...server.config, log: { level: 'debug' } }))
+    server.signal('SIGHUP')
+    await server.logged(/configuration reloaded/)
+  })
+  await stays('config check', () => runNode([CLI, 'config', 'check'], { LATCHKEY_CONFIG: server.configFile }).ended)
+  await stays('a login and a reader', () => login(server).then(() => readForeign(file)))
+})
 
 for (const { name, make } of STORES) {
   t.test(`on ${name}`, async t => {

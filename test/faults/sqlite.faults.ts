@@ -8,6 +8,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { userTag } from '../../src/ids.ts'
+import { backUpForeign, readForeign } from '../support/foreign-reader.ts'
 import { runNode } from '../support/server.ts'
 import { FULL, figure, tally } from './support/figures.ts'
 import { startKillable } from './support/killable.ts'
@@ -62,6 +63,45 @@ t.test('kill -9 at random moments, under load', async t => {
     holds: lost.length === 0 && accepted.every(active => active === false) && loggedOut.length === 0 && steps() > rounds * 20 && revoking.revoked.length >= rounds && written.length > rounds * 5,
   })
   t.same(server.processes.flatMap(one => [...audited([one], 'refresh.healed'), ...audited([one], 'refresh.reused')]), [], 'nothing had to be healed')
+  t.same(fallen(server.processes), [])
+})
+
+t.test('a foreign reader beside a server under load, then kill -9', async t => {
+  const rounds = FULL ? 20 : 5
+  const random = createRandom(SEED)
+  const dir = tempDir(t)
+  const file = join(dir, 'latchkey.db')
+  const storeUrl = `sqlite:${file}`
+  await addUsers(storeUrl, 4)
+  const server = await startKillable(t, { storeUrl })
+  const fleet = await logIn([server], USERS)
+  const load = fleet.keepRefreshing()
+  t.teardown(() => load.stop())
+  const revoking = keepRevoking(t, server)
+  const lost: string[] = []
+  const steps = () => fleet.sessions.reduce((sum, session) => sum + tokenOf(session).generation - 1, 0)
+
+  for (let round = 0; round < rounds; round++) {
+    const [stepsBefore, revokedBefore] = [steps(), revoking.revoked.length]
+    await readForeign(file)
+    await backUpForeign(file, join(dir, `back-up-${round}.db`))
+    await msUntil(() => steps() - stepsBefore > 20 && revoking.revoked.length > revokedBefore, 60_000)
+    await wait(random() * 200)
+    await readForeign(file)
+    await wait(random() * 200)
+    await server.kill()
+    lost.push(...whatIsMissing(copyOf(file, join(dir, String(round))), { sessions: fleet.sessions, revoked: revoking.revoked, written: [] }))
+    await server.start()
+  }
+  await Promise.all([load.stop(), revoking.stop()])
+  const accepted = await Promise.all(revoking.revoked.map(({ accessToken }) => fleet.introspect(accessToken)))
+  const loggedOut = fleet.sessions.filter(session => session.loggedOut !== undefined)
+  figure(t, {
+    fault: `SQLite: a foreign reader and a foreign back-up beside a server under load, then kill -9, ${rounds} times`,
+    figure: `acknowledged: ${steps()} rotations, ${revoking.revoked.length} revocations; ${lost.length} lost${lost.length > 0 ? ` (${lost.slice(0, 3).join('; ')})` : ''}; revoked tokens: active ${tally(accepted.map(String))}; ${loggedOut.length} logged out`,
+    mustShow: '0 lost, every revoked token inactive, 0 logged out',
+    holds: lost.length === 0 && accepted.every(active => active === false) && loggedOut.length === 0 && steps() > rounds * 20 && revoking.revoked.length >= rounds,
+  })
   t.same(fallen(server.processes), [])
 })
 

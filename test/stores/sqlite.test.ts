@@ -12,6 +12,7 @@ import { StoreUnavailable } from '../../src/stores/ports.ts'
 import { openDatabase, reading, writing } from '../../src/stores/sqlite/database.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createHandClock } from '../support/clock.ts'
+import { locksOn } from '../support/file-locks.ts'
 import { everyOne, presented, signIn, someAccount, someLogin } from '../support/stores.ts'
 
 const DAY = 86_400_000
@@ -45,6 +46,19 @@ t.test('a second opening keeps what is there', async t => {
   const second = createSqliteStore({ file, clock })
   t.teardown(() => second.close())
   t.match(await second.users.byName('name of kept'), { sub: 'kept' })
+})
+
+t.test('no other opening in the process takes the locks away that keep the write-ahead log alive', async t => {
+  const file = freshFile()
+  const clock = createHandClock()
+  const first = createSqliteStore({ file, clock })
+  t.teardown(() => first.close())
+  await first.users.add(someAccount('kept'))
+  t.ok(locksOn(file, process.pid) > 0, 'after the start')
+  const second = createSqliteStore({ file, clock })
+  t.ok(locksOn(file, process.pid) > 0, 'after another opening')
+  await second.close()
+  t.ok(locksOn(file, process.pid) > 0, 'after its end')
 })
 
 t.test('a file of a newer schema is refused and left as it is', async t => {

@@ -1,5 +1,5 @@
 // One SQLite file, opened the way the store needs it, and the two forms in which everything here touches it.
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -41,8 +41,14 @@ export function openDatabase (file: string, { synchronous = 'FULL', checkUpTo = 
   }
 }
 
-/** Password hashes are in it: nobody but its owner may read the file, nor those that SQLite puts beside it with the same mode. */
+/**
+ * Password hashes are in it: nobody but its owner may read the file, nor those that SQLite puts beside it with the same mode.
+ *
+ * A file that is there isn't opened: closing any descriptor of it would drop every lock that this process holds on it (POSIX locks belong to
+ * the process and the file), and the next foreign reader to close would remove the write-ahead log under the server.
+ */
 function makeFile (file: string): void {
+  if (existsSync(file)) return
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   closeSync(openSync(file, 'a', 0o600))
 }
