@@ -1,4 +1,5 @@
-// Which folder may import which (docs/architecture.md). `npm run lint` and test/architecture.test.ts both read this table.
+// Which folder may import which (docs/architecture.md). `npm run lint` and test/architecture.test.ts
+// both read this table.
 
 /** Leaves that everything may import. */
 const LEAVES = '^src/(clock|ids|secrets|events|reasons|machine|deadlines)[.]ts$'
@@ -6,11 +7,63 @@ const LEAVES = '^src/(clock|ids|secrets|events|reasons|machine|deadlines)[.]ts$'
 /** Folder or file under src/ → what it may import beside itself and the leaves. */
 const MAY_IMPORT = {
   'main[.]ts': ['server[.]ts', 'config/', 'users/'],
-  'server[.]ts': ['app[.]ts', 'http/management', 'http/connections', 'config/schema', 'config/key-policy', 'config/tracing', 'users/', 'tokens/', 'keys/', 'clients/', 'status/', 'observe/', 'stores/'],
-  'app[.]ts': ['http/', 'grants/', 'users/', 'tokens/', 'keys/', 'status/', 'clients/', 'observe/', 'stores/ports', 'oauth/'],
-  'cli/': ['main[.]ts', 'config/', 'users/', 'tokens/', 'keys/', 'clients/', 'stores/', 'observe/', 'oauth/'],
-  'http/': ['grants/', 'users/', 'tokens/', 'keys/', 'status/', 'clients/', 'stores/ports', 'oauth/'],
-  'grants/': ['users/', 'tokens/', 'keys/', 'status/', 'clients/', 'stores/ports', 'oauth/'],
+  'server[.]ts': [
+    'app[.]ts',
+    'http/management',
+    'http/connections',
+    'config/schema',
+    'config/key-policy',
+    'config/tracing',
+    'users/',
+    'tokens/',
+    'keys/',
+    'clients/',
+    'status/',
+    'observe/',
+    'stores/',
+  ],
+  'app[.]ts': [
+    'http/',
+    'grants/',
+    'users/',
+    'tokens/',
+    'keys/',
+    'status/',
+    'clients/',
+    'observe/',
+    'stores/ports',
+    'oauth/',
+  ],
+  'cli/': [
+    'main[.]ts',
+    'config/',
+    'users/',
+    'tokens/',
+    'keys/',
+    'clients/',
+    'stores/',
+    'observe/',
+    'oauth/',
+  ],
+  'http/': [
+    'grants/',
+    'users/',
+    'tokens/',
+    'keys/',
+    'status/',
+    'clients/',
+    'stores/ports',
+    'oauth/',
+  ],
+  'grants/': [
+    'users/',
+    'tokens/',
+    'keys/',
+    'status/',
+    'clients/',
+    'stores/ports',
+    'oauth/',
+  ],
   'observe/': ['oauth/', 'stores/ports', 'users/passwords'],
   'users/': ['stores/ports', 'oauth/'],
   'status/': ['tokens/', 'keys/', 'stores/ports', 'oauth/'],
@@ -44,15 +97,33 @@ const ONLY_IN = {
 module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
-    { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
-    { name: 'not-to-dev-dep', severity: 'error', from: { path: '^src' }, to: { dependencyTypes: ['npm-dev'] } },
+    {
+      name: 'not-to-unresolvable',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'not-to-dev-dep',
+      severity: 'error',
+      from: { path: '^src' },
+      to: { dependencyTypes: ['npm-dev'] },
+    },
     // Whoever doesn't trace must not pay for reading it.
-    { name: 'tracing-is-read-late', severity: 'error', from: {}, to: { path: '^src/observe/otel[.]ts', dynamic: false } },
+    {
+      name: 'tracing-is-read-late',
+      severity: 'error',
+      from: {},
+      to: { path: '^src/observe/otel[.]ts', dynamic: false },
+    },
     ...Object.entries(MAY_IMPORT).map(([from, to]) => ({
       name: `direction-${from.replaceAll(/[^a-z]+/g, '-')}`,
       severity: 'error',
       from: { path: `^src/${from}` },
-      to: { path: '^src/', pathNot: [LEAVES, `^src/${from}`, ...to.map(path => `^src/${path}`)] },
+      to: {
+        path: '^src/',
+        pathNot: [LEAVES, `^src/${from}`, ...to.map(path => `^src/${path}`)],
+      },
     })),
     ...Object.entries(ONLY_IN).map(([name, places]) => ({
       name: `only-there-${name.replaceAll(/[^a-z]+/g, '-').replace(/^-/, '')}`,
@@ -65,6 +136,10 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'], extensions: ['.ts', '.js', '.mjs', '.cjs', '.json'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+      extensions: ['.ts', '.js', '.mjs', '.cjs', '.json'],
+    },
   },
 }

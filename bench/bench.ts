@@ -1,4 +1,5 @@
-// npm run bench: the CPU time and the rate of each endpoint, beside its floor, measured in turn in one run. docs/performance.md reads the table.
+// npm run bench: the CPU time and the rate of each endpoint, beside its floor, measured in turn in one run.
+// docs/performance.md reads the table.
 import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -22,10 +23,21 @@ const { values } = parseArgs({
     save: { type: 'string' },
   },
 })
-const [rounds, requests, hashes, refreshes, connections] = [values.rounds, values.requests, values.hashes, values.refreshes, values.connections].map(Number) as [number, number, number, number, number]
+const [rounds, requests, hashes, refreshes, connections] = [
+  values.rounds,
+  values.requests,
+  values.hashes,
+  values.refreshes,
+  values.connections,
+].map(Number) as [number, number, number, number, number]
 
 // One core is left to everything else, as the server's own default has it.
-const hashing = { memoryKiB: 19456, passes: 2, parallelism: 1, concurrency: Math.max(1, availableParallelism() - 1) }
+const hashing = {
+  memoryKiB: 19456,
+  passes: 2,
+  parallelism: 1,
+  concurrency: Math.max(1, availableParallelism() - 1),
+}
 
 const WARM_UP = 5
 
@@ -33,19 +45,27 @@ const WARM_UP = 5
 interface Contest {
   readonly name: string
   readonly goal: number | undefined
-  run (cast: Cast, round: number): Promise<Sample>
+  run(cast: Cast, round: number): Promise<Sample>
 }
 
 const CONTESTS: readonly Contest[] = [
   { name: 'refresh', goal: 1.6, run: against('refresh') },
-  { name: 'refresh, floor with a limit', goal: undefined, run: against('refresh', '/limited') },
+  {
+    name: 'refresh, floor with a limit',
+    goal: undefined,
+    run: against('refresh', '/limited'),
+  },
   { name: 'introspection', goal: 1.6, run: against('introspection') },
-  { name: 'introspection, first sight', goal: 1.6, run: against('first-sight', '/verified') },
+  {
+    name: 'introspection, first sight',
+    goal: 1.6,
+    run: against('first-sight', '/verified'),
+  },
   { name: 'JWKS', goal: 1.15, run: against('jwks') },
   { name: 'password', goal: 1 / 0.9, run: againstHashing },
 ]
 
-async function main (): Promise<void> {
+async function main(): Promise<void> {
   await using parts = new AsyncDisposableStack()
   const cast = await startCast(parts, hashing)
   if (values.profile !== undefined) {
@@ -64,46 +84,98 @@ async function main (): Promise<void> {
 }
 
 /** Where the time of a request goes, beside where that of its floor goes. */
-async function profile ({ latchkey, floor, load }: Cast, kind: Kind): Promise<void> {
+async function profile({ latchkey, floor, load }: Cast, kind: Kind): Promise<void> {
   const sides = await inTurn([latchkey, floor], async process => {
-    const run = () => load({ base: process.url, kind, connections, requests: requests * 5 })
+    const run = () =>
+      load({
+        base: process.url,
+        kind,
+        connections,
+        requests: requests * 5,
+      })
     await run()
     const { cpu } = await measure(process, requests * 5, run)
     return { cpu, profile: await process.profiled(run) }
   })
-  printProfile(kind, sides.map(({ cpu, profile }) => summarise(profile, cpu)))
-  if (values.save !== undefined) await writeFile(values.save, JSON.stringify(sides[0]?.profile))
-}
-
-/** The same requests to both; `path` is where the floor is. */
-function against (kind: Kind, path = ''): Contest['run'] {
-  return async ({ latchkey, floor, load }, round) => {
-    const run = (base: string) => load({ base, kind, connections, requests })
-    // Tokens that nobody has shown so far come from refreshes, which aren't measured.
-    if (kind === 'first-sight') await load({ base: latchkey.url, kind: 'refresh', connections, requests })
-    return both(round, () => measure(latchkey, requests, () => run(latchkey.url)), () => measure(floor, requests, () => run(floor.url + path)))
+  printProfile(
+    kind,
+    sides.map(({ cpu, profile }) => summarise(profile, cpu)),
+  )
+  if (values.save !== undefined) {
+    await writeFile(values.save, JSON.stringify(sides[0]?.profile))
   }
 }
 
-function againstHashing ({ latchkey, floor, load }: Cast, round: number): Promise<Sample> {
-  const logins = () => load({ base: latchkey.url, kind: 'password', connections: hashing.concurrency + 1, requests: hashes })
-  return both(round, () => measure(latchkey, hashes, logins), () => measure(floor, hashes, () => floor.hash({ hashes, concurrency: hashing.concurrency })))
+/** The same requests to both; `path` is where the floor is. */
+function against(kind: Kind, path = ''): Contest['run'] {
+  return async ({ latchkey, floor, load }, round) => {
+    const run = (base: string) =>
+      load({
+        base,
+        kind,
+        connections,
+        requests,
+      })
+    // Tokens that nobody has shown so far come from refreshes, which aren't measured.
+    if (kind === 'first-sight') {
+      await load({
+        base: latchkey.url,
+        kind: 'refresh',
+        connections,
+        requests,
+      })
+    }
+    return both(
+      round,
+      () => measure(latchkey, requests, () => run(latchkey.url)),
+      () => measure(floor, requests, () => run(floor.url + path)),
+    )
+  }
+}
+
+function againstHashing({ latchkey, floor, load }: Cast, round: number): Promise<Sample> {
+  const logins = () =>
+    load({
+      base: latchkey.url,
+      kind: 'password',
+      connections: hashing.concurrency + 1,
+      requests: hashes,
+    })
+  return both(
+    round,
+    () => measure(latchkey, hashes, logins),
+    () =>
+      measure(floor, hashes, () =>
+        floor.hash({ hashes, concurrency: hashing.concurrency }),
+      ),
+  )
 }
 
 /** Every second round the other way round, so that neither profits from its place. */
-async function both (round: number, ours: () => Promise<Sample['ours']>, floors: () => Promise<Sample['floors']>): Promise<Sample> {
+async function both(
+  round: number,
+  ours: () => Promise<Sample['ours']>,
+  floors: () => Promise<Sample['floors']>,
+): Promise<Sample> {
   if (round % 2 === 0) return { ours: await ours(), floors: await floors() }
   const floor = await floors()
   return { ours: await ours(), floors: floor }
 }
 
-async function measure (process: Measured, count: number, work: () => Promise<number>): Promise<Sample['ours']> {
+async function measure(
+  process: Measured,
+  count: number,
+  work: () => Promise<number>,
+): Promise<Sample['ours']> {
   const before = await process.cpu()
   const seconds = await work()
-  return { cpu: (await process.cpu() - before) / count, perSecond: count / seconds }
+  return { cpu: ((await process.cpu()) - before) / count, perSecond: count / seconds }
 }
 
-async function inTurn<In, Out> (list: readonly In[], work: (item: In) => Promise<Out>): Promise<Out[]> {
+async function inTurn<In, Out>(
+  list: readonly In[],
+  work: (item: In) => Promise<Out>,
+): Promise<Out[]> {
   const results: Out[] = []
   for (const item of list) results.push(await work(item))
   return results

@@ -1,4 +1,5 @@
-// npm run bench:jwks: the keys of the real server beside a bare Fastify route that answers with the same JSON, both in this process, in turn.
+// npm run bench:jwks: the keys of the real server beside a bare Fastify route that answers with the same
+// JSON, both in this process, in turn.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import fastify from 'fastify'
@@ -14,15 +15,21 @@ const ROUNDS = 50
 /** At most that much CPU per request, as a multiple of the bare route's. */
 const GOAL = 1.15
 
-interface Job { readonly origin: string, readonly requests: number }
+interface Job {
+  readonly origin: string
+  readonly requests: number
+}
 
-async function main (): Promise<void> {
+async function main(): Promise<void> {
   // The log goes where production has it: away. Lines would cost the same for every route.
   const { app, keys, store } = await buildTestApp({ logLevel: 'info' })
   const bare = fastify()
   const document: unknown = JSON.parse(keys.jwks().body)
   bare.get(PATH, async () => document)
-  const [ours, floors] = [await app.listen({ host: '127.0.0.1', port: 0 }), await bare.listen({ host: '127.0.0.1', port: 0 })]
+  const [ours, floors] = [
+    await app.listen({ host: '127.0.0.1', port: 0 }),
+    await bare.listen({ host: '127.0.0.1', port: 0 }),
+  ]
   const load = fork(new URL(import.meta.url), ['load'])
   const measure = async (origin: string): Promise<Figures> => {
     const before = process.cpuUsage()
@@ -37,7 +44,13 @@ async function main (): Promise<void> {
   for (let round = -1; round < ROUNDS; round++) {
     const first = await measure(round % 2 === 0 ? ours : floors)
     const second = await measure(round % 2 === 0 ? floors : ours)
-    if (round >= 0) samples.push(round % 2 === 0 ? { ours: first, floors: second } : { ours: second, floors: first })
+    if (round >= 0) {
+      samples.push(
+        round % 2 === 0
+          ? { ours: first, floors: second }
+          : { ours: second, floors: first },
+      )
+    }
   }
   printRows([{ name: 'JWKS', goal: GOAL, samples }])
   load.disconnect()
@@ -45,20 +58,23 @@ async function main (): Promise<void> {
   await store.close()
 }
 
-function serveLoad (): void {
+function serveLoad(): void {
   const pools = new Map<string, Client[]>()
   process.on('message', async ({ origin, requests }: Job) => {
-    const clients = pools.get(origin) ?? Array.from({ length: CONNECTIONS }, () => new Client(origin))
+    const clients =
+      pools.get(origin) ?? Array.from({ length: CONNECTIONS }, () => new Client(origin))
     pools.set(origin, clients)
     const started = performance.now()
     let left = requests
-    await Promise.all(clients.map(async client => {
-      while (left-- > 0) {
-        const { statusCode, body } = await client.request({ method: 'GET', path: PATH })
-        await body.text()
-        if (statusCode !== 200) throw new Error(`answered ${statusCode}`)
-      }
-    }))
+    await Promise.all(
+      clients.map(async client => {
+        while (left-- > 0) {
+          const { statusCode, body } = await client.request({ method: 'GET', path: PATH })
+          await body.text()
+          if (statusCode !== 200) throw new Error(`answered ${statusCode}`)
+        }
+      }),
+    )
     process.send?.((performance.now() - started) / 1000)
   })
 }

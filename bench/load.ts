@@ -1,8 +1,11 @@
-// The load, in a process of its own: one connection per client, the next request when the answer to the last one is there.
+// The load, in a process of its own: one connection per client, the next request when the answer to the last
+// one is there.
 import { Client, type Dispatcher } from 'undici'
 import { API_CLIENT, API_SECRET, CLIENT, PASSWORD, USER } from './parties.ts'
 
-/** What is asked for. `first-sight` introspects access tokens that the server hasn't seen since it made them. */
+/**
+ * What is asked for. `first-sight` introspects access tokens that the server hasn't seen since it made them.
+ */
 export type Kind = 'refresh' | 'introspection' | 'first-sight' | 'jwks' | 'password'
 
 export interface Job {
@@ -28,24 +31,49 @@ interface Target {
 }
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
-const BASIC = { ...FORM, authorization: `Basic ${Buffer.from(`${API_CLIENT}:${API_SECRET}`).toString('base64')}` }
+const BASIC = {
+  ...FORM,
+  authorization: `Basic ${Buffer.from(`${API_CLIENT}:${API_SECRET}`).toString('base64')}`,
+}
 
-const LOGIN = form('/token', { grant_type: 'password', client_id: CLIENT, username: USER, password: PASSWORD })
+const LOGIN = form('/token', {
+  grant_type: 'password',
+  client_id: CLIENT,
+  username: USER,
+  password: PASSWORD,
+})
 
 const SEND: Record<Kind, (slot: Slot, target: Target) => Promise<unknown>> = {
-  async refresh (slot, target) {
-    const answer = await send(slot.client, target, form('/token', { grant_type: 'refresh_token', client_id: CLIENT, refresh_token: slot.refreshToken }))
+  async refresh(slot, target) {
+    const answer = await send(
+      slot.client,
+      target,
+      form('/token', {
+        grant_type: 'refresh_token',
+        client_id: CLIENT,
+        refresh_token: slot.refreshToken,
+      }),
+    )
     slot.refreshToken = answer.refresh_token
     if (target.unseen.length < 10_000) target.unseen.push(answer.access_token)
   },
   introspection: (slot, target) => introspect(slot, target, slot.accessToken),
-  'first-sight': (slot, target) => introspect(slot, target, target.unseen.pop() ?? slot.accessToken),
-  jwks: ({ client }, target) => send(client, target, { method: 'GET', path: '/.well-known/jwks.json' }),
+  'first-sight': (slot, target) =>
+    introspect(slot, target, target.unseen.pop() ?? slot.accessToken),
+  jwks: ({ client }, target) =>
+    send(client, target, { method: 'GET', path: '/.well-known/jwks.json' }),
   password: ({ client }, target) => send(client, target, LOGIN),
 }
 
-async function introspect ({ client }: Slot, target: Target, token: string): Promise<void> {
-  const { active } = await send(client, target, { ...form('/introspect', { token }), headers: BASIC })
+async function introspect(
+  { client }: Slot,
+  target: Target,
+  token: string,
+): Promise<void> {
+  const { active } = await send(client, target, {
+    ...form('/introspect', { token }),
+    headers: BASIC,
+  })
   if (active !== true) throw new Error('a token that should be active is not')
 }
 
@@ -55,37 +83,64 @@ const ATTEMPTS = 3
 const targets = new Map<string, Target>()
 
 /** Runs a job; answers with the seconds that it took. */
-async function run ({ base, kind, connections, requests }: Job): Promise<number> {
+async function run({ base, kind, connections, requests }: Job): Promise<number> {
   const target = await targetOf(base, connections)
   const started = performance.now()
   let left = requests
-  await Promise.all(target.slots.slice(0, connections).map(async slot => {
-    while (left-- > 0) await SEND[kind](slot, target)
-  }))
+  await Promise.all(
+    target.slots.slice(0, connections).map(async slot => {
+      while (left-- > 0) await SEND[kind](slot, target)
+    }),
+  )
   return (performance.now() - started) / 1000
 }
 
-async function targetOf (base: string, connections: number): Promise<Target> {
+async function targetOf(base: string, connections: number): Promise<Target> {
   const { origin, pathname } = new URL(base)
-  const target = targets.get(base) ?? { path: pathname.replace(/\/$/, ''), slots: [], unseen: [] }
+  const target = targets.get(base) ?? {
+    path: pathname.replace(/\/$/, ''),
+    slots: [],
+    unseen: [],
+  }
   targets.set(base, target)
   while (target.slots.length < connections) {
     const client = new Client(origin)
-    const { access_token: accessToken, refresh_token: refreshToken } = await send(client, target, LOGIN)
+    const { access_token: accessToken, refresh_token: refreshToken } = await send(
+      client,
+      target,
+      LOGIN,
+    )
     target.slots.push({ client, accessToken, refreshToken })
   }
   return target
 }
 
-function form (path: string, params: Record<string, string>): Dispatcher.RequestOptions {
-  return { method: 'POST', path, headers: FORM, body: new URLSearchParams(params).toString() }
+function form(path: string, params: Record<string, string>): Dispatcher.RequestOptions {
+  return {
+    method: 'POST',
+    path,
+    headers: FORM,
+    body: new URLSearchParams(params).toString(),
+  }
 }
 
-async function send (client: Client, target: Target, options: Dispatcher.RequestOptions, attempts = ATTEMPTS): Promise<any> {
-  const { statusCode, body } = await client.request({ ...options, path: target.path + options.path })
+async function send(
+  client: Client,
+  target: Target,
+  options: Dispatcher.RequestOptions,
+  attempts = ATTEMPTS,
+): Promise<any> {
+  const { statusCode, body } = await client.request({
+    ...options,
+    path: target.path + options.path,
+  })
   const text = await body.text()
-  if (statusCode === 503 && attempts > 1) return send(client, target, options, attempts - 1)
-  if (statusCode !== 200) throw new Error(`${options.path} answered ${statusCode}: ${text}`)
+  if (statusCode === 503 && attempts > 1) {
+    return send(client, target, options, attempts - 1)
+  }
+  if (statusCode !== 200) {
+    throw new Error(`${options.path} answered ${statusCode}: ${text}`)
+  }
   return JSON.parse(text)
 }
 

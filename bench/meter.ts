@@ -1,4 +1,5 @@
-// Preloaded (--import) into every process that is measured: tells, over the IPC channel, what CPU time it used and where.
+// Preloaded (--import) into every process that is measured: tells, over the IPC channel, what CPU time it
+// used and where.
 import { type Profiler, Session } from 'node:inspector/promises'
 
 /** What a measured process answers. */
@@ -9,17 +10,17 @@ session.connect()
 
 const ANSWERS: Record<MeterQuestion, () => Promise<number | Profiler.Profile | null>> = {
   /** Microseconds of all threads, user and system. */
-  async cpu () {
+  async cpu() {
     const { user, system } = process.cpuUsage()
     return user + system
   },
-  async 'profile-start' () {
+  async 'profile-start'() {
     await session.post('Profiler.enable')
     await session.post('Profiler.setSamplingInterval', { interval: 200 })
     await session.post('Profiler.start')
     return null
   },
-  async 'profile-stop' () {
+  async 'profile-stop'() {
     return (await session.post('Profiler.stop')).profile
   },
 }

@@ -9,6 +9,15 @@ export const AUDIENCE = 'https://orders.example.com'
 
 /** As the configuration lists them. */
 export const CLIENTS = [
-  { id: CLIENT, grants: ['password', 'refresh_token'], scopes: ['profile', 'orders:read'], audience: [AUDIENCE] },
-  { id: API_CLIENT, secrets: [`sha256:${createHash('sha256').update(API_SECRET).digest('base64url')}`], audience: [AUDIENCE] },
+  {
+    id: CLIENT,
+    grants: ['password', 'refresh_token'],
+    scopes: ['profile', 'orders:read'],
+    audience: [AUDIENCE],
+  },
+  {
+    id: API_CLIENT,
+    secrets: [`sha256:${createHash('sha256').update(API_SECRET).digest('base64url')}`],
+    audience: [AUDIENCE],
+  },
 ]

@@ -1,4 +1,5 @@
-// The processes of a bench: Redis, Latchkey as production runs it, the floors, the load. All of them end with the stack that they are put on.
+// The processes of a bench: Redis, Latchkey as production runs it, the floors, the load. All of them end with
+// the stack that they are put on.
 import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -19,20 +20,22 @@ const HERE = new URL('./', import.meta.url).pathname
 const READY_ATTEMPTS = 500
 
 /** The password hashing of every bench: what the server takes when it is told nothing. */
-export interface Hashing extends Readonly<Record<'memoryKiB' | 'passes' | 'parallelism' | 'concurrency', number>> {}
+export interface Hashing extends Readonly<
+  Record<'memoryKiB' | 'passes' | 'parallelism' | 'concurrency', number>
+> {}
 
 /** A process whose CPU time can be asked for. */
 export interface Measured {
   readonly url: string
   /** Microseconds since the start, all threads. */
-  cpu (): Promise<number>
+  cpu(): Promise<number>
   /** A V8 CPU profile of the work. */
-  profiled (work: () => Promise<unknown>): Promise<Profiler.Profile>
+  profiled(work: () => Promise<unknown>): Promise<Profiler.Profile>
 }
 
 export interface Floor extends Measured {
   /** Computes hashes and nothing else; seconds. */
-  hash (job: HashJob): Promise<number>
+  hash(job: HashJob): Promise<number>
 }
 
 export interface Cast {
@@ -40,65 +43,99 @@ export interface Cast {
   readonly latchkey: Measured
   readonly floor: Floor
   /** Runs a job in the load's process; seconds. */
-  load (job: Job): Promise<number>
+  load(job: Job): Promise<number>
 }
 
 /** Starts everybody. */
-export async function startCast (parts: AsyncDisposableStack, hashing: Hashing): Promise<Cast> {
+export async function startCast(
+  parts: AsyncDisposableStack,
+  hashing: Hashing,
+): Promise<Cast> {
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
   parts.defer(() => rm(dir, { recursive: true, force: true }))
   const redis = await startRedis()
   parts.defer(() => redis.stop())
   const latchkey = await startLatchkey(parts, dir, redis.url, hashing)
-  const jwks: unknown = await (await fetch(`${latchkey.url}/.well-known/jwks.json`)).json()
-  const floor = await startFloor(parts, { port: await freePort(), redisPort: redis.port, jwks, hashing })
-  return { redis, latchkey, floor, load: startWorker(parts, 'load.ts') }
+  const jwks: unknown = await (
+    await fetch(`${latchkey.url}/.well-known/jwks.json`)
+  ).json()
+  const floor = await startFloor(parts, {
+    port: await freePort(),
+    redisPort: redis.port,
+    jwks,
+    hashing,
+  })
+  return {
+    redis,
+    latchkey,
+    floor,
+    load: startWorker(parts, 'load.ts'),
+  }
 }
 
 /** Starts a process that answers one question at a time; a text tells what went wrong. */
-export function startWorker<Question extends object, Answer> (parts: AsyncDisposableStack, module: string): (question: Question) => Promise<Answer> {
+export function startWorker<Question extends object, Answer>(
+  parts: AsyncDisposableStack,
+  module: string,
+): (question: Question) => Promise<Answer> {
   const child = start(parts, module)
   return question => ask(child, question)
 }
 
 /** Starts Latchkey with a user; `config` replaces sections of its configuration. */
-export async function startLatchkey (parts: AsyncDisposableStack, dir: string, storeUrl: string, hashing: Hashing, config: Readonly<Record<string, unknown>> = {}): Promise<Measured> {
+export async function startLatchkey(
+  parts: AsyncDisposableStack,
+  dir: string,
+  storeUrl: string,
+  hashing: Hashing,
+  config: Readonly<Record<string, unknown>> = {},
+): Promise<Measured> {
   const [port, management] = [await freePort(), await freePort()]
   const configFile = join(dir, 'latchkey.yaml')
   // Every JSON text is YAML. The limits are on, and out of reach.
-  await writeFile(configFile, JSON.stringify({
-    issuer: `http://127.0.0.1:${port}`,
-    http: { host: '127.0.0.1', port },
-    management: { host: '127.0.0.1', port: management },
-    store: { url: storeUrl },
-    secrets: [randomBytes(32).toString('base64url')],
-    passwords: hashing,
-    throttle: { perAddress: { max: 1_000_000_000, window: '1h' } },
-    clients: CLIENTS,
-    ...config,
-  }))
+  await writeFile(
+    configFile,
+    JSON.stringify({
+      issuer: `http://127.0.0.1:${port}`,
+      http: { host: '127.0.0.1', port },
+      management: { host: '127.0.0.1', port: management },
+      store: { url: storeUrl },
+      secrets: [randomBytes(32).toString('base64url')],
+      passwords: hashing,
+      throttle: { perAddress: { max: 1_000_000_000, window: '1h' } },
+      clients: CLIENTS,
+      ...config,
+    }),
+  )
   await addUser(storeUrl)
   // A file takes the log, as in production: a pipe would be this process's work.
   const log = await open(join(dir, 'latchkey.log'), 'w')
   parts.defer(() => log.close())
-  const child = start(parts, '../bin/latchkey.js', { ...METERED, args: ['serve', '--config', configFile], output: log.fd })
+  const child = start(parts, '../bin/latchkey.js', {
+    ...METERED,
+    args: ['serve', '--config', configFile],
+    output: log.fd,
+  })
   await answering(child, `http://127.0.0.1:${management}/readyz`)
   return measured(child, `http://127.0.0.1:${port}`)
 }
 
-async function startFloor (parts: AsyncDisposableStack, options: FloorOptions): Promise<Floor> {
+async function startFloor(
+  parts: AsyncDisposableStack,
+  options: FloorOptions,
+): Promise<Floor> {
   const child = start(parts, 'floor.ts', { ...METERED, args: [JSON.stringify(options)] })
   const url = `http://127.0.0.1:${options.port}`
   await answering(child, `${url}/.well-known/jwks.json`)
   return { ...measured(child, url), hash: job => ask(child, job) }
 }
 
-function measured (child: ChildProcess, url: string): Measured {
+function measured(child: ChildProcess, url: string): Measured {
   const question = <Answer>(question: MeterQuestion) => ask<Answer>(child, question)
   return {
     url,
     cpu: () => question('cpu'),
-    async profiled (work) {
+    async profiled(work) {
       await question('profile-start')
       await work()
       return question('profile-stop')
@@ -115,14 +152,20 @@ interface StartOptions {
 
 const METERED = { execArgv: ['--import', join(HERE, 'meter.ts')] }
 
-function start (parts: AsyncDisposableStack, module: string, { args = [], output = 'inherit', execArgv = [] }: StartOptions = {}): ChildProcess {
+function start(
+  parts: AsyncDisposableStack,
+  module: string,
+  { args = [], output = 'inherit', execArgv = [] }: StartOptions = {},
+): ChildProcess {
   const child = fork(join(HERE, module), args, {
     execArgv,
     // As the image has it.
     env: { PATH: process.env['PATH'], MALLOC_ARENA_MAX: '1' },
     stdio: ['ignore', output, output, 'ipc'],
   })
-  const killLeftover = () => { child.kill('SIGKILL') }
+  const killLeftover = () => {
+    child.kill('SIGKILL')
+  }
   process.once('exit', killLeftover)
   parts.defer(async () => {
     process.removeListener('exit', killLeftover)
@@ -134,21 +177,35 @@ function start (parts: AsyncDisposableStack, module: string, { args = [], output
 }
 
 /** One question at a time. An answer that is a text tells what went wrong. */
-async function ask<Answer> (child: ChildProcess, question: object | MeterQuestion): Promise<Answer> {
+async function ask<Answer>(
+  child: ChildProcess,
+  question: object | MeterQuestion,
+): Promise<Answer> {
   child.send(question)
   const settled = new AbortController()
   const answered = once(child, 'message', settled).then(([answer]) => answer)
-  const ended = once(child, 'exit', settled).then(([code]) => `the process ended with ${code}`)
+  const ended = once(child, 'exit', settled).then(
+    ([code]) => `the process ended with ${code}`,
+  )
   const answer = await Promise.race([answered, ended])
   settled.abort()
   if (typeof answer === 'string') throw new Error(answer)
   return answer
 }
 
-async function answering (child: ChildProcess, url: string, attempts = READY_ATTEMPTS): Promise<void> {
-  const status = await fetch(url).then(answer => answer.status, () => 0)
+async function answering(
+  child: ChildProcess,
+  url: string,
+  attempts = READY_ATTEMPTS,
+): Promise<void> {
+  const status = await fetch(url).then(
+    answer => answer.status,
+    () => 0,
+  )
   if (status === 200) return
-  if (attempts === 0 || child.exitCode !== null) throw new Error(`nothing answers at ${url}`)
+  if (attempts === 0 || child.exitCode !== null) {
+    throw new Error(`nothing answers at ${url}`)
+  }
   await wait(20)
   await answering(child, url, attempts - 1)
 }

@@ -21,22 +21,57 @@ export interface Row {
 }
 
 /**
- * Prints the table. CPU: the least of all rounds, as whatever else runs on the machine can only add to it; beside it the median of the
- * rounds' ratios. Requests per second: the medians.
+ * Prints the table. CPU: the least of all rounds, as whatever else runs on the machine can only add to it;
+ * beside it the median of the rounds' ratios. Requests per second: the medians.
  */
-export function printRows (rows: readonly Row[]): void {
-  const head = ['', 'CPU/request', 'floor', 'ratio', 'median ratio', 'goal', 'requests/s', 'floor', 'ratio']
+export function printRows(rows: readonly Row[]): void {
+  const head = [
+    '',
+    'CPU/request',
+    'floor',
+    'ratio',
+    'median ratio',
+    'goal',
+    'requests/s',
+    'floor',
+    'ratio',
+  ]
   printTable([head, ...rows.map(lineOf)])
 }
 
-/** Prints where the processor was in a request of ours and in the floor's; what is below one percent is added up. */
-export function printProfile (title: string, [ours = new Map(), floors = new Map()]: readonly Places[]): void {
-  const all = [...new Set([...ours.keys(), ...floors.keys()])].map(where => ({ where, ours: ours.get(where) ?? 0, floor: floors.get(where) ?? 0 }))
+/**
+ * Prints where the processor was in a request of ours and in the floor's; what is below one percent is added
+ * up.
+ */
+export function printProfile(
+  title: string,
+  [ours = new Map(), floors = new Map()]: readonly Places[],
+): void {
+  const all = [...new Set([...ours.keys(), ...floors.keys()])].map(where => ({
+    where,
+    ours: ours.get(where) ?? 0,
+    floor: floors.get(where) ?? 0,
+  }))
   const total = sumOf('everything', all)
-  const isLarge = (line: ProfileLine) => Math.max(line.ours, line.floor) >= total.ours / 100
+  const isLarge = (line: ProfileLine) =>
+    Math.max(line.ours, line.floor) >= total.ours / 100
   const large = all.filter(isLarge).sort((a, b) => b.ours - a.ours)
-  const lines = [...large, sumOf('everything smaller', all.filter(line => !isLarge(line))), total]
-  printTable([[title, 'Latchkey', 'floor'], ...lines.map(({ where, ours, floor }) => [where, `${ours.toFixed(1)} µs`, `${floor.toFixed(1)} µs`])])
+  const lines = [
+    ...large,
+    sumOf(
+      'everything smaller',
+      all.filter(line => !isLarge(line)),
+    ),
+    total,
+  ]
+  printTable([
+    [title, 'Latchkey', 'floor'],
+    ...lines.map(({ where, ours, floor }) => [
+      where,
+      `${ours.toFixed(1)} µs`,
+      `${floor.toFixed(1)} µs`,
+    ]),
+  ])
 }
 
 interface ProfileLine {
@@ -45,25 +80,36 @@ interface ProfileLine {
   readonly floor: number
 }
 
-function sumOf (where: string, lines: readonly ProfileLine[]): ProfileLine {
-  return lines.reduce((sum, { ours, floor }) => ({ where, ours: sum.ours + ours, floor: sum.floor + floor }), { where, ours: 0, floor: 0 })
+function sumOf(where: string, lines: readonly ProfileLine[]): ProfileLine {
+  return lines.reduce(
+    (sum, { ours, floor }) => ({
+      where,
+      ours: sum.ours + ours,
+      floor: sum.floor + floor,
+    }),
+    { where, ours: 0, floor: 0 },
+  )
 }
 
-export function median (values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length / 2
-  return ((sorted[Math.floor(middle)] ?? NaN) + (sorted[Math.ceil(middle) - 1] ?? NaN)) / 2
+  return (
+    ((sorted[Math.floor(middle)] ?? NaN) + (sorted[Math.ceil(middle) - 1] ?? NaN)) / 2
+  )
 }
 
 /** The value below which that share of all values lies. */
-export function quantile (values: readonly number[], share: number): number {
+export function quantile(values: readonly number[], share: number): number {
   return values.toSorted((a, b) => a - b)[Math.ceil(values.length * share) - 1] ?? NaN
 }
 
-function lineOf ({ name, goal, samples }: Row): string[] {
+function lineOf({ name, goal, samples }: Row): string[] {
   const ours = samples.map(sample => sample.ours)
   const floors = samples.map(sample => sample.floors)
-  const [leastOurs, leastFloors] = [ours, floors].map(figures => Math.min(...figures.map(({ cpu }) => cpu))) as [number, number]
+  const [leastOurs, leastFloors] = [ours, floors].map(figures =>
+    Math.min(...figures.map(({ cpu }) => cpu)),
+  ) as [number, number]
   const ratio = leastOurs / leastFloors
   const rates = samples.map(sample => sample.ours.perSecond / sample.floors.perSecond)
   return [
@@ -80,10 +126,13 @@ function lineOf ({ name, goal, samples }: Row): string[] {
 }
 
 /** Prints a table as Markdown, so that it can be pasted into the documentation. */
-export function printTable (rows: readonly string[][]): void {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0))) ?? []
-  const line = (row: readonly string[]) => `| ${row.map((cell, column) => column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)).join(' | ')} |`
+export function printTable(rows: readonly string[][]): void {
+  const widths =
+    rows[0]?.map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0))) ??
+    []
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join(' | ')} |`
   const [head = [], ...body] = rows
-  const rule = `|${widths.map((width, column) => column === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`).join('|')}|`
+  const rule = `|${widths.map((width, column) => (column === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`
   console.log([line(head), rule, ...body.map(line), ''].join('\n'))
 }

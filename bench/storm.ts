@@ -22,24 +22,41 @@ const LOGIN = {
   method: 'POST',
   path: '/token',
   headers: { 'content-type': 'application/x-www-form-urlencoded' },
-  body: new URLSearchParams({ grant_type: 'password', client_id: CLIENT, username: USER, password: PASSWORD }).toString(),
+  body: new URLSearchParams({
+    grant_type: 'password',
+    client_id: CLIENT,
+    username: USER,
+    password: PASSWORD,
+  }).toString(),
 } as const
 
-async function storm ({ base, connections, seconds, obey }: StormJob): Promise<StormResult> {
+async function storm({
+  base,
+  connections,
+  seconds,
+  obey,
+}: StormJob): Promise<StormResult> {
   const clients = Array.from({ length: connections }, () => new Client(base))
   const statuses: Record<string, number> = {}
   const startedAt = performance.now()
   const isOver = () => performance.now() - startedAt > seconds * 1000
-  await Promise.all(clients.map(async client => {
-    while (!isOver()) {
-      const { statusCode, headers, body } = await client.request(LOGIN)
-      await body.dump()
-      // What is answered later was hashed in another's time.
-      if (isOver()) break
-      statuses[statusCode] = (statuses[statusCode] ?? 0) + 1
-      if (obey && statusCode === 503) await Promise.race([wait(Number(headers['retry-after']) * 1000), wait(seconds * 1000 - (performance.now() - startedAt))])
-    }
-  }))
+  await Promise.all(
+    clients.map(async client => {
+      while (!isOver()) {
+        const { statusCode, headers, body } = await client.request(LOGIN)
+        await body.dump()
+        // What is answered later was hashed in another's time.
+        if (isOver()) break
+        statuses[statusCode] = (statuses[statusCode] ?? 0) + 1
+        if (obey && statusCode === 503) {
+          await Promise.race([
+            wait(Number(headers['retry-after']) * 1000),
+            wait(seconds * 1000 - (performance.now() - startedAt)),
+          ])
+        }
+      }
+    }),
+  )
   await Promise.all(clients.map(client => client.destroy()))
   return { perSecond: (statuses[200] ?? 0) / seconds, statuses }
 }

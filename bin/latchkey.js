@@ -1,7 +1,11 @@
 #!/usr/bin/env node
 // Plain JavaScript that every Node reads: a too old one must say what to do, not what it can't parse.
 if (Number(process.versions.node.split('.')[0]) < 24) {
-  console.error('latchkey needs Node.js 24 or newer, this is ' + process.version + ': install it (https://nodejs.org) or run `npm ci` and start with `npm start`')
+  console.error(
+    'latchkey needs Node.js 24 or newer, this is ' +
+      process.version +
+      ': install it (https://nodejs.org) or run `npm ci` and start with `npm start`',
+  )
   process.exitCode = 1
 } else {
   import('../src/cli/main.ts').then(({ main }) => main())

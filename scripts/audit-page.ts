@@ -1,10 +1,12 @@
-// Writes the tables of docs/audit.md from the schema of the audit log and the reason codes: `node scripts/audit-page.ts`.
+// Writes the tables of docs/audit.md from the schema of the audit log and the reason codes: `node
+// scripts/audit-page.ts`.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { AUDIT_EVENTS, AuditLine } from '../src/observe/audit-schema.ts'
 import { REASONS } from '../src/reasons.ts'
 
 const PAGE_FILE = new URL('../docs/audit.md', import.meta.url)
-const TABLES = /(<!-- tables: written by scripts\/audit-page.ts -->\n)[^]*(<!-- end of tables -->)/
+const TABLES =
+  /(<!-- tables: written by scripts\/audit-page.ts -->\n)[^]*(<!-- end of tables -->)/
 
 /** What is read of a schema here. */
 interface Node {
@@ -17,52 +19,88 @@ interface Node {
   readonly description?: string
 }
 
-const [LINE, ...EVENTS]: readonly Node[] = JSON.parse(JSON.stringify([AuditLine, ...AUDIT_EVENTS]))
+const [LINE, ...EVENTS]: readonly Node[] = JSON.parse(
+  JSON.stringify([AuditLine, ...AUDIT_EVENTS]),
+)
 
 /** The text of docs/audit.md: `page` with its tables written anew. */
-export function pageText (page: string): string {
+export function pageText(page: string): string {
   const tables = ['', lineTable(), eventTable(), fieldTable(), reasonTable()].join('\n')
-  return page.replace(TABLES, (_, head: string, tail: string) => `${head}${tables}${tail}`)
+  return page.replace(
+    TABLES,
+    (_, head: string, tail: string) => `${head}${tables}${tail}`,
+  )
 }
 
-function table (heading: string, columns: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [columns, columns.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |\n`)
+function table(
+  heading: string,
+  columns: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
+  const lines = [columns, columns.map(() => '---'), ...rows].map(
+    cells => `| ${cells.join(' | ')} |\n`,
+  )
   return `## ${heading}\n\n${lines.join('')}`
 }
 
-function lineTable (): string {
-  const rows = membersOf(LINE).map(([name, node]) => [code(name), LINE?.required?.includes(name) ? 'always' : 'where there is one', node.description ?? valuesOf(node)])
+function lineTable(): string {
+  const rows = membersOf(LINE).map(([name, node]) => [
+    code(name),
+    LINE?.required?.includes(name) ? 'always' : 'where there is one',
+    node.description ?? valuesOf(node),
+  ])
   return table('A line', ['member', 'there', 'meaning'], rows)
 }
 
-function eventTable (): string {
+function eventTable(): string {
   const rows = EVENTS.map(event => {
-    const fields = membersOf(event).filter(([name]) => name !== 'type').map(([name]) => event.required?.includes(name) ? code(name) : `${code(name)}?`)
-    return [code(String(event.properties?.['type']?.const)), event.description ?? '', fields.join(' ')]
+    const fields = membersOf(event)
+      .filter(([name]) => name !== 'type')
+      .map(([name]) => (event.required?.includes(name) ? code(name) : `${code(name)}?`))
+    return [
+      code(String(event.properties?.['type']?.const)),
+      event.description ?? '',
+      fields.join(' '),
+    ]
   })
-  return table('Events', ['`audit.type`', 'what happened', 'further members of `audit`'], rows)
+  return table(
+    'Events',
+    ['`audit.type`', 'what happened', 'further members of `audit`'],
+    rows,
+  )
 }
 
-function fieldTable (): string {
+function fieldTable(): string {
   const fields = new Map(EVENTS.flatMap(membersOf))
   fields.delete('type')
-  return table('Members', ['member', 'meaning'], [...fields].map(([name, node]) => [code(name), node.description ?? valuesOf(node)]))
+  return table(
+    'Members',
+    ['member', 'meaning'],
+    [...fields].map(([name, node]) => [code(name), node.description ?? valuesOf(node)]),
+  )
 }
 
-function reasonTable (): string {
-  return table('Reason codes', ['code', 'meaning'], Object.entries(REASONS).map(([reason, meaning]) => [code(reason), meaning]))
+function reasonTable(): string {
+  return table(
+    'Reason codes',
+    ['code', 'meaning'],
+    Object.entries(REASONS).map(([reason, meaning]) => [code(reason), meaning]),
+  )
 }
 
-function membersOf ({ properties = {} }: Node = {}): [string, Node][] {
+function membersOf({ properties = {} }: Node = {}): [string, Node][] {
   return Object.entries(properties)
 }
 
-function valuesOf (node: Node): string {
-  const values = node.anyOf?.map(option => option.const) ?? node.enum ?? (node.const === undefined ? undefined : [node.const])
+function valuesOf(node: Node): string {
+  const values =
+    node.anyOf?.map(option => option.const) ??
+    node.enum ??
+    (node.const === undefined ? undefined : [node.const])
   return values?.map(value => code(String(value))).join(', ') ?? `${node.type}.`
 }
 
-function code (text: string): string {
+function code(text: string): string {
   return `\`${text}\``
 }
 

@@ -1,5 +1,6 @@
-// Writes the interop table of README.md from test results: `node scripts/interop-table.ts [--check] REPORT…` reads the raw TAP of each run
-// for what test/support/interop.ts noted in subtests that passed. With --check it writes nothing, and fails where the README says something else.
+// Writes the interop table of README.md from test results: `node scripts/interop-table.ts [--check] REPORT…`
+// reads the raw TAP of each run for what test/support/interop.ts noted in subtests that passed. With --check
+// it writes nothing, and fails where the README says something else.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { Parser } from 'tap-parser'
@@ -25,7 +26,8 @@ type Event = readonly [kind: string, ...carried: readonly unknown[]]
 export type Proof = keyof typeof PROOFS
 
 const ROOT = new URL('../', import.meta.url)
-const TABLE = /(<!-- interop: written by scripts\/interop-table.ts -->\n)[^]*(<!-- end of interop -->)/
+const TABLE =
+  /(<!-- interop: written by scripts\/interop-table.ts -->\n)[^]*(<!-- end of interop -->)/
 const NOTE = /^# interop: (.+): (.+)\n$/
 
 /**
@@ -33,27 +35,36 @@ const NOTE = /^# interop: (.+): (.+)\n$/
  *
  * @throws Error when the results tell of nothing, or of a proof that there is none of
  */
-export function withTable (page: string, reports: readonly string[]): string {
+export function withTable(page: string, reports: readonly string[]): string {
   const proven = new Map<string, Set<string>>()
   for (const report of reports) collect(Parser.parse(report), true, proven)
   if (proven.size === 0) throw new Error('no report tells of interoperation')
-  return page.replace(TABLE, (_, head: string, tail: string) => `${head}${tableOf(proven)}${tail}`)
+  return page.replace(
+    TABLE,
+    (_, head: string, tail: string) => `${head}${tableOf(proven)}${tail}`,
+  )
 }
 
 // A subtest's events come before the line that says whether it passed.
-function collect (events: readonly Event[], passed: boolean, proven: Map<string, Set<string>>): void {
+function collect(
+  events: readonly Event[],
+  passed: boolean,
+  proven: Map<string, Set<string>>,
+): void {
   for (const [index, [kind, body]] of events.entries()) {
-    if (kind === 'child' && Array.isArray(body)) collect(body, isPassed(events, index), proven)
+    if (kind === 'child' && Array.isArray(body)) {
+      collect(body, isPassed(events, index), proven)
+    }
     if (kind === 'comment' && passed) note(String(body), proven)
   }
 }
 
-function isPassed (events: readonly Event[], child: number): boolean {
+function isPassed(events: readonly Event[], child: number): boolean {
   const [, verdict] = events.slice(child).find(([kind]) => kind === 'assert') ?? []
   return Object(verdict).ok === true
 }
 
-function note (comment: string, proven: Map<string, Set<string>>): void {
+function note(comment: string, proven: Map<string, Set<string>>): void {
   const [, software, proofs = ''] = NOTE.exec(comment) ?? []
   if (software === undefined) return
   const known = proven.get(software) ?? new Set()
@@ -61,38 +72,68 @@ function note (comment: string, proven: Map<string, Set<string>>): void {
   proven.set(software, known)
 }
 
-function tableOf (proven: ReadonlyMap<string, ReadonlySet<string>>): string {
+function tableOf(proven: ReadonlyMap<string, ReadonlySet<string>>): string {
   const all = new Set([...proven.values()].flatMap(proofs => [...proofs]))
-  for (const proof of all) if (!Object.hasOwn(PROOFS, proof)) throw new Error(`nobody knows the proof ${proof}`)
+  for (const proof of all) {
+    if (!Object.hasOwn(PROOFS, proof)) throw new Error(`nobody knows the proof ${proof}`)
+  }
   const columns = Object.entries(PROOFS).filter(([proof]) => all.has(proof))
-  const rows = [...proven].map(([software, proofs]) => [named(software), ...columns.map(([proof]) => proofs.has(proof) ? '✓' : '')]).sort(byName)
-  return [['client or verifier', ...columns.map(([, title]) => title)], ['---', ...columns.map(() => ':-:')], ...rows].map(cells => `| ${cells.join(' | ')} |\n`).join('')
+  const rows = [...proven]
+    .map(([software, proofs]) => [
+      named(software),
+      ...columns.map(([proof]) => (proofs.has(proof) ? '✓' : '')),
+    ])
+    .sort(byName)
+  return [
+    ['client or verifier', ...columns.map(([, title]) => title)],
+    ['---', ...columns.map(() => ':-:')],
+    ...rows,
+  ]
+    .map(cells => `| ${cells.join(' | ')} |\n`)
+    .join('')
 }
 
-function byName ([a = '']: readonly string[], [b = '']: readonly string[]): number {
+function byName([a = '']: readonly string[], [b = '']: readonly string[]): number {
   return a.toLowerCase() < b.toLowerCase() ? -1 : 1
 }
 
 // With the version that the tests ran, where the name is that of a package of ours for Node or Python.
-function named (software: string): string {
-  return software.split(' with ').map(name => [name, versionOf(name)].filter(Boolean).join(' ')).join(' with ')
+function named(software: string): string {
+  return software
+    .split(' with ')
+    .map(name => [name, versionOf(name)].filter(Boolean).join(' '))
+    .join(' with ')
 }
 
-function versionOf (name: string): string | undefined {
+function versionOf(name: string): string | undefined {
   const manifest = new URL(`node_modules/${name}/package.json`, ROOT)
-  if (existsSync(manifest)) return String(JSON.parse(readFileSync(manifest, 'utf8')).version)
+  if (existsSync(manifest)) {
+    return String(JSON.parse(readFileSync(manifest, 'utf8')).version)
+  }
   const pins = readFileSync(new URL('test/interop/python/constraints.txt', ROOT), 'utf8')
-  return pins.split('\n').map(pin => pin.split('==')).find(([pinned]) => pinned === name)?.[1]
+  return pins
+    .split('\n')
+    .map(pin => pin.split('=='))
+    .find(([pinned]) => pinned === name)?.[1]
 }
 
-function main (): void {
-  const { values: { check }, positionals } = parseArgs({ options: { check: { type: 'boolean' } }, allowPositionals: true })
+function main(): void {
+  const {
+    values: { check },
+    positionals,
+  } = parseArgs({ options: { check: { type: 'boolean' } }, allowPositionals: true })
   const readme = new URL('README.md', ROOT)
   const page = readFileSync(readme, 'utf8')
-  const text = withTable(page, positionals.map(file => readFileSync(file, 'utf8')))
+  const text = withTable(
+    page,
+    positionals.map(file => readFileSync(file, 'utf8')),
+  )
   if (!check) return writeFileSync(readme, text)
   if (text === page) return
-  console.log(`README.md's interop table isn't what the tests proved (npm run interop writes it):\n${TABLE.exec(text)?.[0]}`)
+  console.log(
+    `README.md's interop table isn't what the tests proved (npm run interop writes ` +
+      `it):\n${TABLE.exec(text)?.[0]}`,
+  )
   process.exitCode = 1
 }
 

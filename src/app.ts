@@ -1,7 +1,12 @@
-// The server, wired in one visible list: plugins, then routes. It never listens; main.ts and the tests call this same function.
+// The server, wired in one visible list: plugins, then routes. It never listens; main.ts and the tests call
+// this same function.
 import cors, { type FastifyCorsOptions } from '@fastify/cors'
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
-import fastify, { LogController, type FastifyInstance, type FastifyRequest } from 'fastify'
+import fastify, {
+  LogController,
+  type FastifyInstance,
+  type FastifyRequest,
+} from 'fastify'
 import { createAssertions } from './clients/assertion.ts'
 import type { ClientRegistry } from './clients/registry.ts'
 import type { Clock } from './clock.ts'
@@ -53,9 +58,9 @@ const BODY_LIMIT = 16 * 1024
 /** What the server reads while it runs; each call gives the values of now. */
 export interface LiveSettings {
   readonly policy: () => TokenPolicy
-  readonly addressLimit: () => { readonly max: number, readonly window: number }
+  readonly addressLimit: () => { readonly max: number; readonly window: number }
   readonly typOf: (audience: string) => AccessTokenType
-  readonly dpop: () => { readonly proofAge: number, readonly nonce: boolean }
+  readonly dpop: () => { readonly proofAge: number; readonly nonce: boolean }
   readonly algorithmOf: (audience: string) => string | undefined
   readonly logins: () => ThrottlePolicy
   readonly usernamesInLogs: () => boolean
@@ -74,7 +79,7 @@ export interface AppDependencies {
   } & WorkBounds
   readonly logLevel: string
   /** Where log lines go. */
-  readonly logStream: { write (line: string): void }
+  readonly logStream: { write(line: string): void }
   readonly version: string
   readonly clients: ClientRegistry
   readonly live: LiveSettings
@@ -96,21 +101,45 @@ export interface AppDependencies {
 }
 
 /** Builds the public server; it doesn't listen. */
-export async function buildApp (deps: AppDependencies): Promise<FastifyInstance> {
+export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
   const { issuer, clients, keys, sightings, http, metrics } = deps
   const app = createServer(deps)
   const path = new URL(issuer).pathname.replace(/\/$/, '')
   closeConnectionsWhenStopping(app, deps.isDraining)
   if (http.docs) await registerOpenApi(app, { ...deps, path })
   // Outside of what follows: nothing that is registered there stands before the keys.
-  for (const prefix of new Set(['', path])) app.register(jwksRoute, { prefix, jwks: keys.jwks, clients, fetched: sightings.fetched, count: metrics.countJwks })
+  for (const prefix of new Set(['', path])) {
+    app.register(jwksRoute, {
+      prefix,
+      jwks: keys.jwks,
+      clients,
+      fetched: sightings.fetched,
+      count: metrics.countJwks,
+    })
+  }
   await app.register(async endpoints => registerEndpoints(endpoints, { ...deps, path }))
   return app
 }
 
 /** All other routes, and what they go through. */
-async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & { readonly path: string }): Promise<void> {
-  const { issuer, path, clients, live, store, keys, status, clock, http, metrics, tracing = NO_TRACING, emit } = deps
+async function registerEndpoints(
+  app: FastifyInstance,
+  deps: AppDependencies & { readonly path: string },
+): Promise<void> {
+  const {
+    issuer,
+    path,
+    clients,
+    live,
+    store,
+    keys,
+    status,
+    clock,
+    http,
+    metrics,
+    tracing = NO_TRACING,
+    emit,
+  } = deps
   const base = issuer.replace(/\/$/, '')
   setErrorHandlers(app)
   tracing.observeRequests(app)
@@ -120,45 +149,163 @@ async function registerEndpoints (app: FastifyInstance, deps: AppDependencies & 
   if (http.cors.length > 0) await app.register(cors, corsOptions(http.cors))
 
   const refreshTokens = createRefreshTokenCodec(deps)
-  const sign = tracing.around('sign', createJwtSigner(keys.signingKey, deps.sightings.signed))
-  const issue = createIssue({ issuer, sign, refreshTokens, policy: live.policy, uriOf: status.uriOf, typOf: live.typOf, algorithmOf: live.algorithmOf, clock })
-  const throttle = createThrottle({ attempts: store.loginAttempts, secrets: deps.secrets, policy: live.logins })
-  const authenticate = createAuthenticate({ find: createFind(store.users), users: store.users, hasher: deps.hasher, throttle, emit })
-  const nameInLogs = createNameInLogs({ secrets: deps.secrets, plain: live.usernamesInLogs })
+  const sign = tracing.around(
+    'sign',
+    createJwtSigner(keys.signingKey, deps.sightings.signed),
+  )
+  const issue = createIssue({
+    issuer,
+    sign,
+    refreshTokens,
+    policy: live.policy,
+    uriOf: status.uriOf,
+    typOf: live.typOf,
+    algorithmOf: live.algorithmOf,
+    clock,
+  })
+  const throttle = createThrottle({
+    attempts: store.loginAttempts,
+    secrets: deps.secrets,
+    policy: live.logins,
+  })
+  const authenticate = createAuthenticate({
+    find: createFind(store.users),
+    users: store.users,
+    hasher: deps.hasher,
+    throttle,
+    emit,
+  })
+  const nameInLogs = createNameInLogs({
+    secrets: deps.secrets,
+    plain: live.usernamesInLogs,
+  })
   const grants = new Map<string, Grant>([
-    ['password', createPasswordGrant({ issuer, authenticate, nameInLogs, families: store.families, issue, policy: live.policy, takeStatus: status.take, emit })],
-    ['refresh_token', createRefreshGrant({ issuer, families: store.families, refreshTokens, issue, policy: live.policy, takeStatus: status.take, emit })],
+    [
+      'password',
+      createPasswordGrant({
+        issuer,
+        authenticate,
+        nameInLogs,
+        families: store.families,
+        issue,
+        policy: live.policy,
+        takeStatus: status.take,
+        emit,
+      }),
+    ],
+    [
+      'refresh_token',
+      createRefreshGrant({
+        issuer,
+        families: store.families,
+        refreshTokens,
+        issue,
+        policy: live.policy,
+        takeStatus: status.take,
+        emit,
+      }),
+    ],
   ])
-  const clientOf = createClientOf({ clients, assertions: createAssertions({ issuer, replays: store.replays, clock }), emit })
-  const verify = await registerVerifier(app, { issuer, keys, knowsAudience: clients.knowsAudience, clock })
-  const provenKey = createProvenKey({ replays: store.replays, nonces: createNonces(deps), settings: live.dpop, clock })
-  const check = createCheckToken({ accessTokens: store.accessTokens, isRevoked: status.isRevoked })
+  const clientOf = createClientOf({
+    clients,
+    assertions: createAssertions({ issuer, replays: store.replays, clock }),
+    emit,
+  })
+  const verify = await registerVerifier(app, {
+    issuer,
+    keys,
+    knowsAudience: clients.knowsAudience,
+    clock,
+  })
+  const provenKey = createProvenKey({
+    replays: store.replays,
+    nonces: createNonces(deps),
+    settings: live.dpop,
+    clock,
+  })
+  const check = createCheckToken({
+    accessTokens: store.accessTokens,
+    isRevoked: status.isRevoked,
+  })
   const tokenHolder = createTokenHolder({ verify, check, provenKey })
-  const introspectorOf = createIntrospectorOf({ url: `${base}/introspect`, clientOf, clients, tokenHolder })
-  const limits = await registerAddressLimit(app, { limit: live.addressLimit, counts: deps.addressCounts, clientOf })
+  const introspectorOf = createIntrospectorOf({
+    url: `${base}/introspect`,
+    clientOf,
+    clients,
+    tokenHolder,
+  })
+  const limits = await registerAddressLimit(app, {
+    limit: live.addressLimit,
+    counts: deps.addressCounts,
+    clientOf,
+  })
 
   // An issuer with a path: everything is below it, too, so that a proxy may keep the path or cut it off.
   for (const prefix of new Set(['', path])) {
-    app.register(tokenRoute, { prefix, url: `${base}/token`, clientOf, grants, limit: limits.all, provenKey, count: metrics })
-    app.register(introspectRoute, { prefix, issuer, introspectorOf, limit: limits.strangersTo(introspectorOf), verify, check, refreshTokens, families: store.families, policy: live.policy, sign, clock, emit })
-    app.register(revokeRoute, { prefix, clientOf, limit: limits.strangersTo(clientOf), verify, refreshTokens, store, status, emit })
+    app.register(tokenRoute, {
+      prefix,
+      url: `${base}/token`,
+      clientOf,
+      grants,
+      limit: limits.all,
+      provenKey,
+      count: metrics,
+    })
+    app.register(introspectRoute, {
+      prefix,
+      issuer,
+      introspectorOf,
+      limit: limits.strangersTo(introspectorOf),
+      verify,
+      check,
+      refreshTokens,
+      families: store.families,
+      policy: live.policy,
+      sign,
+      clock,
+      emit,
+    })
+    app.register(revokeRoute, {
+      prefix,
+      clientOf,
+      limit: limits.strangersTo(clientOf),
+      verify,
+      refreshTokens,
+      store,
+      status,
+      emit,
+    })
     app.register(userinfoRoute, { prefix, url: `${base}/userinfo`, tokenHolder })
-    app.register(verifyRoute, { prefix, tokenHolder, trustedProxies: http.trustedProxies })
-    app.register(async documents => {
-      // Where no page may call the endpoints they don't pay for the question either.
-      if (http.cors.length === 0) await documents.register(cors, corsOptions([]))
-      await documents.register(metadataRoutes, { issuer, path, scopes: () => clients.scopes(), algorithm: () => keys.signingKey().alg, docs: http.docs })
-      await documents.register(statusRoute, { status })
-    }, { prefix })
+    app.register(verifyRoute, {
+      prefix,
+      tokenHolder,
+      trustedProxies: http.trustedProxies,
+    })
+    app.register(
+      async documents => {
+        // Where no page may call the endpoints they don't pay for the question either.
+        if (http.cors.length === 0) await documents.register(cors, corsOptions([]))
+        await documents.register(metadataRoutes, {
+          issuer,
+          path,
+          scopes: () => clients.scopes(),
+          algorithm: () => keys.signingKey().alg,
+          docs: http.docs,
+        })
+        await documents.register(statusRoute, { status })
+      },
+      { prefix },
+    )
     if (http.docs) app.register(docsRoutes, { prefix, path })
   }
 }
 
-function createServer ({ http, logLevel, logStream }: AppDependencies): FastifyInstance {
+function createServer({ http, logLevel, logStream }: AppDependencies): FastifyInstance {
   const app: FastifyInstance = fastify({
     logger: { ...logOptions(logLevel), stream: logStream },
     logController: new LogController({ disableRequestLogging: true }),
-    // A logger for every request is as dear as a line; the few lines that tell of a request name it themselves.
+    // A logger for every request is as dear as a line; the few lines that tell of a request name it
+    // themselves.
     childLoggerFactory: logger => logger,
     requestIdHeader: false,
     trustProxy: http.trustedProxies.length > 0 ? [...http.trustedProxies] : false,
@@ -166,24 +313,38 @@ function createServer ({ http, logLevel, logStream }: AppDependencies): FastifyI
     ...connectionOptions(http.requestTimeout),
     frameworkErrors: sendFrameworkError,
   })
-  // Bodies are read where an endpoint says how; elsewhere, what is wrong is the path or the method and not the body.
+  // Bodies are read where an endpoint says how; elsewhere, what is wrong is the path or the method and not
+  // the body.
   app.removeAllContentTypeParsers()
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
   return app
 }
 
 // What a browser hides from a page unless it is named here.
-const EXPOSED_HEADERS = ['dpop-nonce', 'www-authenticate', 'retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset']
+const EXPOSED_HEADERS = [
+  'dpop-nonce',
+  'www-authenticate',
+  'retry-after',
+  'ratelimit-limit',
+  'ratelimit-remaining',
+  'ratelimit-reset',
+]
 
 const FOR_EVERYBODY = /^[^?]*\/(?:\.well-known\/|status(?:[/?]|$))/
 
-// Keys, metadata and status lists are for everybody; the endpoints for the configured origins. Only the path tells, lest a query opens an endpoint.
-function corsOptions (origins: readonly string[]) {
+// Keys, metadata and status lists are for everybody; the endpoints for the configured origins. Only the path
+// tells, lest a query opens an endpoint.
+function corsOptions(origins: readonly string[]) {
   const common = { maxAge: 600, strictPreflight: false, exposedHeaders: EXPOSED_HEADERS }
   const everybody: FastifyCorsOptions = { ...common, origin: '*' }
-  const configured = origins.includes('*') ? everybody : { ...common, origin: origins.length > 0 && [...origins] }
+  const configured = origins.includes('*')
+    ? everybody
+    : { ...common, origin: origins.length > 0 && [...origins] }
   return {
-    delegator ({ url }: FastifyRequest, done: (error: null, options: FastifyCorsOptions) => void) {
+    delegator(
+      { url }: FastifyRequest,
+      done: (error: null, options: FastifyCorsOptions) => void,
+    ) {
       done(null, FOR_EVERYBODY.test(url) ? everybody : configured)
     },
   }

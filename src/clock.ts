@@ -8,7 +8,7 @@ export const systemClock: Clock = () => Date.now()
 export interface AgreedClock {
   readonly now: Clock
   /** Takes in what the store's clock says just now, and gives it back. */
-  hear (storeNow: number): number
+  hear(storeNow: number): number
 }
 
 export interface Witnesses {
@@ -19,27 +19,28 @@ export interface Witnesses {
 }
 
 /**
- * Makes the clock by which tokens are dated: the median of the system's clock, of the store's, and of the time that was, plus what the monotonic
- * clock counted since. So a clock that jumps, be it ours or the store's, dates no token wrongly; where two of the three agree, they are right. A
- * store that has no clock of its own agrees with the system's.
+ * Makes the clock by which tokens are dated: the median of the system's clock, of the store's, and of the
+ * time that was, plus what the monotonic clock counted since. So a clock that jumps, be it ours or the
+ * store's, dates no token wrongly; where two of the three agree, they are right. A store that has no clock of
+ * its own agrees with the system's.
  */
-export function createAgreedClock ({ system, monotonic }: Witnesses): AgreedClock {
+export function createAgreedClock({ system, monotonic }: Witnesses): AgreedClock {
   // Each tells by how much it is ahead of the monotonic clock.
   let ours = system() - monotonic()
   let stores = ours
   return {
-    now () {
+    now() {
       const counted = monotonic()
       ours = medianOf(system() - counted, ours, stores)
       return Math.round(counted + ours)
     },
-    hear (storeNow) {
+    hear(storeNow) {
       stores = storeNow - monotonic()
       return storeNow
     },
   }
 }
 
-function medianOf (a: number, b: number, c: number): number {
+function medianOf(a: number, b: number, c: number): number {
   return Math.max(Math.min(a, b), Math.min(Math.max(a, b), c))
 }

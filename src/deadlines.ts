@@ -1,4 +1,5 @@
-// Deadlines of one length for many things at once: one timer for all of them, next to nothing for each that ends in time.
+// Deadlines of one length for many things at once: one timer for all of them, next to nothing for each that
+// ends in time.
 
 /** Something that is waited for. */
 export interface Deadline {
@@ -8,18 +9,21 @@ export interface Deadline {
 
 export interface Deadlines {
   /** Starts to wait; calls `expire` when it isn't removed in time. */
-  add (expire: () => void): Deadline
+  add(expire: () => void): Deadline
   /** Ends the wait. False when it had ended before. */
-  remove (deadline: Deadline): boolean
+  remove(deadline: Deadline): boolean
 }
 
 /** Makes deadlines after so many milliseconds. They don't keep the process alive. */
-export function createDeadlines (ms: number, monotonic: () => number = () => performance.now()): Deadlines {
+export function createDeadlines(
+  ms: number,
+  monotonic: () => number = () => performance.now(),
+): Deadlines {
   // All have the same length: they stand in the order in which they expire.
   const waiting = new Set<Deadline>()
   let timer: NodeJS.Timeout | undefined
 
-  function expireUntil (now: number): void {
+  function expireUntil(now: number): void {
     timer = undefined
     for (const deadline of waiting) {
       if (deadline.at > now) return arm(deadline.at - now)
@@ -28,16 +32,17 @@ export function createDeadlines (ms: number, monotonic: () => number = () => per
     }
   }
 
-  function arm (inMs: number): void {
+  function arm(inMs: number): void {
     timer = setTimeout(() => {
       const now = monotonic()
-      // A busy event loop comes to its timers before it reads answers that have arrived: let it read them first.
+      // A busy event loop comes to its timers before it reads answers that have arrived: let it read them
+      // first.
       setImmediate(expireUntil, now)
     }, Math.ceil(inMs)).unref()
   }
 
   return {
-    add (expire) {
+    add(expire) {
       const deadline = { at: monotonic() + ms, expire }
       waiting.add(deadline)
       if (timer === undefined) arm(ms)

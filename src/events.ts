@@ -1,5 +1,6 @@
-// What happened, for those who watch: the audit log and the metrics (observe/). The domain emits and doesn't care who listens.
-// No event holds a token, a password or a secret. src/observe/audit-schema.ts describes those that an auditor is told.
+// What happened, for those who watch: the audit log and the metrics (observe/). The domain emits and doesn't
+// care who listens. No event holds a token, a password or a secret. src/observe/audit-schema.ts describes
+// those that an auditor is told.
 import type { Reason } from './reasons.ts'
 
 /** What happened. */
@@ -8,25 +9,69 @@ export type Event = Routine | SecurityEvent
 /** What happens at every request and says nothing of security. */
 export type Routine =
   /** R4 and R5 of DESIGN §5. */
-  | RefreshEvent & { readonly type: 'refresh.rotated' | 'refresh.replayed' }
-  | { readonly type: 'introspected', readonly clientId: string, readonly active: boolean, readonly reason: Reason }
+  | (RefreshEvent & { readonly type: 'refresh.rotated' | 'refresh.replayed' })
+  | {
+      readonly type: 'introspected'
+      readonly clientId: string
+      readonly active: boolean
+      readonly reason: Reason
+    }
 
 /** What an auditor is told. */
 export type SecurityEvent =
-  | LoginEvent & { readonly type: 'login.succeeded', readonly sub: string, readonly sid: string, readonly networkKnown: boolean }
-  | LoginEvent & { readonly type: 'login.failed', readonly reason: Reason, readonly sub?: string }
-  | LoginEvent & { readonly type: 'login.throttled', readonly reason: Reason, readonly retryAfterSeconds: number }
-  | { readonly type: 'password.upgraded', readonly sub: string }
+  | (LoginEvent & {
+      readonly type: 'login.succeeded'
+      readonly sub: string
+      readonly sid: string
+      readonly networkKnown: boolean
+    })
+  | (LoginEvent & {
+      readonly type: 'login.failed'
+      readonly reason: Reason
+      readonly sub?: string
+    })
+  | (LoginEvent & {
+      readonly type: 'login.throttled'
+      readonly reason: Reason
+      readonly retryAfterSeconds: number
+    })
+  | { readonly type: 'password.upgraded'; readonly sub: string }
   /** R6, R7 and R8. */
-  | RefreshEvent & { readonly type: 'refresh.late' | 'refresh.healed' | 'refresh.reused' }
-  | { readonly type: 'refresh.refused', readonly clientId: string, readonly reason: Reason, readonly sid?: string }
-  | { readonly type: 'client.refused', readonly reason: Reason, readonly clientId?: string }
-  | { readonly type: 'token.revoked', readonly clientId: string, readonly kind: 'access_token' | 'refresh_token', readonly sid: string }
-  | { readonly type: 'revocation.refused', readonly clientId: string, readonly reason: Reason, readonly sid: string }
-  | { readonly type: 'keys.changed', readonly kids: readonly string[] }
-  | { readonly type: 'user.changed', readonly sub: string, readonly change: UserChange }
+  | (RefreshEvent & {
+      readonly type: 'refresh.late' | 'refresh.healed' | 'refresh.reused'
+    })
+  | {
+      readonly type: 'refresh.refused'
+      readonly clientId: string
+      readonly reason: Reason
+      readonly sid?: string
+    }
+  | {
+      readonly type: 'client.refused'
+      readonly reason: Reason
+      readonly clientId?: string
+    }
+  | {
+      readonly type: 'token.revoked'
+      readonly clientId: string
+      readonly kind: 'access_token' | 'refresh_token'
+      readonly sid: string
+    }
+  | {
+      readonly type: 'revocation.refused'
+      readonly clientId: string
+      readonly reason: Reason
+      readonly sid: string
+    }
+  | { readonly type: 'keys.changed'; readonly kids: readonly string[] }
+  | { readonly type: 'user.changed'; readonly sub: string; readonly change: UserChange }
   /** One import, also one that was cut short. */
-  | { readonly type: 'users.imported', readonly taken: number, readonly alreadyThere: number, readonly refused: number }
+  | {
+      readonly type: 'users.imported'
+      readonly taken: number
+      readonly alreadyThere: number
+      readonly refused: number
+    }
 
 /** What every event of a login tells. */
 interface LoginEvent {
@@ -44,7 +89,8 @@ interface RefreshEvent {
   readonly sid: string
 }
 
-export type UserChange = 'added' | 'password' | 'disabled' | 'enabled' | 'access' | 'sessions_ended' | 'removed'
+export type UserChange =
+  'added' | 'password' | 'disabled' | 'enabled' | 'access' | 'sessions_ended' | 'removed'
 
 /** The request in which something happened. */
 export interface Origin {

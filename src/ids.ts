@@ -10,7 +10,7 @@ const ID_BYTES = 16
  * @param sub the user's stable id
  * @returns 22 characters of base64url: SHA-256 of `sub`, cut to 16 bytes
  */
-export function userTag (sub: string): string {
+export function userTag(sub: string): string {
   return truncatedHash(sub)
 }
 
@@ -20,10 +20,10 @@ export function userTag (sub: string): string {
  * @param familyId the family's 16 secret bytes
  * @returns 22 characters of base64url: SHA-256 of `familyId`, cut to 16 bytes
  */
-export function sidOf (familyId: Uint8Array): string {
+export function sidOf(familyId: Uint8Array): string {
   return truncatedHash(familyId)
 }
 
-function truncatedHash (value: string | Uint8Array): string {
+function truncatedHash(value: string | Uint8Array): string {
   return hash('sha256', value, 'buffer').toString('base64url', 0, ID_BYTES)
 }

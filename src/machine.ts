@@ -14,7 +14,7 @@ export interface Machine {
 type ReadText = (file: string) => string
 
 /** The cores and the memory that the process may use: the cgroup's limits where it has any. */
-export function thisMachine (): Machine {
+export function thisMachine(): Machine {
   return {
     cores: Math.max(1, Math.min(availableParallelism(), Math.floor(cpuQuota(readFile)))),
     memoryBytes: limitedMemory(constrainedMemory(), totalmem()),
@@ -25,8 +25,11 @@ export function thisMachine (): Machine {
 const SPARE_THREADS = 4
 const LEAST_SPARE_THREADS = 2
 
-/** How many threads libuv's pool needs, so that hashing on all cores holds up nothing else that goes through it. */
-export function threadsFor ({ cores }: Machine): number {
+/**
+ * How many threads libuv's pool needs, so that hashing on all cores holds up nothing else that goes through
+ * it.
+ */
+export function threadsFor({ cores }: Machine): number {
   return cores + SPARE_THREADS
 }
 
@@ -35,40 +38,59 @@ export function threadsFor ({ cores }: Machine): number {
  *
  * @throws RangeError, which names the numbers
  */
-export function checkThreads (hashes: number, threads: number): void {
+export function checkThreads(hashes: number, threads: number): void {
   const least = hashes + LEAST_SPARE_THREADS
-  if (threads < least) throw new RangeError(`passwords: ${hashes} at once (concurrency) would take all ${threads} threads that files, DNS and crypto need, too: set UV_THREADPOOL_SIZE to ${least} or more`)
+  if (threads < least) {
+    throw new RangeError(
+      `passwords: ${hashes} at once (concurrency) would take all ${threads} threads that files, ` +
+        `DNS and crypto need, too: set UV_THREADPOOL_SIZE to ${least} or more`,
+    )
+  }
 }
 
 /** Whether the processor says that it has AVX2: Linux tells, and nobody needs to know elsewhere. */
-export function hasAvx2 (read: ReadText = readFile): boolean {
+export function hasAvx2(read: ReadText = readFile): boolean {
   return /^flags\s*:.*\bavx2\b/m.test(textOf('/proc/cpuinfo', read))
 }
 
-/** The smaller of the cgroup's limit and what the machine has; 0 and a number beyond all memories stand for no limit. */
-export function limitedMemory (limit: number, total: number): number {
+/**
+ * The smaller of the cgroup's limit and what the machine has; 0 and a number beyond all memories stand for no
+ * limit.
+ */
+export function limitedMemory(limit: number, total: number): number {
   return limit > 0 && limit < total ? limit : total
 }
 
 /**
- * How many cores' time the cgroup allows. libuv knows cgroup v2 only where the process sees its own path; v1 hardly at all.
+ * How many cores' time the cgroup allows. libuv knows cgroup v2 only where the process sees its own path; v1
+ * hardly at all.
  *
  * @returns Infinity when there is no limit, or none that can be read
  */
-export function cpuQuota (read: ReadText): number {
+export function cpuQuota(read: ReadText): number {
   const text = (file: string) => textOf(file, read)
-  const path = (controller: string) => new RegExp(`^\\d+:(?:[^:]*,)?${controller}(?:,[^:]*)?:(.*)$`, 'm').exec(text('/proc/self/cgroup'))?.[1] ?? ''
-  const v2 = ['/sys/fs/cgroup', `/sys/fs/cgroup${path('')}`].map(folder => quotient(...text(`${folder}/cpu.max`).split(' ')))
-  const v1 = ['/sys/fs/cgroup/cpu', `/sys/fs/cgroup/cpu${path('cpu')}`].map(folder => quotient(text(`${folder}/cpu.cfs_quota_us`), text(`${folder}/cpu.cfs_period_us`)))
+  const path = (controller: string) =>
+    new RegExp(`^\\d+:(?:[^:]*,)?${controller}(?:,[^:]*)?:(.*)$`, 'm').exec(
+      text('/proc/self/cgroup'),
+    )?.[1] ?? ''
+  const v2 = ['/sys/fs/cgroup', `/sys/fs/cgroup${path('')}`].map(folder =>
+    quotient(...text(`${folder}/cpu.max`).split(' ')),
+  )
+  const v1 = ['/sys/fs/cgroup/cpu', `/sys/fs/cgroup/cpu${path('cpu')}`].map(folder =>
+    quotient(text(`${folder}/cpu.cfs_quota_us`), text(`${folder}/cpu.cfs_period_us`)),
+  )
   return Math.min(...v2, ...v1)
 }
 
-function readFile (file: string): string {
+function readFile(file: string): string {
   return readFileSync(file, 'utf8')
 }
 
-/** The file's text; '' when there is none: another version of cgroups, another system, or a path of the host's that isn't ours. */
-function textOf (file: string, read: ReadText): string {
+/**
+ * The file's text; '' when there is none: another version of cgroups, another system, or a path of the host's
+ * that isn't ours.
+ */
+function textOf(file: string, read: ReadText): string {
   try {
     return read(file).trim()
   } catch {
@@ -77,7 +99,7 @@ function textOf (file: string, read: ReadText): string {
 }
 
 // `max` and -1 stand for no limit.
-function quotient (quota = '', period = ''): number {
+function quotient(quota = '', period = ''): number {
   const cores = Number(quota) / Number(period)
   return quota !== '' && cores > 0 ? cores : Infinity
 }

@@ -1,4 +1,5 @@
-// The process: configuration, server, signals, and a stop with grace. The only reader of `process` beside cli/.
+// The process: configuration, server, signals, and a stop with grace. The only reader of `process` beside
+// cli/.
 import process from 'node:process'
 import closeWithGrace from 'close-with-grace'
 import { developmentConfig, type Development } from './config/development.ts'
@@ -25,9 +26,10 @@ export interface ServeOptions {
 /**
  * Runs the server until the process is told to stop. Without LATCHKEY_CONFIG it runs in development mode.
  *
- * @throws ConfigError when the file, or a variable that says where traces go, is refused; Error when development mode is asked for where NODE_ENV says production
+ * @throws ConfigError when the file, or a variable that says where traces go, is refused; Error when
+ * development mode is asked for where NODE_ENV says production
  */
-export async function serve ({ env }: ServeOptions): Promise<void> {
+export async function serve({ env }: ServeOptions): Promise<void> {
   // libuv reads it when its pool is first used, and nothing has used it so far: modules are read without it.
   process.env['UV_THREADPOOL_SIZE'] ??= String(threadsFor(thisMachine()))
   const file = env['LATCHKEY_CONFIG']
@@ -35,10 +37,13 @@ export async function serve ({ env }: ServeOptions): Promise<void> {
   else await serveFile(file, env)
 }
 
-async function serveFile (file: string, env: ServeOptions['env']): Promise<void> {
+async function serveFile(file: string, env: ServeOptions['env']): Promise<void> {
   const load = () => loadConfig(file, env)
   let current = await load()
-  checkThreads(planCapacity(current.passwords, thisMachine()).concurrency, Number(process.env['UV_THREADPOOL_SIZE']))
+  checkThreads(
+    planCapacity(current.passwords, thisMachine()).concurrency,
+    Number(process.env['UV_THREADPOOL_SIZE']),
+  )
   const server = await startServer({ config: current, traces: traceSettings(env) })
   const { log } = server.app
 
@@ -46,13 +51,20 @@ async function serveFile (file: string, env: ServeOptions['env']): Promise<void>
     file,
     load,
     intervalMs: WATCH_MS,
-    apply (next) {
+    apply(next) {
       const { config, needRestart } = reloadable(current, next)
       current = config
       server.apply(config)
-      log.info({ needRestart }, needRestart.length > 0 ? 'configuration reloaded; some keys need a restart' : 'configuration reloaded')
+      log.info(
+        { needRestart },
+        needRestart.length > 0
+          ? 'configuration reloaded; some keys need a restart'
+          : 'configuration reloaded',
+      )
     },
-    onRefused: ({ message }) => { log.error({ fault: message }, 'configuration refused; the old one stays') },
+    onRefused: ({ message }) => {
+      log.error({ fault: message }, 'configuration refused; the old one stays')
+    },
   })
   process.on('SIGHUP', () => {
     server.reopen()
@@ -62,43 +74,84 @@ async function serveFile (file: string, env: ServeOptions['env']): Promise<void>
   stopWithGrace(server, current, () => watch.stop(), ['SIGHUP'])
 }
 
-async function serveDevelopment (env: ServeOptions['env']): Promise<void> {
-  if (env['NODE_ENV'] === 'production') throw new Error('NODE_ENV is production but LATCHKEY_CONFIG names no file: development mode is refused')
+async function serveDevelopment(env: ServeOptions['env']): Promise<void> {
+  if (env['NODE_ENV'] === 'production') {
+    throw new Error(
+      'NODE_ENV is production but LATCHKEY_CONFIG names no file: development mode is refused',
+    )
+  }
   const development = await developmentConfig({ env })
-  const server = await startServer({ config: development.config, traces: traceSettings(env) })
+  const server = await startServer({
+    config: development.config,
+    traces: traceSettings(env),
+  })
   const made = await addDemoUser(server, development)
-  server.app.log.warn('DEVELOPMENT MODE: no LATCHKEY_CONFIG; SQLite and generated secrets under .latchkey/, loopback only')
+  server.app.log.warn(
+    'DEVELOPMENT MODE: no LATCHKEY_CONFIG; SQLite and generated secrets under .latchkey/, loopback only',
+  )
   process.stderr.write(banner(development, server.url, made))
   stopWithGrace(server, development.config, () => {})
 }
 
-async function addDemoUser ({ store }: RunningServer, { config, demo }: Development): Promise<boolean> {
-  const checkNewPassword = createCheckNewPassword({ minLength: () => config.passwords.minLength, issuer: config.issuer, isBreached: async () => false })
-  const accounts = createAccounts({ users: store.users, hasher: createPasswordHasher(config.passwords), emit: () => {}, checkNewPassword })
-  const added = await accounts.add({ name: demo.name, password: demo.password, scopes: null, roles: ['demo'] })
+async function addDemoUser(
+  { store }: RunningServer,
+  { config, demo }: Development,
+): Promise<boolean> {
+  const checkNewPassword = createCheckNewPassword({
+    minLength: () => config.passwords.minLength,
+    issuer: config.issuer,
+    isBreached: async () => false,
+  })
+  const accounts = createAccounts({
+    users: store.users,
+    hasher: createPasswordHasher(config.passwords),
+    emit: () => {},
+    checkNewPassword,
+  })
+  const added = await accounts.add({
+    name: demo.name,
+    password: demo.password,
+    scopes: null,
+    roles: ['demo'],
+  })
   return added.kind === 'added'
 }
 
 // On the terminal and not in the log: the password is shown once, to whoever started the server by hand.
-function banner ({ demo }: Development, url: string, made: boolean): string {
+function banner({ demo }: Development, url: string, made: boolean): string {
   const lines = [
     '',
     '  Latchkey runs in DEVELOPMENT MODE. Do not use it for anything real.',
-    ...(made ? [`  Demo user: ${demo.name}   password: ${demo.password}`] : ['  Demo user: demo; its password is in .latchkey/demo-password']),
+    ...(made
+      ? [`  Demo user: ${demo.name}   password: ${demo.password}`]
+      : ['  Demo user: demo; its password is in .latchkey/demo-password']),
     '  Get a token:',
-    `    curl -d grant_type=password -d client_id=${demo.clientId} -d username=${demo.name} -d password="$(cat .latchkey/demo-password)" ${url}/token`,
+    `    curl -d grant_type=password -d client_id=${demo.clientId} -d username=${demo.name} -d ` +
+      `password="$(cat .latchkey/demo-password)" ${url}/token`,
     `  Try the API: ${url}/docs`,
     '',
   ]
   return lines.join('\n') + '\n'
 }
 
-function stopWithGrace (server: RunningServer, { http }: Config, stopWatching: () => void, skip: 'SIGHUP'[] = []): void {
-  closeWithGrace({ delay: (http.drainDelay ?? 0) + http.closeGrace + LAST_RESORT_MS, logger: server.app.log, skip }, async ({ err }) => {
-    if (err !== undefined) server.app.log.fatal({ err }, 'the process failed')
-    stopWatching()
-    await server.close()
-  })
+function stopWithGrace(
+  server: RunningServer,
+  { http }: Config,
+  stopWatching: () => void,
+  skip: 'SIGHUP'[] = [],
+): void {
+  closeWithGrace(
+    {
+      delay: (http.drainDelay ?? 0) + http.closeGrace + LAST_RESORT_MS,
+      logger: server.app.log,
+      skip,
+    },
+    async ({ err }) => {
+      if (err !== undefined) server.app.log.fatal({ err }, 'the process failed')
+      stopWatching()
+      await server.close()
+    },
+  )
 }
 
 if (import.meta.main) {

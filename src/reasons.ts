@@ -1,12 +1,17 @@
-// Every reason code, and what it says. They are shared by log lines, metrics and audit events; who calls the HTTP interface never sees one.
+// Every reason code, and what it says. They are shared by log lines, metrics and audit events; who calls the
+// HTTP interface never sees one.
 
-/** Reason codes and their meaning. A code that isn't here can't be used, so that metrics stay bounded and docs/audit.md knows them all. */
+/**
+ * Reason codes and their meaning. A code that isn't here can't be used, so that metrics stay bounded and
+ * docs/audit.md knows them all.
+ */
 export const REASONS = {
   // Names and passwords.
   user_unknown: 'There is no account of this name, or it has gone.',
-  password_wrong: 'The password is not the account\'s.',
+  password_wrong: "The password is not the account's.",
   user_disabled: 'The account is disabled.',
-  password_repeated: 'The same wrong password again within a minute: it counts once, and is not looked at.',
+  password_repeated:
+    'The same wrong password again within a minute: it counts once, and is not looked at.',
   throttled_by_pair: 'Too many failures of this name from this network.',
   throttled_by_network: 'Too many failures from this network, whatever the names.',
   throttled_by_password: 'Too many failures of this password, whatever the names.',
@@ -18,14 +23,17 @@ export const REASONS = {
   answer_too_late: 'The request was not answered within http.answerTimeout.',
   // Sessions and their refresh tokens.
   token_malformed: 'The token is none of ours: its form or its tag is wrong.',
-  token_reused: 'A refresh token was used again after its successor: the session has ended.',
+  token_reused:
+    'A refresh token was used again after its successor: the session has ended.',
   superseded: 'A newer refresh token of the session is the current one.',
   family_unknown: 'There is no such session: it expired long ago, or the store lost it.',
-  family_ended: 'The session was ended: by its client, by an operator, or because a refresh token was reused.',
+  family_ended:
+    'The session was ended: by its client, by an operator, or because a refresh token was reused.',
   family_idle: 'The session was not refreshed within tokens.refreshIdle.',
   family_expired: 'The session has reached tokens.refreshAbsolute.',
   client_mismatch: 'The token was issued to another client.',
-  key_mismatch: 'The session is bound to another key (DPoP) than the one that was proved.',
+  key_mismatch:
+    'The session is bound to another key (DPoP) than the one that was proved.',
   sessions_ended: 'All sessions of the user were ended since.',
   // What may be asked for.
   malformed_request: 'The request is malformed, or lacks a parameter.',
@@ -45,40 +53,46 @@ export const REASONS = {
   client_two_methods: 'The client authenticates in two ways at once.',
   client_two_ids: 'The client_id is another one than the client that authenticates.',
   client_unknown: 'There is no client of this id.',
-  client_secret_wrong: 'The client\'s secret is wrong, or missing.',
+  client_secret_wrong: "The client's secret is wrong, or missing.",
   client_public: 'A client without credentials may not do this.',
-  client_keys_unavailable: 'The client\'s keys could not be fetched from its jwksUri.',
-  assertion_type_unknown: 'The assertion\'s type is missing or unknown.',
-  assertion_malformed: 'The client\'s assertion is not a JWT, or not of the client that is named.',
-  assertion_not_allowed: 'The client has no keys: it may not authenticate by an assertion.',
-  assertion_invalid: 'The assertion\'s signature, times or audience are wrong.',
+  client_keys_unavailable: "The client's keys could not be fetched from its jwksUri.",
+  assertion_type_unknown: "The assertion's type is missing or unknown.",
+  assertion_malformed:
+    "The client's assertion is not a JWT, or not of the client that is named.",
+  assertion_not_allowed:
+    'The client has no keys: it may not authenticate by an assertion.',
+  assertion_invalid: "The assertion's signature, times or audience are wrong.",
   assertion_without_jti: 'The assertion has no id.',
   assertion_too_long_lived: 'The assertion lives longer than it may.',
   assertion_replayed: 'The assertion was used before.',
   // Access tokens.
   active: 'The token lives.',
   token_missing: 'The request carries no access token.',
-  token_invalid: 'The token is malformed or expired, or its signature, issuer or type is wrong.',
-  token_may_not_introspect: 'The access token was issued to a client that may not introspect by token.',
-  token_foreign: 'The token is none of this client\'s business.',
+  token_invalid:
+    'The token is malformed or expired, or its signature, issuer or type is wrong.',
+  token_may_not_introspect:
+    'The access token was issued to a client that may not introspect by token.',
+  token_foreign: "The token is none of this client's business.",
   token_revoked: 'The token was revoked.',
   token_bound: 'The token is bound to a key and was sent as a bearer token.',
   token_other_key: 'The token is bound to another key than the one that was proved.',
-  header_wrong: 'The token\'s header names another type or algorithm.',
+  header_wrong: "The token's header names another type or algorithm.",
   key_unknown: 'The token names a key that is not in the ring.',
   // DPoP.
   dpop_missing: 'A proof of possession is needed, and there is none.',
   dpop_malformed: 'The proof is malformed, or its signature is wrong.',
   dpop_stale: 'The proof is too old, or from the future.',
   dpop_replayed: 'The proof was used before.',
-  dpop_nonce_wanted: 'The proof must carry a nonce of this server; the answer hands one out.',
+  dpop_nonce_wanted:
+    'The proof must carry a nonce of this server; the answer hands one out.',
   dpop_other_method: 'The proof is for another method.',
   dpop_other_url: 'The proof is for another URL.',
   dpop_other_token: 'The proof is for another access token.',
   dpop_target_unknown: 'The proxy does not say which request the proof is for.',
   // Faults: never a verdict.
   store_unavailable: 'The store did not answer.',
-  status_list_stale: 'The status lists could not be read from the store for so long that they say nothing any more.',
+  status_list_stale:
+    'The status lists could not be read from the store for so long that they say nothing any more.',
   signer_unavailable: 'The token or directory with the signing keys did not answer.',
   fault: 'A fault of ours; the log has its place.',
 } as const satisfies Readonly<Record<string, string>>

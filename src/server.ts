@@ -1,4 +1,5 @@
-// One running server: the configuration turned into parts, both listeners, the timers, and the way to stop them all.
+// One running server: the configuration turned into parts, both listeners, the timers, and the way to stop
+// them all.
 import { readFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
@@ -46,18 +47,18 @@ export interface RunningServer {
   /** Where the management listener is. */
   readonly managementUrl: string
   /** Puts another configuration's clients and lifetimes in force, without dropping a request. */
-  apply (config: Config): void
+  apply(config: Config): void
   /** Opens the audit log's file anew, after its rotation. */
-  reopen (): void
+  reopen(): void
   /** Tells probes that no more requests should come, answers those in flight, lets go of the store. */
-  close (): Promise<void>
+  close(): Promise<void>
 }
 
 export interface ServerOptions {
   readonly config: Config
   readonly clock?: Clock
   /** Where log lines go; default: standard output. */
-  readonly logStream?: { write (line: string): void }
+  readonly logStream?: { write(line: string): void }
   /** Where traces go; default: there are none. */
   readonly traces?: TraceSettings | undefined
 }
@@ -65,9 +66,10 @@ export interface ServerOptions {
 /**
  * Starts a server. When it can't be started, nothing of it is left behind.
  *
- * @throws StoreUnavailable when the store can't be reached; Error when the store is too unsafe to run on, a key can't be opened or a port is taken
+ * @throws StoreUnavailable when the store can't be reached; Error when the store is too unsafe to run on, a
+ * key can't be opened or a port is taken
  */
-export async function startServer (options: ServerOptions): Promise<RunningServer> {
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const parts = new AsyncDisposableStack()
   try {
     return await start(options, parts)
@@ -78,7 +80,10 @@ export async function startServer (options: ServerOptions): Promise<RunningServe
 }
 
 /** Each part is put on the stack as it comes to life; they end in the opposite order. */
-async function start ({ config, clock = systemClock, logStream, traces }: ServerOptions, parts: AsyncDisposableStack): Promise<RunningServer> {
+async function start(
+  { config, clock = systemClock, logStream, traces }: ServerOptions,
+  parts: AsyncDisposableStack,
+): Promise<RunningServer> {
   let current = config
   const output = createLogOutput()
   parts.defer(() => output.flush())
@@ -86,39 +91,90 @@ async function start ({ config, clock = systemClock, logStream, traces }: Server
   const told: { log?: FastifyBaseLogger } = {}
   const audit = openAudit({
     to: config.audit.to,
-    output: logStream ?? { write (line) { output.write(line); output.flush() } },
-    failed (error) {
+    output: logStream ?? {
+      write(line) {
+        output.write(line)
+        output.flush()
+      },
+    },
+    failed(error) {
       metrics.countAuditFault()
-      told.log?.error({ err: error }, 'audit.to does not take the audit log, which goes to standard output')
+      told.log?.error(
+        { err: error },
+        'audit.to does not take the audit log, which goes to standard output',
+      )
     },
     clock,
   })
   parts.defer(audit.close)
-  const tracing = traces === undefined ? NO_TRACING : await openTracing(traces, error => { told.log?.warn({ err: error }, 'traces could not be sent and are lost; requests go on') })
+  const tracing =
+    traces === undefined
+      ? NO_TRACING
+      : await openTracing(traces, error => {
+          told.log?.warn(
+            { err: error },
+            'traces could not be sent and are lost; requests go on',
+          )
+        })
   parts.defer(tracing.close)
-  const emit: Emit = (event, origin) => { metrics.emit(event); audit.emit(event, origin) }
+  const emit: Emit = (event, origin) => {
+    metrics.emit(event)
+    audit.emit(event, origin)
+  }
   const agreed = createAgreedClock({ system: clock, monotonic: () => performance.now() })
-  const opened = await openStore({ ...config.store, lossPeriodMs: config.store.lossPeriod, clock })
+  const opened = await openStore({
+    ...config.store,
+    lossPeriodMs: config.store.lossPeriod,
+    clock,
+  })
   parts.defer(() => opened.store.close())
-  const { store, addressCounts } = tracedStore(timedStore(opened, metrics), tracing, config.store.url.startsWith('sqlite:') ? 'sqlite' : 'redis')
+  const { store, addressCounts } = tracedStore(
+    timedStore(opened, metrics),
+    tracing,
+    config.store.url.startsWith('sqlite:') ? 'sqlite' : 'redis',
+  )
   // Before anything is written there.
   refuseRisks(await risksOf(store, clock), config.store)
-  const hasher = createPasswordHasher({ ...config.passwords, onWaited: ms => { metrics.observeHashWait(ms / 1000) } })
+  const hasher = createPasswordHasher({
+    ...config.passwords,
+    onWaited: ms => {
+      metrics.observeHashWait(ms / 1000)
+    },
+  })
   metrics.showHashing(hasher.load)
   const source = await openSource(config.keys, keyPolicy(config))
   if (source !== undefined) parts.defer(source.close)
-  const keys = createKeyRing({ keys: store.keys, secrets: config.secrets, now: () => store.now().then(agreed.hear), policy: () => keyPolicy(current), emit, source })
+  const keys = createKeyRing({
+    keys: store.keys,
+    secrets: config.secrets,
+    now: () => store.now().then(agreed.hear),
+    policy: () => keyPolicy(current),
+    emit,
+    source,
+  })
   await keys.load()
   metrics.showKeys(keys.describe)
   const sightings = createSightings({ sightings: store.sightings, clock: agreed.now })
-  const status = createStatusService({ issuer: config.issuer, status: config.status, lists: store.statusLists, keys, signed: sightings.signed, clock: agreed.now, metrics })
+  const status = createStatusService({
+    issuer: config.issuer,
+    status: config.status,
+    lists: store.statusLists,
+    keys,
+    signed: sightings.signed,
+    clock: agreed.now,
+    metrics,
+  })
   await status.sync()
   metrics.showStatus(status.count)
   const clients = createClientRegistry(current.clients.map(toClientSettings))
   let ready = false
   let draining = false
 
-  const management = buildManagement({ isReady: () => ready, storeState: () => watch.state(), metrics: metrics.render })
+  const management = buildManagement({
+    isReady: () => ready,
+    storeState: () => watch.state(),
+    metrics: metrics.render,
+  })
   parts.defer(() => closeWithin(management, MANAGEMENT_GRACE_MS))
   const app = await buildApp({
     issuer: config.issuer,
@@ -144,35 +200,66 @@ async function start ({ config, clock = systemClock, logStream, traces }: Server
   told.log = app.log
   parts.defer(() => closeWithin(app, config.http.closeGrace))
 
-  source?.watch(error => { app.log.error({ err: error }, 'the keys that are kept elsewhere could not be read; those of before go on') })
-  const checkRing = unlessItFailed(() => keys.load(), error => { app.log.error({ err: error }, 'the key ring could not be checked; the one in memory goes on') })
+  source?.watch(error => {
+    app.log.error(
+      { err: error },
+      'the keys that are kept elsewhere could not be read; those of before go on',
+    )
+  })
+  const checkRing = unlessItFailed(
+    () => keys.load(),
+    error => {
+      app.log.error(
+        { err: error },
+        'the key ring could not be checked; the one in memory goes on',
+      )
+    },
+  )
   parts.defer(every(RING_CHECK_MS, checkRing))
-  const syncStatus = unlessItFailed(status.sync, error => { app.log.error({ err: error }, 'the status lists could not be read; those in memory go on') })
+  const syncStatus = unlessItFailed(status.sync, error => {
+    app.log.error(
+      { err: error },
+      'the status lists could not be read; those in memory go on',
+    )
+  })
   parts.defer(every(STATUS_SYNC_MS, syncStatus))
-  const saveSightings = unlessItFailed(sightings.flush, error => { app.log.warn({ err: error }, 'who fetches the keys could not be saved') })
+  const saveSightings = unlessItFailed(sightings.flush, error => {
+    app.log.warn({ err: error }, 'who fetches the keys could not be saved')
+  })
   parts.defer(saveSightings)
   parts.defer(every(SIGHTINGS_MS, saveSightings))
-  const watch = createStoreWatch({ store, clock, log: app.log, metrics })
+  const watch = createStoreWatch({
+    store,
+    clock,
+    log: app.log,
+    metrics,
+  })
   await watch.inspect()
   parts.defer(every(STORE_CHECK_MS, watch.probe))
   parts.defer(every(STORE_INSPECT_MS, watch.inspect))
   parts.defer(every(STORE_NOTICE_MS, async () => watch.notice()))
   const url = await app.listen({ host: config.http.host, port: config.http.port })
-  const managementUrl = await management.listen({ host: config.management.host, port: config.management.port })
+  const managementUrl = await management.listen({
+    host: config.management.host,
+    port: config.management.port,
+  })
   ready = true
   parts.defer(async () => {
     ready = false
     draining = true
     await wait(config.http.drainDelay ?? 0)
   })
-  app.log.info({ argon2: argon2Build.name, reason: argon2Build.reason }, 'passwords are hashed by this build of argon2')
+  app.log.info(
+    { argon2: argon2Build.name, reason: argon2Build.reason },
+    'passwords are hashed by this build of argon2',
+  )
 
   return {
     app,
     store,
     url,
     managementUrl,
-    apply (next) {
+    apply(next) {
       current = next
       clients.replace(next.clients.map(toClientSettings))
       app.log.level = next.log.level
@@ -185,27 +272,39 @@ async function start ({ config, clock = systemClock, logStream, traces }: Server
 }
 
 // Only here: who doesn't trace never reads OpenTelemetry.
-async function openTracing (traces: TraceSettings, failed: (error: unknown) => void): Promise<Tracing> {
+async function openTracing(
+  traces: TraceSettings,
+  failed: (error: unknown) => void,
+): Promise<Tracing> {
   const { openTracing: open } = await import('./observe/otel.ts')
   return open({ ...traces, version: packageVersion(), failed })
 }
 
 /** Does the work, which never rejects, again and again; gives the way to stop. */
-function every (ms: number, work: () => Promise<void>): () => void {
+function every(ms: number, work: () => Promise<void>): () => void {
   const timer = setInterval(work, ms).unref()
   return () => clearInterval(timer)
 }
 
 /** Makes work that never rejects: the first of several faults in a row is told, the others are no news. */
-function unlessItFailed (work: () => Promise<void>, failed: (error: unknown) => void): () => Promise<void> {
+function unlessItFailed(
+  work: () => Promise<void>,
+  failed: (error: unknown) => void,
+): () => Promise<void> {
   let works = true
-  return () => work().then(() => { works = true }, (error: unknown) => {
-    if (works) failed(error)
-    works = false
-  })
+  return () =>
+    work().then(
+      () => {
+        works = true
+      },
+      (error: unknown) => {
+        if (works) failed(error)
+        works = false
+      },
+    )
 }
 
-function liveSettings (current: () => Config): LiveSettings {
+function liveSettings(current: () => Config): LiveSettings {
   return {
     policy: () => current().tokens,
     dpop: () => current().dpop,
@@ -218,11 +317,13 @@ function liveSettings (current: () => Config): LiveSettings {
 }
 
 // The configuration's optional keys are absent, never undefined.
-function toClientSettings (client: Config['clients'][number]): ClientSettings {
+function toClientSettings(client: Config['clients'][number]): ClientSettings {
   return client
 }
 
-function packageVersion (): string {
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+function packageVersion(): string {
+  const { version } = JSON.parse(
+    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+  )
   return version
 }

@@ -1,4 +1,5 @@
-// The benches start, measure and print: nobody would notice before the next release that they don't. No figure is looked at.
+// The benches start, measure and print: nobody would notice before the next release that they don't. No
+// figure is looked at.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -6,22 +7,80 @@ import t from 'tap'
 const run = promisify(execFile)
 const bench = (name: string) => new URL(`../bench/${name}`, import.meta.url).pathname
 
-t.test('npm run bench prints each endpoint beside its floor, and the bytes of a family', async t => {
-  const { stdout } = await run(process.execPath, [bench('bench.ts'), '--rounds', '1', '--requests', '40', '--hashes', '2', '--refreshes', '20', '--connections', '2'])
-  for (const name of ['refresh', 'refresh, floor with a limit', 'introspection', 'introspection, first sight', 'JWKS', 'password']) {
-    t.match(stdout, new RegExp(`^\\| ${name} +\\| +[\\d.]+ µs \\| +[\\d.]+ µs \\| +[\\d.]+ \\|`, 'm'), name)
-  }
-  t.match(stdout, /^bytes per family: \d+ all in .* after 20 refreshes: \d+$/m)
-})
+t.test(
+  'npm run bench prints each endpoint beside its floor, and the bytes of a family',
+  async t => {
+    const { stdout } = await run(process.execPath, [
+      bench('bench.ts'),
+      '--rounds',
+      '1',
+      '--requests',
+      '40',
+      '--hashes',
+      '2',
+      '--refreshes',
+      '20',
+      '--connections',
+      '2',
+    ])
+    for (const name of [
+      'refresh',
+      'refresh, floor with a limit',
+      'introspection',
+      'introspection, first sight',
+      'JWKS',
+      'password',
+    ]) {
+      t.match(
+        stdout,
+        new RegExp(`^\\| ${name} +\\| +[\\d.]+ µs \\| +[\\d.]+ µs \\| +[\\d.]+ \\|`, 'm'),
+        name,
+      )
+    }
+    t.match(stdout, /^bytes per family: \d+ all in .* after 20 refreshes: \d+$/m)
+  },
+)
 
 t.test('npm run bench -- --profile says where the time goes', async t => {
-  const { stdout } = await run(process.execPath, [bench('bench.ts'), '--profile', 'jwks', '--requests', '40', '--connections', '2'])
+  const { stdout } = await run(process.execPath, [
+    bench('bench.ts'),
+    '--profile',
+    'jwks',
+    '--requests',
+    '40',
+    '--connections',
+    '2',
+  ])
   t.match(stdout, /^\| fastify +\| +[\d.]+ µs \| +[\d.]+ µs \|$/m)
 })
 
-t.test('npm run bench:logins prints what a storm does to others, and its share of the bare rate', async t => {
-  const { stdout } = await run(process.execPath, [bench('login-storm.ts'), '--rounds', '1', '--seconds', '3', '--hashes', '5', '--rate', '5', '--connections', '8'])
-  for (const name of ['refresh', 'introspection', 'jwks']) t.match(stdout, new RegExp(`^\\| ${name} +\\|( +[\\d.]+ ms \\|){2} +[\\d.]+ \\|`, 'm'), name)
-  t.match(stdout, /^logins a second, medians: [\d.]+, bare argon2 [\d.]+; ratio [\d.]+ /m)
-  t.match(stdout, /^answers: 200 × \d+/m)
-})
+t.test(
+  'npm run bench:logins prints what a storm does to others, and its share of the bare rate',
+  async t => {
+    const { stdout } = await run(process.execPath, [
+      bench('login-storm.ts'),
+      '--rounds',
+      '1',
+      '--seconds',
+      '3',
+      '--hashes',
+      '5',
+      '--rate',
+      '5',
+      '--connections',
+      '8',
+    ])
+    for (const name of ['refresh', 'introspection', 'jwks']) {
+      t.match(
+        stdout,
+        new RegExp(`^\\| ${name} +\\|( +[\\d.]+ ms \\|){2} +[\\d.]+ \\|`, 'm'),
+        name,
+      )
+    }
+    t.match(
+      stdout,
+      /^logins a second, medians: [\d.]+, bare argon2 [\d.]+; ratio [\d.]+ /m,
+    )
+    t.match(stdout, /^answers: 200 × \d+/m)
+  },
+)

@@ -1,16 +1,25 @@
-// The documentation speaks of things that exist: links lead somewhere, and every path of the source that it names is there.
+// The documentation speaks of things that exist: links lead somewhere, and every path of the source that it
+// names is there.
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 
 const root = join(import.meta.dirname, '..')
-const pages = globSync(['*.md', 'docs/**/*.md', 'examples/**/*.md', 'helm/**/*.md'], { cwd: root, exclude: path => path.includes('node_modules') })
+const pages = globSync(['*.md', 'docs/**/*.md', 'examples/**/*.md', 'helm/**/*.md'], {
+  cwd: root,
+  exclude: path => path.includes('node_modules'),
+})
 
 const read = (page: string) => readFileSync(join(root, page), 'utf8')
 
 /** The slugs that GitHub gives to a page's headings. */
-function anchorsOf (text: string): string[] {
-  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading.toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-'))
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  )
 }
 
 t.test('every relative link leads to a file, and its anchor to a heading', async t => {
@@ -21,14 +30,18 @@ t.test('every relative link leads to a file, and its anchor to a heading', async
       const [path = '', anchor] = target.split('#')
       const file = path === '' ? page : join(dirname(page), path)
       t.ok(existsSync(join(root, file)), `${page}: ${target}`)
-      if (anchor !== undefined) t.ok(anchorsOf(read(file)).includes(anchor), `${page}: ${target}`)
+      if (anchor !== undefined) {
+        t.ok(anchorsOf(read(file)).includes(anchor), `${page}: ${target}`)
+      }
     }
   }
 })
 
 t.test('every file of ours that a page names is there', async t => {
   for (const page of pages) {
-    for (const [, path = ''] of read(page).matchAll(/`((?:src|test|scripts|bench|docs|examples|helm|bin)\/[\w./-]*)`/g)) {
+    for (const [, path = ''] of read(page).matchAll(
+      /`((?:src|test|scripts|bench|docs|examples|helm|bin)\/[\w./-]*)`/g,
+    )) {
       t.ok(existsSync(join(root, path)), `${page}: ${path}`)
     }
   }
@@ -38,5 +51,9 @@ t.test('what architecture.md says of a refresh is what the source does', async t
   const text = read('docs/architecture.md')
   const [, steps = ''] = /## One refresh[^]*?(1\. [^]*?)\n\n/.exec(text) ?? []
   t.equal([...steps.matchAll(/^\d\. \*\*\w+\.\*\*/gm)].length, 5, 'five named steps')
-  for (const [, name = '', file = ''] of steps.matchAll(/`(\w+)`\s+\(`(src\/[\w./-]+)`\)/g)) t.match(read(file), new RegExp(`\\b${name}\\b`), `${name} is in ${file}`)
+  for (const [, name = '', file = ''] of steps.matchAll(
+    /`(\w+)`\s+\(`(src\/[\w./-]+)`\)/g,
+  )) {
+    t.match(read(file), new RegExp(`\\b${name}\\b`), `${name} is in ${file}`)
+  }
 })

@@ -8,13 +8,20 @@ export interface AppOptions {
   readonly logger: boolean
 }
 
-const ORDER = { type: 'object', properties: { id: { type: 'integer' }, item: { type: 'string' } }, required: ['id', 'item'], additionalProperties: false } as const
+const ORDER = {
+  type: 'object',
+  properties: { id: { type: 'integer' }, item: { type: 'string' } },
+  required: ['id', 'item'],
+  additionalProperties: false,
+} as const
 
 /** Builds the service; it doesn't listen. */
-export function buildApp ({ issuer, audience, logger }: AppOptions): FastifyInstance {
+export function buildApp({ issuer, audience, logger }: AppOptions): FastifyInstance {
   const app = fastify({ logger: logger && { redact: ['req.headers.authorization'] } })
   const stopping = new AbortController()
-  app.addHook('onClose', async () => { stopping.abort() })
+  app.addHook('onClose', async () => {
+    stopping.abort()
+  })
   const bearerOf = createBearerOf({ issuer, audience, signal: stopping.signal })
   const bearers = new WeakMap<FastifyRequest, Bearer>()
 
@@ -24,18 +31,27 @@ export function buildApp ({ issuer, audience, logger }: AppOptions): FastifyInst
 
   app.setErrorHandler<Error & { statusCode?: number }>((error, request, reply) => {
     if (!(error instanceof Refusal)) return reply.send(error)
-    request.log.info({ refused: error.message, cause: String(error.cause ?? '') }, 'refused')
+    request.log.info(
+      { refused: error.message, cause: String(error.cause ?? '') },
+      'refused',
+    )
     if (error.challenge !== undefined) reply.header('www-authenticate', error.challenge)
     else reply.header('retry-after', '5')
     return reply.code(error.statusCode).send({ error: error.message })
   })
 
-  app.get('/orders', { onRequest: needs('orders:read') }, async request => [{ id: 1, item: `a lamp for ${bearers.get(request)?.sub}` }])
+  app.get('/orders', { onRequest: needs('orders:read') }, async request => [
+    { id: 1, item: `a lamp for ${bearers.get(request)?.sub}` },
+  ])
 
-  app.post('/orders', { onRequest: needs('orders:write'), schema: { body: ORDER } }, async (request, reply) => {
-    reply.code(201)
-    return request.body
-  })
+  app.post(
+    '/orders',
+    { onRequest: needs('orders:write'), schema: { body: ORDER } },
+    async (request, reply) => {
+      reply.code(201)
+      return request.body
+    },
+  )
 
   return app
 }

@@ -1,5 +1,5 @@
-// Asks a status list whether a token was revoked (IETF Token Status List): one small file for a million tokens, fetched when the
-// copy is older than its `ttl`, instead of a question to Latchkey about each token.
+// Asks a status list whether a token was revoked (IETF Token Status List): one small file for a million
+// tokens, fetched when the copy is older than its `ttl`, instead of a question to Latchkey about each token.
 import { promisify } from 'node:util'
 import { inflate } from 'node:zlib'
 import { jwtVerify, type JWTVerifyGetKey } from 'jose'
@@ -29,31 +29,58 @@ interface StatusList {
 }
 
 /** Makes the question. A list that can't be fetched anew is used until its `exp`. */
-export function createIsRevoked ({ issuer, keys }: { readonly issuer: string, readonly keys: JWTVerifyGetKey }): IsRevoked {
+export function createIsRevoked({
+  issuer,
+  keys,
+}: {
+  readonly issuer: string
+  readonly keys: JWTVerifyGetKey
+}): IsRevoked {
   const lists = new Map<string, StatusList>()
   const fetching = new Map<string, Promise<StatusList>>()
 
-  async function load (uri: string): Promise<StatusList> {
+  async function load(uri: string): Promise<StatusList> {
     // Whatever the list says was so before it was asked for.
     const askedAt = performance.now()
-    const answer = await fetch(uri, { headers: { accept: 'application/statuslist+jwt' }, redirect: 'error', signal: AbortSignal.timeout(FETCH_MS) })
+    const answer = await fetch(uri, {
+      headers: { accept: 'application/statuslist+jwt' },
+      redirect: 'error',
+      signal: AbortSignal.timeout(FETCH_MS),
+    })
     if (!answer.ok) throw new Error(`the status list was answered ${answer.status}`)
-    const { payload } = await jwtVerify<{ ttl?: number, status_list: { bits: number, lst: string } }>(await answer.text(), keys, {
-      issuer, subject: uri, typ: 'statuslist+jwt', algorithms: ['ES256'], requiredClaims: ['exp', 'iat'],
+    const { payload } = await jwtVerify<{
+      ttl?: number
+      status_list: { bits: number; lst: string }
+    }>(await answer.text(), keys, {
+      issuer,
+      subject: uri,
+      typ: 'statuslist+jwt',
+      algorithms: ['ES256'],
+      requiredClaims: ['exp', 'iat'],
     })
     if (payload.status_list.bits !== 1) throw new Error('not a list of one bit per token')
-    const bits = await unzip(Buffer.from(payload.status_list.lst, 'base64url'), { maxOutputLength: MOST_BYTES })
-    return { bits, freshUntil: askedAt + 1000 * (payload.ttl ?? DEFAULT_TTL_SECONDS), exp: Number(payload.exp) }
+    const bits = await unzip(Buffer.from(payload.status_list.lst, 'base64url'), {
+      maxOutputLength: MOST_BYTES,
+    })
+    return {
+      bits,
+      freshUntil: askedAt + 1000 * (payload.ttl ?? DEFAULT_TTL_SECONDS),
+      exp: Number(payload.exp),
+    }
   }
 
   // Many requests may want the same list; one fetches it.
-  function loadOnce (uri: string): Promise<StatusList> {
-    const loading = fetching.get(uri) ?? load(uri).finally(() => { fetching.delete(uri) })
+  function loadOnce(uri: string): Promise<StatusList> {
+    const loading =
+      fetching.get(uri) ??
+      load(uri).finally(() => {
+        fetching.delete(uri)
+      })
     fetching.set(uri, loading)
     return loading
   }
 
-  async function listAt (uri: string): Promise<StatusList> {
+  async function listAt(uri: string): Promise<StatusList> {
     const known = lists.get(uri)
     if (known !== undefined && performance.now() < known.freshUntil) return known
     try {
@@ -71,10 +98,10 @@ export function createIsRevoked ({ issuer, keys }: { readonly issuer: string, re
     if (!uri.startsWith(`${issuer}/`)) throw new Error('a status list of somebody else')
     const byte = (await listAt(uri)).bits[idx >> 3]
     if (byte === undefined) throw new Error('the status list is too short')
-    return (byte >> (idx & 7) & 1) === 1
+    return ((byte >> (idx & 7)) & 1) === 1
   }
 }
 
-function isPast (exp: number): boolean {
+function isPast(exp: number): boolean {
   return exp * 1000 <= Date.now()
 }

@@ -13,8 +13,8 @@ const STEPS = 240
 
 export interface Prometheus {
   /** The query's series between two instants in seconds. */
-  range (query: string, from: number, until: number): Promise<readonly Series[]>
-  stop (): Promise<void>
+  range(query: string, from: number, until: number): Promise<readonly Series[]>
+  stop(): Promise<void>
 }
 
 export interface Series {
@@ -30,28 +30,77 @@ export interface Target {
 }
 
 /** Starts it with its data in `dir`. */
-export async function startPrometheus (dir: string, targets: readonly Target[]): Promise<Prometheus> {
+export async function startPrometheus(
+  dir: string,
+  targets: readonly Target[],
+): Promise<Prometheus> {
   const port = await freePort()
   const file = join(dir, 'prometheus.yml')
-  await writeFile(file, JSON.stringify({
-    global: { scrape_interval: `${SCRAPE_SECONDS}s`, scrape_timeout: `${SCRAPE_SECONDS}s` },
-    scrape_configs: [{ job_name: 'latchkey', static_configs: targets.map(({ address, instance }) => ({ targets: [address], labels: { namespace: 'id', instance } })) }],
-  }))
-  const child = spawn('prometheus', [`--config.file=${file}`, `--storage.tsdb.path=${join(dir, 'data')}`, `--web.listen-address=127.0.0.1:${port}`, '--log.level=error'], { stdio: ['ignore', 'ignore', 'inherit'] })
-  await once(child, 'spawn').catch(cause => { throw new Error('prometheus is not on the PATH: apt-get install prometheus', { cause }) })
+  await writeFile(
+    file,
+    JSON.stringify({
+      global: {
+        scrape_interval: `${SCRAPE_SECONDS}s`,
+        scrape_timeout: `${SCRAPE_SECONDS}s`,
+      },
+      scrape_configs: [
+        {
+          job_name: 'latchkey',
+          static_configs: targets.map(({ address, instance }) => ({
+            targets: [address],
+            labels: { namespace: 'id', instance },
+          })),
+        },
+      ],
+    }),
+  )
+  const child = spawn(
+    'prometheus',
+    [
+      `--config.file=${file}`,
+      `--storage.tsdb.path=${join(dir, 'data')}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+      '--log.level=error',
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  )
+  await once(child, 'spawn').catch(cause => {
+    throw new Error('prometheus is not on the PATH: apt-get install prometheus', {
+      cause,
+    })
+  })
   const url = `http://127.0.0.1:${port}`
-  for (let attempts = 200; await fetch(`${url}/-/ready`).then(({ ok }) => !ok, () => true); attempts--) {
-    if (attempts === 0 || child.exitCode !== null) throw new Error('prometheus is not ready')
+  for (
+    let attempts = 200;
+    await fetch(`${url}/-/ready`).then(
+      ({ ok }) => !ok,
+      () => true,
+    );
+    attempts--
+  ) {
+    if (attempts === 0 || child.exitCode !== null) {
+      throw new Error('prometheus is not ready')
+    }
     await wait(100)
   }
   return {
-    async range (query, from, until) {
-      const form = new URLSearchParams({ query: withVariables(query), start: String(from), end: String(until), step: String((until - from) / STEPS) })
-      const answer: any = await (await fetch(`${url}/api/v1/query_range`, { method: 'POST', body: form })).json()
+    async range(query, from, until) {
+      const form = new URLSearchParams({
+        query: withVariables(query),
+        start: String(from),
+        end: String(until),
+        step: String((until - from) / STEPS),
+      })
+      const answer: any = await (
+        await fetch(`${url}/api/v1/query_range`, { method: 'POST', body: form })
+      ).json()
       if (answer.status !== 'success') throw new Error(`${query}: ${answer.error}`)
-      return answer.data.result.map(({ metric, values }: any) => ({ labels: metric, points: values.map(([at, value]: [number, string]) => [at, Number(value)]) }))
+      return answer.data.result.map(({ metric, values }: any) => ({
+        labels: metric,
+        points: values.map(([at, value]: [number, string]) => [at, Number(value)]),
+      }))
     },
-    async stop () {
+    async stop() {
       child.kill('SIGTERM')
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
     },
@@ -59,6 +108,8 @@ export async function startPrometheus (dir: string, targets: readonly Target[]):
 }
 
 /** The dashboard's variables at "All". */
-function withVariables (query: string): string {
-  return query.replaceAll('$__rate_interval', RATE_INTERVAL).replaceAll(/\$(namespace|job)\b/g, '.*')
+function withVariables(query: string): string {
+  return query
+    .replaceAll('$__rate_interval', RATE_INTERVAL)
+    .replaceAll(/\$(namespace|job)\b/g, '.*')
 }

@@ -13,13 +13,18 @@ Give the secret to the application; put the sha256: line under clients[].secrets
 `
 
 /** Adds `clients`. */
-export function addClients (program: Command, io: Io): void {
-  program.command('clients').description('applications').command('secret')
+export function addClients(program: Command, io: Io): void {
+  program
+    .command('clients')
+    .description('applications')
+    .command('secret')
     .description('make a client secret and its line for the configuration')
     .addHelpText('after', EXAMPLE)
-    .action(withTools(io, async ({ print }) => {
-      const secret = randomBytes(SECRET_BYTES).toString('base64url')
-      const hash = `sha256:${createHash('sha256').update(secret, 'ascii').digest('base64url')}`
-      print({ secret, hash }, `${secret}\n${hash}`)
-    }))
+    .action(
+      withTools(io, async ({ print }) => {
+        const secret = randomBytes(SECRET_BYTES).toString('base64url')
+        const hash = `sha256:${createHash('sha256').update(secret, 'ascii').digest('base64url')}`
+        print({ secret, hash }, `${secret}\n${hash}`)
+      }),
+    )
 }

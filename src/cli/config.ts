@@ -6,18 +6,31 @@ import type { Io } from './io.ts'
 import { withStore } from './tools.ts'
 
 /** Adds `config`. */
-export function addConfig (program: Command, io: Io): void {
-  program.command('config').description('the configuration').command('check')
+export function addConfig(program: Command, io: Io): void {
+  program
+    .command('config')
+    .description('the configuration')
+    .command('check')
     .description('check the file, and that the store takes writes and is safe to run on')
     .addHelpText('after', '\nExample:\n  latchkey config check --config latchkey.yaml\n')
-    .action(withStore(io, async ({ file, store, config, print }) => {
-      await store.probe()
-      const risks = await risksOf(store, systemClock)
-      refuseRisks(risks, config.store)
-      const checked = file ?? 'development mode'
-      print({ config: checked, clients: config.clients.length, store: 'ok', risks }, [
-        `${checked}: right, ${config.clients.length} clients, the store takes writes`,
-        ...risks.map(({ advice }) => `warning: ${advice}`),
-      ].join('\n'))
-    }))
+    .action(
+      withStore(io, async ({ file, store, config, print }) => {
+        await store.probe()
+        const risks = await risksOf(store, systemClock)
+        refuseRisks(risks, config.store)
+        const checked = file ?? 'development mode'
+        print(
+          {
+            config: checked,
+            clients: config.clients.length,
+            store: 'ok',
+            risks,
+          },
+          [
+            `${checked}: right, ${config.clients.length} clients, the store takes writes`,
+            ...risks.map(({ advice }) => `warning: ${advice}`),
+          ].join('\n'),
+        )
+      }),
+    )
 }

@@ -18,10 +18,10 @@ export interface Io {
 }
 
 /** The lines of a stream, one at a time; it is let go of when the caller stops. */
-export async function * linesOf (input: Readable): AsyncGenerator<string> {
+export async function* linesOf(input: Readable): AsyncGenerator<string> {
   const lines = createInterface({ input, crlfDelay: Infinity })
   try {
-    yield * lines
+    yield* lines
   } finally {
     lines.close()
   }
@@ -32,7 +32,7 @@ export async function * linesOf (input: Readable): AsyncGenerator<string> {
  *
  * @throws Refused when there is none, or when the two differ
  */
-export async function readNewPassword (io: Io): Promise<string> {
+export async function readNewPassword(io: Io): Promise<string> {
   return io.isTTY ? readTyped(io) : firstLine(io.stdin, 'password_missing')
 }
 
@@ -41,10 +41,12 @@ export async function readNewPassword (io: Io): Promise<string> {
  *
  * @throws Refused when the answer is another, or when nobody is there to give one
  */
-export async function confirm ({ stdin, stderr, isTTY }: Io): Promise<void> {
+export async function confirm({ stdin, stderr, isTTY }: Io): Promise<void> {
   if (!isTTY) throw new Refused('confirmation_missing')
   stderr.write('Type yes to go on: ')
-  if (await firstLine(stdin, 'not_confirmed') !== 'yes') throw new Refused('not_confirmed')
+  if ((await firstLine(stdin, 'not_confirmed')) !== 'yes') {
+    throw new Refused('not_confirmed')
+  }
 }
 
 /**
@@ -52,7 +54,7 @@ export async function confirm ({ stdin, stderr, isTTY }: Io): Promise<void> {
  *
  * @throws Refused with `reason` when there is none, or an empty one
  */
-export async function firstLine (input: Readable, reason: string): Promise<string> {
+export async function firstLine(input: Readable, reason: string): Promise<string> {
   const lines = linesOf(input)
   const { value } = await lines.next()
   // Lets go of the stream: a pipe that its writer holds open must not hold up the command.
@@ -62,9 +64,18 @@ export async function firstLine (input: Readable, reason: string): Promise<strin
 }
 
 /** Prompts go to stderr, where a pipe does not take them; what readline would echo goes nowhere. */
-async function readTyped ({ stdin, stderr }: Io): Promise<string> {
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => { done() } })
-  const terminal = createInterface({ input: stdin, output: nowhere, terminal: true, historySize: 0 })
+async function readTyped({ stdin, stderr }: Io): Promise<string> {
+  const nowhere = new Writable({
+    write: (_chunk, _encoding, done) => {
+      done()
+    },
+  })
+  const terminal = createInterface({
+    input: stdin,
+    output: nowhere,
+    terminal: true,
+    historySize: 0,
+  })
   const lines = terminal[Symbol.asyncIterator]()
   const ask = async (question: string): Promise<string> => {
     stderr.write(question)
@@ -76,7 +87,7 @@ async function readTyped ({ stdin, stderr }: Io): Promise<string> {
   }
   try {
     const password = await ask('Password: ')
-    if (await ask('Once more: ') !== password) throw new Refused('passwords_differ')
+    if ((await ask('Once more: ')) !== password) throw new Refused('passwords_differ')
     return password
   } finally {
     terminal.close()

@@ -1,40 +1,72 @@
 // What a change of the keys breaks: said before it is made.
 import { liveTokens } from '../keys/sightings.ts'
-import { slowerThan, unaware, verifierStatus, type VerifierStatus } from '../keys/status.ts'
+import {
+  slowerThan,
+  unaware,
+  verifierStatus,
+  type VerifierStatus,
+} from '../keys/status.ts'
 import type { KeyRing } from '../keys/ring.ts'
 import { span } from './time.ts'
 import type { StoreTools } from './tools.ts'
 
-const UNSEEN = 'Verifiers that have never been seen are not counted: see docs/keys.md for how long each kind keeps its copy.'
+const UNSEEN =
+  'Verifiers that have never been seen are not counted: see docs/keys.md for how long each kind ' +
+  'keeps its copy.'
 
 /** What happens when the next key signs at once, in sentences. */
-export async function impactOfRotation ({ config, store }: StoreTools, ring: KeyRing, line: string | undefined): Promise<string[]> {
+export async function impactOfRotation(
+  { config, store }: StoreTools,
+  ring: KeyRing,
+  line: string | undefined,
+): Promise<string[]> {
   const [sightings, now] = await Promise.all([store.sightings.load(), store.now()])
   const verifiers = verifierStatus(sightings, config.keys.publishAhead)
-  const next = ring.describe().filter(key => key.state === 'published' && (line ?? key.line) === key.line)
+  const next = ring
+    .describe()
+    .filter(key => key.state === 'published' && (line ?? key.line) === key.line)
   return [
     'No token dies: those of the keys that sign now verify until they expire.',
     ...next.flatMap(({ kid, publishAt }) => [
       `${kid} has been published for ${span(now - publishAt)}.`,
-      ...unaware(verifiers, publishAt).map(verifier => `${verifier.name} has not fetched the keys since then: it may refuse new tokens until it does${usually(verifier)}.`),
+      ...unaware(verifiers, publishAt).map(
+        verifier =>
+          `${verifier.name} has not fetched the keys since then: it may refuse new tokens until it ` +
+          `does${usually(verifier)}.`,
+      ),
     ]),
     UNSEEN,
   ]
 }
 
 /** What happens when a key is dropped and a fresh one signs `switchAfterMs` later, in sentences. */
-export async function impactOfRetirement ({ config, store }: StoreTools, kid: string, switchAfterMs: number): Promise<string[]> {
+export async function impactOfRetirement(
+  { config, store }: StoreTools,
+  kid: string,
+  switchAfterMs: number,
+): Promise<string[]> {
   const [sightings, now] = await Promise.all([store.sightings.load(), store.now()])
   const verifiers = verifierStatus(sightings, config.keys.publishAhead)
   return [
-    `About ${liveTokens(sightings, kid, now)} living tokens of ${kid} die. Sessions live on: a refresh gives a token of another key.`,
-    `A fresh key signs after ${span(switchAfterMs)}: it makes verifiers fetch the keys again, and so forget ${kid}.`,
-    ...verifiers.map(verifier => `${verifier.name} may believe ${kid} until it fetches the keys again${usually(verifier)}.`),
-    ...slowerThan(verifiers, switchAfterMs).map(verifier => `${verifier.name} may refuse tokens of the fresh key until then, unless it asks again when it meets a kid that it doesn't know: --switch-after gives it more time.`),
+    `About ${liveTokens(sightings, kid, now)} living tokens of ${kid} die. Sessions live on: a ` +
+      'refresh gives a token of another key.',
+    `A fresh key signs after ${span(switchAfterMs)}: it makes verifiers fetch the keys again, and ` +
+      `so forget ${kid}.`,
+    ...verifiers.map(
+      verifier =>
+        `${verifier.name} may believe ${kid} until it fetches the keys again${usually(verifier)}.`,
+    ),
+    ...slowerThan(verifiers, switchAfterMs).map(
+      verifier =>
+        `${verifier.name} may refuse tokens of the fresh key until then, unless it asks again when ` +
+        `it meets a kid that it doesn't know: --switch-after gives it more time.`,
+    ),
     UNSEEN,
   ]
 }
 
-function usually ({ everyMs, longestMs }: VerifierStatus): string {
-  return everyMs === null || longestMs === null ? ' (it was seen once)' : ` (usually every ${span(everyMs)}, at most ${span(longestMs)})`
+function usually({ everyMs, longestMs }: VerifierStatus): string {
+  return everyMs === null || longestMs === null
+    ? ' (it was seen once)'
+    : ` (usually every ${span(everyMs)}, at most ${span(longestMs)})`
 }

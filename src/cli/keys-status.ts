@@ -2,61 +2,178 @@
 import type { Config } from '../config/schema.ts'
 import type { KeyRing } from '../keys/ring.ts'
 import { liveTokens } from '../keys/sightings.ts'
-import { nextTurns, secretStatus, verifierStatus, type SecretStatus, type VerifierStatus } from '../keys/status.ts'
+import {
+  nextTurns,
+  secretStatus,
+  verifierStatus,
+  type SecretStatus,
+  type VerifierStatus,
+} from '../keys/status.ts'
 import { iso, span } from './time.ts'
 import type { StoreTools } from './tools.ts'
 
 /** Prints the status of the ring: one record each for keys, turns, secrets, audiences and verifiers. */
-export async function printStatus ({ config, store, print }: StoreTools, ring: KeyRing): Promise<void> {
+export async function printStatus(
+  { config, store, print }: StoreTools,
+  ring: KeyRing,
+): Promise<void> {
   const [sightings, now] = await Promise.all([store.sightings.load(), store.now()])
   const keys = ring.describe()
   for (const { kid, alg, line, state, removeAt } of keys) {
     const tokens = liveTokens(sightings, kid, now)
-    print({ record: 'key', kid, alg, line, state, liveTokens: tokens, removeAt: iso(removeAt) }, `key ${kid}  ${alg}  ${line}  ${state}  about ${tokens} living tokens`)
+    print(
+      {
+        record: 'key',
+        kid,
+        alg,
+        line,
+        state,
+        liveTokens: tokens,
+        removeAt: iso(removeAt),
+      },
+      `key ${kid}  ${alg}  ${line}  ${state}  about ${tokens} living tokens`,
+    )
   }
-  for (const { line, at, kid } of nextTurns(keys)) print({ record: 'turn', line, at: iso(at), kid }, `next turn of ${line}: ${iso(at)}, in ${span(at - now)}; then ${kid} signs`)
-  for (const status of secretStatus(ring.stored(), ring.secretIds, longestSession(config))) printSecret(status, now, print)
+  for (const { line, at, kid } of nextTurns(keys)) {
+    print(
+      {
+        record: 'turn',
+        line,
+        at: iso(at),
+        kid,
+      },
+      `next turn of ${line}: ${iso(at)}, in ${span(at - now)}; then ${kid} signs`,
+    )
+  }
+  for (const status of secretStatus(
+    ring.stored(),
+    ring.secretIds,
+    longestSession(config),
+  )) {
+    printSecret(status, now, print)
+  }
   const verifiers = verifierStatus(sightings, config.keys.publishAhead)
   for (const audience of audiencesOf(config)) printAudience(audience, verifiers, print)
-  for (const verifier of verifiers) printVerifier(verifier, config.keys.publishAhead, now, print)
+  for (const verifier of verifiers) {
+    printVerifier(verifier, config.keys.publishAhead, now, print)
+  }
 }
 
-function longestSession ({ tokens, clients }: Config): number {
-  return Math.max(tokens.refreshAbsolute, ...clients.map(({ refreshAbsolute }) => refreshAbsolute ?? 0))
+function longestSession({ tokens, clients }: Config): number {
+  return Math.max(
+    tokens.refreshAbsolute,
+    ...clients.map(({ refreshAbsolute }) => refreshAbsolute ?? 0),
+  )
 }
 
-function printSecret ({ index, kids, neededUntil }: SecretStatus, now: number, print: StoreTools['print']): void {
+function printSecret(
+  { index, kids, neededUntil }: SecretStatus,
+  now: number,
+  print: StoreTools['print'],
+): void {
   const mayGo = neededUntil !== null && neededUntil <= now && kids.length === 0
-  const record = { record: 'secret', index, kids, neededUntil: neededUntil === null ? null : iso(neededUntil), mayGo }
+  const record = {
+    record: 'secret',
+    index,
+    kids,
+    neededUntil: neededUntil === null ? null : iso(neededUntil),
+    mayGo,
+  }
   print(record, `secrets[${index}]: ${describeSecret(record)}`)
 }
 
-function describeSecret ({ index, kids, neededUntil, mayGo }: { readonly index: number, readonly kids: readonly string[], readonly neededUntil: string | null, readonly mayGo: boolean }): string {
+function describeSecret({
+  index,
+  kids,
+  neededUntil,
+  mayGo,
+}: {
+  readonly index: number
+  readonly kids: readonly string[]
+  readonly neededUntil: string | null
+  readonly mayGo: boolean
+}): string {
   if (mayGo) return 'may go'
-  if (kids.length > 0) return index === 0 ? `seals ${kids.length} keys, and refresh tokens` : `still seals ${kids.join(', ')}: a server with another secret in front of it re-encrypts them`
-  return neededUntil === null ? 'no key is sealed with it yet: start a server' : `may go after ${neededUntil}, when the last session that it may have made has ended`
+  if (kids.length > 0) {
+    return index === 0
+      ? `seals ${kids.length} keys, and refresh tokens`
+      : `still seals ${kids.join(', ')}: a server with another secret in front of it re-encrypts them`
+  }
+  return neededUntil === null
+    ? 'no key is sealed with it yet: start a server'
+    : `may go after ${neededUntil}, when the last session that it may have made has ended`
 }
 
 /** The audiences that resource servers stand for: clients that are for an audience and ask for no tokens. */
-function audiencesOf ({ clients }: Config): { readonly audience: string, readonly clientIds: readonly string[] }[] {
+function audiencesOf({
+  clients,
+}: Config): { readonly audience: string; readonly clientIds: readonly string[] }[] {
   const servers = clients.filter(({ grants }) => grants.length === 0)
   return [...new Set(clients.flatMap(({ audience }) => audience))].map(audience => ({
     audience,
-    clientIds: servers.filter(server => server.audience.includes(audience)).map(({ id }) => id),
+    clientIds: servers
+      .filter(server => server.audience.includes(audience))
+      .map(({ id }) => id),
   }))
 }
 
-function printAudience ({ audience, clientIds }: ReturnType<typeof audiencesOf>[number], verifiers: readonly VerifierStatus[], print: StoreTools['print']): void {
-  const seen = verifiers.filter(({ clientId }) => clientId !== null && clientIds.includes(clientId)).map(({ name }) => name)
-  print({ record: 'audience', audience, seen }, `audience ${audience}: ${seen.length > 0 ? `its verifier ${seen.join(', ')} was seen` : 'no verifier of it has said who it is'}`)
+function printAudience(
+  { audience, clientIds }: ReturnType<typeof audiencesOf>[number],
+  verifiers: readonly VerifierStatus[],
+  print: StoreTools['print'],
+): void {
+  const seen = verifiers
+    .filter(({ clientId }) => clientId !== null && clientIds.includes(clientId))
+    .map(({ name }) => name)
+  print(
+    { record: 'audience', audience, seen },
+    `audience ${audience}: ` +
+      `${seen.length > 0 ? `its verifier ${seen.join(', ')} was seen` : 'no verifier of it has said who it is'}`,
+  )
 }
 
-function printVerifier (verifier: VerifierStatus, publishAheadMs: number, now: number, print: StoreTools['print']): void {
-  const { name, userAgent, address, conditional, fetches, everyMs, longestMs, lastAt, isSlow } = verifier
-  const often = everyMs === null || longestMs === null ? 'seen once' : `every ${span(everyMs)}, at most ${span(longestMs)}, ${fetches} times`
+function printVerifier(
+  verifier: VerifierStatus,
+  publishAheadMs: number,
+  now: number,
+  print: StoreTools['print'],
+): void {
+  const {
+    name,
+    userAgent,
+    address,
+    conditional,
+    fetches,
+    everyMs,
+    longestMs,
+    lastAt,
+    isSlow,
+  } = verifier
+  const often =
+    everyMs === null || longestMs === null
+      ? 'seen once'
+      : `every ${span(everyMs)}, at most ${span(longestMs)}, ${fetches} times`
   print(
-    { record: 'verifier', name, userAgent, address, conditional, fetches, everyMs, longestMs, lastAt: iso(lastAt), isSlow },
-    `verifier ${name}: ${often}, last ${span(now - lastAt)} ago, ${conditional ? 'with' : 'without'} ETag (${userAgent} at ${address})`
+    {
+      record: 'verifier',
+      name,
+      userAgent,
+      address,
+      conditional,
+      fetches,
+      everyMs,
+      longestMs,
+      lastAt: iso(lastAt),
+      isSlow,
+    },
+    `verifier ${name}: ${often}, last ${span(now - lastAt)} ago, ` +
+      `${conditional ? 'with' : 'without'} ETag (${userAgent} at ${address})`,
   )
-  if (isSlow && longestMs !== null) print({ record: 'warning', name, longestMs }, `WARNING ${name} lets ${span(longestMs)} pass between two fetches, longer than keys.publishAhead (${span(publishAheadMs)}): a turn may find it without the key`)
+  if (isSlow && longestMs !== null) {
+    print(
+      { record: 'warning', name, longestMs },
+      `WARNING ${name} lets ${span(longestMs)} pass between two fetches, longer than ` +
+        `keys.publishAhead (${span(publishAheadMs)}): a turn may find it without the key`,
+    )
+  }
 }

@@ -31,7 +31,7 @@ Examples:
  * @param argv what stands behind the program's name
  * @returns the exit code
  */
-export async function run (argv: readonly string[], io: Io): Promise<number> {
+export async function run(argv: readonly string[], io: Io): Promise<number> {
   const program = createProgram(io)
   try {
     await program.parseAsync(argv, { from: 'user' })
@@ -39,30 +39,68 @@ export async function run (argv: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     const failure = failureOf(error)
-    io.stderr.write(program.opts()['json'] ? `${JSON.stringify(failure)}\n` : `latchkey: ${failure.message}\n`)
+    io.stderr.write(
+      program.opts()['json']
+        ? `${JSON.stringify(failure)}\n`
+        : `latchkey: ${failure.message}\n`,
+    )
     return 1
   }
 }
 
 /** Runs the command of this process. */
-export async function main (): Promise<void> {
+export async function main(): Promise<void> {
   const { stdin, stdout, stderr, env } = process
   // `latchkey users list | head` closes the pipe early: no fault.
-  stdout.on('error', () => { process.exitCode = 0 })
-  process.exitCode = await run(process.argv.slice(2), { stdin, stdout, stderr, env, isTTY: stdin.isTTY, columns: stdout.columns, showsProgress: stderr.isTTY })
+  stdout.on('error', () => {
+    process.exitCode = 0
+  })
+  process.exitCode = await run(process.argv.slice(2), {
+    stdin,
+    stdout,
+    stderr,
+    env,
+    isTTY: stdin.isTTY,
+    columns: stdout.columns,
+    showsProgress: stderr.isTTY,
+  })
 }
 
-function createProgram (io: Io): Command {
+function createProgram(io: Io): Command {
   const width = () => io.columns ?? WIDTH
   const program = new Command('latchkey')
     .description('OAuth 2.0 token server for first-party apps')
     .version(about.version)
-    .option('--config <file>', 'configuration; default: LATCHKEY_CONFIG, else development mode')
+    .option(
+      '--config <file>',
+      'configuration; default: LATCHKEY_CONFIG, else development mode',
+    )
     .option('--json', 'print JSON, one object per line')
     .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ writeOut: text => { io.stdout.write(text) }, writeErr: text => { io.stderr.write(text) }, getOutHelpWidth: width, getErrHelpWidth: width })
+    .configureOutput({
+      writeOut: text => {
+        io.stdout.write(text)
+      },
+      writeErr: text => {
+        io.stderr.write(text)
+      },
+      getOutHelpWidth: width,
+      getErrHelpWidth: width,
+    })
     .exitOverride()
     .addHelpText('after', EXAMPLES)
-  for (const add of [addServe, addUsers, addSessions, addClients, addPasswords, addKeys, addToken, addStore, addConfig]) add(program, io)
+  for (const add of [
+    addServe,
+    addUsers,
+    addSessions,
+    addClients,
+    addPasswords,
+    addKeys,
+    addToken,
+    addStore,
+    addConfig,
+  ]) {
+    add(program, io)
+  }
   return program
 }

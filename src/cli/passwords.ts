@@ -35,25 +35,52 @@ Then set passwords.blocklist to the filter and restart the server.
 `
 
 /** Adds `passwords`. */
-export function addPasswords (program: Command, io: Io): void {
-  const passwords = program.command('passwords').description('what passwords may be, and what a hash costs')
-  passwords.command('blocklist').description('breached passwords').command('build <list> <filter>')
+export function addPasswords(program: Command, io: Io): void {
+  const passwords = program
+    .command('passwords')
+    .description('what passwords may be, and what a hash costs')
+  passwords
+    .command('blocklist')
+    .description('breached passwords')
+    .command('build <list> <filter>')
     .description('make a filter of a list of breached passwords, for passwords.blocklist')
     .addHelpText('after', EXAMPLE)
-    .action(withTools(io, async ({ print }, list: string, filter: string) => {
-      const { entries, bytes } = await build(list, filter)
-      print({ entries, bytes, filter }, `${filter}: ${entries} entries in ${bytes} bytes`)
-    }))
-  passwords.command('calibrate').description('measure this machine and print the settings for hashes that take so long')
-    .addOption(new Option('--target <duration>', 'how long a login may hash').argParser(parseSpan).default(TARGET_MS, formatDuration(TARGET_MS)))
+    .action(
+      withTools(io, async ({ print }, list: string, filter: string) => {
+        const { entries, bytes } = await build(list, filter)
+        print(
+          { entries, bytes, filter },
+          `${filter}: ${entries} entries in ${bytes} bytes`,
+        )
+      }),
+    )
+  passwords
+    .command('calibrate')
+    .description(
+      'measure this machine and print the settings for hashes that take so long',
+    )
+    .addOption(
+      new Option('--target <duration>', 'how long a login may hash')
+        .argParser(parseSpan)
+        .default(TARGET_MS, formatDuration(TARGET_MS)),
+    )
     .addHelpText('after', CALIBRATE_EXAMPLE)
-    .action(withTools(io, async ({ print }, { target }: { target: number }) => {
-      const found = await calibrate({ targetMs: target, memoryShare: MEMORY_SHARE, machine: thisMachine() })
-      print({ ...found, build: argon2Build.name }, settingsText(found, target))
-    }))
+    .action(
+      withTools(io, async ({ print }, { target }: { target: number }) => {
+        const found = await calibrate({
+          targetMs: target,
+          memoryShare: MEMORY_SHARE,
+          machine: thisMachine(),
+        })
+        print({ ...found, build: argon2Build.name }, settingsText(found, target))
+      }),
+    )
 }
 
-async function build (list: string, filter: string): Promise<{ entries: number, bytes: number }> {
+async function build(
+  list: string,
+  filter: string,
+): Promise<{ entries: number; bytes: number }> {
   await using input = await open(list)
   // Not in place of another file: a server may be reading it.
   await using output = await open(filter, 'wx', 0o644)
@@ -65,19 +92,21 @@ async function build (list: string, filter: string): Promise<{ entries: number, 
   return { entries, bytes: parts.reduce((sum, { length }) => sum + length, 0) }
 }
 
-async function count (items: AsyncGenerator<unknown>): Promise<number> {
+async function count(items: AsyncGenerator<unknown>): Promise<number> {
   let found = 0
   while (!(await items.next()).done) found += 1
   return found
 }
 
 /** The lines that say something, read from the start. */
-async function * linesOf (file: FileHandle): AsyncGenerator<string> {
+async function* linesOf(file: FileHandle): AsyncGenerator<string> {
   for await (const line of file.readLines({ start: 0, autoClose: false })) {
     if (line !== '') yield line
   }
 }
 
-function entryOf (line: string): Buffer {
-  return SHA1_LINE.test(line) ? Buffer.from(line.slice(0, SHA1_CHARACTERS), 'hex') : sha1Of(line)
+function entryOf(line: string): Buffer {
+  return SHA1_LINE.test(line)
+    ? Buffer.from(line.slice(0, SHA1_CHARACTERS), 'hex')
+    : sha1Of(line)
 }

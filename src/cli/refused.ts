@@ -9,7 +9,7 @@ export class Refused extends Error {
   /** A code for scripts, such as `user_unknown`. */
   readonly reason: string
 
-  constructor (reason: string) {
+  constructor(reason: string) {
     super(reason.replaceAll('_', ' '))
     this.reason = reason
   }
@@ -23,15 +23,29 @@ export interface Failure {
 }
 
 /** Names what went wrong. */
-export function failureOf (error: unknown): Failure {
+export function failureOf(error: unknown): Failure {
   if (error instanceof Refused) return { error: error.reason, message: error.message }
-  if (error instanceof ConfigError) return { error: 'config_refused', message: `the configuration is refused\n${error.message}`, faults: error.faults }
-  if (error instanceof StoreUnavailable) return { error: 'store_unavailable', message: `${error.message}${codeOf(error.cause)}` }
+  if (error instanceof ConfigError) {
+    return {
+      error: 'config_refused',
+      message: `the configuration is refused\n${error.message}`,
+      faults: error.faults,
+    }
+  }
+  if (error instanceof StoreUnavailable) {
+    return {
+      error: 'store_unavailable',
+      message: `${error.message}${codeOf(error.cause)}`,
+    }
+  }
   if (error instanceof OAuthError) return { error: error.reason, message: error.message }
-  return { error: 'failed', message: error instanceof Error ? error.message : String(error) }
+  return {
+    error: 'failed',
+    message: error instanceof Error ? error.message : String(error),
+  }
 }
 
 /** Only the code: a driver's message may quote the URL, and with it a password. */
-function codeOf (cause: unknown): string {
+function codeOf(cause: unknown): string {
   return cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : ''
 }

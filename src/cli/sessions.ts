@@ -14,34 +14,55 @@ Examples:
 `
 
 /** Adds `sessions`. */
-export function addSessions (program: Command, io: Io): void {
-  const sessions = program.command('sessions').description('the sessions of a user: one per login').addHelpText('afterAll', EXAMPLES)
+export function addSessions(program: Command, io: Io): void {
+  const sessions = program
+    .command('sessions')
+    .description('the sessions of a user: one per login')
+    .addHelpText('afterAll', EXAMPLES)
 
-  sessions.command('list <user>').description('the living sessions, the newest first')
-    .action(withStore(io, async ({ accounts, store, print }, name: string) => {
-      const { tag } = known(await accounts.find(name))
-      for (const session of await store.families.list(tag)) print(...describe(session))
-    }))
+  sessions
+    .command('list <user>')
+    .description('the living sessions, the newest first')
+    .action(
+      withStore(io, async ({ accounts, store, print }, name: string) => {
+        const { tag } = known(await accounts.find(name))
+        for (const session of await store.families.list(tag)) print(...describe(session))
+      }),
+    )
 
-  sessions.command('revoke <sid>').description('end one session and with it its access tokens')
+  sessions
+    .command('revoke <sid>')
+    .description('end one session and with it its access tokens')
     .option('--user <name>', 'whose session it is; without it, every user is searched')
-    .action(withStore(io, async (tools, sid: string, { user }: { user?: string }) => {
-      const userTag = user === undefined ? await searchOwner(tools, sid) : known(await tools.accounts.find(user)).tag
-      const outcome = await tools.store.families.end({ userTag, sid, clientId: null })
-      if (outcome === 'family_unknown') throw new Refused('session_unknown')
-      tools.print({ sid, outcome }, `${sid}: ${outcome.replace('_', ' ')}`)
-    }))
+    .action(
+      withStore(io, async (tools, sid: string, { user }: { user?: string }) => {
+        const userTag =
+          user === undefined
+            ? await searchOwner(tools, sid)
+            : known(await tools.accounts.find(user)).tag
+        const outcome = await tools.store.families.end({ userTag, sid, clientId: null })
+        if (outcome === 'family_unknown') throw new Refused('session_unknown')
+        tools.print({ sid, outcome }, `${sid}: ${outcome.replace('_', ' ')}`)
+      }),
+    )
 
-  sessions.command('revoke-all <user>').description('end every session of the user')
-    .action(withStore(io, async ({ accounts, print }, name: string) => {
-      const outcome = await accounts.endSessions(name)
-      if (outcome.kind === 'refused') throw new Refused(outcome.reason)
-      print({ sub: outcome.sub, outcome: 'ended' }, `every session of ${name} is ended`)
-    }))
+  sessions
+    .command('revoke-all <user>')
+    .description('end every session of the user')
+    .action(
+      withStore(io, async ({ accounts, print }, name: string) => {
+        const outcome = await accounts.endSessions(name)
+        if (outcome.kind === 'refused') throw new Refused(outcome.reason)
+        print({ sub: outcome.sub, outcome: 'ended' }, `every session of ${name} is ended`)
+      }),
+    )
 }
 
 /** A sid alone does not say where its family lives. */
-async function searchOwner ({ accounts, store }: StoreTools, sid: string): Promise<string> {
+async function searchOwner(
+  { accounts, store }: StoreTools,
+  sid: string,
+): Promise<string> {
   for await (const { tag } of accounts.all()) {
     const sessions = await store.families.list(tag)
     if (sessions.some(session => session.sid === sid)) return tag
@@ -49,8 +70,34 @@ async function searchOwner ({ accounts, store }: StoreTools, sid: string): Promi
   throw new Refused('session_unknown')
 }
 
-function describe ({ sid, clientId, scope, audience, generation, lateCount, ...times }: Session): [Record<string, unknown>, string] {
-  const [startedAt, idleUntil, endsAt] = [times.startedAt, times.idleUntil, times.endsAt].map(at => new Date(at).toISOString())
-  const record = { sid, clientId, scope, audience, generation, lateCount, startedAt, idleUntil, endsAt }
-  return [record, `${sid}  ${clientId}  since ${startedAt}, until ${idleUntil} unless refreshed, ${endsAt} at the latest  ${scope}`]
+function describe({
+  sid,
+  clientId,
+  scope,
+  audience,
+  generation,
+  lateCount,
+  ...times
+}: Session): [Record<string, unknown>, string] {
+  const [startedAt, idleUntil, endsAt] = [
+    times.startedAt,
+    times.idleUntil,
+    times.endsAt,
+  ].map(at => new Date(at).toISOString())
+  const record = {
+    sid,
+    clientId,
+    scope,
+    audience,
+    generation,
+    lateCount,
+    startedAt,
+    idleUntil,
+    endsAt,
+  }
+  return [
+    record,
+    `${sid}  ${clientId}  since ${startedAt}, until ${idleUntil} unless refreshed, ${endsAt} at ` +
+      `the latest  ${scope}`,
+  ]
 }

@@ -5,19 +5,30 @@ import { Refused } from './refused.ts'
 import { withStore } from './tools.ts'
 
 /** Adds `store`. */
-export function addStore (program: Command, io: Io): void {
-  program.command('store').description('the store').command('accept')
+export function addStore(program: Command, io: Io): void {
+  program
+    .command('store')
+    .description('the store')
+    .command('accept')
     .description('let the servers go on without what Redis has lost')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 A server that finds Redis empty answers 503: it can't tell which sessions it had
 and what was revoked. Restore a backup, or accept the loss: every session that
 is gone has to log in again.
 
 Example:
   latchkey store accept
-`)
-    .action(withStore(io, async ({ store, print }) => {
-      if (!await store.acceptLoss()) throw new Refused('nothing_lost')
-      print({ outcome: 'accepted' }, 'the loss is accepted: the servers go on within a second')
-    }))
+`,
+    )
+    .action(
+      withStore(io, async ({ store, print }) => {
+        if (!(await store.acceptLoss())) throw new Refused('nothing_lost')
+        print(
+          { outcome: 'accepted' },
+          'the loss is accepted: the servers go on within a second',
+        )
+      }),
+    )
 }

@@ -1,4 +1,5 @@
-// What the commands work with: the configuration, its store, and a way to print. Opened for one command and closed after it.
+// What the commands work with: the configuration, its store, and a way to print. Opened for one command and
+// closed after it.
 import type { Command } from 'commander'
 import { systemClock } from '../clock.ts'
 import { developmentConfig } from '../config/development.ts'
@@ -13,7 +14,11 @@ import { openStore } from '../stores/open.ts'
 import type { Account, Store } from '../stores/ports.ts'
 import { createAccounts, type Accounts } from '../users/accounts.ts'
 import { openBlocklist } from '../users/blocklist/open.ts'
-import { createCheckNewPassword, type CheckNewPassword, type IsBreached } from '../users/new-password.ts'
+import {
+  createCheckNewPassword,
+  type CheckNewPassword,
+  type IsBreached,
+} from '../users/new-password.ts'
 import { createPasswordHasher, type PasswordHasher } from '../users/passwords.ts'
 import type { Io } from './io.ts'
 import { Refused } from './refused.ts'
@@ -41,17 +46,23 @@ export interface StoreTools extends Tools {
   readonly readRing: () => Promise<KeyRing>
 }
 
-type Action<Given, Args extends unknown[]> = (tools: Given, ...args: Args) => Promise<void>
+type Action<Given, Args extends unknown[]> = (
+  tools: Given,
+  ...args: Args
+) => Promise<void>
 
 /** Makes commander's action of a command that needs no store. */
-export function withTools<Args extends unknown[]> (io: Io, action: Action<Tools, Args>) {
+export function withTools<Args extends unknown[]>(io: Io, action: Action<Tools, Args>) {
   return async function (this: Command, ...args: Args): Promise<void> {
     await action(toolsOf(io, this), ...args)
   }
 }
 
 /** Makes commander's action of a command on the store, which is closed when it has ended. */
-export function withStore<Args extends unknown[]> (io: Io, action: Action<StoreTools, Args>) {
+export function withStore<Args extends unknown[]>(
+  io: Io,
+  action: Action<StoreTools, Args>,
+) {
   return async function (this: Command, ...args: Args): Promise<void> {
     const tools = toolsOf(io, this)
     const config = await readConfig(tools)
@@ -62,7 +73,21 @@ export function withStore<Args extends unknown[]> (io: Io, action: Action<StoreT
     parts.defer(() => store.close())
     const audit = auditTo(io, config)
     parts.defer(audit.close)
-    await action({ ...tools, config, store, ...domainOf({ config, store, parts, emit: audit.emit, isBreached: blocklist.isBreached }) }, ...args)
+    await action(
+      {
+        ...tools,
+        config,
+        store,
+        ...domainOf({
+          config,
+          store,
+          parts,
+          emit: audit.emit,
+          isBreached: blocklist.isBreached,
+        }),
+      },
+      ...args,
+    )
   }
 }
 
@@ -71,25 +96,41 @@ export function withStore<Args extends unknown[]> (io: Io, action: Action<StoreT
  *
  * @throws Refused when none was
  */
-export function known (account: Account | undefined): Account {
+export function known(account: Account | undefined): Account {
   if (account === undefined) throw new Refused('user_unknown')
   return account
 }
 
-function toolsOf (io: Io, command: Command): Tools {
-  const { json, config } = command.optsWithGlobals<{ json?: boolean, config?: string }>()
-  const print: Print = (record, text) => { io.stdout.write(`${json ? JSON.stringify(record) : text}\n`) }
+function toolsOf(io: Io, command: Command): Tools {
+  const { json, config } = command.optsWithGlobals<{ json?: boolean; config?: string }>()
+  const print: Print = (record, text) => {
+    io.stdout.write(`${json ? JSON.stringify(record) : text}\n`)
+  }
   return { io, print, file: config ?? (io.env['LATCHKEY_CONFIG'] || undefined) }
 }
 
-async function readConfig ({ io, file }: Tools): Promise<Config> {
-  return file === undefined ? (await developmentConfig({ env: io.env })).config : loadConfig(file, io.env)
+async function readConfig({ io, file }: Tools): Promise<Config> {
+  return file === undefined
+    ? (await developmentConfig({ env: io.env })).config
+    : loadConfig(file, io.env)
 }
 
-/** The audit log of the command line: the file that the server writes to as well, or standard error, as results are on standard output. */
-function auditTo ({ stderr }: Io, { audit: { to } }: Config): AuditLog {
-  const output = { write (line: string) { stderr.write(line) } }
-  return openAudit({ to, output, failed () {}, clock: systemClock })
+/**
+ * The audit log of the command line: the file that the server writes to as well, or standard error, as
+ * results are on standard output.
+ */
+function auditTo({ stderr }: Io, { audit: { to } }: Config): AuditLog {
+  const output = {
+    write(line: string) {
+      stderr.write(line)
+    },
+  }
+  return openAudit({
+    to,
+    output,
+    failed() {},
+    clock: systemClock,
+  })
 }
 
 interface DomainOptions {
@@ -101,18 +142,43 @@ interface DomainOptions {
   readonly isBreached: IsBreached
 }
 
-function domainOf ({ config, store, parts, emit, isBreached }: DomainOptions): Pick<StoreTools, 'emit' | 'hasher' | 'accounts' | 'checkNewPassword' | 'readRing'> {
+function domainOf({
+  config,
+  store,
+  parts,
+  emit,
+  isBreached,
+}: DomainOptions): Pick<
+  StoreTools,
+  'emit' | 'hasher' | 'accounts' | 'checkNewPassword' | 'readRing'
+> {
   const hasher = createPasswordHasher(config.passwords)
-  const checkNewPassword = createCheckNewPassword({ minLength: () => config.passwords.minLength, issuer: config.issuer, isBreached })
+  const checkNewPassword = createCheckNewPassword({
+    minLength: () => config.passwords.minLength,
+    issuer: config.issuer,
+    isBreached,
+  })
   return {
     emit,
     hasher,
     checkNewPassword,
-    accounts: createAccounts({ users: store.users, hasher, emit, checkNewPassword }),
-    async readRing () {
+    accounts: createAccounts({
+      users: store.users,
+      hasher,
+      emit,
+      checkNewPassword,
+    }),
+    async readRing() {
       const source = await openSource(config.keys, keyPolicy(config))
       if (source !== undefined) parts.defer(source.close)
-      const ring = createKeyRing({ keys: store.keys, secrets: config.secrets, now: () => store.now(), policy: () => keyPolicy(config), emit, source })
+      const ring = createKeyRing({
+        keys: store.keys,
+        secrets: config.secrets,
+        now: () => store.now(),
+        policy: () => keyPolicy(config),
+        emit,
+        source,
+      })
       await ring.read()
       return ring
     },

@@ -11,12 +11,31 @@ Example:
 `
 
 /** Adds `users export`. */
-export function addExport (users: Command, io: Io): void {
-  users.command('export').description('print every account with its password hash, a line of JSON each').addHelpText('after', EXAMPLE)
-    .action(withStore(io, async ({ accounts, print }) => {
-      for await (const { name, sub, passwordHash, scopes, roles, disabled } of accounts.all()) {
-        const record = { name, sub, passwordHash, scopes, roles, disabled }
-        print(record, JSON.stringify(record))
-      }
-    }))
+export function addExport(users: Command, io: Io): void {
+  users
+    .command('export')
+    .description('print every account with its password hash, a line of JSON each')
+    .addHelpText('after', EXAMPLE)
+    .action(
+      withStore(io, async ({ accounts, print }) => {
+        for await (const {
+          name,
+          sub,
+          passwordHash,
+          scopes,
+          roles,
+          disabled,
+        } of accounts.all()) {
+          const record = {
+            name,
+            sub,
+            passwordHash,
+            scopes,
+            roles,
+            disabled,
+          }
+          print(record, JSON.stringify(record))
+        }
+      }),
+    )
 }

@@ -1,4 +1,5 @@
-// latchkey users add | list | show | passwd | disable | enable | remove | access; users-import.ts and users-export.ts have the rest
+// latchkey users add | list | show | passwd | disable | enable | remove | access; users-import.ts and
+// users-export.ts have the rest
 import { InvalidArgumentError, type Command } from 'commander'
 import { isScopeToken } from '../oauth/scope.ts'
 import type { Account } from '../stores/ports.ts'
@@ -28,15 +29,38 @@ Examples:
 `
 
 /** What is done to an account by its name alone. */
-const CHANGES: readonly { verb: string, description: string, done: string, change: Change }[] = [
-  { verb: 'disable', description: 'let the user in no more and end every session', done: 'is disabled, every session is ended', change: (accounts, name) => accounts.disable(name) },
-  { verb: 'enable', description: 'let the user in again', done: 'is enabled', change: (accounts, name) => accounts.enable(name) },
-  { verb: 'remove', description: 'remove the account and every session', done: 'is removed', change: (accounts, name) => accounts.remove(name) },
+const CHANGES: readonly {
+  verb: string
+  description: string
+  done: string
+  change: Change
+}[] = [
+  {
+    verb: 'disable',
+    description: 'let the user in no more and end every session',
+    done: 'is disabled, every session is ended',
+    change: (accounts, name) => accounts.disable(name),
+  },
+  {
+    verb: 'enable',
+    description: 'let the user in again',
+    done: 'is enabled',
+    change: (accounts, name) => accounts.enable(name),
+  },
+  {
+    verb: 'remove',
+    description: 'remove the account and every session',
+    done: 'is removed',
+    change: (accounts, name) => accounts.remove(name),
+  },
 ]
 
 /** Adds `users`. */
-export function addUsers (program: Command, io: Io): void {
-  const users = program.command('users').description('accounts').addHelpText('afterAll', EXAMPLES)
+export function addUsers(program: Command, io: Io): void {
+  const users = program
+    .command('users')
+    .description('accounts')
+    .addHelpText('afterAll', EXAMPLES)
   addAdding(users, io)
   addReading(users, io)
   addChanging(users, io)
@@ -44,84 +68,158 @@ export function addUsers (program: Command, io: Io): void {
   addExport(users, io)
 }
 
-function addAdding (users: Command, io: Io): void {
-  withAccess(users.command('add <name>').description('add an account; the password comes from a prompt or standard input'))
-    .action(withStore(io, async ({ accounts, print }, name: string, options: AccessOptions) => {
-      const outcome = await accounts.add({ name, password: await readNewPassword(io), ...accessOf(options, { scopes: null, roles: [] }) })
+function addAdding(users: Command, io: Io): void {
+  withAccess(
+    users
+      .command('add <name>')
+      .description('add an account; the password comes from a prompt or standard input'),
+  ).action(
+    withStore(io, async ({ accounts, print }, name: string, options: AccessOptions) => {
+      const outcome = await accounts.add({
+        name,
+        password: await readNewPassword(io),
+        ...accessOf(options, { scopes: null, roles: [] }),
+      })
       if (outcome.kind === 'refused') throw new Refused(outcome.reason)
-      print({ name, sub: outcome.account.sub }, `${name} is added as ${outcome.account.sub}`)
-    }))
+      print(
+        { name, sub: outcome.account.sub },
+        `${name} is added as ${outcome.account.sub}`,
+      )
+    }),
+  )
 }
 
-function addReading (users: Command, io: Io): void {
-  users.command('list').description('every account, in no order')
-    .action(withStore(io, async ({ accounts, print }) => {
-      for await (const account of accounts.all()) print(...describe(account))
-    }))
+function addReading(users: Command, io: Io): void {
+  users
+    .command('list')
+    .description('every account, in no order')
+    .action(
+      withStore(io, async ({ accounts, print }) => {
+        for await (const account of accounts.all()) print(...describe(account))
+      }),
+    )
 
-  users.command('show <name>').description('one account')
-    .action(withStore(io, async ({ accounts, print }, name: string) => print(...describe(known(await accounts.find(name))))))
+  users
+    .command('show <name>')
+    .description('one account')
+    .action(
+      withStore(io, async ({ accounts, print }, name: string) =>
+        print(...describe(known(await accounts.find(name)))),
+      ),
+    )
 }
 
-function addChanging (users: Command, io: Io): void {
+function addChanging(users: Command, io: Io): void {
   for (const { verb, description, done, change } of CHANGES) {
-    users.command(`${verb} <name>`).description(description)
-      .action(withStore(io, async ({ accounts, print }, name: string) => {
-        print({ name, sub: subOf(await change(accounts, name)), change: verb }, `${name} ${done}`)
-      }))
+    users
+      .command(`${verb} <name>`)
+      .description(description)
+      .action(
+        withStore(io, async ({ accounts, print }, name: string) => {
+          print(
+            { name, sub: subOf(await change(accounts, name)), change: verb },
+            `${name} ${done}`,
+          )
+        }),
+      )
   }
 
-  users.command('passwd <name>').description('set a password and end every session')
-    .action(withStore(io, async ({ accounts, print }, name: string) => {
-      // Asked first: nobody should type a password for nothing.
-      known(await accounts.find(name))
-      const sub = subOf(await accounts.setPassword(name, await readNewPassword(io)))
-      print({ name, sub, change: 'passwd' }, `${name} has a new password, every session is ended`)
-    }))
+  users
+    .command('passwd <name>')
+    .description('set a password and end every session')
+    .action(
+      withStore(io, async ({ accounts, print }, name: string) => {
+        // Asked first: nobody should type a password for nothing.
+        known(await accounts.find(name))
+        const sub = subOf(await accounts.setPassword(name, await readNewPassword(io)))
+        print(
+          { name, sub, change: 'passwd' },
+          `${name} has a new password, every session is ended`,
+        )
+      }),
+    )
 
-  withAccess(users.command('access <name>').description('set what the user may hold from the next token on; what is not named stays'))
-    .action(withStore(io, async ({ accounts, print }, name: string, options: AccessOptions) => {
+  withAccess(
+    users
+      .command('access <name>')
+      .description(
+        'set what the user may hold from the next token on; what is not named stays',
+      ),
+  ).action(
+    withStore(io, async ({ accounts, print }, name: string, options: AccessOptions) => {
       const access = accessOf(options, known(await accounts.find(name)))
       const sub = subOf(await accounts.setAccess(name, access))
       print({ name, sub, ...access }, `${name} may hold ${describeAccess(access)}`)
-    }))
+    }),
+  )
 }
 
-function withAccess (command: Command): Command {
+function withAccess(command: Command): Command {
   return command
-    .option('--scopes <list>', 'scopes that the user may hold, separated by blanks or commas; "" for none', parseScopes)
+    .option(
+      '--scopes <list>',
+      'scopes that the user may hold, separated by blanks or commas; "" for none',
+      parseScopes,
+    )
     .option('--any-scope', 'whatever the client may ask for')
-    .option('--roles <list>', 'roles, separated by blanks or commas; "" for none', parseList)
+    .option(
+      '--roles <list>',
+      'roles, separated by blanks or commas; "" for none',
+      parseList,
+    )
 }
 
-function parseList (text: string): string[] {
+function parseList(text: string): string[] {
   return [...new Set(text.split(/[\s,]+/).filter(word => word !== ''))]
 }
 
-function parseScopes (text: string): string[] {
+function parseScopes(text: string): string[] {
   const scopes = parseList(text)
-  if (!scopes.every(isScopeToken)) throw new InvalidArgumentError('A scope is printable ASCII without " and \\.')
+  if (!scopes.every(isScopeToken)) {
+    throw new InvalidArgumentError('A scope is printable ASCII without " and \\.')
+  }
   return scopes
 }
 
-function accessOf ({ scopes, anyScope, roles }: AccessOptions, before: Access): Access {
-  return { scopes: anyScope ? null : scopes ?? before.scopes, roles: roles ?? before.roles }
+function accessOf({ scopes, anyScope, roles }: AccessOptions, before: Access): Access {
+  return {
+    scopes: anyScope ? null : (scopes ?? before.scopes),
+    roles: roles ?? before.roles,
+  }
 }
 
-function subOf (outcome: ChangeOutcome): string {
+function subOf(outcome: ChangeOutcome): string {
   if (outcome.kind === 'refused') throw new Refused(outcome.reason)
   return outcome.sub
 }
 
 /** What an operator sees of an account: never the hash. */
-function describe ({ name, sub, disabled, scopes, roles, createdAt }: Account): [Record<string, unknown>, string] {
+function describe({
+  name,
+  sub,
+  disabled,
+  scopes,
+  roles,
+  createdAt,
+}: Account): [Record<string, unknown>, string] {
   const created = new Date(createdAt).toISOString()
   return [
-    { name, sub, disabled, scopes, roles, createdAt: created },
-    `${name}  ${sub}  ${disabled ? 'disabled' : 'enabled'}  since ${created}  ${describeAccess({ scopes, roles })}`,
+    {
+      name,
+      sub,
+      disabled,
+      scopes,
+      roles,
+      createdAt: created,
+    },
+    `${name}  ${sub}  ${disabled ? 'disabled' : 'enabled'}  since ${created}  ` +
+      `${describeAccess({ scopes, roles })}`,
   ]
 }
 
-function describeAccess ({ scopes, roles }: Access): string {
-  return `scopes: ${scopes === null ? 'any' : scopes.join(' ') || 'none'}; roles: ${roles.join(' ') || 'none'}`
+function describeAccess({ scopes, roles }: Access): string {
+  return (
+    `scopes: ${scopes === null ? 'any' : scopes.join(' ') || 'none'}; roles: ` +
+    `${roles.join(' ') || 'none'}`
+  )
 }

@@ -1,6 +1,16 @@
-// private_key_jwt (RFC 7523 §2.2, OIDC Core §9): a client proves who it is by a JWT that its own key signs. Nothing secret is sent or stored.
+// private_key_jwt (RFC 7523 §2.2, OIDC Core §9): a client proves who it is by a JWT that its own key signs.
+// Nothing secret is sent or stored.
 import { createHash } from 'node:crypto'
-import { createLocalJWKSet, createRemoteJWKSet, customFetch, decodeJwt, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  customFetch,
+  decodeJwt,
+  errors,
+  jwtVerify,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+} from 'jose'
 import type { Clock } from '../clock.ts'
 import { invalidClient, temporarilyUnavailable } from '../oauth/errors.ts'
 import type { Replays } from '../stores/ports.ts'
@@ -18,7 +28,10 @@ const MAX_LIFE_MS = 600_000
 const SKEW_SECONDS = 30
 
 export interface AssertionOptions {
-  /** The only audience that is taken: an assertion for another server's endpoint, or for a token endpoint by its URL, is none for us. */
+  /**
+   * The only audience that is taken: an assertion for another server's endpoint, or for a token endpoint by
+   * its URL, is none for us.
+   */
   readonly issuer: string
   readonly replays: Replays
   readonly clock: Clock
@@ -27,26 +40,38 @@ export interface AssertionOptions {
 /** Checks client assertions. */
 export interface Assertions {
   /** Whom the assertion names; nothing is checked. Undefined when it names nobody. */
-  claimant (assertion: string): string | undefined
+  claimant(assertion: string): string | undefined
   /**
    * Checks that `client` made the assertion, for us, now, and sends it for the first time.
    *
-   * @throws OAuthError invalid_client when not; temporarily_unavailable when its keys can't be had; StoreUnavailable
+   * @throws OAuthError invalid_client when not; temporarily_unavailable when its keys can't be had;
+   * StoreUnavailable
    */
-  check (assertion: string, client: Client): Promise<void>
+  check(assertion: string, client: Client): Promise<void>
 }
 
-/** Makes the checker. Fetched keys are kept for ten minutes and, for an unknown `kid`, asked for again at most twice a minute. */
-export function createAssertions ({ issuer, replays, clock }: AssertionOptions): Assertions {
+/**
+ * Makes the checker. Fetched keys are kept for ten minutes and, for an unknown `kid`, asked for again at most
+ * twice a minute.
+ */
+export function createAssertions({
+  issuer,
+  replays,
+  clock,
+}: AssertionOptions): Assertions {
   const keysOf = createKeySource()
 
-  async function once ({ jti, exp }: JWTPayload, client: Client): Promise<boolean> {
-    const id = createHash('sha256').update(`assertion ${client.id} ${jti}`).digest().subarray(0, 16).toString('base64url')
+  async function once({ jti, exp }: JWTPayload, client: Client): Promise<boolean> {
+    const id = createHash('sha256')
+      .update(`assertion ${client.id} ${jti}`)
+      .digest()
+      .subarray(0, 16)
+      .toString('base64url')
     return replays.once(id, Number(exp) * 1000 - clock() + SKEW_SECONDS * 1000)
   }
 
   return {
-    claimant (assertion) {
+    claimant(assertion) {
       if (assertion.length > MAX_LENGTH) return undefined
       try {
         return decodeJwt(assertion).sub
@@ -54,18 +79,26 @@ export function createAssertions ({ issuer, replays, clock }: AssertionOptions):
         return undefined
       }
     },
-    async check (assertion, client) {
+    async check(assertion, client) {
       const keys = keysOf(client)
       if (keys === undefined) throw invalidClient('assertion_not_allowed', false)
       const claims = await verify(assertion, keys, { issuer, client, now: clock() })
-      if (typeof claims.jti !== 'string' || claims.jti.length > 256) throw invalidClient('assertion_without_jti', false)
-      if (Number(claims.exp) * 1000 > clock() + MAX_LIFE_MS) throw invalidClient('assertion_too_long_lived', false)
-      if (!await once(claims, client)) throw invalidClient('assertion_replayed', false)
+      if (typeof claims.jti !== 'string' || claims.jti.length > 256) {
+        throw invalidClient('assertion_without_jti', false)
+      }
+      if (Number(claims.exp) * 1000 > clock() + MAX_LIFE_MS) {
+        throw invalidClient('assertion_too_long_lived', false)
+      }
+      if (!(await once(claims, client))) throw invalidClient('assertion_replayed', false)
     },
   }
 }
 
-async function verify (assertion: string, keys: JWTVerifyGetKey, { issuer, client, now }: { issuer: string, client: Client, now: number }): Promise<JWTPayload> {
+async function verify(
+  assertion: string,
+  keys: JWTVerifyGetKey,
+  { issuer, client, now }: { issuer: string; client: Client; now: number },
+): Promise<JWTPayload> {
   const options = {
     issuer: client.id,
     subject: client.id,
@@ -75,30 +108,45 @@ async function verify (assertion: string, keys: JWTVerifyGetKey, { issuer, clien
     clockTolerance: SKEW_SECONDS,
     currentDate: new Date(now),
   }
-  const { payload } = await jwtVerify(assertion, keys, options).catch(async (error: unknown) => {
-    // Several keys may have signed: without `kid`, each is tried.
-    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
-    for await (const key of error) {
-      const verified = await jwtVerify(assertion, key, options).catch((cause: unknown) => { if (!(cause instanceof errors.JWSSignatureVerificationFailed)) throw cause })
-      if (verified !== undefined) return verified
-    }
-    throw new errors.JWSSignatureVerificationFailed()
-  }).catch(asVerdict)
+  const { payload } = await jwtVerify(assertion, keys, options)
+    .catch(async (error: unknown) => {
+      // Several keys may have signed: without `kid`, each is tried.
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
+      for await (const key of error) {
+        const verified = await jwtVerify(assertion, key, options).catch(
+          (cause: unknown) => {
+            if (!(cause instanceof errors.JWSSignatureVerificationFailed)) throw cause
+          },
+        )
+        if (verified !== undefined) return verified
+      }
+      throw new errors.JWSSignatureVerificationFailed()
+    })
+    .catch(asVerdict)
   // One that is meant for others as well can be replayed by them.
-  if (payload.aud !== issuer && !(Array.isArray(payload.aud) && payload.aud.length === 1)) throw invalidClient('assertion_invalid', false)
+  if (
+    payload.aud !== issuer &&
+    !(Array.isArray(payload.aud) && payload.aud.length === 1)
+  ) {
+    throw invalidClient('assertion_invalid', false)
+  }
   return payload
 }
 
-function asVerdict (error: unknown): never {
-  const isFault = error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid
-  if (error instanceof errors.JOSEError && !isFault) throw invalidClient('assertion_invalid', false)
+function asVerdict(error: unknown): never {
+  const isFault =
+    error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid
+  if (error instanceof errors.JOSEError && !isFault) {
+    throw invalidClient('assertion_invalid', false)
+  }
   // Not the assertion: keys that can't be had, or that no library can read.
   throw temporarilyUnavailable('client_keys_unavailable')
 }
 
 /** Where a client's keys come from: its configuration, or the place that this names. */
-function createKeySource (): (client: Client) => JWTVerifyGetKey | undefined {
-  // Kept over a reload of the configuration, and as long as the process: there are as many as the configuration has ever named.
+function createKeySource(): (client: Client) => JWTVerifyGetKey | undefined {
+  // Kept over a reload of the configuration, and as long as the process: there are as many as the
+  // configuration has ever named.
   const remote = new Map<string, JWTVerifyGetKey>()
   return ({ keys, jwksUri, jwksUriMayBePrivate }) => {
     if (keys.length > 0) return createLocalJWKSet({ keys: [...keys] })
@@ -110,7 +158,7 @@ function createKeySource (): (client: Client) => JWTVerifyGetKey | undefined {
   }
 }
 
-function createRemoteKeys (url: string, allowPrivate: boolean): JWTVerifyGetKey {
+function createRemoteKeys(url: string, allowPrivate: boolean): JWTVerifyGetKey {
   const fetchJson = createGuardedFetch({ allowPrivate })
   const fetchKeys = async () => Response.json(await fetchJson(url))
   return createRemoteJWKSet(new URL(url), { [customFetch]: fetchKeys })

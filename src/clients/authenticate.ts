@@ -1,4 +1,5 @@
-// Client authentication (RFC 6749 §2.3): client_secret_basic, client_secret_post, private_key_jwt (RFC 7523), or none for a public client.
+// Client authentication (RFC 6749 §2.3): client_secret_basic, client_secret_post, private_key_jwt (RFC 7523),
+// or none for a public client.
 import { hash, timingSafeEqual } from 'node:crypto'
 import { parseBasic } from '../oauth/basic.ts'
 import { invalidClient, invalidRequest } from '../oauth/errors.ts'
@@ -31,43 +32,86 @@ interface Claim {
 /**
  * Finds out which client sent a request.
  *
- * @throws OAuthError invalid_client when it is unknown or its secret or assertion is wrong or missing; invalid_request when two methods
+ * @throws OAuthError invalid_client when it is unknown or its secret or assertion is wrong or missing;
+ * invalid_request when two methods
  *   are used at once; temporarily_unavailable when its keys can't be had; StoreUnavailable
  */
-export async function authenticateClient (presented: PresentedClient, { clients, assertions }: AuthenticationOptions): Promise<Client> {
+export async function authenticateClient(
+  presented: PresentedClient,
+  { clients, assertions }: AuthenticationOptions,
+): Promise<Client> {
   const { id, proof, basic } = readClaim(presented, assertions)
   const client = clients.find(id)
   if (client === undefined) throw invalidClient('client_unknown', basic)
   if ('assertion' in proof) await assertions.check(proof.assertion, client)
-  else if (!provesIdentity(client, proof.secret)) throw invalidClient('client_secret_wrong', basic)
+  else if (!provesIdentity(client, proof.secret)) {
+    throw invalidClient('client_secret_wrong', basic)
+  }
   return client
 }
 
 /** Whether the client has a secret or a key to prove who it is. */
-export function isConfidential (client: Client): boolean {
-  return client.secretHashes.length > 0 || client.keys.length > 0 || client.jwksUri !== undefined
+export function isConfidential(client: Client): boolean {
+  return (
+    client.secretHashes.length > 0 ||
+    client.keys.length > 0 ||
+    client.jwksUri !== undefined
+  )
 }
 
-function readClaim ({ authorization, clientId, clientSecret, assertion, assertionType }: PresentedClient, assertions: Assertions): Claim {
+function readClaim(
+  { authorization, clientId, clientSecret, assertion, assertionType }: PresentedClient,
+  assertions: Assertions,
+): Claim {
   const basic = parseBasic(authorization)
-  if ([basic, clientSecret, assertion].filter(method => method !== undefined).length > 1) throw invalidRequest('only one way of client authentication may be used', 'client_two_methods')
-  const claimed = assertion === undefined ? basic?.clientId ?? clientId : claimantOf(assertion, assertionType, assertions)
+  if (
+    [basic, clientSecret, assertion].filter(method => method !== undefined).length > 1
+  ) {
+    throw invalidRequest(
+      'only one way of client authentication may be used',
+      'client_two_methods',
+    )
+  }
+  const claimed =
+    assertion === undefined
+      ? (basic?.clientId ?? clientId)
+      : claimantOf(assertion, assertionType, assertions)
   if (claimed === undefined) throw invalidClient('client_missing', true)
-  if (clientId !== undefined && clientId !== claimed) throw invalidRequest('client_id and the client that authenticates differ', 'client_two_ids')
-  const proof = assertion === undefined ? { secret: basic?.clientSecret ?? clientSecret ?? '' } : { assertion }
+  if (clientId !== undefined && clientId !== claimed) {
+    throw invalidRequest(
+      'client_id and the client that authenticates differ',
+      'client_two_ids',
+    )
+  }
+  const proof =
+    assertion === undefined
+      ? { secret: basic?.clientSecret ?? clientSecret ?? '' }
+      : { assertion }
   return { id: claimed, proof, basic: basic !== undefined }
 }
 
-function claimantOf (assertion: string, type: string | undefined, assertions: Assertions): string {
-  if (type !== ASSERTION_TYPE) throw invalidRequest('client_assertion_type is missing or unknown', 'assertion_type_unknown')
+function claimantOf(
+  assertion: string,
+  type: string | undefined,
+  assertions: Assertions,
+): string {
+  if (type !== ASSERTION_TYPE) {
+    throw invalidRequest(
+      'client_assertion_type is missing or unknown',
+      'assertion_type_unknown',
+    )
+  }
   const claimant = assertions.claimant(assertion)
   if (claimant === undefined) throw invalidClient('assertion_malformed', false)
   return claimant
 }
 
 // A public client may send an empty secret (Swagger UI does), but never one that would have to be checked.
-function provesIdentity (client: Client, secret: string): boolean {
+function provesIdentity(client: Client, secret: string): boolean {
   if (!isConfidential(client)) return secret === ''
   const presented = hash('sha256', secret, 'buffer')
-  return client.secretHashes.reduce((found, known) => timingSafeEqual(known, presented) || found, false)
+  return client.secretHashes.reduce(
+    (found, known) => timingSafeEqual(known, presented) || found,
+    false,
+  )
 }

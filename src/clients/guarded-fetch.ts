@@ -1,4 +1,5 @@
-// Fetching a document that a configuration names: soon, small, by GET, and from no address that only we can reach (SSRF).
+// Fetching a document that a configuration names: soon, small, by GET, and from no address that only we can
+// reach (SSRF).
 import { lookup, type LookupAddress, type LookupOptions } from 'node:dns'
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
@@ -7,8 +8,11 @@ import { Agent, fetch } from 'undici'
 const MAX_BYTES = 64 * 1024
 const TIMEOUT_MS = 2_000
 
-/** Whether the address is one of the internet's: not private, loopback, link-local, multicast or otherwise reserved, mapped or not. */
-export function isPublicAddress (address: string): boolean {
+/**
+ * Whether the address is one of the internet's: not private, loopback, link-local, multicast or otherwise
+ * reserved, mapped or not.
+ */
+export function isPublicAddress(address: string): boolean {
   return isIP(address) !== 0 && ipaddr.process(address).range() === 'unicast'
 }
 
@@ -21,15 +25,21 @@ export interface GuardedFetchOptions {
  * Makes a fetch of JSON documents. Redirects aren't followed: they could lead anywhere.
  *
  * @returns a function that takes a URL and resolves with the parsed document
- * @throws Error when it can't be had: refused address, no answer within 2 s, another status than 200, more than 64 KiB, no JSON
+ * @throws Error when it can't be had: refused address, no answer within 2 s, another status than 200, more
+ * than 64 KiB, no JSON
  */
-export function createGuardedFetch ({ allowPrivate }: GuardedFetchOptions): (url: string) => Promise<unknown> {
+export function createGuardedFetch({
+  allowPrivate,
+}: GuardedFetchOptions): (url: string) => Promise<unknown> {
   const isAllowed = (address: string) => allowPrivate || isPublicAddress(address)
-  // The address is checked where the connection is made: a name that was checked earlier may lead elsewhere by now.
+  // The address is checked where the connection is made: a name that was checked earlier may lead elsewhere
+  // by now.
   const dispatcher = new Agent({
     connect: {
       timeout: TIMEOUT_MS,
-      lookup: (hostname, options, done) => { resolveAllowed(hostname, options, isAllowed, done) },
+      lookup: (hostname, options, done) => {
+        resolveAllowed(hostname, options, isAllowed, done)
+      },
     },
     maxResponseSize: MAX_BYTES,
     headersTimeout: TIMEOUT_MS,
@@ -38,8 +48,15 @@ export function createGuardedFetch ({ allowPrivate }: GuardedFetchOptions): (url
   return async url => {
     // A literal address is never looked up.
     const literal = new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')
-    if (isIP(literal) !== 0 && !isAllowed(literal)) throw new Error('the address is not allowed')
-    const response = await fetch(url, { dispatcher, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS), headers: { accept: 'application/json' } })
+    if (isIP(literal) !== 0 && !isAllowed(literal)) {
+      throw new Error('the address is not allowed')
+    }
+    const response = await fetch(url, {
+      dispatcher,
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      headers: { accept: 'application/json' },
+    })
     if (response.status !== 200) throw new Error(`status ${response.status}`)
     return response.json()
   }
@@ -48,7 +65,12 @@ export function createGuardedFetch ({ allowPrivate }: GuardedFetchOptions): (url
 type Done = (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void
 
 // All of a name's addresses must be allowed: which of them is taken is not ours to say.
-function resolveAllowed (hostname: string, options: LookupOptions, isAllowed: (address: string) => boolean, done: Done): void {
+function resolveAllowed(
+  hostname: string,
+  options: LookupOptions,
+  isAllowed: (address: string) => boolean,
+  done: Done,
+): void {
   lookup(hostname, { ...options, all: true }, (error, addresses) => {
     if (error !== null) done(error, [])
     else if (addresses.every(({ address }) => isAllowed(address))) done(null, addresses)

@@ -27,7 +27,10 @@ export interface Client {
 }
 
 /** A client as the configuration writes it. */
-export interface ClientSettings extends Omit<Client, 'secretHashes' | 'jwksUri' | 'accessTtl' | 'refreshIdle' | 'refreshAbsolute'> {
+export interface ClientSettings extends Omit<
+  Client,
+  'secretHashes' | 'jwksUri' | 'accessTtl' | 'refreshIdle' | 'refreshAbsolute'
+> {
   /** `sha256:` and 43 characters of base64url each. */
   readonly secrets: readonly string[]
   readonly jwksUri?: string
@@ -38,17 +41,19 @@ export interface ClientSettings extends Omit<Client, 'secretHashes' | 'jwksUri' 
 
 /** Where clients are looked up. */
 export interface ClientRegistry {
-  find (id: string): Client | undefined
+  find(id: string): Client | undefined
   /** Whether `audience` is one that some client may get tokens for. */
-  knowsAudience (audience: string): boolean
+  knowsAudience(audience: string): boolean
   /** Every scope that some client may ask for. */
-  scopes (): readonly string[]
+  scopes(): readonly string[]
   /** Puts another set of clients in place of this one. */
-  replace (settings: readonly ClientSettings[]): void
+  replace(settings: readonly ClientSettings[]): void
 }
 
 /** Makes a registry of the configured clients. */
-export function createClientRegistry (settings: readonly ClientSettings[]): ClientRegistry {
+export function createClientRegistry(
+  settings: readonly ClientSettings[],
+): ClientRegistry {
   let clients = index(settings)
   let audiences = allAudiences(settings)
   let scopes = allScopes(settings)
@@ -56,7 +61,7 @@ export function createClientRegistry (settings: readonly ClientSettings[]): Clie
     find: id => clients.get(id),
     knowsAudience: audience => audiences.has(audience),
     scopes: () => scopes,
-    replace (next) {
+    replace(next) {
       clients = index(next)
       audiences = allAudiences(next)
       scopes = allScopes(next)
@@ -64,25 +69,27 @@ export function createClientRegistry (settings: readonly ClientSettings[]): Clie
   }
 }
 
-function index (settings: readonly ClientSettings[]): Map<string, Client> {
+function index(settings: readonly ClientSettings[]): Map<string, Client> {
   return new Map(settings.map(client => [client.id, toClient(client)]))
 }
 
-function allAudiences (settings: readonly ClientSettings[]): Set<string> {
+function allAudiences(settings: readonly ClientSettings[]): Set<string> {
   return new Set(settings.flatMap(client => client.audience))
 }
 
-function allScopes (settings: readonly ClientSettings[]): string[] {
+function allScopes(settings: readonly ClientSettings[]): string[] {
   return [...new Set(settings.flatMap(client => client.scopes))].sort()
 }
 
-function toClient ({ secrets, ...settings }: ClientSettings): Client {
+function toClient({ secrets, ...settings }: ClientSettings): Client {
   return {
     ...settings,
     jwksUri: settings.jwksUri,
     accessTtl: settings.accessTtl,
     refreshIdle: settings.refreshIdle,
     refreshAbsolute: settings.refreshAbsolute,
-    secretHashes: secrets.map(line => Buffer.from(line.slice('sha256:'.length), 'base64url')),
+    secretHashes: secrets.map(line =>
+      Buffer.from(line.slice('sha256:'.length), 'base64url'),
+    ),
   }
 }

@@ -1,8 +1,12 @@
-// What is wrong with a configuration: where, and what was expected there. Never what was found: it may be a secret.
+// What is wrong with a configuration: where, and what was expected there. Never what was found: it may be a
+// secret.
 
 /** One fault of a configuration. */
 export interface Fault {
-  /** As people write it: `tokens.accessTtl`, `clients[0].grants[1]`; `line 3, column 5` where the text is no YAML. */
+  /**
+   * As people write it: `tokens.accessTtl`, `clients[0].grants[1]`; `line 3, column 5` where the text is no
+   * YAML.
+   */
   readonly path: string
   readonly expected: string
 }
@@ -12,7 +16,7 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly faults: readonly Fault[]
 
-  constructor (faults: readonly Fault[]) {
+  constructor(faults: readonly Fault[]) {
     super(faults.map(({ path, expected }) => `${path}: expected ${expected}`).join('\n'))
     this.faults = faults
   }
@@ -22,12 +26,12 @@ export class ConfigError extends Error {
 export type Place = readonly (string | number)[]
 
 /** Writes a place as people do. */
-export function formatPlace (place: Place): string {
+export function formatPlace(place: Place): string {
   if (place.length === 0) return '(the file)'
   return place.map(formatStep).join('').replace(/^\./, '')
 }
 
-function formatStep (step: string | number): string {
+function formatStep(step: string | number): string {
   if (typeof step === 'number') return `[${step}]`
   return /^[A-Za-z_][\w-]*$/.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`
 }

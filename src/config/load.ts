@@ -1,4 +1,5 @@
-// Reads the configuration: YAML, ${NAME} from the environment, the schema, the rules between keys. All faults are told at once.
+// Reads the configuration: YAML, ${NAME} from the environment, the schema, the rules between keys. All faults
+// are told at once.
 import { readFile } from 'node:fs/promises'
 import { Settings } from 'typebox/system'
 import { Value } from 'typebox/value'
@@ -18,9 +19,11 @@ type SchemaError = ReturnType<typeof Value.Errors>[number]
  *
  * @throws ConfigError when it can't be read or used
  */
-export async function loadConfig (file: string, env: Environment): Promise<Config> {
+export async function loadConfig(file: string, env: Environment): Promise<Config> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new ConfigError([{ path: file, expected: `a file that can be read (${error.code})` }])
+    throw new ConfigError([
+      { path: file, expected: `a file that can be read (${error.code})` },
+    ])
   })
   return parseConfig(text, env)
 }
@@ -30,7 +33,7 @@ export async function loadConfig (file: string, env: Environment): Promise<Confi
  *
  * @throws ConfigError with every fault of the schema, or, when there are none, of the rules between keys
  */
-export function parseConfig (text: string, env: Environment): Config {
+export function parseConfig(text: string, env: Environment): Config {
   const { tree, faults } = substitute(parseYaml(text), env)
   return decodeConfig(tree, faults)
 }
@@ -41,7 +44,7 @@ export function parseConfig (text: string, env: Environment): Config {
  * @param known faults found before; what the schema says about the same places is left out
  * @throws ConfigError as parseConfig does
  */
-export function decodeConfig (tree: unknown, known: readonly Fault[] = []): Config {
+export function decodeConfig(tree: unknown, known: readonly Fault[] = []): Config {
   const complete = Value.Default(ConfigSchema, tree)
   refuse(distinct([...known, ...schemaFaults(complete)]))
   const config = Value.Decode(ConfigSchema, complete)
@@ -49,35 +52,56 @@ export function decodeConfig (tree: unknown, known: readonly Fault[] = []): Conf
   return config
 }
 
-function refuse (faults: readonly Fault[]): void {
+function refuse(faults: readonly Fault[]): void {
   if (faults.length > 0) throw new ConfigError(faults)
 }
 
-function distinct (faults: readonly Fault[]): Fault[] {
-  return [...new Map(faults.toReversed().map(fault => [fault.path, fault])).values()].reverse()
+function distinct(faults: readonly Fault[]): Fault[] {
+  return [
+    ...new Map(faults.toReversed().map(fault => [fault.path, fault])).values(),
+  ].reverse()
 }
 
-/** The library's own messages quote the text, and so perhaps a secret: only its code and the position are told. */
-function parseYaml (text: string): unknown {
+/**
+ * The library's own messages quote the text, and so perhaps a secret: only its code and the position are
+ * told.
+ */
+function parseYaml(text: string): unknown {
   const lines = new LineCounter()
-  const document = parseDocument(text, { strict: true, uniqueKeys: true, prettyErrors: false, lineCounter: lines })
-  refuse([...document.errors, ...document.warnings].map(({ code, pos: [start] }) => {
-    const { line, col } = lines.linePos(start)
-    return { path: `line ${line}, column ${col}`, expected: `valid YAML (${code.toLowerCase().replaceAll('_', ' ')})` }
-  }))
+  const document = parseDocument(text, {
+    strict: true,
+    uniqueKeys: true,
+    prettyErrors: false,
+    lineCounter: lines,
+  })
+  refuse(
+    [...document.errors, ...document.warnings].map(({ code, pos: [start] }) => {
+      const { line, col } = lines.linePos(start)
+      return {
+        path: `line ${line}, column ${col}`,
+        expected: `valid YAML (${code.toLowerCase().replaceAll('_', ' ')})`,
+      }
+    }),
+  )
   try {
     return document.toJS()
   } catch {
-    throw new ConfigError([{ path: '(the file)', expected: 'valid YAML (an alias that can\'t be resolved)' }])
+    throw new ConfigError([
+      { path: '(the file)', expected: "valid YAML (an alias that can't be resolved)" },
+    ])
   }
 }
 
-function schemaFaults (tree: unknown): Fault[] {
-  return allErrors(tree).flatMap(error => toFaults(error, toPlace(error.instancePath, tree)))
+function schemaFaults(tree: unknown): Fault[] {
+  return allErrors(tree).flatMap(error =>
+    toFaults(error, toPlace(error.instancePath, tree)),
+  )
 }
 
-/** The library stops at eight errors unless its process-wide setting says otherwise; requests keep that limit. */
-function allErrors (tree: unknown): SchemaError[] {
+/**
+ * The library stops at eight errors unless its process-wide setting says otherwise; requests keep that limit.
+ */
+function allErrors(tree: unknown): SchemaError[] {
   const { maxErrors } = Settings.Get()
   Settings.Set({ maxErrors: Number.MAX_SAFE_INTEGER })
   try {
@@ -87,33 +111,48 @@ function allErrors (tree: unknown): SchemaError[] {
   }
 }
 
-function toFaults (error: SchemaError, place: Place): Fault[] {
+function toFaults(error: SchemaError, place: Place): Fault[] {
   // These say again what the error of the whole mapping says.
-  if (error.keyword === 'boolean' || error.schemaPath.endsWith('/propertyNames')) return []
-  if (error.keyword === 'propertyNames') return error.params.propertyNames.map(key => ({ path: formatPlace([...place, key]), expected: expectedKeyAt(place) }))
-  if (error.keyword === 'additionalProperties') return error.params.additionalProperties.map(key => unknownKey(place, key))
-  if (error.keyword === 'required') return error.params.requiredProperties.map(key => faultAt([...place, key]))
+  if (error.keyword === 'boolean' || error.schemaPath.endsWith('/propertyNames')) {
+    return []
+  }
+  if (error.keyword === 'propertyNames') {
+    return error.params.propertyNames.map(key => ({
+      path: formatPlace([...place, key]),
+      expected: expectedKeyAt(place),
+    }))
+  }
+  if (error.keyword === 'additionalProperties') {
+    return error.params.additionalProperties.map(key => unknownKey(place, key))
+  }
+  if (error.keyword === 'required') {
+    return error.params.requiredProperties.map(key => faultAt([...place, key]))
+  }
   return [faultAt(place)]
 }
 
-function faultAt (place: Place): Fault {
+function faultAt(place: Place): Fault {
   return { path: formatPlace(place), expected: expectedAt(place) }
 }
 
-function unknownKey (place: Place, key: string): Fault {
+function unknownKey(place: Place, key: string): Fault {
   const known = keysAt(place)
   const meant = nearest(key, known)
-  const hint = meant === undefined ? `known here: ${known.join(', ')}` : `${meant} was meant?`
+  const hint =
+    meant === undefined ? `known here: ${known.join(', ')}` : `${meant} was meant?`
   return { path: formatPlace([...place, key]), expected: `no such key (${hint})` }
 }
 
 /** Reads a JSON pointer, taking the steps through lists as numbers. */
-function toPlace (pointer: string, tree: unknown): Place {
+function toPlace(pointer: string, tree: unknown): Place {
   let value = tree
-  return pointer.split('/').slice(1).map(step => {
-    const key = step.replaceAll('~1', '/').replaceAll('~0', '~')
-    const inList = Array.isArray(value)
-    value = Object(value)[key]
-    return inList ? Number(key) : key
-  })
+  return pointer
+    .split('/')
+    .slice(1)
+    .map(step => {
+      const key = step.replaceAll('~1', '/').replaceAll('~0', '~')
+      const inList = Array.isArray(value)
+      value = Object(value)[key]
+      return inList ? Number(key) : key
+    })
 }

@@ -1,4 +1,5 @@
-// A running server takes a changed configuration: when its file changes (a swapped symlink, as Kubernetes does it, included) or when told to.
+// A running server takes a changed configuration: when its file changes (a swapped symlink, as Kubernetes
+// does it, included) or when told to.
 import { unwatchFile, watchFile } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import type { Config } from './schema.ts'
@@ -19,30 +20,47 @@ export interface ConfigWatch {
 /** A running watch. */
 export interface RunningConfigWatch {
   /** Reads the file now (SIGHUP). Resolves when it was applied or refused; never rejects. */
-  reload (): Promise<void>
+  reload(): Promise<void>
   /** Stops looking at the file. */
-  stop (): void
+  stop(): void
 }
 
 /** Starts to look at the file; doesn't keep the process alive. The file is not read before it changes. */
-export function watchConfig ({ file, load, apply, onRefused, intervalMs }: ConfigWatch): RunningConfigWatch {
+export function watchConfig({
+  file,
+  load,
+  apply,
+  onRefused,
+  intervalMs,
+}: ConfigWatch): RunningConfigWatch {
   let last = Promise.resolve()
   const reload = (): Promise<void> => {
     last = last.then(async () => apply(await load(file))).catch(onRefused)
     return last
   }
   // stat(2) by interval follows symlinks, which inotify does not.
-  const onChange = () => { reload() }
+  const onChange = () => {
+    reload()
+  }
   watchFile(file, { interval: intervalMs, persistent: false }, onChange)
-  return { reload, stop: () => { unwatchFile(file, onChange) } }
+  return {
+    reload,
+    stop: () => {
+      unwatchFile(file, onChange)
+    },
+  }
 }
 
 /**
  * Splits a new configuration into what may change while the server runs and what may not.
  *
- * @returns `config`, the old one with the live keys of the new one, and the paths of the changed keys that wait for a restart
+ * @returns `config`, the old one with the live keys of the new one, and the paths of the changed keys that
+ * wait for a restart
  */
-export function reloadable (old: Config, next: Config): { config: Config, needRestart: string[] } {
+export function reloadable(
+  old: Config,
+  next: Config,
+): { config: Config; needRestart: string[] } {
   const config: Config = {
     ...old,
     clients: next.clients,
@@ -57,13 +75,15 @@ export function reloadable (old: Config, next: Config): { config: Config, needRe
   return { config, needRestart: differences(config, next) }
 }
 
-function differences (from: unknown, to: unknown, path = ''): string[] {
+function differences(from: unknown, to: unknown, path = ''): string[] {
   if (isDeepStrictEqual(from, to)) return []
   if (!isSection(from) || !isSection(to)) return [path]
   const keys = new Set([...Object.keys(from), ...Object.keys(to)])
-  return [...keys].flatMap(key => differences(from[key], to[key], path === '' ? key : `${path}.${key}`))
+  return [...keys].flatMap(key =>
+    differences(from[key], to[key], path === '' ? key : `${path}.${key}`),
+  )
 }
 
-function isSection (value: unknown): value is Readonly<Record<string, unknown>> {
+function isSection(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,192 +1,574 @@
-// The one place where a configuration key is written: type, default and description (docs/config.schema.json is made from it).
+// The one place where a configuration key is written: type, default and description (docs/config.schema.json
+// is made from it).
 import { Type, type Static, type StaticDecode, type TSchema } from 'typebox'
 import { DURATION_PATTERN, formatDuration, parseDuration } from './duration.ts'
 
 const strict = { additionalProperties: false }
 
-function duration (defaultValue: string, description: string) {
-  const text = Type.String({ pattern: DURATION_PATTERN, default: defaultValue, description, expected: 'a duration such as 10s, 15m, 12h or 14d' })
+function duration(defaultValue: string, description: string) {
+  const text = Type.String({
+    pattern: DURATION_PATTERN,
+    default: defaultValue,
+    description,
+    expected: 'a duration such as 10s, 15m, 12h or 14d',
+  })
   return Type.Codec(text).Decode(parseDuration).Encode(formatDuration)
 }
 
-function optionalDuration (description: string) {
-  const text = Type.String({ pattern: DURATION_PATTERN, description, expected: 'a duration such as 10s, 15m, 12h or 14d' })
+function optionalDuration(description: string) {
+  const text = Type.String({
+    pattern: DURATION_PATTERN,
+    description,
+    expected: 'a duration such as 10s, 15m, 12h or 14d',
+  })
   return Type.Optional(Type.Codec(text).Decode(parseDuration).Encode(formatDuration))
 }
 
-function section<Properties extends Record<string, TSchema>> (description: string, properties: Properties) {
+function section<Properties extends Record<string, TSchema>>(
+  description: string,
+  properties: Properties,
+) {
   return Type.Object(properties, { ...strict, default: {}, description })
 }
 
-const port = (value: number, description: string) => Type.Integer({ minimum: 0, maximum: 65_535, default: value, description })
+const port = (value: number, description: string) =>
+  Type.Integer({
+    minimum: 0,
+    maximum: 65_535,
+    default: value,
+    description,
+  })
 
-const ScopeToken = Type.String({ pattern: '^[\\x21\\x23-\\x5B\\x5D-\\x7E]+$', expected: 'a scope: printable ASCII without space, " and \\' })
+const ScopeToken = Type.String({
+  pattern: '^[\\x21\\x23-\\x5B\\x5D-\\x7E]+$',
+  expected: 'a scope: printable ASCII without space, " and \\',
+})
 
-const Audience = Type.String({ minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7E]+$', expected: 'an audience: a URI or a name without blanks' })
+const Audience = Type.String({
+  minLength: 1,
+  maxLength: 255,
+  pattern: '^[\\x21-\\x7E]+$',
+  expected: 'an audience: a URI or a name without blanks',
+})
 
-const ALGORITHMS = [Type.Literal('ES256'), Type.Literal('RS256'), Type.Literal('PS256'), Type.Literal('EdDSA')] as const
+const ALGORITHMS = [
+  Type.Literal('ES256'),
+  Type.Literal('RS256'),
+  Type.Literal('PS256'),
+  Type.Literal('EdDSA'),
+] as const
 
-const ClientSchema = Type.Object({
-  id: Type.String({ minLength: 1, maxLength: 64, pattern: '^[\\x20-\\x7E]+$', expected: 'up to 64 printable ASCII characters', description: 'client_id' }),
-  secrets: Type.Array(Type.String({ pattern: '^sha256:[A-Za-z0-9_-]{43}$', expected: 'a line made by `latchkey clients secret`' }), {
-    maxItems: 2,
-    default: [],
-    description: 'Hashes of the secrets; none makes the client public, two let one be rotated.',
-  }),
-  keys: Type.Array(Type.Object({ kty: Type.Union([Type.Literal('EC'), Type.Literal('OKP'), Type.Literal('RSA')]) }, { additionalProperties: Type.Unknown() }), {
-    default: [],
-    description: 'Public keys (JWK) of a client that authenticates by a signed assertion (private_key_jwt, RFC 7523).',
-  }),
-  jwksUri: Type.Optional(Type.String({ pattern: '^https?://[^\\s#]+$', expected: 'an https URL', description: 'Where those keys are fetched instead.' })),
-  jwksUriMayBePrivate: Type.Boolean({ default: false, description: 'Whether jwksUri may lead to a private or loopback address.' }),
-  grants: Type.Array(Type.Union([Type.Literal('password'), Type.Literal('refresh_token')]), { default: [], description: 'Grant types that the client may use.' }),
-  scopes: Type.Array(ScopeToken, { default: [], description: 'Scopes that the client may ask for.' }),
-  audience: Type.Array(Audience, { default: [], description: 'Audiences that the client may get tokens for; for a resource server, the audiences that it is.' }),
-  introspect: Type.Union([Type.Literal('own'), Type.Literal('any')], {
-    default: 'own',
-    description: 'Which tokens a confidential client may introspect: those issued to it or meant for one of its audiences, or any.',
-  }),
-  introspectByToken: Type.Boolean({ default: false, description: 'Whether a confidential client may introspect with an access token that was issued to it, in place of its secret (RFC 7662 §2.1). Every user of the client holds such a token.' }),
-  forwardsAddress: Type.Boolean({ default: false, description: 'Whether a confidential client may name the end user\'s address in Latchkey-Forwarded-For.' }),
-  lateRetry: Type.Union([Type.Literal('burn'), Type.Literal('refuse')], {
-    default: 'burn',
-    description: 'What a refresh token does that comes again after reuseGrace: burn its unconfirmed successor, or end the family.',
-  }),
-  dpop: Type.Union([Type.Literal('allowed'), Type.Literal('required')], {
-    default: 'allowed',
-    description: 'Whether the client may or must bind its tokens to a key (DPoP, RFC 9449).',
-  }),
-  accessTtl: optionalDuration('Overrides tokens.accessTtl for this client.'),
-  refreshIdle: optionalDuration('Overrides tokens.refreshIdle for this client.'),
-  refreshAbsolute: optionalDuration('Overrides tokens.refreshAbsolute for this client.'),
-}, strict)
+const ClientSchema = Type.Object(
+  {
+    id: Type.String({
+      minLength: 1,
+      maxLength: 64,
+      pattern: '^[\\x20-\\x7E]+$',
+      expected: 'up to 64 printable ASCII characters',
+      description: 'client_id',
+    }),
+    secrets: Type.Array(
+      Type.String({
+        pattern: '^sha256:[A-Za-z0-9_-]{43}$',
+        expected: 'a line made by `latchkey clients secret`',
+      }),
+      {
+        maxItems: 2,
+        default: [],
+        description:
+          'Hashes of the secrets; none makes the client public, two let one be rotated.',
+      },
+    ),
+    keys: Type.Array(
+      Type.Object(
+        {
+          kty: Type.Union([Type.Literal('EC'), Type.Literal('OKP'), Type.Literal('RSA')]),
+        },
+        { additionalProperties: Type.Unknown() },
+      ),
+      {
+        default: [],
+        description:
+          'Public keys (JWK) of a client that authenticates by a signed assertion (private_key_jwt, ' +
+          'RFC 7523).',
+      },
+    ),
+    jwksUri: Type.Optional(
+      Type.String({
+        pattern: '^https?://[^\\s#]+$',
+        expected: 'an https URL',
+        description: 'Where those keys are fetched instead.',
+      }),
+    ),
+    jwksUriMayBePrivate: Type.Boolean({
+      default: false,
+      description: 'Whether jwksUri may lead to a private or loopback address.',
+    }),
+    grants: Type.Array(
+      Type.Union([Type.Literal('password'), Type.Literal('refresh_token')]),
+      { default: [], description: 'Grant types that the client may use.' },
+    ),
+    scopes: Type.Array(ScopeToken, {
+      default: [],
+      description: 'Scopes that the client may ask for.',
+    }),
+    audience: Type.Array(Audience, {
+      default: [],
+      description:
+        'Audiences that the client may get tokens for; for a resource server, the audiences that it is.',
+    }),
+    introspect: Type.Union([Type.Literal('own'), Type.Literal('any')], {
+      default: 'own',
+      description:
+        'Which tokens a confidential client may introspect: those issued to it or meant for one of ' +
+        'its audiences, or any.',
+    }),
+    introspectByToken: Type.Boolean({
+      default: false,
+      description:
+        'Whether a confidential client may introspect with an access token that was issued to it, ' +
+        'in place of its secret (RFC 7662 §2.1). Every user of the client holds such a token.',
+    }),
+    forwardsAddress: Type.Boolean({
+      default: false,
+      description:
+        "Whether a confidential client may name the end user's address in Latchkey-Forwarded-For.",
+    }),
+    lateRetry: Type.Union([Type.Literal('burn'), Type.Literal('refuse')], {
+      default: 'burn',
+      description:
+        'What a refresh token does that comes again after reuseGrace: burn its unconfirmed ' +
+        'successor, or end the family.',
+    }),
+    dpop: Type.Union([Type.Literal('allowed'), Type.Literal('required')], {
+      default: 'allowed',
+      description:
+        'Whether the client may or must bind its tokens to a key (DPoP, RFC 9449).',
+    }),
+    accessTtl: optionalDuration('Overrides tokens.accessTtl for this client.'),
+    refreshIdle: optionalDuration('Overrides tokens.refreshIdle for this client.'),
+    refreshAbsolute: optionalDuration(
+      'Overrides tokens.refreshAbsolute for this client.',
+    ),
+  },
+  strict,
+)
 
 /** The whole file. */
-export const ConfigSchema = Type.Object({
-  issuer: Type.String({
-    pattern: '^https?://[^\\s?#]+$',
-    expected: 'an https URL without query and fragment (http only on loopback)',
-    description: 'The `iss` of every token and the base of every published URL.',
-  }),
-  http: section('The public listener.', {
-    host: Type.String({ default: '0.0.0.0', description: 'Address to listen on.' }),
-    port: port(3000, 'Port to listen on; 0 takes a free one.'),
-    trustedProxies: Type.Array(Type.String({ minLength: 1, expected: 'an address or CIDR' }), { default: [], description: 'Proxies whose X-Forwarded-For is believed.' }),
-    cors: Type.Array(Type.String({ pattern: '^(\\*|https?://[^/\\s]+)$', expected: 'an origin such as https://app.example.com, or *' }), {
+export const ConfigSchema = Type.Object(
+  {
+    issuer: Type.String({
+      pattern: '^https?://[^\\s?#]+$',
+      expected: 'an https URL without query and fragment (http only on loopback)',
+      description: 'The `iss` of every token and the base of every published URL.',
+    }),
+    http: section('The public listener.', {
+      host: Type.String({ default: '0.0.0.0', description: 'Address to listen on.' }),
+      port: port(3000, 'Port to listen on; 0 takes a free one.'),
+      trustedProxies: Type.Array(
+        Type.String({ minLength: 1, expected: 'an address or CIDR' }),
+        { default: [], description: 'Proxies whose X-Forwarded-For is believed.' },
+      ),
+      cors: Type.Array(
+        Type.String({
+          pattern: '^(\\*|https?://[^/\\s]+)$',
+          expected: 'an origin such as https://app.example.com, or *',
+        }),
+        {
+          default: [],
+          description: 'Origins whose pages may call the endpoints.',
+        },
+      ),
+      docs: Type.Boolean({
+        default: true,
+        description: 'Whether /docs and /openapi.json are served.',
+      }),
+      requestTimeout: duration('10s', 'How long a client may take to send a request.'),
+      answerTimeout: duration(
+        '5s',
+        'How long the server may take to answer one; then it is 503.',
+      ),
+      maxInFlight: Type.Integer({
+        minimum: 1,
+        maximum: 100_000,
+        default: 1000,
+        description:
+          'How many requests may be worked on at once, fetches of the keys left out; more are ' +
+          'answered 503 at once.',
+      }),
+      drainDelay: optionalDuration(
+        'How long a server that is told to stop goes on answering, not ready any more, so that load ' +
+          'balancers learn of it; not at all when left out.',
+      ),
+      closeGrace: duration(
+        '10s',
+        'How long requests in flight may take to end when the server stops; then they are cut off.',
+      ),
+    }),
+    management: section(
+      'The listener for probes and metrics; keep it off the public network.',
+      {
+        host: Type.String({ default: '0.0.0.0', description: 'Address to listen on.' }),
+        port: port(3001, 'Port to listen on; 0 takes a free one.'),
+      },
+    ),
+    store: Type.Object(
+      {
+        url: Type.String({
+          pattern: '^(sqlite:.+|rediss?://.+|rediss?\\+(sentinel|cluster)://.+)$',
+          expected:
+            'sqlite:FILE, redis://…, rediss://…, redis+sentinel://… or redis+cluster://…',
+          description: 'Where accounts, families, revocations and keys live.',
+        }),
+        username: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description: 'The ACL user, instead of the one in the URL.',
+          }),
+        ),
+        password: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description:
+              'The password, instead of the one in the URL; here nothing needs to be percent-encoded.',
+          }),
+        ),
+        tls: Type.Optional(
+          Type.Object(
+            {
+              caFile: Type.Optional(
+                Type.String({
+                  minLength: 1,
+                  description:
+                    'PEM file of the authorities that may vouch for the server; without it, those ' +
+                    'that Node knows.',
+                }),
+              ),
+              certFile: Type.Optional(
+                Type.String({
+                  minLength: 1,
+                  description:
+                    'PEM file of the client certificate. Files are read again at every connection.',
+                }),
+              ),
+              keyFile: Type.Optional(
+                Type.String({
+                  minLength: 1,
+                  description: 'PEM file of its private key.',
+                }),
+              ),
+              serverName: Type.Optional(
+                Type.String({
+                  minLength: 1,
+                  description:
+                    "The name in the server's certificate, where it isn't the host's.",
+                }),
+              ),
+            },
+            { ...strict, description: 'TLS to Redis, with rediss://.' },
+          ),
+        ),
+        replicas: Type.Integer({
+          minimum: 0,
+          maximum: 16,
+          default: 0,
+          description:
+            'How many Redis replicas must have a login, a revocation or a change of an account ' +
+            'before it is answered; fewer: 503.',
+        }),
+        lossPeriod: duration(
+          '1h',
+          'How long everything is answered 503, at most, once Redis is found to have lost its data; ' +
+            '`latchkey store accept` ends it.',
+        ),
+        allowEviction: Type.Boolean({
+          default: false,
+          description:
+            'Starts on a Redis that may throw keys away (a maxmemory-policy other than noeviction).',
+        }),
+        allowNoAuthentication: Type.Boolean({
+          default: false,
+          description:
+            'Starts on a Redis that lets anybody in, elsewhere than on loopback.',
+        }),
+        sentinel: Type.Optional(
+          Type.Object(
+            {
+              username: Type.Optional(
+                Type.String({
+                  minLength: 1,
+                  description: 'The ACL user at the sentinels.',
+                }),
+              ),
+              password: Type.Optional(
+                Type.String({
+                  minLength: 1,
+                  description: 'The password at the sentinels.',
+                }),
+              ),
+            },
+            { ...strict, description: 'What the sentinels themselves ask for.' },
+          ),
+        ),
+      },
+      { ...strict, description: 'The store.' },
+    ),
+    secrets: Type.Array(
+      Type.String({
+        pattern: '^[A-Za-z0-9_-]{43,}$',
+        expected: '32 or more random bytes in base64url',
+      }),
+      {
+        minItems: 1,
+        description:
+          'Seal refresh tokens and private keys; the first is used for new ones, all for reading.',
+      },
+    ),
+    tokens: section('Lifetimes and signing.', {
+      accessTtl: duration('10m', 'Lifetime of an access token.'),
+      refreshIdle: duration(
+        '14d',
+        'A session ends when it is not refreshed for so long.',
+      ),
+      refreshAbsolute: duration('90d', 'A session ends so long after its login.'),
+      reuseGrace: duration(
+        '10s',
+        'How long a used refresh token gives its successor again.',
+      ),
+      algorithm: Type.Union([...ALGORITHMS], {
+        default: 'ES256',
+        description:
+          'What signs the access tokens. A change is a rotation: the key that is made for it signs ' +
+          'after keys.publishAhead.',
+      }),
+    }),
+    dpop: section('Proofs of possession (RFC 9449).', {
+      proofAge: duration(
+        '1m',
+        "How far the `iat` of a proof may be from the server's time.",
+      ),
+      nonce: Type.Boolean({
+        default: true,
+        description:
+          'Whether a proof must carry a nonce of the server, so that none can be made in advance.',
+      }),
+    }),
+    status: section(
+      'The status lists, by which verifiers learn of revoked access tokens without asking about ' +
+        'each (IETF Token Status List).',
+      {
+        enabled: Type.Boolean({
+          default: true,
+          description: 'Whether access tokens name their place in a list.',
+        }),
+        ttl: duration(
+          '10s',
+          'How long a verifier may keep a list: so long after it was revoked a token may be taken.',
+        ),
+      },
+    ),
+    audiences: Type.Record(
+      Audience,
+      Type.Object(
+        {
+          typ: Type.Union([Type.Literal('at+jwt'), Type.Literal('JWT')], {
+            default: 'at+jwt',
+            description:
+              'The header `typ` of access tokens for this audience; JWT for verifiers that refuse at+jwt.',
+          }),
+          algorithm: Type.Optional(
+            Type.Union([...ALGORITHMS], {
+              description:
+                'What signs the access tokens for this audience, with keys of its own in the same ' +
+                'JWKS; for verifiers that know nothing else. Begins after keys.publishAhead.',
+            }),
+          ),
+        },
+        { ...strict, default: {} },
+      ),
+      {
+        propertyNames: Audience,
+        default: {},
+        description: 'What single audiences need.',
+      },
+    ),
+    keys: section('The key ring.', {
+      rotateEvery: duration('90d', 'How long a key signs.'),
+      publishAhead: duration(
+        '7d',
+        'How long a key is published, at least, before it signs; longer than any verifier keeps its copy.',
+      ),
+      allowShortPublishAhead: Type.Boolean({
+        default: false,
+        description:
+          'Allows a publishAhead under 48 h, where every verifier is known to fetch more often.',
+      }),
+      directory: Type.Optional(
+        Type.String({
+          minLength: 1,
+          description:
+            'Takes the keys from the PEM and JWK files of this folder, such as a mounted Secret, ' +
+            'instead of making them.',
+        }),
+      ),
+      pkcs11: Type.Optional(
+        Type.Object(
+          {
+            module: Type.String({
+              minLength: 1,
+              description:
+                'The PKCS#11 library, such as /usr/lib/softhsm/libsofthsm2.so.',
+            }),
+            token: Type.String({ minLength: 1, description: 'The label of the token.' }),
+            pin: Type.String({ minLength: 1, description: 'The user PIN of the token.' }),
+            driver: Type.String({
+              minLength: 1,
+              default: 'pkcs11js',
+              description:
+                'The npm package pkcs11js, or the path of its index.js where it is installed apart.',
+            }),
+          },
+          {
+            ...strict,
+            description:
+              'Signs with the keys of a PKCS#11 token, whose private halves never leave it.',
+          },
+        ),
+      ),
+    }),
+    passwords: section('Password hashing (argon2id) and rules.', {
+      memoryKiB: Type.Integer({
+        minimum: 8,
+        maximum: 4_194_304,
+        default: 19_456,
+        description: 'Memory of one hash, in KiB.',
+      }),
+      passes: Type.Integer({
+        minimum: 1,
+        maximum: 100,
+        default: 2,
+        description: 'Passes over the memory.',
+      }),
+      parallelism: Type.Integer({
+        minimum: 1,
+        maximum: 64,
+        default: 1,
+        description: 'Lanes of one hash.',
+      }),
+      concurrency: Type.Union(
+        [Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 128 })],
+        {
+          default: 'auto',
+          expected: 'auto or a whole number from 1 to 128',
+          description:
+            'Hashes at a time; auto: what cores and memory allow, leaving one core to everything else.',
+        },
+      ),
+      memoryShare: Type.Integer({
+        minimum: 1,
+        maximum: 90,
+        default: 50,
+        description:
+          "How much of the memory that the process may use (the cgroup's limit) hashing may take, " +
+          'in percent; 144 MiB are left to everything else in any case.',
+      }),
+      queue: Type.Integer({
+        minimum: 0,
+        maximum: 100_000,
+        default: 64,
+        description: 'Logins that may wait for a hash; more are answered 503.',
+      }),
+      maxWait: duration(
+        '1500ms',
+        'How long a login may wait for a hash; who would wait longer is answered 503 at once.',
+      ),
+      minLength: Type.Integer({
+        minimum: 8,
+        maximum: 256,
+        default: 15,
+        description: 'Shortest password that may be set, in characters.',
+      }),
+      blocklist: Type.Optional(
+        Type.String({
+          minLength: 1,
+          expected: 'a file',
+          description:
+            'Breached passwords, which nobody may set: a sorted SHA-1 list as published, or a ' +
+            'filter made by `latchkey passwords blocklist build`.',
+        }),
+      ),
+    }),
+    throttle: section('Rate limits.', {
+      perAddress: section(
+        'Requests of one address to /token and, unauthenticated, to /revoke and /introspect.',
+        {
+          max: Type.Integer({
+            minimum: 1,
+            default: 60,
+            description: 'Requests per window.',
+          }),
+          window: duration('1m', 'The window.'),
+        },
+      ),
+      logins: section(
+        'Failed logins. Each number is how many cost no delay; then a second, two, four …',
+        {
+          perName: Type.Integer({
+            minimum: 1,
+            maximum: 1_000_000,
+            default: 5,
+            description: 'Of one name from one network (/24 or /64).',
+          }),
+          perNetwork: Type.Integer({
+            minimum: 1,
+            maximum: 1_000_000,
+            default: 100,
+            description:
+              'Of one network, whatever the names; those of users who logged in from it before count apart.',
+          }),
+          perPassword: Type.Integer({
+            minimum: 1,
+            maximum: 1_000_000,
+            default: 20,
+            description: 'Of one password, whatever the names.',
+          }),
+          maxDelay: duration('15m', 'The longest delay.'),
+          knownFor: duration(
+            '30d',
+            'How long a user is known in a network after a login from it.',
+          ),
+        },
+      ),
+    }),
+    log: section('The log on standard output.', {
+      level: Type.Union(
+        ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map(level =>
+          Type.Literal(level),
+        ),
+        { default: 'info', description: 'Least level that is written.' },
+      ),
+      usernames: Type.Boolean({
+        default: false,
+        description:
+          'Whether audit events show the names that were typed, and not a keyed hash of them.',
+      }),
+    }),
+    audit: section('The audit log (docs/audit.md).', {
+      to: Type.String({
+        minLength: 1,
+        default: 'stdout',
+        expected: 'stdout, or a file',
+        description:
+          'stdout: beside the log; else a file of its own, opened anew on SIGHUP.',
+      }),
+    }),
+    clients: Type.Array(ClientSchema, {
       default: [],
-      description: 'Origins whose pages may call the endpoints.',
+      description: 'The applications that may ask for tokens.',
     }),
-    docs: Type.Boolean({ default: true, description: 'Whether /docs and /openapi.json are served.' }),
-    requestTimeout: duration('10s', 'How long a client may take to send a request.'),
-    answerTimeout: duration('5s', 'How long the server may take to answer one; then it is 503.'),
-    maxInFlight: Type.Integer({ minimum: 1, maximum: 100_000, default: 1000, description: 'How many requests may be worked on at once, fetches of the keys left out; more are answered 503 at once.' }),
-    drainDelay: optionalDuration('How long a server that is told to stop goes on answering, not ready any more, so that load balancers learn of it; not at all when left out.'),
-    closeGrace: duration('10s', 'How long requests in flight may take to end when the server stops; then they are cut off.'),
-  }),
-  management: section('The listener for probes and metrics; keep it off the public network.', {
-    host: Type.String({ default: '0.0.0.0', description: 'Address to listen on.' }),
-    port: port(3001, 'Port to listen on; 0 takes a free one.'),
-  }),
-  store: Type.Object({
-    url: Type.String({
-      pattern: '^(sqlite:.+|rediss?://.+|rediss?\\+(sentinel|cluster)://.+)$',
-      expected: 'sqlite:FILE, redis://…, rediss://…, redis+sentinel://… or redis+cluster://…',
-      description: 'Where accounts, families, revocations and keys live.',
-    }),
-    username: Type.Optional(Type.String({ minLength: 1, description: 'The ACL user, instead of the one in the URL.' })),
-    password: Type.Optional(Type.String({ minLength: 1, description: 'The password, instead of the one in the URL; here nothing needs to be percent-encoded.' })),
-    tls: Type.Optional(Type.Object({
-      caFile: Type.Optional(Type.String({ minLength: 1, description: 'PEM file of the authorities that may vouch for the server; without it, those that Node knows.' })),
-      certFile: Type.Optional(Type.String({ minLength: 1, description: 'PEM file of the client certificate. Files are read again at every connection.' })),
-      keyFile: Type.Optional(Type.String({ minLength: 1, description: 'PEM file of its private key.' })),
-      serverName: Type.Optional(Type.String({ minLength: 1, description: 'The name in the server\'s certificate, where it isn\'t the host\'s.' })),
-    }, { ...strict, description: 'TLS to Redis, with rediss://.' })),
-    replicas: Type.Integer({ minimum: 0, maximum: 16, default: 0, description: 'How many Redis replicas must have a login, a revocation or a change of an account before it is answered; fewer: 503.' }),
-    lossPeriod: duration('1h', 'How long everything is answered 503, at most, once Redis is found to have lost its data; `latchkey store accept` ends it.'),
-    allowEviction: Type.Boolean({ default: false, description: 'Starts on a Redis that may throw keys away (a maxmemory-policy other than noeviction).' }),
-    allowNoAuthentication: Type.Boolean({ default: false, description: 'Starts on a Redis that lets anybody in, elsewhere than on loopback.' }),
-    sentinel: Type.Optional(Type.Object({
-      username: Type.Optional(Type.String({ minLength: 1, description: 'The ACL user at the sentinels.' })),
-      password: Type.Optional(Type.String({ minLength: 1, description: 'The password at the sentinels.' })),
-    }, { ...strict, description: 'What the sentinels themselves ask for.' })),
-  }, { ...strict, description: 'The store.' }),
-  secrets: Type.Array(Type.String({ pattern: '^[A-Za-z0-9_-]{43,}$', expected: '32 or more random bytes in base64url' }), {
-    minItems: 1,
-    description: 'Seal refresh tokens and private keys; the first is used for new ones, all for reading.',
-  }),
-  tokens: section('Lifetimes and signing.', {
-    accessTtl: duration('10m', 'Lifetime of an access token.'),
-    refreshIdle: duration('14d', 'A session ends when it is not refreshed for so long.'),
-    refreshAbsolute: duration('90d', 'A session ends so long after its login.'),
-    reuseGrace: duration('10s', 'How long a used refresh token gives its successor again.'),
-    algorithm: Type.Union([...ALGORITHMS], { default: 'ES256', description: 'What signs the access tokens. A change is a rotation: the key that is made for it signs after keys.publishAhead.' }),
-  }),
-  dpop: section('Proofs of possession (RFC 9449).', {
-    proofAge: duration('1m', 'How far the `iat` of a proof may be from the server\'s time.'),
-    nonce: Type.Boolean({ default: true, description: 'Whether a proof must carry a nonce of the server, so that none can be made in advance.' }),
-  }),
-  status: section('The status lists, by which verifiers learn of revoked access tokens without asking about each (IETF Token Status List).', {
-    enabled: Type.Boolean({ default: true, description: 'Whether access tokens name their place in a list.' }),
-    ttl: duration('10s', 'How long a verifier may keep a list: so long after it was revoked a token may be taken.'),
-  }),
-  audiences: Type.Record(Audience, Type.Object({
-    typ: Type.Union([Type.Literal('at+jwt'), Type.Literal('JWT')], {
-      default: 'at+jwt',
-      description: 'The header `typ` of access tokens for this audience; JWT for verifiers that refuse at+jwt.',
-    }),
-    algorithm: Type.Optional(Type.Union([...ALGORITHMS], {
-      description: 'What signs the access tokens for this audience, with keys of its own in the same JWKS; for verifiers that know nothing else. Begins after keys.publishAhead.',
-    })),
-  }, { ...strict, default: {} }), { propertyNames: Audience, default: {}, description: 'What single audiences need.' }),
-  keys: section('The key ring.', {
-    rotateEvery: duration('90d', 'How long a key signs.'),
-    publishAhead: duration('7d', 'How long a key is published, at least, before it signs; longer than any verifier keeps its copy.'),
-    allowShortPublishAhead: Type.Boolean({ default: false, description: 'Allows a publishAhead under 48 h, where every verifier is known to fetch more often.' }),
-    directory: Type.Optional(Type.String({ minLength: 1, description: 'Takes the keys from the PEM and JWK files of this folder, such as a mounted Secret, instead of making them.' })),
-    pkcs11: Type.Optional(Type.Object({
-      module: Type.String({ minLength: 1, description: 'The PKCS#11 library, such as /usr/lib/softhsm/libsofthsm2.so.' }),
-      token: Type.String({ minLength: 1, description: 'The label of the token.' }),
-      pin: Type.String({ minLength: 1, description: 'The user PIN of the token.' }),
-      driver: Type.String({ minLength: 1, default: 'pkcs11js', description: 'The npm package pkcs11js, or the path of its index.js where it is installed apart.' }),
-    }, { ...strict, description: 'Signs with the keys of a PKCS#11 token, whose private halves never leave it.' })),
-  }),
-  passwords: section('Password hashing (argon2id) and rules.', {
-    memoryKiB: Type.Integer({ minimum: 8, maximum: 4_194_304, default: 19_456, description: 'Memory of one hash, in KiB.' }),
-    passes: Type.Integer({ minimum: 1, maximum: 100, default: 2, description: 'Passes over the memory.' }),
-    parallelism: Type.Integer({ minimum: 1, maximum: 64, default: 1, description: 'Lanes of one hash.' }),
-    concurrency: Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 128 })], {
-      default: 'auto',
-      expected: 'auto or a whole number from 1 to 128',
-      description: 'Hashes at a time; auto: what cores and memory allow, leaving one core to everything else.',
-    }),
-    memoryShare: Type.Integer({ minimum: 1, maximum: 90, default: 50, description: 'How much of the memory that the process may use (the cgroup\'s limit) hashing may take, in percent; 144 MiB are left to everything else in any case.' }),
-    queue: Type.Integer({ minimum: 0, maximum: 100_000, default: 64, description: 'Logins that may wait for a hash; more are answered 503.' }),
-    maxWait: duration('1500ms', 'How long a login may wait for a hash; who would wait longer is answered 503 at once.'),
-    minLength: Type.Integer({ minimum: 8, maximum: 256, default: 15, description: 'Shortest password that may be set, in characters.' }),
-    blocklist: Type.Optional(Type.String({ minLength: 1, expected: 'a file', description: 'Breached passwords, which nobody may set: a sorted SHA-1 list as published, or a filter made by `latchkey passwords blocklist build`.' })),
-  }),
-  throttle: section('Rate limits.', {
-    perAddress: section('Requests of one address to /token and, unauthenticated, to /revoke and /introspect.', {
-      max: Type.Integer({ minimum: 1, default: 60, description: 'Requests per window.' }),
-      window: duration('1m', 'The window.'),
-    }),
-    logins: section('Failed logins. Each number is how many cost no delay; then a second, two, four …', {
-      perName: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 5, description: 'Of one name from one network (/24 or /64).' }),
-      perNetwork: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 100, description: 'Of one network, whatever the names; those of users who logged in from it before count apart.' }),
-      perPassword: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 20, description: 'Of one password, whatever the names.' }),
-      maxDelay: duration('15m', 'The longest delay.'),
-      knownFor: duration('30d', 'How long a user is known in a network after a login from it.'),
-    }),
-  }),
-  log: section('The log on standard output.', {
-    level: Type.Union(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map(level => Type.Literal(level)), { default: 'info', description: 'Least level that is written.' }),
-    usernames: Type.Boolean({ default: false, description: 'Whether audit events show the names that were typed, and not a keyed hash of them.' }),
-  }),
-  audit: section('The audit log (docs/audit.md).', {
-    to: Type.String({ minLength: 1, default: 'stdout', expected: 'stdout, or a file', description: 'stdout: beside the log; else a file of its own, opened anew on SIGHUP.' }),
-  }),
-  clients: Type.Array(ClientSchema, { default: [], description: 'The applications that may ask for tokens.' }),
-}, { ...strict, title: 'Latchkey configuration' })
+  },
+  { ...strict, title: 'Latchkey configuration' },
+)
 
 /** The configuration as it stands in a file, defaults filled in. */
 export type ConfigFile = Static<typeof ConfigSchema>

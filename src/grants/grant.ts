@@ -12,7 +12,10 @@ export interface GrantRequest {
   readonly jkt: string | undefined
   /** The end user's address, as far as it can be believed. */
   readonly address: string
-  /** Makes a signal that is aborted when nobody waits for the answer any more; no getter, as V8 keeps what one of those holds until a slow collection. */
+  /**
+   * Makes a signal that is aborted when nobody waits for the answer any more; no getter, as V8 keeps what one
+   * of those holds until a slow collection.
+   */
   readonly clientGone: () => AbortSignal
   /** The request as audit events name it. */
   readonly origin: Origin
@@ -40,14 +43,14 @@ export type Grant = (request: GrantRequest) => Promise<TokenResponse>
  *
  * @throws OAuthError invalid_request when it is missing or empty
  */
-export function required (params: Form, name: string): string {
+export function required(params: Form, name: string): string {
   const value = params[name]
   if (typeof value !== 'string') throw invalidRequest(`the parameter ${name} is missing`)
   return value
 }
 
 /** The value of a parameter that may be missing. */
-export function optional (params: Form, name: string): string | undefined {
+export function optional(params: Form, name: string): string | undefined {
   const value = params[name]
   return typeof value === 'string' ? value : undefined
 }

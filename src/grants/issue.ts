@@ -52,40 +52,77 @@ export interface IssueDependencies {
 }
 
 /** Makes the minter. */
-export function createIssue ({ issuer, sign, refreshTokens, policy, uriOf, typOf, algorithmOf, clock }: IssueDependencies): IssueTokens {
+export function createIssue({
+  issuer,
+  sign,
+  refreshTokens,
+  policy,
+  uriOf,
+  typOf,
+  algorithmOf,
+  clock,
+}: IssueDependencies): IssueTokens {
   return async issue => {
     const iat = Math.floor(clock() / 1000)
     const ttl = accessTtl(issue.client, policy())
-    const claims = claimsOf(issue, { iss: issuer, iat, exp: expiry(iat, ttl, issue.family), uriOf })
-    const typ = issue.audience.some(audience => typOf(audience) === 'JWT') ? 'JWT' : 'at+jwt'
+    const claims = claimsOf(issue, {
+      iss: issuer,
+      iat,
+      exp: expiry(iat, ttl, issue.family),
+      uriOf,
+    })
+    const typ = issue.audience.some(audience => typOf(audience) === 'JWT')
+      ? 'JWT'
+      : 'at+jwt'
     const algorithm = issue.audience.map(algorithmOf).find(name => name !== undefined)
     return {
       access_token: await sign(claims, typ, algorithm),
       token_type: issue.jkt === undefined ? 'Bearer' : 'DPoP',
       expires_in: claims.exp - iat,
-      ...(mayRefresh(issue.client) && { refresh_token: refreshTokens.encode({ ...issue, userTag: issue.family.userTag }) }),
+      ...(mayRefresh(issue.client) && {
+        refresh_token: refreshTokens.encode({ ...issue, userTag: issue.family.userTag }),
+      }),
       ...(claims.scope !== undefined && { scope: claims.scope }),
     }
   }
 }
 
 /** How long the client's access tokens live at the most; milliseconds. */
-export function accessTtl (client: Client, policy: Pick<TokenPolicy, 'accessTtl'>): number {
+export function accessTtl(
+  client: Client,
+  policy: Pick<TokenPolicy, 'accessTtl'>,
+): number {
   return client.accessTtl ?? policy.accessTtl
 }
 
 /** Whether the client is given refresh tokens. */
-export function mayRefresh (client: Client): boolean {
+export function mayRefresh(client: Client): boolean {
   return client.grants.includes('refresh_token')
 }
 
 // No access token outlives its family, so a family that is gone speaks for its tokens.
-function expiry (iat: number, ttlMs: number, family: Family): number {
-  return Math.min(iat + Math.floor(ttlMs / 1000), Math.floor(Math.min(family.idleUntil, family.endsAt) / 1000))
+function expiry(iat: number, ttlMs: number, family: Family): number {
+  return Math.min(
+    iat + Math.floor(ttlMs / 1000),
+    Math.floor(Math.min(family.idleUntil, family.endsAt) / 1000),
+  )
 }
 
 // RFC 9068 §2.2.
-function claimsOf (issue: Issue, { iss, iat, exp, uriOf }: { iss: string, iat: number, exp: number, uriOf: (list: string) => string }): AccessTokenClaims {
+function claimsOf(
+  issue: Issue,
+  {
+    iss,
+    iat,
+    exp,
+    uriOf,
+  }: {
+    iss: string
+    iat: number
+    exp: number
+    uriOf: (list: string) => string
+  },
+): AccessTokenClaims {
   const { client, family, user, scope, audience, jkt, status } = issue
   const [first, ...others] = audience
   return {
@@ -101,6 +138,8 @@ function claimsOf (issue: Issue, { iss, iat, exp, uriOf }: { iss: string, iat: n
     auth_time: Math.floor(family.startedAt / 1000),
     ...(user.roles.length > 0 && { roles: [...user.roles] }),
     ...(jkt !== undefined && { cnf: { jkt } }),
-    ...(status !== undefined && { status: { status_list: { idx: status.idx, uri: uriOf(status.list) } } }),
+    ...(status !== undefined && {
+      status: { status_list: { idx: status.idx, uri: uriOf(status.list) } },
+    }),
   }
 }

@@ -1,9 +1,21 @@
-// The refresh_token grant (RFC 6749 §6) over the families of DESIGN §5: one round trip to the store, none for a forged token.
+// The refresh_token grant (RFC 6749 §6) over the families of DESIGN §5: one round trip to the store, none for
+// a forged token.
 import type { Emit } from '../events.ts'
-import { invalidGrant, invalidScope, invalidTarget, type OAuthError } from '../oauth/errors.ts'
+import {
+  invalidGrant,
+  invalidScope,
+  invalidTarget,
+  type OAuthError,
+} from '../oauth/errors.ts'
 import { scopeTokens } from '../oauth/scope.ts'
 import type { TakeStatusEntry } from '../status/indices.ts'
-import type { Families, Presented, Refusal, RotateOutcome, Wider } from '../stores/ports.ts'
+import type {
+  Families,
+  Presented,
+  Refusal,
+  RotateOutcome,
+  Wider,
+} from '../stores/ports.ts'
 import type { ReadRefreshToken, RefreshTokenCodec } from '../tokens/refresh-token.ts'
 import { required, type Grant, type GrantRequest } from './grant.ts'
 import { accessTtl, type IssueTokens, type TokenPolicy } from './issue.ts'
@@ -24,15 +36,30 @@ type Wanted = Pick<Presented, 'scope' | 'audience' | 'status'>
 type Exchanged = Extract<RotateOutcome, { generation: number }>
 
 /** Makes the grant. */
-export function createRefreshGrant ({ issuer, families, refreshTokens, issue, policy, takeStatus, emit }: RefreshGrantDependencies): Grant {
-  function read ({ client, params, origin }: GrantRequest): ReadRefreshToken {
+export function createRefreshGrant({
+  issuer,
+  families,
+  refreshTokens,
+  issue,
+  policy,
+  takeStatus,
+  emit,
+}: RefreshGrantDependencies): Grant {
+  function read({ client, params, origin }: GrantRequest): ReadRefreshToken {
     const token = refreshTokens.decode(required(params, 'refresh_token'))
     if (token !== undefined) return token
-    emit({ type: 'refresh.refused', clientId: client.id, reason: 'token_malformed' }, origin)
+    emit(
+      { type: 'refresh.refused', clientId: client.id, reason: 'token_malformed' },
+      origin,
+    )
     throw invalidGrant('token_malformed')
   }
 
-  async function exchange ({ client, jkt, origin }: GrantRequest, token: ReadRefreshToken, wanted: Wanted): Promise<Exchanged> {
+  async function exchange(
+    { client, jkt, origin }: GrantRequest,
+    token: ReadRefreshToken,
+    wanted: Wanted,
+  ): Promise<Exchanged> {
     const { refreshIdle, reuseGrace } = policy()
     const outcome = await families.rotate({
       userTag: token.userTag,
@@ -46,10 +73,26 @@ export function createRefreshGrant ({ issuer, families, refreshTokens, issue, po
       jkt,
     })
     if (outcome.kind === 'refused') {
-      emit({ type: 'refresh.refused', clientId: client.id, reason: outcome.reason, sid: token.sid }, origin)
+      emit(
+        {
+          type: 'refresh.refused',
+          clientId: client.id,
+          reason: outcome.reason,
+          sid: token.sid,
+        },
+        origin,
+      )
       throw refusalFor(outcome.reason)
     }
-    emit({ type: `refresh.${outcome.kind}`, clientId: client.id, sub: outcome.user.sub, sid: token.sid }, origin)
+    emit(
+      {
+        type: `refresh.${outcome.kind}`,
+        clientId: client.id,
+        sub: outcome.user.sub,
+        sid: token.sid,
+      },
+      origin,
+    )
     if (outcome.fault !== undefined) throw outcome.fault
     if (outcome.kind === 'reused') throw invalidGrant('token_reused')
     return outcome
@@ -59,20 +102,40 @@ export function createRefreshGrant ({ issuer, families, refreshTokens, issue, po
     const { client, params, jkt } = request
     const allowed = [...client.audience, issuer]
     const token = read(request)
-    // What this client may never ask for is refused before the token is spent, and so is, in the store, what wasn't granted at login.
-    const wanted = { scope: requestedScope(params, client.scopes), audience: requestedAudience(params, allowed) }
+    // What this client may never ask for is refused before the token is spent, and so is, in the store, what
+    // wasn't granted at login.
+    const wanted = {
+      scope: requestedScope(params, client.scopes),
+      audience: requestedAudience(params, allowed),
+    }
     const status = await takeStatus?.(accessTtl(client, policy()))
-    const { family, user, generation } = await exchange(request, token, { ...wanted, status })
-    // Narrowing holds for this access token only: the family keeps what was granted (RFC 6749 §6). What the client or the user
-    // has lost since the login is left out.
-    const scope = limited(limited(wanted.scope ?? scopeTokens(family.scope), client.scopes), user.scopes)
+    const { family, user, generation } = await exchange(request, token, {
+      ...wanted,
+      status,
+    })
+    // Narrowing holds for this access token only: the family keeps what was granted (RFC 6749 §6). What the
+    // client or the user has lost since the login is left out.
+    const scope = limited(
+      limited(wanted.scope ?? scopeTokens(family.scope), client.scopes),
+      user.scopes,
+    )
     const audience = limited(wanted.audience ?? family.audience, allowed)
     if (audience.length === 0) throw invalidTarget('audience_withdrawn')
-    return issue({ client, family, familyId: token.familyId, generation, user, scope, audience, jkt, status })
+    return issue({
+      client,
+      family,
+      familyId: token.familyId,
+      generation,
+      user,
+      scope,
+      audience,
+      jkt,
+      status,
+    })
   }
 }
 
-function refusalFor (reason: Refusal | Wider): OAuthError {
+function refusalFor(reason: Refusal | Wider): OAuthError {
   if (reason === 'scope_wider') return invalidScope(reason)
   return reason === 'audience_wider' ? invalidTarget(reason) : invalidGrant(reason)
 }

@@ -9,7 +9,10 @@ import { isWithin, parseScope } from '../oauth/scope.ts'
  * @returns undefined when it names none
  * @throws OAuthError invalid_scope when the grammar is broken or a token isn't among `allowed`
  */
-export function requestedScope (params: Form, allowed: readonly string[]): string[] | undefined {
+export function requestedScope(
+  params: Form,
+  allowed: readonly string[],
+): string[] | undefined {
   if (typeof params['scope'] !== 'string') return undefined
   const tokens = parseScope(params['scope'])
   if (tokens === undefined) throw invalidScope('scope_malformed')
@@ -23,7 +26,10 @@ export function requestedScope (params: Form, allowed: readonly string[]): strin
  * @returns undefined when it names none
  * @throws OAuthError invalid_target when one isn't among `allowed`
  */
-export function requestedAudience (params: Form, allowed: readonly string[]): string[] | undefined {
+export function requestedAudience(
+  params: Form,
+  allowed: readonly string[],
+): string[] | undefined {
   if (params.resource === undefined) return undefined
   const audience = [...new Set(params.resource)]
   if (!isWithin(audience, allowed)) throw invalidTarget()
@@ -31,6 +37,9 @@ export function requestedAudience (params: Form, allowed: readonly string[]): st
 }
 
 /** `tokens` without those that the limit leaves out; a null limit leaves out none. */
-export function limited (tokens: readonly string[], limit: readonly string[] | null): string[] {
+export function limited(
+  tokens: readonly string[],
+  limit: readonly string[] | null,
+): string[] {
   return tokens.filter(token => limit === null || limit.includes(token))
 }

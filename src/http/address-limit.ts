@@ -1,4 +1,5 @@
-// The rate limit per address (DESIGN §2): counted before credentials are looked at, in Redis where the store is Redis.
+// The rate limit per address (DESIGN §2): counted before credentials are looked at, in Redis where the store
+// is Redis.
 import { isIP } from 'node:net'
 import rateLimit, { type FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -13,7 +14,7 @@ const FORWARDED_FOR = 'latchkey-forwarded-for'
 
 export interface AddressLimitOptions {
   /** Requests per window, and the window in milliseconds, as configured now. */
-  readonly limit: () => { readonly max: number, readonly window: number }
+  readonly limit: () => { readonly max: number; readonly window: number }
   /** Where all replicas count together; undefined: the counts are this process's own. */
   readonly counts: AddressCounts | undefined
   readonly clientOf: ClientOf
@@ -25,58 +26,91 @@ export type AddressLimit = (request: FastifyRequest, reply: FastifyReply) => Pro
 /** Tells who sends a request, or throws. */
 type Who = (request: FastifyRequest, reply: FastifyReply) => Promise<Client>
 
-/** Registers the limiter; `all` counts every request, `strangersTo` leaves out clients that proved who they are. */
-export async function registerAddressLimit (app: FastifyInstance, { limit, counts, clientOf }: AddressLimitOptions) {
-  await app.register(rateLimit, { global: false, ...(counts !== undefined && { store: storeOver(counts) }) })
+/**
+ * Registers the limiter; `all` counts every request, `strangersTo` leaves out clients that proved who they
+ * are.
+ */
+export async function registerAddressLimit(
+  app: FastifyInstance,
+  { limit, counts, clientOf }: AddressLimitOptions,
+) {
+  await app.register(rateLimit, {
+    global: false,
+    ...(counts !== undefined && { store: storeOver(counts) }),
+  })
   const count = app.createRateLimit({
     max: () => limit().max,
     timeWindow: () => limit().window,
-    keyGenerator: async request => rateLimit.normalizeIP(await addressOf(request, clientOf)),
+    keyGenerator: async request =>
+      rateLimit.normalizeIP(await addressOf(request, clientOf)),
   })
 
   const all: AddressLimit = async (request, reply) => {
     const counted = await count(request)
     /* c8 ignore next -- there is no list of addresses that aren't counted; the type asks */
     if (counted.isAllowed) return
-    reply.headers({ 'ratelimit-limit': counted.max, 'ratelimit-remaining': counted.remaining, 'ratelimit-reset': counted.ttlInSeconds })
+    reply.headers({
+      'ratelimit-limit': counted.max,
+      'ratelimit-remaining': counted.remaining,
+      'ratelimit-reset': counted.ttlInSeconds,
+    })
     if (counted.isExceeded) throw slowDown(Math.max(1, counted.ttlInSeconds))
   }
-  const strangersTo = (who: Who): AddressLimit => async (request, reply) => {
-    const client = await attempt(who(request, reply))
-    if (client === undefined || !isConfidential(client)) await all(request, reply)
-  }
+  const strangersTo =
+    (who: Who): AddressLimit =>
+    async (request, reply) => {
+      const client = await attempt(who(request, reply))
+      if (client === undefined || !isConfidential(client)) await all(request, reply)
+    }
   return { all, strangersTo }
 }
 
 /** A store as @fastify/rate-limit makes one for itself. It has but one limit, so there are no children. */
-function storeOver (counts: AddressCounts): FastifyRateLimitStoreCtor {
+function storeOver(counts: AddressCounts): FastifyRateLimitStoreCtor {
   const countRequest = createCountAhead(counts)
   return class {
-    incr (address: string, done: (error: Error | null, result?: { current: number, ttl: number }) => void, windowMs: number, max: number): void {
-      countRequest(address, windowMs, max).then(({ count, endsInMs }) => { done(null, { current: count, ttl: endsInMs }) }, done)
+    incr(
+      address: string,
+      done: (error: Error | null, result?: { current: number; ttl: number }) => void,
+      windowMs: number,
+      max: number,
+    ): void {
+      countRequest(address, windowMs, max).then(({ count, endsInMs }) => {
+        done(null, { current: count, ttl: endsInMs })
+      }, done)
     }
 
-    child () {
+    child() {
       return this
     }
   }
 }
 
-/** The address that a request counts for. Only a confidential client that is trusted with it may speak of another address than its own. */
-export async function addressOf (request: FastifyRequest, clientOf: ClientOf): Promise<string> {
+/**
+ * The address that a request counts for. Only a confidential client that is trusted with it may speak of
+ * another address than its own.
+ */
+export async function addressOf(
+  request: FastifyRequest,
+  clientOf: ClientOf,
+): Promise<string> {
   const forwarded = request.headers[FORWARDED_FOR]
-  if (typeof forwarded !== 'string' || isIP(forwarded) === 0) return withoutPort(request.ip)
+  if (typeof forwarded !== 'string' || isIP(forwarded) === 0) {
+    return withoutPort(request.ip)
+  }
   const client = await attempt(clientOf(request))
-  return client?.forwardsAddress === true && isConfidential(client) ? forwarded : withoutPort(request.ip)
+  return client?.forwardsAddress === true && isConfidential(client)
+    ? forwarded
+    : withoutPort(request.ip)
 }
 
 // Some proxies (Azure's) append the port: counted with it, every connection would be an address of its own.
-function withoutPort (address: string): string {
+function withoutPort(address: string): string {
   return isIP(address) === 0 ? address.replace(/^\[?(.+?)\]?:\d+$/, '$1') : address
 }
 
 // The endpoint itself refuses the client; here it only counts as nobody.
-async function attempt (found: Promise<Client>): Promise<Client | undefined> {
+async function attempt(found: Promise<Client>): Promise<Client | undefined> {
   try {
     return await found
   } catch (error) {

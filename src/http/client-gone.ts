@@ -2,11 +2,13 @@
 import type { FastifyReply } from 'fastify'
 
 /**
- * A signal that is aborted when the connection ends before the answer was written. Fastify's own `request.signal` won't do: it is aborted
- * as soon as the request's body was read.
+ * A signal that is aborted when the connection ends before the answer was written. Fastify's own
+ * `request.signal` won't do: it is aborted as soon as the request's body was read.
  */
-export function clientGone ({ raw }: FastifyReply): AbortSignal {
+export function clientGone({ raw }: FastifyReply): AbortSignal {
   const controller = new AbortController()
-  raw.once('close', () => { if (!raw.writableFinished) controller.abort() })
+  raw.once('close', () => {
+    if (!raw.writableFinished) controller.abort()
+  })
   return controller.signal
 }

@@ -1,6 +1,9 @@
 // Who sends a request: authenticated at most once per request, for the rate limit and for the endpoint.
 import type { FastifyRequest } from 'fastify'
-import { authenticateClient, type AuthenticationOptions } from '../clients/authenticate.ts'
+import {
+  authenticateClient,
+  type AuthenticationOptions,
+} from '../clients/authenticate.ts'
 import type { Client } from '../clients/registry.ts'
 import type { Emit } from '../events.ts'
 import { optional } from '../grants/grant.ts'
@@ -11,7 +14,8 @@ import { createRequestSlot } from './request-slot.ts'
 /**
  * The client of a request whose body was parsed.
  *
- * @throws OAuthError invalid_client, invalid_request or temporarily_unavailable, the same one at every call; StoreUnavailable
+ * @throws OAuthError invalid_client, invalid_request or temporarily_unavailable, the same one at every call;
+ * StoreUnavailable
  */
 export type ClientOf = (request: FastifyRequest) => Promise<Client>
 
@@ -20,7 +24,7 @@ export interface ClientOfOptions extends AuthenticationOptions {
 }
 
 /** Makes the function that tells a request's client; each refusal is told once. */
-export function createClientOf ({ emit, ...options }: ClientOfOptions): ClientOf {
+export function createClientOf({ emit, ...options }: ClientOfOptions): ClientOf {
   const known = createRequestSlot<Promise<Client>>()
 
   return request => {
@@ -29,17 +33,19 @@ export function createClientOf ({ emit, ...options }: ClientOfOptions): ClientOf
     return found
   }
 
-  async function identify (request: FastifyRequest): Promise<Client> {
+  async function identify(request: FastifyRequest): Promise<Client> {
     try {
       return await authenticateClient(presentedBy(request), options)
     } catch (error) {
-      if (error instanceof OAuthError) emit({ type: 'client.refused', reason: error.reason }, request)
+      if (error instanceof OAuthError) {
+        emit({ type: 'client.refused', reason: error.reason }, request)
+      }
       throw error
     }
   }
 }
 
-function presentedBy (request: FastifyRequest) {
+function presentedBy(request: FastifyRequest) {
   const form = formOf(request)
   return {
     authorization: request.headers.authorization,
@@ -51,13 +57,13 @@ function presentedBy (request: FastifyRequest) {
 }
 
 /** The form that http/form-body.ts made of the request's body. */
-export function formOf ({ body }: FastifyRequest): Form {
+export function formOf({ body }: FastifyRequest): Form {
   /* c8 ignore next -- a route's schema refuses a request without a body before anybody asks for its form */
   if (!isForm(body)) throw new TypeError('the body was not parsed')
   return body
 }
 
 /** Whether a body is there. Nothing else parses bodies where this is asked: what is there is a form. */
-export function isForm (body: unknown): body is Form {
+export function isForm(body: unknown): body is Form {
   return Boolean(body)
 }

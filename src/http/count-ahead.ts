@@ -1,11 +1,18 @@
-// Counting requests without waiting for the count. Where all replicas count together the answer comes from Redis, and a request that waits
-// for it pays a second round trip. An address that is far from its limit needn't wait: it is counted a moment later, together with others.
+// Counting requests without waiting for the count. Where all replicas count together the answer comes from
+// Redis, and a request that waits for it pays a second round trip. An address that is far from its limit
+// needn't wait: it is counted a moment later, together with others.
 import { LRUCache } from 'lru-cache'
-import type { AddressCount, AddressCounts, AddressRequests } from '../stores/ports-addresses.ts'
+import type {
+  AddressCount,
+  AddressCounts,
+  AddressRequests,
+} from '../stores/ports-addresses.ts'
 
 /** How many addresses are remembered, some 2 MB. One that was forgotten is taken for new. */
 const REMEMBERED = 10_000
-/** The share of a limit that may pass before Redis has answered at all; so far may each replica overshoot it. */
+/**
+ * The share of a limit that may pass before Redis has answered at all; so far may each replica overshoot it.
+ */
 const UNHEARD_SHARE = 1 / 16
 /** The share of a limit up to which an address is far from it. */
 const FAR_SHARE = 1 / 2
@@ -13,7 +20,11 @@ const FAR_SHARE = 1 / 2
 const GATHER_MS = 10
 
 /** Counts a request of an address that may make `max` in `windowMs`. Rejects with StoreUnavailable. */
-export type CountRequest = (address: string, windowMs: number, max: number) => Promise<AddressCount>
+export type CountRequest = (
+  address: string,
+  windowMs: number,
+  max: number,
+) => Promise<AddressCount>
 
 /** What this process knows of an address's window. */
 interface Window {
@@ -30,7 +41,7 @@ interface Batch {
   readonly entries: Map<string, Entry>
   readonly answers: Promise<readonly AddressCount[]>
   /** Asks as soon as the turn of the event loop ends: somebody waits. */
-  hurry (): void
+  hurry(): void
 }
 
 interface Entry extends AddressRequests {
@@ -40,11 +51,14 @@ interface Entry extends AddressRequests {
 }
 
 /** Makes the counter. */
-export function createCountAhead ({ add }: AddressCounts, monotonic: () => number = () => performance.now()): CountRequest {
+export function createCountAhead(
+  { add }: AddressCounts,
+  monotonic: () => number = () => performance.now(),
+): CountRequest {
   const windows = new LRUCache<string, Window>({ max: REMEMBERED })
   let batch: Batch | undefined
 
-  function windowOf (address: string, windowMs: number): Window {
+  function windowOf(address: string, windowMs: number): Window {
     const now = monotonic()
     const known = windows.get(address)
     if (known !== undefined && now < known.endsAt) return known
@@ -53,7 +67,7 @@ export function createCountAhead ({ add }: AddressCounts, monotonic: () => numbe
     return begun
   }
 
-  function begin (): Batch {
+  function begin(): Batch {
     const entries: Batch['entries'] = new Map()
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, GATHER_MS).unref()
@@ -65,11 +79,18 @@ export function createCountAhead ({ add }: AddressCounts, monotonic: () => numbe
     // Who waits is told by the same promise.
     answers.catch(() => {})
     let hurried: NodeJS.Immediate | undefined
-    return { entries, answers, hurry: () => { hurried ??= setImmediate(resolve) } }
+    return {
+      entries,
+      answers,
+      hurry: () => {
+        hurried ??= setImmediate(resolve)
+      },
+    }
   }
 
-  // What is never answered stays unheard until the window ends: without Redis nobody gets more than that share.
-  async function ask (entries: readonly Entry[]): Promise<readonly AddressCount[]> {
+  // What is never answered stays unheard until the window ends: without Redis nobody gets more than that
+  // share.
+  async function ask(entries: readonly Entry[]): Promise<readonly AddressCount[]> {
     const answers = await add(entries)
     for (const [place, { count, endsInMs }] of answers.entries()) {
       const { window, requests } = entries[place] as Entry
@@ -83,11 +104,22 @@ export function createCountAhead ({ add }: AddressCounts, monotonic: () => numbe
   return async (address, windowMs, max) => {
     const window = windowOf(address, windowMs)
     window.unheard += 1
-    const { entries, answers, hurry } = batch ??= begin()
-    const entry = entries.get(address) ?? { address, windowMs, requests: 0, place: entries.size, window }
+    const { entries, answers, hurry } = (batch ??= begin())
+    const entry = entries.get(address) ?? {
+      address,
+      windowMs,
+      requests: 0,
+      place: entries.size,
+      window,
+    }
     entries.set(address, entry)
     const mine = ++entry.requests
-    if (isFar(window, max)) return { count: window.count + window.unheard, endsInMs: window.endsAt - monotonic() }
+    if (isFar(window, max)) {
+      return {
+        count: window.count + window.unheard,
+        endsInMs: window.endsAt - monotonic(),
+      }
+    }
     hurry()
     const { count, endsInMs } = (await answers)[entry.place] as AddressCount
     // All of the batch were counted at once; each has its own place among them.
@@ -95,6 +127,6 @@ export function createCountAhead ({ add }: AddressCounts, monotonic: () => numbe
   }
 }
 
-function isFar ({ count, unheard }: Window, max: number): boolean {
+function isFar({ count, unheard }: Window, max: number): boolean {
   return unheard <= max * UNHEARD_SHARE && count + unheard <= max * FAR_SHARE
 }

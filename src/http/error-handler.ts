@@ -1,4 +1,5 @@
-// The one door through which errors leave: every refusal becomes an RFC 6749 §5.2 object, every fault of ours a 500 or 503 that tells nothing.
+// The one door through which errors leave: every refusal becomes an RFC 6749 §5.2 object, every fault of ours
+// a 500 or 503 that tells nothing.
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SignerUnavailable } from '../keys/source.ts'
 import { OAuthError, temporarilyUnavailable } from '../oauth/errors.ts'
@@ -18,62 +19,98 @@ const REFUSALS: Readonly<Record<number, string>> = {
 }
 
 /** Sets the handlers for errors, unknown paths and wrong methods. */
-export function setErrorHandlers (app: FastifyInstance): void {
+export function setErrorHandlers(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     send(toOAuthError(error, request), request, reply)
   })
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.replace(/\?.*$/, '')
     const allowed = METHODS.filter(method => app.hasRoute({ method, url: path }))
-    send(allowed.length > 0 ? refused(405, { allow: allowed.join(', ') }) : refused(404), request, reply)
+    send(
+      allowed.length > 0 ? refused(405, { allow: allowed.join(', ') }) : refused(404),
+      request,
+      reply,
+    )
   })
 }
 
 /**
  * Answers an error that arose before routing, such as a URL that can't be decoded.
  */
-export function sendFrameworkError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+export function sendFrameworkError(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
   send(toOAuthError(error, request), request, reply)
 }
 
 /** The body of a refusal by status, for a request that never reached a route. */
-export function refusalBody (status: number): string {
+export function refusalBody(status: number): string {
   return bodyOf(refused(status))
 }
 
 /** What an error is answered as. */
-export function refusalOf (error: FastifyError): OAuthError {
+export function refusalOf(error: FastifyError): OAuthError {
   if (error instanceof OAuthError) return error
-  if (error instanceof StoreUnavailable) return temporarilyUnavailable('store_unavailable')
-  if (error instanceof SignerUnavailable) return temporarilyUnavailable('signer_unavailable')
+  if (error instanceof StoreUnavailable) {
+    return temporarilyUnavailable('store_unavailable')
+  }
+  if (error instanceof SignerUnavailable) {
+    return temporarilyUnavailable('signer_unavailable')
+  }
   const { statusCode } = error
-  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return refused(statusCode)
-  return new OAuthError(500, 'server_error', 'the server met an unexpected condition', 'fault')
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return refused(statusCode)
+  }
+  return new OAuthError(
+    500,
+    'server_error',
+    'the server met an unexpected condition',
+    'fault',
+  )
 }
 
-function toOAuthError (error: FastifyError, request: FastifyRequest): OAuthError {
+function toOAuthError(error: FastifyError, request: FastifyRequest): OAuthError {
   const refusal = refusalOf(error)
-  // What a store or a signer says of its failure is made for the log, and what a driver said stands behind it.
-  if (error instanceof StoreUnavailable || error instanceof SignerUnavailable) request.log.error({ reqId: request.id, err: error.cause }, error.message)
-  else if (refusal.reason === 'fault') request.log.error({ reqId: request.id, err: error }, 'a fault of ours')
+  // What a store or a signer says of its failure is made for the log, and what a driver said stands behind
+  // it.
+  if (error instanceof StoreUnavailable || error instanceof SignerUnavailable) {
+    request.log.error({ reqId: request.id, err: error.cause }, error.message)
+  } else if (refusal.reason === 'fault') {
+    request.log.error({ reqId: request.id, err: error }, 'a fault of ours')
+  }
   return refusal
 }
 
-function refused (status: number, headers: Record<string, string> = {}): OAuthError {
+function refused(status: number, headers: Record<string, string> = {}): OAuthError {
   const code = status === 404 ? 'not_found' : 'invalid_request'
-  return new OAuthError(status, code, REFUSALS[status] ?? 'the request is refused', `http_${status}`, headers)
+  return new OAuthError(
+    status,
+    code,
+    REFUSALS[status] ?? 'the request is refused',
+    `http_${status}`,
+    headers,
+  )
 }
 
-function send (error: OAuthError, request: FastifyRequest, reply: FastifyReply): void {
-  request.log.info({ reqId: request.id, reason: error.reason, status: error.status }, 'refused')
+function send(error: OAuthError, request: FastifyRequest, reply: FastifyReply): void {
+  request.log.info(
+    { reqId: request.id, reason: error.reason, status: error.status },
+    'refused',
+  )
   reply
     .code(error.status)
     // Before routing no hook has set the last one.
-    .headers({ ...error.headers, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+    .headers({
+      ...error.headers,
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    })
     .type('application/json; charset=utf-8')
     .send(bodyOf(error))
 }
 
-function bodyOf (error: OAuthError): string {
+function bodyOf(error: OAuthError): string {
   return JSON.stringify({ error: error.code, error_description: error.message })
 }

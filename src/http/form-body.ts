@@ -6,6 +6,10 @@ import { parseForm } from '../oauth/form.ts'
 export const FORM = 'application/x-www-form-urlencoded'
 
 /** Lets this scope take form-encoded bodies: anything else is answered 415. */
-export function takeForms (app: FastifyInstance): void {
-  app.addContentTypeParser(FORM, { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => parseForm(body))
+export function takeForms(app: FastifyInstance): void {
+  app.addContentTypeParser(
+    FORM,
+    { parseAs: 'buffer' },
+    async (_request: unknown, body: Buffer) => parseForm(body),
+  )
 }

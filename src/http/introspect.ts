@@ -1,5 +1,5 @@
-// POST /introspect (RFC 7662): tells a confidential client whether a token lives, on its wish in a signed answer (RFC 9701).
-// One round trip to the store, none for a forged token.
+// POST /introspect (RFC 7662): tells a confidential client whether a token lives, on its wish in a signed
+// answer (RFC 9701). One round trip to the store, none for a forged token.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type, type Static } from 'typebox'
 import type { Client } from '../clients/registry.ts'
@@ -20,28 +20,37 @@ import { errors, formBody, FORM_ENDPOINT } from './schemas.ts'
 import type { VerifyAccessToken } from './verify-access-token.ts'
 
 const IntrospectBody = formBody({
-  token: Type.Optional(Type.String({ description: 'An access token or a refresh token.' })),
-  token_type_hint: Type.Optional(Type.String({ description: 'Ignored: the token tells.' })),
+  token: Type.Optional(
+    Type.String({ description: 'An access token or a refresh token.' }),
+  ),
+  token_type_hint: Type.Optional(
+    Type.String({ description: 'Ignored: the token tells.' }),
+  ),
 })
 
-const IntrospectResponse = Type.Object({
-  active: Type.Boolean(),
-  scope: Type.Optional(Type.String()),
-  client_id: Type.Optional(Type.String()),
-  username: Type.Optional(Type.String()),
-  token_type: Type.Optional(Type.String()),
-  exp: Type.Optional(Type.Integer()),
-  iat: Type.Optional(Type.Integer()),
-  sub: Type.Optional(Type.String()),
-  aud: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
-  iss: Type.Optional(Type.String()),
-  jti: Type.Optional(Type.String()),
-  sid: Type.Optional(Type.String()),
-  auth_time: Type.Optional(Type.Integer()),
-  roles: Type.Optional(Type.Array(Type.String())),
-  cnf: Type.Optional(Type.Object({ jkt: Type.String({ description: 'RFC 9449 §6.2.' }) })),
-  status: AccessTokenClaims.properties.status,
-}, { title: 'IntrospectionResponse' })
+const IntrospectResponse = Type.Object(
+  {
+    active: Type.Boolean(),
+    scope: Type.Optional(Type.String()),
+    client_id: Type.Optional(Type.String()),
+    username: Type.Optional(Type.String()),
+    token_type: Type.Optional(Type.String()),
+    exp: Type.Optional(Type.Integer()),
+    iat: Type.Optional(Type.Integer()),
+    sub: Type.Optional(Type.String()),
+    aud: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
+    iss: Type.Optional(Type.String()),
+    jti: Type.Optional(Type.String()),
+    sid: Type.Optional(Type.String()),
+    auth_time: Type.Optional(Type.Integer()),
+    roles: Type.Optional(Type.Array(Type.String())),
+    cnf: Type.Optional(
+      Type.Object({ jkt: Type.String({ description: 'RFC 9449 §6.2.' }) }),
+    ),
+    status: AccessTokenClaims.properties.status,
+  },
+  { title: 'IntrospectionResponse' },
+)
 type IntrospectResponse = Static<typeof IntrospectResponse>
 
 /** RFC 9701 §4 and §5. */
@@ -63,64 +72,119 @@ export interface IntrospectRouteOptions {
   readonly emit: Emit
 }
 
-type Finding = { readonly response: IntrospectResponse, readonly reason: Reason }
+type Finding = { readonly response: IntrospectResponse; readonly reason: Reason }
 
 /** The introspection endpoint. */
-export async function introspectRoute (app: FastifyInstance, options: IntrospectRouteOptions): Promise<void> {
+export async function introspectRoute(
+  app: FastifyInstance,
+  options: IntrospectRouteOptions,
+): Promise<void> {
   const { introspectorOf, limit, emit } = options
   takeForms(app)
 
-  app.post('/introspect', {
-    preHandler: limit,
-    schema: {
-      ...FORM_ENDPOINT,
-      summary: 'Tell whether a token is active',
-      operationId: 'introspect',
-      security: [{ client: [] }, { user: [] }],
-      body: IntrospectBody,
-      response: {
-        200: {
-          description: 'What is known of the token.',
-          content: { 'application/json': { schema: IntrospectResponse }, [SIGNED]: { schema: Type.String({ description: 'A JWT whose claim token_introspection is that object (RFC 9701).' }) } },
+  app.post(
+    '/introspect',
+    {
+      preHandler: limit,
+      schema: {
+        ...FORM_ENDPOINT,
+        summary: 'Tell whether a token is active',
+        operationId: 'introspect',
+        security: [{ client: [] }, { user: [] }],
+        body: IntrospectBody,
+        response: {
+          200: {
+            description: 'What is known of the token.',
+            content: {
+              'application/json': { schema: IntrospectResponse },
+              [SIGNED]: {
+                schema: Type.String({
+                  description:
+                    'A JWT whose claim token_introspection is that object (RFC 9701).',
+                }),
+              },
+            },
+          },
+          ...errors(400, 401, 413, 415, 429, 503),
         },
-        ...errors(400, 401, 413, 415, 429, 503),
       },
     },
-  }, async (request, reply) => {
-    const client = await introspectorOf(request, reply)
-    const token = required(formOf(request), 'token')
-    const { response, reason } = looksLikeRefreshToken(token)
-      ? await introspectRefreshToken(token, client, options)
-      : await introspectAccessToken(request, token, client, options)
-    emit({ type: 'introspected', clientId: client.id, active: response.active, reason }, request)
-    reply.header('cache-control', 'no-store')
-    if (!WANTS_SIGNED.test(request.headers.accept ?? '')) return response
-    reply.type(SIGNED)
-    return signed(response, client, options)
-  })
+    async (request, reply) => {
+      const client = await introspectorOf(request, reply)
+      const token = required(formOf(request), 'token')
+      const { response, reason } = looksLikeRefreshToken(token)
+        ? await introspectRefreshToken(token, client, options)
+        : await introspectAccessToken(request, token, client, options)
+      emit(
+        {
+          type: 'introspected',
+          clientId: client.id,
+          active: response.active,
+          reason,
+        },
+        request,
+      )
+      reply.header('cache-control', 'no-store')
+      if (!WANTS_SIGNED.test(request.headers.accept ?? '')) return response
+      reply.type(SIGNED)
+      return signed(response, client, options)
+    },
+  )
 }
 
-// RFC 9701 §5: for the client that asked, and with no `exp` nor `sub` of its own, lest it passes for an access token.
-function signed (response: IntrospectResponse, client: Client, { issuer, sign, clock }: IntrospectRouteOptions): string | Promise<string> {
-  return sign({ iss: issuer, aud: client.id, iat: Math.floor(clock() / 1000), token_introspection: response }, SIGNED_TYP)
+// RFC 9701 §5: for the client that asked, and with no `exp` nor `sub` of its own, lest it passes for an
+// access token.
+function signed(
+  response: IntrospectResponse,
+  client: Client,
+  { issuer, sign, clock }: IntrospectRouteOptions,
+): string | Promise<string> {
+  return sign(
+    {
+      iss: issuer,
+      aud: client.id,
+      iat: Math.floor(clock() / 1000),
+      token_introspection: response,
+    },
+    SIGNED_TYP,
+  )
 }
 
 // RFC 7662 §2.2: nothing but this is told of a token that is dead, unknown or none of the caller's business.
-function inactive (reason: Reason): Finding {
+function inactive(reason: Reason): Finding {
   return { response: { active: false }, reason }
 }
 
-async function introspectAccessToken (request: FastifyRequest, token: string, client: Client, { verify, check }: IntrospectRouteOptions): Promise<Finding> {
+async function introspectAccessToken(
+  request: FastifyRequest,
+  token: string,
+  client: Client,
+  { verify, check }: IntrospectRouteOptions,
+): Promise<Finding> {
   const verified = await verify(request, token)
   if (verified === undefined) return inactive('token_invalid')
   const { claims } = verified
-  if (!concerns(client, claims.client_id, audiencesOf(claims))) return inactive('token_foreign')
+  if (!concerns(client, claims.client_id, audiencesOf(claims))) {
+    return inactive('token_foreign')
+  }
   const outcome = await check(verified)
   if (outcome.kind === 'refused') return inactive(outcome.reason)
-  return { response: { active: true, token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP', username: outcome.user.name, ...claims }, reason: 'active' }
+  return {
+    response: {
+      active: true,
+      token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP',
+      username: outcome.user.name,
+      ...claims,
+    },
+    reason: 'active',
+  }
 }
 
-async function introspectRefreshToken (token: string, client: Client, { issuer, refreshTokens, families, policy }: IntrospectRouteOptions): Promise<Finding> {
+async function introspectRefreshToken(
+  token: string,
+  client: Client,
+  { issuer, refreshTokens, families, policy }: IntrospectRouteOptions,
+): Promise<Finding> {
   const read = refreshTokens.decode(token)
   if (read === undefined) return inactive('token_invalid')
   const outcome = await families.peek({ ...read, reuseGraceMs: policy().reuseGrace })
@@ -142,6 +206,14 @@ async function introspectRefreshToken (token: string, client: Client, { issuer, 
   return { response, reason: 'active' }
 }
 
-function concerns (client: Client, issuedTo: string, audiences: readonly string[]): boolean {
-  return client.introspect === 'any' || client.id === issuedTo || audiences.some(audience => client.audience.includes(audience))
+function concerns(
+  client: Client,
+  issuedTo: string,
+  audiences: readonly string[],
+): boolean {
+  return (
+    client.introspect === 'any' ||
+    client.id === issuedTo ||
+    audiences.some(audience => client.audience.includes(audience))
+  )
 }

@@ -1,4 +1,5 @@
-// Who asks at the introspection endpoint (RFC 7662 §2.1): a client by its credentials, or by an access token that was issued to it.
+// Who asks at the introspection endpoint (RFC 7662 §2.1): a client by its credentials, or by an access token
+// that was issued to it.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isConfidential } from '../clients/authenticate.ts'
 import type { Client, ClientRegistry } from '../clients/registry.ts'
@@ -10,9 +11,13 @@ import type { TokenHolder } from './token-holder.ts'
 /**
  * The confidential client that asks.
  *
- * @throws OAuthError invalid_client, invalid_request, or invalid_token where it came with a token (RFC 7662 §2.3); StoreUnavailable
+ * @throws OAuthError invalid_client, invalid_request, or invalid_token where it came with a token (RFC 7662
+ * §2.3); StoreUnavailable
  */
-export type IntrospectorOf = (request: FastifyRequest, reply: FastifyReply) => Promise<Client>
+export type IntrospectorOf = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+) => Promise<Client>
 
 export interface IntrospectorOptions {
   readonly url: string
@@ -22,12 +27,22 @@ export interface IntrospectorOptions {
 }
 
 /** Makes the function that tells who asks, once per request. */
-export function createIntrospectorOf ({ url, clientOf, clients, tokenHolder }: IntrospectorOptions): IntrospectorOf {
+export function createIntrospectorOf({
+  url,
+  clientOf,
+  clients,
+  tokenHolder,
+}: IntrospectorOptions): IntrospectorOf {
   const known = createRequestSlot<Promise<Client>>()
 
-  async function byToken (request: FastifyRequest, reply: FastifyReply): Promise<Client> {
+  async function byToken(request: FastifyRequest, reply: FastifyReply): Promise<Client> {
     const { client_secret: secret, client_assertion: assertion } = formOf(request)
-    if (secret !== undefined || assertion !== undefined) throw invalidRequest('only one way of authentication may be used', 'client_two_methods')
+    if (secret !== undefined || assertion !== undefined) {
+      throw invalidRequest(
+        'only one way of authentication may be used',
+        'client_two_methods',
+      )
+    }
     const { claims } = await tokenHolder(request, reply, () => ({ method: 'POST', url }))
     const client = clients.find(claims.client_id)
     // A user of such a client holds the token, too: only who was told to may let it stand for the client.
@@ -35,14 +50,16 @@ export function createIntrospectorOf ({ url, clientOf, clients, tokenHolder }: I
     return client
   }
 
-  async function byCredentials (request: FastifyRequest): Promise<Client> {
+  async function byCredentials(request: FastifyRequest): Promise<Client> {
     const client = await clientOf(request)
     if (!isConfidential(client)) throw invalidClient('client_public', true)
     return client
   }
 
   return (request, reply) => {
-    if (!/^(Bearer|DPoP) /i.test(request.headers.authorization ?? '')) return byCredentials(request)
+    if (!/^(Bearer|DPoP) /i.test(request.headers.authorization ?? '')) {
+      return byCredentials(request)
+    }
     const found = known.get(request) ?? byToken(request, reply)
     known.set(request, found)
     return found

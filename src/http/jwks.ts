@@ -1,4 +1,5 @@
-// GET /.well-known/jwks.json (RFC 7517): what every verifier of every token fetches. From memory; never behind the store, a lock or a hash.
+// GET /.well-known/jwks.json (RFC 7517): what every verifier of every token fetches. From memory; never
+// behind the store, a lock or a hash.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ClientRegistry } from '../clients/registry.ts'
 import type { Jwks } from '../keys/held.ts'
@@ -20,27 +21,42 @@ export interface JwksRouteOptions {
 
 // Whoever may read the keys may read them from a page, too. Names and values in turn.
 const HEADERS: readonly string[] = [
-  'content-type', 'application/json; charset=utf-8',
-  'access-control-allow-origin', '*',
+  'content-type',
+  'application/json; charset=utf-8',
+  'access-control-allow-origin',
+  '*',
   ...Object.entries(SECURITY_HEADERS).flat(),
 ]
 
 /**
- * The keys. To be registered outside of what every other route goes through: this one answers more often than all others together, and
- * needs none of it.
+ * The keys. To be registered outside of what every other route goes through: this one answers more often than
+ * all others together, and needs none of it.
  */
-export async function jwksRoute (app: FastifyInstance, { jwks, clients, fetched, count }: JwksRouteOptions): Promise<void> {
+export async function jwksRoute(
+  app: FastifyInstance,
+  { jwks, clients, fetched, count }: JwksRouteOptions,
+): Promise<void> {
   let stopping = false
-  app.addHook('preClose', async () => { stopping = true })
-  app.setChildLoggerFactory(logger => logger)
-  app.get(PATH, { schema: documentSchema('JWKS', 'The public keys', 'jwks') }, (request, reply) => {
-    fetched(fetchOf(request, clients))
-    count(answer(request, reply, { ...jwks(), stopping }))
+  app.addHook('preClose', async () => {
+    stopping = true
   })
+  app.setChildLoggerFactory(logger => logger)
+  app.get(
+    PATH,
+    { schema: documentSchema('JWKS', 'The public keys', 'jwks') },
+    (request, reply) => {
+      fetched(fetchOf(request, clients))
+      count(answer(request, reply, { ...jwks(), stopping }))
+    },
+  )
 }
 
-// A verifier may say which client it is, in its URL of the keys; that changes nothing but what an operator is told.
-function fetchOf ({ query, headers, ip }: FastifyRequest, clients: Pick<ClientRegistry, 'find'>): Fetch {
+// A verifier may say which client it is, in its URL of the keys; that changes nothing but what an operator is
+// told.
+function fetchOf(
+  { query, headers, ip }: FastifyRequest,
+  clients: Pick<ClientRegistry, 'find'>,
+): Fetch {
   const { client_id: id } = Object(query)
   return {
     clientId: typeof id === 'string' && clients.find(id) !== undefined ? id : null,
@@ -50,8 +66,13 @@ function fetchOf ({ query, headers, ip }: FastifyRequest, clients: Pick<ClientRe
   }
 }
 
-// Written past the framework's reply, whose headers and hooks cost as much again as all the rest (npm run bench:jwks).
-function answer (request: FastifyRequest, reply: FastifyReply, { body, etag, maxAge, stopping }: Jwks & { readonly stopping: boolean }): 200 | 304 {
+// Written past the framework's reply, whose headers and hooks cost as much again as all the rest (npm run
+// bench:jwks).
+function answer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { body, etag, maxAge, stopping }: Jwks & { readonly stopping: boolean },
+): 200 | 304 {
   const headers = [...HEADERS, 'etag', etag, 'cache-control', `public, max-age=${maxAge}`]
   if (stopping) headers.push('connection', 'close')
   const { raw } = reply.hijack()

@@ -6,7 +6,10 @@ import { setErrorHandlers } from './error-handler.ts'
 const REQUEST_TIMEOUT_MS = 10_000
 
 export interface ManagementOptions {
-  /** Whether the server may be sent requests: it has its configuration and keys, reached the store once and isn't draining. */
+  /**
+   * Whether the server may be sent requests: it has its configuration and keys, reached the store once and
+   * isn't draining.
+   */
   readonly isReady: () => boolean
   /** How the store is; told, but no reason to be unready (DESIGN §2). */
   readonly storeState: () => string
@@ -15,8 +18,15 @@ export interface ManagementOptions {
 }
 
 /** Builds the management server; never listens. */
-export function buildManagement ({ isReady, storeState, metrics }: ManagementOptions): FastifyInstance {
-  const app: FastifyInstance = fastify({ logger: false, ...connectionOptions(REQUEST_TIMEOUT_MS) })
+export function buildManagement({
+  isReady,
+  storeState,
+  metrics,
+}: ManagementOptions): FastifyInstance {
+  const app: FastifyInstance = fastify({
+    logger: false,
+    ...connectionOptions(REQUEST_TIMEOUT_MS),
+  })
   setErrorHandlers(app)
   closeConnectionsWhenStopping(app)
   app.get('/livez', async () => ({ status: 'ok' }))

@@ -17,21 +17,46 @@ export interface MetadataRouteOptions {
   readonly docs: boolean
 }
 
-/** The metadata. Below the issuer's path (OIDC Discovery §4) and with the path behind them (RFC 8414 §3.1): both forms of the URL are asked for. */
-export async function metadataRoutes (app: FastifyInstance, { issuer, path, scopes, algorithm, docs }: MetadataRouteOptions): Promise<void> {
+/**
+ * The metadata. Below the issuer's path (OIDC Discovery §4) and with the path behind them (RFC 8414 §3.1):
+ * both forms of the URL are asked for.
+ */
+export async function metadataRoutes(
+  app: FastifyInstance,
+  { issuer, path, scopes, algorithm, docs }: MetadataRouteOptions,
+): Promise<void> {
   for (const name of ['oauth-authorization-server', 'openid-configuration']) {
     for (const behind of new Set(['', path])) {
-      const schema = { ...documentSchema('Metadata', 'The server\'s metadata', name), hide: behind !== '' }
+      const schema = {
+        ...documentSchema('Metadata', "The server's metadata", name),
+        hide: behind !== '',
+      }
       app.get(`/.well-known/${name}${behind}`, { schema }, async (_request, reply) => {
         reply.header('cache-control', `public, max-age=${METADATA_MAX_AGE}`)
-        return metadata({ issuer, scopes: scopes(), algorithm: algorithm(), docs })
+        return metadata({
+          issuer,
+          scopes: scopes(),
+          algorithm: algorithm(),
+          docs,
+        })
       })
     }
   }
 }
 
-// RFC 8414 §2. `response_types_supported` is required there; without an authorization endpoint there are none.
-function metadata ({ issuer, scopes, algorithm, docs }: { issuer: string, scopes: readonly string[], algorithm: string, docs: boolean }) {
+// RFC 8414 §2. `response_types_supported` is required there; without an authorization endpoint there are
+// none.
+function metadata({
+  issuer,
+  scopes,
+  algorithm,
+  docs,
+}: {
+  issuer: string
+  scopes: readonly string[]
+  algorithm: string
+  docs: boolean
+}) {
   const base = issuer.replace(/\/$/, '')
   const methods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']
   return {

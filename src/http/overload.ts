@@ -1,4 +1,5 @@
-// What keeps a server from drowning: a bound on the requests that are worked on at once, and a limit to how long one may take.
+// What keeps a server from drowning: a bound on the requests that are worked on at once, and a limit to how
+// long one may take.
 import type { FastifyInstance } from 'fastify'
 import { createDeadlines } from '../deadlines.ts'
 import { temporarilyUnavailable } from '../oauth/errors.ts'
@@ -11,10 +12,13 @@ export interface WorkBounds {
 }
 
 /**
- * Bounds the work of all routes that are registered here. It begins when a request has arrived as a whole: who sends slowly takes nobody's
- * place, and is cut off by the listener (connections.ts).
+ * Bounds the work of all routes that are registered here. It begins when a request has arrived as a whole:
+ * who sends slowly takes nobody's place, and is cut off by the listener (connections.ts).
  */
-export function boundWork (app: FastifyInstance, { maxInFlight, answerTimeout }: WorkBounds): void {
+export function boundWork(
+  app: FastifyInstance,
+  { maxInFlight, answerTimeout }: WorkBounds,
+): void {
   const deadlines = createDeadlines(answerTimeout)
   let inFlight = 0
   app.addHook('preValidation', (_request, reply, done) => {
@@ -23,7 +27,9 @@ export function boundWork (app: FastifyInstance, { maxInFlight, answerTimeout }:
       return
     }
     inFlight += 1
-    const deadline = deadlines.add(() => { if (!reply.sent) reply.send(temporarilyUnavailable('answer_too_late')) })
+    const deadline = deadlines.add(() => {
+      if (!reply.sent) reply.send(temporarilyUnavailable('answer_too_late'))
+    })
     // Answered, or nobody waits any more.
     reply.raw.once('close', () => {
       inFlight -= 1

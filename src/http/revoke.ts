@@ -15,11 +15,16 @@ import { errors, formBody, FORM_ENDPOINT } from './schemas.ts'
 import type { VerifyAccessToken } from './verify-access-token.ts'
 
 const RevokeBody = formBody({
-  token: Type.Optional(Type.String({ description: 'An access token or a refresh token.' })),
-  token_type_hint: Type.Optional(Type.String({ description: 'Ignored: the token tells.' })),
+  token: Type.Optional(
+    Type.String({ description: 'An access token or a refresh token.' }),
+  ),
+  token_type_hint: Type.Optional(
+    Type.String({ description: 'Ignored: the token tells.' }),
+  ),
 })
 
-// The mark goes by the store's clock, the token by ours. Where the store's is an hour ahead, or jumps there, the mark must not go first.
+// The mark goes by the store's clock, the token by ours. Where the store's is an hour ahead, or jumps there,
+// the mark must not go first.
 const CLOCK_MARGIN_MS = 2 * 3_600_000
 
 export interface RevokeRouteOptions {
@@ -33,54 +38,129 @@ export interface RevokeRouteOptions {
 }
 
 /** The revocation endpoint. */
-export async function revokeRoute (app: FastifyInstance, options: RevokeRouteOptions): Promise<void> {
+export async function revokeRoute(
+  app: FastifyInstance,
+  options: RevokeRouteOptions,
+): Promise<void> {
   const { clientOf, limit } = options
   takeForms(app)
 
-  app.post('/revoke', {
-    preHandler: limit,
-    schema: {
-      ...FORM_ENDPOINT,
-      summary: 'Revoke a token',
-      operationId: 'revoke',
-      security: [{ client: [] }, {}],
-      body: RevokeBody,
-      response: { 200: Type.Object({}, { title: 'Revoked' }), ...errors(400, 401, 413, 415, 429, 503) },
+  app.post(
+    '/revoke',
+    {
+      preHandler: limit,
+      schema: {
+        ...FORM_ENDPOINT,
+        summary: 'Revoke a token',
+        operationId: 'revoke',
+        security: [{ client: [] }, {}],
+        body: RevokeBody,
+        response: {
+          200: Type.Object({}, { title: 'Revoked' }),
+          ...errors(400, 401, 413, 415, 429, 503),
+        },
+      },
     },
-  }, async (request, reply) => {
-    const client = await clientOf(request)
-    const token = required(formOf(request), 'token')
-    if (looksLikeRefreshToken(token)) await revokeRefreshToken(request, token, client, options)
-    else await revokeAccessToken(request, token, client, options)
-    reply.header('cache-control', 'no-store')
-    return {}
-  })
+    async (request, reply) => {
+      const client = await clientOf(request)
+      const token = required(formOf(request), 'token')
+      if (looksLikeRefreshToken(token)) {
+        await revokeRefreshToken(request, token, client, options)
+      } else await revokeAccessToken(request, token, client, options)
+      reply.header('cache-control', 'no-store')
+      return {}
+    },
+  )
 }
 
-// A token that is unknown, expired or none at all is answered 200: it is as dead as was asked for (RFC 7009 §2.2).
-async function revokeRefreshToken (request: FastifyRequest, token: string, client: Client, { refreshTokens, store, emit }: RevokeRouteOptions): Promise<void> {
+// A token that is unknown, expired or none at all is answered 200: it is as dead as was asked for (RFC 7009
+// §2.2).
+async function revokeRefreshToken(
+  request: FastifyRequest,
+  token: string,
+  client: Client,
+  { refreshTokens, store, emit }: RevokeRouteOptions,
+): Promise<void> {
   const read = refreshTokens.decode(token)
   if (read === undefined) return
   const { sid } = read
-  const outcome = await store.families.end({ userTag: read.userTag, sid, clientId: client.id })
-  if (outcome === 'client_mismatch') throw foreign({ request, client, sid, emit })
-  if (outcome === 'ended') emit({ type: 'token.revoked', clientId: client.id, kind: 'refresh_token', sid }, request)
+  const outcome = await store.families.end({
+    userTag: read.userTag,
+    sid,
+    clientId: client.id,
+  })
+  if (outcome === 'client_mismatch') {
+    throw foreign({
+      request,
+      client,
+      sid,
+      emit,
+    })
+  }
+  if (outcome === 'ended') {
+    emit(
+      {
+        type: 'token.revoked',
+        clientId: client.id,
+        kind: 'refresh_token',
+        sid,
+      },
+      request,
+    )
+  }
 }
 
-async function revokeAccessToken (request: FastifyRequest, token: string, client: Client, { verify, store, status, emit }: RevokeRouteOptions): Promise<void> {
+async function revokeAccessToken(
+  request: FastifyRequest,
+  token: string,
+  client: Client,
+  { verify, store, status, emit }: RevokeRouteOptions,
+): Promise<void> {
   const verified = await verify(request, token)
   if (verified === undefined) return
   const { claims, ref } = verified
   const { sid } = ref
-  if (claims.client_id !== client.id) throw foreign({ request, client, sid, emit })
+  if (claims.client_id !== client.id) {
+    throw foreign({
+      request,
+      client,
+      sid,
+      emit,
+    })
+  }
   const entry = claims.status && status.entryOf(claims.status.status_list)
-  await store.accessTokens.revoke({ ...ref, expiresAt: claims.exp * 1000 + CLOCK_MARGIN_MS, status: entry })
-  emit({ type: 'token.revoked', clientId: client.id, kind: 'access_token', sid }, request)
+  await store.accessTokens.revoke({
+    ...ref,
+    expiresAt: claims.exp * 1000 + CLOCK_MARGIN_MS,
+    status: entry,
+  })
+  emit(
+    {
+      type: 'token.revoked',
+      clientId: client.id,
+      kind: 'access_token',
+      sid,
+    },
+    request,
+  )
 }
 
-interface Foreign { readonly request: FastifyRequest, readonly client: Client, readonly sid: string, readonly emit: Emit }
+interface Foreign {
+  readonly request: FastifyRequest
+  readonly client: Client
+  readonly sid: string
+  readonly emit: Emit
+}
 
-function foreign ({ request, client, sid, emit }: Foreign) {
-  emit({ type: 'revocation.refused', clientId: client.id, reason: 'client_mismatch', sid }, request)
+function foreign({ request, client, sid, emit }: Foreign) {
+  emit(
+    {
+      type: 'revocation.refused',
+      clientId: client.id,
+      reason: 'client_mismatch',
+      sid,
+    },
+    request,
+  )
   return invalidGrant('client_mismatch')
 }

@@ -1,5 +1,5 @@
-// What tells a browser to make no page of an answer, nor show it in one. The same few headers for all: a library that works them out
-// anew for every request (helmet) costs a fifth of an introspection.
+// What tells a browser to make no page of an answer, nor show it in one. The same few headers for all: a
+// library that works them out anew for every request (helmet) costs a fifth of an introspection.
 import type { FastifyInstance } from 'fastify'
 
 /** The headers of every answer; /docs replaces the policy by its own. */
@@ -12,7 +12,7 @@ export const SECURITY_HEADERS = {
 } as const
 
 /** Gives them to every answer of this scope. */
-export function sendSecurityHeaders (app: FastifyInstance): void {
+export function sendSecurityHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', (_request, reply, done) => {
     reply.headers(SECURITY_HEADERS)
     done()

@@ -1,8 +1,14 @@
-// /verify: the question that a proxy asks before it lets a request through (nginx auth_request, Traefik ForwardAuth, HAProxy, Envoy
-// ext_authz over HTTP). 200 with the caller's identity in headers, or 401 or 403 with a challenge (RFC 6750 §3).
+// /verify: the question that a proxy asks before it lets a request through (nginx auth_request, Traefik
+// ForwardAuth, HAProxy, Envoy ext_authz over HTTP). 200 with the caller's identity in headers, or 401 or 403
+// with a challenge (RFC 6750 §3).
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { insufficientScope, invalidDpopProof, invalidRequest, invalidToken } from '../oauth/errors.ts'
+import {
+  insufficientScope,
+  invalidDpopProof,
+  invalidRequest,
+  invalidToken,
+} from '../oauth/errors.ts'
 import { formatScope, isWithin, parseScope, scopeTokens } from '../oauth/scope.ts'
 import type { User } from '../stores/ports.ts'
 import { audiencesOf, type AccessTokenClaims } from '../tokens/access-token.ts'
@@ -19,37 +25,70 @@ export interface VerifyRouteOptions {
 }
 
 /** The endpoint, for whatever method and path the proxy passes on (Envoy appends the original path). */
-export async function verifyRoute (app: FastifyInstance, { tokenHolder, trustedProxies }: VerifyRouteOptions): Promise<void> {
+export async function verifyRoute(
+  app: FastifyInstance,
+  { tokenHolder, trustedProxies }: VerifyRouteOptions,
+): Promise<void> {
   const isTrusted = createTrust(trustedProxies)
   // A proxy may send the request's body along; it says nothing about who sends it.
-  app.addContentTypeParser('*', (_request, payload, done) => { payload.resume(); done(null) })
+  app.addContentTypeParser('*', (_request, payload, done) => {
+    payload.resume()
+    done(null)
+  })
 
   const schema = {
     tags: ['OAuth 2.0'],
     summary: 'Tell a proxy whether a request carries a good access token',
-    description: 'The proxy names the audience in `Latchkey-Audience` and, where it wants one, the scope in `Latchkey-Required-Scope`. Who the caller is stands in the headers of the answer.',
+    description:
+      'The proxy names the audience in `Latchkey-Audience` and, where it wants one, the scope in ' +
+      '`Latchkey-Required-Scope`. Who the caller is stands in the headers of the answer.',
     operationId: 'verify',
     security: [{ user: [] }],
-    response: { 200: { type: 'null', description: 'The request may pass.' }, ...errors(400, 401, 403, 503) },
+    response: {
+      200: { type: 'null', description: 'The request may pass.' },
+      ...errors(400, 401, 403, 503),
+    },
   }
   const handler = async (request: FastifyRequest, reply: Parameters<TokenHolder>[1]) => {
     const audience = header(request, 'latchkey-audience')
-    if (audience === undefined) throw invalidRequest('the header Latchkey-Audience is missing')
+    if (audience === undefined) {
+      throw invalidRequest('the header Latchkey-Audience is missing')
+    }
     const wanted = requiredScope(request)
-    if (wanted === undefined) throw invalidRequest('the header Latchkey-Required-Scope is malformed')
-    const { claims, user } = await tokenHolder(request, reply, () => originalOf(request, isTrusted))
+    if (wanted === undefined) {
+      throw invalidRequest('the header Latchkey-Required-Scope is malformed')
+    }
+    const { claims, user } = await tokenHolder(request, reply, () =>
+      originalOf(request, isTrusted),
+    )
     const scheme = claims.cnf === undefined ? 'Bearer' : 'DPoP'
-    if (!audiencesOf(claims).includes(audience)) throw invalidToken('audience_wrong', scheme)
-    if (!isWithin(wanted, scopeTokens(claims.scope ?? ''))) throw insufficientScope(formatScope(wanted), scheme)
-    return reply.headers({ ...identity(claims, user), 'cache-control': 'no-store' }).send()
+    if (!audiencesOf(claims).includes(audience)) {
+      throw invalidToken('audience_wrong', scheme)
+    }
+    if (!isWithin(wanted, scopeTokens(claims.scope ?? ''))) {
+      throw insufficientScope(formatScope(wanted), scheme)
+    }
+    return reply
+      .headers({ ...identity(claims, user), 'cache-control': 'no-store' })
+      .send()
   }
   app.get('/verify', { schema }, handler)
   app.get('/verify/*', { schema: { hide: true } }, handler)
-  for (const url of ['/verify', '/verify/*']) app.route({ method: [...METHODS], url, schema: { hide: true }, handler })
+  for (const url of ['/verify', '/verify/*']) {
+    app.route({
+      method: [...METHODS],
+      url,
+      schema: { hide: true },
+      handler,
+    })
+  }
 }
 
 // Each is always there, so that none of the caller's own can pass for one of ours.
-function identity ({ sub, client_id: clientId, sid, scope = '' }: AccessTokenClaims, { name, roles }: User): Record<string, string> {
+function identity(
+  { sub, client_id: clientId, sid, scope = '' }: AccessTokenClaims,
+  { name, roles }: User,
+): Record<string, string> {
   return {
     'latchkey-sub': sub,
     'latchkey-client-id': clientId,
@@ -61,30 +100,43 @@ function identity ({ sub, client_id: clientId, sid, scope = '' }: AccessTokenCla
   }
 }
 
-function encode (text: string): string {
+function encode(text: string): string {
   return encodeURIComponent(text.toWellFormed())
 }
 
-function requiredScope (request: FastifyRequest): readonly string[] | undefined {
+function requiredScope(request: FastifyRequest): readonly string[] | undefined {
   const scope = header(request, 'latchkey-required-scope')
   return scope === undefined ? [] : parseScope(scope)
 }
 
-// The request that the proxy asks for, as a DPoP proof must name it. From anybody else it would be a way to choose what a proof was made for.
-function originalOf (request: FastifyRequest, isTrusted: (address: string) => boolean): ProofTarget {
-  const method = header(request, 'x-original-method') ?? header(request, 'x-forwarded-method')
+// The request that the proxy asks for, as a DPoP proof must name it. From anybody else it would be a way to
+// choose what a proof was made for.
+function originalOf(
+  request: FastifyRequest,
+  isTrusted: (address: string) => boolean,
+): ProofTarget {
+  const method =
+    header(request, 'x-original-method') ?? header(request, 'x-forwarded-method')
   const path = header(request, 'x-forwarded-uri')
-  const url = header(request, 'x-original-url') ?? (path === undefined ? undefined : `${request.protocol}://${request.host}${path}`)
-  if (method === undefined || url === undefined || !isTrusted(String(request.socket.remoteAddress))) throw invalidDpopProof('dpop_target_unknown')
+  const url =
+    header(request, 'x-original-url') ??
+    (path === undefined ? undefined : `${request.protocol}://${request.host}${path}`)
+  if (
+    method === undefined ||
+    url === undefined ||
+    !isTrusted(String(request.socket.remoteAddress))
+  ) {
+    throw invalidDpopProof('dpop_target_unknown')
+  }
   return { method, url }
 }
 
-function header ({ headers }: FastifyRequest, name: string): string | undefined {
+function header({ headers }: FastifyRequest, name: string): string | undefined {
   const value = headers[name]
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-function createTrust (ranges: readonly string[]): (address: string) => boolean {
+function createTrust(ranges: readonly string[]): (address: string) => boolean {
   const list = new BlockList()
   for (const range of ranges) {
     const [address = '', bits] = range.split('/', 2)
@@ -93,5 +145,6 @@ function createTrust (ranges: readonly string[]): (address: string) => boolean {
     else list.addSubnet(address, Number(bits), family)
   }
   // A socket that was closed meanwhile has no address.
-  return address => isIP(address) !== 0 && list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+  return address =>
+    isIP(address) !== 0 && list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }

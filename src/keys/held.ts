@@ -1,4 +1,5 @@
-// The ring in memory. It is looked at anew only when an instant has passed, and serialised only when its keys have changed.
+// The ring in memory. It is looked at anew only when an instant has passed, and serialised only when its keys
+// have changed.
 import type { StoredRing } from '../stores/ports-keys.ts'
 import { instantsOf } from './instants.ts'
 import { cacheLife, changeAfter, jwksDocument, type JwksDocument } from './jwks.ts'
@@ -21,10 +22,10 @@ export interface Jwks extends JwksDocument {
 /** The ring of this process, and what it means now. Throws Error before a ring was taken. */
 export interface Held {
   /** Puts another ring in the place of this one. */
-  take (taken: Taken): void
-  taken (): Taken
-  view (): View
-  jwks (): Jwks
+  take(taken: Taken): void
+  taken(): Taken
+  view(): View
+  jwks(): Jwks
 }
 
 /** How long a look is good for, in milliseconds; until the next instant if that is nearer. */
@@ -41,7 +42,7 @@ interface Present {
 }
 
 /** Makes the place that a ring is held in. */
-export function createHeld (monotonic: () => number): Held {
+export function createHeld(monotonic: () => number): Held {
   let taken: Taken | undefined
   let present: Present | undefined
 
@@ -51,23 +52,33 @@ export function createHeld (monotonic: () => number): Held {
   }
   const presentAt = (now: number): Present => {
     const { keys, offsetMs } = current()
-    if (present !== undefined && now >= present.view.now && now < present.until) return present
+    if (present !== undefined && now >= present.view.now && now < present.until) {
+      return present
+    }
     const view = look(keys, now, now - offsetMs)
     const document = documentOf(view, present)
-    present = { view, document, changesAt: changeAfter(view.living, now), until: Math.min(now + LOOK_MS, ...view.living.flatMap(instantsOf).filter(at => at > now)) }
+    present = {
+      view,
+      document,
+      changesAt: changeAfter(view.living, now),
+      until: Math.min(
+        now + LOOK_MS,
+        ...view.living.flatMap(instantsOf).filter(at => at > now),
+      ),
+    }
     return present
   }
   const now = () => monotonic() + current().offsetMs
 
   return {
-    take (next) {
+    take(next) {
       taken = next
       // Its document may serve the next ring, too.
       if (present !== undefined) present = { ...present, until: 0 }
     },
     taken: current,
     view: () => presentAt(now()).view,
-    jwks () {
+    jwks() {
       const at = now()
       const { document, changesAt } = presentAt(at)
       return { ...document, maxAge: Math.floor(cacheLife(changesAt, at) / 1000) }
@@ -75,7 +86,10 @@ export function createHeld (monotonic: () => number): Held {
   }
 }
 
-function documentOf ({ living }: View, before: Present | undefined): JwksDocument {
-  const isSame = before !== undefined && before.view.living.length === living.length && living.every(({ kid }, index) => before.view.living[index]?.kid === kid)
+function documentOf({ living }: View, before: Present | undefined): JwksDocument {
+  const isSame =
+    before !== undefined &&
+    before.view.living.length === living.length &&
+    living.every(({ kid }, index) => before.view.living[index]?.kid === kid)
   return isSame ? before.document : jwksDocument(living.map(({ jwk }) => jwk))
 }

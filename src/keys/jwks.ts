@@ -3,12 +3,16 @@ import { createHash, type JsonWebKey } from 'node:crypto'
 import { instantsOf, type Instants } from './instants.ts'
 
 /**
- * The longest that a copy of the keys may be kept, in milliseconds. A key that must go today is remembered for so long by whoever obeys;
- * the ring publishes keys days before they sign, so a new one needs no shorter life.
+ * The longest that a copy of the keys may be kept, in milliseconds. A key that must go today is remembered
+ * for so long by whoever obeys; the ring publishes keys days before they sign, so a new one needs no shorter
+ * life.
  */
 export const CACHE_LIFE_MS = 300_000
 
-/** After an instant of the ring the servers plan what follows; until that is done nothing should be kept. Milliseconds. */
+/**
+ * After an instant of the ring the servers plan what follows; until that is done nothing should be kept.
+ * Milliseconds.
+ */
 const PLANNING_MS = 2_000
 
 /** The keys as they are served. */
@@ -20,17 +24,23 @@ export interface JwksDocument {
 }
 
 /** Serialises public keys. */
-export function jwksDocument (keys: readonly JsonWebKey[]): JwksDocument {
+export function jwksDocument(keys: readonly JsonWebKey[]): JwksDocument {
   const body = JSON.stringify({ keys })
-  return { body, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"` }
+  return {
+    body,
+    etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`,
+  }
 }
 
-/** When the keys that are published change next; an instant that has just passed counts until its change must have been made. */
-export function changeAfter (keys: readonly Instants[], now: number): number {
+/**
+ * When the keys that are published change next; an instant that has just passed counts until its change must
+ * have been made.
+ */
+export function changeAfter(keys: readonly Instants[], now: number): number {
   return Math.min(...keys.flatMap(instantsOf).filter(at => at > now - PLANNING_MS))
 }
 
 /** How long a copy may be kept, in milliseconds: no longer than the keys stay as they are. */
-export function cacheLife (changesAt: number, now: number): number {
+export function cacheLife(changesAt: number, now: number): number {
   return Math.max(0, Math.min(CACHE_LIFE_MS, changesAt - now))
 }

@@ -1,5 +1,11 @@
 // Key pairs, by algorithm, and their names.
-import { createHash, createPublicKey, generateKeyPair, type JsonWebKey, type KeyObject } from 'node:crypto'
+import {
+  createHash,
+  createPublicKey,
+  generateKeyPair,
+  type JsonWebKey,
+  type KeyObject,
+} from 'node:crypto'
 import { promisify } from 'node:util'
 
 const generate = promisify(generateKeyPair)
@@ -9,8 +15,9 @@ interface Pair {
   readonly privateKey: KeyObject
 }
 
-// 2048 bits are what RFC 7518 §3.3 asks for and what NIST SP 800-57 allows until 2030, far beyond the life of a key that is rotated; 3072
-// would make every signature three times as dear, and RSA is here only for verifiers that know nothing else.
+// 2048 bits are what RFC 7518 §3.3 asks for and what NIST SP 800-57 allows until 2030, far beyond the life of
+// a key that is rotated; 3072 would make every signature three times as dear, and RSA is here only for
+// verifiers that know nothing else.
 const RSA_BITS = 2048
 
 /** The algorithms that a key may have, each with the way to make its keys (RFC 7518 §3.1, RFC 8037 §3.1). */
@@ -37,12 +44,19 @@ export interface MadeKey {
  *
  * @throws TypeError for an algorithm that isn't in the table
  */
-export async function makeKey (alg: string): Promise<MadeKey> {
+export async function makeKey(alg: string): Promise<MadeKey> {
   const make = ALGORITHMS.get(alg)
-  if (make === undefined) throw new TypeError(`no signing keys can be made for the algorithm ${alg}`)
+  if (make === undefined) {
+    throw new TypeError(`no signing keys can be made for the algorithm ${alg}`)
+  }
   const { publicKey, privateKey } = await make()
   const publicJwk = publicMembers(publicKey.export({ format: 'jwk' }))
-  return { kid: thumbprint(publicJwk), alg, publicJwk, privateKey: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString() }
+  return {
+    kid: thumbprint(publicJwk),
+    alg,
+    publicJwk,
+    privateKey: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
+  }
 }
 
 // The members that make a public key what it is, in the order of RFC 7638 §3.2 and RFC 8037 §2.
@@ -57,18 +71,22 @@ const MEMBERS: ReadonlyMap<unknown, readonly string[]> = new Map([
  *
  * @throws TypeError for a key that is neither EC, OKP nor RSA
  */
-export function publicMembers (jwk: JsonWebKey): Record<string, string> {
+export function publicMembers(jwk: JsonWebKey): Record<string, string> {
   const members = MEMBERS.get(jwk.kty)
   if (members === undefined) throw new TypeError(`not a key type of ours: ${jwk.kty}`)
   return Object.fromEntries(members.map(name => [name, String(jwk[name])]))
 }
 
 /** The RFC 7638 thumbprint of a JWK's public key: SHA-256, base64url. */
-export function thumbprint (jwk: JsonWebKey): string {
-  return createHash('sha256').update(JSON.stringify(publicMembers(jwk))).digest('base64url')
+export function thumbprint(jwk: JsonWebKey): string {
+  return createHash('sha256')
+    .update(JSON.stringify(publicMembers(jwk)))
+    .digest('base64url')
 }
 
 /** The public key of a JWK as SPKI PEM. */
-export function publicPem (jwk: JsonWebKey): string {
-  return createPublicKey({ key: jwk, format: 'jwk' }).export({ format: 'pem', type: 'spki' }).toString()
+export function publicPem(jwk: JsonWebKey): string {
+  return createPublicKey({ key: jwk, format: 'jwk' })
+    .export({ format: 'pem', type: 'spki' })
+    .toString()
 }

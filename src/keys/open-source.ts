@@ -7,7 +7,14 @@ import type { KeySource } from './source.ts'
 /** What the configuration says of it. */
 export interface SourceSettings {
   readonly directory?: string | undefined
-  readonly pkcs11?: { readonly module: string, readonly token: string, readonly pin: string, readonly driver: string } | undefined
+  readonly pkcs11?:
+    | {
+        readonly module: string
+        readonly token: string
+        readonly pin: string
+        readonly driver: string
+      }
+    | undefined
 }
 
 /**
@@ -15,7 +22,10 @@ export interface SourceSettings {
  *
  * @throws Error when it can't be opened; it tells no PIN and nothing of a file's contents
  */
-export async function openSource ({ directory, pkcs11 }: SourceSettings, policy: KeyPolicy): Promise<KeySource | undefined> {
+export async function openSource(
+  { directory, pkcs11 }: SourceSettings,
+  policy: KeyPolicy,
+): Promise<KeySource | undefined> {
   const algorithms = linesOf(policy).map(({ alg }) => alg)
   if (directory !== undefined) return openDirectory({ directory, algorithms })
   return pkcs11 === undefined ? undefined : openPkcs11({ ...pkcs11, algorithms })

@@ -1,4 +1,5 @@
-// Keys in a PKCS#11 token (keys.pkcs11): a smart card, an HSM, SoftHSM. Their private halves never leave it; it signs when it is asked.
+// Keys in a PKCS#11 token (keys.pkcs11): a smart card, an HSM, SoftHSM. Their private halves never leave it;
+// it signs when it is asked.
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -26,9 +27,9 @@ export interface Pkcs11Options extends OpenRequest {
 interface Opened {
   readonly keys: readonly TokenKey[]
   /** Rejects when the token refuses, takes too long, or is gone. */
-  sign (kid: string, data: Buffer): Promise<Buffer>
+  sign(kid: string, data: Buffer): Promise<Buffer>
   /** Lets the process end, and ends it if it doesn't. */
-  close (): Promise<void>
+  close(): Promise<void>
 }
 
 /**
@@ -36,7 +37,12 @@ interface Opened {
  *
  * @throws Error when it can't be opened
  */
-export async function openPkcs11 ({ intervalMs = 60_000, openMs = 10_000, signMs = 1_500, ...request }: Pkcs11Options): Promise<KeySource> {
+export async function openPkcs11({
+  intervalMs = 60_000,
+  openMs = 10_000,
+  signMs = 1_500,
+  ...request
+}: Pkcs11Options): Promise<KeySource> {
   const open = () => openProcess(request, { openMs, signMs })
   let opened = await open()
   let keys = list(opened.keys)
@@ -45,7 +51,8 @@ export async function openPkcs11 ({ intervalMs = 60_000, openMs = 10_000, signMs
   let tell: (error: unknown) => void = () => {}
   let timer: NodeJS.Timeout | undefined
 
-  // A new process sees new keys, and is the only way back from a library that hangs, or that has lost its device.
+  // A new process sees new keys, and is the only way back from a library that hangs, or that has lost its
+  // device.
   const renew = async () => {
     const last = opened
     opened = await open()
@@ -57,17 +64,27 @@ export async function openPkcs11 ({ intervalMs = 60_000, openMs = 10_000, signMs
   const renewOnce = () => {
     if (renewal !== undefined || performance.now() - triedAt < RETRY_MS) return
     triedAt = performance.now()
-    renewal = renew().catch(tell).finally(() => { renewal = undefined })
+    renewal = renew()
+      .catch(tell)
+      .finally(() => {
+        renewal = undefined
+      })
   }
 
-  function list (found: readonly TokenKey[]): ExternalKey[] {
+  function list(found: readonly TokenKey[]): ExternalKey[] {
     return found.map(({ name, alg, publicJwk }) => {
       const kid = thumbprint(publicJwk)
-      return { name, kid, alg, publicJwk, signing: { sign: data => sign(kid, data) } }
+      return {
+        name,
+        kid,
+        alg,
+        publicJwk,
+        signing: { sign: data => sign(kid, data) },
+      }
     })
   }
 
-  async function sign (kid: string, data: Buffer): Promise<Buffer> {
+  async function sign(kid: string, data: Buffer): Promise<Buffer> {
     try {
       return await opened.sign(kid, data)
     } catch (error) {
@@ -78,11 +95,11 @@ export async function openPkcs11 ({ intervalMs = 60_000, openMs = 10_000, signMs
 
   return {
     keys: () => keys,
-    watch (onFault) {
+    watch(onFault) {
       tell = onFault
       timer = setInterval(renewOnce, intervalMs).unref()
     },
-    async close () {
+    async close() {
       clearInterval(timer)
       await renewal
       await opened.close()
@@ -90,17 +107,28 @@ export async function openPkcs11 ({ intervalMs = 60_000, openMs = 10_000, signMs
   }
 }
 
-function kidsOf (keys: readonly TokenKey[]): string {
-  return keys.map(({ name, publicJwk }) => `${name} ${thumbprint(publicJwk)}`).sort().join()
+function kidsOf(keys: readonly TokenKey[]): string {
+  return keys
+    .map(({ name, publicJwk }) => `${name} ${thumbprint(publicJwk)}`)
+    .sort()
+    .join()
 }
 
-async function openProcess (request: OpenRequest, { openMs, signMs }: { readonly openMs: number, readonly signMs: number }): Promise<Opened> {
+async function openProcess(
+  request: OpenRequest,
+  { openMs, signMs }: { readonly openMs: number; readonly signMs: number },
+): Promise<Opened> {
   // Errors of the library go where ours go; its other words go nowhere.
-  const child = fork(PROCESS, { serialization: 'advanced', stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const child = fork(PROCESS, {
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
   try {
     child.send(request)
     const answer = await firstAnswer(child, openMs)
-    if (!('keys' in answer)) throw new Error('fault' in answer ? answer.fault : 'it speaks out of turn')
+    if (!('keys' in answer)) {
+      throw new Error('fault' in answer ? answer.fault : 'it speaks out of turn')
+    }
     return toOpened(child, answer.keys, signMs)
   } catch (error) {
     child.kill('SIGKILL')
@@ -108,13 +136,15 @@ async function openProcess (request: OpenRequest, { openMs, signMs }: { readonly
   }
 }
 
-function isRunning ({ exitCode, signalCode }: ChildProcess): boolean {
+function isRunning({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode === null && signalCode === null
 }
 
-async function firstAnswer (child: ChildProcess, openMs: number): Promise<Answer> {
+async function firstAnswer(child: ChildProcess, openMs: number): Promise<Answer> {
   const signal = AbortSignal.timeout(openMs)
-  const ended = once(child, 'exit', { signal }).then(([code]) => { throw new Error(`its process ended with ${code}`) })
+  const ended = once(child, 'exit', { signal }).then(([code]) => {
+    throw new Error(`its process ended with ${code}`)
+  })
   const [answer] = await Promise.race([once(child, 'message', { signal }), ended])
   return answer
 }
@@ -124,7 +154,11 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-function toOpened (child: ChildProcess, keys: readonly TokenKey[], signMs: number): Opened {
+function toOpened(
+  child: ChildProcess,
+  keys: readonly TokenKey[],
+  signMs: number,
+): Opened {
   const waiting = new Map<number, Waiting>()
   let lastId = 0
   child.on('message', (answer: Exclude<Answer, { keys: unknown }> & { id: number }) => {
@@ -132,25 +166,41 @@ function toOpened (child: ChildProcess, keys: readonly TokenKey[], signMs: numbe
     if ('signature' in answer) asker?.resolve(Buffer.from(answer.signature))
     else asker?.reject(new Error(answer.fault))
   })
-  child.once('exit', code => { for (const { reject } of waiting.values()) reject(new Error(`its process ended with ${code}`)) })
-  const indexOf = new Map(keys.map(({ publicJwk }, index) => [thumbprint(publicJwk), index]))
+  child.once('exit', code => {
+    for (const { reject } of waiting.values()) {
+      reject(new Error(`its process ended with ${code}`))
+    }
+  })
+  const indexOf = new Map(
+    keys.map(({ publicJwk }, index) => [thumbprint(publicJwk), index]),
+  )
 
   return {
     keys,
-    async sign (kid, data) {
+    async sign(kid, data) {
       const index = indexOf.get(kid)
-      if (index === undefined || !child.connected) throw new Error('the token has no such key')
+      if (index === undefined || !child.connected) {
+        throw new Error('the token has no such key')
+      }
       const id = ++lastId
       const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
-      const timer = setTimeout(() => reject(new Error(`no signature within ${signMs} ms`)), signMs)
+      const timer = setTimeout(
+        () => reject(new Error(`no signature within ${signMs} ms`)),
+        signMs,
+      )
       waiting.set(id, { resolve, reject })
       child.send({ id, index, data } satisfies SignRequest)
-      return promise.finally(() => { clearTimeout(timer); waiting.delete(id) })
+      return promise.finally(() => {
+        clearTimeout(timer)
+        waiting.delete(id)
+      })
     },
-    async close () {
+    async close() {
       if (child.connected) child.disconnect()
       // One that hangs in its library hears nothing.
-      const timer = setTimeout(() => { child.kill('SIGKILL') }, CLOSE_MS)
+      const timer = setTimeout(() => {
+        child.kill('SIGKILL')
+      }, CLOSE_MS)
       if (isRunning(child)) await once(child, 'exit')
       clearTimeout(timer)
     },

@@ -9,29 +9,54 @@ export interface Plans {
   /** What is due by the clock. */
   readonly due: Plan
   /** A turn that an operator asks for. */
-  readonly turned: (turn: { readonly atOnce: boolean, readonly line?: string | undefined }) => Plan
+  readonly turned: (turn: {
+    readonly atOnce: boolean
+    readonly line?: string | undefined
+  }) => Plan
   /** The ring without a key that leaked. */
   readonly retired: (kid: string, switchAfterMs: number) => Plan
 }
 
 /** Picks the plans. */
-export function createPlans (source: KeySource | undefined): Plans {
+export function createPlans(source: KeySource | undefined): Plans {
   return source === undefined ? OWN : externalPlans(source)
 }
 
 const OWN: Plans = {
   due: ({ keys, gone }, now, policy) => ({ keys: planRing(keys, now, policy), gone }),
-  turned: turn => ({ keys, gone }, now, policy) => ({ keys: planRotation(keys, now, policy, turn), gone }),
-  retired: (kid, switchAfterMs) => ({ keys, gone }, now, policy) => ({ keys: planRetirement(keys, kid, now, { policy, switchAfterMs }), gone }),
+  turned:
+    turn =>
+    ({ keys, gone }, now, policy) => ({
+      keys: planRotation(keys, now, policy, turn),
+      gone,
+    }),
+  retired:
+    (kid, switchAfterMs) =>
+    ({ keys, gone }, now, policy) => ({
+      keys: planRetirement(keys, kid, now, { policy, switchAfterMs }),
+      gone,
+    }),
 }
 
-function externalPlans (source: KeySource): Plans {
+function externalPlans(source: KeySource): Plans {
   return {
-    due: (ring, now, policy) => planExternal(ring, now, { policy, present: source.keys() }),
-    turned: ({ atOnce, line }) => ({ keys, gone }, now, policy) => {
-      const names = linesOf(policy).map(({ name }) => name).filter(name => (line ?? name) === name)
-      return { keys: names.reduce<readonly Planned[]>((ring, name) => turnExternal(ring, now, { policy, line: name, atOnce }), keys), gone }
-    },
-    retired: kid => (ring, now, policy) => retireExternal(ring, kid, now, { policy, present: source.keys() }),
+    due: (ring, now, policy) =>
+      planExternal(ring, now, { policy, present: source.keys() }),
+    turned:
+      ({ atOnce, line }) =>
+      ({ keys, gone }, now, policy) => {
+        const names = linesOf(policy)
+          .map(({ name }) => name)
+          .filter(name => (line ?? name) === name)
+        return {
+          keys: names.reduce<readonly Planned[]>(
+            (ring, name) => turnExternal(ring, now, { policy, line: name, atOnce }),
+            keys,
+          ),
+          gone,
+        }
+      },
+    retired: kid => (ring, now, policy) =>
+      retireExternal(ring, kid, now, { policy, present: source.keys() }),
   }
 }

@@ -1,5 +1,6 @@
-// The key ring: which key signs, which verify, what is published. Kept in memory, so that signing and JWKS depend on nothing.
-// Every server acts by the same instants and the store's clock, so all switch at once without talking (DESIGN §6).
+// The key ring: which key signs, which verify, what is published. Kept in memory, so that signing and JWKS
+// depend on nothing. Every server acts by the same instants and the store's clock, so all switch at once
+// without talking (DESIGN §6).
 import type { JsonWebKey } from 'node:crypto'
 import pLimit from 'p-limit'
 import type { Emit } from '../events.ts'
@@ -40,7 +41,10 @@ export interface KeyDescription extends Instants {
 /** What comes of an operator's change. */
 export type KeyChange =
   | { readonly kind: 'done' }
-  | { readonly kind: 'refused', readonly reason: 'key_unknown' | 'key_alone' | 'next_key_missing' }
+  | {
+      readonly kind: 'refused'
+      readonly reason: 'key_unknown' | 'key_alone' | 'next_key_missing'
+    }
 
 /** Which keys turn, and when. */
 export interface Turn {
@@ -51,35 +55,42 @@ export interface Turn {
 }
 
 /**
- * The key ring. Promises reject with StoreUnavailable, and with Error when a key can't be opened; the ring in memory then stays as it was.
- * What answers at once throws Error before the first load.
+ * The key ring. Promises reject with StoreUnavailable, and with Error when a key can't be opened; the ring in
+ * memory then stays as it was. What answers at once throws Error before the first load.
  */
 export interface KeyRing {
-  /** Reads the ring, makes what is due, and keeps it. To be called at the start and once a second. Rejects with Error when nothing is there to sign with. */
-  load (): Promise<void>
+  /**
+   * Reads the ring, makes what is due, and keeps it. To be called at the start and once a second. Rejects
+   * with Error when nothing is there to sign with.
+   */
+  load(): Promise<void>
   /** Reads the ring and changes nothing. */
-  read (): Promise<void>
+  read(): Promise<void>
   /** The key that signs now for audiences that need this algorithm; undefined: for all others. */
-  signingKey (algorithm?: string): SigningKey
+  signingKey(algorithm?: string): SigningKey
   /** The key of that name, be it published, signing or retiring. */
-  verificationKey (kid: string): VerificationKey | undefined
+  verificationKey(kid: string): VerificationKey | undefined
   /** The same keys, as JWKS has them: public members only. */
-  published (): readonly JsonWebKey[]
+  published(): readonly JsonWebKey[]
   /** JWKS (RFC 7517 §5), serialised once per ring. */
-  jwks (): Jwks
+  jwks(): Jwks
   /** The keys in the order in which they sign. */
-  describe (): readonly KeyDescription[]
+  describe(): readonly KeyDescription[]
   /** The ring as the store has it. */
-  stored (): StoredRing
+  stored(): StoredRing
   /** The ids of the configured secrets, in their order. */
   readonly secretIds: readonly string[]
-  /** The next keys sign from now on, or as soon as verifiers have had the time to learn them. Other servers follow with their next load. */
-  rotate (turn: Turn): Promise<KeyChange>
   /**
-   * Drops a key at once, for one that leaked: its tokens die. If it signed, the next one takes over. After `switchAfterMs` a fresh key
-   * signs, so that verifiers fetch the keys again and forget the one that was dropped.
+   * The next keys sign from now on, or as soon as verifiers have had the time to learn them. Other servers
+   * follow with their next load.
    */
-  retire (kid: string, switchAfterMs?: number): Promise<KeyChange>
+  rotate(turn: Turn): Promise<KeyChange>
+  /**
+   * Drops a key at once, for one that leaked: its tokens die. If it signed, the next one takes over. After
+   * `switchAfterMs` a fresh key signs, so that verifiers fetch the keys again and forget the one that was
+   * dropped.
+   */
+  retire(kid: string, switchAfterMs?: number): Promise<KeyChange>
 }
 
 /** What the ring is made of. */
@@ -102,7 +113,7 @@ export interface KeyRingOptions {
  *
  * @throws TypeError without a secret
  */
-export function createKeyRing (options: KeyRingOptions): KeyRing {
+export function createKeyRing(options: KeyRingOptions): KeyRing {
   const { source, monotonic = () => performance.now() } = options
   const sealer = createSealer(options.secrets)
   const { save, read } = createSave({ ...options, monotonic, sealer })
@@ -111,18 +122,28 @@ export function createKeyRing (options: KeyRingOptions): KeyRing {
   const inTurn = pLimit(1)
   const held = createHeld(monotonic)
   const take = createTake(held, sealer, source)
-  const update = (plan: Plan) => inTurn(async () => { take(await save(plan)) })
+  const update = (plan: Plan) =>
+    inTurn(async () => {
+      take(await save(plan))
+    })
 
   const ring: KeyRing = {
-    async load () {
+    async load() {
       await update(plans.due)
       ring.signingKey()
     },
-    read: () => inTurn(async () => { take(await read()) }),
-    signingKey (algorithm = MAIN) {
+    read: () =>
+      inTurn(async () => {
+        take(await read())
+      }),
+    signingKey(algorithm = MAIN) {
       const { signers } = held.view()
       const signer = signers.get(algorithm) ?? signers.get(MAIN)
-      if (signer === undefined) throw new Error('there is no key to sign with, and none is made where keys.directory or keys.pkcs11 is set')
+      if (signer === undefined) {
+        throw new Error(
+          'there is no key to sign with, and none is made where keys.directory or keys.pkcs11 is set',
+        )
+      }
       return { kid: signer.kid, alg: signer.alg, ...signer.signing }
     },
     verificationKey: kid => held.view().byKid.get(kid),
@@ -131,18 +152,27 @@ export function createKeyRing (options: KeyRingOptions): KeyRing {
     describe: () => describe(held.view()),
     stored: () => held.taken().ring,
     secretIds: sealer.secretIds,
-    async rotate (turn) {
+    async rotate(turn) {
       await ring.read()
       const { living, now } = held.view()
-      if (!living.some(key => key.signFrom > now && (turn.line ?? key.line) === key.line)) return { kind: 'refused', reason: 'next_key_missing' }
+      if (
+        !living.some(key => key.signFrom > now && (turn.line ?? key.line) === key.line)
+      ) {
+        return { kind: 'refused', reason: 'next_key_missing' }
+      }
       await update(plans.turned(turn))
       return { kind: 'done' }
     },
-    async retire (kid, switchAfterMs = CACHE_LIFE_MS) {
+    async retire(kid, switchAfterMs = CACHE_LIFE_MS) {
       await ring.read()
       const { byKid, living } = held.view()
       if (!byKid.has(kid)) return { kind: 'refused', reason: 'key_unknown' }
-      if (source !== undefined && !living.some(key => key.kid !== kid && key.signing !== undefined)) return { kind: 'refused', reason: 'key_alone' }
+      if (
+        source !== undefined &&
+        !living.some(key => key.kid !== kid && key.signing !== undefined)
+      ) {
+        return { kind: 'refused', reason: 'key_alone' }
+      }
       await update(plans.retired(kid, switchAfterMs))
       return { kind: 'done' }
     },
@@ -151,12 +181,27 @@ export function createKeyRing (options: KeyRingOptions): KeyRing {
 }
 
 /** Opens a ring that was read, unless it is the one that is held, and holds it. */
-function createTake (held: Held, sealer: Sealer, source: KeySource | undefined) {
-  let before: { readonly version: number, readonly external: readonly ExternalKey[], readonly keys: readonly OpenedKey[] } = { version: -1, external: [], keys: [] }
+function createTake(held: Held, sealer: Sealer, source: KeySource | undefined) {
+  let before: {
+    readonly version: number
+    readonly external: readonly ExternalKey[]
+    readonly keys: readonly OpenedKey[]
+  } = { version: -1, external: [], keys: [] }
   return ({ ring, at, offsetMs }: Saved): void => {
     const external = source?.keys() ?? NONE
     if (ring.version !== before.version || external !== before.external) {
-      before = { version: ring.version, external, keys: openRing({ ring, at, monotonicNow: at - offsetMs, sealer, external, before: before.keys }) }
+      before = {
+        version: ring.version,
+        external,
+        keys: openRing({
+          ring,
+          at,
+          monotonicNow: at - offsetMs,
+          sealer,
+          external,
+          before: before.keys,
+        }),
+      }
     }
     held.take({ ring, keys: before.keys, offsetMs })
   }
@@ -164,9 +209,26 @@ function createTake (held: Held, sealer: Sealer, source: KeySource | undefined) 
 
 const NONE: readonly ExternalKey[] = []
 
-function describe ({ living, signers, now }: View): KeyDescription[] {
-  return living.map(({ kid, alg, line, isElsewhere, publishAt, signFrom, signUntil, removeAt }) => {
-    const state = signers.get(line)?.kid === kid ? 'signing' : signFrom > now ? 'published' : 'retiring'
-    return { kid, alg, line, state, isElsewhere, publishAt, signFrom, signUntil, removeAt }
-  })
+function describe({ living, signers, now }: View): KeyDescription[] {
+  return living.map(
+    ({ kid, alg, line, isElsewhere, publishAt, signFrom, signUntil, removeAt }) => {
+      const state =
+        signers.get(line)?.kid === kid
+          ? 'signing'
+          : signFrom > now
+            ? 'published'
+            : 'retiring'
+      return {
+        kid,
+        alg,
+        line,
+        state,
+        isElsewhere,
+        publishAt,
+        signFrom,
+        signUntil,
+        removeAt,
+      }
+    },
+  )
 }

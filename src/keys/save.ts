@@ -1,4 +1,5 @@
-// Carries plans out: makes the keys, seals them, replaces the ring, and plans anew when another server was faster.
+// Carries plans out: makes the keys, seals them, replaces the ring, and plans anew when another server was
+// faster.
 import type { Emit } from '../events.ts'
 import type { Keys, StoredKey, StoredRing, StoredSecret } from '../stores/ports-keys.ts'
 import { inOrder } from './instants.ts'
@@ -33,67 +34,105 @@ const TRIES = 8
 const SECRETS_REMEMBERED = 8
 
 /** Makes the functions that read the ring, and that plan and save what the plan has changed. */
-export function createSave (options: SaveOptions) {
+export function createSave(options: SaveOptions) {
   return {
     read: () => read(options),
-    async save (plan: Plan): Promise<Saved> {
+    async save(plan: Plan): Promise<Saved> {
       for (let tries = 0; tries < TRIES; tries++) {
         const saved = await trySave(plan, options)
         if (saved !== undefined) return saved
       }
-      throw new Error(`the key ring was changed by others ${TRIES} times while it was being saved`)
+      throw new Error(
+        `the key ring was changed by others ${TRIES} times while it was being saved`,
+      )
     },
   }
 }
 
-async function read ({ keys, now, monotonic }: SaveOptions): Promise<Saved> {
+async function read({ keys, now, monotonic }: SaveOptions): Promise<Saved> {
   const ring = await keys.load()
   const at = await now()
   return { ring, at, offsetMs: at - monotonic() }
 }
 
-async function trySave (plan: Plan, options: SaveOptions): Promise<Saved | undefined> {
+async function trySave(plan: Plan, options: SaveOptions): Promise<Saved | undefined> {
   const { keys, policy, emit, sealer } = options
   const { ring: before, at, offsetMs } = await read(options)
   const planned = plan(before, at, policy())
   const secrets = secretsOf(before.secrets, sealer, at)
-  const made = await Promise.all(planned.keys.map(key => 'kid' in key ? key : makeStored(key, sealer)))
-  const ring = { ...before, keys: inOrder(resealed(made, secrets, sealer)), gone: planned.gone, secrets }
+  const made = await Promise.all(
+    planned.keys.map(key => ('kid' in key ? key : makeStored(key, sealer))),
+  )
+  const ring = {
+    ...before,
+    keys: inOrder(resealed(made, secrets, sealer)),
+    gone: planned.gone,
+    secrets,
+  }
   if (isSame(ring, before)) return { ring: before, at, offsetMs }
   checkSecrets(before, at, sealer)
-  if (!await keys.save(ring)) return undefined
+  if (!(await keys.save(ring))) return undefined
   emit({ type: 'keys.changed', kids: ring.keys.map(({ kid }) => kid) })
   return { ring: { ...ring, version: before.version + 1 }, at, offsetMs }
 }
 
 /** Whoever can't open what signs has the wrong secrets, and must leave no trace in the ring of the others. */
-function checkSecrets ({ keys }: StoredRing, at: number, sealer: Sealer): void {
-  for (const { kid, sealed, signUntil } of keys) if (sealed !== null && signUntil > at) sealer.open(kid, sealed)
+function checkSecrets({ keys }: StoredRing, at: number, sealer: Sealer): void {
+  for (const { kid, sealed, signUntil } of keys) {
+    if (sealed !== null && signUntil > at) sealer.open(kid, sealed)
+  }
 }
 
-function isSame (after: StoredRing, before: StoredRing): boolean {
-  return after.gone === before.gone && after.secrets === before.secrets &&
-    after.keys.length === before.keys.length && after.keys.every(key => before.keys.includes(key))
+function isSame(after: StoredRing, before: StoredRing): boolean {
+  return (
+    after.gone === before.gone &&
+    after.secrets === before.secrets &&
+    after.keys.length === before.keys.length &&
+    after.keys.every(key => before.keys.includes(key))
+  )
 }
 
-async function makeStored ({ alg, ...rest }: KeyOrder, sealer: Sealer): Promise<StoredKey> {
+async function makeStored(
+  { alg, ...rest }: KeyOrder,
+  sealer: Sealer,
+): Promise<StoredKey> {
   const { kid, publicJwk, privateKey } = await makeKey(alg)
-  return { kid, alg, ...rest, publicJwk, sealed: sealer.seal(kid, privateKey) }
+  return {
+    kid,
+    alg,
+    ...rest,
+    publicJwk,
+    sealed: sealer.seal(kid, privateKey),
+  }
 }
 
 /**
- * The secrets that the ring was sealed with, the newest last. A server whose first secret is older than another's lets that one have its
- * way for a while: both are being replaced one by one, and would re-encrypt against each other.
+ * The secrets that the ring was sealed with, the newest last. A server whose first secret is older than
+ * another's lets that one have its way for a while: both are being replaced one by one, and would re-encrypt
+ * against each other.
  */
-function secretsOf (known: readonly StoredSecret[], { sealsUnder: first }: Sealer, now: number): readonly StoredSecret[] {
+function secretsOf(
+  known: readonly StoredSecret[],
+  { sealsUnder: first }: Sealer,
+  now: number,
+): readonly StoredSecret[] {
   const newest = known.at(-1)
-  const isNews = newest === undefined || !known.some(({ id }) => id === first) || newest.since <= now - SETTLE_MS
+  const isNews =
+    newest === undefined ||
+    !known.some(({ id }) => id === first) ||
+    newest.since <= now - SETTLE_MS
   if (newest?.id === first || !isNews) return known
-  return [...known.filter(({ id }) => id !== first), { id: first, since: now }].slice(-SECRETS_REMEMBERED)
+  return [...known.filter(({ id }) => id !== first), { id: first, since: now }].slice(
+    -SECRETS_REMEMBERED,
+  )
 }
 
 // What can't be opened any more stays as it is: a retiring key verifies without its private half.
-function resealed (keys: readonly StoredKey[], secrets: readonly StoredSecret[], sealer: Sealer): StoredKey[] {
+function resealed(
+  keys: readonly StoredKey[],
+  secrets: readonly StoredSecret[],
+  sealer: Sealer,
+): StoredKey[] {
   if (secrets.at(-1)?.id !== sealer.sealsUnder) return [...keys]
   const older = sealer.secretIds.slice(1)
   return keys.map(key => {

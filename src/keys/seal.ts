@@ -1,4 +1,5 @@
-// Private keys at rest: AES-256-GCM under a key derived from the configured secrets, so that a leaked store signs nothing.
+// Private keys at rest: AES-256-GCM under a key derived from the configured secrets, so that a leaked store
+// signs nothing.
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { deriveKeys, type DerivedKey } from '../secrets.ts'
 
@@ -18,13 +19,13 @@ export interface Sealer {
    *
    * @returns `v1.<id of the secret>.<iv>.<ciphertext>.<tag>`, the last three in base64url
    */
-  seal (kid: string, privateKey: string): string
+  seal(kid: string, privateKey: string): string
   /**
    * Opens what any of the configured secrets has sealed for this very `kid`.
    *
    * @throws Error when none has
    */
-  open (kid: string, sealed: string): string
+  open(kid: string, sealed: string): string
 }
 
 /**
@@ -33,7 +34,7 @@ export interface Sealer {
  * @param secrets base64url, as configured; at least one
  * @throws TypeError without a secret
  */
-export function createSealer (secrets: readonly string[]): Sealer {
+export function createSealer(secrets: readonly string[]): Sealer {
   const keys = deriveKeys(secrets, 'private-key')
   const [first] = keys
   if (first === undefined) throw new TypeError('no secret to seal signing keys with')
@@ -41,38 +42,57 @@ export function createSealer (secrets: readonly string[]): Sealer {
     secretIds: keys.map(({ id }) => id),
     sealsUnder: first.id,
     seal: (kid, privateKey) => seal(first, kid, privateKey),
-    open (kid, sealed) {
+    open(kid, sealed) {
       const key = keys.find(({ id }) => id === sealedUnder(sealed))
       const opened = key === undefined ? undefined : tryOpen(key, kid, sealed)
-      if (opened === undefined) throw new Error(`cannot open signing key ${kid}: is the secret that sealed it still configured?`)
+      if (opened === undefined) {
+        throw new Error(
+          `cannot open signing key ${kid}: is the secret that sealed it still configured?`,
+        )
+      }
       return opened
     },
   }
 }
 
 /** The id of the secret that sealed a key. */
-export function sealedUnder (sealed: string): string {
+export function sealedUnder(sealed: string): string {
   return String(sealed.split('.')[1])
 }
 
 // Bound to its kid: whoever can write to the store can't put one key in another's place.
-function label (kid: string): Buffer {
+function label(kid: string): Buffer {
   return Buffer.from(`latchkey private key ${kid}`)
 }
 
-function seal ({ id, key }: DerivedKey, kid: string, privateKey: string): string {
+function seal({ id, key }: DerivedKey, kid: string, privateKey: string): string {
   const iv = randomBytes(IV_BYTES)
-  const cipher = createCipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES }).setAAD(label(kid))
+  const cipher = createCipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES }).setAAD(
+    label(kid),
+  )
   const sealed = Buffer.concat([cipher.update(privateKey, 'utf8'), cipher.final()])
-  return [VERSION, id, ...[iv, sealed, cipher.getAuthTag()].map(bytes => bytes.toString('base64url'))].join('.')
+  return [
+    VERSION,
+    id,
+    ...[iv, sealed, cipher.getAuthTag()].map(bytes => bytes.toString('base64url')),
+  ].join('.')
 }
 
-function tryOpen ({ key }: DerivedKey, kid: string, sealed: string): string | undefined {
+function tryOpen({ key }: DerivedKey, kid: string, sealed: string): string | undefined {
   const [version, , ...parts] = sealed.split('.')
   const [iv, text, tag] = parts.map(part => Buffer.from(part, 'base64url'))
-  if (version !== VERSION || iv === undefined || text === undefined || tag === undefined) return undefined
+  if (
+    version !== VERSION ||
+    iv === undefined ||
+    text === undefined ||
+    tag === undefined
+  ) {
+    return undefined
+  }
   try {
-    const decipher = createDecipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES }).setAAD(label(kid)).setAuthTag(tag)
+    const decipher = createDecipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES })
+      .setAAD(label(kid))
+      .setAuthTag(tag)
     return Buffer.concat([decipher.update(text), decipher.final()]).toString('utf8')
   } catch {
     return undefined

@@ -1,7 +1,13 @@
-// What servers see of those who depend on the keys: who fetches them and how often, and how many tokens each key has signed that still live.
-// Noted in memory, which is bounded, and added once a minute to what all servers together have seen.
+// What servers see of those who depend on the keys: who fetches them and how often, and how many tokens each
+// key has signed that still live. Noted in memory, which is bounded, and added once a minute to what all
+// servers together have seen.
 import type { Clock } from '../clock.ts'
-import type { SeenVerifier, SignedCount, Sightings, StoredSightings } from '../stores/ports-keys.ts'
+import type {
+  SeenVerifier,
+  SignedCount,
+  Sightings,
+  StoredSightings,
+} from '../stores/ports-keys.ts'
 
 /** One fetch of the keys. */
 export interface Fetch {
@@ -15,11 +21,14 @@ export interface Fetch {
 
 /** Takes notes; neither `fetched` nor `signed` ever waits or throws. */
 export interface SightingsRecorder {
-  fetched (fetch: Fetch): void
+  fetched(fetch: Fetch): void
   /** A token was signed; `exp` in seconds, as in its claims. */
-  signed (kid: string, exp: number): void
-  /** Adds what was noted to the store. Rejects with StoreUnavailable; the notes of that time are then lost, which harms nobody. */
-  flush (): Promise<void>
+  signed(kid: string, exp: number): void
+  /**
+   * Adds what was noted to the store. Rejects with StoreUnavailable; the notes of that time are then lost,
+   * which harms nobody.
+   */
+  flush(): Promise<void>
 }
 
 /** Verifiers that don't say who they are, at a time in memory and in the store: anybody can make up names. */
@@ -31,11 +40,22 @@ const USER_AGENT_LENGTH = 100
 
 const MINUTE = 60_000
 
-/** What was noted of one verifier since the last flush. Changed in place: fetches are the most frequent thing of all. */
-type Note = { -readonly [Name in keyof Omit<SeenVerifier, 'gaps'>]: SeenVerifier[Name] } & { readonly gaps: number[] }
+/**
+ * What was noted of one verifier since the last flush. Changed in place: fetches are the most frequent thing
+ * of all.
+ */
+type Note = {
+  -readonly [Name in keyof Omit<SeenVerifier, 'gaps'>]: SeenVerifier[Name]
+} & { readonly gaps: number[] }
 
 /** Makes the recorder. */
-export function createSightings ({ sightings, clock }: { readonly sightings: Sightings, readonly clock: Clock }): SightingsRecorder {
+export function createSightings({
+  sightings,
+  clock,
+}: {
+  readonly sightings: Sightings
+  readonly clock: Clock
+}): SightingsRecorder {
   let notes = new Map<string, Note>()
   let counts = new Map<string, SignedCount>()
   let strangers = 0
@@ -46,7 +66,13 @@ export function createSightings ({ sightings, clock }: { readonly sightings: Sig
     if (note !== undefined) return renew(note, fetch, clock())
     if (fetch.clientId === null && ++strangers > STRANGERS) return
     const now = clock()
-    notes.set(id, { ...fetch, fetches: 1, firstAt: now, lastAt: now, gaps: [] })
+    notes.set(id, {
+      ...fetch,
+      fetches: 1,
+      firstAt: now,
+      lastAt: now,
+      gaps: [],
+    })
   }
 
   const signed = (kid: string, exp: number) => {
@@ -66,7 +92,7 @@ export function createSightings ({ sightings, clock }: { readonly sightings: Sig
   return {
     fetched,
     signed,
-    async flush () {
+    async flush() {
       if (notes.size + counts.size === 0) return
       const taken = take()
       // What other servers have pushed aside so often is not worth a ninth try.
@@ -78,16 +104,33 @@ export function createSightings ({ sightings, clock }: { readonly sightings: Sig
 }
 
 /** How many tokens of a key live, as far as the servers have told: all but those of the last minute. */
-export function liveTokens ({ signed }: StoredSightings, kid: string, now: number): number {
-  return signed.filter(count => count.kid === kid && count.expiresAt > now).reduce((sum, { count }) => sum + count, 0)
+export function liveTokens(
+  { signed }: StoredSightings,
+  kid: string,
+  now: number,
+): number {
+  return signed
+    .filter(count => count.kid === kid && count.expiresAt > now)
+    .reduce((sum, { count }) => sum + count, 0)
 }
 
-/** The name under which a verifier is counted: that of its client, however many addresses it has; else what it shows of itself. */
-export function nameOf ({ clientId, userAgent, address }: Pick<Fetch, 'clientId' | 'userAgent' | 'address'>): string {
+/**
+ * The name under which a verifier is counted: that of its client, however many addresses it has; else what it
+ * shows of itself.
+ */
+export function nameOf({
+  clientId,
+  userAgent,
+  address,
+}: Pick<Fetch, 'clientId' | 'userAgent' | 'address'>): string {
   return clientId ?? `${userAgent} at ${address}`
 }
 
-function renew (note: Note, { userAgent, address, conditional }: Fetch, now: number): void {
+function renew(
+  note: Note,
+  { userAgent, address, conditional }: Fetch,
+  now: number,
+): void {
   note.userAgent = userAgent
   note.address = address
   note.conditional = conditional
@@ -97,19 +140,20 @@ function renew (note: Note, { userAgent, address, conditional }: Fetch, now: num
   note.lastAt = now
 }
 
-function toSeen (note: Note): SeenVerifier {
+function toSeen(note: Note): SeenVerifier {
   return { ...note, userAgent: printable(note.userAgent) }
 }
 
 // It is shown on terminals.
-function printable (text: string): string {
+function printable(text: string): string {
   return text.slice(0, USER_AGENT_LENGTH).replaceAll(/[^\x20-\x7e]/g, '?')
 }
 
 // Minutes are counted singly for short-lived tokens only, so that long lives don't make long lists.
-function bucketOf (expiresAt: number, now: number): number {
+function bucketOf(expiresAt: number, now: number): number {
   const life = expiresAt - now
-  const size = life <= 15 * MINUTE ? MINUTE : life <= 180 * MINUTE ? 10 * MINUTE : 60 * MINUTE
+  const size =
+    life <= 15 * MINUTE ? MINUTE : life <= 180 * MINUTE ? 10 * MINUTE : 60 * MINUTE
   return Math.ceil(expiresAt / size) * size
 }
 
@@ -118,38 +162,58 @@ interface Notes {
   readonly counts: readonly SignedCount[]
 }
 
-function merged ({ version, verifiers, signed }: StoredSightings, { notes, counts }: Notes, now: number): StoredSightings {
+function merged(
+  { version, verifiers, signed }: StoredSightings,
+  { notes, counts }: Notes,
+  now: number,
+): StoredSightings {
   const seen = new Map(verifiers.map(verifier => [nameOf(verifier), verifier]))
   for (const note of notes) {
     const before = seen.get(nameOf(note))
     seen.set(nameOf(note), before === undefined ? note : joined(before, note))
   }
-  return { version, verifiers: bounded([...seen.values()], now), signed: summed([...signed, ...counts], now) }
+  return {
+    version,
+    verifiers: bounded([...seen.values()], now),
+    signed: summed([...signed, ...counts], now),
+  }
 }
 
 // Servers tell of their minutes in no order: what seems to lie before the last fetch tells nothing of a gap.
-function joined (before: SeenVerifier, { fetches, firstAt, lastAt, gaps, ...fetch }: SeenVerifier): SeenVerifier {
+function joined(
+  before: SeenVerifier,
+  { fetches, firstAt, lastAt, gaps, ...fetch }: SeenVerifier,
+): SeenVerifier {
   return {
     ...fetch,
     fetches: before.fetches + fetches,
     firstAt: before.firstAt,
     lastAt: Math.max(before.lastAt, lastAt),
-    gaps: [...before.gaps, firstAt - before.lastAt, ...gaps].filter(gap => gap > 0).slice(-GAPS),
+    gaps: [...before.gaps, firstAt - before.lastAt, ...gaps]
+      .filter(gap => gap > 0)
+      .slice(-GAPS),
   }
 }
 
 // Strangers who come often are verifiers; those who came once may be anything.
-function bounded (verifiers: readonly SeenVerifier[], now: number): SeenVerifier[] {
+function bounded(verifiers: readonly SeenVerifier[], now: number): SeenVerifier[] {
   const remembered = verifiers.filter(({ lastAt }) => lastAt > now - FORGET_MS)
-  const strangers = remembered.filter(({ clientId }) => clientId === null).toSorted((a, b) => b.fetches - a.fetches)
-  return [...remembered.filter(({ clientId }) => clientId !== null), ...strangers.slice(0, STRANGERS)]
+  const strangers = remembered
+    .filter(({ clientId }) => clientId === null)
+    .toSorted((a, b) => b.fetches - a.fetches)
+  return [
+    ...remembered.filter(({ clientId }) => clientId !== null),
+    ...strangers.slice(0, STRANGERS),
+  ]
 }
 
-function summed (counts: readonly SignedCount[], now: number): SignedCount[] {
+function summed(counts: readonly SignedCount[], now: number): SignedCount[] {
   const sums = new Map<string, SignedCount>()
   for (const { kid, expiresAt, count } of counts) {
     const id = `${kid} ${expiresAt}`
-    if (expiresAt > now) sums.set(id, { kid, expiresAt, count: (sums.get(id)?.count ?? 0) + count })
+    if (expiresAt > now) {
+      sums.set(id, { kid, expiresAt, count: (sums.get(id)?.count ?? 0) + count })
+    }
   }
   return [...sums.values()]
 }

@@ -1,4 +1,5 @@
-// The ring as this process holds it: opened keys, and what they mean at a moment. Signing, verifying and JWKS read only this.
+// The ring as this process holds it: opened keys, and what they mean at a moment. Signing, verifying and JWKS
+// read only this.
 import type { JsonWebKey } from 'node:crypto'
 import type { StoredKey, StoredRing } from '../stores/ports-keys.ts'
 import { inOrder, signerAmong, signerAt, type Instants } from './instants.ts'
@@ -33,10 +34,16 @@ export interface View {
   readonly signers: ReadonlyMap<string, OpenedKey & { readonly signing: Signing }>
 }
 
-/** A process signs with no key that it has published for less than this, as long as there is another; milliseconds. */
+/**
+ * A process signs with no key that it has published for less than this, as long as there is another;
+ * milliseconds.
+ */
 const SERVED_MS = 60_000
 
-/** How long the key before such a key may stand in for it: its own removal is later by more than that (SKEW_MS). */
+/**
+ * How long the key before such a key may stand in for it: its own removal is later by more than that
+ * (SKEW_MS).
+ */
 const STAND_IN_MS = 120_000
 
 /** What opening needs. */
@@ -53,22 +60,46 @@ export interface OpenOptions {
 }
 
 /**
- * Opens the keys of a ring. The private key of one that signs no more is not needed: it verifies also after the secret that sealed it is gone.
+ * Opens the keys of a ring. The private key of one that signs no more is not needed: it verifies also after
+ * the secret that sealed it is gone.
  *
  * @throws Error when one that may still sign can't be opened
  */
-export function openRing ({ ring, at, monotonicNow, sealer, external, before }: OpenOptions): OpenedKey[] {
+export function openRing({
+  ring,
+  at,
+  monotonicNow,
+  sealer,
+  external,
+  before,
+}: OpenOptions): OpenedKey[] {
   return inOrder(ring.keys).map(({ publicJwk, sealed, ...key }) => ({
     ...key,
     publicKey: publicPem(publicJwk),
-    jwk: { ...publicJwk, kid: key.kid, use: 'sig', alg: key.alg },
-    signing: sealed === null ? external.find(({ kid }) => kid === key.kid)?.signing : openSealed({ ...key, sealed }, at, sealer),
+    jwk: {
+      ...publicJwk,
+      kid: key.kid,
+      use: 'sig',
+      alg: key.alg,
+    },
+    signing:
+      sealed === null
+        ? external.find(({ kid }) => kid === key.kid)?.signing
+        : openSealed({ ...key, sealed }, at, sealer),
     isElsewhere: sealed === null,
     servedSince: before.find(({ kid }) => kid === key.kid)?.servedSince ?? monotonicNow,
   }))
 }
 
-function openSealed ({ kid, sealed, signUntil }: Pick<StoredKey, 'kid' | 'signUntil'> & { readonly sealed: string }, at: number, sealer: Sealer): Signing | undefined {
+function openSealed(
+  {
+    kid,
+    sealed,
+    signUntil,
+  }: Pick<StoredKey, 'kid' | 'signUntil'> & { readonly sealed: string },
+  at: number,
+  sealer: Sealer,
+): Signing | undefined {
   if (signUntil > at) return { privateKey: sealer.open(kid, sealed) }
   if (signUntil + STAND_IN_MS <= at) return undefined
   try {
@@ -79,18 +110,33 @@ function openSealed ({ kid, sealed, signUntil }: Pick<StoredKey, 'kid' | 'signUn
 }
 
 /** Looks at the keys at a moment: `now` by the store's clock, `monotonicNow` by that of the process. */
-export function look (keys: readonly OpenedKey[], now: number, monotonicNow: number): View {
-  const signers = new Map(lines(keys).flatMap(line => {
-    const signer = signerOf(keys.filter(key => key.line === line), { line, now, monotonicNow })
-    return signer === undefined ? [] : [[line, signer]]
-  }))
+export function look(
+  keys: readonly OpenedKey[],
+  now: number,
+  monotonicNow: number,
+): View {
+  const signers = new Map(
+    lines(keys).flatMap(line => {
+      const signer = signerOf(
+        keys.filter(key => key.line === line),
+        { line, now, monotonicNow },
+      )
+      return signer === undefined ? [] : [[line, signer]]
+    }),
+  )
   const signing = new Set([...signers.values()].map(({ kid }) => kid))
-  // Not by publishAt: a key is in the ring from that instant on, and a clock that was set back must not hide it.
+  // Not by publishAt: a key is in the ring from that instant on, and a clock that was set back must not hide
+  // it.
   const living = keys.filter(key => key.removeAt > now || signing.has(key.kid))
-  return { now, living, byKid: new Map(living.map(key => [key.kid, key])), signers }
+  return {
+    now,
+    living,
+    byKid: new Map(living.map(key => [key.kid, key])),
+    signers,
+  }
 }
 
-function lines (keys: readonly OpenedKey[]): string[] {
+function lines(keys: readonly OpenedKey[]): string[] {
   return [...new Set(keys.map(({ line }) => line))]
 }
 
@@ -102,21 +148,28 @@ interface Moment {
   readonly monotonicNow: number
 }
 
-// A verifier that asks this process alone must have had the time to learn the key. Right after the start nothing has been served for
-// long, and the ring's word is all there is.
-function signerOf (keys: readonly OpenedKey[], moment: Moment): Signer | undefined {
+// A verifier that asks this process alone must have had the time to learn the key. Right after the start
+// nothing has been served for long, and the ring's word is all there is.
+function signerOf(keys: readonly OpenedKey[], moment: Moment): Signer | undefined {
   const usable = keys.filter(canSign)
   // A line that hasn't begun has no signer; the main line always has.
-  const appointed = signerAmong(usable, moment.now, key => key.isElsewhere) ?? (moment.line === MAIN ? signerAt(usable, moment.now) : undefined)
+  const appointed =
+    signerAmong(usable, moment.now, key => key.isElsewhere) ??
+    (moment.line === MAIN ? signerAt(usable, moment.now) : undefined)
   if (appointed === undefined || isServed(appointed, moment)) return appointed
-  const standIn = usable.findLast(key => isServed(key, moment) && key.signFrom <= moment.now && key.signUntil + STAND_IN_MS > moment.now)
+  const standIn = usable.findLast(
+    key =>
+      isServed(key, moment) &&
+      key.signFrom <= moment.now &&
+      key.signUntil + STAND_IN_MS > moment.now,
+  )
   return standIn ?? appointed
 }
 
-function isServed ({ servedSince }: OpenedKey, { monotonicNow }: Moment): boolean {
+function isServed({ servedSince }: OpenedKey, { monotonicNow }: Moment): boolean {
   return monotonicNow - servedSince >= SERVED_MS
 }
 
-function canSign (key: OpenedKey): key is Signer {
+function canSign(key: OpenedKey): key is Signer {
   return key.signing !== undefined
 }

@@ -1,5 +1,5 @@
-// What an operator should know of the keys: the next turn, the secrets that are still needed, the verifiers that were seen, and who
-// would be hurt by a change.
+// What an operator should know of the keys: the next turn, the secrets that are still needed, the verifiers
+// that were seen, and who would be hurt by a change.
 import type { SeenVerifier, StoredRing, StoredSightings } from '../stores/ports-keys.ts'
 import type { KeyDescription } from './ring.ts'
 import { sealedUnder } from './seal.ts'
@@ -14,9 +14,11 @@ export interface NextTurn {
 }
 
 /** The next turn of each line. */
-export function nextTurns (keys: readonly KeyDescription[]): NextTurn[] {
+export function nextTurns(keys: readonly KeyDescription[]): NextTurn[] {
   const upcoming = keys.filter(({ state }) => state === 'published')
-  const first = upcoming.filter((key, index) => upcoming.findIndex(({ line }) => line === key.line) === index)
+  const first = upcoming.filter(
+    (key, index) => upcoming.findIndex(({ line }) => line === key.line) === index,
+  )
   return first.map(({ line, signFrom, kid }) => ({ line, at: signFrom, kid }))
 }
 
@@ -26,7 +28,9 @@ export interface SecretStatus {
   readonly index: number
   /** The keys that it has sealed. */
   readonly kids: readonly string[]
-  /** When the last refresh token that it may have made has ended, in milliseconds; null: it makes new ones. */
+  /**
+   * When the last refresh token that it may have made has ended, in milliseconds; null: it makes new ones.
+   */
   readonly neededUntil: number | null
 }
 
@@ -35,12 +39,18 @@ export interface SecretStatus {
  *
  * @param refreshAbsoluteMs the longest life of a session
  */
-export function secretStatus ({ keys, secrets }: StoredRing, secretIds: readonly string[], refreshAbsoluteMs: number): SecretStatus[] {
+export function secretStatus(
+  { keys, secrets }: StoredRing,
+  secretIds: readonly string[],
+  refreshAbsoluteMs: number,
+): SecretStatus[] {
   const [first] = secretIds
   const since = secrets.find(({ id }) => id === first)?.since
   return secretIds.map((id, index) => ({
     index,
-    kids: keys.filter(({ sealed }) => sealed !== null && sealedUnder(sealed) === id).map(({ kid }) => kid),
+    kids: keys
+      .filter(({ sealed }) => sealed !== null && sealedUnder(sealed) === id)
+      .map(({ kid }) => kid),
     // Before a server has started with the first one in front, the others make new ones, too.
     neededUntil: index === 0 || since === undefined ? null : since + refreshAbsoluteMs,
   }))
@@ -58,20 +68,40 @@ export interface VerifierStatus extends SeenVerifier {
 }
 
 /** Describes the verifiers, those that fetch most rarely first. */
-export function verifierStatus ({ verifiers }: Pick<StoredSightings, 'verifiers'>, publishAheadMs: number): VerifierStatus[] {
-  return verifiers.map(verifier => {
-    const gaps = verifier.gaps.toSorted((a, b) => a - b)
-    const longestMs = gaps.at(-1) ?? null
-    return { ...verifier, name: nameOf(verifier), everyMs: gaps[gaps.length >> 1] ?? null, longestMs, isSlow: longestMs !== null && longestMs > publishAheadMs }
-  }).toSorted((a, b) => Math.max(0, ...b.gaps) - Math.max(0, ...a.gaps))
+export function verifierStatus(
+  { verifiers }: Pick<StoredSightings, 'verifiers'>,
+  publishAheadMs: number,
+): VerifierStatus[] {
+  return verifiers
+    .map(verifier => {
+      const gaps = verifier.gaps.toSorted((a, b) => a - b)
+      const longestMs = gaps.at(-1) ?? null
+      return {
+        ...verifier,
+        name: nameOf(verifier),
+        everyMs: gaps[gaps.length >> 1] ?? null,
+        longestMs,
+        isSlow: longestMs !== null && longestMs > publishAheadMs,
+      }
+    })
+    .toSorted((a, b) => Math.max(0, ...b.gaps) - Math.max(0, ...a.gaps))
 }
 
-/** The verifiers that have not fetched the keys since that instant, and so don't know a key that was published then. */
-export function unaware (verifiers: readonly VerifierStatus[], publishedAt: number): VerifierStatus[] {
+/**
+ * The verifiers that have not fetched the keys since that instant, and so don't know a key that was published
+ * then.
+ */
+export function unaware(
+  verifiers: readonly VerifierStatus[],
+  publishedAt: number,
+): VerifierStatus[] {
   return verifiers.filter(({ lastAt }) => lastAt < publishedAt)
 }
 
 /** The verifiers that may not fetch the keys within that time. */
-export function slowerThan (verifiers: readonly VerifierStatus[], ms: number): VerifierStatus[] {
+export function slowerThan(
+  verifiers: readonly VerifierStatus[],
+  ms: number,
+): VerifierStatus[] {
   return verifiers.filter(({ longestMs }) => longestMs === null || longestMs > ms)
 }

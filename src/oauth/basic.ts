@@ -1,4 +1,5 @@
-// HTTP Basic as OAuth uses it (RFC 6749 §2.3.1): id and secret are form-encoded before they are joined and base64-encoded.
+// HTTP Basic as OAuth uses it (RFC 6749 §2.3.1): id and secret are form-encoded before they are joined and
+// base64-encoded.
 import { invalidRequest } from './errors.ts'
 import { decodeFormComponent } from './form.ts'
 
@@ -16,7 +17,7 @@ export interface BasicCredentials {
  * @returns the credentials, or undefined when the header is absent or names another scheme
  * @throws OAuthError invalid_request when it says Basic and can't be read
  */
-export function parseBasic (header: string | undefined): BasicCredentials | undefined {
+export function parseBasic(header: string | undefined): BasicCredentials | undefined {
   if (header === undefined || !/^basic(?: |$)/i.test(header)) return undefined
   const encoded = BASIC.exec(header)?.[1]
   if (encoded === undefined) throw malformed()
@@ -29,6 +30,6 @@ export function parseBasic (header: string | undefined): BasicCredentials | unde
   }
 }
 
-function malformed () {
+function malformed() {
   return invalidRequest('the Authorization header is malformed')
 }

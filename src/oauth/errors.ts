@@ -14,7 +14,13 @@ export class OAuthError extends Error {
   /** Further response headers. */
   readonly headers: Readonly<Record<string, string>>
 
-  constructor (status: number, code: string, description: string, reason: Reason, headers: Record<string, string> = {}) {
+  constructor(
+    status: number,
+    code: string,
+    description: string,
+    reason: Reason,
+    headers: Record<string, string> = {},
+  ) {
     super(description)
     this.status = status
     this.code = code
@@ -23,77 +29,175 @@ export class OAuthError extends Error {
   }
 }
 
-/** 400: the request is malformed, repeats a parameter or lacks one. `description` is sent: printable ASCII without `"` and `\`. */
-export function invalidRequest (description: string, reason: Reason = 'malformed_request'): OAuthError {
+/**
+ * 400: the request is malformed, repeats a parameter or lacks one. `description` is sent: printable ASCII
+ * without `"` and `\`.
+ */
+export function invalidRequest(
+  description: string,
+  reason: Reason = 'malformed_request',
+): OAuthError {
   return new OAuthError(400, 'invalid_request', description, reason)
 }
 
-/** 401: the client is unknown or its secret is wrong (RFC 6749 §5.2). `challenge`: it tried Basic, or tried nothing. */
-export function invalidClient (reason: Reason, challenge: boolean): OAuthError {
-  const headers: Record<string, string> = challenge ? { 'www-authenticate': 'Basic realm="latchkey", charset="UTF-8"' } : {}
-  return new OAuthError(401, 'invalid_client', 'client authentication failed', reason, headers)
+/**
+ * 401: the client is unknown or its secret is wrong (RFC 6749 §5.2). `challenge`: it tried Basic, or tried
+ * nothing.
+ */
+export function invalidClient(reason: Reason, challenge: boolean): OAuthError {
+  const headers: Record<string, string> = challenge
+    ? { 'www-authenticate': 'Basic realm="latchkey", charset="UTF-8"' }
+    : {}
+  return new OAuthError(
+    401,
+    'invalid_client',
+    'client authentication failed',
+    reason,
+    headers,
+  )
 }
 
 /** 400: the client may not use this grant. */
-export function unauthorizedClient (reason: Reason = 'grant_not_allowed'): OAuthError {
-  return new OAuthError(400, 'unauthorized_client', 'the client may not use this grant type', reason)
+export function unauthorizedClient(reason: Reason = 'grant_not_allowed'): OAuthError {
+  return new OAuthError(
+    400,
+    'unauthorized_client',
+    'the client may not use this grant type',
+    reason,
+  )
 }
 
 /** 400: wrong name or password, dead refresh token. The same words for all, so that they tell nothing. */
-export function invalidGrant (reason: Reason): OAuthError {
-  return new OAuthError(400, 'invalid_grant', 'the credentials or the refresh token are invalid, expired or revoked', reason)
+export function invalidGrant(reason: Reason): OAuthError {
+  return new OAuthError(
+    400,
+    'invalid_grant',
+    'the credentials or the refresh token are invalid, expired or revoked',
+    reason,
+  )
 }
 
 /** 400: a scope that is unknown, not allowed, or wider than the one granted. */
-export function invalidScope (reason: Reason = 'scope_not_allowed'): OAuthError {
-  return new OAuthError(400, 'invalid_scope', 'the requested scope is unknown, malformed or exceeds what may be granted', reason)
+export function invalidScope(reason: Reason = 'scope_not_allowed'): OAuthError {
+  return new OAuthError(
+    400,
+    'invalid_scope',
+    'the requested scope is unknown, malformed or exceeds what may be granted',
+    reason,
+  )
 }
 
 /** 400: an audience that this client may not ask for (RFC 8707 §2). */
-export function invalidTarget (reason: Reason = 'audience_not_allowed'): OAuthError {
-  return new OAuthError(400, 'invalid_target', 'the requested resource is unknown or not allowed', reason)
+export function invalidTarget(reason: Reason = 'audience_not_allowed'): OAuthError {
+  return new OAuthError(
+    400,
+    'invalid_target',
+    'the requested resource is unknown or not allowed',
+    reason,
+  )
 }
 
 /** 400: no such grant type here. */
-export function unsupportedGrantType (): OAuthError {
-  return new OAuthError(400, 'unsupported_grant_type', 'the grant type is not supported', 'grant_unknown')
+export function unsupportedGrantType(): OAuthError {
+  return new OAuthError(
+    400,
+    'unsupported_grant_type',
+    'the grant type is not supported',
+    'grant_unknown',
+  )
 }
 
 /** 429: too many attempts. */
-export function slowDown (retryAfterSeconds: number, reason: Reason = 'address_limit'): OAuthError {
-  return new OAuthError(429, 'slow_down', 'too many attempts', reason, { 'retry-after': String(retryAfterSeconds) })
+export function slowDown(
+  retryAfterSeconds: number,
+  reason: Reason = 'address_limit',
+): OAuthError {
+  return new OAuthError(429, 'slow_down', 'too many attempts', reason, {
+    'retry-after': String(retryAfterSeconds),
+  })
 }
 
 /** 503: a fault of ours, never a verdict on the request; the caller may repeat it as it is. */
-export function temporarilyUnavailable (reason: Reason, retryAfterSeconds = 1): OAuthError {
-  return new OAuthError(503, 'temporarily_unavailable', 'the server cannot answer now, try again', reason, { 'retry-after': String(retryAfterSeconds) })
+export function temporarilyUnavailable(
+  reason: Reason,
+  retryAfterSeconds = 1,
+): OAuthError {
+  return new OAuthError(
+    503,
+    'temporarily_unavailable',
+    'the server cannot answer now, try again',
+    reason,
+    { 'retry-after': String(retryAfterSeconds) },
+  )
 }
 
-/** 401: no access token, or one that is no good (RFC 6750 §3, RFC 9449 §7.1). Without any token the challenge names no error. */
-export function invalidToken (reason: Reason, scheme: 'Bearer' | 'DPoP' = 'Bearer'): OAuthError {
+/**
+ * 401: no access token, or one that is no good (RFC 6750 §3, RFC 9449 §7.1). Without any token the challenge
+ * names no error.
+ */
+export function invalidToken(
+  reason: Reason,
+  scheme: 'Bearer' | 'DPoP' = 'Bearer',
+): OAuthError {
   const realm = `${scheme} realm="latchkey"`
-  const challenge = reason === 'token_missing' ? realm : `${realm}, error="invalid_token", error_description="the access token is invalid, expired or revoked"`
-  return new OAuthError(401, 'invalid_token', 'the access token is missing, invalid, expired or revoked', reason, { 'www-authenticate': challenge })
+  const challenge =
+    reason === 'token_missing'
+      ? realm
+      : `${realm}, error="invalid_token", error_description="the access token is invalid, expired or ` +
+        'revoked"'
+  return new OAuthError(
+    401,
+    'invalid_token',
+    'the access token is missing, invalid, expired or revoked',
+    reason,
+    { 'www-authenticate': challenge },
+  )
 }
 
-/** 403: the access token is good, but not for this (RFC 6750 §3.1). `scope`: what it would take, in the scope alphabet. */
-export function insufficientScope (scope: string, scheme: 'Bearer' | 'DPoP'): OAuthError {
+/**
+ * 403: the access token is good, but not for this (RFC 6750 §3.1). `scope`: what it would take, in the scope
+ * alphabet.
+ */
+export function insufficientScope(scope: string, scheme: 'Bearer' | 'DPoP'): OAuthError {
   const challenge = `${scheme} realm="latchkey", error="insufficient_scope", scope="${scope}"`
-  return new OAuthError(403, 'insufficient_scope', 'the access token does not hold the scope that is needed here', 'scope_insufficient', { 'www-authenticate': challenge })
+  return new OAuthError(
+    403,
+    'insufficient_scope',
+    'the access token does not hold the scope that is needed here',
+    'scope_insufficient',
+    { 'www-authenticate': challenge },
+  )
 }
 
 /** 400: the DPoP proof is missing or no good (RFC 9449 §5). */
-export function invalidDpopProof (reason: Reason): OAuthError {
-  return new OAuthError(400, 'invalid_dpop_proof', 'the DPoP proof is missing or invalid', reason)
+export function invalidDpopProof(reason: Reason): OAuthError {
+  return new OAuthError(
+    400,
+    'invalid_dpop_proof',
+    'the DPoP proof is missing or invalid',
+    reason,
+  )
 }
 
 /** 400: the DPoP proof must carry the nonce that this answer hands out (RFC 9449 §8). */
-export function useDpopNonce (nonce: string): OAuthError {
-  return new OAuthError(400, 'use_dpop_nonce', 'the DPoP proof must carry the nonce of the DPoP-Nonce header', 'dpop_nonce_wanted', { 'dpop-nonce': nonce })
+export function useDpopNonce(nonce: string): OAuthError {
+  return new OAuthError(
+    400,
+    'use_dpop_nonce',
+    'the DPoP proof must carry the nonce of the DPoP-Nonce header',
+    'dpop_nonce_wanted',
+    { 'dpop-nonce': nonce },
+  )
 }
 
 /** An error about a DPoP proof as a resource tells it: 401 with a challenge (RFC 9449 §7.1). */
-export function asChallenge ({ code, message, reason, headers }: OAuthError, algorithms: readonly string[]): OAuthError {
+export function asChallenge(
+  { code, message, reason, headers }: OAuthError,
+  algorithms: readonly string[],
+): OAuthError {
   const challenge = `DPoP realm="latchkey", error="${code}", algs="${algorithms.join(' ')}"`
-  return new OAuthError(401, code, message, reason, { ...headers, 'www-authenticate': challenge })
+  return new OAuthError(401, code, message, reason, {
+    ...headers,
+    'www-authenticate': challenge,
+  })
 }

@@ -2,7 +2,10 @@
 import { isUtf8 } from 'node:buffer'
 import { invalidRequest } from './errors.ts'
 
-/** Decoded parameters. Without prototype, so that no name is special. An empty value counts as absent (RFC 6749 §3.2). */
+/**
+ * Decoded parameters. Without prototype, so that no name is special. An empty value counts as absent (RFC
+ * 6749 §3.2).
+ */
 export interface Form {
   readonly [name: string]: string | string[] | undefined
   /** The one parameter that may repeat (RFC 8707 §2). */
@@ -16,10 +19,11 @@ const FORBIDDEN = /[\x00-\x08\x0A-\x1F\x7F\uFFFE\uFFFF]/
 /**
  * Reads a form-encoded body.
  *
- * @throws OAuthError invalid_request when it isn't UTF-8, a percent-encoding is broken, a control character stands in it, or a parameter
+ * @throws OAuthError invalid_request when it isn't UTF-8, a percent-encoding is broken, a control character
+ * stands in it, or a parameter
  *   other than `resource` is repeated (RFC 6749 §3.2)
  */
-export function parseForm (body: Uint8Array): Form {
+export function parseForm(body: Uint8Array): Form {
   const text = decodeUtf8(body)
   refuseForbidden(text)
   const form = Object.create(null)
@@ -35,47 +39,52 @@ export function parseForm (body: Uint8Array): Form {
  *
  * @throws OAuthError invalid_request when it can't be decoded or holds a control character
  */
-export function decodeFormComponent (encoded: string): string {
+export function decodeFormComponent(encoded: string): string {
   const decoded = decode(encoded)
   refuseForbidden(decoded)
   return decoded
 }
 
-function decode (encoded: string): string {
+function decode(encoded: string): string {
   const spaced = encoded.includes('+') ? encoded.replaceAll('+', ' ') : encoded
   return spaced.includes('%') ? decodePercent(spaced) : spaced
 }
 
-function refuseForbidden (text: string): void {
+function refuseForbidden(text: string): void {
   if (FORBIDDEN.test(text)) throw invalidRequest('a parameter holds a control character')
 }
 
 // The whole text was looked through: only what stood behind a percent sign can be new.
-function decodeChecked (encoded: string): string {
+function decodeChecked(encoded: string): string {
   return encoded.includes('%') ? decodeFormComponent(encoded) : decode(encoded)
 }
 
 // What is empty counts as absent, but not for repeats: `scope=&scope=a` repeats scope.
-function readPair (pair: string, form: Record<string, string | string[]>, empty: Set<string>): void {
+function readPair(
+  pair: string,
+  form: Record<string, string | string[]>,
+  empty: Set<string>,
+): void {
   const split = pair.indexOf('=')
   const name = decodeChecked(split === -1 ? pair : pair.slice(0, split))
   const value = split === -1 ? '' : decodeChecked(pair.slice(split + 1))
   if (name === 'resource') addResource(form, value)
-  else if (name in form || empty.has(name)) throw invalidRequest('a parameter is repeated')
-  else if (value === '') empty.add(name)
+  else if (name in form || empty.has(name)) {
+    throw invalidRequest('a parameter is repeated')
+  } else if (value === '') empty.add(name)
   else form[name] = value
 }
 
-function addResource (form: Record<string, string | string[]>, value: string): void {
-  if (value !== '') form['resource'] = [...form['resource'] ?? [], value]
+function addResource(form: Record<string, string | string[]>, value: string): void {
+  if (value !== '') form['resource'] = [...(form['resource'] ?? []), value]
 }
 
-function decodeUtf8 (body: Uint8Array): string {
+function decodeUtf8(body: Uint8Array): string {
   if (!isUtf8(body)) throw invalidRequest('the body is not UTF-8')
   return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')
 }
 
-function decodePercent (encoded: string): string {
+function decodePercent(encoded: string): string {
   try {
     return decodeURIComponent(encoded)
   } catch {

@@ -3,7 +3,7 @@
 const SCOPE_TOKEN = /^[\x21\x23-\x5B\x5D-\x7E]+$/
 
 /** Whether `token` may stand in a scope string: printable ASCII but space, `"` and `\`. */
-export function isScopeToken (token: string): boolean {
+export function isScopeToken(token: string): boolean {
   return SCOPE_TOKEN.test(token)
 }
 
@@ -12,22 +12,22 @@ export function isScopeToken (token: string): boolean {
  *
  * @returns the tokens, or undefined when the string breaks the grammar of RFC 6749 §3.3
  */
-export function parseScope (scope: string): string[] | undefined {
+export function parseScope(scope: string): string[] | undefined {
   const tokens = [...new Set(scope.split(' '))]
   return tokens.every(isScopeToken) ? tokens : undefined
 }
 
 /** Writes tokens as a scope string; no tokens: the empty string. */
-export function formatScope (tokens: readonly string[]): string {
+export function formatScope(tokens: readonly string[]): string {
   return tokens.join(' ')
 }
 
 /** Reads a scope string of our own making, which may be empty. */
-export function scopeTokens (scope: string): string[] {
+export function scopeTokens(scope: string): string[] {
   return scope === '' ? [] : scope.split(' ')
 }
 
 /** Whether every one of `wanted` is among `allowed`. */
-export function isWithin (wanted: readonly string[], allowed: readonly string[]): boolean {
+export function isWithin(wanted: readonly string[], allowed: readonly string[]): boolean {
   return wanted.every(token => allowed.includes(token))
 }

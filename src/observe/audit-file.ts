@@ -1,4 +1,5 @@
-// A file of its own for the audit log. A line that can't be written there goes elsewhere: none is lost, and no login fails for a full disk.
+// A file of its own for the audit log. A line that can't be written there goes elsewhere: none is lost, and
+// no login fails for a full disk.
 import { appendFileSync, closeSync, openSync } from 'node:fs'
 import type { AuditStream } from './audit.ts'
 
@@ -12,8 +13,8 @@ export interface AuditFileOptions {
 
 export interface AuditFile extends AuditStream {
   /** Opens the file anew: after its rotation the old one has another name. Never throws. */
-  reopen (): void
-  close (): void
+  reopen(): void
+  close(): void
 }
 
 const open = (file: string) => openSync(file, 'a', 0o600)
@@ -23,10 +24,10 @@ const open = (file: string) => openSync(file, 'a', 0o600)
  *
  * @throws Error when it can't be opened
  */
-export function openAuditFile ({ file, fallback, failed }: AuditFileOptions): AuditFile {
+export function openAuditFile({ file, fallback, failed }: AuditFileOptions): AuditFile {
   let fd = open(file)
   return {
-    write (line) {
+    write(line) {
       try {
         appendFileSync(fd, line)
       } catch (error) {
@@ -34,7 +35,7 @@ export function openAuditFile ({ file, fallback, failed }: AuditFileOptions): Au
         fallback.write(line)
       }
     },
-    reopen () {
+    reopen() {
       try {
         const next = open(file)
         closeSync(fd)
@@ -43,6 +44,8 @@ export function openAuditFile ({ file, fallback, failed }: AuditFileOptions): Au
         failed(error)
       }
     },
-    close: () => { closeSync(fd) },
+    close: () => {
+      closeSync(fd)
+    },
   }
 }

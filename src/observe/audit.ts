@@ -1,4 +1,5 @@
-// The audit log: one line of JSON per event that an auditor asks about, whatever the log's level. Nothing secret is in an event to begin with.
+// The audit log: one line of JSON per event that an auditor asks about, whatever the log's level. Nothing
+// secret is in an event to begin with.
 import { hostname } from 'node:os'
 import { pid } from 'node:process'
 import type { Clock } from '../clock.ts'
@@ -6,21 +7,25 @@ import type { Emit, Event, Routine } from '../events.ts'
 import type { AuditEvent, AuditLine } from './audit-schema.ts'
 import { traceparentOf } from './traceparent.ts'
 
-const ROUTINE: ReadonlySet<Event['type']> = new Set<Routine['type']>(['introspected', 'refresh.rotated', 'refresh.replayed'])
+const ROUTINE: ReadonlySet<Event['type']> = new Set<Routine['type']>([
+  'introspected',
+  'refresh.rotated',
+  'refresh.replayed',
+])
 
 /** Whether it is told by metrics alone. */
-export function isRoutine (event: Event): event is Routine {
+export function isRoutine(event: Event): event is Routine {
   return ROUTINE.has(event.type)
 }
 
 /** Where audit lines go. */
 export interface AuditStream {
   /** Writes a line at once. Never throws. */
-  write (line: string): void
+  write(line: string): void
 }
 
 /** Makes the audit log. */
-export function createAudit (stream: AuditStream, clock: Clock): Emit {
+export function createAudit(stream: AuditStream, clock: Clock): Emit {
   const host = hostname()
   return (event, origin) => {
     if (isRoutine(event)) return

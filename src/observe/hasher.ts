@@ -1,12 +1,13 @@
-// The wait for a turn to hash, and each look at a password, as spans. Which of both looks it was is not told: it would tell who exists.
+// The wait for a turn to hash, and each look at a password, as spans. Which of both looks it was is not told:
+// it would tell who exists.
 import type { Hashing, PasswordHasher } from '../users/passwords.ts'
 import type { Spans } from './tracing.ts'
 
 /** Traces the hasher. */
-export function tracedHasher (hasher: PasswordHasher, spans: Spans): PasswordHasher {
+export function tracedHasher(hasher: PasswordHasher, spans: Spans): PasswordHasher {
   return {
     ...hasher,
-    async inTurn (request, work) {
+    async inTurn(request, work) {
       const end = spans.begin('hash.wait')
       try {
         return await hasher.inTurn(request, hashing => {
@@ -21,7 +22,10 @@ export function tracedHasher (hasher: PasswordHasher, spans: Spans): PasswordHas
   }
 }
 
-function tracedHashing ({ hash, verify, verifyNothing }: Hashing, { around }: Spans): Hashing {
+function tracedHashing(
+  { hash, verify, verifyNothing }: Hashing,
+  { around }: Spans,
+): Hashing {
   return {
     hash: around('hash.make', hash),
     verify: around('hash.verify', verify),

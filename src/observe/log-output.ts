@@ -1,6 +1,7 @@
-// Standard output for the log. Under load most lines tell that a request was answered: they wait for each other, and many go out in one
-// write. Any other line goes out at once and takes the waiting ones along, so the order is kept and no audit line is ever lost.
-// Nothing waits for a disk: the library's flushSync does, with the event loop, at every line where standard output is a file.
+// Standard output for the log. Under load most lines tell that a request was answered: they wait for each
+// other, and many go out in one write. Any other line goes out at once and takes the waiting ones along, so
+// the order is kept and no audit line is ever lost. Nothing waits for a disk: the library's flushSync does,
+// with the event loop, at every line where standard output is a file.
 import pino from 'pino'
 
 /** The message of the line that may wait. */
@@ -15,18 +16,23 @@ const WAIT_MS = 100
 
 /** Where log lines go. */
 export interface LogOutput {
-  write (line: string): void
+  write(line: string): void
   /** Writes what waits. */
-  flush (): void
+  flush(): void
 }
 
 /** Opens a file descriptor for the log; standard output when left out. */
-export function createLogOutput (fd = 1): LogOutput {
-  const out = pino.destination({ dest: fd, sync: true, minLength: BLOCK_BYTES, periodicFlush: WAIT_MS })
+export function createLogOutput(fd = 1): LogOutput {
+  const out = pino.destination({
+    dest: fd,
+    sync: true,
+    minLength: BLOCK_BYTES,
+    periodicFlush: WAIT_MS,
+  })
   const output = {
     [METADATA]: true,
     lastMsg: '',
-    write (line: string) {
+    write(line: string) {
       out.write(line)
       if (this.lastMsg !== ANSWERED) out.flush()
     },

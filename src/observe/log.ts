@@ -1,32 +1,59 @@
-// The log: JSON lines on standard output. It writes route patterns, never URLs, headers or bodies, so no secret can get in.
+// The log: JSON lines on standard output. It writes route patterns, never URLs, headers or bodies, so no
+// secret can get in.
 import type { FastifyInstance } from 'fastify'
 import { ANSWERED } from './log-output.ts'
 import type { Metrics } from './metrics.ts'
 import { traceparentOf } from './traceparent.ts'
 
 /** Paths that are blanked should a later line ever carry them. */
-const SECRET_PATHS = ['authorization', 'password', 'client_secret', 'refresh_token', 'access_token', 'token', 'secret']
+const SECRET_PATHS = [
+  'authorization',
+  'password',
+  'client_secret',
+  'refresh_token',
+  'access_token',
+  'token',
+  'secret',
+]
 
 /** Options for Fastify's logger (pino). */
-export function logOptions (level: string) {
+export function logOptions(level: string) {
   return {
     level,
-    redact: { paths: SECRET_PATHS.flatMap(path => [path, `*.${path}`, `*.*.${path}`]), censor: '[redacted]' },
+    redact: {
+      paths: SECRET_PATHS.flatMap(path => [path, `*.${path}`, `*.*.${path}`]),
+      censor: '[redacted]',
+    },
     serializers: { req: () => ({}), err: describeError },
   }
 }
 
 /** Logs and counts every request when it is answered, in one line. */
-export function observeRequests (app: FastifyInstance, metrics: Metrics): void {
+export function observeRequests(app: FastifyInstance, metrics: Metrics): void {
   // The line is flat: looking for secrets at every depth, as other lines have it, costs more than the line.
   const log = app.log.child({}, { redact: SECRET_PATHS })
   app.addHook('onResponse', (request, reply, done) => {
-    const { id: reqId, method, routeOptions: { url: route = 'unknown' } } = request
+    const {
+      id: reqId,
+      method,
+      routeOptions: { url: route = 'unknown' },
+    } = request
     const { statusCode: status, elapsedTime: ms } = reply
     metrics.observeRequest(method, route, status, ms / 1000)
-    const line = { reqId, method, route, status, ms }
+    const line = {
+      reqId,
+      method,
+      route,
+      status,
+      ms,
+    }
     // A caller that is traced is found again; others cost nothing.
-    log.info(request.headers['traceparent'] === undefined ? line : { ...line, traceparent: traceparentOf(request.headers) }, ANSWERED)
+    log.info(
+      request.headers['traceparent'] === undefined
+        ? line
+        : { ...line, traceparent: traceparentOf(request.headers) },
+      ANSWERED,
+    )
     done()
   })
 }
@@ -38,10 +65,16 @@ interface LoggedError {
   readonly stack: string
 }
 
-// The stack's first line repeats the message, which a driver may have filled with what it was given; the type and the frames are enough.
-function describeError (error: unknown): LoggedError {
+// The stack's first line repeats the message, which a driver may have filled with what it was given; the type
+// and the frames are enough.
+function describeError(error: unknown): LoggedError {
   if (!(error instanceof Error)) return { type: typeof error, message: '', stack: '' }
   const code = 'code' in error ? { code: String(error.code) } : {}
   const frames = (error.stack ?? '').split('\n').filter(line => /^\s+at /.test(line))
-  return { type: error.name, message: '', stack: frames.slice(0, 8).join('\n'), ...code }
+  return {
+    type: error.name,
+    message: '',
+    stack: frames.slice(0, 8).join('\n'),
+    ...code,
+  }
 }

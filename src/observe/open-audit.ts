@@ -17,8 +17,8 @@ export interface OpenAudit {
 export interface AuditLog {
   readonly emit: Emit
   /** Opens the file anew. */
-  reopen (): void
-  close (): void
+  reopen(): void
+  close(): void
 }
 
 /**
@@ -26,8 +26,10 @@ export interface AuditLog {
  *
  * @throws Error when the file can't be opened
  */
-export function openAudit ({ to, output, failed, clock }: OpenAudit): AuditLog {
-  if (to === 'stdout') return { emit: createAudit(output, clock), reopen () {}, close () {} }
+export function openAudit({ to, output, failed, clock }: OpenAudit): AuditLog {
+  if (to === 'stdout') {
+    return { emit: createAudit(output, clock), reopen() {}, close() {} }
+  }
   const stream = openAuditFile({ file: to, fallback: output, failed })
   return { emit: createAudit(stream, clock), reopen: stream.reopen, close: stream.close }
 }

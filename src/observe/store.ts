@@ -1,11 +1,15 @@
-// Every call of the store, one by one and by name, so that each can be timed or traced: the name is the metric's `command`.
+// Every call of the store, one by one and by name, so that each can be timed or traced: the name is the
+// metric's `command`.
 import type { AddressCounts } from '../stores/ports-addresses.ts'
 import type { Store } from '../stores/ports.ts'
 import type { Metrics } from './metrics.ts'
 import type { Spans } from './tracing.ts'
 
 /** Gives a call in the place of another. */
-export type Around = <Args extends unknown[], Result>(command: string, call: (...args: Args) => Promise<Result>) => (...args: Args) => Promise<Result>
+export type Around = <Args extends unknown[], Result>(
+  command: string,
+  call: (...args: Args) => Promise<Result>,
+) => (...args: Args) => Promise<Result>
 
 /** What was opened. */
 export interface Opened {
@@ -14,14 +18,29 @@ export interface Opened {
 }
 
 /** What was opened, with something around each call; what is a walk over all accounts stays as it is. */
-export function aroundStore ({ store, addressCounts }: Opened, around: Around): Opened {
+export function aroundStore({ store, addressCounts }: Opened, around: Around): Opened {
   return {
     store: aroundPorts(store, around),
-    addressCounts: addressCounts && { add: around('address_counts.add', addressCounts.add) },
+    addressCounts: addressCounts && {
+      add: around('address_counts.add', addressCounts.add),
+    },
   }
 }
 
-function aroundPorts ({ families, accessTokens, users, loginAttempts, keys, replays, sightings, statusLists, ...store }: Store, around: Around): Store {
+function aroundPorts(
+  {
+    families,
+    accessTokens,
+    users,
+    loginAttempts,
+    keys,
+    replays,
+    sightings,
+    statusLists,
+    ...store
+  }: Store,
+  around: Around,
+): Store {
   return {
     families: {
       open: around('families.open', families.open),
@@ -52,7 +71,10 @@ function aroundPorts ({ families, accessTokens, users, loginAttempts, keys, repl
       revoke: around('status_lists.revoke', statusLists.revoke),
       read: around('status_lists.read', statusLists.read),
     },
-    sightings: { load: around('sightings.load', sightings.load), save: around('sightings.save', sightings.save) },
+    sightings: {
+      load: around('sightings.load', sightings.load),
+      save: around('sightings.save', sightings.save),
+    },
     ...store,
     now: around('now', store.now),
     probe: around('probe', store.probe),
@@ -60,7 +82,10 @@ function aroundPorts ({ families, accessTokens, users, loginAttempts, keys, repl
 }
 
 /** Times each call. */
-export function timedStore (opened: Opened, { storeCommand }: Pick<Metrics, 'storeCommand'>): Opened {
+export function timedStore(
+  opened: Opened,
+  { storeCommand }: Pick<Metrics, 'storeCommand'>,
+): Opened {
   return aroundStore(opened, (command, call) => {
     const tell = storeCommand(command)
     return async (...args) => {
@@ -78,6 +103,15 @@ export function timedStore (opened: Opened, { storeCommand }: Pick<Metrics, 'sto
 }
 
 /** Traces each call. `system`: what the store is, as OpenTelemetry's semantic conventions name it. */
-export function tracedStore (opened: Opened, { around }: Spans, system: 'redis' | 'sqlite'): Opened {
-  return aroundStore(opened, (command, call) => around(`store ${command}`, call, { 'db.system.name': system, 'db.operation.name': command }))
+export function tracedStore(
+  opened: Opened,
+  { around }: Spans,
+  system: 'redis' | 'sqlite',
+): Opened {
+  return aroundStore(opened, (command, call) =>
+    around(`store ${command}`, call, {
+      'db.system.name': system,
+      'db.operation.name': command,
+    }),
+  )
 }

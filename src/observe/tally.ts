@@ -1,5 +1,6 @@
-// Counts and durations at the price of an addition. prom-client works out a metric's labels anew at each call, which costs a refresh more
-// than all its counting should: here they are worked out when a combination is first seen, and prom-client is told when somebody asks.
+// Counts and durations at the price of an addition. prom-client works out a metric's labels anew at each
+// call, which costs a refresh more than all its counting should: here they are worked out when a combination
+// is first seen, and prom-client is told when somebody asks.
 import { Counter, type Registry } from 'prom-client'
 
 /** What a metric is called, and what it says. */
@@ -22,25 +23,32 @@ export interface TallyOptions extends MetricOptions {
 export type Tally = (key: string) => void
 
 /** Makes a counter in the registry. */
-export function createTally (registry: Registry, { name, help, labelNames, labelsOf, known = [] }: TallyOptions): Tally {
-  const cells = new Map<string, { readonly labels: Labels, count: number }>()
+export function createTally(
+  registry: Registry,
+  { name, help, labelNames, labelsOf, known = [] }: TallyOptions,
+): Tally {
+  const cells = new Map<string, { readonly labels: Labels; count: number }>()
   const cellOf = (key: string) => {
     const cell = { labels: labelsOf(key), count: 0 }
     cells.set(key, cell)
     return cell
   }
   known.forEach(cellOf)
-  registry.registerMetric(new Counter({
-    name,
-    help,
-    labelNames: [...labelNames],
-    registers: [],
-    collect () {
-      this.reset()
-      for (const { labels, count } of cells.values()) this.inc(labels, count)
-    },
-  }))
-  return key => { (cells.get(key) ?? cellOf(key)).count += 1 }
+  registry.registerMetric(
+    new Counter({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers: [],
+      collect() {
+        this.reset()
+        for (const { labels, count } of cells.values()) this.inc(labels, count)
+      },
+    }),
+  )
+  return key => {
+    ;(cells.get(key) ?? cellOf(key)).count += 1
+  }
 }
 
 export interface DurationsOptions extends MetricOptions {
@@ -53,9 +61,9 @@ export type Observe = (seconds: number) => void
 
 export interface Durations {
   /** The series with these labels, to be kept by who observes often: asking again makes another. */
-  series (labels: Labels): Observe
+  series(labels: Labels): Observe
   /** Prometheus' text format. */
-  render (): string
+  render(): string
 }
 
 interface Series {
@@ -66,11 +74,15 @@ interface Series {
 }
 
 /** Makes a histogram. */
-export function createDurations ({ name, help, buckets }: DurationsOptions): Durations {
+export function createDurations({ name, help, buckets }: DurationsOptions): Durations {
   const all: Series[] = []
   return {
-    series (labels) {
-      const series: Series = { labels: labelText(labels), counts: Array.from({ length: buckets.length + 1 }, () => 0), sum: 0 }
+    series(labels) {
+      const series: Series = {
+        labels: labelText(labels),
+        counts: Array.from({ length: buckets.length + 1 }, () => 0),
+        sum: 0,
+      }
       all.push(series)
       return seconds => {
         let bucket = 0
@@ -79,11 +91,21 @@ export function createDurations ({ name, help, buckets }: DurationsOptions): Dur
         series.sum += seconds
       }
     },
-    render: () => [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`, ...all.flatMap(series => linesOf(name, buckets, series)), ''].join('\n'),
+    render: () =>
+      [
+        `# HELP ${name} ${help}`,
+        `# TYPE ${name} histogram`,
+        ...all.flatMap(series => linesOf(name, buckets, series)),
+        '',
+      ].join('\n'),
   }
 }
 
-function linesOf (name: string, buckets: readonly number[], { labels, counts, sum }: Series): string[] {
+function linesOf(
+  name: string,
+  buckets: readonly number[],
+  { labels, counts, sum }: Series,
+): string[] {
   let count = 0
   const lines = [...buckets, '+Inf'].map((bound, index) => {
     count += Number(counts[index])
@@ -94,6 +116,8 @@ function linesOf (name: string, buckets: readonly number[], { labels, counts, su
 }
 
 // The values are ours and printable, so JSON's way of quoting is Prometheus', too.
-function labelText (labels: Labels): string {
-  return Object.entries(labels).map(([label, value]) => `${label}=${JSON.stringify(String(value))}`).join(',')
+function labelText(labels: Labels): string {
+  return Object.entries(labels)
+    .map(([label, value]) => `${label}=${JSON.stringify(String(value))}`)
+    .join(',')
 }

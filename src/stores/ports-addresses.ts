@@ -1,9 +1,13 @@
-// What the rate limit per address needs of a store (ports.ts has the rest). Promises reject with StoreUnavailable.
+// What the rate limit per address needs of a store (ports.ts has the rest). Promises reject with
+// StoreUnavailable.
 
 /** The requests of each address, where all replicas count together. */
 export interface AddressCounts {
-  /** Counts requests of several addresses, each of them once in the list. The answers come in the order of the list. */
-  add (requests: readonly AddressRequests[]): Promise<readonly AddressCount[]>
+  /**
+   * Counts requests of several addresses, each of them once in the list. The answers come in the order of the
+   * list.
+   */
+  add(requests: readonly AddressRequests[]): Promise<readonly AddressCount[]>
 }
 
 export interface AddressRequests {

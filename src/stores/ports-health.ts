@@ -3,16 +3,26 @@
 export interface StoreCondition {
   /** Whether calls are let through to the store at all. */
   readonly isReached: boolean
-  /** Whether it has lost its data, and nobody has accepted that yet: everything is refused with StoreUnavailable. */
+  /**
+   * Whether it has lost its data, and nobody has accepted that yet: everything is refused with
+   * StoreUnavailable.
+   */
   readonly isLost: boolean
   /** Revocations that are kept in memory, and how often one was put back. */
-  readonly revocations: { readonly kept: number, readonly repeated: number }
+  readonly revocations: { readonly kept: number; readonly repeated: number }
 }
 
 /** What may be amiss with how a store is set up. */
-export const STORE_CHECKS = ['eviction', 'authentication', 'persistence', 'clock', 'replicas', 'fence'] as const
+export const STORE_CHECKS = [
+  'eviction',
+  'authentication',
+  'persistence',
+  'clock',
+  'replicas',
+  'fence',
+] as const
 
-export type StoreCheck = typeof STORE_CHECKS[number]
+export type StoreCheck = (typeof STORE_CHECKS)[number]
 
 /** Something that puts at risk what the store keeps. */
 export interface StoreRisk {

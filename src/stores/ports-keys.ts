@@ -4,9 +4,12 @@
 /** Something that all servers share and replace as a whole. */
 export interface Shared<Content extends Versioned> {
   /** What was saved last; version 0 and nothing when nothing was saved yet. */
-  load (): Promise<Content>
-  /** Replaces it if its version still is `content.version`, which the save counts up by one. False: somebody else was faster. Durable when it resolves. */
-  save (content: Content): Promise<boolean>
+  load(): Promise<Content>
+  /**
+   * Replaces it if its version still is `content.version`, which the save counts up by one. False: somebody
+   * else was faster. Durable when it resolves.
+   */
+  save(content: Content): Promise<boolean>
 }
 
 export interface Versioned {
@@ -49,7 +52,12 @@ export interface StoredRing extends Versioned {
 /** The key ring. */
 export type Keys = Shared<StoredRing>
 
-export const EMPTY_RING: StoredRing = { version: 0, keys: [], secrets: [], gone: [] }
+export const EMPTY_RING: StoredRing = {
+  version: 0,
+  keys: [],
+  secrets: [],
+  gone: [],
+}
 
 /** What a verifier that fetches the public keys was seen to do. */
 export interface SeenVerifier {

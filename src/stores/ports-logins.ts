@@ -1,7 +1,10 @@
 // What the throttle of logins needs of a store (ports.ts has the rest).
 // Spans (`…Ms`) are milliseconds by the store's own clock.
 
-/** One try to log in, told by keyed hashes alone: what is stored gives away no name, no network and no password. */
+/**
+ * One try to log in, told by keyed hashes alone: what is stored gives away no name, no network and no
+ * password.
+ */
 export interface LoginAttempt {
   /** The name from this network. */
   readonly pair: string
@@ -9,7 +12,9 @@ export interface LoginAttempt {
   readonly network: string
   /** The password, whatever the name: one password tried at many names. */
   readonly password: string
-  /** This password at this name from this network, against what the name's account is now: the very same try. */
+  /**
+   * This password at this name from this network, against what the name's account is now: the very same try.
+   */
   readonly repeat: string
 }
 
@@ -33,12 +38,19 @@ export interface LoginLimits {
 export type ThrottledBy = 'pair' | 'network' | 'password'
 
 export type LoginVerdict =
-  /** It is counted as failed already; `settle` takes that back. `known`: the user logged in from this network before. */
-  | { readonly kind: 'admitted', readonly known: boolean }
+  /**
+   * It is counted as failed already; `settle` takes that back. `known`: the user logged in from this network
+   * before.
+   */
+  | { readonly kind: 'admitted'; readonly known: boolean }
   /** The very same try has failed a moment ago. Nothing is counted. */
   | { readonly kind: 'repeated' }
   /** Nothing is counted. */
-  | { readonly kind: 'throttled', readonly by: ThrottledBy, readonly retryAfterMs: number }
+  | {
+      readonly kind: 'throttled'
+      readonly by: ThrottledBy
+      readonly retryAfterMs: number
+    }
 
 /** How an admitted try ended. `withdrawn`: the password was not looked at. */
 export type LoginResult = 'succeeded' | 'failed' | 'withdrawn'
@@ -56,15 +68,17 @@ export interface SettledAttempt extends LoginAttempt {
 }
 
 /**
- * The count of failed logins, by (name, network), by network and by password, never by name alone: nobody can lock a user out from
- * elsewhere. A try counts before its password is looked at, so that tries at once don't slip through together. A known pair of name and
- * network is judged by its own count only. Each call is one atomic step and one round trip; whatever is kept expires.
+ * The count of failed logins, by (name, network), by network and by password, never by name alone: nobody can
+ * lock a user out from elsewhere. A try counts before its password is looked at, so that tries at once don't
+ * slip through together. A known pair of name and network is judged by its own count only. Each call is one
+ * atomic step and one round trip; whatever is kept expires.
  */
 export interface LoginAttempts {
-  begin (attempt: LoginAttempt, limits: LoginLimits): Promise<LoginVerdict>
+  begin(attempt: LoginAttempt, limits: LoginLimits): Promise<LoginVerdict>
   /**
-   * Ends an admitted try. A success clears the pair's count and makes the pair known, and takes the try back from the other counts,
-   * which keep what else they hold: who has an account of his own must not reset his network. A failure is remembered as `repeat`.
+   * Ends an admitted try. A success clears the pair's count and makes the pair known, and takes the try back
+   * from the other counts, which keep what else they hold: who has an account of his own must not reset his
+   * network. A failure is remembered as `repeat`.
    */
-  settle (attempt: SettledAttempt): Promise<void>
+  settle(attempt: SettledAttempt): Promise<void>
 }

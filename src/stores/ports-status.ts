@@ -1,5 +1,6 @@
-// What status lists need of a store (ports.ts has the rest): one bit for each access token, that verifiers fetch by the list
-// (IETF Token Status List). A list is named after the hour in which its tokens expire, and goes with them.
+// What status lists need of a store (ports.ts has the rest): one bit for each access token, that verifiers
+// fetch by the list (IETF Token Status List). A list is named after the hour in which its tokens expire, and
+// goes with them.
 import { randomInt } from 'node:crypto'
 
 /** How many tokens a list has bits for. */
@@ -11,7 +12,10 @@ export const BLOCKS = LIST_SIZE / BLOCK_SIZE
 
 const HOUR_MS = 3_600_000
 
-/** How long a list is kept by the store's clock after its tokens have expired by ours: either clock may be set, or jump. */
+/**
+ * How long a list is kept by the store's clock after its tokens have expired by ours: either clock may be
+ * set, or jump.
+ */
 const MARGIN_MS = 2 * HOUR_MS
 
 /** Where the status of one token is told. */
@@ -44,42 +48,52 @@ export interface StatusNews {
   readonly revoked: readonly number[]
 }
 
-/** The status lists. Revoking a token, and whatever ends a family (ports.ts), sets the bits of the living tokens as well. */
+/**
+ * The status lists. Revoking a token, and whatever ends a family (ports.ts), sets the bits of the living
+ * tokens as well.
+ */
 export interface StatusLists {
   /**
-   * Takes a block that nobody has, from a list for tokens that expire in that hour (of the epoch). Which block is left to chance: should the
-   * store lose what it has leased, it hardly gives it out again. Durable when it resolves.
+   * Takes a block that nobody has, from a list for tokens that expire in that hour (of the epoch). Which
+   * block is left to chance: should the store lose what it has leased, it hardly gives it out again. Durable
+   * when it resolves.
    */
-  lease (hour: number): Promise<StatusBlock>
-  /** Sets bits, by list; a list that the store doesn't know, or has lost, is known from then on. Durable when it resolves; repeating it is harmless. */
-  revoke (revoked: ReadonlyMap<string, readonly number[]>): Promise<void>
-  /** Every list that is kept; `known` tells how many revoked tokens of a list the asker knows, in the order in which they were told. */
-  read (known: ReadonlyMap<string, number>): Promise<readonly StatusNews[]>
+  lease(hour: number): Promise<StatusBlock>
+  /**
+   * Sets bits, by list; a list that the store doesn't know, or has lost, is known from then on. Durable when
+   * it resolves; repeating it is harmless.
+   */
+  revoke(revoked: ReadonlyMap<string, readonly number[]>): Promise<void>
+  /**
+   * Every list that is kept; `known` tells how many revoked tokens of a list the asker knows, in the order in
+   * which they were told.
+   */
+  read(known: ReadonlyMap<string, number>): Promise<readonly StatusNews[]>
 }
 
 /** A name for a new list: one that no other list has, also if the store has forgotten the others. */
-export function newListName (hour: number): string {
+export function newListName(hour: number): string {
   return `${hour}-${randomInt(2 ** 47).toString(36)}`
 }
 
 /** When the last token of a list expires; undefined: the name is none of a list. */
-export function listEndsAt (list: string): number | undefined {
+export function listEndsAt(list: string): number | undefined {
   const [, hour] = /^(\d{1,8})-[a-z0-9]{1,10}$/.exec(list) ?? []
   return hour === undefined ? undefined : (Number(hour) + 1) * HOUR_MS
 }
 
 /** When a store may let a list go, which is at once when it is none. */
-export function listGoneAt (list: string): number {
+export function listGoneAt(list: string): number {
   return (listEndsAt(list) ?? -MARGIN_MS) + MARGIN_MS
 }
 
 /** The hour of an instant. */
-export function hourOf (at: number): number {
+export function hourOf(at: number): number {
   return Math.floor(at / HOUR_MS)
 }
 
 /** Entries by list. */
-export function byList (entries: readonly StatusEntry[]): Map<string, number[]> {
+export function byList(entries: readonly StatusEntry[]): Map<string, number[]> {
   const lists = new Map<string, number[]>()
   for (const { list, idx } of entries) {
     const found = lists.get(list)

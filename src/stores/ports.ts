@@ -1,18 +1,22 @@
 // What the domain needs of a store, in the domain's words. Two adapters give it: sqlite/ and redis/.
 // Every promise below may reject with StoreUnavailable, and with nothing else: a fault is never a verdict.
-// Instants (`…At`, `…Until`) are milliseconds since the epoch by the store's own clock; spans (`…Ms`) are milliseconds.
+// Instants (`…At`, `…Until`) are milliseconds since the epoch by the store's own clock; spans (`…Ms`) are
+// milliseconds.
 
 import type { StoreCondition, StoreRisk } from './ports-health.ts'
 import type { Keys, Sightings } from './ports-keys.ts'
 import type { LoginAttempts } from './ports-logins.ts'
 import type { NewStatusEntry, StatusEntry, StatusLists } from './ports-status.ts'
 
-/** The store failed, timed out or is known to be down. The caller answers 503; nothing may be concluded from it. */
+/**
+ * The store failed, timed out or is known to be down. The caller answers 503; nothing may be concluded from
+ * it.
+ */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'
 
   /** `message`: for whoever runs the server, never for a client, and without a secret. */
-  constructor (cause: unknown, message = 'the store is unavailable') {
+  constructor(cause: unknown, message = 'the store is unavailable') {
     super(message, { cause })
   }
 }
@@ -28,17 +32,20 @@ export interface Store {
   readonly sightings: Sightings
   readonly statusLists: StatusLists
   /** The store's own clock. */
-  now (): Promise<number>
+  now(): Promise<number>
   /** Writes and removes a mark: resolves when the store takes writes. */
-  probe (): Promise<void>
+  probe(): Promise<void>
   /** Looks at how the store is set up; empty when nothing is amiss. */
-  inspect (): Promise<readonly StoreRisk[]>
+  inspect(): Promise<readonly StoreRisk[]>
   /** What is known of the store right now, without asking it. */
-  condition (): StoreCondition
-  /** Lets the servers go on without what the store has lost; false when nothing was, or somebody has done it already. */
-  acceptLoss (): Promise<boolean>
+  condition(): StoreCondition
+  /**
+   * Lets the servers go on without what the store has lost; false when nothing was, or somebody has done it
+   * already.
+   */
+  acceptLoss(): Promise<boolean>
   /** Lets go of every connection and timer. Resolves also when called twice. */
-  close (): Promise<void>
+  close(): Promise<void>
 }
 
 /** What grants and introspection are told of a user, in the same round trip as the verdict. */
@@ -57,7 +64,10 @@ export interface FamilyRef {
   readonly sid: string
 }
 
-/** One login and all that descends from it (DESIGN §5). Its record has the same size from first to last exchange. */
+/**
+ * One login and all that descends from it (DESIGN §5). Its record has the same size from first to last
+ * exchange.
+ */
 export interface Family extends FamilyRef {
   readonly clientId: string
   /** Thumbprint of the key that its refresh tokens are bound to (RFC 9449 §5); undefined: none. */
@@ -76,7 +86,10 @@ export interface Login extends FamilyRef {
   readonly clientId: string
   readonly scope: string
   readonly audience: readonly string[]
-  /** The account's epoch when its password was checked: a login that lost a race against "end all sessions" is refused. */
+  /**
+   * The account's epoch when its password was checked: a login that lost a race against "end all sessions" is
+   * refused.
+   */
   readonly epoch: number
   readonly idleMs: number
   readonly absoluteMs: number
@@ -99,18 +112,28 @@ export interface Presented extends FamilyRef {
   readonly audience?: readonly string[] | undefined
   /** Thumbprint of the key that the client proved to hold (RFC 9449). */
   readonly jkt?: string | undefined
-  /** Where the status of the next access token is told; it is noted with the exchange, also with one that is replayed. */
+  /**
+   * Where the status of the next access token is told; it is noted with the exchange, also with one that is
+   * replayed.
+   */
   readonly status?: NewStatusEntry | undefined
 }
 
 /** Why a family can't be used. Codes go to logs, metrics and audit events, never to the caller. */
 export type Refusal =
-  | 'family_unknown' | 'family_ended' | 'family_idle' | 'family_expired'
-  | 'client_mismatch' | 'key_mismatch' | 'user_unknown' | 'user_disabled' | 'sessions_ended'
+  | 'family_unknown'
+  | 'family_ended'
+  | 'family_idle'
+  | 'family_expired'
+  | 'client_mismatch'
+  | 'key_mismatch'
+  | 'user_unknown'
+  | 'user_disabled'
+  | 'sessions_ended'
 
 export type OpenOutcome =
-  | { readonly kind: 'opened', readonly family: Family, readonly user: User }
-  | { readonly kind: 'refused', readonly reason: Refusal }
+  | { readonly kind: 'opened'; readonly family: Family; readonly user: User }
+  | { readonly kind: 'refused'; readonly reason: Refusal }
 
 /** The client asks for more than was granted at login. */
 export type Wider = 'scope_wider' | 'audience_wider'
@@ -118,21 +141,26 @@ export type Wider = 'scope_wider' | 'audience_wider'
 export type RotateOutcome =
   /** R4, R5, R6, R7: go on with `generation`. */
   | {
-    readonly kind: 'rotated' | 'replayed' | 'late' | 'healed'
-    readonly generation: number
-    readonly family: Family
-    readonly user: User
-    /** R7: why what was done may not last; to be thrown once it was told. */
-    readonly fault?: StoreUnavailable | undefined
-  }
+      readonly kind: 'rotated' | 'replayed' | 'late' | 'healed'
+      readonly generation: number
+      readonly family: Family
+      readonly user: User
+      /** R7: why what was done may not last; to be thrown once it was told. */
+      readonly fault?: StoreUnavailable | undefined
+    }
   /** R8: the family was ended by this call. `fault` as above. */
-  | { readonly kind: 'reused', readonly family: Family, readonly user: User, readonly fault?: StoreUnavailable | undefined }
+  | {
+      readonly kind: 'reused'
+      readonly family: Family
+      readonly user: User
+      readonly fault?: StoreUnavailable | undefined
+    }
   /** R1, R2, R3, or asking for more: nothing changed. */
-  | { readonly kind: 'refused', readonly reason: Refusal | Wider }
+  | { readonly kind: 'refused'; readonly reason: Refusal | Wider }
 
 export type PeekOutcome =
-  | { readonly kind: 'active', readonly family: Family, readonly user: User }
-  | { readonly kind: 'refused', readonly reason: Refusal | 'superseded' }
+  | { readonly kind: 'active'; readonly family: Family; readonly user: User }
+  | { readonly kind: 'refused'; readonly reason: Refusal | 'superseded' }
 
 export interface EndRequest extends FamilyRef {
   /** Only this client may end it; null: an operator does. */
@@ -148,28 +176,41 @@ export interface Session extends Family {
   readonly lateCount: number
 }
 
-/** The refresh-token families. Each call is one atomic step; making it twice with the same arguments has the effect of once. */
+/**
+ * The refresh-token families. Each call is one atomic step; making it twice with the same arguments has the
+ * effect of once.
+ */
 export interface Families {
-  /** Starts a family at generations prev 0, cur 1, if the user is still there, enabled and in the same epoch. Durable when it resolves. */
-  open (login: Login): Promise<OpenOutcome>
   /**
-   * Rules R1 to R8 of DESIGN §5, in their order. Every exchange but a replay moves `idleUntil` on; a replay changes nothing. Where R4 to R7
-   * would go on, a client that asks for more than was granted is refused instead; a reused token ends its family whatever it asks for. The
-   * status bits of an ended family's tokens follow as soon as the store takes them: nobody repeats this call.
+   * Starts a family at generations prev 0, cur 1, if the user is still there, enabled and in the same epoch.
+   * Durable when it resolves.
    */
-  rotate (presented: Presented): Promise<RotateOutcome>
+  open(login: Login): Promise<OpenOutcome>
   /**
-   * Whether the refresh token would be taken as current, changing nothing: R1 and R3, then `active` for t = cur, for t = prev within
-   * the grace, and for what R7 would heal; else `superseded`. `clientId` isn't compared: who may ask is the caller's question.
+   * Rules R1 to R8 of DESIGN §5, in their order. Every exchange but a replay moves `idleUntil` on; a replay
+   * changes nothing. Where R4 to R7 would go on, a client that asks for more than was granted is refused
+   * instead; a reused token ends its family whatever it asks for. The status bits of an ended family's tokens
+   * follow as soon as the store takes them: nobody repeats this call.
    */
-  peek (presented: Omit<Presented, 'clientId' | 'lateRetry' | 'idleMs' | 'scope' | 'audience' | 'jkt' | 'status'>): Promise<PeekOutcome>
+  rotate(presented: Presented): Promise<RotateOutcome>
   /**
-   * Ends the family, leaving a tombstone until its absolute end, and sets the status bits of its living tokens, also when it had ended before.
-   * Durable when it resolves. Another client's call changes nothing.
+   * Whether the refresh token would be taken as current, changing nothing: R1 and R3, then `active` for t =
+   * cur, for t = prev within the grace, and for what R7 would heal; else `superseded`. `clientId` isn't
+   * compared: who may ask is the caller's question.
    */
-  end (request: EndRequest): Promise<EndOutcome>
+  peek(
+    presented: Omit<
+      Presented,
+      'clientId' | 'lateRetry' | 'idleMs' | 'scope' | 'audience' | 'jkt' | 'status'
+    >,
+  ): Promise<PeekOutcome>
+  /**
+   * Ends the family, leaving a tombstone until its absolute end, and sets the status bits of its living
+   * tokens, also when it had ended before. Durable when it resolves. Another client's call changes nothing.
+   */
+  end(request: EndRequest): Promise<EndOutcome>
   /** The living families of a user, the newest first; empty for an unknown user. */
-  list (userTag: string): Promise<readonly Session[]>
+  list(userTag: string): Promise<readonly Session[]>
 }
 
 /** Where an access token is judged. */
@@ -178,18 +219,27 @@ export interface AccessTokenRef extends FamilyRef {
 }
 
 export type CheckOutcome =
-  | { readonly kind: 'active', readonly user: User }
-  | { readonly kind: 'refused', readonly reason: Refusal | 'token_revoked' }
+  | { readonly kind: 'active'; readonly user: User }
+  | { readonly kind: 'refused'; readonly reason: Refusal | 'token_revoked' }
 
 /** The revocation list, and the question that it exists for. */
 export interface AccessTokens {
-  /** Puts the token on the list until it would have expired, and sets its status bit where it has one. Durable when it resolves; repeating it is harmless. */
-  revoke (token: AccessTokenRef & { readonly expiresAt: number, readonly status?: StatusEntry | undefined }): Promise<void>
   /**
-   * Whether the token lives: it isn't on the list, its family is known and neither ended nor past its ends, its user enabled and in the
-   * family's epoch. (No access token is made to outlive its family.) Signature and times were checked by the caller.
+   * Puts the token on the list until it would have expired, and sets its status bit where it has one. Durable
+   * when it resolves; repeating it is harmless.
    */
-  check (token: AccessTokenRef): Promise<CheckOutcome>
+  revoke(
+    token: AccessTokenRef & {
+      readonly expiresAt: number
+      readonly status?: StatusEntry | undefined
+    },
+  ): Promise<void>
+  /**
+   * Whether the token lives: it isn't on the list, its family is known and neither ended nor past its ends,
+   * its user enabled and in the family's epoch. (No access token is made to outlive its family.) Signature
+   * and times were checked by the caller.
+   */
+  check(token: AccessTokenRef): Promise<CheckOutcome>
 }
 
 /** A user with what only authentication may see. */
@@ -201,35 +251,43 @@ export interface Account extends User {
   /** A PHC string. */
   readonly passwordHash: string
   readonly disabled: boolean
-  /** Counts "end all sessions": families of an earlier epoch are dead. Starts at 1, or later after a removed account of the same `sub`. */
+  /**
+   * Counts "end all sessions": families of an earlier epoch are dead. Starts at 1, or later after a removed
+   * account of the same `sub`.
+   */
   readonly epoch: number
   readonly createdAt: number
 }
 
 export type NewAccount = Omit<Account, 'epoch' | 'createdAt'>
 
-/** The accounts. A call that names an unknown tag changes nothing and answers false. What ends sessions sets the status bits of their living tokens, too. */
+/**
+ * The accounts. A call that names an unknown tag changes nothing and answers false. What ends sessions sets
+ * the status bits of their living tokens, too.
+ */
 export interface Users {
   /** Adds the account; `name_taken` changes nothing. */
-  add (account: NewAccount): Promise<'added' | 'name_taken'>
+  add(account: NewAccount): Promise<'added' | 'name_taken'>
   /** Adds several accounts, each as `add` does, and tells which of them were added. */
-  addAll (accounts: readonly NewAccount[]): Promise<ReadonlySet<NewAccount>>
-  byName (foldedName: string): Promise<Account | undefined>
-  byTag (tag: string): Promise<Account | undefined>
+  addAll(accounts: readonly NewAccount[]): Promise<ReadonlySet<NewAccount>>
+  byName(foldedName: string): Promise<Account | undefined>
+  byTag(tag: string): Promise<Account | undefined>
   /** Sets the hash and ends all sessions, in one step. Durable when it resolves. */
-  setPassword (tag: string, passwordHash: string): Promise<boolean>
+  setPassword(tag: string, passwordHash: string): Promise<boolean>
   /** Replaces the hash if it still is `from`; sessions live on. False when it wasn't. */
-  upgradePassword (tag: string, from: string, to: string): Promise<boolean>
+  upgradePassword(tag: string, from: string, to: string): Promise<boolean>
   /** Disabling ends all sessions in the same step; enabling brings none back. Durable when it resolves. */
-  setDisabled (tag: string, disabled: boolean): Promise<boolean>
+  setDisabled(tag: string, disabled: boolean): Promise<boolean>
   /** What the user may hold from the next token on. */
-  setAccess (tag: string, access: Pick<User, 'scopes' | 'roles'>): Promise<boolean>
+  setAccess(tag: string, access: Pick<User, 'scopes' | 'roles'>): Promise<boolean>
   /** Ends every session of the user. Durable when it resolves. */
-  endSessions (tag: string): Promise<boolean>
+  endSessions(tag: string): Promise<boolean>
   /** Removes the account, its name and with them every session. Durable when it resolves. */
-  remove (tag: string): Promise<boolean>
-  /** Every account, in no order that can be relied on; one that is added or removed meanwhile may be missing. */
-  all (): AsyncIterable<Account>
+  remove(tag: string): Promise<boolean>
+  /**
+   * Every account, in no order that can be relied on; one that is added or removed meanwhile may be missing.
+   */
+  all(): AsyncIterable<Account>
 }
 
 /** What may be used once: the ids of DPoP proofs (RFC 9449 §11.1) and of client assertions (RFC 7523 §3). */
@@ -237,7 +295,8 @@ export interface Replays {
   /**
    * Takes note of an id for `forMs`, at least 1.
    *
-   * @returns whether it is the first time. Repeating a call whose answer was lost says false: a proof is made anew
+   * @returns whether it is the first time. Repeating a call whose answer was lost says false: a proof is made
+   * anew
    */
-  once (id: string, forMs: number): Promise<boolean>
+  once(id: string, forMs: number): Promise<boolean>
 }

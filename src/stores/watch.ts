@@ -1,4 +1,5 @@
-// How the store is, for operators: whether it takes writes, and what about its set-up puts the data at risk. Tells the log and the metrics.
+// How the store is, for operators: whether it takes writes, and what about its set-up puts the data at risk.
+// Tells the log and the metrics.
 import type { Clock } from '../clock.ts'
 import type { Store } from './ports.ts'
 import type { StoreCheck, StoreCondition, StoreRisk } from './ports-health.ts'
@@ -6,47 +7,56 @@ import type { StoreCheck, StoreCondition, StoreRisk } from './ports-health.ts'
 /** Further apart, and times are judged wrongly; milliseconds. */
 const CLOCK_TOLERANCE_MS = 5_000
 
-const LOST = 'the store has lost its data: everything is answered 503 until it is restored, or `latchkey store accept`, or the end of store.lossPeriod'
+const LOST =
+  'the store has lost its data: everything is answered 503 until it is restored, or `latchkey store ' +
+  'accept`, or the end of store.lossPeriod'
 
 export interface StoreWatchOptions {
   readonly store: Store
   /** This server's clock. */
   readonly clock: Clock
-  readonly log: { warn (message: string): void }
+  readonly log: { warn(message: string): void }
   readonly metrics: {
-    setStoreUp (up: boolean): void
-    showStore (condition: () => StoreCondition): void
-    setStoreRisks (checks: readonly StoreCheck[]): void
+    setStoreUp(up: boolean): void
+    showStore(condition: () => StoreCondition): void
+    setStoreRisks(checks: readonly StoreCheck[]): void
   }
 }
 
 export interface StoreWatch {
   /** Looks at how the store is set up, and warns of what is new. Never rejects. */
-  inspect (): Promise<void>
+  inspect(): Promise<void>
   /** Tries a write. Never rejects. */
-  probe (): Promise<void>
+  probe(): Promise<void>
   /** Tells the log when the store is found to have lost its data, and when that is over. */
-  notice (): void
+  notice(): void
   /** For probes: `lost` is worse than `failing`, which is that the last write wasn't taken. */
-  state (): 'ok' | 'failing' | 'lost'
+  state(): 'ok' | 'failing' | 'lost'
 }
 
 /** Makes the watch. The store was reached just now. */
-export function createStoreWatch ({ store, clock, log, metrics }: StoreWatchOptions): StoreWatch {
+export function createStoreWatch({
+  store,
+  clock,
+  log,
+  metrics,
+}: StoreWatchOptions): StoreWatch {
   let up = true
   let wasLost = false
   let known: ReadonlySet<StoreCheck> = new Set()
   metrics.setStoreUp(up)
   metrics.showStore(() => store.condition())
 
-  function judge (risks: readonly StoreRisk[]): void {
+  function judge(risks: readonly StoreRisk[]): void {
     for (const { check, advice } of risks) if (!known.has(check)) log.warn(advice)
     known = new Set(risks.map(({ check }) => check))
     metrics.setStoreRisks([...known])
   }
 
-  function found (now: boolean): void {
-    if (now !== up) log.warn(now ? 'the store takes writes again' : 'the store takes no writes')
+  function found(now: boolean): void {
+    if (now !== up) {
+      log.warn(now ? 'the store takes writes again' : 'the store takes no writes')
+    }
     up = now
     metrics.setStoreUp(up)
   }
@@ -54,23 +64,43 @@ export function createStoreWatch ({ store, clock, log, metrics }: StoreWatchOpti
   return {
     // A store that fails is told of by the probe.
     inspect: () => risksOf(store, clock).then(judge, () => {}),
-    probe: () => store.probe().then(() => found(true), () => found(false)),
-    notice () {
+    probe: () =>
+      store.probe().then(
+        () => found(true),
+        () => found(false),
+      ),
+    notice() {
       const { isLost } = store.condition()
-      if (isLost !== wasLost) log.warn(isLost ? LOST : 'the store\'s loss is accepted, or its time is over: what is unknown is refused from now on')
+      if (isLost !== wasLost) {
+        log.warn(
+          isLost
+            ? LOST
+            : "the store's loss is accepted, or its time is over: what is unknown is refused from now on",
+        )
+      }
       wasLost = isLost
     },
-    state: () => store.condition().isLost ? 'lost' : up ? 'ok' : 'failing',
+    state: () => (store.condition().isLost ? 'lost' : up ? 'ok' : 'failing'),
   }
 }
 
-/** What puts the store's data at risk, a clock that differs from ours included. Rejects with StoreUnavailable. */
-export async function risksOf (store: Store, clock: Clock): Promise<readonly StoreRisk[]> {
+/**
+ * What puts the store's data at risk, a clock that differs from ours included. Rejects with StoreUnavailable.
+ */
+export async function risksOf(store: Store, clock: Clock): Promise<readonly StoreRisk[]> {
   const before = clock()
   const now = await store.now()
   const apartMs = Math.abs(now - (before + clock()) / 2)
-  const clockRisk: StoreRisk = { check: 'clock', advice: `the clocks of this server and of the store are ${Math.round(apartMs / 1000)} s apart: synchronise both (NTP)` }
-  return [...apartMs > CLOCK_TOLERANCE_MS ? [clockRisk] : [], ...await store.inspect()]
+  const clockRisk: StoreRisk = {
+    check: 'clock',
+    advice:
+      `the clocks of this server and of the store are ${Math.round(apartMs / 1000)} s apart: ` +
+      'synchronise both (NTP)',
+  }
+  return [
+    ...(apartMs > CLOCK_TOLERANCE_MS ? [clockRisk] : []),
+    ...(await store.inspect()),
+  ]
 }
 
 /** Risks that an operator has taken. */
@@ -84,7 +114,14 @@ export interface AllowedRisks {
  *
  * @throws Error that says what to set
  */
-export function refuseRisks (risks: readonly StoreRisk[], { allowEviction, allowNoAuthentication }: AllowedRisks): void {
-  const refused = risks.filter(({ check }) => (check === 'eviction' && !allowEviction) || (check === 'authentication' && !allowNoAuthentication))
+export function refuseRisks(
+  risks: readonly StoreRisk[],
+  { allowEviction, allowNoAuthentication }: AllowedRisks,
+): void {
+  const refused = risks.filter(
+    ({ check }) =>
+      (check === 'eviction' && !allowEviction) ||
+      (check === 'authentication' && !allowNoAuthentication),
+  )
   if (refused.length > 0) throw new Error(refused.map(({ advice }) => advice).join('\n'))
 }

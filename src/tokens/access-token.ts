@@ -22,21 +22,27 @@ export const AccessTokenClaims = Type.Object({
   scope: Type.Optional(Type.String()),
   auth_time: Type.Integer(),
   roles: Type.Optional(Type.Array(Type.String())),
-  cnf: Type.Optional(Type.Object({ jkt: Type.String({ description: 'RFC 9449 §6.1.' }) })),
+  cnf: Type.Optional(
+    Type.Object({ jkt: Type.String({ description: 'RFC 9449 §6.1.' }) }),
+  ),
   /** IETF Token Status List §6.2. */
-  status: Type.Optional(Type.Object({ status_list: Type.Object({ idx: Type.Integer({ minimum: 0 }), uri: Type.String() }) })),
+  status: Type.Optional(
+    Type.Object({
+      status_list: Type.Object({ idx: Type.Integer({ minimum: 0 }), uri: Type.String() }),
+    }),
+  ),
 })
 export type AccessTokenClaims = Static<typeof AccessTokenClaims>
 
 const claimsCheck = Compile(AccessTokenClaims)
 
 /** Whether a verified payload has the claims of an access token, each of its type. */
-export function isAccessTokenClaims (payload: unknown): payload is AccessTokenClaims {
+export function isAccessTokenClaims(payload: unknown): payload is AccessTokenClaims {
   return claimsCheck.Check(payload)
 }
 
 /** The audiences of a token as a list. */
-export function audiencesOf (claims: AccessTokenClaims): readonly string[] {
+export function audiencesOf(claims: AccessTokenClaims): readonly string[] {
   return typeof claims.aud === 'string' ? [claims.aud] : claims.aud
 }
 

@@ -1,4 +1,5 @@
-// The refresh token's code (DESIGN §5): fixed bytes under a tag that only we can make, so that a forged token never reaches the store.
+// The refresh token's code (DESIGN §5): fixed bytes under a tag that only we can make, so that a forged token
+// never reaches the store.
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { sidOf } from '../ids.ts'
 import { deriveKeys, type DerivedKey } from '../secrets.ts'
@@ -8,7 +9,14 @@ const VERSION = 1
 const TOKEN = /^rt_[A-Za-z0-9_-]{72}$/
 
 /** Offsets in bytes: version, secret number, user tag, family id, generation, tag. */
-const AT = { secret: 1, user: 2, family: 18, generation: 34, tag: 38, end: 54 } as const
+const AT = {
+  secret: 1,
+  user: 2,
+  family: 18,
+  generation: 34,
+  tag: 38,
+  end: 54,
+} as const
 
 /** What a refresh token says. */
 export interface RefreshToken {
@@ -26,28 +34,39 @@ export interface ReadRefreshToken extends RefreshToken {
 
 /** Makes and reads refresh tokens. */
 export interface RefreshTokenCodec {
-  encode (token: RefreshToken): string
+  encode(token: RefreshToken): string
   /** Undefined when the text is no refresh token or its tag is wrong (R0). */
-  decode (text: string): ReadRefreshToken | undefined
+  decode(text: string): ReadRefreshToken | undefined
 }
 
 /**
  * Makes the codec of one issuer.
  *
- * @param options.issuer bound into every tag: a token of one issuer is none of another's, even under the same secret
+ * @param options.issuer bound into every tag: a token of one issuer is none of another's, even under the same
+ * secret
  * @param options.secrets base64url; the first makes tokens, all read them
  */
-export function createRefreshTokenCodec ({ issuer, secrets }: { issuer: string, secrets: readonly string[] }): RefreshTokenCodec {
+export function createRefreshTokenCodec({
+  issuer,
+  secrets,
+}: {
+  issuer: string
+  secrets: readonly string[]
+}): RefreshTokenCodec {
   const keys = deriveKeys(secrets, 'refresh-token')
   const [newest] = keys
   if (newest === undefined) throw new TypeError('a refresh token codec needs a secret')
 
   const context = Buffer.from(`${issuer}\0`)
   const tagOf = (key: DerivedKey, fields: Buffer): Buffer =>
-    createHmac('sha256', key.key).update(context).update(fields).digest().subarray(0, AT.end - AT.tag)
+    createHmac('sha256', key.key)
+      .update(context)
+      .update(fields)
+      .digest()
+      .subarray(0, AT.end - AT.tag)
 
   return {
-    encode ({ userTag, familyId, generation }) {
+    encode({ userTag, familyId, generation }) {
       const bytes = Buffer.alloc(AT.end)
       bytes.writeUInt8(VERSION, 0)
       bytes.writeUInt8(newest.number, AT.secret)
@@ -58,24 +77,29 @@ export function createRefreshTokenCodec ({ issuer, secrets }: { issuer: string, 
       return PREFIX + bytes.toString('base64url')
     },
 
-    decode (text) {
+    decode(text) {
       if (!TOKEN.test(text)) return undefined
       const bytes = Buffer.from(text.slice(PREFIX.length), 'base64url')
       const fields = bytes.subarray(0, AT.tag)
       const tag = bytes.subarray(AT.tag)
       const candidates = keys.filter(key => key.number === bytes.readUInt8(AT.secret))
-      if (bytes.readUInt8(0) !== VERSION || !candidates.some(key => timingSafeEqual(tagOf(key, fields), tag))) return undefined
+      if (
+        bytes.readUInt8(0) !== VERSION ||
+        !candidates.some(key => timingSafeEqual(tagOf(key, fields), tag))
+      ) {
+        return undefined
+      }
       return readFields(bytes)
     },
   }
 }
 
 /** Whether the text has the form of a refresh token of ours, right tag or not. */
-export function looksLikeRefreshToken (text: string): boolean {
+export function looksLikeRefreshToken(text: string): boolean {
   return text.startsWith(PREFIX)
 }
 
-function readFields (bytes: Buffer): ReadRefreshToken {
+function readFields(bytes: Buffer): ReadRefreshToken {
   const familyId = bytes.subarray(AT.family, AT.generation)
   return {
     userTag: bytes.toString('base64url', AT.user, AT.family),

@@ -14,11 +14,15 @@ export interface JwtClaims {
 }
 
 /**
- * Signs claims under a header type: at once with a key that is held here, so that it never waits behind password hashing in libuv's pool;
- * later with a key that is kept elsewhere, which may reject with SignerUnavailable. `algorithm` is what the audience needs; undefined: it
- * takes any.
+ * Signs claims under a header type: at once with a key that is held here, so that it never waits behind
+ * password hashing in libuv's pool; later with a key that is kept elsewhere, which may reject with
+ * SignerUnavailable. `algorithm` is what the audience needs; undefined: it takes any.
  */
-export type SignJwt = (claims: JwtClaims, typ: string, algorithm?: string) => string | Promise<string>
+export type SignJwt = (
+  claims: JwtClaims,
+  typ: string,
+  algorithm?: string,
+) => string | Promise<string>
 
 /**
  * Makes the signer of whatever is signed by the ring: access tokens, answers of the introspection endpoint.
@@ -26,7 +30,10 @@ export type SignJwt = (claims: JwtClaims, typ: string, algorithm?: string) => st
  * @param signingKey the key that signs now, asked for every token
  * @param signed told of the key of everything that lives for a while, and of the `exp` that it claims
  */
-export function createJwtSigner (signingKey: (algorithm?: string) => SigningKey, signed: (kid: string, exp: number) => void = () => {}): SignJwt {
+export function createJwtSigner(
+  signingKey: (algorithm?: string) => SigningKey,
+  signed: (kid: string, exp: number) => void = () => {},
+): SignJwt {
   const signers = new Map<string, (claims: JwtClaims) => string>()
   return (claims, typ, algorithm) => {
     const key = signingKey(algorithm)
@@ -41,23 +48,37 @@ export function createJwtSigner (signingKey: (algorithm?: string) => SigningKey,
 }
 
 // The compact serialisation by hand (RFC 7515 §7.1): the library signs with keys that it is given.
-async function signRemotely ({ kid, alg, sign }: RemoteKey, claims: JwtClaims, typ: string): Promise<string> {
-  const input = [{ alg, typ, kid }, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+async function signRemotely(
+  { kid, alg, sign }: RemoteKey,
+  claims: JwtClaims,
+  typ: string,
+): Promise<string> {
+  const input = [{ alg, typ, kid }, claims]
+    .map(part => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    .join('.')
   const signature = await sign(Buffer.from(input))
   return `${input}.${signature.toString('base64url')}`
 }
 
-function makeSigner ({ kid, alg, privateKey }: LocalKey, typ: string): (claims: JwtClaims) => string {
+function makeSigner(
+  { kid, alg, privateKey }: LocalKey,
+  typ: string,
+): (claims: JwtClaims) => string {
   const algorithm = assertAlgorithm(alg)
-  return createSigner({ key: privateKey, kid, algorithm, header: { alg: algorithm, typ } })
+  return createSigner({
+    key: privateKey,
+    kid,
+    algorithm,
+    header: { alg: algorithm, typ },
+  })
 }
 
 const ALGORITHMS = ['ES256', 'RS256', 'PS256', 'EdDSA'] as const
 
 /** The algorithms that a JWT of ours may be signed with; nothing else is ever verified. */
-export type Algorithm = typeof ALGORITHMS[number]
+export type Algorithm = (typeof ALGORITHMS)[number]
 
-function assertAlgorithm (alg: string): Algorithm {
+function assertAlgorithm(alg: string): Algorithm {
   const known = ALGORITHMS.find(name => name === alg)
   if (known === undefined) throw new TypeError(`not a signing algorithm of ours: ${alg}`)
   return known

@@ -1,7 +1,11 @@
 // Verifies an access token as a resource server would, with the published keys alone; for the command line.
 import { createDecoder, createVerifier, type Algorithm } from 'fast-jwt'
 import type { VerificationKey } from '../keys/ring.ts'
-import { isAccessTokenClaims, MAX_TOKEN_LENGTH, type AccessTokenClaims } from './access-token.ts'
+import {
+  isAccessTokenClaims,
+  MAX_TOKEN_LENGTH,
+  type AccessTokenClaims,
+} from './access-token.ts'
 
 /** The parts of a JWT that anybody can read. */
 export interface DecodedToken {
@@ -11,12 +15,23 @@ export interface DecodedToken {
 
 /** What comes of verifying. */
 export type OfflineVerdict =
-  | { readonly kind: 'ok', readonly claims: AccessTokenClaims }
-  | { readonly kind: 'refused', readonly reason: 'token_malformed' | 'type_wrong' | 'key_unknown' | 'algorithm_wrong' | 'claims_incomplete' | 'signature_invalid' | 'issuer_wrong' | 'token_expired' }
+  | { readonly kind: 'ok'; readonly claims: AccessTokenClaims }
+  | {
+      readonly kind: 'refused'
+      readonly reason:
+        | 'token_malformed'
+        | 'type_wrong'
+        | 'key_unknown'
+        | 'algorithm_wrong'
+        | 'claims_incomplete'
+        | 'signature_invalid'
+        | 'issuer_wrong'
+        | 'token_expired'
+    }
 
 /** Where the keys are looked up: the key ring. */
 export interface VerificationKeys {
-  verificationKey (kid: string): VerificationKey | undefined
+  verificationKey(kid: string): VerificationKey | undefined
 }
 
 const decode = createDecoder({ complete: true })
@@ -24,7 +39,7 @@ const ALGORITHMS: readonly Algorithm[] = ['ES256', 'RS256', 'PS256', 'EdDSA']
 const TYPES: readonly unknown[] = ['at+jwt', 'application/at+jwt', 'JWT']
 
 /** Decodes a token without believing it; undefined when it is no JWT. */
-export function decodeToken (jwt: string): DecodedToken | undefined {
+export function decodeToken(jwt: string): DecodedToken | undefined {
   if (jwt.length > MAX_TOKEN_LENGTH) return undefined
   try {
     const { header, payload } = decode(jwt)
@@ -34,8 +49,15 @@ export function decodeToken (jwt: string): DecodedToken | undefined {
   }
 }
 
-/** Checks type, algorithm, signature, issuer and times; revocation is the store's to tell. `now` in milliseconds. */
-export function verifyWithRing (jwt: string, ring: VerificationKeys, { issuer, now }: { issuer: string, now: number }): OfflineVerdict {
+/**
+ * Checks type, algorithm, signature, issuer and times; revocation is the store's to tell. `now` in
+ * milliseconds.
+ */
+export function verifyWithRing(
+  jwt: string,
+  ring: VerificationKeys,
+  { issuer, now }: { issuer: string; now: number },
+): OfflineVerdict {
   const decoded = decodeToken(jwt)
   if (decoded === undefined) return refused('token_malformed')
   const { header, payload } = decoded
@@ -46,11 +68,23 @@ export function verifyWithRing (jwt: string, ring: VerificationKeys, { issuer, n
   if (!isSigned(jwt, key, now)) return refused('signature_invalid')
   if (!isAccessTokenClaims(payload)) return refused('claims_incomplete')
   if (payload.iss !== issuer) return refused('issuer_wrong')
-  return payload.exp * 1000 <= now ? refused('token_expired') : { kind: 'ok', claims: payload }
+  return payload.exp * 1000 <= now
+    ? refused('token_expired')
+    : { kind: 'ok', claims: payload }
 }
 
-function isSigned (jwt: string, { alg, publicKey }: VerificationKey, now: number): boolean {
-  const verify = createVerifier({ key: publicKey, algorithms: ALGORITHMS.filter(name => name === alg), clockTimestamp: now, ignoreExpiration: true, cache: false })
+function isSigned(
+  jwt: string,
+  { alg, publicKey }: VerificationKey,
+  now: number,
+): boolean {
+  const verify = createVerifier({
+    key: publicKey,
+    algorithms: ALGORITHMS.filter(name => name === alg),
+    clockTimestamp: now,
+    ignoreExpiration: true,
+    cache: false,
+  })
   try {
     verify(jwt)
     return true
@@ -60,6 +94,6 @@ function isSigned (jwt: string, { alg, publicKey }: VerificationKey, now: number
   }
 }
 
-function refused<const Reason> (reason: Reason) {
+function refused<const Reason>(reason: Reason) {
   return { kind: 'refused' as const, reason }
 }

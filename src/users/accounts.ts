@@ -12,13 +12,13 @@ export type AddFault = PasswordFault | 'name_invalid' | 'name_taken'
 
 /** What comes of adding an account. */
 export type AddOutcome =
-  | { readonly kind: 'added', readonly account: Pick<User, 'sub' | 'name'> }
-  | { readonly kind: 'refused', readonly reason: AddFault }
+  | { readonly kind: 'added'; readonly account: Pick<User, 'sub' | 'name'> }
+  | { readonly kind: 'refused'; readonly reason: AddFault }
 
 /** What comes of changing an account. */
 export type ChangeOutcome =
-  | { readonly kind: 'done', readonly sub: string }
-  | { readonly kind: 'refused', readonly reason: 'user_unknown' | PasswordFault }
+  | { readonly kind: 'done'; readonly sub: string }
+  | { readonly kind: 'refused'; readonly reason: 'user_unknown' | PasswordFault }
 
 /** What a user may hold. */
 export type Access = Pick<User, 'scopes' | 'roles'>
@@ -29,26 +29,29 @@ export interface NewUser extends Access {
   readonly password: string
 }
 
-/** The accounts. Promises reject with StoreUnavailable, and those that hash with OAuthError temporarily_unavailable. */
+/**
+ * The accounts. Promises reject with StoreUnavailable, and those that hash with OAuthError
+ * temporarily_unavailable.
+ */
 export interface Accounts {
   /** Adds an account under a new `sub`. */
-  add (user: NewUser): Promise<AddOutcome>
+  add(user: NewUser): Promise<AddOutcome>
   /** Sets the password and ends every session. */
-  setPassword (name: string, password: string): Promise<ChangeOutcome>
+  setPassword(name: string, password: string): Promise<ChangeOutcome>
   /** Lets the user in no more and ends every session. */
-  disable (name: string): Promise<ChangeOutcome>
+  disable(name: string): Promise<ChangeOutcome>
   /** Lets the user in again; ended sessions stay ended. */
-  enable (name: string): Promise<ChangeOutcome>
+  enable(name: string): Promise<ChangeOutcome>
   /** Ends every session. */
-  endSessions (name: string): Promise<ChangeOutcome>
+  endSessions(name: string): Promise<ChangeOutcome>
   /** What the user may hold from the next token on. */
-  setAccess (name: string, access: Access): Promise<ChangeOutcome>
+  setAccess(name: string, access: Access): Promise<ChangeOutcome>
   /** Removes the account and every session. */
-  remove (name: string): Promise<ChangeOutcome>
+  remove(name: string): Promise<ChangeOutcome>
   /** The account of that name, however it is written. */
-  find (name: string): Promise<Account | undefined>
+  find(name: string): Promise<Account | undefined>
   /** Every account, in no order. */
-  all (): AsyncIterable<Account>
+  all(): AsyncIterable<Account>
 }
 
 /** What accounts are made of. */
@@ -62,12 +65,12 @@ export interface AccountsOptions {
 const SUB = /^[\x21-\x7E]{1,255}$/
 
 /** Whether a text may be the stable id of a user. */
-export function isSub (text: string): boolean {
+export function isSub(text: string): boolean {
   return SUB.test(text)
 }
 
 /** Makes the accounts. */
-export function createAccounts (options: AccountsOptions): Accounts {
+export function createAccounts(options: AccountsOptions): Accounts {
   const { users, hasher, checkNewPassword } = options
   const find = createFind(users)
   const change = createChange(find, options)
@@ -75,21 +78,24 @@ export function createAccounts (options: AccountsOptions): Accounts {
     find,
     all: () => users.all(),
     add: createAdd(options),
-    async setPassword (name, password) {
+    async setPassword(name, password) {
       const fault = await checkNewPassword(password, name)
       if (fault !== undefined) return refused(fault)
-      return change(name, 'password', async tag => users.setPassword(tag, await hasher.hash(password)))
+      return change(name, 'password', async tag =>
+        users.setPassword(tag, await hasher.hash(password)),
+      )
     },
     disable: name => change(name, 'disabled', tag => users.setDisabled(tag, true)),
     enable: name => change(name, 'enabled', tag => users.setDisabled(tag, false)),
     endSessions: name => change(name, 'sessions_ended', tag => users.endSessions(tag)),
-    setAccess: (name, { scopes, roles }) => change(name, 'access', tag => users.setAccess(tag, { scopes, roles })),
+    setAccess: (name, { scopes, roles }) =>
+      change(name, 'access', tag => users.setAccess(tag, { scopes, roles })),
     remove: name => change(name, 'removed', tag => users.remove(tag)),
   }
 }
 
 /** Makes the search for an account by its name, however that is written. */
-export function createFind (users: Pick<Users, 'byName'>): Find {
+export function createFind(users: Pick<Users, 'byName'>): Find {
   return async name => {
     const folded = foldName(name)
     return folded === undefined ? undefined : users.byName(folded)
@@ -98,28 +104,48 @@ export function createFind (users: Pick<Users, 'byName'>): Find {
 
 type Find = Accounts['find']
 
-function refused<const Reason extends string> (reason: Reason): { readonly kind: 'refused', readonly reason: Reason } {
+function refused<const Reason extends string>(
+  reason: Reason,
+): { readonly kind: 'refused'; readonly reason: Reason } {
   return { kind: 'refused', reason }
 }
 
-function createChange (find: Find, { emit }: AccountsOptions) {
-  return async (name: string, what: UserChange, act: (tag: string) => Promise<boolean>): Promise<ChangeOutcome> => {
+function createChange(find: Find, { emit }: AccountsOptions) {
+  return async (
+    name: string,
+    what: UserChange,
+    act: (tag: string) => Promise<boolean>,
+  ): Promise<ChangeOutcome> => {
     const account = await find(name)
     // The account may also go away between the question and the act.
-    if (account === undefined || !await act(account.tag)) return refused('user_unknown')
+    if (account === undefined || !(await act(account.tag))) return refused('user_unknown')
     emit({ type: 'user.changed', sub: account.sub, change: what })
     return { kind: 'done', sub: account.sub }
   }
 }
 
-function createAdd ({ users, hasher, checkNewPassword, emit }: AccountsOptions): Accounts['add'] {
+function createAdd({
+  users,
+  hasher,
+  checkNewPassword,
+  emit,
+}: AccountsOptions): Accounts['add'] {
   return async ({ name, password, scopes, roles }) => {
     const foldedName = foldName(name)
     if (foldedName === undefined) return refused('name_invalid')
     const fault = await checkNewPassword(password, name)
     if (fault !== undefined) return refused(fault)
     const sub = randomUUID()
-    const outcome = await users.add({ sub, tag: userTag(sub), name, foldedName, scopes, roles, disabled: false, passwordHash: await hasher.hash(password) })
+    const outcome = await users.add({
+      sub,
+      tag: userTag(sub),
+      name,
+      foldedName,
+      scopes,
+      roles,
+      disabled: false,
+      passwordHash: await hasher.hash(password),
+    })
     if (outcome === 'name_taken') return refused('name_taken')
     emit({ type: 'user.changed', sub, change: 'added' })
     return { kind: 'added', account: { sub, name } }

@@ -1,5 +1,6 @@
-// Argon2id (RFC 9106) by the package `argon2`: which build of it computes. The one that npm brings runs on every processor; native/build.sh,
-// which the image is made with, compiles it for those with AVX2, where it is faster by half and more.
+// Argon2id (RFC 9106) by the package `argon2`: which build of it computes. The one that npm brings runs on
+// every processor; native/build.sh, which the image is made with, compiles it for those with AVX2, where it
+// is faster by half and more.
 import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
@@ -29,17 +30,29 @@ const SELF_TEST = fileURLToPath(new URL('./argon2-self-test.ts', import.meta.url
 const load = createRequire(import.meta.url)
 
 /**
- * Chooses the build that computes. The fast one is tried in a process of its own first: a processor that says yes and means no kills that
- * one, and not the server.
+ * Chooses the build that computes. The fast one is tried in a process of its own first: a processor that says
+ * yes and means no kills that one, and not the server.
  */
-export function chooseArgon2 ({ file, capable, patienceMs = 10_000 }: ChooseOptions): Argon2Build {
+export function chooseArgon2({
+  file,
+  capable,
+  patienceMs = 10_000,
+}: ChooseOptions): Argon2Build {
   if (!isThere(file)) return { argon2: portable, name: 'portable', reason: 'not_built' }
-  if (!capable) return { argon2: portable, name: 'portable', reason: 'processor_without_avx2' }
-  const { status } = spawnSync(process.execPath, [SELF_TEST, file], { stdio: 'ignore', timeout: patienceMs, killSignal: 'SIGKILL' })
-  return status === 0 ? { argon2: load(file), name: 'avx2' } : { argon2: portable, name: 'portable', reason: 'self_test_failed' }
+  if (!capable) {
+    return { argon2: portable, name: 'portable', reason: 'processor_without_avx2' }
+  }
+  const { status } = spawnSync(process.execPath, [SELF_TEST, file], {
+    stdio: 'ignore',
+    timeout: patienceMs,
+    killSignal: 'SIGKILL',
+  })
+  return status === 0
+    ? { argon2: load(file), name: 'avx2' }
+    : { argon2: portable, name: 'portable', reason: 'self_test_failed' }
 }
 
-function isThere (file: string): boolean {
+function isThere(file: string): boolean {
   try {
     load.resolve(file)
     return true
@@ -49,6 +62,9 @@ function isThere (file: string): boolean {
 }
 
 /** What this process hashes with. */
-export const argon2Build = chooseArgon2({ file: fileURLToPath(new URL('../../native/argon2/argon2.cjs', import.meta.url)), capable: hasAvx2() })
+export const argon2Build = chooseArgon2({
+  file: fileURLToPath(new URL('../../native/argon2/argon2.cjs', import.meta.url)),
+  capable: hasAvx2(),
+})
 
 export const { argon2 } = argon2Build

@@ -19,14 +19,24 @@ export interface LoginTry extends Credentials {
 /** What comes of it. */
 export type Authentication =
   /** `known`: the user logged in from this network before. */
-  | { readonly kind: 'ok', readonly account: Account, readonly known: boolean }
-  | { readonly kind: 'refused', readonly reason: 'user_unknown' | 'password_wrong' | 'user_disabled' | 'password_repeated', readonly sub?: string }
-  | { readonly kind: 'throttled', readonly by: ThrottledBy, readonly retryAfterMs: number }
+  | { readonly kind: 'ok'; readonly account: Account; readonly known: boolean }
+  | {
+      readonly kind: 'refused'
+      readonly reason:
+        'user_unknown' | 'password_wrong' | 'user_disabled' | 'password_repeated'
+      readonly sub?: string
+    }
+  | {
+      readonly kind: 'throttled'
+      readonly by: ThrottledBy
+      readonly retryAfterMs: number
+    }
 
 /**
- * Checks a name and a password. Every refusal takes the time of a wrong password, but a repeated one, which costs nothing whether the name
- * exists or not. A hash of an old cost or of another algorithm is made anew on the way. Rejects with StoreUnavailable, and with OAuthError
- * temporarily_unavailable when no turn is to be had in time.
+ * Checks a name and a password. Every refusal takes the time of a wrong password, but a repeated one, which
+ * costs nothing whether the name exists or not. A hash of an old cost or of another algorithm is made anew on
+ * the way. Rejects with StoreUnavailable, and with OAuthError temporarily_unavailable when no turn is to be
+ * had in time.
  */
 export type Authenticate = (login: LoginTry) => Promise<Authentication>
 
@@ -48,28 +58,42 @@ interface Judged {
 }
 
 /** Makes the check. */
-export function createAuthenticate (options: AuthenticateOptions): Authenticate {
+export function createAuthenticate(options: AuthenticateOptions): Authenticate {
   const { find, hasher, throttle, monotonic = () => performance.now() } = options
   const evenTime = createEvenTime(monotonic)
   const upgrade = createUpgrade(options)
 
-  async function look (hashing: Hashing, account: Account | undefined, password: string): Promise<Judged> {
+  async function look(
+    hashing: Hashing,
+    account: Account | undefined,
+    password: string,
+  ): Promise<Judged> {
     const startedAt = monotonic()
-    const right = account === undefined ? await hashing.verifyNothing(password) : await hashing.verify(account.passwordHash, password)
+    const right =
+      account === undefined
+        ? await hashing.verifyNothing(password)
+        : await hashing.verify(account.passwordHash, password)
     const tookMs = monotonic() - startedAt
-    evenTime.observe(tookMs, hasher.needsUpgrade(account?.passwordHash ?? hasher.nobodysHash))
+    evenTime.observe(
+      tookMs,
+      hasher.needsUpgrade(account?.passwordHash ?? hasher.nobodysHash),
+    )
     return { outcome: verdictOf(account, right === true), tookMs }
   }
 
-  async function judge (hashing: Hashing, login: LoginTry): Promise<Judged> {
+  async function judge(hashing: Hashing, login: LoginTry): Promise<Judged> {
     const account = await find(login.name)
     const { verdict, settle } = await throttle.begin(login, account)
     if (verdict.kind === 'throttled') return { outcome: verdict }
-    if (verdict.kind === 'repeated') return { outcome: refused('password_repeated', account) }
-    const judged = await look(hashing, account, login.password).catch(async (error: unknown) => {
-      await settle('withdrawn')
-      throw error
-    })
+    if (verdict.kind === 'repeated') {
+      return { outcome: refused('password_repeated', account) }
+    }
+    const judged = await look(hashing, account, login.password).catch(
+      async (error: unknown) => {
+        await settle('withdrawn')
+        throw error
+      },
+    )
     const { outcome } = judged
     await settle(outcome.kind === 'ok' ? 'succeeded' : 'failed')
     if (outcome.kind !== 'ok') return judged
@@ -80,36 +104,53 @@ export function createAuthenticate (options: AuthenticateOptions): Authenticate 
   return async login => {
     const { clientId, address, signal } = login
     const key = { id: throttle.pairOf(login), atOnce: throttle.allowance() }
-    const request = { lane: [clientId, networkOf(address)], key, ...(signal !== undefined && { signal }) }
-    const { outcome, tookMs } = await hasher.inTurn(request, hashing => judge(hashing, login))
+    const request = {
+      lane: [clientId, networkOf(address)],
+      key,
+      ...(signal !== undefined && { signal }),
+    }
+    const { outcome, tookMs } = await hasher.inTurn(request, hashing =>
+      judge(hashing, login),
+    )
     // After the turn, which is somebody else's by now.
     if (tookMs !== undefined) await evenTime.fill(tookMs)
     return outcome
   }
 }
 
-function verdictOf (account: Account | undefined, right: boolean): Authentication {
+function verdictOf(account: Account | undefined, right: boolean): Authentication {
   if (account === undefined) return refused('user_unknown', account)
   if (!right) return refused('password_wrong', account)
-  return account.disabled ? refused('user_disabled', account) : { kind: 'ok', account, known: false }
+  return account.disabled
+    ? refused('user_disabled', account)
+    : { kind: 'ok', account, known: false }
 }
 
 type Refused = Extract<Authentication, { kind: 'refused' }>
 
-function refused (reason: Refused['reason'], account: Account | undefined): Refused {
+function refused(reason: Refused['reason'], account: Account | undefined): Refused {
   return { kind: 'refused', reason, ...(account !== undefined && { sub: account.sub }) }
 }
 
-/** Makes a hash anew that isn't of today's cost, once: of many logins at once one takes the trouble, and one of all servers succeeds. */
-function createUpgrade ({ users, hasher, emit }: AuthenticateOptions) {
+/**
+ * Makes a hash anew that isn't of today's cost, once: of many logins at once one takes the trouble, and one
+ * of all servers succeeds.
+ */
+function createUpgrade({ users, hasher, emit }: AuthenticateOptions) {
   const upgrading = new Set<string>()
-  return async (hashing: Hashing, { sub, tag, passwordHash }: Account, { password, origin }: LoginTry): Promise<void> => {
+  return async (
+    hashing: Hashing,
+    { sub, tag, passwordHash }: Account,
+    { password, origin }: LoginTry,
+  ): Promise<void> => {
     if (upgrading.has(tag) || !hasher.needsUpgrade(passwordHash)) return
     upgrading.add(tag)
     try {
       const better = await hashing.hash(password)
       // False when another server's login was faster: it has told.
-      if (await users.upgradePassword(tag, passwordHash, better)) emit({ type: 'password.upgraded', sub }, origin)
+      if (await users.upgradePassword(tag, passwordHash, better)) {
+        emit({ type: 'password.upgraded', sub }, origin)
+      }
     } finally {
       upgrading.delete(tag)
     }

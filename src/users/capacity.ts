@@ -15,20 +15,35 @@ export interface Capacity {
   readonly memoryKiB: number
 }
 
-// What the process takes besides: code, heap, and the buffers of some hundred connections. test/users/memory.tools.ts holds it to that.
+// What the process takes besides: code, heap, and the buffers of some hundred connections.
+// test/users/memory.tools.ts holds it to that.
 const OWN_KIB = 147_456
 
 /**
- * Shares the machine out. The event loop keeps a core: with all of them hashing it stalls for as long as a hash takes.
+ * Shares the machine out. The event loop keeps a core: with all of them hashing it stalls for as long as a
+ * hash takes.
  *
  * @throws RangeError, which names the numbers, when the memory doesn't suffice
  */
-export function planCapacity ({ concurrency, memoryShare, memoryKiB, parallelism }: CapacityOptions, { cores, memoryBytes }: Machine): Capacity {
+export function planCapacity(
+  { concurrency, memoryShare, memoryKiB, parallelism }: CapacityOptions,
+  { cores, memoryBytes }: Machine,
+): Capacity {
   const machineKiB = Math.floor(memoryBytes / 1024)
-  const allKiB = Math.max(0, Math.min(Math.floor(machineKiB * memoryShare / 100), machineKiB - OWN_KIB))
+  const allKiB = Math.max(
+    0,
+    Math.min(Math.floor((machineKiB * memoryShare) / 100), machineKiB - OWN_KIB),
+  )
   const fitting = Math.floor(allKiB / memoryKiB)
-  const wanted = concurrency === 'auto' ? Math.max(1, Math.min(fitting, Math.floor((cores - 1) / parallelism))) : concurrency
+  const wanted =
+    concurrency === 'auto'
+      ? Math.max(1, Math.min(fitting, Math.floor((cores - 1) / parallelism)))
+      : concurrency
   if (wanted <= fitting) return { concurrency: wanted, memoryKiB: allKiB }
-  throw new RangeError(`passwords: ${wanted} at once (concurrency) × ${memoryKiB} KiB (memoryKiB) = ${wanted * memoryKiB} KiB, but of the ${machineKiB} KiB ` +
-    `that this process may use hashing gets ${allKiB} KiB: ${memoryShare} % (memoryShare), and no more than leaves ${OWN_KIB} KiB to everything else`)
+  throw new RangeError(
+    `passwords: ${wanted} at once (concurrency) × ${memoryKiB} KiB (memoryKiB) = ` +
+      `${wanted * memoryKiB} KiB, but of the ${machineKiB} KiB ` +
+      `that this process may use hashing gets ${allKiB} KiB: ${memoryShare} % (memoryShare), and ` +
+      `no more than leaves ${OWN_KIB} KiB to everything else`,
+  )
 }

@@ -1,5 +1,5 @@
-// Who waits, given out in turn: first among clients, among a client's networks then, and in order of arrival within a network.
-// However many wait from one place, somebody from elsewhere is next but one.
+// Who waits, given out in turn: first among clients, among a client's networks then, and in order of arrival
+// within a network. However many wait from one place, somebody from elsewhere is next but one.
 
 /** Where something waits: client, network. Things of one path wait in one lane. */
 export type LanePath = readonly string[]
@@ -7,16 +7,16 @@ export type LanePath = readonly string[]
 export interface FairQueue<Item> {
   readonly size: number
   /** How many wait in the lane. */
-  ahead (path: LanePath): number
+  ahead(path: LanePath): number
   /** How many lanes take turns. */
-  lanes (): number
-  push (path: LanePath, item: Item): void
+  lanes(): number
+  push(path: LanePath, item: Item): void
   /** Takes the next one that `isReady`; what isn't keeps its place. */
-  take (isReady: (item: Item) => boolean): Item | undefined
+  take(isReady: (item: Item) => boolean): Item | undefined
   /** Takes the latest arrival of the one who has most waiting. */
-  takeFromLongest (): Item | undefined
+  takeFromLongest(): Item | undefined
   /** Takes this one out; nothing happens when it has left. */
-  remove (path: LanePath, item: Item): void
+  remove(path: LanePath, item: Item): void
 }
 
 /** A lane, or what lies above lanes. Maps and sets keep the order in which things came in. */
@@ -26,32 +26,42 @@ interface Branch<Item> {
   readonly items: Set<Item>
 }
 
-export function createFairQueue<Item> (): FairQueue<Item> {
+export function createFairQueue<Item>(): FairQueue<Item> {
   const root = emptyBranch<Item>()
   return {
-    get size () { return root.size },
+    get size() {
+      return root.size
+    },
     ahead: path => find(root, path)?.size ?? 0,
     lanes: () => countLanes(root),
     push: (path, item) => push(root, path, item),
     take: isReady => take(root, isReady),
     takeFromLongest: () => takeFromLongest(root),
-    remove: (path, item) => { remove(root, path, item) },
+    remove: (path, item) => {
+      remove(root, path, item)
+    },
   }
 }
 
-function emptyBranch<Item> (): Branch<Item> {
+function emptyBranch<Item>(): Branch<Item> {
   return { size: 0, below: new Map(), items: new Set() }
 }
 
-function find<Item> (branch: Branch<Item> | undefined, [key, ...rest]: LanePath): Branch<Item> | undefined {
+function find<Item>(
+  branch: Branch<Item> | undefined,
+  [key, ...rest]: LanePath,
+): Branch<Item> | undefined {
   return key === undefined ? branch : find(branch?.below.get(key), rest)
 }
 
-function countLanes<Item> ({ below, items }: Branch<Item>): number {
-  return [...below.values()].reduce((sum, branch) => sum + countLanes(branch), items.size > 0 ? 1 : 0)
+function countLanes<Item>({ below, items }: Branch<Item>): number {
+  return [...below.values()].reduce(
+    (sum, branch) => sum + countLanes(branch),
+    items.size > 0 ? 1 : 0,
+  )
 }
 
-function push<Item> (branch: Branch<Item>, [key, ...rest]: LanePath, item: Item): void {
+function push<Item>(branch: Branch<Item>, [key, ...rest]: LanePath, item: Item): void {
   branch.size += 1
   if (key === undefined) {
     branch.items.add(item)
@@ -62,7 +72,10 @@ function push<Item> (branch: Branch<Item>, [key, ...rest]: LanePath, item: Item)
   push(next, rest, item)
 }
 
-function take<Item> (branch: Branch<Item>, isReady: (item: Item) => boolean): Item | undefined {
+function take<Item>(
+  branch: Branch<Item>,
+  isReady: (item: Item) => boolean,
+): Item | undefined {
   const own = [...branch.items].find(isReady)
   if (own !== undefined) return drop(branch, own)
   for (const [key, next] of branch.below) {
@@ -77,7 +90,7 @@ function take<Item> (branch: Branch<Item>, isReady: (item: Item) => boolean): It
   return undefined
 }
 
-function takeFromLongest<Item> (branch: Branch<Item>): Item | undefined {
+function takeFromLongest<Item>(branch: Branch<Item>): Item | undefined {
   const [longest] = [...branch.below].sort(([, a], [, b]) => b.size - a.size)
   if (longest === undefined) {
     const last = [...branch.items].at(-1)
@@ -89,15 +102,20 @@ function takeFromLongest<Item> (branch: Branch<Item>): Item | undefined {
   return takeFromLongest(next)
 }
 
-function drop<Item> (branch: Branch<Item>, item: Item): Item {
+function drop<Item>(branch: Branch<Item>, item: Item): Item {
   branch.items.delete(item)
   branch.size -= 1
   return item
 }
 
-function remove<Item> (branch: Branch<Item>, [key, ...rest]: LanePath, item: Item): boolean {
+function remove<Item>(
+  branch: Branch<Item>,
+  [key, ...rest]: LanePath,
+  item: Item,
+): boolean {
   const next = key === undefined ? undefined : branch.below.get(key)
-  const removed = next === undefined ? branch.items.delete(item) : remove(next, rest, item)
+  const removed =
+    next === undefined ? branch.items.delete(item) : remove(next, rest, item)
   if (removed) branch.size -= 1
   if (key !== undefined && next?.size === 0) branch.below.delete(key)
   return removed

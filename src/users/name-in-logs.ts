@@ -1,4 +1,5 @@
-// How the name that somebody typed appears in audit events. It may be anything: users type passwords into the wrong field.
+// How the name that somebody typed appears in audit events. It may be anything: users type passwords into the
+// wrong field.
 import { createHmac } from 'node:crypto'
 import { deriveKeys } from '../secrets.ts'
 import { foldName } from './names.ts'
@@ -11,12 +12,21 @@ export interface NameInLogsOptions {
   readonly plain: () => boolean
 }
 
-/** Gives a name's form for logs: `h:` and 22 characters of a keyed hash, the same for all ways of writing one name, unless names are plain. */
+/**
+ * Gives a name's form for logs: `h:` and 22 characters of a keyed hash, the same for all ways of writing one
+ * name, unless names are plain.
+ */
 export type NameInLogs = (name: string) => string
 
 /** Makes the function. */
-export function createNameInLogs ({ secrets, plain }: NameInLogsOptions): NameInLogs {
+export function createNameInLogs({ secrets, plain }: NameInLogsOptions): NameInLogs {
   const [first] = deriveKeys(secrets, 'name-in-logs')
   if (first === undefined) throw new TypeError('there is no secret')
-  return name => plain() ? name : `h:${createHmac('sha256', first.key).update(foldName(name) ?? name).digest('base64url').slice(0, CHARACTERS)}`
+  return name =>
+    plain()
+      ? name
+      : `h:${createHmac('sha256', first.key)
+          .update(foldName(name) ?? name)
+          .digest('base64url')
+          .slice(0, CHARACTERS)}`
 }

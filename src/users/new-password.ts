@@ -1,4 +1,5 @@
-// The rules for new passwords (NIST SP 800-63B rev. 4 §3.1.1.2, ASVS 5 §6.2): length, what everybody would guess, and no rules of composition.
+// The rules for new passwords (NIST SP 800-63B rev. 4 §3.1.1.2, ASVS 5 §6.2): length, what everybody would
+// guess, and no rules of composition.
 import { decodeFormComponent } from '../oauth/form.ts'
 import { foldName } from './names.ts'
 
@@ -17,29 +18,41 @@ export interface PasswordRules {
 }
 
 /** Why a new password is refused. */
-export type PasswordFault = 'password_malformed' | 'password_too_short' | 'password_too_long' | 'password_is_name' | 'password_breached'
+export type PasswordFault =
+  | 'password_malformed'
+  | 'password_too_short'
+  | 'password_too_long'
+  | 'password_is_name'
+  | 'password_breached'
 
 /**
  * Checks a password that somebody wants to have.
  *
  * @returns undefined when it is good; rejects when the list can't be read
  */
-export type CheckNewPassword = (password: string, userName: string) => Promise<PasswordFault | undefined>
+export type CheckNewPassword = (
+  password: string,
+  userName: string,
+) => Promise<PasswordFault | undefined>
 
 /** Makes the check. */
-export function createCheckNewPassword ({ minLength, issuer, isBreached }: PasswordRules): CheckNewPassword {
+export function createCheckNewPassword({
+  minLength,
+  issuer,
+  isBreached,
+}: PasswordRules): CheckNewPassword {
   return async (password, userName) => {
     if (!fitsIntoForm(password)) return 'password_malformed'
     const normal = password.normalize('NFC')
     if (Array.from(normal).length < minLength()) return 'password_too_short'
     if (Buffer.byteLength(normal) > MAX_BYTES) return 'password_too_long'
     if (isMadeOf(normal, [userName, new URL(issuer).hostname])) return 'password_is_name'
-    return await isBreached(normal) ? 'password_breached' : undefined
+    return (await isBreached(normal)) ? 'password_breached' : undefined
   }
 }
 
 // A password that the token endpoint can't read back would lock its user out.
-function fitsIntoForm (password: string): boolean {
+function fitsIntoForm(password: string): boolean {
   try {
     decodeFormComponent(encodeURIComponent(password))
     return true
@@ -48,21 +61,24 @@ function fitsIntoForm (password: string): boolean {
   }
 }
 
-/** Whether the names or their parts, however often and with whatever digits and signs between, are all there is. */
-function isMadeOf (password: string, names: readonly string[]): boolean {
+/**
+ * Whether the names or their parts, however often and with whatever digits and signs between, are all there
+ * is.
+ */
+function isMadeOf(password: string, names: readonly string[]): boolean {
   const words = names.flatMap(wordsOf).sort((a, b) => b.length - a.length)
   const rest = words.reduce((left, word) => left.replaceAll(word, ''), simplify(password))
   // Digits alone are no name.
   return rest !== simplify(password) && !/\p{L}/u.test(rest)
 }
 
-function wordsOf (name: string): string[] {
+function wordsOf(name: string): string[] {
   const simple = simplify(name)
   return [simple, ...simple.split(/[^\p{L}\p{N}]+/u)].filter(word => /\p{L}/u.test(word))
 }
 
 // As names are compared, and blanks are no difference.
-function simplify (text: string): string {
+function simplify(text: string): string {
   const bare = text.replaceAll(/\p{Z}/gu, '')
   return foldName(bare) ?? bare.toLowerCase()
 }

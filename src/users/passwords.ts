@@ -1,4 +1,5 @@
-// Passwords as hashes: made with argon2id (RFC 9106), checked in whatever form they came, never more at once than the machine bears.
+// Passwords as hashes: made with argon2id (RFC 9106), checked in whatever form they came, never more at once
+// than the machine bears.
 import { randomBytes } from 'node:crypto'
 import { argon2 } from './argon2.ts'
 import { thisMachine } from '../machine.ts'
@@ -12,25 +13,39 @@ import { createTurns, type TurnRequest, type Turns } from './turns.ts'
 /** What may be done with passwords while it is one's turn. */
 export interface Hashing {
   /** Makes an argon2id PHC string. */
-  hash (password: string): Promise<string>
-  /** Whether the password belongs to the hash. A hash of no known form, or one that would cost too much, belongs to no password. */
-  verify (hash: string, password: string): Promise<boolean>
-  /** Takes as long as `verify` takes for a hash of today's cost, so that time does not tell which names exist. */
-  verifyNothing (password: string): Promise<void>
+  hash(password: string): Promise<string>
+  /**
+   * Whether the password belongs to the hash. A hash of no known form, or one that would cost too much,
+   * belongs to no password.
+   */
+  verify(hash: string, password: string): Promise<boolean>
+  /**
+   * Takes as long as `verify` takes for a hash of today's cost, so that time does not tell which names exist.
+   */
+  verifyNothing(password: string): Promise<void>
 }
 
 /** Makes and checks password hashes. */
 export interface PasswordHasher {
-  /** Does the work when it is its turn. Rejects with OAuthError temporarily_unavailable when that can't be in time. */
-  inTurn<Result> (request: TurnRequest, work: (hashing: Hashing) => Promise<Result>): Promise<Result>
+  /**
+   * Does the work when it is its turn. Rejects with OAuthError temporarily_unavailable when that can't be in
+   * time.
+   */
+  inTurn<Result>(
+    request: TurnRequest,
+    work: (hashing: Hashing) => Promise<Result>,
+  ): Promise<Result>
   /** Makes an argon2id PHC string, in a turn of its own: for operators. */
-  hash (password: string): Promise<string>
+  hash(password: string): Promise<string>
   /** Whether the hash was made by another algorithm or at another cost than today's. */
-  needsUpgrade (hash: string): boolean
-  /** A hash of today's cost that belongs to no password: where a name has none, what is done with hashes is done with it. */
+  needsUpgrade(hash: string): boolean
+  /**
+   * A hash of today's cost that belongs to no password: where a name has none, what is done with hashes is
+   * done with it.
+   */
   readonly nobodysHash: string
   /** Why a hash that was made elsewhere can't be taken over; undefined when it can. */
-  checkForeign (hash: string): 'hash_unsupported' | 'hash_too_costly' | undefined
+  checkForeign(hash: string): 'hash_unsupported' | 'hash_too_costly' | undefined
   /** How many wait for their turn, and how many have it. */
   load: Turns['load']
   /** What hashing may use. */
@@ -56,21 +71,41 @@ const VERSION = 0x13
 
 const OPERATOR: TurnRequest = { lane: ['operator', ''] }
 
-/** Makes the hasher. Throws RangeError, which names the numbers, when the machine's memory doesn't suffice. */
-export function createPasswordHasher (options: HashingOptions, machine = thisMachine()): PasswordHasher {
-  const { queue, maxWait, monotonic = () => performance.now(), onWaited, memoryKiB, passes, parallelism } = options
+/**
+ * Makes the hasher. Throws RangeError, which names the numbers, when the machine's memory doesn't suffice.
+ */
+export function createPasswordHasher(
+  options: HashingOptions,
+  machine = thisMachine(),
+): PasswordHasher {
+  const {
+    queue,
+    maxWait,
+    monotonic = () => performance.now(),
+    onWaited,
+    memoryKiB,
+    passes,
+    parallelism,
+  } = options
   const capacity = planCapacity(options, machine)
   const cost: HashCost = { memoryKiB, passes, parallelism }
-  const turns = createTurns({ turns: capacity.concurrency + TURNS_AHEAD, queue, maxWaitMs: maxWait, monotonic, ...(onWaited !== undefined && { onWaited }) })
+  const turns = createTurns({
+    turns: capacity.concurrency + TURNS_AHEAD,
+    queue,
+    maxWaitMs: maxWait,
+    monotonic,
+    ...(onWaited !== undefined && { onWaited }),
+  })
   const nobodysHash = makeNobodysHash(cost)
   const hashing = createHashing(cost, capacity, nobodysHash)
-  const inTurn: PasswordHasher['inTurn'] = (request, work) => turns.take(request, () => work(hashing))
+  const inTurn: PasswordHasher['inTurn'] = (request, work) =>
+    turns.take(request, () => work(hashing))
   return {
     inTurn,
     hash: password => inTurn(OPERATOR, ({ hash }) => hash(password)),
     needsUpgrade: hash => !isOfToday(hash, cost),
     nobodysHash,
-    checkForeign (hash) {
+    checkForeign(hash) {
       const stored = readHash(hash, cost)
       if (stored === undefined) return 'hash_unsupported'
       return isBearable(stored, capacity) ? undefined : 'hash_too_costly'
@@ -80,53 +115,76 @@ export function createPasswordHasher (options: HashingOptions, machine = thisMac
   }
 }
 
-function createHashing (cost: HashCost, capacity: Capacity, nobodysHash: string): Hashing {
-  const limited = createLimiter({ slots: capacity.concurrency, memoryKiB: capacity.memoryKiB })
-  const settings = { type: argon2.argon2id, memoryCost: cost.memoryKiB, timeCost: cost.passes, parallelism: cost.parallelism }
+function createHashing(cost: HashCost, capacity: Capacity, nobodysHash: string): Hashing {
+  const limited = createLimiter({
+    slots: capacity.concurrency,
+    memoryKiB: capacity.memoryKiB,
+  })
+  const settings = {
+    type: argon2.argon2id,
+    memoryCost: cost.memoryKiB,
+    timeCost: cost.passes,
+    parallelism: cost.parallelism,
+  }
 
-  async function check (stored: StoredHash, password: string): Promise<boolean> {
+  async function check(stored: StoredHash, password: string): Promise<boolean> {
     for (const spelling of spellings(password)) {
       if (await limited(stored.memoryKiB, () => stored.verify(spelling))) return true
     }
     return false
   }
 
-  async function verify (hash: string, password: string): Promise<boolean> {
+  async function verify(hash: string, password: string): Promise<boolean> {
     const stored = readHash(hash, cost)
-    if (stored !== undefined && isBearable(stored, capacity)) return check(stored, password)
+    if (stored !== undefined && isBearable(stored, capacity)) {
+      return check(stored, password)
+    }
     // The same work as for a good hash: a fast answer would tell that this account is an odd one.
     return verify(nobodysHash, password)
   }
 
   return {
-    hash: password => limited(cost.memoryKiB, () => argon2.hash(password.normalize('NFC'), settings)),
+    hash: password =>
+      limited(cost.memoryKiB, () => argon2.hash(password.normalize('NFC'), settings)),
     verify,
-    async verifyNothing (password) {
+    async verifyNothing(password) {
       await verify(nobodysHash, password)
     },
   }
 }
 
-// One keyboard writes é as one character, another as two: ours are made of NFC (RFC 8265 §4.2.1), foreign ones of what was typed.
-function spellings (password: string): string[] {
+// One keyboard writes é as one character, another as two: ours are made of NFC (RFC 8265 §4.2.1), foreign
+// ones of what was typed.
+function spellings(password: string): string[] {
   return [...new Set([password.normalize('NFC'), password])]
 }
 
-function isBearable ({ bearable, memoryKiB }: StoredHash, capacity: Capacity): boolean {
+function isBearable({ bearable, memoryKiB }: StoredHash, capacity: Capacity): boolean {
   return bearable && memoryKiB <= capacity.memoryKiB
 }
 
 // The library compares neither the algorithm nor the version.
-function isOfToday (hash: string, { memoryKiB, passes, parallelism }: HashCost): boolean {
-  const found = hash.startsWith('$argon2id$') ? readArgon2(hash, { memoryKiB, passes, parallelism }) : undefined
-  return found?.version === VERSION && found.cost.memoryKiB === memoryKiB && found.cost.passes === passes && found.cost.parallelism === parallelism
+function isOfToday(hash: string, { memoryKiB, passes, parallelism }: HashCost): boolean {
+  const found = hash.startsWith('$argon2id$')
+    ? readArgon2(hash, { memoryKiB, passes, parallelism })
+    : undefined
+  return (
+    found?.version === VERSION &&
+    found.cost.memoryKiB === memoryKiB &&
+    found.cost.passes === passes &&
+    found.cost.parallelism === parallelism
+  )
 }
 
 // Random bytes stand where the result would.
-function makeNobodysHash (cost: HashCost): string {
+function makeNobodysHash(cost: HashCost): string {
   const { memoryKiB, passes, parallelism } = cost
-  const [salt, hash] = [randomBytes(16), randomBytes(32)].map(bytes => bytes.toString('base64').replaceAll('=', ''))
+  const [salt, hash] = [randomBytes(16), randomBytes(32)].map(bytes =>
+    bytes.toString('base64').replaceAll('=', ''),
+  )
   const text = `$argon2id$v=${VERSION}$m=${memoryKiB},t=${passes},p=${parallelism}$${salt}$${hash}`
-  if (readArgon2(text, cost) === undefined) throw new TypeError('argon2 knows no such cost')
+  if (readArgon2(text, cost) === undefined) {
+    throw new TypeError('argon2 knows no such cost')
+  }
   return text
 }

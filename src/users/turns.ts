@@ -1,5 +1,5 @@
-// Turns for hashing: so many at once, the others wait in a fair queue, never longer than the deadline. Who would wait longer, or finds no
-// place, is told at once when to come again.
+// Turns for hashing: so many at once, the others wait in a fair queue, never longer than the deadline. Who
+// would wait longer, or finds no place, is told at once when to come again.
 import { temporarilyUnavailable } from '../oauth/errors.ts'
 import type { Reason } from '../reasons.ts'
 import { createFairQueue, type LanePath } from './fair-queue.ts'
@@ -8,8 +8,11 @@ import { createFairQueue, type LanePath } from './fair-queue.ts'
 export interface TurnRequest {
   /** Client and network: each gets its share. */
   readonly lane: LanePath
-  /** What must not take more than `atOnce` turns at a time: who guesses in parallel waits for his own verdicts. */
-  readonly key?: { readonly id: string, readonly atOnce: number }
+  /**
+   * What must not take more than `atOnce` turns at a time: who guesses in parallel waits for his own
+   * verdicts.
+   */
+  readonly key?: { readonly id: string; readonly atOnce: number }
   /** Aborted when nobody waits for the outcome any more. */
   readonly signal?: AbortSignal
 }
@@ -29,9 +32,12 @@ export interface TurnsOptions {
 
 export interface Turns {
   /** How many wait, and how many have their turn. */
-  load (): { readonly waiting: number, readonly working: number }
-  /** Does the work when it is its turn. Rejects with OAuthError temporarily_unavailable when that can't be in time. */
-  take<Result> (request: TurnRequest, work: () => Promise<Result>): Promise<Result>
+  load(): { readonly waiting: number; readonly working: number }
+  /**
+   * Does the work when it is its turn. Rejects with OAuthError temporarily_unavailable when that can't be in
+   * time.
+   */
+  take<Result>(request: TurnRequest, work: () => Promise<Result>): Promise<Result>
 }
 
 interface Waiting {
@@ -44,18 +50,20 @@ interface Waiting {
 const LATEST = 0.1
 
 /** Makes the turns. */
-export function createTurns (options: TurnsOptions): Turns {
+export function createTurns(options: TurnsOptions): Turns {
   const { turns, queue: places, maxWaitMs, monotonic, onWaited = () => {} } = options
   const queue = createFairQueue<Waiting>()
   const atWork = new Map<string, number>()
   let working = 0
   let meanMs = 0
 
-  const expectedWaitMs = (position: number) => position * meanMs / turns
-  const retryAfterSeconds = () => Math.max(1, Math.ceil(expectedWaitMs(queue.size) / 1000))
-  const isReady = ({ request: { key } }: Waiting) => key === undefined || (atWork.get(key.id) ?? 0) < key.atOnce
+  const expectedWaitMs = (position: number) => (position * meanMs) / turns
+  const retryAfterSeconds = () =>
+    Math.max(1, Math.ceil(expectedWaitMs(queue.size) / 1000))
+  const isReady = ({ request: { key } }: Waiting) =>
+    key === undefined || (atWork.get(key.id) ?? 0) < key.atOnce
 
-  function count (key: TurnRequest['key'], step: 1 | -1): void {
+  function count(key: TurnRequest['key'], step: 1 | -1): void {
     working += step
     if (key === undefined) return
     const left = (atWork.get(key.id) ?? 0) + step
@@ -63,7 +71,7 @@ export function createTurns (options: TurnsOptions): Turns {
     else atWork.set(key.id, left)
   }
 
-  function startNext (): void {
+  function startNext(): void {
     while (working < turns) {
       const next = queue.take(isReady)
       if (next === undefined) return
@@ -73,7 +81,7 @@ export function createTurns (options: TurnsOptions): Turns {
   }
 
   /** Resolves when it is the request's turn. */
-  function turnOf (request: TurnRequest): Promise<void> {
+  function turnOf(request: TurnRequest): Promise<void> {
     const { lane, signal } = request
     return new Promise((resolve, reject) => {
       const askedAt = monotonic()
@@ -83,13 +91,25 @@ export function createTurns (options: TurnsOptions): Turns {
         onWaited(monotonic() - askedAt)
         settle()
       }
-      const refuse = (reason: Reason) => { leave(() => { reject(temporarilyUnavailable(reason, retryAfterSeconds())) }) }
-      const waiting: Waiting = { request, refuse, start: () => { leave(resolve) } }
+      const refuse = (reason: Reason) => {
+        leave(() => {
+          reject(temporarilyUnavailable(reason, retryAfterSeconds()))
+        })
+      }
+      const waiting: Waiting = {
+        request,
+        refuse,
+        start: () => {
+          leave(resolve)
+        },
+      }
       const giveUp = (reason: Reason) => {
         queue.remove(lane, waiting)
         refuse(reason)
       }
-      const onAbort = () => { giveUp('client_gone') }
+      const onAbort = () => {
+        giveUp('client_gone')
+      }
       const timer = setTimeout(giveUp, maxWaitMs, 'hash_wait_too_long')
       signal?.addEventListener('abort', onAbort)
       queue.push(lane, waiting)
@@ -101,12 +121,14 @@ export function createTurns (options: TurnsOptions): Turns {
 
   return {
     load: () => ({ waiting: queue.size, working }),
-    async take (request, work) {
+    async take(request, work) {
       const { lane, key, signal } = request
       if (signal?.aborted === true) throw temporarilyUnavailable('client_gone')
       // At worst all lanes get a turn for each of those ahead.
       const position = Math.min(queue.size, queue.ahead(lane) * queue.lanes())
-      if (expectedWaitMs(position) > maxWaitMs) throw temporarilyUnavailable('hash_wait_too_long', retryAfterSeconds())
+      if (expectedWaitMs(position) > maxWaitMs) {
+        throw temporarilyUnavailable('hash_wait_too_long', retryAfterSeconds())
+      }
       await turnOf(request)
       const startedAt = monotonic()
       try {

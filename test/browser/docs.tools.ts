@@ -13,35 +13,59 @@ t.teardown(() => browser.close())
 const login = { username: USER, password: PASSWORD, clientId: 'mobile' }
 
 for (const credentials of ['Authorization header', 'Request body'] as const) {
-  t.test(`/docs logs in with the client in the ${credentials} and calls /userinfo`, async t => {
-    const { latchkey } = await startIssuer(t)
-    await loginAndCall(t, `${latchkey.url}/docs`, credentials)
-  })
+  t.test(
+    `/docs logs in with the client in the ${credentials} and calls /userinfo`,
+    async t => {
+      const { latchkey } = await startIssuer(t)
+      await loginAndCall(t, `${latchkey.url}/docs`, credentials)
+    },
+  )
 }
 
 for (const keepsPath of [false, true]) {
-  t.test(`/docs works below the issuer's path, which a proxy ${keepsPath ? 'keeps' : 'cuts off'}`, async t => {
-    const port = await freePort()
-    const issuer = `http://127.0.0.1:${port}/auth`
-    const { latchkey } = await startIssuer(t, { config: { issuer } })
-    await startProxy(t, { port, path: '/auth', keepsPath, target: latchkey.port })
-    await loginAndCall(t, `${issuer}/docs`)
-  })
+  t.test(
+    `/docs works below the issuer's path, which a proxy ${keepsPath ? 'keeps' : 'cuts off'}`,
+    async t => {
+      const port = await freePort()
+      const issuer = `http://127.0.0.1:${port}/auth`
+      const { latchkey } = await startIssuer(t, { config: { issuer } })
+      await startProxy(t, {
+        port,
+        path: '/auth',
+        keepsPath,
+        target: latchkey.port,
+      })
+      await loginAndCall(t, `${issuer}/docs`)
+    },
+  )
 }
 
 t.test('/docs shows a wrong password as the error that it is', async t => {
   const { latchkey } = await startIssuer(t)
   const page = await browser.newPage()
   await page.goto(`${latchkey.url}/docs`)
-  t.match(await authorize(page, { ...login, password: 'wrong' }), /invalid_grant|Bad Request/i)
+  t.match(
+    await authorize(page, { ...login, password: 'wrong' }),
+    /invalid_grant|Bad Request/i,
+  )
   t.equal((await tryOut(page, 'userinfo')).status, 401)
 })
 
-async function loginAndCall (t: Test, url: string, credentials?: 'Authorization header' | 'Request body'): Promise<void> {
+async function loginAndCall(
+  t: Test,
+  url: string,
+  credentials?: 'Authorization header' | 'Request body',
+): Promise<void> {
   const page = await browser.newPage()
   const complaints = complaintsOf(page)
   await page.goto(url)
-  t.equal(await authorize(page, { ...login, ...(credentials !== undefined && { credentials }) }), 'Authorized')
+  t.equal(
+    await authorize(page, {
+      ...login,
+      ...(credentials !== undefined && { credentials }),
+    }),
+    'Authorized',
+  )
   const { status, body } = await tryOut(page, 'userinfo')
   t.equal(status, 200)
   t.match(body, `"preferred_username": "${USER}"`)
@@ -49,19 +73,44 @@ async function loginAndCall (t: Test, url: string, credentials?: 'Authorization 
 }
 
 /** Passes on what is below a path; everything else is not found. */
-async function startProxy (t: Test, { port, path, keepsPath, target }: { port: number, path: string, keepsPath: boolean, target: number }): Promise<void> {
+async function startProxy(
+  t: Test,
+  {
+    port,
+    path,
+    keepsPath,
+    target,
+  }: {
+    port: number
+    path: string
+    keepsPath: boolean
+    target: number
+  },
+): Promise<void> {
   const proxy = createServer((incoming, outgoing) => {
     const { url = '', method, headers } = incoming
     if (!url.startsWith(`${path}/`)) {
       outgoing.writeHead(404).end()
       return
     }
-    const passed = request({ host: '127.0.0.1', port: target, path: keepsPath ? url : url.slice(path.length), method, headers }, answer => {
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
-      answer.pipe(outgoing)
-    })
+    const passed = request(
+      {
+        host: '127.0.0.1',
+        port: target,
+        path: keepsPath ? url : url.slice(path.length),
+        method,
+        headers,
+      },
+      answer => {
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+        answer.pipe(outgoing)
+      },
+    )
     incoming.pipe(passed)
   }).listen(port, '127.0.0.1')
   await once(proxy, 'listening')
-  t.teardown(() => { proxy.closeAllConnections(); proxy.close() })
+  t.teardown(() => {
+    proxy.closeAllConnections()
+    proxy.close()
+  })
 }

@@ -1,4 +1,5 @@
-// FastAPI's own /docs of examples/fastapi, in a real browser: it logs in at Latchkey, another origin, and calls the protected route.
+// FastAPI's own /docs of examples/fastapi, in a real browser: it logs in at Latchkey, another origin, and
+// calls the protected route.
 import t, { type Test } from 'tap'
 import { authorize, complaintsOf, startBrowser, tryOut } from '../support/browser.ts'
 import { freePort } from '../support/free-port.ts'
@@ -11,15 +12,21 @@ const interpreter = await python()
 const browser = await startBrowser()
 t.teardown(() => browser.close())
 
-async function open (t: Test, { allowed }: { allowed: boolean }) {
+async function open(t: Test, { allowed }: { allowed: boolean }) {
   const port = await freePort()
-  const { latchkey } = await startIssuer(t, { cors: [allowed ? `http://127.0.0.1:${port}` : 'https://app.example.com'] })
-  const api = await startExample({
-    name: 'fastapi',
-    command: interpreter,
-    args: port => ['-m', 'uvicorn', 'main:app', '--port', String(port)],
-    env: { DOCS_CLIENT_ID: 'mobile' },
-  }, latchkey.url, port)
+  const { latchkey } = await startIssuer(t, {
+    cors: [allowed ? `http://127.0.0.1:${port}` : 'https://app.example.com'],
+  })
+  const api = await startExample(
+    {
+      name: 'fastapi',
+      command: interpreter,
+      args: port => ['-m', 'uvicorn', 'main:app', '--port', String(port)],
+      env: { DOCS_CLIENT_ID: 'mobile' },
+    },
+    latchkey.url,
+    port,
+  )
   t.teardown(() => api.stop())
   const page = await browser.newPage()
   const complaints = complaintsOf(page)
@@ -44,6 +51,9 @@ t.test('without a login the page shows the refusal', async t => {
 
 t.test('a page whose origin is not allowed gets no token', async t => {
   const { page, complaints } = await open(t, { allowed: false })
-  t.match(await authorize(page, { username: USER, password: PASSWORD }), /Failed to fetch|NetworkError/)
+  t.match(
+    await authorize(page, { username: USER, password: PASSWORD }),
+    /Failed to fetch|NetworkError/,
+  )
   t.match(complaints.join('\n'), /CORS policy/)
 })

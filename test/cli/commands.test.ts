@@ -15,44 +15,103 @@ const PASSWORD = 'correct horse battery staple'
 
 t.test('help and usage', async t => {
   const { latchkey } = bench(t)
-  for (const line of ['--help', 'users --help', 'users add --help', 'sessions --help', 'clients secret --help', 'passwords blocklist build --help', 'passwords calibrate --help', 'keys retire --help', 'token --help', 'config check --help', 'serve --help', 'users import --help']) {
+  for (const line of [
+    '--help',
+    'users --help',
+    'users add --help',
+    'sessions --help',
+    'clients secret --help',
+    'passwords blocklist build --help',
+    'passwords calibrate --help',
+    'keys retire --help',
+    'token --help',
+    'config check --help',
+    'serve --help',
+    'users import --help',
+  ]) {
     const { code, out } = await latchkey(line)
     t.equal(code, 0, line)
     t.match(out, /Example/, `${line} shows an example`)
     if (line !== '--help') t.match(out, '--json', `${line} names the global options`)
   }
   t.match(await latchkey('--version'), { code: 0, out: /^\d+\.\d+\.\d+/ })
-  for (const line of ['', 'users', 'users add', 'nonsense', 'users list extra', 'users add a --password x', 'keys retire', 'keys retire kid --switch-after soon', 'passwords calibrate --target soon', 'users add a --scopes "']) {
+  for (const line of [
+    '',
+    'users',
+    'users add',
+    'nonsense',
+    'users list extra',
+    'users add a --password x',
+    'keys retire',
+    'keys retire kid --switch-after soon',
+    'passwords calibrate --target soon',
+    'users add a --scopes "',
+  ]) {
     t.equal((await latchkey(line)).code, 2, `usage: ${line}`)
   }
 })
 
 t.test('the life of an account', async t => {
   const { latchkey } = bench(t)
-  const added = await latchkey('--json users add Alice --roles support,staff', `${PASSWORD}\n`)
+  const added = await latchkey(
+    '--json users add Alice --roles support,staff',
+    `${PASSWORD}\n`,
+  )
   t.match(added, { code: 0, records: [{ name: 'Alice', sub: String }] })
-  t.match(JSON.parse(added.err), { audit: { type: 'user.changed', change: 'added', sub: added.records[0]?.['sub'] } })
+  t.match(JSON.parse(added.err), {
+    audit: { type: 'user.changed', change: 'added', sub: added.records[0]?.['sub'] },
+  })
   t.notMatch(added.err, /alice/i, 'audit lines hold no names')
 
-  t.match(await latchkey('users show alice --json'), { code: 0, records: [{ name: 'Alice', disabled: false, scopes: null, roles: ['support', 'staff'] }] })
-  t.match(await latchkey('users access alice --scopes profile,orders:read --json'), { records: [{ scopes: ['profile', 'orders:read'], roles: ['support', 'staff'] }] })
+  t.match(await latchkey('users show alice --json'), {
+    code: 0,
+    records: [
+      {
+        name: 'Alice',
+        disabled: false,
+        scopes: null,
+        roles: ['support', 'staff'],
+      },
+    ],
+  })
+  t.match(await latchkey('users access alice --scopes profile,orders:read --json'), {
+    records: [{ scopes: ['profile', 'orders:read'], roles: ['support', 'staff'] }],
+  })
   const access = ['users', 'access', 'alice', '--roles', '']
-  t.match(await latchkey('users list'), { code: 0, out: /^Alice {2}\S+ {2}enabled .* scopes: profile orders:read; roles: support staff\n$/ })
-  t.match((await latchkey(`${access.join(' ')} --any-scope`)).out, 'scopes: any; roles: none')
+  t.match(await latchkey('users list'), {
+    code: 0,
+    out: /^Alice {2}\S+ {2}enabled .* scopes: profile orders:read; roles: support staff\n$/,
+  })
+  t.match(
+    (await latchkey(`${access.join(' ')} --any-scope`)).out,
+    'scopes: any; roles: none',
+  )
   t.match((await latchkey('users access alice --scopes ')).out, 'scopes: none')
 
-  t.match(await latchkey('users passwd alice', `${PASSWORD}!\nnot this\n`), { code: 0, out: 'alice has a new password' })
+  t.match(await latchkey('users passwd alice', `${PASSWORD}!\nnot this\n`), {
+    code: 0,
+    out: 'alice has a new password',
+  })
   t.match(await latchkey('users disable alice'), { code: 0, err: /"disabled"/ })
   t.match((await latchkey('users list')).out, '  disabled  ')
-  t.match(await latchkey('users enable alice --json'), { code: 0, records: [{ change: 'enable' }] })
+  t.match(await latchkey('users enable alice --json'), {
+    code: 0,
+    records: [{ change: 'enable' }],
+  })
   t.match(await latchkey('users remove alice'), { code: 0, out: 'alice is removed\n' })
   t.match(await latchkey('users list'), { code: 0, out: /^$/ })
 })
 
-t.test('an audit log that takes nothing costs no command, and its lines are shown', async t => {
-  const { latchkey } = bench(t, { more: ['audit: { to: /dev/full }'] })
-  t.match(await latchkey('users add alice', PASSWORD), { code: 0, err: /"change":"added"/ })
-})
+t.test(
+  'an audit log that takes nothing costs no command, and its lines are shown',
+  async t => {
+    const { latchkey } = bench(t, { more: ['audit: { to: /dev/full }'] })
+    t.match(await latchkey('users add alice', PASSWORD), {
+      code: 0,
+      err: /"change":"added"/,
+    })
+  },
+)
 
 t.test('what is refused ends with 1 and says why', async t => {
   const { latchkey, file } = bench(t)
@@ -81,28 +140,66 @@ t.test('what is refused ends with 1 and says why', async t => {
   ]
   for (const [line, stdin, reason] of rows) {
     const { code, err, out } = await latchkey(`${line} --json`, stdin)
-    t.match({ code, ...JSON.parse(err.trim().split('\n').at(-1) ?? '') }, { code: 1, error: reason }, `${line}: ${reason}`)
+    t.match(
+      { code, ...JSON.parse(err.trim().split('\n').at(-1) ?? '') },
+      { code: 1, error: reason },
+      `${line}: ${reason}`,
+    )
     t.equal(out, '', 'nothing on standard output')
   }
   t.match(await latchkey('users show bob'), { code: 1, err: 'latchkey: user unknown\n' })
-  t.match(await latchkey('config check', '', { env: { LATCHKEY_CONFIG: file, STORE: `sqlite:${file}/below/a/file.db` } }), { code: 1, err: /^latchkey: the SQLite file .*\/below\/a\/file\.db can't be used: ENOTDIR/ })
-  t.match(await latchkey('config check', '', { env: { LATCHKEY_CONFIG: file, STORE: 'canary' } }), { code: 1, err: /^latchkey: the configuration is refused\nstore.url: expected sqlite:FILE/ })
+  t.match(
+    await latchkey('config check', '', {
+      env: { LATCHKEY_CONFIG: file, STORE: `sqlite:${file}/below/a/file.db` },
+    }),
+    {
+      code: 1,
+      err: /^latchkey: the SQLite file .*\/below\/a\/file\.db can't be used: ENOTDIR/,
+    },
+  )
+  t.match(
+    await latchkey('config check', '', {
+      env: { LATCHKEY_CONFIG: file, STORE: 'canary' },
+    }),
+    {
+      code: 1,
+      err: /^latchkey: the configuration is refused\nstore.url: expected sqlite:FILE/,
+    },
+  )
 })
 
 t.test('a person types the password twice, and sees nothing of it', async t => {
   const { latchkey } = bench(t)
-  const typed = await latchkey('users add alice', `${PASSWORD}\r|${PASSWORD}\r`, { isTTY: true })
+  const typed = await latchkey('users add alice', `${PASSWORD}\r|${PASSWORD}\r`, {
+    isTTY: true,
+  })
   t.match(typed, { code: 0, err: /^Password: \nOnce more: \n/ })
   t.notMatch(typed.out + typed.err, 'horse')
-  t.match(await latchkey('users add bob', `${PASSWORD}\r|${PASSWORD}!\r`, { isTTY: true }), { code: 1, err: /passwords differ/ })
-  t.match(await latchkey('users add bob', '\u0003', { isTTY: true }), { code: 1, err: /password missing/ }, 'Ctrl-C')
+  t.match(
+    await latchkey('users add bob', `${PASSWORD}\r|${PASSWORD}!\r`, { isTTY: true }),
+    { code: 1, err: /passwords differ/ },
+  )
+  t.match(
+    await latchkey('users add bob', '\u0003', { isTTY: true }),
+    { code: 1, err: /password missing/ },
+    'Ctrl-C',
+  )
 })
 
 /** Logs alice in, as the server does. */
-async function login (store: Store, sid: string): Promise<string> {
+async function login(store: Store, sid: string): Promise<string> {
   const account = await store.users.byName('alice')
   if (account === undefined) throw new Error('no alice')
-  await store.families.open({ userTag: account.tag, sid, clientId: 'mobile', scope: 'profile', audience: ['a'], epoch: account.epoch, idleMs: 3_600_000, absoluteMs: 7_200_000 })
+  await store.families.open({
+    userTag: account.tag,
+    sid,
+    clientId: 'mobile',
+    scope: 'profile',
+    audience: ['a'],
+    epoch: account.epoch,
+    idleMs: 3_600_000,
+    absoluteMs: 7_200_000,
+  })
   return account.sub
 }
 
@@ -110,42 +207,115 @@ t.test('sessions are listed and ended', async t => {
   const { latchkey, withStore } = bench(t)
   for (const name of ['zoe', 'alice']) await latchkey(`users add ${name}`, PASSWORD)
   const sids = ['a', 'b', 'c', 'd'].map(letter => letter.repeat(22))
-  await withStore(async store => { for (const sid of sids) await login(store, sid) })
-  t.match(await latchkey('sessions list alice --json'), { code: 0, records: [{ sid: String, clientId: 'mobile', scope: 'profile', generation: 1, startedAt: /Z$/ }, {}, {}, {}] })
-  t.match(await latchkey(`sessions revoke ${sids[0]}`), { code: 0, out: `${sids[0]}: ended\n` })
-  t.match(await latchkey(`sessions revoke ${sids[1]} --user alice --json`), { code: 0, records: [{ sid: sids[1], outcome: 'ended' }] })
-  t.match(await latchkey(`sessions revoke ${sids[1]} --user alice`), { code: 0, out: /: already ended/ })
+  await withStore(async store => {
+    for (const sid of sids) await login(store, sid)
+  })
+  t.match(await latchkey('sessions list alice --json'), {
+    code: 0,
+    records: [
+      {
+        sid: String,
+        clientId: 'mobile',
+        scope: 'profile',
+        generation: 1,
+        startedAt: /Z$/,
+      },
+      {},
+      {},
+      {},
+    ],
+  })
+  t.match(await latchkey(`sessions revoke ${sids[0]}`), {
+    code: 0,
+    out: `${sids[0]}: ended\n`,
+  })
+  t.match(await latchkey(`sessions revoke ${sids[1]} --user alice --json`), {
+    code: 0,
+    records: [{ sid: sids[1], outcome: 'ended' }],
+  })
+  t.match(await latchkey(`sessions revoke ${sids[1]} --user alice`), {
+    code: 0,
+    out: /: already ended/,
+  })
   t.equal((await latchkey('sessions list alice')).out.trim().split('\n').length, 2)
-  t.match(await latchkey('sessions revoke-all alice'), { code: 0, out: 'every session of alice is ended\n', err: /"sessions_ended"/ })
+  t.match(await latchkey('sessions revoke-all alice'), {
+    code: 0,
+    out: 'every session of alice is ended\n',
+    err: /"sessions_ended"/,
+  })
   t.match(await latchkey('sessions list alice'), { code: 0, out: /^$/ })
 })
 
 t.test('a filter is made of a list of breached passwords', async t => {
   const { latchkey, directory } = bench(t)
-  const [list, filter] = [join(directory, 'breached.txt'), join(directory, 'breached.filter')]
+  const [list, filter] = [
+    join(directory, 'breached.txt'),
+    join(directory, 'breached.filter'),
+  ]
   const sha1 = createHash('sha1').update('correct horse battery').digest('hex')
-  writeFileSync(list, `letmein letmein\n\n${sha1}:12\n${sha1.toUpperCase()}\nhörse hörse hörse\r\n`)
-  t.match(await latchkey(`passwords blocklist build ${list} ${filter} --json`, '', { env: {} }), { code: 0, records: [{ entries: 4, filter }] })
+  writeFileSync(
+    list,
+    `letmein letmein\n\n${sha1}:12\n${sha1.toUpperCase()}\nhörse hörse hörse\r\n`,
+  )
+  t.match(
+    await latchkey(`passwords blocklist build ${list} ${filter} --json`, '', { env: {} }),
+    { code: 0, records: [{ entries: 4, filter }] },
+  )
   const { isBreached, close } = await openBlocklist(filter)
-  for (const password of ['letmein letmein', 'correct horse battery', 'hörse hörse hörse']) t.equal(await isBreached(password), true, password)
+  for (const password of [
+    'letmein letmein',
+    'correct horse battery',
+    'hörse hörse hörse',
+  ]) {
+    t.equal(await isBreached(password), true, password)
+  }
   t.equal(await isBreached('nobody has this one'), false)
   await close()
-  t.match(await latchkey(`passwords blocklist build ${list} ${filter}`, '', { env: {} }), { code: 1, err: /exist/ }, 'a filter that is there stays')
-  t.match(await latchkey(`passwords blocklist build ${list}.none ${filter}.new`, '', { env: {} }), { code: 1, err: /ENOENT/ })
+  t.match(
+    await latchkey(`passwords blocklist build ${list} ${filter}`, '', { env: {} }),
+    { code: 1, err: /exist/ },
+    'a filter that is there stays',
+  )
+  t.match(
+    await latchkey(`passwords blocklist build ${list}.none ${filter}.new`, '', {
+      env: {},
+    }),
+    { code: 1, err: /ENOENT/ },
+  )
 })
 
-t.test('the cost of a hash is measured here, and never below what a password deserves', async t => {
-  const { latchkey } = bench(t)
-  const [record] = (await latchkey('passwords calibrate --target 1ms --json', '', { env: {} })).records
-  t.match(record, { memoryKiB: 19_456, passes: 2, parallelism: 1, concurrency: Number, inTime: false, tookMs: Number, perSecond: Number, build: /^(portable|avx2)$/ })
-  t.match(await latchkey('passwords calibrate --target 1ms', '', { env: {} }), { code: 0, out: /\npasswords: \{ memoryKiB: 19456, passes: 2, parallelism: 1, concurrency: auto \}\n$/ })
-})
+t.test(
+  'the cost of a hash is measured here, and never below what a password deserves',
+  async t => {
+    const { latchkey } = bench(t)
+    const [record] = (
+      await latchkey('passwords calibrate --target 1ms --json', '', { env: {} })
+    ).records
+    t.match(record, {
+      memoryKiB: 19_456,
+      passes: 2,
+      parallelism: 1,
+      concurrency: Number,
+      inTime: false,
+      tookMs: Number,
+      perSecond: Number,
+      build: /^(portable|avx2)$/,
+    })
+    t.match(await latchkey('passwords calibrate --target 1ms', '', { env: {} }), {
+      code: 0,
+      out: /\npasswords: \{ memoryKiB: 19456, passes: 2, parallelism: 1, concurrency: auto \}\n$/,
+    })
+  },
+)
 
 t.test('a client secret and its line belong together', async t => {
   const { latchkey } = bench(t)
   const [record] = (await latchkey('clients secret --json', '', { env: {} })).records
   t.match(record, { secret: /^[\w-]{43}$/ })
-  t.equal(record?.['hash'], `sha256:${createHash('sha256').update(String(record?.['secret'])).digest('base64url')}`)
+  t.equal(
+    record?.['hash'],
+    `sha256:${createHash('sha256').update(String(record?.['secret'])).digest('base64url')}`,
+  )
   t.match((await latchkey('clients secret')).out, /^[\w-]{43}\nsha256:[\w-]{43}\n$/)
 })
 
@@ -154,20 +324,70 @@ t.test('tokens are decoded and verified', async t => {
   await latchkey('users add alice', PASSWORD)
   const now = Math.floor(Date.now() / 1000)
   const { sign, claims } = await withStore(async store => {
-    const ring = createKeyRing({ keys: store.keys, secrets: [SECRET], now: () => store.now(), policy: () => ({ algorithm: 'ES256', rotateEveryMs: 9e9, publishAheadMs: 9e8, accessTtlMs: 600_000 }), emit: () => {} })
+    const ring = createKeyRing({
+      keys: store.keys,
+      secrets: [SECRET],
+      now: () => store.now(),
+      policy: () => ({
+        algorithm: 'ES256',
+        rotateEveryMs: 9e9,
+        publishAheadMs: 9e8,
+        accessTtlMs: 600_000,
+      }),
+      emit: () => {},
+    })
     await ring.load()
     const sub = await login(store, 'a'.repeat(22))
-    const claims: AccessTokenClaims = { iss: 'https://id.example.com', sub, aud: 'a', client_id: 'mobile', iat: now, exp: now + 600, jti: 'j1', sid: 'a'.repeat(22), scope: 'profile', auth_time: now }
+    const claims: AccessTokenClaims = {
+      iss: 'https://id.example.com',
+      sub,
+      aud: 'a',
+      client_id: 'mobile',
+      iat: now,
+      exp: now + 600,
+      jti: 'j1',
+      sid: 'a'.repeat(22),
+      scope: 'profile',
+      auth_time: now,
+    }
     const key = ring.signingKey()
-    return { claims, sign: (changed: object = {}, signing: object = {}, typ: 'at+jwt' | 'JWT' = 'at+jwt') => String(createJwtSigner(() => ({ ...key, ...signing }))({ ...claims, ...changed }, typ)) }
+    return {
+      claims,
+      sign: (
+        changed: object = {},
+        signing: object = {},
+        typ: 'at+jwt' | 'JWT' = 'at+jwt',
+      ) =>
+        String(
+          createJwtSigner(() => ({ ...key, ...signing }))({ ...claims, ...changed }, typ),
+        ),
+    }
   })
-  t.match(await latchkey(`token verify ${sign()} --json`), { code: 0, records: [{ active: true, claims }] })
-  t.match(await latchkey('token verify -', `${sign({}, {}, 'JWT')}\n`), { code: 0, out: /^active: sub .*, client mobile, until .*Z\n$/ })
-  t.match(await latchkey(`token inspect ${sign()} --json`), { code: 0, records: [{ header: { typ: 'at+jwt' }, payload: claims }] })
-  t.match(await latchkey('token inspect -', sign(), { env: {} }), { code: 0, out: /"client_id": "mobile"/ })
+  t.match(await latchkey(`token verify ${sign()} --json`), {
+    code: 0,
+    records: [{ active: true, claims }],
+  })
+  t.match(await latchkey('token verify -', `${sign({}, {}, 'JWT')}\n`), {
+    code: 0,
+    out: /^active: sub .*, client mobile, until .*Z\n$/,
+  })
+  t.match(await latchkey(`token inspect ${sign()} --json`), {
+    code: 0,
+    records: [{ header: { typ: 'at+jwt' }, payload: claims }],
+  })
+  t.match(await latchkey('token inspect -', sign(), { env: {} }), {
+    code: 0,
+    out: /"client_id": "mobile"/,
+  })
 
   const [header = '', payload = '', signature = ''] = sign().split('.')
-  const forged = (part: object) => Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(header, 'base64url').toString()), ...part })).toString('base64url') + `.${payload}.${signature}`
+  const forged = (part: object) =>
+    Buffer.from(
+      JSON.stringify({
+        ...JSON.parse(Buffer.from(header, 'base64url').toString()),
+        ...part,
+      }),
+    ).toString('base64url') + `.${payload}.${signature}`
   const rows: [name: string, token: string, reason: string][] = [
     ['no JWT', 'a.b', 'token_malformed'],
     ['too long', 'a'.repeat(9000), 'token_malformed'],
@@ -176,22 +396,58 @@ t.test('tokens are decoded and verified', async t => {
     ['signed with the public key', forged({ alg: 'HS256' }), 'algorithm_wrong'],
     ['an unknown key', sign({}, { kid: 'other' }), 'key_unknown'],
     ['changed', `${header}.${payload.slice(0, -4)}AAAA.${signature}`, 'token_malformed'],
-    ['signed otherwise', `${header}.${payload}.${signature.slice(0, -4)}AAAA`, 'signature_invalid'],
+    [
+      'signed otherwise',
+      `${header}.${payload}.${signature.slice(0, -4)}AAAA`,
+      'signature_invalid',
+    ],
     ['without claims', sign({ jti: undefined }), 'claims_incomplete'],
     ['another issuer', sign({ iss: 'https://evil.example.com' }), 'issuer_wrong'],
     ['expired', sign({ exp: now - 1 }), 'token_expired'],
     ['a session that is not known', sign({ sid: 'z'.repeat(22) }), 'family_unknown'],
   ]
-  for (const [name, token, reason] of rows) t.match(await latchkey(`token verify --json -- ${token}`), { code: 1, err: new RegExp(`"error":"${reason}"`) }, name)
-  await withStore(store => store.accessTokens.revoke({ userTag: userTag(claims.sub), sid: claims.sid, jti: claims.jti, expiresAt: claims.exp * 1000 }))
-  t.match(await latchkey(`token verify ${sign()}`), { code: 1, err: 'latchkey: token revoked\n' })
+  for (const [name, token, reason] of rows) {
+    t.match(
+      await latchkey(`token verify --json -- ${token}`),
+      { code: 1, err: new RegExp(`"error":"${reason}"`) },
+      name,
+    )
+  }
+  await withStore(store =>
+    store.accessTokens.revoke({
+      userTag: userTag(claims.sub),
+      sid: claims.sid,
+      jti: claims.jti,
+      expiresAt: claims.exp * 1000,
+    }),
+  )
+  t.match(await latchkey(`token verify ${sign()}`), {
+    code: 1,
+    err: 'latchkey: token revoked\n',
+  })
 })
 
-t.test('the configuration is checked, and development mode is used without one', async t => {
-  const { latchkey, file } = bench(t)
-  t.match(await latchkey(`--config ${file} config check`, '', { env: {} }), { code: 0, out: `${file}: right, 1 clients, the store takes writes\n` })
-  const before = process.cwd()
-  process.chdir(t.testdir({}))
-  t.teardown(() => process.chdir(before))
-  t.match(await latchkey('config check --json', '', { env: {} }), { code: 0, records: [{ config: 'development mode', clients: 2, store: 'ok', risks: [] }] })
-})
+t.test(
+  'the configuration is checked, and development mode is used without one',
+  async t => {
+    const { latchkey, file } = bench(t)
+    t.match(await latchkey(`--config ${file} config check`, '', { env: {} }), {
+      code: 0,
+      out: `${file}: right, 1 clients, the store takes writes\n`,
+    })
+    const before = process.cwd()
+    process.chdir(t.testdir({}))
+    t.teardown(() => process.chdir(before))
+    t.match(await latchkey('config check --json', '', { env: {} }), {
+      code: 0,
+      records: [
+        {
+          config: 'development mode',
+          clients: 2,
+          store: 'ok',
+          risks: [],
+        },
+      ],
+    })
+  },
+)

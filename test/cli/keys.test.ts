@@ -1,4 +1,5 @@
-// latchkey keys: what it shows, what it asks, what it does. Beside it a "server" that holds the ring and sees verifiers.
+// latchkey keys: what it shows, what it asks, what it does. Beside it a "server" that holds the ring and sees
+// verifiers.
 import t, { type Test } from 'tap'
 import { createKeyRing } from '../../src/keys/ring.ts'
 import { createSightings } from '../../src/keys/sightings.ts'
@@ -16,31 +17,76 @@ const CLIENTS = [
 ]
 
 /** A ring that began `age` ago, as a server has it. */
-async function ringOf (store: Store, { age = 0, secrets = [SECRET] }: { age?: number, secrets?: string[] } = {}) {
+async function ringOf(
+  store: Store,
+  { age = 0, secrets = [SECRET] }: { age?: number; secrets?: string[] } = {},
+) {
   const clock = createHandClock(Date.now() - age)
-  const ring = createKeyRing({ keys: store.keys, secrets, now: async () => clock(), policy: () => ({ algorithm: 'ES256', rotateEveryMs: 90 * DAY, publishAheadMs: 7 * DAY, accessTtlMs: 1_200_000 }), emit: () => {}, monotonic: clock })
+  const ring = createKeyRing({
+    keys: store.keys,
+    secrets,
+    now: async () => clock(),
+    policy: () => ({
+      algorithm: 'ES256',
+      rotateEveryMs: 90 * DAY,
+      publishAheadMs: 7 * DAY,
+      accessTtlMs: 1_200_000,
+    }),
+    emit: () => {},
+    monotonic: clock,
+  })
   await ring.load()
   return ring
 }
 
-const setUp = (t: Test, secrets?: string[]) => commandLine(t, { ...secrets !== undefined && { secrets }, more: CLIENTS })
+const setUp = (t: Test, secrets?: string[]) =>
+  commandLine(t, { ...(secrets !== undefined && { secrets }), more: CLIENTS })
 
 t.test('the keys are listed; reading them makes none', async t => {
   const { latchkey, withStore } = setUp(t)
   t.match(await latchkey('keys list'), { code: 0, out: '' })
   t.equal(await withStore(async store => (await store.keys.load()).version), 0)
   const [first, second] = await withStore(async store => (await ringOf(store)).describe())
-  t.match(await latchkey('keys list --json'), { code: 0, records: [{ kid: first?.kid, state: 'signing', line: 'main', isElsewhere: false }, { kid: second?.kid, state: 'published' }] })
-  t.match((await latchkey('keys list')).out, / {2}ES256 {2}main {2}signing {2}signs \S+Z to \S+Z, removed \S+Z\n/)
+  t.match(await latchkey('keys list --json'), {
+    code: 0,
+    records: [
+      {
+        kid: first?.kid,
+        state: 'signing',
+        line: 'main',
+        isElsewhere: false,
+      },
+      { kid: second?.kid, state: 'published' },
+    ],
+  })
+  t.match(
+    (await latchkey('keys list')).out,
+    / {2}ES256 {2}main {2}signing {2}signs \S+Z to \S+Z, removed \S+Z\n/,
+  )
 })
 
 t.test('a rotation waits until verifiers can know the key', async t => {
   const { latchkey, withStore } = setUp(t)
-  const [first, second] = await withStore(async store => (await ringOf(store, { age: 3 * DAY })).describe())
+  const [first, second] = await withStore(async store =>
+    (await ringOf(store, { age: 3 * DAY })).describe(),
+  )
   const soon = await latchkey('keys rotate --json')
-  t.match(soon, { code: 0, records: [{ kid: first?.kid, state: 'signing' }, { kid: second?.kid, state: 'published' }], err: /keys.changed/ })
-  t.equal(soon.records[0]?.['signUntil'], new Date((first?.publishAt ?? 0) + 7 * DAY).toISOString())
-  t.match(await latchkey('keys rotate --line RS256'), { code: 1, err: 'latchkey: next key missing\n' })
+  t.match(soon, {
+    code: 0,
+    records: [
+      { kid: first?.kid, state: 'signing' },
+      { kid: second?.kid, state: 'published' },
+    ],
+    err: /keys.changed/,
+  })
+  t.equal(
+    soon.records[0]?.['signUntil'],
+    new Date((first?.publishAt ?? 0) + 7 * DAY).toISOString(),
+  )
+  t.match(await latchkey('keys rotate --line RS256'), {
+    code: 1,
+    err: 'latchkey: next key missing\n',
+  })
 })
 
 t.test('a rotation at once says what it breaks, and asks', async t => {
@@ -49,99 +95,213 @@ t.test('a rotation at once says what it breaks, and asks', async t => {
     const ring = await ringOf(store, { age: 3 * DAY })
     const clock = createHandClock(Date.now() - 4 * DAY)
     const sightings = createSightings({ sightings: store.sightings, clock })
-    sightings.fetched({ clientId: 'orders-api', userAgent: 'a', address: '10.0.0.1', conditional: true })
+    sightings.fetched({
+      clientId: 'orders-api',
+      userAgent: 'a',
+      address: '10.0.0.1',
+      conditional: true,
+    })
     clock.advance(12 * HOUR)
-    sightings.fetched({ clientId: 'orders-api', userAgent: 'a', address: '10.0.0.1', conditional: true })
-    sightings.fetched({ clientId: null, userAgent: 'b', address: '10.0.0.2', conditional: false })
+    sightings.fetched({
+      clientId: 'orders-api',
+      userAgent: 'a',
+      address: '10.0.0.1',
+      conditional: true,
+    })
+    sightings.fetched({
+      clientId: null,
+      userAgent: 'b',
+      address: '10.0.0.2',
+      conditional: false,
+    })
     clock.advance(3 * DAY)
-    sightings.fetched({ clientId: null, userAgent: 'knows', address: '10.0.0.3', conditional: false })
+    sightings.fetched({
+      clientId: null,
+      userAgent: 'knows',
+      address: '10.0.0.3',
+      conditional: false,
+    })
     await sightings.flush()
     return ring.describe()
   })
   const [first, second] = keys
-  t.match(await latchkey('keys rotate --now --json'), { code: 1, err: /"error":"confirmation_missing"/ }, 'nobody is there to ask')
+  t.match(
+    await latchkey('keys rotate --now --json'),
+    { code: 1, err: /"error":"confirmation_missing"/ },
+    'nobody is there to ask',
+  )
   const refused = await latchkey('keys rotate --now', 'no\n', { isTTY: true })
   t.match(refused, { code: 1, err: /^Type yes to go on: latchkey: not confirmed\n$/ })
-  t.match(refused.out, [
-    'No token dies: those of the keys that sign now verify until they expire.',
-    `${second?.kid} has been published for 3d.`,
-    'orders-api has not fetched the keys since then: it may refuse new tokens until it does (usually every 12h, at most 12h).',
-    'b at 10.0.0.2 has not fetched the keys since then: it may refuse new tokens until it does (it was seen once).',
-    'Verifiers that have never been seen are not counted',
-  ].join('\n'))
-  t.match((await latchkey('keys list --json')).records[0], { kid: first?.kid, state: 'signing' })
+  t.match(
+    refused.out,
+    [
+      'No token dies: those of the keys that sign now verify until they expire.',
+      `${second?.kid} has been published for 3d.`,
+      'orders-api has not fetched the keys since then: it may refuse new tokens until it does ' +
+        '(usually every 12h, at most 12h).',
+      'b at 10.0.0.2 has not fetched the keys since then: it may refuse new tokens until it does ' +
+        '(it was seen once).',
+      'Verifiers that have never been seen are not counted',
+    ].join('\n'),
+  )
+  t.match((await latchkey('keys list --json')).records[0], {
+    kid: first?.kid,
+    state: 'signing',
+  })
 
   const rotated = await latchkey('keys rotate --now', 'yes\n', { isTTY: true })
-  t.match(rotated, { code: 0, out: `${second?.kid}  ES256  main  signing`, err: /keys.changed/ })
-  t.match(await latchkey('keys rotate --now --yes --line main --json'), { code: 0, records: [{ record: 'impact' }, { text: / has been published for \ds\./ }, {}, {}, {}, {}, { state: String }, { state: String }, { state: String }, { state: String }] })
+  t.match(rotated, {
+    code: 0,
+    out: `${second?.kid}  ES256  main  signing`,
+    err: /keys.changed/,
+  })
+  t.match(await latchkey('keys rotate --now --yes --line main --json'), {
+    code: 0,
+    records: [
+      { record: 'impact' },
+      { text: / has been published for \ds\./ },
+      {},
+      {},
+      {},
+      {},
+      { state: String },
+      { state: String },
+      { state: String },
+      { state: String },
+    ],
+  })
 })
 
 t.test('a key that leaked is retired, and it is said what dies', async t => {
   const { latchkey, withStore } = setUp(t)
   const keys = await withStore(async store => {
     const ring = await ringOf(store, { age: 3 * DAY })
-    const sightings = createSightings({ sightings: store.sightings, clock: () => Date.now() })
-    for (let i = 0; i < 3; i++) sightings.signed(ring.signingKey().kid, Math.floor(Date.now() / 1000) + 600)
-    sightings.fetched({ clientId: 'orders-api', userAgent: 'a', address: '10.0.0.1', conditional: true })
+    const sightings = createSightings({
+      sightings: store.sightings,
+      clock: () => Date.now(),
+    })
+    for (let i = 0; i < 3; i++) {
+      sightings.signed(ring.signingKey().kid, Math.floor(Date.now() / 1000) + 600)
+    }
+    sightings.fetched({
+      clientId: 'orders-api',
+      userAgent: 'a',
+      address: '10.0.0.1',
+      conditional: true,
+    })
     await sightings.flush()
     return ring.describe()
   })
   const [first, second] = keys
-  t.match(await latchkey('keys retire nosuchkey --yes'), { code: 1, err: 'latchkey: key unknown\n' })
-  t.match(await latchkey(`keys retire -- ${first?.kid}`), { code: 1, err: 'latchkey: confirmation missing\n' })
+  t.match(await latchkey('keys retire nosuchkey --yes'), {
+    code: 1,
+    err: 'latchkey: key unknown\n',
+  })
+  t.match(await latchkey(`keys retire -- ${first?.kid}`), {
+    code: 1,
+    err: 'latchkey: confirmation missing\n',
+  })
   const retired = await latchkey(`keys retire --yes --switch-after 20m -- ${first?.kid}`)
   t.equal(retired.code, 0)
-  t.match(retired.out, [
-    `About 3 living tokens of ${first?.kid} die. Sessions live on: a refresh gives a token of another key.`,
-    `A fresh key signs after 20m: it makes verifiers fetch the keys again, and so forget ${first?.kid}.`,
-    `orders-api may believe ${first?.kid} until it fetches the keys again (it was seen once).`,
-    'orders-api may refuse tokens of the fresh key until then',
-  ].join('\n'))
+  t.match(
+    retired.out,
+    [
+      `About 3 living tokens of ${first?.kid} die. Sessions live on: a refresh gives a token of another key.`,
+      `A fresh key signs after 20m: it makes verifiers fetch the keys again, and so forget ${first?.kid}.`,
+      `orders-api may believe ${first?.kid} until it fetches the keys again (it was seen once).`,
+      'orders-api may refuse tokens of the fresh key until then',
+    ].join('\n'),
+  )
   const { records } = await latchkey('keys list --json')
-  t.match(records, [{ kid: second?.kid, state: 'signing' }, { state: 'published' }, { state: 'published' }])
-  t.equal(Date.parse(String(records[1]?.['signFrom'])) - Date.parse(String(records[1]?.['publishAt'])), 20 * 60_000)
+  t.match(records, [
+    { kid: second?.kid, state: 'signing' },
+    { state: 'published' },
+    { state: 'published' },
+  ])
+  t.equal(
+    Date.parse(String(records[1]?.['signFrom'])) -
+      Date.parse(String(records[1]?.['publishAt'])),
+    20 * 60_000,
+  )
 })
 
 t.test('the status tells of turns, secrets, audiences and verifiers', async t => {
   const { latchkey, withStore } = setUp(t, [NEW_SECRET, SECRET])
-  t.match((await latchkey('keys status')).out, /secrets\[0\]: no key is sealed with it yet: start a server\nsecrets\[1\]: no key is sealed with it yet/)
+  t.match(
+    (await latchkey('keys status')).out,
+    /secrets\[0\]: no key is sealed with it yet: start a server\nsecrets\[1\]: no key is sealed with it yet/,
+  )
   const [first, second] = await withStore(async store => {
     const ring = await ringOf(store, { age: 3 * DAY })
     const clock = createHandClock(Date.now() - 9 * DAY)
     const sightings = createSightings({ sightings: store.sightings, clock })
-    const fetched = () => { sightings.fetched({ clientId: 'orders-api', userAgent: 'jose/6', address: '10.0.0.1', conditional: true }) }
+    const fetched = () => {
+      sightings.fetched({
+        clientId: 'orders-api',
+        userAgent: 'jose/6',
+        address: '10.0.0.1',
+        conditional: true,
+      })
+    }
     fetched()
     clock.advance(8 * DAY)
     fetched()
-    sightings.fetched({ clientId: null, userAgent: 'once', address: '10.0.0.2', conditional: false })
+    sightings.fetched({
+      clientId: null,
+      userAgent: 'once',
+      address: '10.0.0.2',
+      conditional: false,
+    })
     await sightings.flush()
     return ring.describe()
   })
   const before = await latchkey('keys status')
-  t.match(before.out, new RegExp([
-    `^key ${first?.kid}  ES256  main  signing  about 0 living tokens`,
-    `key ${second?.kid}  ES256  main  published  about 0 living tokens`,
-    `next turn of main: \\S+Z, in 86d; then ${second?.kid} signs`,
-    'secrets\\[0\\]: no key is sealed with it yet: start a server',
-    `secrets\\[1\\]: still seals ${first?.kid}, ${second?.kid}: a server with another secret in front of it re-encrypts them`,
-    'audience https://orders: its verifier orders-api was seen',
-    'audience https://mail: no verifier of it has said who it is',
-    'verifier orders-api: every 8d, at most 8d, 2 times, last 1d ago, with ETag \\(jose/6 at 10.0.0.1\\)',
-    'WARNING orders-api lets 8d pass between two fetches, longer than keys.publishAhead \\(7d\\): a turn may find it without the key',
-    'verifier once at 10.0.0.2: seen once, last 1d ago, without ETag \\(once at 10.0.0.2\\)\n$',
-  ].join('\n')))
+  t.match(
+    before.out,
+    new RegExp(
+      [
+        `^key ${first?.kid}  ES256  main  signing  about 0 living tokens`,
+        `key ${second?.kid}  ES256  main  published  about 0 living tokens`,
+        `next turn of main: \\S+Z, in 86d; then ${second?.kid} signs`,
+        'secrets\\[0\\]: no key is sealed with it yet: start a server',
+        `secrets\\[1\\]: still seals ${first?.kid}, ${second?.kid}: a server with another secret ` +
+          'in front of it re-encrypts them',
+        'audience https://orders: its verifier orders-api was seen',
+        'audience https://mail: no verifier of it has said who it is',
+        'verifier orders-api: every 8d, at most 8d, 2 times, last 1d ago, with ETag \\(jose/6 at 10.0.0.1\\)',
+        'WARNING orders-api lets 8d pass between two fetches, longer than keys.publishAhead ' +
+          '\\(7d\\): a turn may find it without the key',
+        'verifier once at 10.0.0.2: seen once, last 1d ago, without ETag \\(once at 10.0.0.2\\)\n$',
+      ].join('\n'),
+    ),
+  )
 
   await withStore(store => ringOf(store, { secrets: [NEW_SECRET, SECRET] }))
-  t.match((await latchkey('keys status')).out, /secrets\[0\]: seals 2 keys, and refresh tokens\nsecrets\[1\]: may go after \S+Z, when the last session that it may have made has ended/)
+  t.match(
+    (await latchkey('keys status')).out,
+    /secrets\[0\]: seals 2 keys, and refresh tokens\nsecrets\[1\]: may go after \S+Z, when the last session that it may have made has ended/,
+  )
   const { records } = await latchkey('keys status --json')
   const secret = records.filter(({ record }) => record === 'secret')
-  t.match(secret, [{ index: 0, neededUntil: null, mayGo: false }, { index: 1, kids: [], mayGo: false }])
-  t.ok(Date.parse(String(secret[1]?.['neededUntil'])) > Date.now() + 119 * DAY, 'the longest session of any client')
-  t.same(new Set(records.map(({ record }) => record)), new Set(['key', 'turn', 'secret', 'audience', 'verifier', 'warning']))
+  t.match(secret, [
+    { index: 0, neededUntil: null, mayGo: false },
+    { index: 1, kids: [], mayGo: false },
+  ])
+  t.ok(
+    Date.parse(String(secret[1]?.['neededUntil'])) > Date.now() + 119 * DAY,
+    'the longest session of any client',
+  )
+  t.same(
+    new Set(records.map(({ record }) => record)),
+    new Set(['key', 'turn', 'secret', 'audience', 'verifier', 'warning']),
+  )
 
   await withStore(async store => {
     const ring = await store.keys.load()
-    await store.keys.save({ ...ring, secrets: ring.secrets.map(({ id, since }) => ({ id, since: since - 121 * DAY })) })
+    await store.keys.save({
+      ...ring,
+      secrets: ring.secrets.map(({ id, since }) => ({ id, since: since - 121 * DAY })),
+    })
   })
   t.match((await latchkey('keys status')).out, /secrets\[1\]: may go\n/)
 })

@@ -1,4 +1,5 @@
-// 100,000 accounts, of which no more than a batch is ever in memory; killed on the way and run again, nobody is missing.
+// 100,000 accounts, of which no more than a batch is ever in memory; killed on the way and run again, nobody
+// is missing.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
@@ -12,27 +13,55 @@ import { ROOT } from '../support/python.ts'
 const ACCOUNTS = 100_000
 /** MiB for all objects of JavaScript: the accounts alone would take more. */
 const HEAP = 32
-const HASH = '$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b/dWRWJTmaaJObGRdescudvJCs'
+const HASH =
+  '$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b/dWRWJTmaaJObGRdescudvJCs'
 
 const folder = t.testdir()
-const [file, report, config] = ['users.jsonl', 'report.jsonl', 'latchkey.yaml'].map(name => join(folder, name)) as [string, string, string]
+const [file, report, config] = ['users.jsonl', 'report.jsonl', 'latchkey.yaml'].map(
+  name => join(folder, name),
+) as [string, string, string]
 
-async function writeAccounts (): Promise<void> {
+async function writeAccounts(): Promise<void> {
   const out = createWriteStream(file)
   for (let index = 0; index < ACCOUNTS; index++) {
-    if (!out.write(`${JSON.stringify({ name: `user-${index}@example.com`, sub: `id-${index}`, passwordHash: HASH, roles: ['buyer'] })}\n`)) await once(out, 'drain')
+    if (
+      !out.write(
+        `${JSON.stringify({
+          name: `user-${index}@example.com`,
+          sub: `id-${index}`,
+          passwordHash: HASH,
+          roles: ['buyer'],
+        })}\n`,
+      )
+    ) {
+      await once(out, 'drain')
+    }
   }
   out.end()
   await once(out, 'close')
 }
 
-function startImport () {
-  const args = [`--max-old-space-size=${HEAP}`, join(ROOT, 'bin/latchkey.js'), '--config', config, '--json', 'users', 'import', file, '--report', report]
-  const child = spawn(process.execPath, args, { env: { PATH: process.env['PATH'] }, stdio: ['ignore', 'pipe', 'ignore'] })
+function startImport() {
+  const args = [
+    `--max-old-space-size=${HEAP}`,
+    join(ROOT, 'bin/latchkey.js'),
+    '--config',
+    config,
+    '--json',
+    'users',
+    'import',
+    file,
+    '--report',
+    report,
+  ]
+  const child = spawn(process.execPath, args, {
+    env: { PATH: process.env['PATH'] },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
   return { child, output: text(child.stdout), ended: once(child, 'close') }
 }
 
-async function largerThan (name: string, bytes: number, attempts = 3_000): Promise<void> {
+async function largerThan(name: string, bytes: number, attempts = 3_000): Promise<void> {
   const { size } = await stat(name).catch(() => ({ size: 0 }))
   if (size > bytes) return
   if (attempts === 0) throw new Error('the import goes on too slowly')
@@ -42,7 +71,14 @@ async function largerThan (name: string, bytes: number, attempts = 3_000): Promi
 
 t.test('100,000 accounts move in, in two goes', async t => {
   await writeAccounts()
-  await writeFile(config, JSON.stringify({ issuer: 'https://id.example.com', store: { url: `sqlite:${join(folder, 'latchkey.db')}` }, secrets: ['m'.repeat(43)] }))
+  await writeFile(
+    config,
+    JSON.stringify({
+      issuer: 'https://id.example.com',
+      store: { url: `sqlite:${join(folder, 'latchkey.db')}` },
+      secrets: ['m'.repeat(43)],
+    }),
+  )
 
   const first = startImport()
   await largerThan(report, 500_000)
@@ -51,7 +87,9 @@ t.test('100,000 accounts move in, in two goes', async t => {
 
   const second = startImport()
   t.same(await second.ended, [0, null])
-  const { taken, alreadyThere, refused } = JSON.parse((await second.output).trim().split('\n').at(-1) ?? '')
+  const { taken, alreadyThere, refused } = JSON.parse(
+    (await second.output).trim().split('\n').at(-1) ?? '',
+  )
   t.comment(`${alreadyThere} were there already, ${taken} were taken`)
   t.equal(taken + alreadyThere, ACCOUNTS)
   t.ok(alreadyThere > 1_000 && taken > 1_000, 'it was cut short')

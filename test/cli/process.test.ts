@@ -15,24 +15,48 @@ import { verifyWithRing } from '../../src/tokens/verify-offline.ts'
 const BIN = fileURLToPath(new URL('../../bin/latchkey.js', import.meta.url))
 
 t.test('bin/latchkey.js runs commands and exits with their code', async t => {
-  const options = { encoding: 'utf8', cwd: t.testdir(), env: { ...process.env, LATCHKEY_CONFIG: '' }, input: 'correct horse battery staple\n' } as const
-  t.match(spawnSync(process.execPath, [BIN, 'clients', 'secret', '--json'], options), { status: 0, stdout: /^\{"secret":"/, stderr: '' })
-  t.match(spawnSync(process.execPath, [BIN, 'users', 'add', 'alice'], options), { status: 0, stdout: /^alice is added/ })
-  t.match(spawnSync(process.execPath, [BIN, 'users', 'show', 'bob'], options), { status: 1, stderr: 'latchkey: user unknown\n' })
+  const options = {
+    encoding: 'utf8',
+    cwd: t.testdir(),
+    env: { ...process.env, LATCHKEY_CONFIG: '' },
+    input: 'correct horse battery staple\n',
+  } as const
+  t.match(spawnSync(process.execPath, [BIN, 'clients', 'secret', '--json'], options), {
+    status: 0,
+    stdout: /^\{"secret":"/,
+    stderr: '',
+  })
+  t.match(spawnSync(process.execPath, [BIN, 'users', 'add', 'alice'], options), {
+    status: 0,
+    stdout: /^alice is added/,
+  })
+  t.match(spawnSync(process.execPath, [BIN, 'users', 'show', 'bob'], options), {
+    status: 1,
+    stderr: 'latchkey: user unknown\n',
+  })
   t.match(spawnSync(process.execPath, [BIN, 'nonsense'], options), { status: 2 })
 })
 
-t.test('a command ends when it has read its line, though the pipe stays open', async t => {
-  const child = spawn(process.execPath, [BIN, 'users', 'add', 'alice'], { cwd: t.testdir(), env: { ...process.env, LATCHKEY_CONFIG: '' }, stdio: ['pipe', 'ignore', 'ignore'] })
-  const timer = setTimeout(() => child.kill(), 20_000)
-  child.stdin.write('correct horse battery staple\n')
-  const [code] = await once(child, 'close')
-  clearTimeout(timer)
-  t.equal(code, 0)
-})
+t.test(
+  'a command ends when it has read its line, though the pipe stays open',
+  async t => {
+    const child = spawn(process.execPath, [BIN, 'users', 'add', 'alice'], {
+      cwd: t.testdir(),
+      env: { ...process.env, LATCHKEY_CONFIG: '' },
+      stdio: ['pipe', 'ignore', 'ignore'],
+    })
+    const timer = setTimeout(() => child.kill(), 20_000)
+    child.stdin.write('correct horse battery staple\n')
+    const [code] = await once(child, 'close')
+    clearTimeout(timer)
+    t.equal(code, 0)
+  },
+)
 
 t.test('a pipe that closes early is no fault', async t => {
-  const child = spawn(process.execPath, [BIN, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [BIN, '--help'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   child.stdout.destroy()
   const errors: string[] = []
   child.stderr.on('data', chunk => errors.push(String(chunk)))
@@ -43,36 +67,73 @@ t.test('a pipe that closes early is no fault', async t => {
 
 t.test('an old Node is told in one line what to do', async t => {
   const source = readFileSync(BIN, 'utf8').replace('process.versions.node', '"22.1.0"')
-  t.match(spawnSync(process.execPath, ['--input-type=module', '-e', source.replace(/^#!.*/, '')], { encoding: 'utf8' }), { status: 1, stdout: '', stderr: /^latchkey needs Node.js 24 or newer.*\n$/ })
+  t.match(
+    spawnSync(
+      process.execPath,
+      ['--input-type=module', '-e', source.replace(/^#!.*/, '')],
+      { encoding: 'utf8' },
+    ),
+    { status: 1, stdout: '', stderr: /^latchkey needs Node.js 24 or newer.*\n$/ },
+  )
 })
 
 t.test('docs/cli.md has every command as --help tells of it', async t => {
   const page = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8')
   t.equal(page, await pageText(page), 'run node scripts/cli-page.ts')
-  const commands = [...page.matchAll(/^\| `(\w+(?: [\w-]+)?)/gm)].map(([, command]) => command)
+  const commands = [...page.matchAll(/^\| `(\w+(?: [\w-]+)?)/gm)].map(
+    ([, command]) => command,
+  )
   t.ok(commands.length >= 20, `${commands.length} commands`)
-  for (const [, example = ''] of page.matchAll(/^(?:.*\| )?latchkey (\w+(?: [\w-]+)?)/gm)) t.ok(commands.some(command => example.startsWith(String(command))), `an example of a command that exists: ${example}`)
+  for (const [, example = ''] of page.matchAll(
+    /^(?:.*\| )?latchkey (\w+(?: [\w-]+)?)/gm,
+  )) {
+    t.ok(
+      commands.some(command => example.startsWith(String(command))),
+      `an example of a command that exists: ${example}`,
+    )
+  }
 })
 
 t.test('help is as wide as the terminal, and 80 characters without one', async t => {
   const widest = async (columns?: number) => {
     let text = ''
-    const stdout = new Writable({ write (chunk, _encoding, done) { text += String(chunk); done() } })
-    await run(['keys', 'list', '--help'], { stdin: Readable.from([]), stdout, stderr: stdout, env: {}, isTTY: false, columns })
+    const stdout = new Writable({
+      write(chunk, _encoding, done) {
+        text += String(chunk)
+        done()
+      },
+    })
+    await run(['keys', 'list', '--help'], {
+      stdin: Readable.from([]),
+      stdout,
+      stderr: stdout,
+      env: {},
+      isTTY: false,
+      columns,
+    })
     const [, options = ''] = /Global Options:\n([^]*?)\n\n/.exec(text) ?? []
     return Math.max(...options.split('\n').map(line => line.length))
   }
-  t.ok(await widest() <= 80)
-  t.ok(await widest() > 60)
-  t.ok(await widest(60) <= 60)
-  t.ok(await widest(200) > 80)
+  t.ok((await widest()) <= 80)
+  t.ok((await widest()) > 60)
+  t.ok((await widest(60)) <= 60)
+  t.ok((await widest(200)) > 80)
 })
 
 t.test('failures are named without what a driver says', async t => {
   const rows: [unknown, object][] = [
-    [new StoreUnavailable(new Error('redis://:password@host')), { error: 'store_unavailable', message: 'the store is unavailable' }],
-    [new StoreUnavailable('text'), { error: 'store_unavailable', message: 'the store is unavailable' }],
-    [new StoreUnavailable(Object.assign(new Error('x'), { code: 'ECONNREFUSED' })), { error: 'store_unavailable', message: 'the store is unavailable (ECONNREFUSED)' }],
+    [
+      new StoreUnavailable(new Error('redis://:password@host')),
+      { error: 'store_unavailable', message: 'the store is unavailable' },
+    ],
+    [
+      new StoreUnavailable('text'),
+      { error: 'store_unavailable', message: 'the store is unavailable' },
+    ],
+    [
+      new StoreUnavailable(Object.assign(new Error('x'), { code: 'ECONNREFUSED' })),
+      { error: 'store_unavailable', message: 'the store is unavailable (ECONNREFUSED)' },
+    ],
     [temporarilyUnavailable('hash_queue_full'), { error: 'hash_queue_full' }],
     [invalidRequest('no'), { error: 'malformed_request' }],
     [new Error('what'), { error: 'failed', message: 'what' }],
@@ -81,8 +142,12 @@ t.test('failures are named without what a driver says', async t => {
   for (const [error, expected] of rows) t.match(failureOf(error), expected)
 })
 
-t.test('a key that can\'t verify is a fault and no verdict', async t => {
-  const [header, payload] = [{ alg: 'ES256', kid: 'a', typ: 'JWT' }, {}].map(part => Buffer.from(JSON.stringify(part)).toString('base64url'))
+t.test("a key that can't verify is a fault and no verdict", async t => {
+  const [header, payload] = [{ alg: 'ES256', kid: 'a', typ: 'JWT' }, {}].map(part =>
+    Buffer.from(JSON.stringify(part)).toString('base64url'),
+  )
   const ring = { verificationKey: () => ({ alg: 'ES256', publicKey: 'no key' }) }
-  t.throws(() => verifyWithRing(`${header}.${payload}.AAAA`, ring, { issuer: 'a', now: 0 }))
+  t.throws(() =>
+    verifyWithRing(`${header}.${payload}.AAAA`, ring, { issuer: 'a', now: 0 }),
+  )
 })

@@ -1,4 +1,5 @@
-// private_key_jwt (RFC 7523, OIDC Core §9) at the real endpoints, on both stores; keys in the configuration and from a real key server.
+// private_key_jwt (RFC 7523, OIDC Core §9) at the real endpoints, on both stores; keys in the configuration
+// and from a real key server.
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -11,23 +12,57 @@ import { client, CLIENTS, ISSUER, PASSWORD, type TestApp } from '../support/app.
 const TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const loginForm = { grant_type: 'password', username: 'alice', password: PASSWORD }
 
-async function makeKey (alg = 'ES256', kid?: string) {
+async function makeKey(alg = 'ES256', kid?: string) {
   const { publicKey, privateKey } = await jose.generateKeyPair(alg, { extractable: true })
-  return { alg, kid, privateKey, jwk: { ...await jose.exportJWK(publicKey), alg, ...(kid !== undefined && { kid }) } }
+  return {
+    alg,
+    kid,
+    privateKey,
+    jwk: { ...(await jose.exportJWK(publicKey)), alg, ...(kid !== undefined && { kid }) },
+  }
 }
 type Key = Awaited<ReturnType<typeof makeKey>>
 
 const [mine, second, other] = await Promise.all([makeKey(), makeKey(), makeKey()])
-const named = [await makeKey('EdDSA', 'ed'), await makeKey('PS256', 'ps'), await makeKey('RS256', 'rs')]
+const named = [
+  await makeKey('EdDSA', 'ed'),
+  await makeKey('PS256', 'ps'),
+  await makeKey('RS256', 'rs'),
+]
 
-type Changes = { claims?: object, header?: object, key?: Key, id?: string }
-
-const signed = ({ clock }: Pick<TestApp, 'clock'>, { claims = {}, header = {}, key = mine, id = 'batch' }: Changes = {}) => {
-  const now = Math.floor(clock() / 1000)
-  return new jose.SignJWT({ iss: id, sub: id, aud: ISSUER, jti: randomUUID(), iat: now, exp: now + 60, ...claims })
-    .setProtectedHeader({ alg: key.alg, ...(key.kid !== undefined && { kid: key.kid }), ...header }).sign(key.privateKey)
+type Changes = {
+  claims?: object
+  header?: object
+  key?: Key
+  id?: string
 }
-const asserted = (assertion: string, more = {}) => ({ client_assertion_type: TYPE, client_assertion: assertion, ...more })
+
+const signed = (
+  { clock }: Pick<TestApp, 'clock'>,
+  { claims = {}, header = {}, key = mine, id = 'batch' }: Changes = {},
+) => {
+  const now = Math.floor(clock() / 1000)
+  return new jose.SignJWT({
+    iss: id,
+    sub: id,
+    aud: ISSUER,
+    jti: randomUUID(),
+    iat: now,
+    exp: now + 60,
+    ...claims,
+  })
+    .setProtectedHeader({
+      alg: key.alg,
+      ...(key.kid !== undefined && { kid: key.kid }),
+      ...header,
+    })
+    .sign(key.privateKey)
+}
+const asserted = (assertion: string, more = {}) => ({
+  client_assertion_type: TYPE,
+  client_assertion: assertion,
+  ...more,
+})
 
 const clients = [
   ...CLIENTS,
@@ -40,23 +75,83 @@ for (const store of STORES) {
     const server = await serverOn(t, store, { clients })
     const { post } = server
 
-    t.test('a client with keys logs users in, refreshes, introspects and revokes', async t => {
-      const first = await post('/token', { ...loginForm, ...asserted(await signed(server)) })
-      t.equal(first.statusCode, 200, first.body)
-      const { access_token: token, refresh_token: refresh } = first.json()
-      t.equal((await post('/token', { grant_type: 'refresh_token', refresh_token: refresh, ...asserted(await signed(server, { key: second })) })).statusCode, 200, 'by its second key')
-      t.match((await post('/introspect', { token, ...asserted(await signed(server)) })).json(), { active: true, client_id: 'batch' })
-      t.equal((await post('/revoke', { token, ...asserted(await signed(server), { client_id: 'batch' }) })).statusCode, 200)
-      t.same((await post('/introspect', { token, ...asserted(await signed(server)) })).json(), { active: false })
-      for (const key of named) t.equal((await post('/token', { ...loginForm, ...asserted(await signed(server, { key, id: 'named' })) })).statusCode, 200, key.alg)
-      t.equal((await post('/token', { ...loginForm, ...asserted(await signed(server, { claims: { aud: [ISSUER] } })) })).statusCode, 200, 'a list of one audience')
-    })
+    t.test(
+      'a client with keys logs users in, refreshes, introspects and revokes',
+      async t => {
+        const first = await post('/token', {
+          ...loginForm,
+          ...asserted(await signed(server)),
+        })
+        t.equal(first.statusCode, 200, first.body)
+        const { access_token: token, refresh_token: refresh } = first.json()
+        t.equal(
+          (
+            await post('/token', {
+              grant_type: 'refresh_token',
+              refresh_token: refresh,
+              ...asserted(await signed(server, { key: second })),
+            })
+          ).statusCode,
+          200,
+          'by its second key',
+        )
+        t.match(
+          (
+            await post('/introspect', { token, ...asserted(await signed(server)) })
+          ).json(),
+          { active: true, client_id: 'batch' },
+        )
+        t.equal(
+          (
+            await post('/revoke', {
+              token,
+              ...asserted(await signed(server), { client_id: 'batch' }),
+            })
+          ).statusCode,
+          200,
+        )
+        t.same(
+          (
+            await post('/introspect', { token, ...asserted(await signed(server)) })
+          ).json(),
+          { active: false },
+        )
+        for (const key of named) {
+          t.equal(
+            (
+              await post('/token', {
+                ...loginForm,
+                ...asserted(await signed(server, { key, id: 'named' })),
+              })
+            ).statusCode,
+            200,
+            key.alg,
+          )
+        }
+        t.equal(
+          (
+            await post('/token', {
+              ...loginForm,
+              ...asserted(await signed(server, { claims: { aud: [ISSUER] } })),
+            })
+          ).statusCode,
+          200,
+          'a list of one audience',
+        )
+      },
+    )
 
     t.test('an assertion is taken once, also by two at once', async t => {
       const assertion = await signed(server)
-      const answers = await Promise.all(Array.from({ length: 4 }, () => post('/token', { ...loginForm, ...asserted(assertion) })))
+      const answers = await Promise.all(
+        Array.from({ length: 4 }, () =>
+          post('/token', { ...loginForm, ...asserted(assertion) }),
+        ),
+      )
       t.same(answers.map(({ statusCode }) => statusCode).sort(), [200, 401, 401, 401])
-      for (const answer of answers.filter(({ statusCode }) => statusCode === 401)) refused(t, answer, { status: 401, error: 'invalid_client' })
+      for (const answer of answers.filter(({ statusCode }) => statusCode === 401)) {
+        refused(t, answer, { status: 401, error: 'invalid_client' })
+      }
     })
   })
 }
@@ -65,18 +160,48 @@ t.test('assertions that prove nothing', async t => {
   const server = await serverOn(t, 'SQLite', { clients })
   const now = Math.floor(server.clock() / 1000)
   const C401 = { status: 401, error: 'invalid_client' }
-  const hmac = await new jose.SignJWT({ iss: 'batch', sub: 'batch', aud: ISSUER, jti: 'a', exp: now + 60 }).setProtectedHeader({ alg: 'HS256' }).sign(new TextEncoder().encode(JSON.stringify(mine.jwk)))
-  const none = compact({ alg: 'none' }, { iss: 'batch', sub: 'batch', aud: ISSUER, jti: 'a', exp: now + 60 }, () => Buffer.alloc(0))
+  const hmac = await new jose.SignJWT({
+    iss: 'batch',
+    sub: 'batch',
+    aud: ISSUER,
+    jti: 'a',
+    exp: now + 60,
+  })
+    .setProtectedHeader({ alg: 'HS256' })
+    .sign(new TextEncoder().encode(JSON.stringify(mine.jwk)))
+  const none = compact(
+    { alg: 'none' },
+    {
+      iss: 'batch',
+      sub: 'batch',
+      aud: ISSUER,
+      jti: 'a',
+      exp: now + 60,
+    },
+    () => Buffer.alloc(0),
+  )
   const rows: [name: string, assertion: string][] = [
     ['another key', await signed(server, { key: other })],
-    ['another client\'s key', await signed(server, { key: mine, id: 'named' })],
-    ['an unknown kid', await signed(server, { key: { ...named[0] ?? mine, kid: 'zz' }, id: 'named' })],
+    ["another client's key", await signed(server, { key: mine, id: 'named' })],
+    [
+      'an unknown kid',
+      await signed(server, { key: { ...(named[0] ?? mine), kid: 'zz' }, id: 'named' }),
+    ],
     ['an unknown client', await signed(server, { id: 'nobody' })],
     ['a client without keys', await signed(server, { id: 'mobile' })],
     ['a client with secrets', await signed(server, { id: 'web' })],
-    ['the token endpoint as audience', await signed(server, { claims: { aud: `${ISSUER}/token` } })],
-    ['another server', await signed(server, { claims: { aud: 'https://other.example' } })],
-    ['us and others', await signed(server, { claims: { aud: [ISSUER, 'https://other.example'] } })],
+    [
+      'the token endpoint as audience',
+      await signed(server, { claims: { aud: `${ISSUER}/token` } }),
+    ],
+    [
+      'another server',
+      await signed(server, { claims: { aud: 'https://other.example' } }),
+    ],
+    [
+      'us and others',
+      await signed(server, { claims: { aud: [ISSUER, 'https://other.example'] } }),
+    ],
     ['no audience', await signed(server, { claims: { aud: undefined } })],
     ['another issuer', await signed(server, { claims: { iss: 'named' } })],
     ['no subject', await signed(server, { claims: { sub: undefined } })],
@@ -92,81 +217,290 @@ t.test('assertions that prove nothing', async t => {
     ['no JWT', 'a.b.c'],
     ['too long', await signed(server, { claims: { padding: 'x'.repeat(5000) } })],
   ]
-  for (const [name, assertion] of rows) refused(t, await server.post('/token', { ...loginForm, ...asserted(assertion) }), C401, name)
+  for (const [name, assertion] of rows) {
+    refused(
+      t,
+      await server.post('/token', { ...loginForm, ...asserted(assertion) }),
+      C401,
+      name,
+    )
+  }
   const R400 = { status: 400, error: 'invalid_request' }
-  refused(t, await server.post('/token', { ...loginForm, client_assertion: await signed(server) }), R400, 'no type')
-  refused(t, await server.post('/token', { ...loginForm, client_assertion: await signed(server), client_assertion_type: 'saml' }), R400, 'another type')
-  refused(t, await server.post('/token', { ...loginForm, ...asserted(await signed(server)), client_id: 'web' }), R400, 'another client_id')
-  refused(t, await server.post('/token', { ...loginForm, ...asserted(await signed(server)), client_secret: 'x' }), R400, 'two methods')
-  refused(t, await server.post('/token', { ...loginForm, ...asserted(await signed(server)) }, basic('web', 'web-secret')), R400, 'two methods')
-  refused(t, await server.post('/token', { ...loginForm, client_id: 'batch' }), C401, 'nothing at all')
-  refused(t, await server.post('/token', { ...loginForm, client_id: 'batch', client_secret: 'x' }), C401, 'a secret')
-  t.match((await server.app.inject('/.well-known/oauth-authorization-server')).json(), { token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'], token_endpoint_auth_signing_alg_values_supported: ['ES256', 'EdDSA', 'PS256', 'RS256'] })
+  refused(
+    t,
+    await server.post('/token', { ...loginForm, client_assertion: await signed(server) }),
+    R400,
+    'no type',
+  )
+  refused(
+    t,
+    await server.post('/token', {
+      ...loginForm,
+      client_assertion: await signed(server),
+      client_assertion_type: 'saml',
+    }),
+    R400,
+    'another type',
+  )
+  refused(
+    t,
+    await server.post('/token', {
+      ...loginForm,
+      ...asserted(await signed(server)),
+      client_id: 'web',
+    }),
+    R400,
+    'another client_id',
+  )
+  refused(
+    t,
+    await server.post('/token', {
+      ...loginForm,
+      ...asserted(await signed(server)),
+      client_secret: 'x',
+    }),
+    R400,
+    'two methods',
+  )
+  refused(
+    t,
+    await server.post(
+      '/token',
+      { ...loginForm, ...asserted(await signed(server)) },
+      basic('web', 'web-secret'),
+    ),
+    R400,
+    'two methods',
+  )
+  refused(
+    t,
+    await server.post('/token', { ...loginForm, client_id: 'batch' }),
+    C401,
+    'nothing at all',
+  )
+  refused(
+    t,
+    await server.post('/token', { ...loginForm, client_id: 'batch', client_secret: 'x' }),
+    C401,
+    'a secret',
+  )
+  t.match((await server.app.inject('/.well-known/oauth-authorization-server')).json(), {
+    token_endpoint_auth_methods_supported: [
+      'client_secret_basic',
+      'client_secret_post',
+      'private_key_jwt',
+      'none',
+    ],
+    token_endpoint_auth_signing_alg_values_supported: [
+      'ES256',
+      'EdDSA',
+      'PS256',
+      'RS256',
+    ],
+  })
 })
 
 t.test('a store that fails is no verdict on an assertion', async t => {
   const server = await serverOn(t, 'SQLite', { clients })
   await server.store.close()
-  refused(t, await server.post('/token', { ...loginForm, ...asserted(await signed(server)) }), { status: 503, error: 'temporarily_unavailable' })
+  refused(
+    t,
+    await server.post('/token', { ...loginForm, ...asserted(await signed(server)) }),
+    { status: 503, error: 'temporarily_unavailable' },
+  )
 })
 
 /** A key server; what it answers can be changed. */
-async function keyServer (t: Test) {
-  const answer = { status: 200, body: '', asked: 0, hang: false, location: '' }
+async function keyServer(t: Test) {
+  const answer = {
+    status: 200,
+    body: '',
+    asked: 0,
+    hang: false,
+    location: '',
+  }
   const http = createServer((_request, response) => {
     answer.asked += 1
-    if (!answer.hang) response.writeHead(answer.status, { 'content-type': 'application/json', ...(answer.location !== '' && { location: answer.location }) }).end(answer.body)
+    if (!answer.hang) {
+      response
+        .writeHead(answer.status, {
+          'content-type': 'application/json',
+          ...(answer.location !== '' && { location: answer.location }),
+        })
+        .end(answer.body)
+    }
   }).listen(0, '127.0.0.1')
   await once(http, 'listening')
-  t.teardown(() => { http.closeAllConnections(); http.close() })
+  t.teardown(() => {
+    http.closeAllConnections()
+    http.close()
+  })
   const address = http.address()
   if (address === null || typeof address === 'string') throw new Error('no port')
-  return { answer, url: `http://127.0.0.1:${address.port}/jwks.json`, localhost: `http://localhost:${address.port}/jwks.json` }
+  return {
+    answer,
+    url: `http://127.0.0.1:${address.port}/jwks.json`,
+    localhost: `http://localhost:${address.port}/jwks.json`,
+  }
 }
 
 t.test('keys are fetched from jwksUri, and kept', async t => {
   const { answer, url, localhost } = await keyServer(t)
   const key = await makeKey('ES256', 'one')
   answer.body = JSON.stringify({ keys: [key.jwk] })
-  const remote = (id: string, jwksUri: string, jwksUriMayBePrivate = true) => client(id, { jwksUri, jwksUriMayBePrivate })
-  const server = await serverOn(t, 'SQLite', { clients: [remote('far', url), remote('same', url), remote('named-host', localhost), remote('guarded', url, false), remote('guarded-host', localhost, false)] })
-  const login = async (id: string, changes: Changes = {}) => server.post('/token', { ...loginForm, ...asserted(await signed(server, { id, key, ...changes })) })
+  const remote = (id: string, jwksUri: string, jwksUriMayBePrivate = true) =>
+    client(id, { jwksUri, jwksUriMayBePrivate })
+  const server = await serverOn(t, 'SQLite', {
+    clients: [
+      remote('far', url),
+      remote('same', url),
+      remote('named-host', localhost),
+      remote('guarded', url, false),
+      remote('guarded-host', localhost, false),
+    ],
+  })
+  const login = async (id: string, changes: Changes = {}) =>
+    server.post('/token', {
+      ...loginForm,
+      ...asserted(await signed(server, { id, key, ...changes })),
+    })
 
   t.equal((await login('far')).statusCode, 200)
   t.equal((await login('far')).statusCode, 200)
   t.equal((await login('same')).statusCode, 200)
   t.equal(answer.asked, 1, 'asked once')
-  refused(t, await login('far', { key: other, header: { kid: 'two' } }), { status: 401, error: 'invalid_client' }, 'a stranger\'s kid makes us ask nobody within the cooldown')
+  refused(
+    t,
+    await login('far', { key: other, header: { kid: 'two' } }),
+    { status: 401, error: 'invalid_client' },
+    "a stranger's kid makes us ask nobody within the cooldown",
+  )
   t.equal(answer.asked, 1)
   t.equal((await login('named-host')).statusCode, 200)
-  for (const id of ['guarded', 'guarded-host']) refused(t, await login(id), { status: 503, error: 'temporarily_unavailable' }, `${id}: a private address isn't asked`)
+  for (const id of ['guarded', 'guarded-host']) {
+    refused(
+      t,
+      await login(id),
+      { status: 503, error: 'temporarily_unavailable' },
+      `${id}: a private address isn't asked`,
+    )
+  }
   t.equal(answer.asked, 2)
 })
 
-t.test('keys that can\'t be had are a fault and no verdict', async t => {
+t.test("keys that can't be had are a fault and no verdict", async t => {
   const { answer, url } = await keyServer(t)
   const cases: [name: string, change: Partial<typeof answer>][] = [
-    ['an error', { status: 500, body: '{}' }], ['no JSON', { body: '<html>' }], ['too much', { body: JSON.stringify({ keys: [], padding: 'x'.repeat(70_000) }) }],
-    ['a redirect', { status: 302, location: 'http://127.0.0.1:1/' }], ['no answer', { hang: true }],
+    ['an error', { status: 500, body: '{}' }],
+    ['no JSON', { body: '<html>' }],
+    ['too much', { body: JSON.stringify({ keys: [], padding: 'x'.repeat(70_000) }) }],
+    ['a redirect', { status: 302, location: 'http://127.0.0.1:1/' }],
+    ['no answer', { hang: true }],
   ]
   for (const [name, change] of cases) {
-    Object.assign(answer, { status: 200, body: '{"keys":[]}', hang: false, location: '' }, change)
-    const server = await serverOn(t, 'SQLite', { clients: [client('far', { jwksUri: url, jwksUriMayBePrivate: true })] })
+    Object.assign(
+      answer,
+      {
+        status: 200,
+        body: '{"keys":[]}',
+        hang: false,
+        location: '',
+      },
+      change,
+    )
+    const server = await serverOn(t, 'SQLite', {
+      clients: [client('far', { jwksUri: url, jwksUriMayBePrivate: true })],
+    })
     const before = performance.now()
-    refused(t, await server.post('/token', { ...loginForm, ...asserted(await signed(server, { id: 'far' })) }), { status: 503, error: 'temporarily_unavailable' }, name)
+    refused(
+      t,
+      await server.post('/token', {
+        ...loginForm,
+        ...asserted(await signed(server, { id: 'far' })),
+      }),
+      { status: 503, error: 'temporarily_unavailable' },
+      name,
+    )
     t.ok(performance.now() - before < 5_000, 'soon')
   }
-  Object.assign(answer, { status: 200, hang: false, location: '', body: JSON.stringify({ keys: [{ kty: 'EC', crv: 'P-256', x: 'AAAA', y: 'AAAA', alg: 'ES256' }] }) })
-  const unreadable = await serverOn(t, 'SQLite', { clients: [client('far', { jwksUri: url, jwksUriMayBePrivate: true })] })
-  refused(t, await unreadable.post('/token', { ...loginForm, ...asserted(await signed(unreadable, { id: 'far' })) }), { status: 503, error: 'temporarily_unavailable' }, 'a key that is none')
+  Object.assign(answer, {
+    status: 200,
+    hang: false,
+    location: '',
+    body: JSON.stringify({
+      keys: [
+        {
+          kty: 'EC',
+          crv: 'P-256',
+          x: 'AAAA',
+          y: 'AAAA',
+          alg: 'ES256',
+        },
+      ],
+    }),
+  })
+  const unreadable = await serverOn(t, 'SQLite', {
+    clients: [client('far', { jwksUri: url, jwksUriMayBePrivate: true })],
+  })
+  refused(
+    t,
+    await unreadable.post('/token', {
+      ...loginForm,
+      ...asserted(await signed(unreadable, { id: 'far' })),
+    }),
+    { status: 503, error: 'temporarily_unavailable' },
+    'a key that is none',
+  )
   answer.body = '{"no":"keys"}'
-  const server = await serverOn(t, 'SQLite', { clients: [client('far', { jwksUri: url, jwksUriMayBePrivate: true })] })
-  refused(t, await server.post('/token', { ...loginForm, ...asserted(await signed(server, { id: 'far' })) }), { status: 503, error: 'temporarily_unavailable' }, 'a document that is no key set')
+  const server = await serverOn(t, 'SQLite', {
+    clients: [client('far', { jwksUri: url, jwksUriMayBePrivate: true })],
+  })
+  refused(
+    t,
+    await server.post('/token', {
+      ...loginForm,
+      ...asserted(await signed(server, { id: 'far' })),
+    }),
+    { status: 503, error: 'temporarily_unavailable' },
+    'a document that is no key set',
+  )
 })
 
 t.test('private and reserved addresses are told from public ones', async t => {
-  for (const address of ['8.8.8.8', '2606:4700::1111']) t.ok(isPublicAddress(address), address)
-  for (const address of ['127.0.0.1', '10.1.2.3', '172.16.0.1', '192.168.0.1', '169.254.169.254', '100.64.0.1', '0.0.0.0', '224.0.0.1', '255.255.255.255', '::1', '::', 'fe80::1', 'fc00::1', '::ffff:127.0.0.1', '::ffff:10.0.0.1', '64:ff9b::7f00:1', 'localhost', '']) t.notOk(isPublicAddress(address), address)
+  for (const address of ['8.8.8.8', '2606:4700::1111']) {
+    t.ok(isPublicAddress(address), address)
+  }
+  for (const address of [
+    '127.0.0.1',
+    '10.1.2.3',
+    '172.16.0.1',
+    '192.168.0.1',
+    '169.254.169.254',
+    '100.64.0.1',
+    '0.0.0.0',
+    '224.0.0.1',
+    '255.255.255.255',
+    '::1',
+    '::',
+    'fe80::1',
+    'fc00::1',
+    '::ffff:127.0.0.1',
+    '::ffff:10.0.0.1',
+    '64:ff9b::7f00:1',
+    'localhost',
+    '',
+  ]) {
+    t.notOk(isPublicAddress(address), address)
+  }
   const guarded = createGuardedFetch({ allowPrivate: false })
-  for (const url of ['http://127.0.0.1/', 'http://[::1]/', 'http://2130706433/', 'http://0x7f.1/', 'http://localhost/', 'http://no-such-host.invalid/']) await t.rejects(guarded(url), url)
+  for (const url of [
+    'http://127.0.0.1/',
+    'http://[::1]/',
+    'http://2130706433/',
+    'http://0x7f.1/',
+    'http://localhost/',
+    'http://no-such-host.invalid/',
+  ]) {
+    await t.rejects(guarded(url), url)
+  }
 })

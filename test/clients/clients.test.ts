@@ -4,33 +4,111 @@ import { createAssertions } from '../../src/clients/assertion.ts'
 import { authenticateClient, isConfidential } from '../../src/clients/authenticate.ts'
 import { createClientRegistry, type ClientSettings } from '../../src/clients/registry.ts'
 
-const line = (secret: string) => `sha256:${createHash('sha256').update(secret).digest('base64url')}`
+const line = (secret: string) =>
+  `sha256:${createHash('sha256').update(secret).digest('base64url')}`
 const settings = (id: string, more: Partial<ClientSettings> = {}): ClientSettings => ({
-  id, keys: [], jwksUriMayBePrivate: false, secrets: [], grants: ['password'], scopes: ['a'], audience: ['https://api'], introspect: 'own', introspectByToken: false, forwardsAddress: false, lateRetry: 'burn', dpop: 'allowed', ...more,
+  id,
+  keys: [],
+  jwksUriMayBePrivate: false,
+  secrets: [],
+  grants: ['password'],
+  scopes: ['a'],
+  audience: ['https://api'],
+  introspect: 'own',
+  introspectByToken: false,
+  forwardsAddress: false,
+  lateRetry: 'burn',
+  dpop: 'allowed',
+  ...more,
 })
-const registry = createClientRegistry([settings('public'), settings('api', { secrets: [line('old'), line('new')], scopes: ['b', 'a'] })])
-const assertions = createAssertions({ issuer: 'https://id.example.com', replays: { once: async () => true }, clock: Date.now })
-const basic = (id: string, secret: string) => `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
-const present = (authorization?: string, clientId?: string, clientSecret?: string) => authenticateClient({ authorization, clientId, clientSecret, assertion: undefined, assertionType: undefined }, { clients: registry, assertions })
+const registry = createClientRegistry([
+  settings('public'),
+  settings('api', { secrets: [line('old'), line('new')], scopes: ['b', 'a'] }),
+])
+const assertions = createAssertions({
+  issuer: 'https://id.example.com',
+  replays: { once: async () => true },
+  clock: Date.now,
+})
+const basic = (id: string, secret: string) =>
+  `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
+const present = (authorization?: string, clientId?: string, clientSecret?: string) =>
+  authenticateClient(
+    {
+      authorization,
+      clientId,
+      clientSecret,
+      assertion: undefined,
+      assertionType: undefined,
+    },
+    { clients: registry, assertions },
+  )
 
 t.test('a client is known by Basic, by the body, or by its id alone', async t => {
   t.equal((await present(basic('api', 'new'))).id, 'api')
-  t.equal((await present(undefined, 'api', 'old')).id, 'api', 'either of two secrets will do')
+  t.equal(
+    (await present(undefined, 'api', 'old')).id,
+    'api',
+    'either of two secrets will do',
+  )
   t.equal((await present(undefined, 'public')).id, 'public')
-  t.equal((await present(basic('public', ''))).id, 'public', 'Swagger UI sends an empty secret')
-  t.equal((await present(basic('api', 'new'), 'api')).id, 'api', 'the same id again in the body does no harm')
+  t.equal(
+    (await present(basic('public', ''))).id,
+    'public',
+    'Swagger UI sends an empty secret',
+  )
+  t.equal(
+    (await present(basic('api', 'new'), 'api')).id,
+    'api',
+    'the same id again in the body does no harm',
+  )
   t.ok(isConfidential(await present(basic('api', 'new'))))
   t.notOk(isConfidential(await present(undefined, 'public')))
 })
 
 const refusals = [
-  { name: 'nobody', args: [], code: 'invalid_client', challenge: true },
-  { name: 'an unknown client', args: [undefined, 'nobody'], code: 'invalid_client', challenge: false },
-  { name: 'a wrong secret by Basic', args: [basic('api', 'wrong')], code: 'invalid_client', challenge: true },
-  { name: 'a confidential client without secret', args: [undefined, 'api'], code: 'invalid_client', challenge: false },
-  { name: 'a public client with a secret', args: [undefined, 'public', 'x'], code: 'invalid_client', challenge: false },
-  { name: 'two methods at once', args: [basic('api', 'new'), 'api', 'new'], code: 'invalid_request', challenge: false },
-  { name: 'two ids', args: [basic('api', 'new'), 'public'], code: 'invalid_request', challenge: false },
+  {
+    name: 'nobody',
+    args: [],
+    code: 'invalid_client',
+    challenge: true,
+  },
+  {
+    name: 'an unknown client',
+    args: [undefined, 'nobody'],
+    code: 'invalid_client',
+    challenge: false,
+  },
+  {
+    name: 'a wrong secret by Basic',
+    args: [basic('api', 'wrong')],
+    code: 'invalid_client',
+    challenge: true,
+  },
+  {
+    name: 'a confidential client without secret',
+    args: [undefined, 'api'],
+    code: 'invalid_client',
+    challenge: false,
+  },
+  {
+    name: 'a public client with a secret',
+    args: [undefined, 'public', 'x'],
+    code: 'invalid_client',
+    challenge: false,
+  },
+  {
+    name: 'two methods at once',
+    args: [basic('api', 'new'), 'api', 'new'],
+    code: 'invalid_request',
+    challenge: false,
+  },
+  {
+    name: 'two ids',
+    args: [basic('api', 'new'), 'public'],
+    code: 'invalid_request',
+    challenge: false,
+  },
 ] as const
 for (const { name, args, code, challenge } of refusals) {
   t.test(`${name} is refused as ${code}`, async t => {

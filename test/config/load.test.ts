@@ -15,10 +15,15 @@ const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256
 const PUBLIC = publicKey.export({ format: 'jwk' })
 const PRIVATE = JSON.stringify(privateKey.export({ format: 'jwk' }))
 const ENV = { SECRET, EMPTY: '' }
-const HEAD = 'issuer: https://id.example.com\nstore: { url: "sqlite:x.db" }\nsecrets: ["${SECRET}"]\n'
+const HEAD =
+  'issuer: https://id.example.com\nstore: { url: "sqlite:x.db" }\nsecrets: ["${SECRET}"]\n'
 
 /** The faults of HEAD and `rest`, one line each. */
-function faultsOf (rest: string, head = HEAD, env: Record<string, string> = ENV): string[] {
+function faultsOf(
+  rest: string,
+  head = HEAD,
+  env: Record<string, string> = ENV,
+): string[] {
   try {
     parseConfig(head + rest, env)
   } catch (error) {
@@ -29,117 +34,341 @@ function faultsOf (rest: string, head = HEAD, env: Record<string, string> = ENV)
 }
 
 t.test('a small file gets its defaults, durations become milliseconds', async t => {
-  const config = parseConfig(`${HEAD}tokens: { accessTtl: 5m }\nclients: [{ id: a, refreshIdle: 1d }]`, ENV)
+  const config = parseConfig(
+    `${HEAD}tokens: { accessTtl: 5m }\nclients: [{ id: a, refreshIdle: 1d }]`,
+    ENV,
+  )
   t.equal(config.tokens.accessTtl, 300_000)
   t.equal(config.tokens.refreshAbsolute, 90 * 86_400_000)
   t.equal(config.http.port, 3000)
   t.strictSame(config.secrets, [SECRET])
-  t.match(config.clients, [{ id: 'a', refreshIdle: 86_400_000, accessTtl: undefined, lateRetry: 'burn' }])
+  t.match(config.clients, [
+    {
+      id: 'a',
+      refreshIdle: 86_400_000,
+      accessTtl: undefined,
+      lateRetry: 'burn',
+    },
+  ])
 })
 
 t.test('variables stand anywhere in a text, $${ is a plain ${', async t => {
-  const config = parseConfig(`${HEAD}http: { host: "a\${NAME}c\${EMPTY}$\${NAME}" }`, { ...ENV, NAME: 'b' })
+  const config = parseConfig(`${HEAD}http: { host: "a\${NAME}c\${EMPTY}$\${NAME}" }`, {
+    ...ENV,
+    NAME: 'b',
+  })
   t.equal(config.http.host, 'abc${NAME}')
 })
 
 t.test('each fault is told with its path and what was expected', async t => {
   const rows: [name: string, yaml: string, ...faults: string[]][] = [
-    ['an unknown section', 'tokns: {}', 'tokns: expected no such key (tokens was meant?)'],
-    ['an unknown key', 'http: { prt: 1 }', 'http.prt: expected no such key (port was meant?)'],
-    ['a key like no other', 'management: { colour: 1 }', 'management.colour: expected no such key (known here: host, port)'],
-    ['an unknown key of a client', 'clients: [{ id: a, grant: [] }]', 'clients[0].grant: expected no such key (grants was meant?)'],
+    [
+      'an unknown section',
+      'tokns: {}',
+      'tokns: expected no such key (tokens was meant?)',
+    ],
+    [
+      'an unknown key',
+      'http: { prt: 1 }',
+      'http.prt: expected no such key (port was meant?)',
+    ],
+    [
+      'a key like no other',
+      'management: { colour: 1 }',
+      'management.colour: expected no such key (known here: host, port)',
+    ],
+    [
+      'an unknown key of a client',
+      'clients: [{ id: a, grant: [] }]',
+      'clients[0].grant: expected no such key (grants was meant?)',
+    ],
     ['a prototype as a key', '__proto__: {}', 'expected no such key'],
-    ['a missing key', 'clients: [{}]', 'clients[0].id: expected up to 64 printable ASCII characters'],
-    ['an unknown grant', 'clients: [{ id: a, grants: [password, implicit] }]', 'clients[0].grants[1]: expected one of password, refresh_token'],
-    ['a text for a number', 'http: { port: abc }', 'http.port: expected a whole number from 0 to 65535'],
-    ['a number without upper bound', 'throttle: { perAddress: { max: 0 } }', 'throttle.perAddress.max: expected a whole number of at least 1'],
+    [
+      'a missing key',
+      'clients: [{}]',
+      'clients[0].id: expected up to 64 printable ASCII characters',
+    ],
+    [
+      'an unknown grant',
+      'clients: [{ id: a, grants: [password, implicit] }]',
+      'clients[0].grants[1]: expected one of password, refresh_token',
+    ],
+    [
+      'a text for a number',
+      'http: { port: abc }',
+      'http.port: expected a whole number from 0 to 65535',
+    ],
+    [
+      'a number without upper bound',
+      'throttle: { perAddress: { max: 0 } }',
+      'throttle.perAddress.max: expected a whole number of at least 1',
+    ],
     ['a text for a switch', 'http: { docs: maybe }', 'http.docs: expected true or false'],
     ['a number for a text', 'http: { host: 1 }', 'http.host: expected a text'],
     ['a section without keys', 'tokens:', 'tokens: expected a mapping'],
     ['a mapping for a list', 'clients: {}', 'clients: expected a list'],
-    ['a bad duration', 'tokens: { accessTtl: 10 minutes }', 'tokens.accessTtl: expected a duration such as 10s, 15m, 12h or 14d'],
-    ['a number for auto', 'passwords: { concurrency: 0 }', 'passwords.concurrency: expected auto or a whole number from 1 to 128'],
-    ['a bad audience key', 'audiences: { "a b": {} }', 'audiences["a b"]: expected an audience: a URI or a name without blanks'],
-    ['a bad audience', 'audiences: { "https://a/~b": { typ: jwt } }', 'audiences["https://a/~b"].typ: expected one of at+jwt, JWT'],
-    ['three secrets', `clients: [{ id: a, secrets: ["${HASH}", "${HASH}", "${HASH}"] }]`, 'clients[0].secrets: expected a list of at most 2'],
-    ['a variable that is not set', 'http: { host: "${NOWHERE}" }', 'http.host: expected the environment variable NOWHERE to be set'],
-    ['a variable without end', 'http: { host: "${SECRET" }', 'http.host: expected ${NAME}, or $${ for a plain ${'],
-    ['a malformed name', 'http: { host: "${A-B}" }', 'http.host: expected ${NAME}, or $${ for a plain ${'],
-    ['many at once', 'http: { port: x, docs: 1, host: 2, cors: [1, 2, 3, 4, 5, 6, 7, 8] }\nlog: { level: loud }', 'http.port', 'http.docs', 'http.host', 'http.cors[7]', 'log.level: expected one of fatal, error'],
+    [
+      'a bad duration',
+      'tokens: { accessTtl: 10 minutes }',
+      'tokens.accessTtl: expected a duration such as 10s, 15m, 12h or 14d',
+    ],
+    [
+      'a number for auto',
+      'passwords: { concurrency: 0 }',
+      'passwords.concurrency: expected auto or a whole number from 1 to 128',
+    ],
+    [
+      'a bad audience key',
+      'audiences: { "a b": {} }',
+      'audiences["a b"]: expected an audience: a URI or a name without blanks',
+    ],
+    [
+      'a bad audience',
+      'audiences: { "https://a/~b": { typ: jwt } }',
+      'audiences["https://a/~b"].typ: expected one of at+jwt, JWT',
+    ],
+    [
+      'three secrets',
+      `clients: [{ id: a, secrets: ["${HASH}", "${HASH}", "${HASH}"] }]`,
+      'clients[0].secrets: expected a list of at most 2',
+    ],
+    [
+      'a variable that is not set',
+      'http: { host: "${NOWHERE}" }',
+      'http.host: expected the environment variable NOWHERE to be set',
+    ],
+    [
+      'a variable without end',
+      'http: { host: "${SECRET" }',
+      'http.host: expected ${NAME}, or $${ for a plain ${',
+    ],
+    [
+      'a malformed name',
+      'http: { host: "${A-B}" }',
+      'http.host: expected ${NAME}, or $${ for a plain ${',
+    ],
+    [
+      'many at once',
+      'http: { port: x, docs: 1, host: 2, cors: [1, 2, 3, 4, 5, 6, 7, 8] }\nlog: { level: loud }',
+      'http.port',
+      'http.docs',
+      'http.host',
+      'http.cors[7]',
+      'log.level: expected one of fatal, error',
+    ],
   ]
   for (const [name, yaml, ...expected] of rows) {
     const faults = faultsOf(yaml)
-    for (const text of expected) t.ok(faults.some(fault => fault.includes(text)), `${name}: ${text}`, { faults })
-    if (name !== 'many at once') t.equal(faults.length, 1, `${name}: one fault`, { faults })
+    for (const text of expected) {
+      t.ok(
+        faults.some(fault => fault.includes(text)),
+        `${name}: ${text}`,
+        { faults },
+      )
+    }
+    if (name !== 'many at once') {
+      t.equal(faults.length, 1, `${name}: one fault`, { faults })
+    }
   }
 })
 
 t.test('a file that is no configuration is refused', async t => {
   t.strictSame(faultsOf('', '', {}), ['(the file): expected a mapping'])
-  t.strictSame(faultsOf('secrets: []\nissuer: https://a\nstore: { url: "sqlite:x" }', ''), ['secrets: expected a list of at least 1'])
-  t.strictSame(faultsOf('issuer: https://b\n'), ['line 4, column 1: expected valid YAML (duplicate key)'])
-  t.strictSame(faultsOf('log: *nowhere\n'), ['(the file): expected valid YAML (an alias that can\'t be resolved)'])
-  t.strictSame(faultsOf('log: !secret x\n'), ['line 4, column 6: expected valid YAML (tag resolve failed)'])
-  await t.rejects(loadConfig('/nowhere/latchkey.yaml', {}), { name: 'ConfigError', faults: [{ path: '/nowhere/latchkey.yaml', expected: 'a file that can be read (ENOENT)' }] })
+  t.strictSame(
+    faultsOf('secrets: []\nissuer: https://a\nstore: { url: "sqlite:x" }', ''),
+    ['secrets: expected a list of at least 1'],
+  )
+  t.strictSame(faultsOf('issuer: https://b\n'), [
+    'line 4, column 1: expected valid YAML (duplicate key)',
+  ])
+  t.strictSame(faultsOf('log: *nowhere\n'), [
+    "(the file): expected valid YAML (an alias that can't be resolved)",
+  ])
+  t.strictSame(faultsOf('log: !secret x\n'), [
+    'line 4, column 6: expected valid YAML (tag resolve failed)',
+  ])
+  await t.rejects(loadConfig('/nowhere/latchkey.yaml', {}), {
+    name: 'ConfigError',
+    faults: [
+      { path: '/nowhere/latchkey.yaml', expected: 'a file that can be read (ENOENT)' },
+    ],
+  })
 })
 
 t.test('the rules between keys', async t => {
   const rows: [yaml: string, ...faults: string[]][] = [
     ['http: { port: 0 }\nmanagement: { port: 0 }'],
-    ['http: { port: 4000 }\nmanagement: { port: 4000 }', 'management.port: expected another port than http.port'],
+    [
+      'http: { port: 4000 }\nmanagement: { port: 4000 }',
+      'management.port: expected another port than http.port',
+    ],
     ['http: { trustedProxies: [10.0.0.0/8, "::1", "fd00::/8", 127.0.0.1] }'],
-    ['http: { trustedProxies: [10.0.0.0/33, proxy, 10.0.0.0/8/8, 10.0.0.0/x, "::/129"] }', ...[0, 1, 2, 3, 4].map(index => `http.trustedProxies[${index}]: expected an address or CIDR such as 10.0.0.0/8`)],
-    ['tokens: { accessTtl: 15d }', 'tokens.accessTtl: expected at most refreshIdle (14d)'],
+    [
+      'http: { trustedProxies: [10.0.0.0/33, proxy, 10.0.0.0/8/8, 10.0.0.0/x, "::/129"] }',
+      ...[0, 1, 2, 3, 4].map(
+        index =>
+          `http.trustedProxies[${index}]: expected an address or CIDR such as 10.0.0.0/8`,
+      ),
+    ],
+    [
+      'tokens: { accessTtl: 15d }',
+      'tokens.accessTtl: expected at most refreshIdle (14d)',
+    ],
     ['tokens: { accessTtl: 999ms }', 'tokens.accessTtl: expected at least 1s'],
-    ['tokens: { refreshIdle: 91d }', 'tokens.refreshIdle: expected at most refreshAbsolute (90d)'],
+    [
+      'tokens: { refreshIdle: 91d }',
+      'tokens.refreshIdle: expected at most refreshAbsolute (90d)',
+    ],
     ['tokens: { reuseGrace: 500ms }', 'tokens.reuseGrace: expected at least 1s'],
-    ['tokens: { reuseGrace: 1h, refreshIdle: 1h }', 'tokens.refreshIdle: expected more than tokens.reuseGrace (1h)'],
-    ['keys: { directory: /keys, pkcs11: { module: a, token: b, pin: c } }', 'keys.pkcs11: expected no keys.directory beside it'],
-    ['passwords: { memoryKiB: 8, parallelism: 2 }', 'passwords.memoryKiB: expected at least 8 times passwords.parallelism (16)'],
+    [
+      'tokens: { reuseGrace: 1h, refreshIdle: 1h }',
+      'tokens.refreshIdle: expected more than tokens.reuseGrace (1h)',
+    ],
+    [
+      'keys: { directory: /keys, pkcs11: { module: a, token: b, pin: c } }',
+      'keys.pkcs11: expected no keys.directory beside it',
+    ],
+    [
+      'passwords: { memoryKiB: 8, parallelism: 2 }',
+      'passwords.memoryKiB: expected at least 8 times passwords.parallelism (16)',
+    ],
     ['status: { ttl: 999ms }', 'status.ttl: expected at least 1s'],
     ['status: { ttl: 301s }', 'status.ttl: expected at most 5m'],
     ['status: { ttl: 5m, enabled: false }'],
-    ['keys: { publishAhead: 91d }', 'keys.publishAhead: expected at most keys.rotateEvery (90d)'],
-    ['keys: { publishAhead: 47h }', 'keys.publishAhead: expected at least 48h, or keys.allowShortPublishAhead: true'],
+    [
+      'keys: { publishAhead: 91d }',
+      'keys.publishAhead: expected at most keys.rotateEvery (90d)',
+    ],
+    [
+      'keys: { publishAhead: 47h }',
+      'keys.publishAhead: expected at least 48h, or keys.allowShortPublishAhead: true',
+    ],
     ['keys: { publishAhead: 48h }'],
     ['keys: { publishAhead: 1h, allowShortPublishAhead: true }'],
-    ['audiences: { a: { algorithm: RS256 }, b: { algorithm: EdDSA }, c: {} }\nclients: [{ id: a, audience: [a, c] }, { id: b, audience: [a, b, c] }]', 'clients[1].audience: expected audiences of one algorithm (these need RS256 and EdDSA)'],
-    ['clients: [{ id: a, accessTtl: 15d }, { id: b, refreshIdle: 91d }, { id: c, refreshAbsolute: 1d }]',
-      'clients[0].accessTtl: expected at most refreshIdle (14d)', 'clients[1].refreshIdle: expected at most refreshAbsolute (90d)', 'clients[2].refreshIdle: expected at most refreshAbsolute (1d)'],
-    [`clients: [{ id: a, keys: [${JSON.stringify(PUBLIC)}] }, { id: b, jwksUri: "https://b.example.com/jwks.json" }, { id: c, jwksUri: "http://c.internal/jwks", jwksUriMayBePrivate: true, forwardsAddress: true }]`],
-    [`clients: [{ id: a, keys: [{ kty: EC, crv: P-256, x: a, y: b }, ${PRIVATE}, ${JSON.stringify(PUBLIC)}], jwksUri: "https://[" }, { id: b, jwksUri: "http://b.example.com" }]`,
-      'clients[0].keys[0]: expected a public key (JWK) without private members', 'clients[0].keys[1]: expected a public key (JWK) without private members', 'clients[0].jwksUri: expected no such key beside keys', 'clients[0].jwksUri: expected an https URL (http only with jwksUriMayBePrivate)', 'clients[1].jwksUri: expected an https URL (http only with jwksUriMayBePrivate)'],
-    ['clients: [{ id: a }, { id: b }, { id: a }]', 'clients[2].id: expected another id than those before it'],
-    [`clients: [{ id: a, secrets: ["${HASH}", "${HASH}"] }]`, 'clients[0].secrets[1]: expected another secret than the one before it'],
-    [`clients: [{ id: a, forwardsAddress: true, introspect: any, secrets: ["${HASH}"] }]`],
-    ['clients: [{ id: a, forwardsAddress: true, introspect: any, introspectByToken: true }]',
-      'clients[0].forwardsAddress: expected false, or secrets or keys: anybody can pose as a public client', 'clients[0].introspectByToken: expected false, or secrets or keys: a public client may not introspect', 'clients[0].introspect: expected own, or secrets or keys: a public client may not introspect'],
+    [
+      'audiences: { a: { algorithm: RS256 }, b: { algorithm: EdDSA }, c: {} }\nclients: [{ id: a, ' +
+        'audience: [a, c] }, { id: b, audience: [a, b, c] }]',
+      'clients[1].audience: expected audiences of one algorithm (these need RS256 and EdDSA)',
+    ],
+    [
+      'clients: [{ id: a, accessTtl: 15d }, { id: b, refreshIdle: 91d }, { id: c, refreshAbsolute: 1d }]',
+      'clients[0].accessTtl: expected at most refreshIdle (14d)',
+      'clients[1].refreshIdle: expected at most refreshAbsolute (90d)',
+      'clients[2].refreshIdle: expected at most refreshAbsolute (1d)',
+    ],
+    [
+      `clients: [{ id: a, keys: [${JSON.stringify(PUBLIC)}] }, { id: b, jwksUri: ` +
+        '"https://b.example.com/jwks.json" }, { id: c, jwksUri: "http://c.internal/jwks", ' +
+        'jwksUriMayBePrivate: true, forwardsAddress: true }]',
+    ],
+    [
+      `clients: [{ id: a, keys: [{ kty: EC, crv: P-256, x: a, y: b }, ${PRIVATE}, ` +
+        `${JSON.stringify(PUBLIC)}], jwksUri: "https://[" }, { id: b, jwksUri: ` +
+        '"http://b.example.com" }]',
+      'clients[0].keys[0]: expected a public key (JWK) without private members',
+      'clients[0].keys[1]: expected a public key (JWK) without private members',
+      'clients[0].jwksUri: expected no such key beside keys',
+      'clients[0].jwksUri: expected an https URL (http only with jwksUriMayBePrivate)',
+      'clients[1].jwksUri: expected an https URL (http only with jwksUriMayBePrivate)',
+    ],
+    [
+      'clients: [{ id: a }, { id: b }, { id: a }]',
+      'clients[2].id: expected another id than those before it',
+    ],
+    [
+      `clients: [{ id: a, secrets: ["${HASH}", "${HASH}"] }]`,
+      'clients[0].secrets[1]: expected another secret than the one before it',
+    ],
+    [
+      `clients: [{ id: a, forwardsAddress: true, introspect: any, secrets: ["${HASH}"] }]`,
+    ],
+    [
+      'clients: [{ id: a, forwardsAddress: true, introspect: any, introspectByToken: true }]',
+      'clients[0].forwardsAddress: expected false, or secrets or keys: anybody can pose as a public client',
+      'clients[0].introspectByToken: expected false, or secrets or keys: a public client may not introspect',
+      'clients[0].introspect: expected own, or secrets or keys: a public client may not introspect',
+    ],
   ]
   for (const [yaml, ...expected] of rows) t.strictSame(faultsOf(yaml), expected, yaml)
   const stores: [store: string, ...faults: string[]][] = [
-    ['{ url: "rediss+sentinel://a/m", username: u, password: "p@ss", tls: { caFile: a, certFile: b, keyFile: c, serverName: d }, sentinel: { username: u, password: p } }'],
-    ['{ url: "redis://a", tls: {}, sentinel: {} }', 'store.tls: expected no such key beside a URL other than rediss', 'store.sentinel: expected no such key beside a URL other than +sentinel'],
-    ['{ url: "sqlite:x", replicas: 1 }', 'store.replicas: expected 0 with SQLite, which has none'],
-    ['{ url: "rediss://a", tls: { certFile: b } }', 'store.tls: expected certFile and keyFile, or neither'],
-    ['{ url: "rediss://a", tls: { keyFile: b } }', 'store.tls: expected certFile and keyFile, or neither'],
+    [
+      '{ url: "rediss+sentinel://a/m", username: u, password: "p@ss", tls: { caFile: a, certFile: ' +
+        'b, keyFile: c, serverName: d }, sentinel: { username: u, password: p } }',
+    ],
+    [
+      '{ url: "redis://a", tls: {}, sentinel: {} }',
+      'store.tls: expected no such key beside a URL other than rediss',
+      'store.sentinel: expected no such key beside a URL other than +sentinel',
+    ],
+    [
+      '{ url: "sqlite:x", replicas: 1 }',
+      'store.replicas: expected 0 with SQLite, which has none',
+    ],
+    [
+      '{ url: "rediss://a", tls: { certFile: b } }',
+      'store.tls: expected certFile and keyFile, or neither',
+    ],
+    [
+      '{ url: "rediss://a", tls: { keyFile: b } }',
+      'store.tls: expected certFile and keyFile, or neither',
+    ],
   ]
-  for (const [store, ...expected] of stores) t.strictSame(faultsOf('', HEAD.replace('{ url: "sqlite:x.db" }', store)), expected, store)
+  for (const [store, ...expected] of stores) {
+    t.strictSame(
+      faultsOf('', HEAD.replace('{ url: "sqlite:x.db" }', store)),
+      expected,
+      store,
+    )
+  }
   const secrets = `issuer: https://a\nstore: { url: "sqlite:x" }\nsecrets: [${SECRET}, ${OTHER_SECRET}, ${SECRET}]`
-  t.strictSame(faultsOf(secrets, ''), ['secrets[2]: expected another secret than those before it'])
+  t.strictSame(faultsOf(secrets, ''), [
+    'secrets[2]: expected another secret than those before it',
+  ])
 })
 
 t.test('the issuer is https, or http on loopback, and holds no credentials', async t => {
-  const faults = (issuer: string) => faultsOf('', HEAD.replace('https://id.example.com', issuer))
-  for (const good of ['https://id.example.com/tenant', 'http://localhost:3000', 'http://127.0.0.2', 'http://[::1]:3000', 'http://id.localhost']) t.strictSame(faults(good), [], good)
-  for (const bad of ['http://id.example.com', 'http://127.0.0.1.example.com']) t.strictSame(faults(bad), ['issuer: expected an https URL (http only on loopback)'], bad)
-  for (const bad of ['https://a:b@id.example.com', 'https://a@b', 'https://:p@b', 'https://[']) t.strictSame(faults(bad), ['issuer: expected a URL without user and password'], bad)
+  const faults = (issuer: string) =>
+    faultsOf('', HEAD.replace('https://id.example.com', issuer))
+  for (const good of [
+    'https://id.example.com/tenant',
+    'http://localhost:3000',
+    'http://127.0.0.2',
+    'http://[::1]:3000',
+    'http://id.localhost',
+  ]) {
+    t.strictSame(faults(good), [], good)
+  }
+  for (const bad of ['http://id.example.com', 'http://127.0.0.1.example.com']) {
+    t.strictSame(
+      faults(bad),
+      ['issuer: expected an https URL (http only on loopback)'],
+      bad,
+    )
+  }
+  for (const bad of [
+    'https://a:b@id.example.com',
+    'https://a@b',
+    'https://:p@b',
+    'https://[',
+  ]) {
+    t.strictSame(faults(bad), ['issuer: expected a URL without user and password'], bad)
+  }
 })
 
 t.test('no value of the file or the environment is repeated', async t => {
   const canary = 'canary secret'
   const rows = [
-    `secrets: ["${canary}"]`, `secrets: "${canary}"`, `store: { url: "${canary}" }`, `clients: [{ id: a, secrets: ["${canary}"] }]`, `clients: ["${canary}"]`,
-    'http: { host: "${CANARY" }', 'log: { level: "${CANARY}" }', `store: "redis://:${canary}@`, `secrets: *${canary}`, `secrets: [!${canary} x]`, `http: { host: "\${${canary}}" }`,
+    `secrets: ["${canary}"]`,
+    `secrets: "${canary}"`,
+    `store: { url: "${canary}" }`,
+    `clients: [{ id: a, secrets: ["${canary}"] }]`,
+    `clients: ["${canary}"]`,
+    'http: { host: "${CANARY" }',
+    'log: { level: "${CANARY}" }',
+    `store: "redis://:${canary}@`,
+    `secrets: *${canary}`,
+    `secrets: [!${canary} x]`,
+    `http: { host: "\${${canary}}" }`,
   ]
   for (const yaml of rows) {
     const faults = faultsOf(yaml, '', { CANARY: canary })
@@ -148,7 +377,9 @@ t.test('no value of the file or the environment is repeated', async t => {
 })
 
 t.test('durations are read and written, in the largest unit that fits', async t => {
-  for (const text of ['1ms', '1500ms', '59s', '90m', '12h', '14d']) t.equal(formatDuration(parseDuration(text)), text)
+  for (const text of ['1ms', '1500ms', '59s', '90m', '12h', '14d']) {
+    t.equal(formatDuration(parseDuration(text)), text)
+  }
   t.equal(formatDuration(0.5), '0.5ms')
   for (const text of ['', '5y', 'soon']) t.throws(() => parseDuration(text), TypeError)
 })
@@ -159,14 +390,22 @@ t.test('the schema expects nothing at a place that it does not know', async t =>
   t.strictSame(keysAt(['nowhere']), [])
 })
 
-t.test('the published schema, the table and the example of docs/configuration.md are those of this version', async t => {
-  const file = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
-  const page = file('configuration.md')
-  t.equal(file('config.schema.json'), schemaText(), 'run node scripts/config-schema.ts')
-  t.equal(page, pageText(page), 'run node scripts/config-schema.ts')
-  const values = file('../helm/latchkey/values.schema.json')
-  t.equal(values, valuesText(values), 'run node scripts/config-schema.ts')
-  const [, example = ''] = /```yaml\n([^]*?)```/.exec(page) ?? []
-  t.equal(parseConfig(example, { LATCHKEY_SECRET: SECRET, LATCHKEY_STORE: 'sqlite:x' }).clients.length, 2)
-  t.notMatch(schemaText(), /"expected"|"~/)
-})
+t.test(
+  'the published schema, the table and the example of docs/configuration.md are those of this version',
+  async t => {
+    const file = (name: string) =>
+      readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
+    const page = file('configuration.md')
+    t.equal(file('config.schema.json'), schemaText(), 'run node scripts/config-schema.ts')
+    t.equal(page, pageText(page), 'run node scripts/config-schema.ts')
+    const values = file('../helm/latchkey/values.schema.json')
+    t.equal(values, valuesText(values), 'run node scripts/config-schema.ts')
+    const [, example = ''] = /```yaml\n([^]*?)```/.exec(page) ?? []
+    t.equal(
+      parseConfig(example, { LATCHKEY_SECRET: SECRET, LATCHKEY_STORE: 'sqlite:x' })
+        .clients.length,
+      2,
+    )
+    t.notMatch(schemaText(), /"expected"|"~/)
+  },
+)

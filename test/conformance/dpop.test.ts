@@ -1,5 +1,11 @@
 // RFC 9449: proofs, the tokens bound to their keys, nonces, replays. Proofs are made with jose.
-import { createHash, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto'
+import {
+  createHash,
+  generateKeyPairSync,
+  randomBytes,
+  randomUUID,
+  sign,
+} from 'node:crypto'
 import * as jose from 'jose'
 import t from 'tap'
 import { ISSUER, PASSWORD, type TestApp } from '../support/app.ts'
@@ -8,23 +14,60 @@ import { createNonces, NONCE_SPAN_MS } from '../../src/tokens/dpop-nonce.ts'
 import { createHandClock } from '../support/clock.ts'
 import { basic, compact, read, refused, serverOn, STORES } from './helpers.ts'
 
-type Changes = { header?: object, claims?: object, key?: Key, url?: string, method?: string, accessToken?: string }
+type Changes = {
+  header?: object
+  claims?: object
+  key?: Key
+  url?: string
+  method?: string
+  accessToken?: string
+}
 type Key = Awaited<ReturnType<typeof makeKey>>
 
-async function makeKey (alg = 'ES256') {
+async function makeKey(alg = 'ES256') {
   const { publicKey, privateKey } = await jose.generateKeyPair(alg, { extractable: true })
   const jwk = await jose.exportJWK(publicKey)
-  return { alg, privateKey, jwk, jkt: await jose.calculateJwkThumbprint(jwk) }
+  return {
+    alg,
+    privateKey,
+    jwk,
+    jkt: await jose.calculateJwkThumbprint(jwk),
+  }
 }
 
 const TOKEN = `${ISSUER}/token`
 const USERINFO = `${ISSUER}/userinfo`
 
 /** A proof as a client of `server` would make it. */
-async function proof ({ clock }: Pick<TestApp, 'clock'>, { header = {}, claims = {}, key = keys.mine, url = TOKEN, method = 'POST', accessToken }: Changes = {}): Promise<string> {
-  const ath = accessToken === undefined ? {} : { ath: createHash('sha256').update(accessToken).digest('base64url') }
-  return new jose.SignJWT({ jti: randomUUID(), htm: method, htu: url, iat: Math.floor(clock() / 1000), ...ath, ...claims })
-    .setProtectedHeader({ alg: key.alg, typ: 'dpop+jwt', jwk: key.jwk, ...header })
+async function proof(
+  { clock }: Pick<TestApp, 'clock'>,
+  {
+    header = {},
+    claims = {},
+    key = keys.mine,
+    url = TOKEN,
+    method = 'POST',
+    accessToken,
+  }: Changes = {},
+): Promise<string> {
+  const ath =
+    accessToken === undefined
+      ? {}
+      : { ath: createHash('sha256').update(accessToken).digest('base64url') }
+  return new jose.SignJWT({
+    jti: randomUUID(),
+    htm: method,
+    htu: url,
+    iat: Math.floor(clock() / 1000),
+    ...ath,
+    ...claims,
+  })
+    .setProtectedHeader({
+      alg: key.alg,
+      typ: 'dpop+jwt',
+      jwk: key.jwk,
+      ...header,
+    })
     .sign(key.privateKey)
 }
 
@@ -35,87 +78,186 @@ const login = { ...loginForm, client_id: 'mobile' }
 for (const store of STORES) {
   t.test(`DPoP on ${store}`, async t => {
     const server = await serverOn(t, store)
-    const post = async (params: Record<string, string>, changes?: Changes) => server.post('/token', params, { dpop: await proof(server, changes) })
-    const refresh = (token: string, more = {}) => ({ grant_type: 'refresh_token', client_id: 'mobile', refresh_token: token, ...more })
+    const post = async (params: Record<string, string>, changes?: Changes) =>
+      server.post('/token', params, { dpop: await proof(server, changes) })
+    const refresh = (token: string, more = {}) => ({
+      grant_type: 'refresh_token',
+      client_id: 'mobile',
+      refresh_token: token,
+      ...more,
+    })
 
     t.test('§5: tokens are bound to the key that was proven', async t => {
       const answer = await post(login)
       t.equal(answer.statusCode, 200, answer.body)
       t.equal(answer.json().token_type, 'DPoP')
       t.same(read(answer.json().access_token).payload.cnf, { jkt: keys.mine.jkt })
-      t.match(await server.introspect(answer.json().access_token), { active: true, token_type: 'DPoP', cnf: { jkt: keys.mine.jkt } })
-      t.match(await server.introspect(answer.json().refresh_token, 'auditor', 'auditor-secret'), { active: true, cnf: { jkt: keys.mine.jkt } })
+      t.match(await server.introspect(answer.json().access_token), {
+        active: true,
+        token_type: 'DPoP',
+        cnf: { jkt: keys.mine.jkt },
+      })
+      t.match(
+        await server.introspect(answer.json().refresh_token, 'auditor', 'auditor-secret'),
+        { active: true, cnf: { jkt: keys.mine.jkt } },
+      )
     })
 
-    t.test('§5: a public client\'s refresh token is bound: without its key it is worthless, and stays its owner\'s', async t => {
-      const { refresh_token: token } = (await post(login)).json()
-      refused(t, await server.post('/token', refresh(token)), { status: 400, error: 'invalid_grant' })
-      refused(t, await post(refresh(token), { key: keys.other }), { status: 400, error: 'invalid_grant' })
-      const answer = await post(refresh(token))
-      t.equal(answer.statusCode, 200, 'its owner goes on')
-      t.same(read(answer.json().access_token).payload.cnf, { jkt: keys.mine.jkt })
-      t.equal((await post(refresh(answer.json().refresh_token))).statusCode, 200)
-    })
+    t.test(
+      "§5: a public client's refresh token is bound: without its key it is worthless, and stays its owner's",
+      async t => {
+        const { refresh_token: token } = (await post(login)).json()
+        refused(t, await server.post('/token', refresh(token)), {
+          status: 400,
+          error: 'invalid_grant',
+        })
+        refused(t, await post(refresh(token), { key: keys.other }), {
+          status: 400,
+          error: 'invalid_grant',
+        })
+        const answer = await post(refresh(token))
+        t.equal(answer.statusCode, 200, 'its owner goes on')
+        t.same(read(answer.json().access_token).payload.cnf, { jkt: keys.mine.jkt })
+        t.equal((await post(refresh(answer.json().refresh_token))).statusCode, 200)
+      },
+    )
 
-    t.test('§5: a confidential client\'s refresh token is bound to the client, its access tokens to the key of the day', async t => {
-      const web = basic('web', 'web-secret')
-      const send = async (params: Record<string, string>, key: Key) => server.post('/token', params, { ...web, dpop: await proof(server, { key }) })
-      const first = await send(loginForm, keys.mine)
-      const second = await send({ grant_type: 'refresh_token', refresh_token: first.json().refresh_token }, keys.other)
-      t.same(read(second.json().access_token).payload.cnf, { jkt: keys.other.jkt })
-      const third = await server.post('/token', { grant_type: 'refresh_token', refresh_token: second.json().refresh_token }, web)
-      t.equal(third.json().token_type, 'Bearer')
-      t.notOk('cnf' in read(third.json().access_token).payload)
-    })
+    t.test(
+      "§5: a confidential client's refresh token is bound to the client, its access tokens to the " +
+        'key of the day',
+      async t => {
+        const web = basic('web', 'web-secret')
+        const send = async (params: Record<string, string>, key: Key) =>
+          server.post('/token', params, { ...web, dpop: await proof(server, { key }) })
+        const first = await send(loginForm, keys.mine)
+        const second = await send(
+          { grant_type: 'refresh_token', refresh_token: first.json().refresh_token },
+          keys.other,
+        )
+        t.same(read(second.json().access_token).payload.cnf, { jkt: keys.other.jkt })
+        const third = await server.post(
+          '/token',
+          { grant_type: 'refresh_token', refresh_token: second.json().refresh_token },
+          web,
+        )
+        t.equal(third.json().token_type, 'Bearer')
+        t.notOk('cnf' in read(third.json().access_token).payload)
+      },
+    )
 
     t.test('a client may be made to bind its tokens', async t => {
-      refused(t, await server.post('/token', { ...loginForm, client_id: 'bound' }), { status: 400, error: 'invalid_dpop_proof' })
+      refused(t, await server.post('/token', { ...loginForm, client_id: 'bound' }), {
+        status: 400,
+        error: 'invalid_dpop_proof',
+      })
       t.equal((await post({ ...loginForm, client_id: 'bound' })).statusCode, 200)
     })
 
-    t.test('§7.1: a bound token needs its key at a resource, and never passes as Bearer', async t => {
-      const { access_token: token } = (await post(login)).json()
-      const ask = async (scheme: string, changes?: Changes | 'none') => server.app.inject({
-        url: '/userinfo',
-        headers: { authorization: `${scheme} ${token}`, ...(changes !== 'none' && { dpop: await proof(server, { method: 'GET', url: USERINFO, accessToken: token, ...changes }) }) },
-      })
-      const good = await ask('DPoP')
-      t.equal(good.statusCode, 200, good.body)
-      t.equal(good.json().preferred_username, 'alice')
-      t.equal((await ask('dpop', { url: `${USERINFO}?query#fragment` })).statusCode, 200, '§4.3: query and fragment don\'t count')
-      const challenge = (error: string) => new RegExp(`^DPoP realm="latchkey", error="${error}"`)
-      const rows: [name: string, scheme: string, changes: Changes | 'none', error: string][] = [
-        ['as Bearer', 'Bearer', 'none', 'invalid_token'],
-        ['as Bearer with a proof', 'Bearer', {}, 'invalid_token'],
-        ['without proof', 'DPoP', 'none', 'invalid_dpop_proof'],
-        ['with another key', 'DPoP', { key: keys.other }, 'invalid_token'],
-        ['for another token', 'DPoP', { accessToken: 'other' }, 'invalid_dpop_proof'],
-        ['for no token', 'DPoP', { claims: { ath: undefined } }, 'invalid_dpop_proof'],
-        ['for another method', 'DPoP', { method: 'POST' }, 'invalid_dpop_proof'],
-        ['for another URL', 'DPoP', { url: TOKEN }, 'invalid_dpop_proof'],
-      ]
-      for (const [name, scheme, changes, error] of rows) refused(t, await ask(scheme, changes), { status: 401, error, challenge: challenge(error) }, name)
-      const unbound = (await server.login()).access_token
-      refused(t, await server.app.inject({ url: '/userinfo', headers: { authorization: `DPoP ${unbound}`, dpop: await proof(server, { method: 'GET', url: USERINFO, accessToken: unbound }) } }),
-        { status: 401, error: 'invalid_token', challenge: challenge('invalid_token') }, 'a token that is bound to nothing')
-    })
+    t.test(
+      '§7.1: a bound token needs its key at a resource, and never passes as Bearer',
+      async t => {
+        const { access_token: token } = (await post(login)).json()
+        const ask = async (scheme: string, changes?: Changes | 'none') =>
+          server.app.inject({
+            url: '/userinfo',
+            headers: {
+              authorization: `${scheme} ${token}`,
+              ...(changes !== 'none' && {
+                dpop: await proof(server, {
+                  method: 'GET',
+                  url: USERINFO,
+                  accessToken: token,
+                  ...changes,
+                }),
+              }),
+            },
+          })
+        const good = await ask('DPoP')
+        t.equal(good.statusCode, 200, good.body)
+        t.equal(good.json().preferred_username, 'alice')
+        t.equal(
+          (await ask('dpop', { url: `${USERINFO}?query#fragment` })).statusCode,
+          200,
+          "§4.3: query and fragment don't count",
+        )
+        const challenge = (error: string) =>
+          new RegExp(`^DPoP realm="latchkey", error="${error}"`)
+        const rows: [
+          name: string,
+          scheme: string,
+          changes: Changes | 'none',
+          error: string,
+        ][] = [
+          ['as Bearer', 'Bearer', 'none', 'invalid_token'],
+          ['as Bearer with a proof', 'Bearer', {}, 'invalid_token'],
+          ['without proof', 'DPoP', 'none', 'invalid_dpop_proof'],
+          ['with another key', 'DPoP', { key: keys.other }, 'invalid_token'],
+          ['for another token', 'DPoP', { accessToken: 'other' }, 'invalid_dpop_proof'],
+          ['for no token', 'DPoP', { claims: { ath: undefined } }, 'invalid_dpop_proof'],
+          ['for another method', 'DPoP', { method: 'POST' }, 'invalid_dpop_proof'],
+          ['for another URL', 'DPoP', { url: TOKEN }, 'invalid_dpop_proof'],
+        ]
+        for (const [name, scheme, changes, error] of rows) {
+          refused(
+            t,
+            await ask(scheme, changes),
+            { status: 401, error, challenge: challenge(error) },
+            name,
+          )
+        }
+        const unbound = (await server.login()).access_token
+        refused(
+          t,
+          await server.app.inject({
+            url: '/userinfo',
+            headers: {
+              authorization: `DPoP ${unbound}`,
+              dpop: await proof(server, {
+                method: 'GET',
+                url: USERINFO,
+                accessToken: unbound,
+              }),
+            },
+          }),
+          { status: 401, error: 'invalid_token', challenge: challenge('invalid_token') },
+          'a token that is bound to nothing',
+        )
+      },
+    )
 
     t.test('§11.1: a proof is used once, also by two at once', async t => {
       const once = await proof(server)
-      const answers = await Promise.all(Array.from({ length: 5 }, () => server.post('/token', login, { dpop: once })))
-      t.same(answers.map(({ statusCode }) => statusCode).sort(), [200, 400, 400, 400, 400])
-      for (const answer of answers.filter(({ statusCode }) => statusCode === 400)) refused(t, answer, { status: 400, error: 'invalid_dpop_proof' })
+      const answers = await Promise.all(
+        Array.from({ length: 5 }, () => server.post('/token', login, { dpop: once })),
+      )
+      t.same(
+        answers.map(({ statusCode }) => statusCode).sort(),
+        [200, 400, 400, 400, 400],
+      )
+      for (const answer of answers.filter(({ statusCode }) => statusCode === 400)) {
+        refused(t, answer, { status: 400, error: 'invalid_dpop_proof' })
+      }
       const jti = randomUUID()
       t.equal((await post(login, { claims: { jti } })).statusCode, 200)
-      t.equal((await post(login, { claims: { jti }, key: keys.other })).statusCode, 200, 'another key has ids of its own')
+      t.equal(
+        (await post(login, { claims: { jti }, key: keys.other })).statusCode,
+        200,
+        'another key has ids of its own',
+      )
     })
 
-    t.test('a proof that is no good costs nothing: the refresh token is as good as before', async t => {
-      const { refresh_token: token } = (await post(login)).json()
-      refused(t, await post(refresh(token), { url: USERINFO }), { status: 400, error: 'invalid_dpop_proof' })
-      const { refresh_token: next } = (await post(refresh(token))).json()
-      t.equal((await post(refresh(next))).statusCode, 200)
-    })
+    t.test(
+      'a proof that is no good costs nothing: the refresh token is as good as before',
+      async t => {
+        const { refresh_token: token } = (await post(login)).json()
+        refused(t, await post(refresh(token), { url: USERINFO }), {
+          status: 400,
+          error: 'invalid_dpop_proof',
+        })
+        const { refresh_token: next } = (await post(refresh(token))).json()
+        t.equal((await post(refresh(next))).statusCode, 200)
+      },
+    )
   })
 }
 
@@ -136,7 +278,10 @@ t.test('§4.3: what is no proof for this request is refused', async t => {
     ['a private key', { header: { jwk: privateJwk } }],
     ['a symmetric key', { header: { jwk: { kty: 'oct', k: 'AAAA' } } }],
     ['another key than the one that signed', { header: { jwk: keys.other.jwk } }],
-    ['a key that is no point of its curve', { header: { jwk: { ...keys.mine.jwk, y: keys.mine.jwk.x } } }],
+    [
+      'a key that is no point of its curve',
+      { header: { jwk: { ...keys.mine.jwk, y: keys.mine.jwk.x } } },
+    ],
     ['a key of another curve', { header: { jwk: (await makeKey('ES384')).jwk } }],
     ['a key without its members', { header: { jwk: { kty: 'EC' } } }],
     ['an RSA key for ES256', { header: { jwk: (await makeKey('RS256')).jwk } }],
@@ -154,29 +299,61 @@ t.test('§4.3: what is no proof for this request is refused', async t => {
     ['no htu', { claims: { htu: undefined } }],
     ['a list as nonce', { claims: { nonce: ['a'] } }],
   ]
-  for (const [name, changes] of rows) refused(t, await server.post('/token', login, { dpop: await proof(server, changes) }), { status: 400, error: 'invalid_dpop_proof' }, name)
+  for (const [name, changes] of rows) {
+    refused(
+      t,
+      await server.post('/token', login, { dpop: await proof(server, changes) }),
+      { status: 400, error: 'invalid_dpop_proof' },
+      name,
+    )
+  }
   const good = await proof(server)
   const [header = '', payload = '', signature = ''] = good.split('.')
-  const none = Buffer.from(JSON.stringify({ typ: 'dpop+jwt', alg: 'none', jwk: keys.mine.jwk })).toString('base64url')
+  const none = Buffer.from(
+    JSON.stringify({ typ: 'dpop+jwt', alg: 'none', jwk: keys.mine.jwk }),
+  ).toString('base64url')
   const texts: [name: string, text: string][] = [
     ['too short an RSA key', shortRsaProof(server)],
-    ['two proofs', `${good}, ${await proof(server)}`], ['no JWT', 'proof'], ['an empty header', ''], ['no signature', `${header}.${payload}.`], ['alg none', `${none}.${payload}.`], ['alg none, signed', `${none}.${payload}.${signature}`],
-    ['another signature', `${header}.${payload}.${signature.slice(0, -2)}AA`], ['a list as header', `W10.${payload}.${signature}`], ['a list as payload', `${header}.W10.${signature}`], ['null', `bnVsbA.bnVsbA.${signature}`], ['too long', await proof(server, { claims: { padding: 'x'.repeat(5000) } })],
+    ['two proofs', `${good}, ${await proof(server)}`],
+    ['no JWT', 'proof'],
+    ['an empty header', ''],
+    ['no signature', `${header}.${payload}.`],
+    ['alg none', `${none}.${payload}.`],
+    ['alg none, signed', `${none}.${payload}.${signature}`],
+    ['another signature', `${header}.${payload}.${signature.slice(0, -2)}AA`],
+    ['a list as header', `W10.${payload}.${signature}`],
+    ['a list as payload', `${header}.W10.${signature}`],
+    ['null', `bnVsbA.bnVsbA.${signature}`],
+    ['too long', await proof(server, { claims: { padding: 'x'.repeat(5000) } })],
   ]
-  for (const [name, text] of texts) refused(t, await server.post('/token', login, { dpop: text }), { status: 400, error: 'invalid_dpop_proof' }, name)
+  for (const [name, text] of texts) {
+    refused(
+      t,
+      await server.post('/token', login, { dpop: text }),
+      { status: 400, error: 'invalid_dpop_proof' },
+      name,
+    )
+  }
   for (const alg of ['ES256', 'EdDSA', 'PS256', 'RS256']) {
     const key = await makeKey(alg)
-    const answer = await server.post('/token', login, { dpop: await proof(server, { key }) })
+    const answer = await server.post('/token', login, {
+      dpop: await proof(server, { key }),
+    })
     t.equal(answer.statusCode, 200, `${alg}: ${answer.body}`)
     t.equal(read(answer.json().access_token).payload.cnf.jkt, key.jkt)
   }
-  t.same((await server.app.inject('/.well-known/oauth-authorization-server')).json().dpop_signing_alg_values_supported, ['ES256', 'EdDSA', 'PS256', 'RS256'])
+  t.same(
+    (await server.app.inject('/.well-known/oauth-authorization-server')).json()
+      .dpop_signing_alg_values_supported,
+    ['ES256', 'EdDSA', 'PS256', 'RS256'],
+  )
 })
 
 t.test('§8: where nonces are wanted, a proof must carry one of ours', async t => {
   const server = await serverOn(t, 'SQLite')
   server.live.nonce = true
-  const send = async (claims: object = {}) => server.post('/token', login, { dpop: await proof(server, { claims }) })
+  const send = async (claims: object = {}) =>
+    server.post('/token', login, { dpop: await proof(server, { claims }) })
   const challenged = await send()
   refused(t, challenged, { status: 400, error: 'use_dpop_nonce' })
   const nonce = String(challenged.headers['dpop-nonce'])
@@ -188,19 +365,46 @@ t.test('§8: where nonces are wanted, a proof must carry one of ours', async t =
   t.equal(later.statusCode, 200, 'good for a span after its own')
   t.not(later.headers['dpop-nonce'], nonce)
   server.clock.advance(NONCE_SPAN_MS)
-  for (const bad of [nonce, '', 'x', `${nonce}=`, randomBytes(20).toString('base64url')]) refused(t, await send({ nonce: bad }), { status: 400, error: 'use_dpop_nonce' }, bad)
-  const { access_token: token } = (await send({ nonce: String(later.headers['dpop-nonce']) })).json()
-  const asked = await server.app.inject({ url: '/userinfo', headers: { authorization: `DPoP ${token}`, dpop: await proof(server, { method: 'GET', url: USERINFO, accessToken: token }) } })
-  refused(t, asked, { status: 401, error: 'use_dpop_nonce', challenge: /^DPoP realm="latchkey", error="use_dpop_nonce", algs="ES256 / })
+  for (const bad of [
+    nonce,
+    '',
+    'x',
+    `${nonce}=`,
+    randomBytes(20).toString('base64url'),
+  ]) {
+    refused(t, await send({ nonce: bad }), { status: 400, error: 'use_dpop_nonce' }, bad)
+  }
+  const { access_token: token } = (
+    await send({ nonce: String(later.headers['dpop-nonce']) })
+  ).json()
+  const asked = await server.app.inject({
+    url: '/userinfo',
+    headers: {
+      authorization: `DPoP ${token}`,
+      dpop: await proof(server, { method: 'GET', url: USERINFO, accessToken: token }),
+    },
+  })
+  refused(t, asked, {
+    status: 401,
+    error: 'use_dpop_nonce',
+    challenge: /^DPoP realm="latchkey", error="use_dpop_nonce", algs="ES256 /,
+  })
   t.ok(asked.headers['dpop-nonce'])
-  t.equal((await server.post('/token', login)).statusCode, 200, 'who brings no proof needs no nonce')
+  t.equal(
+    (await server.post('/token', login)).statusCode,
+    200,
+    'who brings no proof needs no nonce',
+  )
 })
 
-t.test('nonces of servers that share a secret are one another\'s', async t => {
+t.test("nonces of servers that share a secret are one another's", async t => {
   const clock = createHandClock()
   const [old, young] = ['o'.repeat(43), 'y'.repeat(43)]
   const before = createNonces({ secrets: [old], clock })
-  t.ok(createNonces({ secrets: [young, old], clock }).isGood(before.current()), 'a new secret came first')
+  t.ok(
+    createNonces({ secrets: [young, old], clock }).isGood(before.current()),
+    'a new secret came first',
+  )
   t.notOk(createNonces({ secrets: [young], clock }).isGood(before.current()))
   t.throws(() => createNonces({ secrets: [], clock }), TypeError)
 })
@@ -208,7 +412,10 @@ t.test('nonces of servers that share a secret are one another\'s', async t => {
 t.test('a store that fails is no verdict on a proof', async t => {
   const server = await serverOn(t, 'SQLite')
   await server.store.close()
-  refused(t, await server.post('/token', login, { dpop: await proof(server) }), { status: 503, error: 'temporarily_unavailable' })
+  refused(t, await server.post('/token', login, { dpop: await proof(server) }), {
+    status: 503,
+    error: 'temporarily_unavailable',
+  })
 })
 
 t.test('10,000 mutilated proofs: none is taken, none is a fault of ours', async t => {
@@ -220,15 +427,31 @@ t.test('10,000 mutilated proofs: none is taken, none is a fault of ours', async 
     const at = Math.floor(Math.random() * good.length)
     const letter = alphabet.charAt(Math.floor(Math.random() * alphabet.length))
     if (letter === good.charAt(at)) continue
-    const cut = round % 3 === 0 ? good.slice(0, at) + good.slice(at + 1) : good.slice(0, at) + letter + good.slice(at + (round % 3 === 1 ? 1 : 0))
+    const cut =
+      round % 3 === 0
+        ? good.slice(0, at) + good.slice(at + 1)
+        : good.slice(0, at) + letter + good.slice(at + (round % 3 === 1 ? 1 : 0))
     if (readProof(cut) !== undefined) taken += 1
   }
   t.equal(taken, 0)
 })
 
 /** jose refuses to sign with so short a key. */
-function shortRsaProof ({ clock }: Pick<TestApp, 'clock'>): string {
+function shortRsaProof({ clock }: Pick<TestApp, 'clock'>): string {
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 })
-  const header = { typ: 'dpop+jwt', alg: 'RS256', jwk: publicKey.export({ format: 'jwk' }) }
-  return compact(header, { jti: randomUUID(), htm: 'POST', htu: TOKEN, iat: Math.floor(clock() / 1000) }, input => sign('sha256', input, privateKey))
+  const header = {
+    typ: 'dpop+jwt',
+    alg: 'RS256',
+    jwk: publicKey.export({ format: 'jwk' }),
+  }
+  return compact(
+    header,
+    {
+      jti: randomUUID(),
+      htm: 'POST',
+      htu: TOKEN,
+      iat: Math.floor(clock() / 1000),
+    },
+    input => sign('sha256', input, privateKey),
+  )
 }

@@ -5,81 +5,275 @@ import t from 'tap'
 import { MAIL, ORDERS, PASSWORD } from '../support/app.ts'
 import { refused, serverOn, STORES } from './helpers.ts'
 
-const challenge = (scheme: string, error: string, more = '') => new RegExp(`^${scheme} realm="latchkey", error="${error}"${more}`)
+const challenge = (scheme: string, error: string, more = '') =>
+  new RegExp(`^${scheme} realm="latchkey", error="${error}"${more}`)
 
 for (const store of STORES) {
   t.test(`/verify on ${store}`, async t => {
     const server = await serverOn(t, store)
-    const { access_token: token } = await server.login({ scope: 'profile orders:read', resource: ORDERS })
-    const ask = (headers: Record<string, string>, method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' = 'GET', url = '/verify') =>
-      server.app.inject({ method, url, headers: { 'latchkey-audience': ORDERS, authorization: `Bearer ${token}`, ...headers } })
+    const { access_token: token } = await server.login({
+      scope: 'profile orders:read',
+      resource: ORDERS,
+    })
+    const ask = (
+      headers: Record<string, string>,
+      method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' = 'GET',
+      url = '/verify',
+    ) =>
+      server.app.inject({
+        method,
+        url,
+        headers: {
+          'latchkey-audience': ORDERS,
+          authorization: `Bearer ${token}`,
+          ...headers,
+        },
+      })
 
     t.test('a good token: 200, and who it is', async t => {
-      await server.accounts.add({ name: 'Zoë', password: PASSWORD, scopes: null, roles: ['a b', '\uD800'] })
+      await server.accounts.add({
+        name: 'Zoë',
+        password: PASSWORD,
+        scopes: null,
+        roles: ['a b', '\uD800'],
+      })
       const answer = await ask({})
       t.equal(answer.statusCode, 200)
       t.equal(answer.body, '')
       t.equal(answer.headers['cache-control'], 'no-store')
-      const { sub, sid } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
-      t.match(answer.headers, { 'latchkey-sub': sub, 'latchkey-client-id': 'mobile', 'latchkey-sid': sid, 'latchkey-scope': 'profile orders:read', 'latchkey-username': 'alice', 'latchkey-roles': 'buyer' })
+      const { sub, sid } = JSON.parse(
+        Buffer.from(token.split('.')[1] ?? '', 'base64url').toString(),
+      )
+      t.match(answer.headers, {
+        'latchkey-sub': sub,
+        'latchkey-client-id': 'mobile',
+        'latchkey-sid': sid,
+        'latchkey-scope': 'profile orders:read',
+        'latchkey-username': 'alice',
+        'latchkey-roles': 'buyer',
+      })
       const other = await server.login({ username: 'Zoë', resource: ORDERS })
-      t.match((await ask({ authorization: `Bearer ${other.access_token}` })).headers, { 'latchkey-username': 'Zo%C3%AB', 'latchkey-roles': 'a%20b %EF%BF%BD' })
-      const bare = (await server.post('/token', { grant_type: 'password', client_id: 'bare', username: 'alice', password: PASSWORD })).json()
-      t.equal((await ask({ authorization: `Bearer ${bare.access_token}`, 'latchkey-audience': 'https://id.example.com' })).headers['latchkey-scope'], '', 'each header is always there')
+      t.match((await ask({ authorization: `Bearer ${other.access_token}` })).headers, {
+        'latchkey-username': 'Zo%C3%AB',
+        'latchkey-roles': 'a%20b %EF%BF%BD',
+      })
+      const bare = (
+        await server.post('/token', {
+          grant_type: 'password',
+          client_id: 'bare',
+          username: 'alice',
+          password: PASSWORD,
+        })
+      ).json()
+      t.equal(
+        (
+          await ask({
+            authorization: `Bearer ${bare.access_token}`,
+            'latchkey-audience': 'https://id.example.com',
+          })
+        ).headers['latchkey-scope'],
+        '',
+        'each header is always there',
+      )
     })
 
     t.test('whatever method, path and body the proxy passes on', async t => {
       for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const) {
         t.equal((await ask({}, method)).statusCode, 200, method)
-        t.equal((await ask({}, method, '/verify/orders/1?latchkey-audience=x')).statusCode, 200, `${method} below`)
+        t.equal(
+          (await ask({}, method, '/verify/orders/1?latchkey-audience=x')).statusCode,
+          200,
+          `${method} below`,
+        )
       }
-      const withBody = await server.app.inject({ method: 'POST', url: '/verify', headers: { 'latchkey-audience': ORDERS, authorization: `Bearer ${token}`, 'content-type': 'application/json' }, payload: '{"half":' })
+      const withBody = await server.app.inject({
+        method: 'POST',
+        url: '/verify',
+        headers: {
+          'latchkey-audience': ORDERS,
+          authorization: `Bearer ${token}`,
+          'content-type': 'application/json',
+        },
+        payload: '{"half":',
+      })
       t.equal(withBody.statusCode, 200)
     })
 
     t.test('what the proxy asks for is asked of the token', async t => {
-      t.equal((await ask({ 'latchkey-required-scope': 'orders:read profile' })).statusCode, 200)
-      refused(t, await ask({ 'latchkey-required-scope': 'orders:write orders:read' }), { status: 403, error: 'insufficient_scope', challenge: challenge('Bearer', 'insufficient_scope', ', scope="orders:write orders:read"') })
-      refused(t, await ask({ 'latchkey-required-scope': 'or"ders' }), { status: 400, error: 'invalid_request' })
-      refused(t, await ask({ 'latchkey-audience': MAIL }), { status: 401, error: 'invalid_token', challenge: challenge('Bearer', 'invalid_token') })
-      refused(t, await ask({ 'latchkey-audience': '' }), { status: 400, error: 'invalid_request' })
+      t.equal(
+        (await ask({ 'latchkey-required-scope': 'orders:read profile' })).statusCode,
+        200,
+      )
+      refused(t, await ask({ 'latchkey-required-scope': 'orders:write orders:read' }), {
+        status: 403,
+        error: 'insufficient_scope',
+        challenge: challenge(
+          'Bearer',
+          'insufficient_scope',
+          ', scope="orders:write orders:read"',
+        ),
+      })
+      refused(t, await ask({ 'latchkey-required-scope': 'or"ders' }), {
+        status: 400,
+        error: 'invalid_request',
+      })
+      refused(t, await ask({ 'latchkey-audience': MAIL }), {
+        status: 401,
+        error: 'invalid_token',
+        challenge: challenge('Bearer', 'invalid_token'),
+      })
+      refused(t, await ask({ 'latchkey-audience': '' }), {
+        status: 400,
+        error: 'invalid_request',
+      })
     })
 
     t.test('no token, a bad one, a dead one', async t => {
-      refused(t, await ask({ authorization: '' }), { status: 401, error: 'invalid_token', challenge: /^Bearer realm="latchkey"$/ })
-      refused(t, await ask({ authorization: `Bearer ${token.slice(0, -4)}AAAA` }), { status: 401, error: 'invalid_token', challenge: challenge('Bearer', 'invalid_token') })
+      refused(t, await ask({ authorization: '' }), {
+        status: 401,
+        error: 'invalid_token',
+        challenge: /^Bearer realm="latchkey"$/,
+      })
+      refused(t, await ask({ authorization: `Bearer ${token.slice(0, -4)}AAAA` }), {
+        status: 401,
+        error: 'invalid_token',
+        challenge: challenge('Bearer', 'invalid_token'),
+      })
       const { access_token: dead, refresh_token: session } = await server.login()
       await server.post('/revoke', { client_id: 'mobile', token: session })
-      refused(t, await ask({ authorization: `Bearer ${dead}` }), { status: 401, error: 'invalid_token', challenge: challenge('Bearer', 'invalid_token') })
+      refused(t, await ask({ authorization: `Bearer ${dead}` }), {
+        status: 401,
+        error: 'invalid_token',
+        challenge: challenge('Bearer', 'invalid_token'),
+      })
     })
   })
 }
 
-t.test('a bound token passes with a proof for the request behind the proxy, which only a trusted proxy may name', async t => {
-  const { publicKey, privateKey } = await jose.generateKeyPair('ES256')
-  const jwk = await jose.exportJWK(publicKey)
-  const proofFor = (clock: () => number, htm: string, htu: string, accessToken?: string) => new jose.SignJWT({ jti: randomUUID(), htm, htu, iat: Math.floor(clock() / 1000), ...(accessToken !== undefined && { ath: createHash('sha256').update(accessToken).digest('base64url') }) })
-    .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk }).sign(privateKey)
-  const invalid = { status: 401, error: 'invalid_dpop_proof', challenge: challenge('DPoP', 'invalid_dpop_proof') }
-
-  for (const trustedProxies of [['127.0.0.0/8', '::1/128'], ['127.0.0.1'], ['10.0.0.0/8'], []]) {
-    const server = await serverOn(t, 'SQLite', { trustedProxies })
-    const isTrusted = trustedProxies.some(range => range.startsWith('127'))
-    const { access_token: token } = (await server.post('/token', { grant_type: 'password', client_id: 'mobile', username: 'alice', password: PASSWORD }, { dpop: await proofFor(server.clock, 'POST', 'https://id.example.com/token') })).json()
-    const ask = async (htu: string, headers: Record<string, string>, remoteAddress = '127.0.0.1') => server.app.inject({ url: '/verify', remoteAddress, headers: { 'latchkey-audience': ORDERS, authorization: `DPoP ${token}`, dpop: await proofFor(server.clock, 'PUT', htu, token), ...headers } })
-    const nginx = { 'x-original-method': 'PUT', 'x-original-url': 'https://orders.example.com/orders/1?a=b' }
-    const traefik = { 'x-forwarded-method': 'PUT', 'x-forwarded-proto': 'https', 'x-forwarded-host': 'orders.example.com', 'x-forwarded-uri': '/orders/1?a=b' }
-    for (const headers of [nginx, traefik]) {
-      const answer = await ask('https://orders.example.com/orders/1', headers)
-      if (isTrusted) t.equal(answer.statusCode, 200, answer.body)
-      else refused(t, answer, invalid)
-      refused(t, await ask('https://orders.example.com/orders/2', headers), invalid)
+t.test(
+  'a bound token passes with a proof for the request behind the proxy, which only a trusted proxy may name',
+  async t => {
+    const { publicKey, privateKey } = await jose.generateKeyPair('ES256')
+    const jwk = await jose.exportJWK(publicKey)
+    const proofFor = (
+      clock: () => number,
+      htm: string,
+      htu: string,
+      accessToken?: string,
+    ) =>
+      new jose.SignJWT({
+        jti: randomUUID(),
+        htm,
+        htu,
+        iat: Math.floor(clock() / 1000),
+        ...(accessToken !== undefined && {
+          ath: createHash('sha256').update(accessToken).digest('base64url'),
+        }),
+      })
+        .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk })
+        .sign(privateKey)
+    const invalid = {
+      status: 401,
+      error: 'invalid_dpop_proof',
+      challenge: challenge('DPoP', 'invalid_dpop_proof'),
     }
-    refused(t, await ask('https://orders.example.com/orders/1', { ...nginx, 'x-original-method': 'GET' }), invalid)
-    refused(t, await ask('https://orders.example.com/orders/1', {}), invalid, 'nobody says which request it is')
-    if (trustedProxies.length === 2) t.equal((await ask('https://orders.example.com/orders/1', nginx, '::1')).statusCode, 200, 'IPv6')
-    refused(t, await ask('https://orders.example.com/orders/1', nginx, 'closed'), invalid, 'a socket without address')
-    refused(t, await ask('none', { ...nginx, 'x-original-url': 'none' }), invalid, 'no URL equals no URL')
-    refused(t, await server.app.inject({ url: '/verify', headers: { 'latchkey-audience': ORDERS, authorization: `Bearer ${token}` } }), { status: 401, error: 'invalid_token', challenge: challenge('DPoP', 'invalid_token') })
-  }
-})
+
+    for (const trustedProxies of [
+      ['127.0.0.0/8', '::1/128'],
+      ['127.0.0.1'],
+      ['10.0.0.0/8'],
+      [],
+    ]) {
+      const server = await serverOn(t, 'SQLite', { trustedProxies })
+      const isTrusted = trustedProxies.some(range => range.startsWith('127'))
+      const { access_token: token } = (
+        await server.post(
+          '/token',
+          {
+            grant_type: 'password',
+            client_id: 'mobile',
+            username: 'alice',
+            password: PASSWORD,
+          },
+          { dpop: await proofFor(server.clock, 'POST', 'https://id.example.com/token') },
+        )
+      ).json()
+      const ask = async (
+        htu: string,
+        headers: Record<string, string>,
+        remoteAddress = '127.0.0.1',
+      ) =>
+        server.app.inject({
+          url: '/verify',
+          remoteAddress,
+          headers: {
+            'latchkey-audience': ORDERS,
+            authorization: `DPoP ${token}`,
+            dpop: await proofFor(server.clock, 'PUT', htu, token),
+            ...headers,
+          },
+        })
+      const nginx = {
+        'x-original-method': 'PUT',
+        'x-original-url': 'https://orders.example.com/orders/1?a=b',
+      }
+      const traefik = {
+        'x-forwarded-method': 'PUT',
+        'x-forwarded-proto': 'https',
+        'x-forwarded-host': 'orders.example.com',
+        'x-forwarded-uri': '/orders/1?a=b',
+      }
+      for (const headers of [nginx, traefik]) {
+        const answer = await ask('https://orders.example.com/orders/1', headers)
+        if (isTrusted) t.equal(answer.statusCode, 200, answer.body)
+        else refused(t, answer, invalid)
+        refused(t, await ask('https://orders.example.com/orders/2', headers), invalid)
+      }
+      refused(
+        t,
+        await ask('https://orders.example.com/orders/1', {
+          ...nginx,
+          'x-original-method': 'GET',
+        }),
+        invalid,
+      )
+      refused(
+        t,
+        await ask('https://orders.example.com/orders/1', {}),
+        invalid,
+        'nobody says which request it is',
+      )
+      if (trustedProxies.length === 2) {
+        t.equal(
+          (await ask('https://orders.example.com/orders/1', nginx, '::1')).statusCode,
+          200,
+          'IPv6',
+        )
+      }
+      refused(
+        t,
+        await ask('https://orders.example.com/orders/1', nginx, 'closed'),
+        invalid,
+        'a socket without address',
+      )
+      refused(
+        t,
+        await ask('none', { ...nginx, 'x-original-url': 'none' }),
+        invalid,
+        'no URL equals no URL',
+      )
+      refused(
+        t,
+        await server.app.inject({
+          url: '/verify',
+          headers: { 'latchkey-audience': ORDERS, authorization: `Bearer ${token}` },
+        }),
+        {
+          status: 401,
+          error: 'invalid_token',
+          challenge: challenge('DPoP', 'invalid_token'),
+        },
+      )
+    }
+  },
+)

@@ -1,9 +1,15 @@
-// The contract of LoginAttempts in stores/ports.ts on both stores; and both, given the same history, say the same.
+// The contract of LoginAttempts in stores/ports.ts on both stores; and both, given the same history, say the
+// same.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { StoreUnavailable } from '../../src/stores/ports.ts'
-import type { LoginAttempt, LoginLimits, LoginResult, LoginVerdict } from '../../src/stores/ports-logins.ts'
+import type {
+  LoginAttempt,
+  LoginLimits,
+  LoginResult,
+  LoginVerdict,
+} from '../../src/stores/ports-logins.ts'
 import { STORES, type TestStore } from '../support/stores.ts'
 
 const MINUTE = 60_000
@@ -18,30 +24,56 @@ const LIMITS: LoginLimits = {
 let attempts = 0
 
 /** A try that shares nothing with any other but what is given. */
-function someAttempt (changes: Partial<LoginAttempt> = {}): LoginAttempt {
+function someAttempt(changes: Partial<LoginAttempt> = {}): LoginAttempt {
   attempts += 1
-  return { pair: `pair-${attempts}`, network: `network-${attempts}`, password: `password-${attempts}`, repeat: `repeat-${attempts}`, ...changes }
+  return {
+    pair: `pair-${attempts}`,
+    network: `network-${attempts}`,
+    password: `password-${attempts}`,
+    repeat: `repeat-${attempts}`,
+    ...changes,
+  }
 }
 
 /** What a test does with a store: every method is one call of the port. */
-function driverOf ({ store, clock }: TestStore) {
+function driverOf({ store, clock }: TestStore) {
   const { loginAttempts } = store
-  const begin = (attempt: LoginAttempt, limits = LIMITS) => loginAttempts.begin(attempt, limits)
+  const begin = (attempt: LoginAttempt, limits = LIMITS) =>
+    loginAttempts.begin(attempt, limits)
   const settle = (attempt: LoginAttempt, result: LoginResult, known = false) =>
-    loginAttempts.settle({ ...attempt, limits: LIMITS, known, result, knownForMs: 30 * DAY, repeatMs: MINUTE })
+    loginAttempts.settle({
+      ...attempt,
+      limits: LIMITS,
+      known,
+      result,
+      knownForMs: 30 * DAY,
+      repeatMs: MINUTE,
+    })
   /** A whole try, with the verdict that began it. */
-  async function attempt (attempt: LoginAttempt, result: LoginResult): Promise<LoginVerdict> {
+  async function attempt(
+    attempt: LoginAttempt,
+    result: LoginResult,
+  ): Promise<LoginVerdict> {
     const verdict = await begin(attempt)
     if (verdict.kind === 'admitted') await settle(attempt, result, verdict.known)
     return verdict
   }
-  return { begin, settle, attempt, clock }
+  return {
+    begin,
+    settle,
+    attempt,
+    clock,
+  }
 }
 type Driver = ReturnType<typeof driverOf>
 
 const STRANGER: LoginVerdict = { kind: 'admitted', known: false }
 const KNOWN: LoginVerdict = { kind: 'admitted', known: true }
-const throttled = (by: string, retryAfterMs: number) => ({ kind: 'throttled', by, retryAfterMs })
+const throttled = (by: string, retryAfterMs: number) => ({
+  kind: 'throttled',
+  by,
+  retryAfterMs,
+})
 
 for (const { name, create } of STORES) {
   t.test(`login attempts in ${name}`, async t => {
@@ -60,7 +92,7 @@ for (const { name, create } of STORES) {
   })
 }
 
-async function delays (t: Test, { begin, attempt, clock }: Driver): Promise<void> {
+async function delays(t: Test, { begin, attempt, clock }: Driver): Promise<void> {
   await t.test('the delay doubles from a second up to the longest', async t => {
     const { pair } = someAttempt()
     const fail = () => attempt(someAttempt({ pair }), 'failed')
@@ -68,51 +100,78 @@ async function delays (t: Test, { begin, attempt, clock }: Driver): Promise<void
     for (const seconds of [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]) {
       t.same(await begin(someAttempt({ pair })), throttled('pair', seconds * 1000))
       clock.advance(seconds * 1000 - 1)
-      t.same(await begin(someAttempt({ pair })), throttled('pair', 1), 'to the millisecond')
+      t.same(
+        await begin(someAttempt({ pair })),
+        throttled('pair', 1),
+        'to the millisecond',
+      )
       clock.advance(1)
       t.same(await fail(), STRANGER)
     }
     for (let i = 0; i < 9; i++) {
-      t.same(await begin(someAttempt({ pair })), throttled('pair', 15 * MINUTE), 'and no further')
+      t.same(
+        await begin(someAttempt({ pair })),
+        throttled('pair', 15 * MINUTE),
+        'and no further',
+      )
       clock.advance(15 * MINUTE)
       t.same(await fail(), STRANGER)
     }
     clock.advance(14 * 60 * MINUTE)
-    t.same(await begin(someAttempt({ pair })), STRANGER, 'however long that went on, it is forgotten within a day')
+    t.same(
+      await begin(someAttempt({ pair })),
+      STRANGER,
+      'however long that went on, it is forgotten within a day',
+    )
   })
 
-  await t.test('a failure is forgotten after each span, and the allowance comes back by and by', async t => {
-    const { pair } = someAttempt()
-    for (let i = 0; i < 3; i++) await attempt(someAttempt({ pair }), 'failed')
-    clock.advance(60 * MINUTE)
-    t.same(await attempt(someAttempt({ pair }), 'failed'), STRANGER)
-    t.same(await begin(someAttempt({ pair })), throttled('pair', 1000), 'one only')
-    clock.advance(3 * 60 * MINUTE)
-    for (let i = 0; i < 3; i++) t.same(await attempt(someAttempt({ pair }), 'failed'), STRANGER)
-  })
+  await t.test(
+    'a failure is forgotten after each span, and the allowance comes back by and by',
+    async t => {
+      const { pair } = someAttempt()
+      for (let i = 0; i < 3; i++) await attempt(someAttempt({ pair }), 'failed')
+      clock.advance(60 * MINUTE)
+      t.same(await attempt(someAttempt({ pair }), 'failed'), STRANGER)
+      t.same(await begin(someAttempt({ pair })), throttled('pair', 1000), 'one only')
+      clock.advance(3 * 60 * MINUTE)
+      for (let i = 0; i < 3; i++) {
+        t.same(await attempt(someAttempt({ pair }), 'failed'), STRANGER)
+      }
+    },
+  )
 
   await t.test('a clock that goes back locks nobody out', async t => {
     const { pair } = someAttempt()
     for (let i = 0; i < 3; i++) await attempt(someAttempt({ pair }), 'failed')
     clock.advance(-DAY)
     t.same(await attempt(someAttempt({ pair }), 'failed'), STRANGER)
-    t.same(await begin(someAttempt({ pair })), throttled('pair', 2000), 'and forgets nothing')
+    t.same(
+      await begin(someAttempt({ pair })),
+      throttled('pair', 2000),
+      'and forgets nothing',
+    )
     clock.advance(DAY)
   })
 }
 
-async function counts (t: Test, { begin, settle, attempt }: Driver): Promise<void> {
+async function counts(t: Test, { begin, settle, attempt }: Driver): Promise<void> {
   await t.test('tries at once count before they end', async t => {
     const { pair } = someAttempt()
-    const verdicts = await Promise.all(Array.from({ length: 50 }, () => begin(someAttempt({ pair }))))
+    const verdicts = await Promise.all(
+      Array.from({ length: 50 }, () => begin(someAttempt({ pair }))),
+    )
     t.equal(verdicts.filter(({ kind }) => kind === 'admitted').length, 3)
   })
 
   await t.test('a network and a password have counts of their own', async t => {
     const { network, password } = someAttempt()
-    for (let i = 0; i < 6; i++) t.same(await attempt(someAttempt({ network }), 'failed'), STRANGER)
+    for (let i = 0; i < 6; i++) {
+      t.same(await attempt(someAttempt({ network }), 'failed'), STRANGER)
+    }
     t.same(await begin(someAttempt({ network })), throttled('network', 1000))
-    for (let i = 0; i < 9; i++) t.same(await attempt(someAttempt({ password }), 'failed'), STRANGER)
+    for (let i = 0; i < 9; i++) {
+      t.same(await attempt(someAttempt({ password }), 'failed'), STRANGER)
+    }
     t.same(await begin(someAttempt({ password })), throttled('password', 1000))
     t.same(await begin(someAttempt()), STRANGER, 'others are not touched')
   })
@@ -121,57 +180,80 @@ async function counts (t: Test, { begin, settle, attempt }: Driver): Promise<voi
     const { pair, network } = someAttempt()
     for (let i = 0; i < 3; i++) await attempt(someAttempt({ pair, network }), 'failed')
     for (let i = 0; i < 10; i++) await begin(someAttempt({ pair, network }))
-    for (let i = 0; i < 3; i++) t.same(await attempt(someAttempt({ network }), 'failed'), STRANGER)
+    for (let i = 0; i < 3; i++) {
+      t.same(await attempt(someAttempt({ network }), 'failed'), STRANGER)
+    }
   })
 
-  await t.test('a success clears the pair and gives back what it took, not what the network owes', async t => {
-    const { pair, network } = someAttempt()
-    for (let i = 0; i < 2; i++) await attempt(someAttempt({ pair, network }), 'failed')
-    t.same(await attempt(someAttempt({ pair, network }), 'succeeded'), STRANGER)
-    for (let i = 0; i < 3; i++) await attempt(someAttempt({ pair, network }), 'failed')
-    t.same(await begin(someAttempt({ pair, network })), throttled('pair', 1000))
-    // Two failures so far: those of a known pair are not the network's.
-    for (let i = 0; i < 4; i++) t.same(await attempt(someAttempt({ network }), 'failed'), STRANGER)
-    t.same(await begin(someAttempt({ network })), throttled('network', 1000))
-  })
+  await t.test(
+    'a success clears the pair and gives back what it took, not what the network owes',
+    async t => {
+      const { pair, network } = someAttempt()
+      for (let i = 0; i < 2; i++) await attempt(someAttempt({ pair, network }), 'failed')
+      t.same(await attempt(someAttempt({ pair, network }), 'succeeded'), STRANGER)
+      for (let i = 0; i < 3; i++) await attempt(someAttempt({ pair, network }), 'failed')
+      t.same(await begin(someAttempt({ pair, network })), throttled('pair', 1000))
+      // Two failures so far: those of a known pair are not the network's.
+      for (let i = 0; i < 4; i++) {
+        t.same(await attempt(someAttempt({ network }), 'failed'), STRANGER)
+      }
+      t.same(await begin(someAttempt({ network })), throttled('network', 1000))
+    },
+  )
 
   await t.test('the last free try that succeeds leaves no delay behind', async t => {
     const { network, password } = someAttempt()
     for (let i = 0; i < 5; i++) await attempt(someAttempt({ network }), 'failed')
     t.same(await attempt(someAttempt({ network }), 'succeeded'), STRANGER)
     t.same(await attempt(someAttempt({ network }), 'succeeded'), STRANGER)
-    for (let i = 0; i < 12; i++) t.same(await attempt(someAttempt({ password }), 'succeeded'), STRANGER)
+    for (let i = 0; i < 12; i++) {
+      t.same(await attempt(someAttempt({ password }), 'succeeded'), STRANGER)
+    }
   })
 
-  await t.test('a try beyond the allowance that succeeds leaves the delay of the others', async t => {
-    const { network } = someAttempt()
-    const all = Array.from({ length: 6 }, () => someAttempt({ network }))
-    for (const one of all) await begin(one)
-    const limits = { ...LIMITS, network: { free: 5, forgetMs: MINUTE } }
-    t.same(await begin(someAttempt({ network }), limits), throttled('network', 1000))
-    for (const one of all.slice(0, 1)) await settle({ ...one }, 'succeeded')
-    t.same(await begin(someAttempt({ network })), STRANGER)
-  })
+  await t.test(
+    'a try beyond the allowance that succeeds leaves the delay of the others',
+    async t => {
+      const { network } = someAttempt()
+      const all = Array.from({ length: 6 }, () => someAttempt({ network }))
+      for (const one of all) await begin(one)
+      const limits = { ...LIMITS, network: { free: 5, forgetMs: MINUTE } }
+      t.same(await begin(someAttempt({ network }), limits), throttled('network', 1000))
+      for (const one of all.slice(0, 1)) await settle({ ...one }, 'succeeded')
+      t.same(await begin(someAttempt({ network })), STRANGER)
+    },
+  )
 
   await t.test('a withdrawn try is none', async t => {
     const { pair } = someAttempt()
-    for (let i = 0; i < 20; i++) t.same(await attempt(someAttempt({ pair }), 'withdrawn'), STRANGER)
+    for (let i = 0; i < 20; i++) {
+      t.same(await attempt(someAttempt({ pair }), 'withdrawn'), STRANGER)
+    }
     const late = someAttempt({ pair })
     await settle(late, 'withdrawn')
-    for (let i = 0; i < 3; i++) t.same(await attempt(someAttempt({ pair }), 'failed'), STRANGER, 'and takes back no more than it counted')
+    for (let i = 0; i < 3; i++) {
+      t.same(
+        await attempt(someAttempt({ pair }), 'failed'),
+        STRANGER,
+        'and takes back no more than it counted',
+      )
+    }
     t.same(await begin(someAttempt({ pair })), throttled('pair', 1000))
   })
 }
 
-async function knownNetworks (t: Test, { begin, attempt, clock }: Driver): Promise<void> {
-  await t.test('who logged in from a network is known there, and judged by the pair alone', async t => {
-    const { pair, network, password } = someAttempt()
-    t.same(await attempt(someAttempt({ pair, network }), 'succeeded'), STRANGER)
-    for (let i = 0; i < 6; i++) await attempt(someAttempt({ network }), 'failed')
-    for (let i = 0; i < 9; i++) await attempt(someAttempt({ password }), 'failed')
-    t.same(await begin(someAttempt({ network })), throttled('network', 1000))
-    t.same(await attempt(someAttempt({ pair, network, password }), 'succeeded'), KNOWN)
-  })
+async function knownNetworks(t: Test, { begin, attempt, clock }: Driver): Promise<void> {
+  await t.test(
+    'who logged in from a network is known there, and judged by the pair alone',
+    async t => {
+      const { pair, network, password } = someAttempt()
+      t.same(await attempt(someAttempt({ pair, network }), 'succeeded'), STRANGER)
+      for (let i = 0; i < 6; i++) await attempt(someAttempt({ network }), 'failed')
+      for (let i = 0; i < 9; i++) await attempt(someAttempt({ password }), 'failed')
+      t.same(await begin(someAttempt({ network })), throttled('network', 1000))
+      t.same(await attempt(someAttempt({ pair, network, password }), 'succeeded'), KNOWN)
+    },
+  )
 
   await t.test('being known ends 30 days after the last login', async t => {
     const { pair, network } = someAttempt()
@@ -180,23 +262,31 @@ async function knownNetworks (t: Test, { begin, attempt, clock }: Driver): Promi
     t.same(await attempt(someAttempt({ pair, network }), 'failed'), KNOWN)
     clock.advance(1)
     t.same(await attempt(someAttempt({ pair, network }), 'succeeded'), STRANGER)
-    t.same(await attempt(someAttempt({ pair, network }), 'withdrawn'), KNOWN, 'a withdrawn try leaves it')
+    t.same(
+      await attempt(someAttempt({ pair, network }), 'withdrawn'),
+      KNOWN,
+      'a withdrawn try leaves it',
+    )
     t.same(await begin(someAttempt({ pair, network })), KNOWN)
   })
 
   await t.test('a known pair has delays too', async t => {
     const { pair } = someAttempt()
     await attempt(someAttempt({ pair }), 'succeeded')
-    for (let i = 0; i < 3; i++) t.same(await attempt(someAttempt({ pair }), 'failed'), KNOWN)
+    for (let i = 0; i < 3; i++) {
+      t.same(await attempt(someAttempt({ pair }), 'failed'), KNOWN)
+    }
     t.same(await begin(someAttempt({ pair })), throttled('pair', 1000))
   })
 }
 
-async function repeats (t: Test, { begin, attempt, clock }: Driver): Promise<void> {
+async function repeats(t: Test, { begin, attempt, clock }: Driver): Promise<void> {
   await t.test('the very same failed try counts once a minute', async t => {
     const same = someAttempt()
     t.same(await attempt(same, 'failed'), STRANGER)
-    for (let i = 0; i < 10; i++) t.same(await attempt(same, 'failed'), { kind: 'repeated' })
+    for (let i = 0; i < 10; i++) {
+      t.same(await attempt(same, 'failed'), { kind: 'repeated' })
+    }
     clock.advance(MINUTE - 1)
     t.same(await attempt(same, 'failed'), { kind: 'repeated' })
     clock.advance(1)
@@ -212,21 +302,38 @@ async function repeats (t: Test, { begin, attempt, clock }: Driver): Promise<voi
     t.same(await begin(someAttempt({ pair: same.pair })), throttled('pair', 1000))
   })
 
-  await t.test('a try that succeeded or was withdrawn is no failure to repeat', async t => {
-    const [won, none] = [someAttempt(), someAttempt()]
-    await attempt(won, 'succeeded')
-    t.same(await begin(won), KNOWN)
-    await attempt(none, 'withdrawn')
-    t.same(await begin(none), STRANGER)
-  })
+  await t.test(
+    'a try that succeeded or was withdrawn is no failure to repeat',
+    async t => {
+      const [won, none] = [someAttempt(), someAttempt()]
+      await attempt(won, 'succeeded')
+      t.same(await begin(won), KNOWN)
+      await attempt(none, 'withdrawn')
+      t.same(await begin(none), STRANGER)
+    },
+  )
 }
 
-const few = (name: string) => fc.integer({ min: 0, max: 1 }).map(number => `${name}-${number}`)
-const histories = fc.array(fc.record({
-  attempt: fc.record({ pair: few('pair'), network: few('network'), password: few('password'), repeat: few('repeat') }),
-  result: fc.constantFrom<LoginResult>('failed', 'failed', 'succeeded', 'withdrawn'),
-  passMs: fc.oneof(fc.constant(0), fc.integer({ min: -2000, max: 4000 }), fc.integer({ min: 0, max: 20 * MINUTE }), fc.integer({ min: 0, max: 40 * DAY })),
-}), { minLength: 5, maxLength: 40 })
+const few = (name: string) =>
+  fc.integer({ min: 0, max: 1 }).map(number => `${name}-${number}`)
+const histories = fc.array(
+  fc.record({
+    attempt: fc.record({
+      pair: few('pair'),
+      network: few('network'),
+      password: few('password'),
+      repeat: few('repeat'),
+    }),
+    result: fc.constantFrom<LoginResult>('failed', 'failed', 'succeeded', 'withdrawn'),
+    passMs: fc.oneof(
+      fc.constant(0),
+      fc.integer({ min: -2000, max: 4000 }),
+      fc.integer({ min: 0, max: 20 * MINUTE }),
+      fc.integer({ min: 0, max: 40 * DAY }),
+    ),
+  }),
+  { minLength: 5, maxLength: 40 },
+)
 
 t.test('both stores judge the same history alike', async t => {
   const stores = await Promise.all(STORES.map(({ create }) => create()))
@@ -234,19 +341,29 @@ t.test('both stores judge the same history alike', async t => {
   // One instant for both; each history after all of the last one is forgotten.
   let at = Date.now()
   let run = 0
-  await fc.assert(fc.asyncProperty(histories, async history => {
-    run += 1
-    at += 100 * DAY
-    for (const { attempt, result, passMs } of history) {
-      const own: LoginAttempt = { pair: `${run}${attempt.pair}`, network: `${run}${attempt.network}`, password: `${run}${attempt.password}`, repeat: `${run}${attempt.repeat}` }
-      at += passMs
-      const verdicts = await Promise.all(stores.map(async store => {
-        store.clock.set(at)
-        return driverOf(store).attempt(own, result)
-      }))
-      assert.deepStrictEqual(verdicts[0], verdicts[1])
-    }
-  }), { numRuns: 100, seed: 4 })
+  await fc.assert(
+    fc.asyncProperty(histories, async history => {
+      run += 1
+      at += 100 * DAY
+      for (const { attempt, result, passMs } of history) {
+        const own: LoginAttempt = {
+          pair: `${run}${attempt.pair}`,
+          network: `${run}${attempt.network}`,
+          password: `${run}${attempt.password}`,
+          repeat: `${run}${attempt.repeat}`,
+        }
+        at += passMs
+        const verdicts = await Promise.all(
+          stores.map(async store => {
+            store.clock.set(at)
+            return driverOf(store).attempt(own, result)
+          }),
+        )
+        assert.deepStrictEqual(verdicts[0], verdicts[1])
+      }
+    }),
+    { numRuns: 100, seed: 4 },
+  )
 })
 
 t.test('every count expires', async t => {
@@ -254,12 +371,19 @@ t.test('every count expires', async t => {
     const real = await create()
     t.teardown(() => real.stop())
     const { attempt, clock } = driverOf(real)
-    for (const result of ['failed', 'succeeded', 'withdrawn'] as const) await attempt(someAttempt(), result)
+    for (const result of ['failed', 'succeeded', 'withdrawn'] as const) {
+      await attempt(someAttempt(), result)
+    }
     const lives = await real.loginCountLives()
     t.ok(lives.length > 0, name)
-    t.ok(lives.every(ms => ms > 0 && ms <= 30 * DAY), `${name}: ${lives}`)
+    t.ok(
+      lives.every(ms => ms > 0 && ms <= 30 * DAY),
+      `${name}: ${lives}`,
+    )
     clock.advance(31 * DAY)
     await attempt(someAttempt(), 'withdrawn')
-    if (name === 'SQLite') t.same(await real.loginCountLives(), [], 'and goes with a later try')
+    if (name === 'SQLite') {
+      t.same(await real.loginCountLives(), [], 'and goes with a later try')
+    }
   }
 })

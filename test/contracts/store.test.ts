@@ -2,7 +2,16 @@
 import t, { type Test } from 'tap'
 import { EMPTY_RING, type StoredKey } from '../../src/stores/ports-keys.ts'
 import { StoreUnavailable, type Store } from '../../src/stores/ports.ts'
-import { everyOne, familyRef, presented, signIn, someAccount, someLogin, STORES_AND_CLUSTER, type TestStore } from '../support/stores.ts'
+import {
+  everyOne,
+  familyRef,
+  presented,
+  signIn,
+  someAccount,
+  someLogin,
+  STORES_AND_CLUSTER,
+  type TestStore,
+} from '../support/stores.ts'
 
 const MINUTE = 60_000
 
@@ -23,9 +32,19 @@ for (const { name, create } of STORES_AND_CLUSTER) {
     await real.fail()
     for (const [what, call] of Object.entries(everyCall(real.store))) {
       await t.rejects(call(), StoreUnavailable, what)
-      const fault = await call().then(() => undefined, (error: unknown) => error)
-      t.equal(fault instanceof StoreUnavailable && fault.message, 'the store is unavailable', `${what} tells nothing to callers`)
-      t.ok(fault instanceof Error && fault.cause instanceof Error, `${what} keeps its cause for the log`)
+      const fault = await call().then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+      t.equal(
+        fault instanceof StoreUnavailable && fault.message,
+        'the store is unavailable',
+        `${what} tells nothing to callers`,
+      )
+      t.ok(
+        fault instanceof Error && fault.cause instanceof Error,
+        `${what} keeps its cause for the log`,
+      )
     }
   })
 
@@ -37,7 +56,14 @@ for (const { name, create } of STORES_AND_CLUSTER) {
   })
 }
 
-function everyCall ({ families, accessTokens, users, keys, replays, probe }: Store): Record<string, () => Promise<unknown>> {
+function everyCall({
+  families,
+  accessTokens,
+  users,
+  keys,
+  replays,
+  probe,
+}: Store): Record<string, () => Promise<unknown>> {
   const { tag } = someAccount('somebody')
   const ref = familyRef(tag, 'family')
   const token = { ...ref, jti: 'a' }
@@ -66,7 +92,7 @@ function everyCall ({ families, accessTokens, users, keys, replays, probe }: Sto
   }
 }
 
-async function storeContract (t: Test, { store, clock }: TestStore): Promise<void> {
+async function storeContract(t: Test, { store, clock }: TestStore): Promise<void> {
   t.equal(await store.now(), clock())
   clock.advance(MINUTE)
   t.equal(await store.now(), clock())
@@ -74,72 +100,133 @@ async function storeContract (t: Test, { store, clock }: TestStore): Promise<voi
   await t.resolves(store.probe(), 'again: the mark was removed, or is written over')
 }
 
-async function accessTokensContract (t: Test, { store, clock }: TestStore): Promise<void> {
+async function accessTokensContract(t: Test, { store, clock }: TestStore): Promise<void> {
   const { accessTokens, families, users } = store
   const account = someAccount('holder', { scopes: ['profile'], roles: ['buyer'] })
   await users.add(account)
 
   await t.test('a token lives with its family, and tells its user', async t => {
     const ref = await signIn(store, account.tag)
-    t.same(await accessTokens.check({ ...ref, jti: 'a' }), { kind: 'active', user: { sub: 'holder', name: 'Name of holder', scopes: ['profile'], roles: ['buyer'] } })
+    t.same(await accessTokens.check({ ...ref, jti: 'a' }), {
+      kind: 'active',
+      user: {
+        sub: 'holder',
+        name: 'Name of holder',
+        scopes: ['profile'],
+        roles: ['buyer'],
+      },
+    })
     await families.rotate(presented(ref, 1))
-    t.match(await accessTokens.check({ ...ref, jti: 'a' }), { kind: 'active' }, 'a token of an earlier generation lives on')
+    t.match(
+      await accessTokens.check({ ...ref, jti: 'a' }),
+      { kind: 'active' },
+      'a token of an earlier generation lives on',
+    )
   })
 
   await t.test('of an unknown family it is dead', async t => {
-    t.same(await accessTokens.check({ ...familyRef(account.tag, 'never'), jti: 'a' }), { kind: 'refused', reason: 'family_unknown' })
-    t.same(await accessTokens.check({ ...familyRef('nobody', 'never'), jti: 'a' }), { kind: 'refused', reason: 'family_unknown' })
+    t.same(await accessTokens.check({ ...familyRef(account.tag, 'never'), jti: 'a' }), {
+      kind: 'refused',
+      reason: 'family_unknown',
+    })
+    t.same(await accessTokens.check({ ...familyRef('nobody', 'never'), jti: 'a' }), {
+      kind: 'refused',
+      reason: 'family_unknown',
+    })
   })
 
   await t.test('a revoked one is dead, its siblings and its family live', async t => {
     const ref = await signIn(store, account.tag)
     await accessTokens.revoke({ ...ref, jti: 'b', expiresAt: clock() + MINUTE })
-    t.same(await accessTokens.check({ ...ref, jti: 'b' }), { kind: 'refused', reason: 'token_revoked' })
+    t.same(await accessTokens.check({ ...ref, jti: 'b' }), {
+      kind: 'refused',
+      reason: 'token_revoked',
+    })
     t.match(await accessTokens.check({ ...ref, jti: 'c' }), { kind: 'active' })
     t.match(await families.rotate(presented(ref, 1)), { kind: 'rotated' })
   })
 
-  await t.test('revoking twice is harmless, also when it has expired, and of a family that never was', async t => {
-    const ref = await signIn(store, account.tag)
-    for (const expiresAt of [clock() + MINUTE, clock() + MINUTE, clock(), clock() - MINUTE]) {
-      await t.resolves(accessTokens.revoke({ ...ref, jti: 'd', expiresAt }))
-    }
-    await t.resolves(accessTokens.revoke({ ...familyRef('nobody', 'never'), jti: 'd', expiresAt: clock() + MINUTE }))
-  })
+  await t.test(
+    'revoking twice is harmless, also when it has expired, and of a family that never was',
+    async t => {
+      const ref = await signIn(store, account.tag)
+      for (const expiresAt of [
+        clock() + MINUTE,
+        clock() + MINUTE,
+        clock(),
+        clock() - MINUTE,
+      ]) {
+        await t.resolves(accessTokens.revoke({ ...ref, jti: 'd', expiresAt }))
+      }
+      await t.resolves(
+        accessTokens.revoke({
+          ...familyRef('nobody', 'never'),
+          jti: 'd',
+          expiresAt: clock() + MINUTE,
+        }),
+      )
+    },
+  )
 
   await t.test('it is on the list until its last millisecond', async t => {
     const ref = await signIn(store, account.tag)
     await accessTokens.revoke({ ...ref, jti: 'e', expiresAt: clock() + MINUTE })
     clock.advance(MINUTE - 1)
-    t.same(await accessTokens.check({ ...ref, jti: 'e' }), { kind: 'refused', reason: 'token_revoked' })
+    t.same(await accessTokens.check({ ...ref, jti: 'e' }), {
+      kind: 'refused',
+      reason: 'token_revoked',
+    })
   })
 }
 
-async function replaysContract (t: Test, { store, clock }: TestStore): Promise<void> {
+async function replaysContract(t: Test, { store, clock }: TestStore): Promise<void> {
   const { replays } = store
   t.equal(await replays.once('a', MINUTE), true)
   t.equal(await replays.once('a', MINUTE), false)
   t.equal(await replays.once('b', MINUTE), true, 'another id')
-  const outcomes = await Promise.all(Array.from({ length: 8 }, () => replays.once('c', MINUTE)))
+  const outcomes = await Promise.all(
+    Array.from({ length: 8 }, () => replays.once('c', MINUTE)),
+  )
   t.equal(outcomes.filter(Boolean).length, 1, 'of many at once, one')
   clock.advance(MINUTE - 1)
   t.equal(await replays.once('a', MINUTE), false, 'until its last millisecond')
 }
 
-async function keysContract (t: Test, { store }: TestStore): Promise<void> {
+async function keysContract(t: Test, { store }: TestStore): Promise<void> {
   const { keys } = store
-  const key: StoredKey = { kid: 'k1', alg: 'ES256', line: 'main', publishAt: 1, signFrom: 2, signUntil: 3, removeAt: 4, publicJwk: { kty: 'EC', x: 'é' }, sealed: 'sealed' }
+  const key: StoredKey = {
+    kid: 'k1',
+    alg: 'ES256',
+    line: 'main',
+    publishAt: 1,
+    signFrom: 2,
+    signUntil: 3,
+    removeAt: 4,
+    publicJwk: { kty: 'EC', x: 'é' },
+    sealed: 'sealed',
+  }
 
   t.same(await keys.load(), EMPTY_RING, 'nothing was saved yet')
-  t.equal(await keys.save({ ...EMPTY_RING, version: 1, keys: [key] }), false, 'not the version that is there')
+  t.equal(
+    await keys.save({ ...EMPTY_RING, version: 1, keys: [key] }),
+    false,
+    'not the version that is there',
+  )
   t.equal(await keys.save({ ...EMPTY_RING, version: 0, keys: [key] }), true)
   t.same(await keys.load(), { ...EMPTY_RING, version: 1, keys: [key] })
   t.equal(await keys.save(EMPTY_RING), false, 'somebody else was faster')
   t.same(await keys.load(), { ...EMPTY_RING, version: 1, keys: [key] })
 
-  const outcomes = await Promise.all(Array.from({ length: 8 }, (_, index) => keys.save({ ...EMPTY_RING, version: 1, keys: [{ ...key, kid: `k${index}` }] })))
+  const outcomes = await Promise.all(
+    Array.from({ length: 8 }, (_, index) =>
+      keys.save({ ...EMPTY_RING, version: 1, keys: [{ ...key, kid: `k${index}` }] }),
+    ),
+  )
   t.equal(outcomes.filter(Boolean).length, 1, 'of many at once, one')
-  t.match(await keys.load(), { version: 2, keys: [{ kid: `k${outcomes.indexOf(true)}` }] })
+  t.match(await keys.load(), {
+    version: 2,
+    keys: [{ kid: `k${outcomes.indexOf(true)}` }],
+  })
   t.equal(await keys.save({ ...EMPTY_RING, version: 2, keys: [] }), true)
   t.same(await keys.load(), { ...EMPTY_RING, version: 3, keys: [] })
 }

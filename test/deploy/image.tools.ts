@@ -1,4 +1,5 @@
-// The image: built from the Dockerfile, looked at, and put through the process tests as an unprivileged user on a read-only root.
+// The image: built from the Dockerfile, looked at, and put through the process tests as an unprivileged user
+// on a read-only root.
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,8 +18,9 @@ t.teardown(async () => {
 })
 
 t.test('the image says what a platform team asks', async t => {
-  const { User, Entrypoint, Cmd, StopSignal, ExposedPorts, Labels, Healthcheck } = image.config
-  t.match(User, /^[1-9]\d*:[1-9]\d*$/, 'a number that is not root\'s')
+  const { User, Entrypoint, Cmd, StopSignal, ExposedPorts, Labels, Healthcheck } =
+    image.config
+  t.match(User, /^[1-9]\d*:[1-9]\d*$/, "a number that is not root's")
   t.same(Entrypoint, ['node', '/app/bin/latchkey.js'], 'no shell before Node')
   t.same(Cmd, ['serve'])
   t.equal(StopSignal, 'SIGTERM')
@@ -27,31 +29,79 @@ t.test('the image says what a platform team asks', async t => {
   const { version } = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8'))
   t.equal(Labels['org.opencontainers.image.version'], version)
   t.equal(Labels['org.opencontainers.image.revision'], 'test')
-  for (const name of ['title', 'description', 'licenses']) t.ok(Labels[`org.opencontainers.image.${name}`], name)
+  for (const name of ['title', 'description', 'licenses']) {
+    t.ok(Labels[`org.opencontainers.image.${name}`], name)
+  }
 })
 
 t.test('it holds production packages and the source, and little else', async t => {
-  t.ok(image.bytesAboveBase < 120 * MEBIBYTE, `${Math.round(image.bytesAboveBase / MEBIBYTE)} MiB above the base`)
-  const packages = (await runWell('ls', [join(image.root, 'app/node_modules')])).split('\n')
+  t.ok(
+    image.bytesAboveBase < 120 * MEBIBYTE,
+    `${Math.round(image.bytesAboveBase / MEBIBYTE)} MiB above the base`,
+  )
+  const packages = (await runWell('ls', [join(image.root, 'app/node_modules')])).split(
+    '\n',
+  )
   t.ok(packages.includes('fastify'))
-  for (const name of ['tap', 'typescript', 'eslint', 'node']) t.notOk(packages.includes(name), `no ${name}`)
-  t.same((await runWell('ls', ['-A', join(image.root, 'app')])).trim().split('\n').sort(), ['LICENSE', 'bin', 'native', 'node_modules', 'package.json', 'src'])
-  t.equal(await runWell('find', [join(image.root, 'app'), '(', '-perm', '/022', '-not', '-type', 'l', ')', '-o', '-not', '-user', '0']), '', 'nothing that its user could change')
+  for (const name of ['tap', 'typescript', 'eslint', 'node']) {
+    t.notOk(packages.includes(name), `no ${name}`)
+  }
+  t.same(
+    (await runWell('ls', ['-A', join(image.root, 'app')])).trim().split('\n').sort(),
+    ['LICENSE', 'bin', 'native', 'node_modules', 'package.json', 'src'],
+  )
+  t.equal(
+    await runWell('find', [
+      join(image.root, 'app'),
+      '(',
+      '-perm',
+      '/022',
+      '-not',
+      '-type',
+      'l',
+      ')',
+      '-o',
+      '-not',
+      '-user',
+      '0',
+    ]),
+    '',
+    'nothing that its user could change',
+  )
 })
 
 t.test('the same lockfile and source give the same image', async t => {
   t.equal((await builder.build()).id, image.id)
 })
 
-t.test('its user is nobody of importance and can write nothing but where it was told to', async t => {
-  const probe = `const fs = require('node:fs')
+t.test(
+  'its user is nobody of importance and can write nothing but where it was told to',
+  async t => {
+    const probe = `const fs = require('node:fs')
     const tryWrite = file => { try { fs.writeFileSync(file, ''); return 'written' } catch (error) { return error.code } }
     const { 1: caps } = /CapEff:\\s*(\\w+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))
     console.log(JSON.stringify({ pid: process.pid, uid: process.getuid(), groups: process.getgroups(), caps, app: tryWrite('/app/x'), root: tryWrite('/x'), tmp: tryWrite('/tmp/x') }))`
-  const inside = join(PROJECT, 'test/deploy/support/run-image.sh')
-  const printed = await runWell(inside, [image.root, '65532', '65532', dir, '/opt/node/bin/node', '--eval', probe])
-  t.same(JSON.parse(printed), { pid: 1, uid: 65532, groups: [65532], caps: '0000000000000000', app: 'EROFS', root: 'EROFS', tmp: 'written' })
-})
+    const inside = join(PROJECT, 'test/deploy/support/run-image.sh')
+    const printed = await runWell(inside, [
+      image.root,
+      '65532',
+      '65532',
+      dir,
+      '/opt/node/bin/node',
+      '--eval',
+      probe,
+    ])
+    t.same(JSON.parse(printed), {
+      pid: 1,
+      uid: 65532,
+      groups: [65532],
+      caps: '0000000000000000',
+      app: 'EROFS',
+      root: 'EROFS',
+      tmp: 'written',
+    })
+  },
+)
 
 t.test('it hashes with AVX2 where the processor has it, and alike', async t => {
   const probe = `const { argon2Build: { argon2: chosen, name, reason } } = await import('/app/src/users/argon2.ts')
@@ -65,10 +115,28 @@ t.test('it hashes with AVX2 where the processor has it, and alike', async t => {
     const alike = [await portable.verify(await chosen.hash('password', settings), 'password'), await chosen.verify(await portable.hash('password', settings), 'password')]
     console.log(JSON.stringify({ name, reason, alike, ratio: await best(portable) / await best(chosen) }))`
   const inside = join(PROJECT, 'test/deploy/support/run-image.sh')
-  const { ratio, ...rest } = JSON.parse(await runWell(inside, [image.root, '65532', '65532', dir, '/opt/node/bin/node', '--input-type=module', '--eval', probe]))
+  const { ratio, ...rest } = JSON.parse(
+    await runWell(inside, [
+      image.root,
+      '65532',
+      '65532',
+      dir,
+      '/opt/node/bin/node',
+      '--input-type=module',
+      '--eval',
+      probe,
+    ]),
+  )
   const capable = /^flags.*\bavx2\b/m.test(await readFile('/proc/cpuinfo', 'utf8'))
-  t.same(rest, capable ? { name: 'avx2', alike: [true, true] } : { name: 'portable', reason: 'processor_without_avx2', alike: [true, true] })
-  t.comment(`argon2 in the image computes ${ratio.toFixed(2)} times the hashes of the portable build`)
+  t.same(
+    rest,
+    capable
+      ? { name: 'avx2', alike: [true, true] }
+      : { name: 'portable', reason: 'processor_without_avx2', alike: [true, true] },
+  )
+  t.comment(
+    `argon2 in the image computes ${ratio.toFixed(2)} times the hashes of the portable build`,
+  )
   if (capable) t.ok(ratio > 1.2, `${ratio.toFixed(2)} times the hashes`)
 })
 
@@ -81,9 +149,25 @@ t.test('the command line is in it', async t => {
 t.test('the process tests pass against it', async t => {
   const command = await image.starter(dir)
   // The test runner's own variables would make the inner run a part of this one.
-  const inherited = Object.entries(process.env).filter(([name]) => !/^(_?TAP|NODE_OPTIONS$)/.test(name))
-  const env = { ...Object.fromEntries(inherited), LATCHKEY_TEST_COMMAND: command, TMPDIR: dir }
-  const { code, stdout, stderr } = await run('npx', ['tap', '--disable-coverage', '--reporter=tap', '--jobs=1', 'test/e2e/process.test.ts'], { env, timeout: 400_000 })
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(_?TAP|NODE_OPTIONS$)/.test(name),
+  )
+  const env = {
+    ...Object.fromEntries(inherited),
+    LATCHKEY_TEST_COMMAND: command,
+    TMPDIR: dir,
+  }
+  const { code, stdout, stderr } = await run(
+    'npx',
+    [
+      'tap',
+      '--disable-coverage',
+      '--reporter=tap',
+      '--jobs=1',
+      'test/e2e/process.test.ts',
+    ],
+    { env, timeout: 400_000 },
+  )
   t.equal(code, 0, stdout + stderr)
   t.match(stdout, /# pass +[1-9]|ok 1 - test\/e2e/)
   t.notMatch(stdout, /not ok|# skip/i)

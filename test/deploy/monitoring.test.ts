@@ -1,5 +1,5 @@
-// The alerts, the runbook and the dashboard speak of what exists: every metric, label and reason code that a query names is one of a real
-// server's, and every alert leads to its section.
+// The alerts, the runbook and the dashboard speak of what exists: every metric, label and reason code that a
+// query names is one of a real server's, and every alert leads to its section.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -10,24 +10,45 @@ import { buildTestApp } from '../support/app.ts'
 const root = join(import.meta.dirname, '../..')
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
 
-interface Rule { readonly alert?: string, readonly record?: string, readonly expr: string, readonly annotations?: Record<string, string> }
-interface Panel { readonly title: string, readonly description: string, readonly gridPos: { readonly x: number, readonly y: number, readonly w: number, readonly h: number }, readonly targets: ReadonlyArray<{ readonly expr: string }> }
+interface Rule {
+  readonly alert?: string
+  readonly record?: string
+  readonly expr: string
+  readonly annotations?: Record<string, string>
+}
+interface Panel {
+  readonly title: string
+  readonly description: string
+  readonly gridPos: {
+    readonly x: number
+    readonly y: number
+    readonly w: number
+    readonly h: number
+  }
+  readonly targets: ReadonlyArray<{ readonly expr: string }>
+}
 
-const rules: readonly Rule[] = parse(read('helm/latchkey/files/alerts.yaml')).groups.flatMap((group: { rules: Rule[] }) => group.rules)
+const rules: readonly Rule[] = parse(
+  read('helm/latchkey/files/alerts.yaml'),
+).groups.flatMap((group: { rules: Rule[] }) => group.rules)
 const alerts = rules.filter(({ alert }) => alert !== undefined)
-const dashboard: { panels: readonly Panel[] } = JSON.parse(read('helm/latchkey/files/dashboard.json'))
+const dashboard: { panels: readonly Panel[] } = JSON.parse(
+  read('helm/latchkey/files/dashboard.json'),
+)
 const runbook = read('docs/runbook.md')
 
 /** Names of metrics in a query. */
 const namesIn = (query: string) => query.match(/\b(?:latchkey|nodejs|process)_\w+/g) ?? []
 
 /** The values that a query wants of a label, one by one. */
-function valuesIn (query: string, label: string): string[] {
-  return [...query.matchAll(new RegExp(`\\b${label}=~?"([^"]*)"`, 'g'))].flatMap(([, values = '']) => values.split('|'))
+function valuesIn(query: string, label: string): string[] {
+  return [...query.matchAll(new RegExp(`\\b${label}=~?"([^"]*)"`, 'g'))].flatMap(
+    ([, values = '']) => values.split('|'),
+  )
 }
 
 /** What a server exposes after a login, a refresh and an introspection. */
-async function exposed () {
+async function exposed() {
   const server = await buildTestApp()
   const tokens = await server.login()
   await server.refresh(tokens.refresh_token)
@@ -37,10 +58,23 @@ async function exposed () {
   const text = await server.metrics.render()
   await server.close()
   const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)]
-  return { text, names: new Set(types.flatMap(([, name = '', type]) => type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name])) }
+  return {
+    text,
+    names: new Set(
+      types.flatMap(([, name = '', type]) =>
+        type === 'histogram'
+          ? [`${name}_bucket`, `${name}_sum`, `${name}_count`]
+          : [name],
+      ),
+    ),
+  }
 }
 
-const queries = [...rules.map(({ expr }) => expr), ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)), ...(runbook.match(/`[^`]*latchkey_[^`]*`/g) ?? [])]
+const queries = [
+  ...rules.map(({ expr }) => expr),
+  ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
+  ...(runbook.match(/`[^`]*latchkey_[^`]*`/g) ?? []),
+]
 
 t.test('every query names metrics and label values that exist', async t => {
   const { names, text } = await exposed()
@@ -49,19 +83,31 @@ t.test('every query names metrics and label values that exist', async t => {
     const found = namesIn(query)
     t.ok(found.length > 0 || query.includes('latchkey:'), query)
     for (const name of found) t.ok(names.has(name), `${name} in ${query}`)
-    for (const reason of valuesIn(query, 'reason')) t.ok(Object.keys(REASONS).includes(reason), `${reason} in ${query}`)
+    for (const reason of valuesIn(query, 'reason')) {
+      t.ok(Object.keys(REASONS).includes(reason), `${reason} in ${query}`)
+    }
     for (const label of ['change', 'by', 'check', 'grant']) {
-      for (const value of valuesIn(query, label)) t.match(text, `${label}="${value}"`, `${value} in ${query}`)
+      for (const value of valuesIn(query, label)) {
+        t.match(text, `${label}="${value}"`, `${value} in ${query}`)
+      }
     }
   }
   const recorded = rules.flatMap(({ record }) => record ?? [])
-  for (const { expr } of alerts) for (const name of expr.match(/latchkey:\S+/g) ?? []) t.ok(recorded.includes(name), name)
+  for (const { expr } of alerts) {
+    for (const name of expr.match(/latchkey:\S+/g) ?? []) {
+      t.ok(recorded.includes(name), name)
+    }
+  }
 })
 
 t.test('every alert has a severity, a sentence and a section of its own', async t => {
   t.ok(alerts.length > 10)
   const sections = [...runbook.matchAll(/^## (.*)$/gm)].map(([, heading = '']) => heading)
-  t.same(sections.toSorted(), alerts.map(({ alert }) => alert).toSorted(), 'one section per alert, and none besides')
+  t.same(
+    sections.toSorted(),
+    alerts.map(({ alert }) => alert).toSorted(),
+    'one section per alert, and none besides',
+  )
   for (const { alert = '', annotations } of alerts) {
     t.equal(annotations?.['runbook_url'], `docs/runbook.md#${alert.toLowerCase()}`)
     t.match(annotations?.['summary'], /\.$/)
@@ -69,7 +115,12 @@ t.test('every alert has a severity, a sentence and a section of its own', async 
 })
 
 t.test('the dashboard is one screen without gaps or overlaps', async t => {
-  const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) => Array.from({ length: w * h }, (_, cell) => `${x + cell % w},${y + Math.floor(cell / w)}`))
+  const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+    Array.from(
+      { length: w * h },
+      (_, cell) => `${x + (cell % w)},${y + Math.floor(cell / w)}`,
+    ),
+  )
   const height = Math.max(...dashboard.panels.map(({ gridPos }) => gridPos.y + gridPos.h))
   t.ok(height <= 22, `${height} rows`)
   t.equal(cells.length, 24 * height)

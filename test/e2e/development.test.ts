@@ -1,4 +1,5 @@
-// Development mode, as the README's first screen has it: the demo user, the curl line that is pasted, what a second start keeps.
+// Development mode, as the README's first screen has it: the demo user, the curl line that is pasted, what a
+// second start keeps.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,64 +16,148 @@ const NPM_START = [new URL('../../bin/latchkey.js', import.meta.url).pathname, '
 const isLog = (line: string) => line.startsWith('{')
 
 /** Starts the server where no configuration is named, and waits until it has said all that it says. */
-async function start (t: Test, directory: string, port: number, node: readonly string[] = []) {
-  const run = runNode([...node, ...NPM_START], { LATCHKEY_DEV_PORT: String(port) }, directory)
+async function start(
+  t: Test,
+  directory: string,
+  port: number,
+  node: readonly string[] = [],
+) {
+  const run = runNode(
+    [...node, ...NPM_START],
+    { LATCHKEY_DEV_PORT: String(port) },
+    directory,
+  )
   t.teardown(() => run.stop())
   const warning = await run.logged(/^\{.*DEVELOPMENT MODE/)
   const curl = (await run.logged(/^ +curl /)).trim()
   await run.logged(/Try the API: /)
-  return { ...run, warning, curl, url: `http://127.0.0.1:${port}`, banner: run.lines.filter(line => !isLog(line)).join('\n') }
+  return {
+    ...run,
+    warning,
+    curl,
+    url: `http://127.0.0.1:${port}`,
+    banner: run.lines.filter(line => !isLog(line)).join('\n'),
+  }
 }
 
 /** Pastes a line into a shell. */
-function paste (line: string, cwd: string) {
-  const { stdout, stderr, error } = spawnSync('sh', ['-c', line], { cwd, encoding: 'utf8', timeout: 20_000 })
-  if (/curl.*not found/.test(stderr)) throw new Error('curl is not on the PATH: install it (apt-get install curl)')
+function paste(line: string, cwd: string) {
+  const { stdout, stderr, error } = spawnSync('sh', ['-c', line], {
+    cwd,
+    encoding: 'utf8',
+    timeout: 20_000,
+  })
+  if (/curl.*not found/.test(stderr)) {
+    throw new Error('curl is not on the PATH: install it (apt-get install curl)')
+  }
   if (error !== undefined) throw error
   return JSON.parse(stdout)
 }
 
-t.test('the first start makes a demo user and the curl line gets a token; a second start keeps users, sessions and keys', async t => {
-  const directory = t.testdir()
-  const port = await freePortPair()
-  const first = await start(t, directory, port)
-  const password = readFileSync(join(directory, '.latchkey', 'demo-password'), 'utf8')
-  t.match(password, /^[\w-]{16}$/)
-  t.match(first.banner, /DEVELOPMENT MODE/)
-  t.match(first.banner, `Demo user: demo   password: ${password}\n`)
-  t.match(first.warning, /"level":40.*loopback only/, 'loud in the log, too')
-  t.notMatch(first.lines.filter(isLog).join(), password, 'which does not get the password')
+t.test(
+  'the first start makes a demo user and the curl line gets a token; a second start keeps users, ' +
+    'sessions and keys',
+  async t => {
+    const directory = t.testdir()
+    const port = await freePortPair()
+    const first = await start(t, directory, port)
+    const password = readFileSync(join(directory, '.latchkey', 'demo-password'), 'utf8')
+    t.match(password, /^[\w-]{16}$/)
+    t.match(first.banner, /DEVELOPMENT MODE/)
+    t.match(first.banner, `Demo user: demo   password: ${password}\n`)
+    t.match(first.warning, /"level":40.*loopback only/, 'loud in the log, too')
+    t.notMatch(
+      first.lines.filter(isLog).join(),
+      password,
+      'which does not get the password',
+    )
 
-  t.ok(README.includes(`\n${first.curl.replace(String(port), '3000')}\n`), 'the README has the very same line')
-  const tokens = paste(first.curl, directory)
-  t.match(tokens, { token_type: 'Bearer', expires_in: 600, refresh_token: /^rt_/, scope: 'profile orders:read orders:write' })
-  t.match(decodeJwt(tokens.access_token), { iss: first.url, aud: 'http://127.0.0.1:8000', client_id: 'demo', roles: ['demo'] })
-  t.equal((await fetch(`${first.url}/docs`)).status, 200)
+    t.ok(
+      README.includes(`\n${first.curl.replace(String(port), '3000')}\n`),
+      'the README has the very same line',
+    )
+    const tokens = paste(first.curl, directory)
+    t.match(tokens, {
+      token_type: 'Bearer',
+      expires_in: 600,
+      refresh_token: /^rt_/,
+      scope: 'profile orders:read orders:write',
+    })
+    t.match(decodeJwt(tokens.access_token), {
+      iss: first.url,
+      aud: 'http://127.0.0.1:8000',
+      client_id: 'demo',
+      roles: ['demo'],
+    })
+    t.equal((await fetch(`${first.url}/docs`)).status, 200)
 
-  for (const host of [`127.0.0.2:${port}`, `127.0.0.2:${port + 1}`, `[::1]:${port}`]) t.equal(await fetch(`http://${host}`).then(() => 'answers', () => 'silent'), 'silent', `${host}: one loopback address and no other`)
-  const kids = async () => (await (await fetch(`${first.url}/.well-known/jwks.json`)).json() as { keys: { kid: string }[] }).keys.map(({ kid }) => kid)
-  const firstKids = await kids()
-  t.equal(await first.stop(), 0)
+    for (const host of [`127.0.0.2:${port}`, `127.0.0.2:${port + 1}`, `[::1]:${port}`]) {
+      t.equal(
+        await fetch(`http://${host}`).then(
+          () => 'answers',
+          () => 'silent',
+        ),
+        'silent',
+        `${host}: one loopback address and no other`,
+      )
+    }
+    const kids = async () =>
+      (
+        (await (await fetch(`${first.url}/.well-known/jwks.json`)).json()) as {
+          keys: { kid: string }[]
+        }
+      ).keys.map(({ kid }) => kid)
+    const firstKids = await kids()
+    t.equal(await first.stop(), 0)
 
-  const second = await start(t, directory, port)
-  t.match(second.banner, 'Demo user: demo; its password is in .latchkey/demo-password')
-  t.notMatch(second.lines.join('\n'), password, 'the password is shown once')
-  t.strictSame(await kids(), firstKids)
-  t.equal((await fetch(`${second.url}/userinfo`, { headers: { authorization: `Bearer ${tokens.access_token}` } })).status, 200)
-  t.equal((await postForm(`${second.url}/token`, { grant_type: 'refresh_token', client_id: 'demo', refresh_token: tokens.refresh_token })).status, 200)
-  const again = paste(second.curl, directory)
-  t.equal(decodeJwt(again.access_token).sub, decodeJwt(tokens.access_token).sub)
-  t.equal(await second.stop(), 0)
-})
+    const second = await start(t, directory, port)
+    t.match(second.banner, 'Demo user: demo; its password is in .latchkey/demo-password')
+    t.notMatch(second.lines.join('\n'), password, 'the password is shown once')
+    t.strictSame(await kids(), firstKids)
+    t.equal(
+      (
+        await fetch(`${second.url}/userinfo`, {
+          headers: { authorization: `Bearer ${tokens.access_token}` },
+        })
+      ).status,
+      200,
+    )
+    t.equal(
+      (
+        await postForm(`${second.url}/token`, {
+          grant_type: 'refresh_token',
+          client_id: 'demo',
+          refresh_token: tokens.refresh_token,
+        })
+      ).status,
+      200,
+    )
+    const again = paste(second.curl, directory)
+    t.equal(decodeJwt(again.access_token).sub, decodeJwt(tokens.access_token).sub)
+    t.equal(await second.stop(), 0)
+  },
+)
 
 t.test('what it can not start with is told in a line', async t => {
   const port = await freePortPair()
   const directory = t.testdir()
   const first = await start(t, directory, port)
   for (const [name, env, message] of [
-    ['production', { NODE_ENV: 'production' }, /^latchkey: NODE_ENV is production but LATCHKEY_CONFIG names no file: development mode is refused$/],
-    ['no port', { LATCHKEY_DEV_PORT: 'many' }, /^latchkey: LATCHKEY_DEV_PORT: expected a port/],
-    ['a port that is taken', { LATCHKEY_DEV_PORT: String(port) }, /^latchkey: listen EADDRINUSE: address already in use 127\.0\.0\.1:\d+$/],
+    [
+      'production',
+      { NODE_ENV: 'production' },
+      /^latchkey: NODE_ENV is production but LATCHKEY_CONFIG names no file: development mode is refused$/,
+    ],
+    [
+      'no port',
+      { LATCHKEY_DEV_PORT: 'many' },
+      /^latchkey: LATCHKEY_DEV_PORT: expected a port/,
+    ],
+    [
+      'a port that is taken',
+      { LATCHKEY_DEV_PORT: String(port) },
+      /^latchkey: listen EADDRINUSE: address already in use 127\.0\.0\.1:\d+$/,
+    ],
   ] as const) {
     const run = runMain(env, directory)
     t.equal(await run.ended, 1, name)
@@ -81,11 +166,22 @@ t.test('what it can not start with is told in a line', async t => {
   t.equal(await first.stop(), 0, 'the one that runs is not hurt')
 })
 
-t.test('a fault that nobody caught is logged without its message, and ends the process with 1', async t => {
-  const directory = t.testdir({ 'plant.mjs': "process.on('SIGWINCH', () => { throw new Error('canary') })" })
-  const server = await start(t, directory, await freePortPair(), ['--import', join(directory, 'plant.mjs')])
-  server.signal('SIGWINCH')
-  t.equal(await server.ended, 1)
-  t.match(await server.logged(/the process failed/), /^\{"level":60,.*"type":"Error".*plant\.mjs/)
-  t.notMatch(server.lines.join(), 'canary')
-})
+t.test(
+  'a fault that nobody caught is logged without its message, and ends the process with 1',
+  async t => {
+    const directory = t.testdir({
+      'plant.mjs': "process.on('SIGWINCH', () => { throw new Error('canary') })",
+    })
+    const server = await start(t, directory, await freePortPair(), [
+      '--import',
+      join(directory, 'plant.mjs'),
+    ])
+    server.signal('SIGWINCH')
+    t.equal(await server.ended, 1)
+    t.match(
+      await server.logged(/the process failed/),
+      /^\{"level":60,.*"type":"Error".*plant\.mjs/,
+    )
+    t.notMatch(server.lines.join(), 'canary')
+  },
+)

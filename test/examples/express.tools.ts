@@ -1,8 +1,16 @@
 // examples/express, run as its README says.
-import { checkResourceServer, checkRevocation, type Example } from '../support/resource-server.ts'
+import {
+  checkResourceServer,
+  checkRevocation,
+  type Example,
+} from '../support/resource-server.ts'
 import { checkStatusLists } from '../support/status-lists.ts'
 
-const example: Example = { name: 'express', command: process.execPath, args: () => ['server.ts'] }
+const example: Example = {
+  name: 'express',
+  command: process.execPath,
+  args: () => ['server.ts'],
+}
 
 checkResourceServer(example)
 checkRevocation(example)

@@ -1,9 +1,17 @@
 // examples/fastapi, run as its README says.
 import { python } from '../support/python.ts'
-import { checkResourceServer, checkRevocation, type Example } from '../support/resource-server.ts'
+import {
+  checkResourceServer,
+  checkRevocation,
+  type Example,
+} from '../support/resource-server.ts'
 import { checkStatusLists, checkStatusListsUnderStrain } from '../support/status-lists.ts'
 
-const example: Example = { name: 'fastapi', command: await python(), args: port => ['-m', 'uvicorn', 'main:app', '--port', String(port)] }
+const example: Example = {
+  name: 'fastapi',
+  command: await python(),
+  args: port => ['-m', 'uvicorn', 'main:app', '--port', String(port)],
+}
 
 checkResourceServer(example)
 checkRevocation(example)

@@ -1,9 +1,17 @@
 // examples/flask, run as its README says.
 import { python } from '../support/python.ts'
-import { checkResourceServer, checkRevocation, type Example } from '../support/resource-server.ts'
+import {
+  checkResourceServer,
+  checkRevocation,
+  type Example,
+} from '../support/resource-server.ts'
 import { checkStatusLists } from '../support/status-lists.ts'
 
-const example: Example = { name: 'flask', command: await python(), args: port => ['-m', 'flask', '--app', 'app', 'run', '--port', String(port)] }
+const example: Example = {
+  name: 'flask',
+  command: await python(),
+  args: port => ['-m', 'flask', '--app', 'app', 'run', '--port', String(port)],
+}
 
 checkResourceServer(example)
 checkRevocation(example)

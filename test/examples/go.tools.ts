@@ -1,10 +1,19 @@
 // examples/go, built and run as its README says.
 import { join } from 'node:path'
-import { checkResourceServer, checkRevocation, type Example } from '../support/resource-server.ts'
+import {
+  checkResourceServer,
+  checkRevocation,
+  type Example,
+} from '../support/resource-server.ts'
 import { checkStatusLists } from '../support/status-lists.ts'
 import { buildProgram } from '../support/toolchain.ts'
 
-const folder = await buildProgram({ name: 'go', command: 'go', args: folder => ['build', '-o', join(folder, 'orders'), '.'], install: 'Go 1.25 or newer' })
+const folder = await buildProgram({
+  name: 'go',
+  command: 'go',
+  args: folder => ['build', '-o', join(folder, 'orders'), '.'],
+  install: 'Go 1.25 or newer',
+})
 
 const example: Example = { name: 'go', command: join(folder, 'orders'), args: () => [] }
 

@@ -1,10 +1,18 @@
-// examples/nginx, run as its README says, with a real nginx; and what /verify adds to other resource servers: revocation, DPoP.
+// examples/nginx, run as its README says, with a real nginx; and what /verify adds to other resource servers:
+// revocation, DPoP.
 import { createHash, randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import t from 'tap'
 import { freePort } from '../support/free-port.ts'
 import { proves } from '../support/interop.ts'
-import { call, checkResourceServer, linkTo, startExample, startIssuer, type Example } from '../support/resource-server.ts'
+import {
+  call,
+  checkResourceServer,
+  linkTo,
+  startExample,
+  startIssuer,
+  type Example,
+} from '../support/resource-server.ts'
 import { login, PASSWORD, postForm, USER } from '../support/server.ts'
 
 const example: Example = {
@@ -32,18 +40,43 @@ t.test('nginx refuses a revoked token at once', async t => {
 
 t.test('nginx passes a bound token on with a proof for its own URL only', async t => {
   proves(t, linkTo(example), 'dpop')
-  const { latchkey } = await startIssuer(t, { http: { trustedProxies: ['127.0.0.1'] }, config: { dpop: { nonce: false } } })
+  const { latchkey } = await startIssuer(t, {
+    http: { trustedProxies: ['127.0.0.1'] },
+    config: { dpop: { nonce: false } },
+  })
   const proxy = await startExample(example, latchkey.url)
   t.teardown(() => proxy.stop())
   const { publicKey, privateKey } = await generateKeyPair('ES256')
   const jwk = await exportJWK(publicKey)
-  const proof = (htm: string, htu: string, token?: string) => new SignJWT({ jti: randomUUID(), htm, htu, ...(token !== undefined && { ath: createHash('sha256').update(token).digest('base64url') }) })
-    .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk }).setIssuedAt().sign(privateKey)
-  const body = new URLSearchParams({ grant_type: 'password', client_id: 'mobile', username: USER, password: PASSWORD })
-  const answer = await fetch(`${latchkey.url}/token`, { method: 'POST', body, headers: { dpop: await proof('POST', `${latchkey.url}/token`) } })
+  const proof = (htm: string, htu: string, token?: string) =>
+    new SignJWT({
+      jti: randomUUID(),
+      htm,
+      htu,
+      ...(token !== undefined && {
+        ath: createHash('sha256').update(token).digest('base64url'),
+      }),
+    })
+      .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk })
+      .setIssuedAt()
+      .sign(privateKey)
+  const body = new URLSearchParams({
+    grant_type: 'password',
+    client_id: 'mobile',
+    username: USER,
+    password: PASSWORD,
+  })
+  const answer = await fetch(`${latchkey.url}/token`, {
+    method: 'POST',
+    body,
+    headers: { dpop: await proof('POST', `${latchkey.url}/token`) },
+  })
   const { access_token: token, token_type: type }: any = await answer.json()
   t.equal(type, 'DPoP')
-  const ask = async (htu: string) => fetch(`${proxy.url}/orders?page=2`, { headers: { authorization: `DPoP ${token}`, dpop: await proof('GET', htu, token) } })
+  const ask = async (htu: string) =>
+    fetch(`${proxy.url}/orders?page=2`, {
+      headers: { authorization: `DPoP ${token}`, dpop: await proof('GET', htu, token) },
+    })
   t.equal((await ask(`${proxy.url}/orders`)).status, 200)
   const refused = await ask(`${latchkey.url}/userinfo`)
   t.equal(refused.status, 401)

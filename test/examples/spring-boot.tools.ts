@@ -1,6 +1,10 @@
 // examples/spring-boot, built by Maven.
 import { join } from 'node:path'
-import { checkResourceServer, checkRevocation, type Example } from '../support/resource-server.ts'
+import {
+  checkResourceServer,
+  checkRevocation,
+  type Example,
+} from '../support/resource-server.ts'
 import { checkStatusLists } from '../support/status-lists.ts'
 import { buildProgram } from '../support/toolchain.ts'
 
@@ -11,7 +15,11 @@ const folder = await buildProgram({
   install: 'Maven and a JDK (apt-get install maven default-jdk-headless)',
 })
 
-const example: Example = { name: 'spring-boot', command: 'java', args: () => ['-jar', join(folder, 'orders.jar')] }
+const example: Example = {
+  name: 'spring-boot',
+  command: 'java',
+  args: () => ['-jar', join(folder, 'orders.jar')],
+}
 
 checkResourceServer(example)
 checkRevocation(example)

@@ -5,7 +5,10 @@ import { addUsers, startServers } from './support/load.ts'
 import { type Outage, live, OUTAGE_MS, warmUp } from './support/outage.ts'
 import { type RedisNode, startNode } from './support/redis-node.ts'
 
-interface Scene { readonly redis: RedisNode, readonly proxy: FaultProxy }
+interface Scene {
+  readonly redis: RedisNode
+  readonly proxy: FaultProxy
+}
 
 /** An outage, and what brings it about. */
 interface Kind extends Omit<Outage, 'begin' | 'end' | 'forMs'> {
@@ -15,16 +18,45 @@ interface Kind extends Omit<Outage, 'begin' | 'end' | 'forMs'> {
 }
 
 const OUTAGES: readonly Kind[] = [
-  { name: 'stopped (SIGSTOP)', begin: ({ redis }) => redis.signal('SIGSTOP'), end: ({ redis }) => redis.signal('SIGCONT') },
-  { name: 'refused', begin: ({ proxy }) => proxy.refuse(), end: ({ proxy }) => proxy.accept() },
-  { name: 'half open', begin: ({ proxy }) => { proxy.silent = true }, end: ({ proxy }) => { proxy.silent = false } },
-  { name: '1 s late', forMs: 6000, begin: ({ proxy }) => { proxy.delayMs = 1000 }, end: ({ proxy }) => { proxy.delayMs = 0 } },
+  {
+    name: 'stopped (SIGSTOP)',
+    begin: ({ redis }) => redis.signal('SIGSTOP'),
+    end: ({ redis }) => redis.signal('SIGCONT'),
+  },
+  {
+    name: 'refused',
+    begin: ({ proxy }) => proxy.refuse(),
+    end: ({ proxy }) => proxy.accept(),
+  },
+  {
+    name: 'half open',
+    begin: ({ proxy }) => {
+      proxy.silent = true
+    },
+    end: ({ proxy }) => {
+      proxy.silent = false
+    },
+  },
+  {
+    name: '1 s late',
+    forMs: 6000,
+    begin: ({ proxy }) => {
+      proxy.delayMs = 1000
+    },
+    end: ({ proxy }) => {
+      proxy.delayMs = 0
+    },
+  },
   {
     name: 'full (maxmemory, noeviction)',
     forMs: 6000,
     reads: true,
-    begin: async ({ redis }) => { await redis.admin.config('SET', 'maxmemory', '1') },
-    end: async ({ redis }) => { await redis.admin.config('SET', 'maxmemory', '0') },
+    begin: async ({ redis }) => {
+      await redis.admin.config('SET', 'maxmemory', '1')
+    },
+    end: async ({ redis }) => {
+      await redis.admin.config('SET', 'maxmemory', '0')
+    },
   },
 ]
 
@@ -33,12 +65,20 @@ t.test('Redis away', async t => {
   const proxy = await startProxy(redis.port)
   t.teardown(() => proxy.close())
   // One process lives through all of them.
-  const servers = await startServers(t, 1, { storeUrl: `redis://127.0.0.1:${proxy.port}/0` })
+  const servers = await startServers(t, 1, {
+    storeUrl: `redis://127.0.0.1:${proxy.port}/0`,
+  })
   await addUsers(redis.url, 4)
   await warmUp(servers)
   for (const { name, forMs = OUTAGE_MS, reads, begin, end } of OUTAGES) {
     await t.test(name, async t => {
-      await live(t, servers, { name: `Redis ${name}`, forMs, begin: () => begin({ redis, proxy }), end: () => end({ redis, proxy }), ...reads && { reads } })
+      await live(t, servers, {
+        name: `Redis ${name}`,
+        forMs,
+        begin: () => begin({ redis, proxy }),
+        end: () => end({ redis, proxy }),
+        ...(reads && { reads }),
+      })
     })
   }
 })

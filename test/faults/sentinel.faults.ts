@@ -1,5 +1,6 @@
-// The primary killed under Sentinel together with what is on its way to the replicas, under load: what was acknowledged is lost there, and
-// nobody notices. Revocations are made by a server that is killed at the same moment: what it remembers must not help.
+// The primary killed under Sentinel together with what is on its way to the replicas, under load: what was
+// acknowledged is lost there, and nobody notices. Revocations are made by a server that is killed at the same
+// moment: what it remembers must not help.
 import { setTimeout as wait } from 'node:timers/promises'
 import pLimit from 'p-limit'
 import t, { type Test } from 'tap'
@@ -7,7 +8,16 @@ import { keepAsking } from './support/asking.ts'
 import { type Crowd, startCrowd } from './support/crowd.ts'
 import { BEHIND_MS, type DelayedNode } from './support/delayed-node.ts'
 import { FULL, figure, percentile, tally } from './support/figures.ts'
-import { addUsers, audited, fallen, type Fleet, logIn, msUntil, type Session, startServers } from './support/load.ts'
+import {
+  addUsers,
+  audited,
+  fallen,
+  type Fleet,
+  logIn,
+  msUntil,
+  type Session,
+  startServers,
+} from './support/load.ts'
 import { lostOn } from './support/lost.ts'
 import { replicaOf, startWatched, type Watched } from './support/sentinels.ts'
 
@@ -38,8 +48,13 @@ interface Scene {
   readonly witness: Fleet
   /** Starts a server with sessions that it is going to revoke. */
   readonly startRevoker: () => Promise<Revoker>
-  /** Ends the load; tells whether the server that lives on has fallen, and how many sessions it has healed. */
-  readonly end: () => Promise<{ readonly faults: readonly string[], readonly healed: number }>
+  /**
+   * Ends the load; tells whether the server that lives on has fallen, and how many sessions it has healed.
+   */
+  readonly end: () => Promise<{
+    readonly faults: readonly string[]
+    readonly healed: number
+  }>
 }
 
 interface Revoker {
@@ -71,14 +86,21 @@ interface Revoked extends Session {
 t.test(`the primary killed ${KILLS} times`, async t => {
   const scene = await setScene(t, 1)
   const kills: Kill[] = []
-  for (let times = 0; times < KILLS; times++) kills.push(...await killInARow(scene, 1))
-  await judge(t, scene, kills, `primary and its 50 ms replication link killed under Sentinel, ${KILLS} times`)
+  for (let times = 0; times < KILLS; times++) kills.push(...(await killInARow(scene, 1)))
+  await judge(
+    t,
+    scene,
+    kills,
+    `primary and its 50 ms replication link killed under Sentinel, ${KILLS} times`,
+  )
 })
 
 t.test('the primary killed, and the next one as soon as it serves', async t => {
   const scene = await setScene(t, 1)
   const kills: Kill[] = []
-  for (let times = 0; times < IN_A_ROW; times++) kills.push(...await killInARow(scene, 2))
+  for (let times = 0; times < IN_A_ROW; times++) {
+    kills.push(...(await killInARow(scene, 2)))
+  }
   await judge(t, scene, kills, `the same, twice in a row, ${IN_A_ROW} times`)
 })
 
@@ -99,36 +121,57 @@ t.test('nobody waits for replicas: what is shown above is shown by WAIT', async 
   t.same((await scene.end()).faults, [])
 })
 
-async function setScene (t: Test, replicas: number): Promise<Scene> {
+async function setScene(t: Test, replicas: number): Promise<Scene> {
   const watched = await startWatched(t)
   await watched.settled(2)
   const config = { store: { url: watched.url, replicas } }
   const servers = await startServers(t, 1, { storeUrl: watched.url, config })
   await addUsers(watched.url, USERS)
   await wait(1000)
-  const crowd = await startCrowd(t, servers, Array.from({ length: SESSIONS }, (_, session) => `user-${session % USERS}`))
+  const crowd = await startCrowd(
+    t,
+    servers,
+    Array.from({ length: SESSIONS }, (_, session) => `user-${session % USERS}`),
+  )
   const witness = await logIn(servers, ['user-0', 'user-1'])
   const [lives, doomed] = witness.sessions
   const load = witness.keepRefreshing({ pauseMs: WITNESS_PAUSE_MS })
-  const others = keepAsking(witness, [String(lives?.accessToken)], () => String(doomed?.refreshToken))
+  const others = keepAsking(witness, [String(lives?.accessToken)], () =>
+    String(doomed?.refreshToken),
+  )
   const stop = () => Promise.all([load.stop(), others.stop()])
   t.teardown(stop)
 
-  async function end () {
+  async function end() {
     await stop()
     return { faults: fallen(servers), healed: audited(servers, 'refresh.healed').length }
   }
 
-  async function startRevoker (): Promise<Revoker> {
+  async function startRevoker(): Promise<Revoker> {
     const [server] = await startServers(t, 1, { storeUrl: watched.url, config })
-    const fleet = await logIn([server], Array.from({ length: REVOCATIONS }, (_, session) => `user-${session % USERS}`))
+    const fleet = await logIn(
+      [server],
+      Array.from({ length: REVOCATIONS }, (_, session) => `user-${session % USERS}`),
+    )
     return { fleet, kill: () => server.signal('SIGKILL') }
   }
-  return { watched, crowd, witness, startRevoker, end }
+  return {
+    watched,
+    crowd,
+    witness,
+    startRevoker,
+    end,
+  }
 }
 
-/** Kills the primary under load, and the next one as soon as it serves: whoever fell is started again at once, as a replica. */
-async function killInARow ({ watched, crowd, witness, startRevoker }: Scene, times: number): Promise<Kill[]> {
+/**
+ * Kills the primary under load, and the next one as soon as it serves: whoever fell is started again at once,
+ * as a replica.
+ */
+async function killInARow(
+  { watched, crowd, witness, startRevoker }: Scene,
+  times: number,
+): Promise<Kill[]> {
   await watched.settled(2)
   const revokers = []
   for (let count = 0; count < times; count++) revokers.push(await startRevoker())
@@ -146,7 +189,11 @@ async function killInARow ({ watched, crowd, witness, startRevoker }: Scene, tim
   return kills
 }
 
-async function killPrimary ({ watched, crowd, witness }: Pick<Scene, 'watched' | 'crowd' | 'witness'>, primary: DelayedNode, revoker: Revoker): Promise<Kill> {
+async function killPrimary(
+  { watched, crowd, witness }: Pick<Scene, 'watched' | 'crowd' | 'witness'>,
+  primary: DelayedNode,
+  revoker: Revoker,
+): Promise<Kill> {
   await crowd.report()
   const startedAt = performance.now()
   const acknowledged: Revoked[] = []
@@ -163,25 +210,40 @@ async function killPrimary ({ watched, crowd, witness }: Pick<Scene, 'watched' |
   await wait(200)
   const { sessions, answers } = await crowd.report()
   const replicas = await watched.inRole('slave')
-  const lostBy = new Map(await Promise.all(replicas.map(async node => [node, await lostOn(node, sessions)] as const)))
+  const lostBy = new Map(
+    await Promise.all(
+      replicas.map(async node => [node, await lostOn(node, sessions)] as const),
+    ),
+  )
 
   const { promoted, promotedAt } = await promotion(watched, killedAt)
   const followed = watched.settled(1).then(() => performance.now() - promotedAt)
-  const firstAfter = (path: string) => witness.answers.find(answer => answer.path === path && answer.status === 200 && answer.at > promotedAt)
+  const firstAfter = (path: string) =>
+    witness.answers.find(
+      answer => answer.path === path && answer.status === 200 && answer.at > promotedAt,
+    )
   await msUntil(() => ENDPOINTS.every(path => firstAfter(path) !== undefined), 20_000)
   await revoking
   return {
-    perSecond: answers.filter(({ status, at }) => status === 200 && at <= killedAt).length * 1000 / (killedAt - startedAt),
+    perSecond:
+      (answers.filter(({ status, at }) => status === 200 && at <= killedAt).length *
+        1000) /
+      (killedAt - startedAt),
     lost: lostBy.get(promoted) ?? Number.NaN,
     promotionMs: promotedAt - killedAt,
     followedMs: await followed,
-    backMs: Object.fromEntries(ENDPOINTS.map(path => [path, (firstAfter(path)?.at ?? Infinity) - promotedAt])),
+    backMs: Object.fromEntries(
+      ENDPOINTS.map(path => [path, (firstAfter(path)?.at ?? Infinity) - promotedAt]),
+    ),
     acknowledged,
   }
 }
 
-/** Waits until this thread, which plays the network, wasn't kept waiting itself for a while: nothing would be on its way else. */
-async function flowing (): Promise<void> {
+/**
+ * Waits until this thread, which plays the network, wasn't kept waiting itself for a while: nothing would be
+ * on its way else.
+ */
+async function flowing(): Promise<void> {
   await msUntil(async () => {
     const start = performance.now()
     await wait(BEHIND_MS)
@@ -190,39 +252,67 @@ async function flowing (): Promise<void> {
 }
 
 /** Waits for the first sentinel to say that a replica was promoted. */
-async function promotion ({ told, nodes }: Watched, after: number): Promise<{ readonly promoted: DelayedNode, readonly promotedAt: number }> {
-  const find = () => told.find(({ event, at }) => event === '+promoted-slave' && at > after)
+async function promotion(
+  { told, nodes }: Watched,
+  after: number,
+): Promise<{ readonly promoted: DelayedNode; readonly promotedAt: number }> {
+  const find = () =>
+    told.find(({ event, at }) => event === '+promoted-slave' && at > after)
   await msUntil(() => find() !== undefined, 60_000)
   const event = find()
-  const promoted = nodes.find(({ port }) => event?.text.startsWith(`slave 127.0.0.1:${port} `))
-  if (event === undefined || promoted === undefined) throw new Error(`nobody was promoted: ${JSON.stringify(told.slice(-20))}`)
+  const promoted = nodes.find(({ port }) =>
+    event?.text.startsWith(`slave 127.0.0.1:${port} `),
+  )
+  if (event === undefined || promoted === undefined) {
+    throw new Error(`nobody was promoted: ${JSON.stringify(told.slice(-20))}`)
+  }
   return { promoted, promotedAt: event.at }
 }
 
-/** Revokes each session, by its refresh token or its access token; collects those that the server said were revoked. */
-async function revokeAll (fleet: Fleet, acknowledged: Revoked[]): Promise<void> {
-  await Promise.all(fleet.sessions.map(async (session, turn) => {
-    await wait(turn * REVOKED_EVERY_MS)
-    const by = turn % 2 === 0 ? 'refreshToken' : 'accessToken'
-    if (await fleet.revoke(session[by])) acknowledged.push({ ...session, by })
-  }))
+/**
+ * Revokes each session, by its refresh token or its access token; collects those that the server said were
+ * revoked.
+ */
+async function revokeAll(fleet: Fleet, acknowledged: Revoked[]): Promise<void> {
+  await Promise.all(
+    fleet.sessions.map(async (session, turn) => {
+      await wait(turn * REVOKED_EVERY_MS)
+      const by = turn % 2 === 0 ? 'refreshToken' : 'accessToken'
+      if (await fleet.revoke(session[by])) acknowledged.push({ ...session, by })
+    }),
+  )
 }
 
 /** The revoked tokens that are good again; asked until there is a verdict. */
-async function undoneOf ({ witness }: Scene, revoked: readonly Revoked[]): Promise<Revoked[]> {
-  async function isUndone ({ by, ...session }: Revoked): Promise<boolean> {
+async function undoneOf(
+  { witness }: Scene,
+  revoked: readonly Revoked[],
+): Promise<Revoked[]> {
+  async function isUndone({ by, ...session }: Revoked): Promise<boolean> {
     let isActive: boolean | undefined
-    await msUntil(async () => (isActive = await witness.introspect(session.accessToken)) !== undefined, 60_000)
+    await msUntil(
+      async () =>
+        (isActive = await witness.introspect(session.accessToken)) !== undefined,
+      60_000,
+    )
     if (by === 'accessToken') return isActive !== false
     const { refreshToken } = session
-    await msUntil(async () => await witness.refresh(session) || session.loggedOut !== undefined, 60_000)
+    await msUntil(
+      async () => (await witness.refresh(session)) || session.loggedOut !== undefined,
+      60_000,
+    )
     return isActive !== false || session.refreshToken !== refreshToken
   }
   const verdicts = await pLimit(VERDICTS_AT_ONCE).map(revoked, isUndone)
   return revoked.filter((_, index) => verdicts[index])
 }
 
-async function judge (t: Test, scene: Scene, kills: readonly Kill[], fault: string): Promise<void> {
+async function judge(
+  t: Test,
+  scene: Scene,
+  kills: readonly Kill[],
+  fault: string,
+): Promise<void> {
   const { sessions } = await scene.crowd.report()
   const loggedOut = sessions.filter(({ loggedOut }) => loggedOut !== undefined)
   const acknowledged = kills.flatMap(({ acknowledged }) => acknowledged)
@@ -230,21 +320,40 @@ async function judge (t: Test, scene: Scene, kills: readonly Kill[], fault: stri
   const lost = kills.map(({ lost }) => lost)
   const { faults, healed } = await scene.end()
   for (const { perSecond, lost, promotionMs, followedMs, backMs } of kills) {
-    t.comment(`${perSecond.toFixed(0)} refreshes/s, ${lost} lost, promoted after ${promotionMs.toFixed(0)} ms, followed ${followedMs.toFixed(0)} ms and back ${ENDPOINTS.map(path => backMs[path]?.toFixed(0)).join(', ')} ms after that`)
+    t.comment(
+      `${perSecond.toFixed(0)} refreshes/s, ${lost} lost, promoted after ${promotionMs.toFixed(0)} ` +
+        `ms, followed ${followedMs.toFixed(0)} ms and back ` +
+        `${ENDPOINTS.map(path => backMs[path]?.toFixed(0)).join(', ')} ms after that`,
+    )
   }
   t.comment(tally(scene.watched.told.map(({ event }) => event)))
-  const slowest = (path: string) => Math.max(...kills.map(({ backMs }) => Number(backMs[path])))
+  const slowest = (path: string) =>
+    Math.max(...kills.map(({ backMs }) => Number(backMs[path])))
   figure(t, {
     fault,
     figure: [
-      `${percentile(kills.map(({ perSecond }) => perSecond), 50).toFixed(0)} refreshes/s (median)`,
-      `${lost.reduce((sum, count) => sum + count, 0)} acknowledged rotations lost (${lost.join(', ')}), ${healed} healed`,
-      `${loggedOut.length} of ${sessions.length} sessions logged out`, `${undone.length} of ${acknowledged.length} acknowledged revocations undone`,
-      `promotion ${percentile(kills.map(({ promotionMs }) => promotionMs), 50).toFixed(0)} ms after the kill (median)`,
-      `back after the promotion at most: ${ENDPOINTS.map(path => `${path} ${slowest(path).toFixed(0)} ms`).join(', ')}`,
+      `${percentile(
+        kills.map(({ perSecond }) => perSecond),
+        50,
+      ).toFixed(0)} refreshes/s (median)`,
+      `${lost.reduce((sum, count) => sum + count, 0)} acknowledged rotations lost ` +
+        `(${lost.join(', ')}), ${healed} healed`,
+      `${loggedOut.length} of ${sessions.length} sessions logged out`,
+      `${undone.length} of ${acknowledged.length} acknowledged revocations undone`,
+      `promotion ${percentile(
+        kills.map(({ promotionMs }) => promotionMs),
+        50,
+      ).toFixed(0)} ms after the kill (median)`,
+      'back after the promotion at most: ' +
+        `${ENDPOINTS.map(path => `${path} ${slowest(path).toFixed(0)} ms`).join(', ')}`,
     ].join('; '),
     mustShow: 'rotations lost; 0 logged out; 0 undone; back within 2 s',
-    holds: lost.some(count => count > 0) && loggedOut.length === 0 && acknowledged.length > 0 && undone.length === 0 && ENDPOINTS.every(path => slowest(path) < 2000),
+    holds:
+      lost.some(count => count > 0) &&
+      loggedOut.length === 0 &&
+      acknowledged.length > 0 &&
+      undone.length === 0 &&
+      ENDPOINTS.every(path => slowest(path) < 2000),
   })
   t.same(faults, [])
 }

@@ -1,4 +1,5 @@
-// A stolen refresh token, used by a thief who waits until the window for retries is over. The real process, on both stores, with a clock that jumps.
+// A stolen refresh token, used by a thief who waits until the window for retries is over. The real process,
+// on both stores, with a clock that jumps.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,13 +7,21 @@ import t, { type Test } from 'tap'
 import { CLIENTS, type LatchkeyProcess } from '../support/server.ts'
 import { createFakeClock, type FakeClock } from './support/fake-clock.ts'
 import { figure } from './support/figures.ts'
-import { addUsers, audited, fallen, type Fleet, logIn, type Session, startServers } from './support/load.ts'
+import {
+  addUsers,
+  audited,
+  fallen,
+  type Fleet,
+  logIn,
+  type Session,
+  startServers,
+} from './support/load.ts'
 import { startNode } from './support/redis-node.ts'
 
 const PAST_THE_WINDOW_SECONDS = 60
 
 const STORES: Record<string, (t: Test, clock: FakeClock) => Promise<string>> = {
-  async SQLite (t) {
+  async SQLite(t) {
     const dir = mkdtempSync(join(tmpdir(), 'latchkey-theft-'))
     t.teardown(() => rmSync(dir, { recursive: true, force: true }))
     return `sqlite:${join(dir, 'latchkey.db')}`
@@ -28,18 +37,33 @@ interface Scene {
   readonly wait: () => Promise<void>
 }
 
-async function setUp (t: Test, store: string, lateRetry: 'burn' | 'refuse'): Promise<Scene> {
+async function setUp(
+  t: Test,
+  store: string,
+  lateRetry: 'burn' | 'refuse',
+): Promise<Scene> {
   const clock = createFakeClock(t)
   const storeUrl = String(await STORES[store]?.(t, clock))
-  const clients = CLIENTS.map(client => client.id === 'mobile' ? { ...client, lateRetry } : client)
-  const servers = await startServers(t, 1, { storeUrl, env: clock.env, config: { clients } })
+  const clients = CLIENTS.map(client =>
+    client.id === 'mobile' ? { ...client, lateRetry } : client,
+  )
+  const servers = await startServers(t, 1, {
+    storeUrl,
+    env: clock.env,
+    config: { clients },
+  })
   await addUsers(storeUrl, 1)
   const fleet = await logIn(servers, ['user-0'])
   const [owner] = fleet.sessions
   if (owner === undefined) throw new Error('no session')
   let passed = 0
-  const wait = () => clock.jump(passed += PAST_THE_WINDOW_SECONDS)
-  return { server: servers[0], fleet, owner, wait }
+  const wait = () => clock.jump((passed += PAST_THE_WINDOW_SECONDS))
+  return {
+    server: servers[0],
+    fleet,
+    owner,
+    wait,
+  }
 }
 
 const OLD_TOKENS = [
@@ -50,7 +74,11 @@ const OLD_TOKENS = [
 const LOCK_STEPS = [
   { name: 'the owner first', turns: ['owner', 'wait', 'thief', 'wait'] },
   { name: 'the thief first', turns: ['thief', 'wait', 'owner', 'wait'] },
-  { name: 'the thief first within the window, then past it', begin: ['owner', 'thief', 'wait'], turns: ['owner', 'wait', 'thief', 'wait'] },
+  {
+    name: 'the thief first within the window, then past it',
+    begin: ['owner', 'thief', 'wait'],
+    turns: ['owner', 'wait', 'thief', 'wait'],
+  },
 ] as const
 
 for (const store of Object.keys(STORES)) {
@@ -68,9 +96,17 @@ for (const store of Object.keys(STORES)) {
       await fleet.refresh(owner)
       figure(t, {
         fault: `${store}: theft, an old token presented after the grace window (${name})`,
-        figure: `the thief: ${thief.loggedOut}; audit: refresh.reused ×${reused.length}; the session's access token: active ${active}; the owner's next refresh: ${owner.loggedOut}`,
-        mustShow: 'the family ended in one step, the audit event names the reason, the owner\'s next refresh is refused',
-        holds: thief.loggedOut === '400 invalid_grant' && reused.length === 1 && active === false && owner.loggedOut === '400 invalid_grant',
+        figure:
+          `the thief: ${thief.loggedOut}; audit: refresh.reused ×${reused.length}; the session's ` +
+          `access token: active ${active}; the owner's next refresh: ${owner.loggedOut}`,
+        mustShow:
+          "the family ended in one step, the audit event names the reason, the owner's next refresh " +
+          'is refused',
+        holds:
+          thief.loggedOut === '400 invalid_grant' &&
+          reused.length === 1 &&
+          active === false &&
+          owner.loggedOut === '400 invalid_grant',
       })
       t.match(reused, [{ type: 'refresh.reused', clientId: 'mobile' }])
       t.match(audited([server], 'refresh.refused').at(-1), { reason: 'family_ended' })
@@ -89,13 +125,23 @@ for (const store of Object.keys(STORES)) {
       }
       const detected = () => audited([server], 'refresh.reused').length > 0
       for (const turn of 'begin' in row ? row.begin : []) await act(turn)
-      for (let round = 0; round < 4 && !detected(); round++) for (const turn of turns) if (!detected()) await act(turn)
+      for (let round = 0; round < 4 && !detected(); round++) {
+        for (const turn of turns) if (!detected()) await act(turn)
+      }
       // Whoever comes next, either of them.
       for (const turn of ['owner', 'thief'] as const) await act(turn)
-      const ended = [owner, thief].every(({ loggedOut }) => loggedOut === '400 invalid_grant')
+      const ended = [owner, thief].every(
+        ({ loggedOut }) => loggedOut === '400 invalid_grant',
+      )
       figure(t, {
-        fault: `${store}: theft, thief and owner refresh in lock-step, one step apart, past the window (${name})`,
-        figure: `${detected() ? 'detected' : 'not detected'}; until then the thief was served ${used.thief} times, the owner ${used.owner} times; late: ${audited([server], 'refresh.late').length}; both ${ended ? 'refused' : 'NOT refused'} from then on`,
+        fault:
+          `${store}: theft, thief and owner refresh in lock-step, one step apart, past the window ` +
+          `(${name})`,
+        figure:
+          `${detected() ? 'detected' : 'not detected'}; until then the thief was served ` +
+          `${used.thief} times, the owner ${used.owner} times; late: ` +
+          `${audited([server], 'refresh.late').length}; both ${ended ? 'refused' : 'NOT refused'} ` +
+          'from then on',
         mustShow: 'detected, after at most two alternations',
         holds: detected() && ended && used.thief <= 2 && used.owner <= 2,
       })

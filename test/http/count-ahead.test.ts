@@ -13,18 +13,28 @@ interface Question extends PromiseWithResolvers<readonly AddressCount[]> {
 }
 
 /** A store whose answers come when the test says so, and the counter over it. */
-function setScene () {
+function setScene() {
   const questions: Question[] = []
   let now = 1000
-  const count = createCountAhead({
-    add (requests) {
-      const answer = Promise.withResolvers<readonly AddressCount[]>()
-      questions.push({ ...answer, requests: requests.map(({ address, requests, windowMs }) => ({ address, requests, windowMs })) })
-      return answer.promise
+  const count = createCountAhead(
+    {
+      add(requests) {
+        const answer = Promise.withResolvers<readonly AddressCount[]>()
+        questions.push({
+          ...answer,
+          requests: requests.map(({ address, requests, windowMs }) => ({
+            address,
+            requests,
+            windowMs,
+          })),
+        })
+        return answer.promise
+      },
     },
-  }, () => now)
+    () => now,
+  )
 
-  async function question (place: number): Promise<Question> {
+  async function question(place: number): Promise<Question> {
     await until(async () => questions.length > place)
     return questions[place] as Question
   }
@@ -34,13 +44,20 @@ function setScene () {
     question,
     count: (max: number, address = ADDRESS) => count(address, WINDOW_MS, max),
     /** Counts a request; undefined: it waits for the store. */
-    async request (max: number): Promise<AddressCount | undefined> {
+    async request(max: number): Promise<AddressCount | undefined> {
       const counted = count(ADDRESS, WINDOW_MS, max)
       counted.catch(() => {})
-      return Promise.race([counted, new Promise<undefined>(resolve => { setImmediate(() => resolve(undefined)) })])
+      return Promise.race([
+        counted,
+        new Promise<undefined>(resolve => {
+          setImmediate(() => resolve(undefined))
+        }),
+      ])
     },
-    pass (ms: number) { now += ms },
-    async answer (place: number, counted: number, endsInMs = WINDOW_MS) {
+    pass(ms: number) {
+      now += ms
+    },
+    async answer(place: number, counted: number, endsInMs = WINDOW_MS) {
       const { resolve, promise } = await question(place)
       resolve([{ count: counted, endsInMs }])
       await promise
@@ -48,29 +65,48 @@ function setScene () {
   }
 }
 
-t.test('a sixteenth of the limit passes before the store has answered, and no more', async t => {
-  const { request, question, questions } = setScene()
-  t.same(await request(32), { count: 1, endsInMs: WINDOW_MS })
-  t.same(await request(32), { count: 2, endsInMs: WINDOW_MS })
-  t.equal(await request(32), undefined)
-  t.same((await question(0)).requests, [{ address: ADDRESS, requests: 3, windowMs: WINDOW_MS }], 'all are counted by one question')
-  t.equal(questions.length, 1)
-})
+t.test(
+  'a sixteenth of the limit passes before the store has answered, and no more',
+  async t => {
+    const { request, question, questions } = setScene()
+    t.same(await request(32), { count: 1, endsInMs: WINDOW_MS })
+    t.same(await request(32), { count: 2, endsInMs: WINDOW_MS })
+    t.equal(await request(32), undefined)
+    t.same(
+      (await question(0)).requests,
+      [{ address: ADDRESS, requests: 3, windowMs: WINDOW_MS }],
+      'all are counted by one question',
+    )
+    t.equal(questions.length, 1)
+  },
+)
 
 t.test('what nobody waits for is counted a moment later, together', async t => {
   const { count, question, questions } = setScene()
   for (const address of [ADDRESS, '192.0.2.2', ADDRESS]) await count(1000, address)
   t.equal(questions.length, 0)
-  t.match((await question(0)).requests, [{ address: ADDRESS, requests: 2 }, { address: '192.0.2.2', requests: 1 }])
+  t.match((await question(0)).requests, [
+    { address: ADDRESS, requests: 2 },
+    { address: '192.0.2.2', requests: 1 },
+  ])
 })
 
 t.test('a small limit is exact: every request waits for its own place', async t => {
   const { count, question } = setScene()
-  const counted = ['192.0.2.1', '192.0.2.2', '192.0.2.1'].map(address => count(15, address))
+  const counted = ['192.0.2.1', '192.0.2.2', '192.0.2.1'].map(address =>
+    count(15, address),
+  )
   const { requests, resolve } = await question(0)
   t.match(requests, [{ requests: 2 }, { requests: 1 }])
-  resolve([{ count: 9, endsInMs: 100 }, { count: 4, endsInMs: 200 }])
-  t.same(await Promise.all(counted), [{ count: 8, endsInMs: 100 }, { count: 4, endsInMs: 200 }, { count: 9, endsInMs: 100 }])
+  resolve([
+    { count: 9, endsInMs: 100 },
+    { count: 4, endsInMs: 200 },
+  ])
+  t.same(await Promise.all(counted), [
+    { count: 8, endsInMs: 100 },
+    { count: 4, endsInMs: 200 },
+    { count: 9, endsInMs: 100 },
+  ])
 })
 
 t.test('what other replicas have counted is known after the first answer', async t => {

@@ -1,5 +1,9 @@
 // Keys from files: what is read, when it signs, and what happens when the folder changes.
-import { createPrivateKey, generateKeyPairSync, type KeyPairKeyObjectResult } from 'node:crypto'
+import {
+  createPrivateKey,
+  generateKeyPairSync,
+  type KeyPairKeyObjectResult,
+} from 'node:crypto'
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -19,18 +23,27 @@ import { until } from '../support/until.ts'
 
 const DAY = 86_400_000
 const REST = 600_000 + SKEW_MS
-const policy = { algorithm: 'ES256', rotateEveryMs: 90 * DAY, publishAheadMs: 7 * DAY, accessTtlMs: 600_000 }
+const policy = {
+  algorithm: 'ES256',
+  rotateEveryMs: 90 * DAY,
+  publishAheadMs: 7 * DAY,
+  accessTtlMs: 600_000,
+}
 const SECRETS = [Buffer.alloc(32, 1).toString('base64url')]
 
-const pemOf = ({ privateKey }: KeyPairKeyObjectResult) => privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+const pemOf = ({ privateKey }: KeyPairKeyObjectResult) =>
+  privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 const ec = () => pemOf(generateKeyPairSync('ec', { namedCurve: 'P-256' }))
 const RSA = pemOf(generateKeyPairSync('rsa', { modulusLength: 2048 }))
-const jwkOf = (pem: string, more = {}) => JSON.stringify({ ...createPrivateKey(pem).export({ format: 'jwk' }), ...more })
+const jwkOf = (pem: string, more = {}) =>
+  JSON.stringify({ ...createPrivateKey(pem).export({ format: 'jwk' }), ...more })
 
 t.test('PEM and JWK files are read, other files are not', async t => {
   const directory = t.testdir({
     'a.pem': ec(),
-    'b.key': generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'sec1', format: 'pem' }).toString(),
+    'b.key': generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      .privateKey.export({ type: 'sec1', format: 'pem' })
+      .toString(),
     'c.jwk': jwkOf(pemOf(generateKeyPairSync('ed25519')), { kid: 'ignored' }),
     'd.json': ` ${jwkOf(RSA, { alg: 'PS256' })}`,
     'e.pem': RSA,
@@ -38,72 +51,171 @@ t.test('PEM and JWK files are read, other files are not', async t => {
     '..data': { 'f.pem': ec() },
     '.hidden.pem': 'x',
   })
-  const source = await openDirectory({ directory, algorithms: ['ES256', 'RS256', 'PS256'] })
-  t.match(source.keys().map(({ name, alg }) => `${name} ${alg}`), ['a.pem ES256', 'b.key ES256', 'c.jwk EdDSA', 'd.json PS256', 'e.pem RS256'])
+  const source = await openDirectory({
+    directory,
+    algorithms: ['ES256', 'RS256', 'PS256'],
+  })
+  t.match(
+    source.keys().map(({ name, alg }) => `${name} ${alg}`),
+    ['a.pem ES256', 'b.key ES256', 'c.jwk EdDSA', 'd.json PS256', 'e.pem RS256'],
+  )
   for (const { kid, signing } of source.keys()) {
     t.match(kid, /^[\w-]{43}$/)
     t.match(signing, { privateKey: /^-----BEGIN PRIVATE KEY-----/ })
   }
-  t.same(source.keys().map(({ publicJwk }) => Object.keys(publicJwk).join()), ['crv,kty,x,y', 'crv,kty,x,y', 'crv,kty,x', 'e,kty,n', 'e,kty,n'])
+  t.same(
+    source.keys().map(({ publicJwk }) => Object.keys(publicJwk).join()),
+    ['crv,kty,x,y', 'crv,kty,x,y', 'crv,kty,x', 'e,kty,n', 'e,kty,n'],
+  )
   await source.close()
-  t.match((await openDirectory({ directory: t.testdir({ 'a.pem': RSA }), algorithms: ['ES256'] })).keys(), [{ alg: 'RS256' }])
+  t.match(
+    (
+      await openDirectory({
+        directory: t.testdir({ 'a.pem': RSA }),
+        algorithms: ['ES256'],
+      })
+    ).keys(),
+    [{ alg: 'RS256' }],
+  )
 })
 
-t.test('a file that can\'t sign here is named, and nothing of it is told', async t => {
+t.test("a file that can't sign here is named, and nothing of it is told", async t => {
   const secret = 'c2VjcmV0IHNlY3JldCBzZWNyZXQ'
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const rows: [name: string, text: string, message: RegExp][] = [
     ['garbage', secret, /a.pem holds no private key as PEM or JWK/],
     ['broken JSON', `{ "d": "${secret}`, /holds no private key/],
-    ['a symmetric key', JSON.stringify({ kty: 'oct', k: secret }), /holds no private key/],
-    ['a public key', publicKey.export({ type: 'spki', format: 'pem' }).toString(), /holds no private key/],
-    ['another curve', pemOf(generateKeyPairSync('ec', { namedCurve: 'P-384' })), /a.pem holds no key for ES256/],
-    ['a short RSA key', pemOf(generateKeyPairSync('rsa', { modulusLength: 1024 })), /holds no key for ES256/],
+    [
+      'a symmetric key',
+      JSON.stringify({ kty: 'oct', k: secret }),
+      /holds no private key/,
+    ],
+    [
+      'a public key',
+      publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+      /holds no private key/,
+    ],
+    [
+      'another curve',
+      pemOf(generateKeyPairSync('ec', { namedCurve: 'P-384' })),
+      /a.pem holds no key for ES256/,
+    ],
+    [
+      'a short RSA key',
+      pemOf(generateKeyPairSync('rsa', { modulusLength: 1024 })),
+      /holds no key for ES256/,
+    ],
     ['another algorithm', jwkOf(ec(), { alg: 'ES384' }), /holds no key for ES256/],
-    ['an algorithm of another type', jwkOf(ec(), { alg: 'RS256' }), /holds no key for ES256/],
-    ['an EdDSA key that is none', jwkOf(ec(), { alg: 'EdDSA' }), /holds no key for ES256/],
-    ['an algorithm that is no text', jwkOf(pemOf(generateKeyPairSync('x25519')), { alg: 1 }), /holds no key for ES256/],
+    [
+      'an algorithm of another type',
+      jwkOf(ec(), { alg: 'RS256' }),
+      /holds no key for ES256/,
+    ],
+    [
+      'an EdDSA key that is none',
+      jwkOf(ec(), { alg: 'EdDSA' }),
+      /holds no key for ES256/,
+    ],
+    [
+      'an algorithm that is no text',
+      jwkOf(pemOf(generateKeyPairSync('x25519')), { alg: 1 }),
+      /holds no key for ES256/,
+    ],
   ]
   for (const [name, text, message] of rows) {
     const directory = t.testdir({ 'a.pem': text })
-    const error = await openDirectory({ directory, algorithms: ['ES256'] }).then(() => undefined, (error: unknown) => error)
+    const error = await openDirectory({ directory, algorithms: ['ES256'] }).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
     t.match(error, { message }, name)
     t.notMatch(String(error), secret)
   }
-  await t.rejects(openSource({ directory: '/nowhere/at/all' }, policy), { code: 'ENOENT' })
+  await t.rejects(openSource({ directory: '/nowhere/at/all' }, policy), {
+    code: 'ENOENT',
+  })
   t.equal(await openSource({}, policy), undefined)
 })
 
 /** Keys by name, and a source that a test changes. */
-function handSource (...names: string[]) {
+function handSource(...names: string[]) {
   const all = new Map<string, ExternalKey>()
   const keyOf = (name: string): ExternalKey => {
     const [alg = 'ES256'] = /(?<=-)RS256$/.exec(name) ?? []
-    return { name, kid: `kid of ${name}`, alg, publicJwk: { kty: 'EC' }, signing: { privateKey: name } }
+    return {
+      name,
+      kid: `kid of ${name}`,
+      alg,
+      publicJwk: { kty: 'EC' },
+      signing: { privateKey: name },
+    }
   }
-  const list = (names: readonly string[]) => names.map(name => all.get(name) ?? all.set(name, keyOf(name)).get(name)).filter(key => key !== undefined)
+  const list = (names: readonly string[]) =>
+    names
+      .map(name => all.get(name) ?? all.set(name, keyOf(name)).get(name))
+      .filter(key => key !== undefined)
   return list(names)
 }
 
 const EMPTY = { keys: [], gone: [] }
 const T = 1_000 * DAY
 
-t.test('the first key signs at once, a newer one after it was published for long enough', async t => {
-  const first = planExternal(EMPTY, T, { policy, present: handSource('2026') })
-  t.match(first, { keys: [{ kid: 'kid of 2026', line: 'main', sealed: null, publishAt: T, signFrom: T, signUntil: UNTIL_REPLACED }], gone: [] })
-  const both = planExternal(first, T + DAY, { policy, present: handSource('2027', '2026') })
-  t.match(both.keys, [
-    { kid: 'kid of 2026', signFrom: T, signUntil: T + 8 * DAY, removeAt: T + 8 * DAY + REST },
-    { kid: 'kid of 2027', publishAt: T + DAY, signFrom: T + 8 * DAY, signUntil: UNTIL_REPLACED },
-  ])
-  t.same(planExternal(both, T + 2 * DAY, { policy, present: handSource('2027', '2026') }).keys, both.keys, 'planning again changes nothing')
+t.test(
+  'the first key signs at once, a newer one after it was published for long enough',
+  async t => {
+    const first = planExternal(EMPTY, T, { policy, present: handSource('2026') })
+    t.match(first, {
+      keys: [
+        {
+          kid: 'kid of 2026',
+          line: 'main',
+          sealed: null,
+          publishAt: T,
+          signFrom: T,
+          signUntil: UNTIL_REPLACED,
+        },
+      ],
+      gone: [],
+    })
+    const both = planExternal(first, T + DAY, {
+      policy,
+      present: handSource('2027', '2026'),
+    })
+    t.match(both.keys, [
+      {
+        kid: 'kid of 2026',
+        signFrom: T,
+        signUntil: T + 8 * DAY,
+        removeAt: T + 8 * DAY + REST,
+      },
+      {
+        kid: 'kid of 2027',
+        publishAt: T + DAY,
+        signFrom: T + 8 * DAY,
+        signUntil: UNTIL_REPLACED,
+      },
+    ])
+    t.same(
+      planExternal(both, T + 2 * DAY, { policy, present: handSource('2027', '2026') })
+        .keys,
+      both.keys,
+      'planning again changes nothing',
+    )
 
-  const later = T + 8 * DAY + REST
-  const gone = planExternal(both, later, { policy, present: handSource('2027', '2026') })
-  t.match(gone, { keys: [{ kid: 'kid of 2027' }], gone: ['kid of 2026'] })
-  t.equal(gone.keys.length, 1)
-  t.same(planExternal(gone, later + DAY, { policy, present: handSource('2027', '2026') }), gone, 'a file that stays behind brings nothing back')
-})
+    const later = T + 8 * DAY + REST
+    const gone = planExternal(both, later, {
+      policy,
+      present: handSource('2027', '2026'),
+    })
+    t.match(gone, { keys: [{ kid: 'kid of 2027' }], gone: ['kid of 2026'] })
+    t.equal(gone.keys.length, 1)
+    t.same(
+      planExternal(gone, later + DAY, { policy, present: handSource('2027', '2026') }),
+      gone,
+      'a file that stays behind brings nothing back',
+    )
+  },
+)
 
 t.test('several files at the first start sign in the order of their names', async t => {
   t.match(planExternal(EMPTY, T, { policy, present: handSource('c', 'a', 'b') }).keys, [
@@ -113,22 +225,49 @@ t.test('several files at the first start sign in the order of their names', asyn
   ])
 })
 
-t.test('an audience\'s algorithm has its own keys; those of no algorithm that is asked for are left', async t => {
-  const both = { ...policy, audienceAlgorithms: ['RS256'] }
-  const fresh = planExternal(EMPTY, T, { policy: both, present: handSource('a', 'b-RS256') })
-  t.match(fresh.keys, [{ line: 'main', signFrom: T }, { line: 'RS256', signFrom: T }], 'in a new ring both begin at once')
-  const main = planExternal(EMPTY, T, { policy, present: handSource('a', 'b-RS256') })
-  t.match(main.keys, [{ line: 'main', alg: 'ES256' }])
-  t.equal(main.keys.length, 1)
-  t.match(planExternal(main, T + DAY, { policy: both, present: handSource('a', 'b-RS256') }).keys, [{}, { line: 'RS256', signFrom: T + 8 * DAY }], 'later the new line waits')
-})
+t.test(
+  "an audience's algorithm has its own keys; those of no algorithm that is asked for are left",
+  async t => {
+    const both = { ...policy, audienceAlgorithms: ['RS256'] }
+    const fresh = planExternal(EMPTY, T, {
+      policy: both,
+      present: handSource('a', 'b-RS256'),
+    })
+    t.match(
+      fresh.keys,
+      [
+        { line: 'main', signFrom: T },
+        { line: 'RS256', signFrom: T },
+      ],
+      'in a new ring both begin at once',
+    )
+    const main = planExternal(EMPTY, T, { policy, present: handSource('a', 'b-RS256') })
+    t.match(main.keys, [{ line: 'main', alg: 'ES256' }])
+    t.equal(main.keys.length, 1)
+    t.match(
+      planExternal(main, T + DAY, { policy: both, present: handSource('a', 'b-RS256') })
+        .keys,
+      [{}, { line: 'RS256', signFrom: T + 8 * DAY }],
+      'later the new line waits',
+    )
+  },
+)
 
 /** A store, a clock and servers whose keys are what a test says. */
-function setUp (t: Test) {
+function setUp(t: Test) {
   const clock = createHandClock()
   const store = createSqliteStore({ file: ':memory:', clock })
   t.teardown(() => store.close())
-  const server = (source?: KeySource) => createKeyRing({ keys: store.keys, secrets: SECRETS, now: store.now, policy: () => policy, emit: () => {}, monotonic: clock, source })
+  const server = (source?: KeySource) =>
+    createKeyRing({
+      keys: store.keys,
+      secrets: SECRETS,
+      now: store.now,
+      policy: () => policy,
+      emit: () => {},
+      monotonic: clock,
+      source,
+    })
   return { clock, store, server }
 }
 
@@ -136,63 +275,91 @@ const PEMS = [ec(), ec(), ec()]
 const [A = '', B = '', C = ''] = PEMS
 
 /** A source that shows what it is told to. */
-async function shows (t: Test, ...pems: string[]) {
-  const read = async (...pems: string[]) => (await openDirectory({ directory: t.testdir(Object.fromEntries(pems.map(pem => [`${PEMS.indexOf(pem)}.pem`, pem]))), algorithms: ['ES256'] })).keys()
+async function shows(t: Test, ...pems: string[]) {
+  const read = async (...pems: string[]) =>
+    (
+      await openDirectory({
+        directory: t.testdir(
+          Object.fromEntries(pems.map(pem => [`${PEMS.indexOf(pem)}.pem`, pem])),
+        ),
+        algorithms: ['ES256'],
+      })
+    ).keys()
   let keys = await read(...pems)
-  const source: KeySource = { keys: () => keys, watch () {}, async close () {} }
-  return { source, async set (...next: string[]) { keys = await read(...next) }, kids: async (...pems: string[]) => (await read(...pems)).map(({ kid }) => kid) }
+  const source: KeySource = { keys: () => keys, watch() {}, async close() {} }
+  return {
+    source,
+    async set(...next: string[]) {
+      keys = await read(...next)
+    },
+    kids: async (...pems: string[]) => (await read(...pems)).map(({ kid }) => kid),
+  }
 }
 
 const signs = (ring: KeyRing) => ring.signingKey().kid
 
-t.test('a server whose folder is late stands in with the key before, as long as it has to', async t => {
-  const { clock, server } = setUp(t)
-  const [early, late] = [await shows(t, A), await shows(t, A)]
-  const [kidA = '', kidB = ''] = await early.kids(A, B)
-  const [one, two] = [server(early.source), server(late.source)]
-  await one.load()
-  await two.load()
-  t.same([signs(one), signs(two)], [kidA, kidA])
-  clock.advance(DAY)
-  await early.set(A, B)
-  await one.load()
-  await two.load()
-  t.same(two.published().map(({ kid }) => kid), [kidA, kidB], 'both publish it')
-  clock.advance(7 * DAY)
-  for (const ring of [one, two]) await ring.load()
-  t.same([signs(one), signs(two)], [kidB, kidA])
-  clock.advance(60_000)
-  for (const ring of [two, one]) await ring.load()
-  for (let hour = 0; hour < 48; hour++) {
-    clock.advance(3_600_000)
-    for (const ring of [two, one]) await ring.load()
-    t.ok(one.verificationKey(signs(two)), 'its tokens verify everywhere')
-  }
-  await late.set(A, B)
-  await two.load()
-  t.equal(signs(two), kidB)
-  for (let hour = 0; hour < 3; hour++) {
-    clock.advance(3_600_000)
+t.test(
+  'a server whose folder is late stands in with the key before, as long as it has to',
+  async t => {
+    const { clock, server } = setUp(t)
+    const [early, late] = [await shows(t, A), await shows(t, A)]
+    const [kidA = '', kidB = ''] = await early.kids(A, B)
+    const [one, two] = [server(early.source), server(late.source)]
     await one.load()
-  }
-  t.same(one.published().map(({ kid }) => kid), [kidB], 'and then the old one goes')
-})
+    await two.load()
+    t.same([signs(one), signs(two)], [kidA, kidA])
+    clock.advance(DAY)
+    await early.set(A, B)
+    await one.load()
+    await two.load()
+    t.same(
+      two.published().map(({ kid }) => kid),
+      [kidA, kidB],
+      'both publish it',
+    )
+    clock.advance(7 * DAY)
+    for (const ring of [one, two]) await ring.load()
+    t.same([signs(one), signs(two)], [kidB, kidA])
+    clock.advance(60_000)
+    for (const ring of [two, one]) await ring.load()
+    for (let hour = 0; hour < 48; hour++) {
+      clock.advance(3_600_000)
+      for (const ring of [two, one]) await ring.load()
+      t.ok(one.verificationKey(signs(two)), 'its tokens verify everywhere')
+    }
+    await late.set(A, B)
+    await two.load()
+    t.equal(signs(two), kidB)
+    for (let hour = 0; hour < 3; hour++) {
+      clock.advance(3_600_000)
+      await one.load()
+    }
+    t.same(
+      one.published().map(({ kid }) => kid),
+      [kidB],
+      'and then the old one goes',
+    )
+  },
+)
 
-t.test('a key that is put in the place of another signs at once: somebody has to', async t => {
-  const { clock, server } = setUp(t)
-  const files = await shows(t, A)
-  const ring = server(files.source)
-  await ring.load()
-  clock.advance(DAY)
-  await files.set(B)
-  await ring.load()
-  const [kidA = '', kidB = ''] = await files.kids(A, B)
-  t.equal(signs(ring), kidB)
-  t.ok(ring.verificationKey(kidA), 'tokens of the one before verify')
-  await files.set()
-  await t.rejects(ring.load(), /no key to sign with/)
-  t.ok(ring.verificationKey(kidB))
-})
+t.test(
+  'a key that is put in the place of another signs at once: somebody has to',
+  async t => {
+    const { clock, server } = setUp(t)
+    const files = await shows(t, A)
+    const ring = server(files.source)
+    await ring.load()
+    clock.advance(DAY)
+    await files.set(B)
+    await ring.load()
+    const [kidA = '', kidB = ''] = await files.kids(A, B)
+    t.equal(signs(ring), kidB)
+    t.ok(ring.verificationKey(kidA), 'tokens of the one before verify')
+    await files.set()
+    await t.rejects(ring.load(), /no key to sign with/)
+    t.ok(ring.verificationKey(kidB))
+  },
+)
 
 t.test('keys are rotated and retired by hand', async t => {
   const { clock, server } = setUp(t)
@@ -200,7 +367,10 @@ t.test('keys are rotated and retired by hand', async t => {
   const [kidA = '', kidB = '', kidC = ''] = await files.kids(A, B, C)
   const ring = server(files.source)
   await ring.load()
-  t.same(await ring.rotate({ atOnce: true }), { kind: 'refused', reason: 'next_key_missing' })
+  t.same(await ring.rotate({ atOnce: true }), {
+    kind: 'refused',
+    reason: 'next_key_missing',
+  })
   t.same(await ring.retire(kidA), { kind: 'refused', reason: 'key_alone' })
   clock.advance(DAY)
   await files.set(A, B)
@@ -208,7 +378,10 @@ t.test('keys are rotated and retired by hand', async t => {
   clock.advance(DAY)
   t.same(await ring.rotate({ atOnce: false }), { kind: 'done' })
   t.equal(signs(ring), kidA, 'gently: when verifiers know it')
-  t.same(await ring.rotate({ atOnce: true, line: 'RS256' }), { kind: 'refused', reason: 'next_key_missing' })
+  t.same(await ring.rotate({ atOnce: true, line: 'RS256' }), {
+    kind: 'refused',
+    reason: 'next_key_missing',
+  })
   t.same(await ring.rotate({ atOnce: true }), { kind: 'done' })
   t.equal(signs(ring), kidB)
 
@@ -219,9 +392,9 @@ t.test('keys are rotated and retired by hand', async t => {
   t.equal(signs(ring), kidC, 'the next one signs')
   t.equal(ring.verificationKey(kidB), undefined)
   await ring.load()
-  t.equal(ring.verificationKey(kidB), undefined, 'its file doesn\'t bring it back')
+  t.equal(ring.verificationKey(kidB), undefined, "its file doesn't bring it back")
   t.same(await ring.retire(kidA), { kind: 'done' })
-  t.equal(signs(ring), kidC, 'one that signs no more takes nobody\'s place')
+  t.equal(signs(ring), kidC, "one that signs no more takes nobody's place")
 })
 
 t.test('a retired key without a next one is followed by the one before it', async t => {
@@ -240,7 +413,7 @@ t.test('a retired key without a next one is followed by the one before it', asyn
   t.ok(ring.verificationKey(kidA))
 })
 
-t.test('from the ring\'s own keys to files and back', async t => {
+t.test("from the ring's own keys to files and back", async t => {
   const { clock, server } = setUp(t)
   const own = server()
   await own.load()
@@ -262,7 +435,7 @@ t.test('from the ring\'s own keys to files and back', async t => {
   t.equal(signs(external), kidA)
   clock.advance(100 * DAY)
   await external.load()
-  t.equal(signs(external), kidA, 'whatever of the ring\'s own would be due')
+  t.equal(signs(external), kidA, "whatever of the ring's own would be due")
 
   const back = server()
   await back.load()
@@ -270,46 +443,82 @@ t.test('from the ring\'s own keys to files and back', async t => {
   t.ok(back.verificationKey(kidA), 'tokens of the file verify')
 })
 
-t.test('a folder is read again when it is swapped, and kept when it is spoilt', async t => {
-  const directory = t.testdir({ one: { 'a.pem': A }, two: { 'a.pem': A, 'b.pem': B }, bad: { 'a.pem': 'x' } })
-  const link = (name: string) => {
-    symlinkSync(name, join(directory, 'next'))
-    renameSync(join(directory, 'next'), join(directory, 'keys'))
-  }
-  link('one')
-  const source = await openDirectory({ directory: join(directory, 'keys'), algorithms: ['ES256'], intervalMs: 10 })
-  const faults: unknown[] = []
-  source.watch(error => faults.push(error))
-  t.teardown(() => source.close())
-  const before = source.keys()
-  await wait(50)
-  t.equal(source.keys(), before, 'the very same list until something changes')
-  link('two')
-  await until(() => source.keys().length === 2)
-  link('bad')
-  await until(() => faults.length > 0)
-  t.match(faults[0], { message: /a.pem holds no private key/ })
-  t.equal(source.keys().length, 2)
-  rmSync(join(directory, 'keys'))
-  await until(() => faults.length > 1)
-  mkdirSync(join(directory, 'keys'))
-  writeFileSync(join(directory, 'keys', 'c.pem'), C)
-  await until(() => source.keys().length === 1)
-})
+t.test(
+  'a folder is read again when it is swapped, and kept when it is spoilt',
+  async t => {
+    const directory = t.testdir({
+      one: { 'a.pem': A },
+      two: { 'a.pem': A, 'b.pem': B },
+      bad: { 'a.pem': 'x' },
+    })
+    const link = (name: string) => {
+      symlinkSync(name, join(directory, 'next'))
+      renameSync(join(directory, 'next'), join(directory, 'keys'))
+    }
+    link('one')
+    const source = await openDirectory({
+      directory: join(directory, 'keys'),
+      algorithms: ['ES256'],
+      intervalMs: 10,
+    })
+    const faults: unknown[] = []
+    source.watch(error => faults.push(error))
+    t.teardown(() => source.close())
+    const before = source.keys()
+    await wait(50)
+    t.equal(source.keys(), before, 'the very same list until something changes')
+    link('two')
+    await until(() => source.keys().length === 2)
+    link('bad')
+    await until(() => faults.length > 0)
+    t.match(faults[0], { message: /a.pem holds no private key/ })
+    t.equal(source.keys().length, 2)
+    rmSync(join(directory, 'keys'))
+    await until(() => faults.length > 1)
+    mkdirSync(join(directory, 'keys'))
+    writeFileSync(join(directory, 'keys', 'c.pem'), C)
+    await until(() => source.keys().length === 1)
+  },
+)
 
-t.test('a server takes its keys from the folder that the configuration names, and so does the command line', async t => {
-  const directory = join(t.testdirName, 'keys')
-  const { latchkey, storeUrl } = commandLine(t, { more: [`keys: { directory: ${JSON.stringify(directory)} }`] })
-  mkdirSync(directory)
-  writeFileSync(join(directory, 'a.pem'), A)
-  writeFileSync(join(directory, 'b.pem'), RSA)
-  await addUser(storeUrl)
-  const server = await startInProcess(t, { config: configOf(storeUrl, { keys: { directory }, audiences: { [ORDERS]: { algorithm: 'RS256' } } }) })
-  const [listed] = (await latchkey('keys list --json')).records
-  t.match(listed, { isElsewhere: true, state: 'signing', line: 'main', signUntil: '9998-12-31T00:00:00.000Z' })
-  const { access_token: token } = await login(server)
-  t.match(JSON.parse(Buffer.from(token.split('.', 1)[0] ?? '', 'base64url').toString()), { alg: 'RS256' })
-  writeFileSync(join(directory, 'a.pem'), 'spoilt')
-  await until(() => server.lines.some(line => line.includes('the keys that are kept elsewhere could not be read')))
-  t.match(await latchkey('keys status'), { code: 1, err: /a.pem holds no private key as PEM or JWK/ })
-})
+t.test(
+  'a server takes its keys from the folder that the configuration names, and so does the command line',
+  async t => {
+    const directory = join(t.testdirName, 'keys')
+    const { latchkey, storeUrl } = commandLine(t, {
+      more: [`keys: { directory: ${JSON.stringify(directory)} }`],
+    })
+    mkdirSync(directory)
+    writeFileSync(join(directory, 'a.pem'), A)
+    writeFileSync(join(directory, 'b.pem'), RSA)
+    await addUser(storeUrl)
+    const server = await startInProcess(t, {
+      config: configOf(storeUrl, {
+        keys: { directory },
+        audiences: { [ORDERS]: { algorithm: 'RS256' } },
+      }),
+    })
+    const [listed] = (await latchkey('keys list --json')).records
+    t.match(listed, {
+      isElsewhere: true,
+      state: 'signing',
+      line: 'main',
+      signUntil: '9998-12-31T00:00:00.000Z',
+    })
+    const { access_token: token } = await login(server)
+    t.match(
+      JSON.parse(Buffer.from(token.split('.', 1)[0] ?? '', 'base64url').toString()),
+      { alg: 'RS256' },
+    )
+    writeFileSync(join(directory, 'a.pem'), 'spoilt')
+    await until(() =>
+      server.lines.some(line =>
+        line.includes('the keys that are kept elsewhere could not be read'),
+      ),
+    )
+    t.match(await latchkey('keys status'), {
+      code: 1,
+      err: /a.pem holds no private key as PEM or JWK/,
+    })
+  },
+)

@@ -1,4 +1,5 @@
-// What verifiers are sent, and what becomes of tokens whose key has gone: the real server, its clock moved by hand.
+// What verifiers are sent, and what becomes of tokens whose key has gone: the real server, its clock moved by
+// hand.
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
@@ -7,9 +8,10 @@ import { API_SECRET, buildTestApp, MAIL, ORDERS } from '../support/app.ts'
 
 const URL = '/.well-known/jwks.json'
 const DAY = 86_400_000
-const part = (token: string, index: number) => JSON.parse(Buffer.from(token.split('.')[index] ?? '', 'base64url').toString())
+const part = (token: string, index: number) =>
+  JSON.parse(Buffer.from(token.split('.')[index] ?? '', 'base64url').toString())
 
-async function serverOf (t: Test, options = {}) {
+async function serverOf(t: Test, options = {}) {
   const server = await buildTestApp(options)
   t.teardown(() => server.close())
   // The first two seconds after a turn nothing may be kept.
@@ -41,7 +43,15 @@ t.test('the keys come with a strong tag, and 304 when they are known', async t =
   ]
   for (const [condition, status] of rows) {
     const answer = await app.inject({ url: URL, headers: { 'if-none-match': condition } })
-    t.match(answer, { statusCode: status, body: status === 304 ? '' : first.body, headers: { etag, 'cache-control': 'public, max-age=300' } }, condition)
+    t.match(
+      answer,
+      {
+        statusCode: status,
+        body: status === 304 ? '' : first.body,
+        headers: { etag, 'cache-control': 'public, max-age=300' },
+      },
+      condition,
+    )
   }
   const head = await app.inject({ method: 'HEAD', url: URL })
   t.match(head, { statusCode: 200, body: '', headers: { etag } })
@@ -57,10 +67,17 @@ t.test('a stop ends the connection that was asking, with the keys', async t => {
   while (served.bytesRead === 0) await setImmediate()
   const stopped = app.close()
   socket.write('\r\n')
-  t.match((await socket.toArray()).join(''), /^HTTP\/1.1 200 OK\r\n[^]*\r\nconnection: close\r\n[^]*\r\n\r\n\{"keys"/)
+  t.match(
+    (await socket.toArray()).join(''),
+    /^HTTP\/1.1 200 OK\r\n[^]*\r\nconnection: close\r\n[^]*\r\n\r\n\{"keys"/,
+  )
   await stopped
   await sightings.flush()
-  t.match((await store.sightings.load()).verifiers, [{ userAgent: '', address: '127.0.0.1' }], 'also one that says nothing of itself')
+  t.match(
+    (await store.sightings.load()).verifiers,
+    [{ userAgent: '', address: '127.0.0.1' }],
+    'also one that says nothing of itself',
+  )
 })
 
 t.test('no copy is kept beyond the next change', async t => {
@@ -73,43 +90,66 @@ t.test('no copy is kept beyond the next change', async t => {
   t.equal(await maxAge(), 'public, max-age=0')
   const before = (await app.inject(URL)).headers.etag
   await keys.load()
-  const after = await app.inject({ url: URL, headers: { 'if-none-match': String(before) } })
+  const after = await app.inject({
+    url: URL,
+    headers: { 'if-none-match': String(before) },
+  })
   t.equal(after.statusCode, 200)
   clock.advance(2_000)
   t.equal(await maxAge(), 'public, max-age=300')
 })
 
 t.test('the keys are there without the store, and count in the metrics', async t => {
-  const { app, store, clock, metrics } = await serverOf(t, { issuer: 'https://example.com/id' })
+  const { app, store, clock, metrics } = await serverOf(t, {
+    issuer: 'https://example.com/id',
+  })
   await store.close()
   clock.advance(DAY)
-  for (const url of [URL, `/id${URL}`]) t.equal((await app.inject(url)).statusCode, 200, url)
+  for (const url of [URL, `/id${URL}`]) {
+    t.equal((await app.inject(url)).statusCode, 200, url)
+  }
   const text = await metrics.render()
   t.match(text, /^latchkey_jwks_answers_total\{status="200"\} 2$/m)
   t.match(text, /^latchkey_jwks_answers_total\{status="304"\} 0$/m)
 })
 
-t.test('a token whose key was retired is inactive at once, though it was found good a moment ago', async t => {
-  const { keys, login, introspect, refresh, app } = await serverOf(t)
-  const { access_token: token, refresh_token: refreshToken } = await login()
-  t.match(await introspect(token), { active: true })
-  t.match(await introspect(token), { active: true }, 'from a cache, if there is one')
-  const { kid } = part(token, 0)
-  t.same(await keys.retire(kid), { kind: 'done' })
-  t.same(await introspect(token), { active: false })
-  t.equal((await app.inject({ url: '/userinfo', headers: { authorization: `Bearer ${token}` } })).statusCode, 401)
-  t.notMatch((await app.inject(URL)).body, kid)
-  const refreshed = await refresh(refreshToken)
-  t.equal(refreshed.statusCode, 200, 'the user stays logged in')
-  t.match(await introspect(refreshed.json().access_token), { active: true })
-})
+t.test(
+  'a token whose key was retired is inactive at once, though it was found good a moment ago',
+  async t => {
+    const { keys, login, introspect, refresh, app } = await serverOf(t)
+    const { access_token: token, refresh_token: refreshToken } = await login()
+    t.match(await introspect(token), { active: true })
+    t.match(await introspect(token), { active: true }, 'from a cache, if there is one')
+    const { kid } = part(token, 0)
+    t.same(await keys.retire(kid), { kind: 'done' })
+    t.same(await introspect(token), { active: false })
+    t.equal(
+      (
+        await app.inject({
+          url: '/userinfo',
+          headers: { authorization: `Bearer ${token}` },
+        })
+      ).statusCode,
+      401,
+    )
+    t.notMatch((await app.inject(URL)).body, kid)
+    const refreshed = await refresh(refreshToken)
+    t.equal(refreshed.statusCode, 200, 'the user stays logged in')
+    t.match(await introspect(refreshed.json().access_token), { active: true })
+  },
+)
 
 t.test('an audience gets tokens of the algorithm that it needs', async t => {
   const server = await serverOf(t)
   server.live.algorithm[ORDERS] = 'RS256'
   await server.keys.load()
-  const algOf = async (resource: string) => part((await server.login({ resource })).access_token, 0).alg
-  t.equal(await algOf(ORDERS), 'ES256', 'not before its key has been published for long enough')
+  const algOf = async (resource: string) =>
+    part((await server.login({ resource })).access_token, 0).alg
+  t.equal(
+    await algOf(ORDERS),
+    'ES256',
+    'not before its key has been published for long enough',
+  )
   server.clock.advance(7 * DAY)
   await server.keys.load()
   t.equal(await algOf(ORDERS), 'RS256')
@@ -133,16 +173,29 @@ t.test('a secret is replaced while sessions live', async t => {
   // Appended everywhere, then moved to the front on one server: each knows what the other makes.
   const [first, second] = [await start([newer, older]), await start([older, newer])]
   const kids = first.keys.describe().map(({ kid }) => kid)
-  t.same(kids, before.keys.describe().map(({ kid }) => kid), 'the keys are the same, under another secret')
+  t.same(
+    kids,
+    before.keys.describe().map(({ kid }) => kid),
+    'the keys are the same, under another secret',
+  )
   const renewed = await first.refresh(session)
   t.equal(renewed.statusCode, 200, 'a session of the old secret')
   const again = await second.refresh(renewed.json().refresh_token)
   t.equal(again.statusCode, 200, 'goes on at both servers')
-  const { refresh_token: current } = (await first.refresh(again.json().refresh_token)).json()
+  const { refresh_token: current } = (
+    await first.refresh(again.json().refresh_token)
+  ).json()
 
   const after = await start([newer])
-  t.same(after.keys.describe().map(({ kid }) => kid), kids)
-  t.equal((await after.refresh(current)).statusCode, 200, 'a session that was renewed under the new secret outlives the old one')
+  t.same(
+    after.keys.describe().map(({ kid }) => kid),
+    kids,
+  )
+  t.equal(
+    (await after.refresh(current)).statusCode,
+    200,
+    'a session that was renewed under the new secret outlives the old one',
+  )
   const refused = await after.refresh(session)
   t.equal(refused.statusCode, 400)
   t.equal(refused.json().error, 'invalid_grant')

@@ -15,7 +15,9 @@ const kidsOf = ({ keys }: Pick<StoredRing, 'keys'>) => keys.map(({ kid }) => kid
 const redis = await startRedis()
 t.teardown(() => redis.stop())
 const secret = 'r'.repeat(43)
-const servers = await Promise.all([1, 2].map(() => startLatchkey({ storeUrl: redis.url, secret })))
+const servers = await Promise.all(
+  [1, 2].map(() => startLatchkey({ storeUrl: redis.url, secret })),
+)
 for (const server of servers) t.teardown(() => server.stop())
 
 t.test('two servers that race to make a key make one, twenty times', async t => {
@@ -24,21 +26,39 @@ t.test('two servers that race to make a key make one, twenty times', async t => 
   const monitor = await client.monitor()
   t.teardown(() => monitor.disconnect())
   const commands: string[][] = []
-  monitor.on('monitor', (_time: string, command: string[]) => { commands.push(command) })
+  monitor.on('monitor', (_time: string, command: string[]) => {
+    commands.push(command)
+  })
 
   const read = async (): Promise<StoredRing> => {
     const { version, content = '' } = await client.hgetall(RING)
     return { ...EMPTY_RING, ...JSON.parse(content), version: Number(version) }
   }
-  const savesOf = (version: number) => commands.filter(([name, , , key, from]) => name?.toLowerCase() === 'evalsha' && key === RING && from === String(version)).length
+  const savesOf = (version: number) =>
+    commands.filter(
+      ([name, , , key, from]) =>
+        name?.toLowerCase() === 'evalsha' && key === RING && from === String(version),
+    ).length
 
   let forced = 0
   for (let race = 1; race <= RACES; race++) {
     const before = await read()
-    const { version, keys: [signer], ...rest } = before
+    const {
+      version,
+      keys: [signer],
+      ...rest
+    } = before
     const planted = version + 1
-    // The ring has lost its next key, and in the same moment no write goes through: both servers read it, make a key and wait with it.
-    await client.pipeline().hset(RING, { version: planted, content: JSON.stringify({ ...rest, keys: [signer] }) }).call('CLIENT', 'PAUSE', '10000', 'WRITE').exec()
+    // The ring has lost its next key, and in the same moment no write goes through: both servers read it,
+    // make a key and wait with it.
+    await client
+      .pipeline()
+      .hset(RING, {
+        version: planted,
+        content: JSON.stringify({ ...rest, keys: [signer] }),
+      })
+      .call('CLIENT', 'PAUSE', '10000', 'WRITE')
+      .exec()
     for (const server of servers) server.signal('SIGHUP')
     await until(async () => (await client.info('clients')).includes('blocked_clients:2'))
     await client.call('CLIENT', 'UNPAUSE')
@@ -54,32 +74,48 @@ t.test('two servers that race to make a key make one, twenty times', async t => 
   t.equal(forced, RACES, 'each was a race')
 
   const { version, ...ring } = await read()
-  await until(async () => (await Promise.all(servers.map(jwksKids))).every(kids => kids.join() === kidsOf(ring).join()))
-  t.same(await Promise.all(servers.map(jwksKids)), [kidsOf(ring), kidsOf(ring)], 'and both serve the same keys')
-  const looks = () => commands.filter(([name, key]) => name === 'hgetall' && key === RING).length
+  await until(async () =>
+    (await Promise.all(servers.map(jwksKids))).every(
+      kids => kids.join() === kidsOf(ring).join(),
+    ),
+  )
+  t.same(
+    await Promise.all(servers.map(jwksKids)),
+    [kidsOf(ring), kidsOf(ring)],
+    'and both serve the same keys',
+  )
+  const looks = () =>
+    commands.filter(([name, key]) => name === 'hgetall' && key === RING).length
   commands.length = 0
   await until(() => looks() >= 4)
   t.ok(looks() >= 4, 'they have looked again')
   t.equal((await read()).version, version, 'and nothing was left to change')
 })
 
-async function jwksKids ({ url }: { readonly url: string }): Promise<string[]> {
+async function jwksKids({ url }: { readonly url: string }): Promise<string[]> {
   const { keys }: any = await (await fetch(`${url}/.well-known/jwks.json`)).json()
   return keys.map(({ kid }: { readonly kid: string }) => kid)
 }
 
-t.test('a replica with a wrong list of secrets refuses to start, and names the key', async t => {
-  const [server] = servers
-  const { store } = await openStore({ url: redis.url, clock: Date.now })
-  t.teardown(() => store.close())
-  const before = await store.keys.load()
+t.test(
+  'a replica with a wrong list of secrets refuses to start, and names the key',
+  async t => {
+    const [server] = servers
+    const { store } = await openStore({ url: redis.url, clock: Date.now })
+    t.teardown(() => store.close())
+    const before = await store.keys.load()
 
-  const config = { ...server?.config, secrets: ['b'.repeat(43)] }
-  const dir = t.testdir({ 'latchkey.yaml': JSON.stringify(config) })
-  const replica = runMain({ LATCHKEY_CONFIG: `${dir}/latchkey.yaml` })
-  t.teardown(() => replica.stop())
-  t.equal(await replica.ended, 1)
-  t.match(replica.lines.join('\n'), `cannot open signing key ${before.keys[0]?.kid}`)
-  t.same(await store.keys.load(), before, 'and leaves the ring as it is')
-  t.equal((await fetch(`${server?.managementUrl}/readyz`)).status, 200, 'the servers that were there go on')
-})
+    const config = { ...server?.config, secrets: ['b'.repeat(43)] }
+    const dir = t.testdir({ 'latchkey.yaml': JSON.stringify(config) })
+    const replica = runMain({ LATCHKEY_CONFIG: `${dir}/latchkey.yaml` })
+    t.teardown(() => replica.stop())
+    t.equal(await replica.ended, 1)
+    t.match(replica.lines.join('\n'), `cannot open signing key ${before.keys[0]?.kid}`)
+    t.same(await store.keys.load(), before, 'and leaves the ring as it is')
+    t.equal(
+      (await fetch(`${server?.managementUrl}/readyz`)).status,
+      200,
+      'the servers that were there go on',
+    )
+  },
+)

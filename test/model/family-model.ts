@@ -1,5 +1,5 @@
-// The refresh family as DESIGN §5 tells it: a reference written from the page alone, without a look at the rules or the scripts.
-// It is not made to be fast or atomic, but to be read.
+// The refresh family as DESIGN §5 tells it: a reference written from the page alone, without a look at the
+// rules or the scripts. It is not made to be fast or atomic, but to be read.
 
 export interface ModelFamily {
   client: string
@@ -38,13 +38,13 @@ export class FamilyModel {
   readonly policy: ModelPolicy
   now: number
 
-  constructor (policy: ModelPolicy, now: number) {
+  constructor(policy: ModelPolicy, now: number) {
     this.policy = policy
     this.now = now
   }
 
   /** "At login: prev, cur = 0, 1." */
-  login (client: string): ModelFamily | undefined {
+  login(client: string): ModelFamily | undefined {
     if (this.user.disabled) return undefined
     const endsAt = this.now + this.policy.absoluteMs
     return {
@@ -62,7 +62,12 @@ export class FamilyModel {
     }
   }
 
-  refresh (family: ModelFamily, t: number, client: string, lateRetry: 'burn' | 'refuse'): ModelOutcome {
+  refresh(
+    family: ModelFamily,
+    t: number,
+    client: string,
+    lateRetry: 'burn' | 'refuse',
+  ): ModelOutcome {
     // R2
     if (family.client !== client) return { kind: 'refused', reason: 'client_mismatch' }
     // R3
@@ -70,20 +75,25 @@ export class FamilyModel {
     if (dead !== undefined) return { kind: 'refused', reason: dead }
 
     const passed = this.passedSince(family)
-    if (t === family.cur) { // R4
+    if (t === family.cur) {
+      // R4
       family.prev = family.cur
       family.cur += 1
       this.noteTime(family, passed)
       return { kind: 'rotated', generation: family.cur }
     }
-    if (t === family.prev && passed <= this.policy.graceMs) return { kind: 'replayed', generation: family.cur } // R5
-    if (t === family.prev && lateRetry === 'burn') { // R6
+    if (t === family.prev && passed <= this.policy.graceMs) {
+      return { kind: 'replayed', generation: family.cur }
+    } // R5
+    if (t === family.prev && lateRetry === 'burn') {
+      // R6
       family.cur += 1
       family.lateCount += 1
       this.noteTime(family, passed)
       return { kind: 'late', generation: family.cur }
     }
-    if (t === family.cur + 1 || t === family.cur + 2) { // R7
+    if (t === family.cur + 1 || t === family.cur + 2) {
+      // R7
       family.prev = t
       family.cur = t + 1
       this.noteTime(family, passed)
@@ -93,7 +103,7 @@ export class FamilyModel {
     return { kind: 'reused' }
   }
 
-  peek (family: ModelFamily, t: number): ModelOutcome {
+  peek(family: ModelFamily, t: number): ModelOutcome {
     const dead = this.whyDead(family)
     if (dead !== undefined) return { kind: 'refused', reason: dead }
     const inGrace = t === family.prev && this.passedSince(family) <= this.policy.graceMs
@@ -101,20 +111,20 @@ export class FamilyModel {
     return { kind: 'refused', reason: 'superseded' }
   }
 
-  revoke (family: ModelFamily): string {
+  revoke(family: ModelFamily): string {
     const outcome = this.whyDead(family) === undefined ? 'ended' : 'already_ended'
     family.ended = true
     return outcome
   }
 
   /** Whether its access tokens live. */
-  check (family: ModelFamily): ModelOutcome {
+  check(family: ModelFamily): ModelOutcome {
     const dead = this.whyDead(family)
     return dead === undefined ? { kind: 'active' } : { kind: 'refused', reason: dead }
   }
 
   /** "Ended, idle or absolute end passed, user disabled or all sessions ended since." */
-  whyDead (family: ModelFamily): string | undefined {
+  whyDead(family: ModelFamily): string | undefined {
     const time = family.curAt + this.passedSince(family)
     if (family.ended) return 'family_ended'
     if (time >= family.endsAt) return 'family_expired'
@@ -125,11 +135,11 @@ export class FamilyModel {
   }
 
   /** "A clock that ran backwards counts as no time passed." */
-  private passedSince (family: ModelFamily): number {
+  private passedSince(family: ModelFamily): number {
     return this.now < family.curAt ? 0 : this.now - family.curAt
   }
 
-  private noteTime (family: ModelFamily, passed: number): void {
+  private noteTime(family: ModelFamily, passed: number): void {
     family.curAt += passed
     family.idleUntil = Math.min(family.curAt + this.policy.idleMs, family.endsAt)
   }

@@ -1,5 +1,5 @@
-// Metrics and the audit log, told by one journey through the real server: what is counted, that no caller can add a label, and that every
-// audit line keeps to its schema and names its request.
+// Metrics and the audit log, told by one journey through the real server: what is counted, that no caller can
+// add a label, and that every audit line keeps to its schema and names its request.
 import { readFileSync, globSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Registry } from 'prom-client'
@@ -17,27 +17,41 @@ const root = join(import.meta.dirname, '../..')
 const line = Compile(AuditLine)
 
 /** The value of a series, by its text up to the value. */
-async function valueOf ({ metrics }: TestApp, series: string): Promise<number | undefined> {
-  const found = (await metrics.render()).split('\n').find(line => line.startsWith(`${series} `))
+async function valueOf(
+  { metrics }: TestApp,
+  series: string,
+): Promise<number | undefined> {
+  const found = (await metrics.render())
+    .split('\n')
+    .find(line => line.startsWith(`${series} `))
   return found === undefined ? undefined : Number(found.slice(series.length + 1))
 }
 
-async function seriesOf ({ metrics }: TestApp): Promise<string[]> {
-  return (await metrics.render()).split('\n').filter(line => line.startsWith('latchkey_')).map(line => line.replace(/ \S+$/, ''))
+async function seriesOf({ metrics }: TestApp): Promise<string[]> {
+  return (await metrics.render())
+    .split('\n')
+    .filter(line => line.startsWith('latchkey_'))
+    .map(line => line.replace(/ \S+$/, ''))
 }
 
-const auditOf = ({ lines }: TestApp) => lines.filter(line => line.includes('"audit"')).map(line => JSON.parse(line))
+const auditOf = ({ lines }: TestApp) =>
+  lines.filter(line => line.includes('"audit"')).map(line => JSON.parse(line))
 
-async function serverOf (t: Test, options = {}): Promise<TestApp> {
+async function serverOf(t: Test, options = {}): Promise<TestApp> {
   const server = await buildTestApp(options)
   t.teardown(() => server.close())
   return server
 }
 
 /** Everything that is counted, once or more. */
-async function journey (server: TestApp): Promise<void> {
+async function journey(server: TestApp): Promise<void> {
   const { post, clock } = server
-  const login = { grant_type: 'password', client_id: 'mobile', username: 'alice', password: PASSWORD }
+  const login = {
+    grant_type: 'password',
+    client_id: 'mobile',
+    username: 'alice',
+    password: PASSWORD,
+  }
   const first = await server.login()
   const second = (await server.refresh(first.refresh_token)).json()
   await server.refresh(first.refresh_token)
@@ -68,7 +82,21 @@ async function journey (server: TestApp): Promise<void> {
 
 t.test('everything is counted', async t => {
   const server = await serverOf(t)
-  for (const change of ['opened', 'rotated', 'replayed', 'late', 'healed', 'reused', 'ended']) t.equal(await valueOf(server, `latchkey_families_total{change="${change}"}`), 0, `${change} is there before it happens`)
+  for (const change of [
+    'opened',
+    'rotated',
+    'replayed',
+    'late',
+    'healed',
+    'reused',
+    'ended',
+  ]) {
+    t.equal(
+      await valueOf(server, `latchkey_families_total{change="${change}"}`),
+      0,
+      `${change} is there before it happens`,
+    )
+  }
   await journey(server)
   const rows: Record<string, number> = {
     'latchkey_families_total{change="opened"}': 2,
@@ -100,14 +128,31 @@ t.test('everything is counted', async t => {
     latchkey_hash_working: 0,
     'latchkey_build_info{version=""}': 1,
   }
-  for (const [series, value] of Object.entries(rows)) t.equal(await valueOf(server, series), value, series)
+  for (const [series, value] of Object.entries(rows)) {
+    t.equal(await valueOf(server, series), value, series)
+  }
   t.ok(Number(await valueOf(server, 'latchkey_logins_throttled_total{by="pair"}')) > 0)
 
   await server.store.close()
   await server.refresh((await server.app.inject('/')).body)
-  await server.post('/token', { grant_type: 'password', client_id: 'mobile', username: 'alice', password: PASSWORD })
-  t.equal(await valueOf(server, 'latchkey_store_errors_total{command="users.by_name"}'), 1)
-  t.equal(await valueOf(server, 'latchkey_grants_total{grant="password",outcome="failed",reason="store_unavailable"}'), 1, 'a fault is no refusal')
+  await server.post('/token', {
+    grant_type: 'password',
+    client_id: 'mobile',
+    username: 'alice',
+    password: PASSWORD,
+  })
+  t.equal(
+    await valueOf(server, 'latchkey_store_errors_total{command="users.by_name"}'),
+    1,
+  )
+  t.equal(
+    await valueOf(
+      server,
+      'latchkey_grants_total{grant="password",outcome="failed",reason="store_unavailable"}',
+    ),
+    1,
+    'a fault is no refusal',
+  )
 })
 
 t.test('the key ring is shown: state, instants, the next turn', async t => {
@@ -116,8 +161,14 @@ t.test('the key ring is shown: state, instants, the next turn', async t => {
   const labels = (key = signing) => `{line="main",kid="${key?.kid}",alg="ES256"}`
   t.equal(await valueOf(server, `latchkey_key_state${labels()}`), 2)
   t.equal(await valueOf(server, `latchkey_key_state${labels(next)}`), 1)
-  t.equal(await valueOf(server, `latchkey_key_sign_until_timestamp_seconds${labels()}`), Number(signing?.signUntil) / 1000)
-  t.equal(await valueOf(server, 'latchkey_key_next_turn_timestamp_seconds{line="main"}'), Number(next?.signFrom) / 1000)
+  t.equal(
+    await valueOf(server, `latchkey_key_sign_until_timestamp_seconds${labels()}`),
+    Number(signing?.signUntil) / 1000,
+  )
+  t.equal(
+    await valueOf(server, 'latchkey_key_next_turn_timestamp_seconds{line="main"}'),
+    Number(next?.signFrom) / 1000,
+  )
   await server.keys.rotate({ atOnce: true })
   t.equal(await valueOf(server, `latchkey_key_state${labels()}`), 3, 'retiring')
   t.equal(await valueOf(server, `latchkey_key_state${labels(next)}`), 2)
@@ -129,12 +180,31 @@ t.test('no caller can add a series', async t => {
     for (const [url, form] of [
       ['/token', { grant_type: mark, client_id: 'mobile' }],
       ['/token', { grant_type: 'password', client_id: mark }],
-      ['/token', { grant_type: 'password', client_id: 'mobile', username: mark, password: mark }],
-      ['/token', { grant_type: 'refresh_token', client_id: 'mobile', refresh_token: `rt_${mark}` }],
-      ['/introspect', { token: mark, client_id: 'auditor', client_secret: 'auditor-secret' }],
+      [
+        '/token',
+        {
+          grant_type: 'password',
+          client_id: 'mobile',
+          username: mark,
+          password: mark,
+        },
+      ],
+      [
+        '/token',
+        { grant_type: 'refresh_token', client_id: 'mobile', refresh_token: `rt_${mark}` },
+      ],
+      [
+        '/introspect',
+        { token: mark, client_id: 'auditor', client_secret: 'auditor-secret' },
+      ],
       [`/${mark}`, {}],
-    ] as const) await server.post(url, { ...form }, { 'x-forwarded-for': mark, 'user-agent': mark })
-    await server.app.inject({ url: `/verify/${mark}`, headers: { 'latchkey-audience': mark } })
+    ] as const) {
+      await server.post(url, { ...form }, { 'x-forwarded-for': mark, 'user-agent': mark })
+    }
+    await server.app.inject({
+      url: `/verify/${mark}`,
+      headers: { 'latchkey-audience': mark },
+    })
   }
   await provoke('first')
   const before = await seriesOf(server)
@@ -148,84 +218,167 @@ t.test('histograms and counters as Prometheus reads them', async t => {
   const [a, plain] = [durations.series({ route: '/a"b' }), durations.series({})]
   for (const seconds of [0.1, 0.2, 7]) a(seconds)
   plain(1)
-  t.equal(durations.render(), [
-    '# HELP x_seconds X.',
-    '# TYPE x_seconds histogram',
-    'x_seconds_bucket{route="/a\\"b",le="0.1"} 1',
-    'x_seconds_bucket{route="/a\\"b",le="1"} 2',
-    'x_seconds_bucket{route="/a\\"b",le="+Inf"} 3',
-    'x_seconds_sum{route="/a\\"b"} 7.3',
-    'x_seconds_count{route="/a\\"b"} 3',
-    'x_seconds_bucket{le="0.1"} 0',
-    'x_seconds_bucket{le="1"} 1',
-    'x_seconds_bucket{le="+Inf"} 1',
-    'x_seconds_sum 1',
-    'x_seconds_count 1',
-    '',
-  ].join('\n'))
+  t.equal(
+    durations.render(),
+    [
+      '# HELP x_seconds X.',
+      '# TYPE x_seconds histogram',
+      'x_seconds_bucket{route="/a\\"b",le="0.1"} 1',
+      'x_seconds_bucket{route="/a\\"b",le="1"} 2',
+      'x_seconds_bucket{route="/a\\"b",le="+Inf"} 3',
+      'x_seconds_sum{route="/a\\"b"} 7.3',
+      'x_seconds_count{route="/a\\"b"} 3',
+      'x_seconds_bucket{le="0.1"} 0',
+      'x_seconds_bucket{le="1"} 1',
+      'x_seconds_bucket{le="+Inf"} 1',
+      'x_seconds_sum 1',
+      'x_seconds_count 1',
+      '',
+    ].join('\n'),
+  )
   const registry = new Registry()
-  const tally = createTally(registry, { name: 'y_total', help: 'Y.', labelNames: ['key'], labelsOf: key => ({ key }), known: ['known'] })
+  const tally = createTally(registry, {
+    name: 'y_total',
+    help: 'Y.',
+    labelNames: ['key'],
+    labelsOf: key => ({ key }),
+    known: ['known'],
+  })
   tally('new')
   tally('new')
-  for (let asked = 0; asked < 2; asked++) t.equal(await registry.metrics(), '# HELP y_total Y.\n# TYPE y_total counter\ny_total{key="known"} 0\ny_total{key="new"} 2\n')
-})
-
-t.test('every audit line keeps to the schema and names its request, at every log level', async t => {
-  for (const logLevel of ['info', 'silent']) {
-    const server = await serverOf(t, { logLevel })
-    await journey(server)
-    const lines = auditOf(server)
-    for (const entry of lines) t.ok(line.Check(entry), JSON.stringify(entry))
-    const types = new Set(lines.map(({ audit }) => audit.type))
-    for (const type of ['login.succeeded', 'login.failed', 'login.throttled', 'refresh.late', 'refresh.reused', 'client.refused', 'token.revoked', 'revocation.refused', 'keys.changed', 'user.changed']) t.ok(types.has(type), type)
-    for (const type of ['introspected', 'refresh.rotated', 'refresh.replayed']) t.notOk(types.has(type), type)
-    const traced = lines.filter(({ traceparent }) => traceparent !== undefined)
-    t.match(traced, [{ traceparent: TRACEPARENT, audit: { type: 'login.failed', reason: 'password_wrong' } }])
-    t.equal(traced.length, 1, 'a traceparent that is none is left out')
-    for (const { reqId, audit } of lines) t.equal(reqId === undefined, ['keys.changed', 'user.changed'].includes(audit.type), audit.type)
-    if (logLevel === 'silent') t.equal(server.lines.length, lines.length, 'nothing else is written')
-    else t.match(server.lines.map(line => JSON.parse(line)).filter(({ reqId, msg }) => msg === 'answered' && reqId === traced[0].reqId), [{ traceparent: TRACEPARENT, status: 400 }], 'the log has the request, too')
+  for (let asked = 0; asked < 2; asked++) {
+    t.equal(
+      await registry.metrics(),
+      '# HELP y_total Y.\n# TYPE y_total counter\ny_total{key="known"} 0\ny_total{key="new"} 2\n',
+    )
   }
 })
 
-t.test('audit.to a file: reopened after its rotation, and no line is lost to a full disk', async t => {
-  const file = join(t.testdir(), 'audit.log')
-  const [elsewhere, faults]: [string[], unknown[]] = [[], []]
-  const open = (to: string) => openAudit({ to, output: { write: line => { elsewhere.push(line) } }, failed: error => { faults.push(error) }, clock: () => 5 })
-  const event = { type: 'password.upgraded', sub: 'x' } as const
-  const audit = open(file)
-  audit.emit(event)
-  renameSync(file, `${file}.1`)
-  audit.emit(event)
-  audit.reopen()
-  audit.emit(event)
-  t.equal(readFileSync(`${file}.1`, 'utf8').split('\n').length, 3)
-  t.ok(line.Check(JSON.parse(readFileSync(file, 'utf8'))))
-  rmSync(file)
-  t.same([elsewhere, faults], [[], []])
-  audit.close()
+t.test(
+  'every audit line keeps to the schema and names its request, at every log level',
+  async t => {
+    for (const logLevel of ['info', 'silent']) {
+      const server = await serverOf(t, { logLevel })
+      await journey(server)
+      const lines = auditOf(server)
+      for (const entry of lines) t.ok(line.Check(entry), JSON.stringify(entry))
+      const types = new Set(lines.map(({ audit }) => audit.type))
+      for (const type of [
+        'login.succeeded',
+        'login.failed',
+        'login.throttled',
+        'refresh.late',
+        'refresh.reused',
+        'client.refused',
+        'token.revoked',
+        'revocation.refused',
+        'keys.changed',
+        'user.changed',
+      ]) {
+        t.ok(types.has(type), type)
+      }
+      for (const type of ['introspected', 'refresh.rotated', 'refresh.replayed']) {
+        t.notOk(types.has(type), type)
+      }
+      const traced = lines.filter(({ traceparent }) => traceparent !== undefined)
+      t.match(traced, [
+        {
+          traceparent: TRACEPARENT,
+          audit: { type: 'login.failed', reason: 'password_wrong' },
+        },
+      ])
+      t.equal(traced.length, 1, 'a traceparent that is none is left out')
+      for (const { reqId, audit } of lines) {
+        t.equal(
+          reqId === undefined,
+          ['keys.changed', 'user.changed'].includes(audit.type),
+          audit.type,
+        )
+      }
+      if (logLevel === 'silent') {
+        t.equal(server.lines.length, lines.length, 'nothing else is written')
+      } else {
+        t.match(
+          server.lines
+            .map(line => JSON.parse(line))
+            .filter(({ reqId, msg }) => msg === 'answered' && reqId === traced[0].reqId),
+          [{ traceparent: TRACEPARENT, status: 400 }],
+          'the log has the request, too',
+        )
+      }
+    }
+  },
+)
 
-  const full = open('/dev/full')
-  full.emit(event)
-  t.match(faults, [{ code: 'ENOSPC' }])
-  t.match(elsewhere, [/password\.upgraded/])
-  full.close()
-  const gone = open(join(t.testdir({ folder: {} }), 'folder', 'audit.log'))
-  rmSync(join(t.testdirName, 'folder'), { recursive: true })
-  gone.reopen()
-  t.match(faults[1], { code: 'ENOENT' }, 'a file that can\'t be opened again: the one that is open goes on')
-  gone.close()
-  t.throws(() => open(t.testdirName), { code: 'EISDIR' }, 'a start with a file that can\'t be opened is refused')
-  const beside = open('stdout')
-  beside.emit(event)
-  beside.reopen()
-  beside.close()
-  t.equal(elsewhere.length, 2)
-})
+t.test(
+  'audit.to a file: reopened after its rotation, and no line is lost to a full disk',
+  async t => {
+    const file = join(t.testdir(), 'audit.log')
+    const [elsewhere, faults]: [string[], unknown[]] = [[], []]
+    const open = (to: string) =>
+      openAudit({
+        to,
+        output: {
+          write: line => {
+            elsewhere.push(line)
+          },
+        },
+        failed: error => {
+          faults.push(error)
+        },
+        clock: () => 5,
+      })
+    const event = { type: 'password.upgraded', sub: 'x' } as const
+    const audit = open(file)
+    audit.emit(event)
+    renameSync(file, `${file}.1`)
+    audit.emit(event)
+    audit.reopen()
+    audit.emit(event)
+    t.equal(readFileSync(`${file}.1`, 'utf8').split('\n').length, 3)
+    t.ok(line.Check(JSON.parse(readFileSync(file, 'utf8'))))
+    rmSync(file)
+    t.same([elsewhere, faults], [[], []])
+    audit.close()
 
-t.test('docs/audit.md is written from the schema, and every reason code is in use', async t => {
-  const page = readFileSync(join(root, 'docs/audit.md'), 'utf8')
-  t.equal(page, pageText(page), 'run node scripts/audit-page.ts')
-  const source = globSync('src/**/*.{ts,lua}', { cwd: root }).filter(file => file !== 'src/reasons.ts').map(file => readFileSync(join(root, file), 'utf8')).join('')
-  for (const reason of Object.keys(REASONS)) t.ok(source.includes(reason.replace(/^throttled_by_(.*)/, '$1')), reason)
-})
+    const full = open('/dev/full')
+    full.emit(event)
+    t.match(faults, [{ code: 'ENOSPC' }])
+    t.match(elsewhere, [/password\.upgraded/])
+    full.close()
+    const gone = open(join(t.testdir({ folder: {} }), 'folder', 'audit.log'))
+    rmSync(join(t.testdirName, 'folder'), { recursive: true })
+    gone.reopen()
+    t.match(
+      faults[1],
+      { code: 'ENOENT' },
+      "a file that can't be opened again: the one that is open goes on",
+    )
+    gone.close()
+    t.throws(
+      () => open(t.testdirName),
+      { code: 'EISDIR' },
+      "a start with a file that can't be opened is refused",
+    )
+    const beside = open('stdout')
+    beside.emit(event)
+    beside.reopen()
+    beside.close()
+    t.equal(elsewhere.length, 2)
+  },
+)
+
+t.test(
+  'docs/audit.md is written from the schema, and every reason code is in use',
+  async t => {
+    const page = readFileSync(join(root, 'docs/audit.md'), 'utf8')
+    t.equal(page, pageText(page), 'run node scripts/audit-page.ts')
+    const source = globSync('src/**/*.{ts,lua}', { cwd: root })
+      .filter(file => file !== 'src/reasons.ts')
+      .map(file => readFileSync(join(root, file), 'utf8'))
+      .join('')
+    for (const reason of Object.keys(REASONS)) {
+      t.ok(source.includes(reason.replace(/^throttled_by_(.*)/, '$1')), reason)
+    }
+  },
+)

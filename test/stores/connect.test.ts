@@ -9,7 +9,12 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { openStore } from '../../src/stores/open.ts'
 import { StoreUnavailable } from '../../src/stores/ports.ts'
-import { connectRedis, createClient, reconnectOnError, retryStrategy } from '../../src/stores/redis/connect.ts'
+import {
+  connectRedis,
+  createClient,
+  reconnectOnError,
+  retryStrategy,
+} from '../../src/stores/redis/connect.ts'
 import { readTls } from '../../src/stores/redis/tls.ts'
 import { parseRedisUrl } from '../../src/stores/redis/url.ts'
 import { createHandClock } from '../support/clock.ts'
@@ -20,40 +25,137 @@ import { presented, signIn, someAccount } from '../support/stores.ts'
 import { until } from '../support/until.ts'
 
 const clock = createHandClock()
-const pem = (name: string) => new URL(`../support/tls/${name}.pem`, import.meta.url).pathname
+const pem = (name: string) =>
+  new URL(`../support/tls/${name}.pem`, import.meta.url).pathname
 
 /** As docs/reliability.md lists them. */
-const ACL_RIGHTS = ['+@read', '+@write', '+@connection', '+@scripting', '-@dangerous', '+info', '+time', '+wait', '+cluster|slots', '+cluster|info']
+const ACL_RIGHTS = [
+  '+@read',
+  '+@write',
+  '+@connection',
+  '+@scripting',
+  '-@dangerous',
+  '+info',
+  '+time',
+  '+wait',
+  '+cluster|slots',
+  '+cluster|info',
+]
 
 t.test('a URL is taken apart', async t => {
-  const plain = { kind: 'single', tls: false, username: undefined, password: undefined, db: 0, primary: '' }
-  const rows: ReadonlyArray<readonly [string, Partial<ReturnType<typeof parseRedisUrl>>]> = [
+  const plain = {
+    kind: 'single',
+    tls: false,
+    username: undefined,
+    password: undefined,
+    db: 0,
+    primary: '',
+  }
+  const rows: ReadonlyArray<
+    readonly [string, Partial<ReturnType<typeof parseRedisUrl>>]
+  > = [
     ['redis://localhost', { hosts: [{ host: 'localhost', port: 6379 }] }],
     ['redis://10.0.0.1:7000/3', { hosts: [{ host: '10.0.0.1', port: 7000 }], db: 3 }],
     ['redis://[::1]:7000', { hosts: [{ host: '::1', port: 7000 }] }],
     ['redis://[fe80::1]', { hosts: [{ host: 'fe80::1', port: 6379 }] }],
     ['rediss://redis/', { tls: true, hosts: [{ host: 'redis', port: 6379 }] }],
-    ['redis://user:pass@redis', { username: 'user', password: 'pass', hosts: [{ host: 'redis', port: 6379 }] }],
-    ['redis://:p%40ss%2Fw%3Ard:x@redis', { password: 'p@ss/w:rd:x', hosts: [{ host: 'redis', port: 6379 }] }],
-    ['redis://us%3Aer@redis', { username: 'us:er', hosts: [{ host: 'redis', port: 6379 }] }],
-    ['redis+sentinel://a,b:1,[::2]:3/mymaster', { kind: 'sentinel', primary: 'mymaster', hosts: [{ host: 'a', port: 26379 }, { host: 'b', port: 1 }, { host: '::2', port: 3 }] }],
-    ['rediss+sentinel://u:p@a/my%20master/5', { kind: 'sentinel', tls: true, username: 'u', password: 'p', primary: 'my master', db: 5, hosts: [{ host: 'a', port: 26379 }] }],
-    ['redis+cluster://a,b:7001', { kind: 'cluster', hosts: [{ host: 'a', port: 6379 }, { host: 'b', port: 7001 }] }],
-    ['rediss+cluster://:p@a', { kind: 'cluster', tls: true, password: 'p', hosts: [{ host: 'a', port: 6379 }] }],
+    [
+      'redis://user:pass@redis',
+      { username: 'user', password: 'pass', hosts: [{ host: 'redis', port: 6379 }] },
+    ],
+    [
+      'redis://:p%40ss%2Fw%3Ard:x@redis',
+      { password: 'p@ss/w:rd:x', hosts: [{ host: 'redis', port: 6379 }] },
+    ],
+    [
+      'redis://us%3Aer@redis',
+      { username: 'us:er', hosts: [{ host: 'redis', port: 6379 }] },
+    ],
+    [
+      'redis+sentinel://a,b:1,[::2]:3/mymaster',
+      {
+        kind: 'sentinel',
+        primary: 'mymaster',
+        hosts: [
+          { host: 'a', port: 26379 },
+          { host: 'b', port: 1 },
+          { host: '::2', port: 3 },
+        ],
+      },
+    ],
+    [
+      'rediss+sentinel://u:p@a/my%20master/5',
+      {
+        kind: 'sentinel',
+        tls: true,
+        username: 'u',
+        password: 'p',
+        primary: 'my master',
+        db: 5,
+        hosts: [{ host: 'a', port: 26379 }],
+      },
+    ],
+    [
+      'redis+cluster://a,b:7001',
+      {
+        kind: 'cluster',
+        hosts: [
+          { host: 'a', port: 6379 },
+          { host: 'b', port: 7001 },
+        ],
+      },
+    ],
+    [
+      'rediss+cluster://:p@a',
+      {
+        kind: 'cluster',
+        tls: true,
+        password: 'p',
+        hosts: [{ host: 'a', port: 6379 }],
+      },
+    ],
   ]
-  for (const [url, expected] of rows) t.same(parseRedisUrl(url), { ...plain, ...expected }, url)
+  for (const [url, expected] of rows) {
+    t.same(parseRedisUrl(url), { ...plain, ...expected }, url)
+  }
 })
 
 t.test('one that names no store is told without what is in it', async t => {
-  for (const url of ['redis://', 'redis+foo://secret@a', 'http://secret@a', 'redis://:secret@a/x', 'redis+sentinel://:secret@a', 'redis+sentinel://:secret@a/', 'redis://:secret@a:b', 'redis+sentinel://:secret@a/m/x', 'redis+cluster://:secret@a,', 'redis://:secret@a/1.5']) {
-    t.throws(() => parseRedisUrl(url), { name: 'TypeError', message: /^store\.url: expected (?!.*secret)/ }, url)
+  for (const url of [
+    'redis://',
+    'redis+foo://secret@a',
+    'http://secret@a',
+    'redis://:secret@a/x',
+    'redis+sentinel://:secret@a',
+    'redis+sentinel://:secret@a/',
+    'redis://:secret@a:b',
+    'redis+sentinel://:secret@a/m/x',
+    'redis+cluster://:secret@a,',
+    'redis://:secret@a/1.5',
+  ]) {
+    t.throws(
+      () => parseRedisUrl(url),
+      { name: 'TypeError', message: /^store\.url: expected (?!.*secret)/ },
+      url,
+    )
   }
-  for (const url of ['', 'sqlite', 'postgres://a', 'redis+foo://a']) await t.rejects(openStore({ url, clock }), { name: 'TypeError', message: /^store\.url: expected/ }, url)
+  for (const url of ['', 'sqlite', 'postgres://a', 'redis+foo://a']) {
+    await t.rejects(
+      openStore({ url, clock }),
+      { name: 'TypeError', message: /^store\.url: expected/ },
+      url,
+    )
+  }
 })
 
-t.test('a server that isn\'t there: StoreUnavailable, soon', async t => {
+t.test("a server that isn't there: StoreUnavailable, soon", async t => {
   const port = await freePort()
-  for (const url of [`redis://127.0.0.1:${port}`, `rediss://127.0.0.1:${port}`, `redis+sentinel://127.0.0.1:${port}/mymaster`, `redis+cluster://127.0.0.1:${port}`]) {
+  for (const url of [
+    `redis://127.0.0.1:${port}`,
+    `rediss://127.0.0.1:${port}`,
+    `redis+sentinel://127.0.0.1:${port}/mymaster`,
+    `redis+cluster://127.0.0.1:${port}`,
+  ]) {
     const start = performance.now()
     await t.rejects(openStore({ url, clock }), StoreUnavailable, url)
     t.ok(performance.now() - start < 5000)
@@ -65,7 +167,11 @@ t.test('the store that the URL names is opened', async t => {
   t.teardown(() => redis.stop())
   for (const url of ['sqlite::memory:', redis.url]) {
     const { store, addressCounts } = await openStore({ url, clock, redisClock: clock })
-    t.equal(addressCounts !== undefined, url === redis.url, 'Redis counts requests for all replicas')
+    t.equal(
+      addressCounts !== undefined,
+      url === redis.url,
+      'Redis counts requests for all replicas',
+    )
     t.equal(await store.now(), clock())
     await store.close()
   }
@@ -78,19 +184,40 @@ t.test('a name and a password are given to the server', async t => {
   await admin.call('ACL', 'SETUSER', 'latchkey', 'on', '>s:e/c@ret', '~*', '+@all')
   admin.disconnect()
   const at = redis.url.replace('redis://', '')
-  const { store } = await openStore({ url: `redis://latchkey:s%3Ae%2Fc%40ret@${at}`, clock })
+  const { store } = await openStore({
+    url: `redis://latchkey:s%3Ae%2Fc%40ret@${at}`,
+    clock,
+  })
   await store.probe()
   await store.close()
-  await t.rejects(openStore({ url: `redis://latchkey:wrong@${at}`, clock }), StoreUnavailable)
+  await t.rejects(
+    openStore({ url: `redis://latchkey:wrong@${at}`, clock }),
+    StoreUnavailable,
+  )
 })
 
 t.test('an ACL user that may do what docs/reliability.md says, and no more', async t => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   const admin = await connectRedis({ url: redis.url })
-  await admin.call('ACL', 'SETUSER', 'latchkey', 'on', '>s:e/c@ret', '~lk:*', '&*', '-@all', ...ACL_RIGHTS)
+  await admin.call(
+    'ACL',
+    'SETUSER',
+    'latchkey',
+    'on',
+    '>s:e/c@ret',
+    '~lk:*',
+    '&*',
+    '-@all',
+    ...ACL_RIGHTS,
+  )
   admin.disconnect()
-  const { store } = await openStore({ url: redis.url, username: 'latchkey', password: 's:e/c@ret', clock })
+  const { store } = await openStore({
+    url: redis.url,
+    username: 'latchkey',
+    password: 's:e/c@ret',
+    clock,
+  })
   t.teardown(() => store.close())
   await store.users.add(someAccount('acl'))
   const ref = await signIn(store, someAccount('acl').tag)
@@ -98,24 +225,56 @@ t.test('an ACL user that may do what docs/reliability.md says, and no more', asy
   t.equal((await store.families.list(ref.userTag)).length, 1)
   await store.accessTokens.revoke({ ...ref, jti: 'a', expiresAt: Date.now() + 60_000 })
   await store.probe()
-  await t.rejects(openStore({ url: redis.url, username: 'latchkey', password: 'wrong', clock }), StoreUnavailable)
+  await t.rejects(
+    openStore({
+      url: redis.url,
+      username: 'latchkey',
+      password: 'wrong',
+      clock,
+    }),
+    StoreUnavailable,
+  )
 })
 
 t.test('TLS: the server is proven to us, and we to the server', async t => {
   const port = await freePort()
-  const redis = await startRedis({ args: ['--tls-port', String(port), '--tls-cert-file', pem('server'), '--tls-key-file', pem('server-key'), '--tls-ca-cert-file', pem('ca')] })
+  const redis = await startRedis({
+    args: [
+      '--tls-port',
+      String(port),
+      '--tls-cert-file',
+      pem('server'),
+      '--tls-key-file',
+      pem('server-key'),
+      '--tls-ca-cert-file',
+      pem('ca'),
+    ],
+  })
   t.teardown(() => redis.stop())
   const dir = t.testdir({ 'ca.pem': readFileSync(pem('ca')) })
   const caFile = join(dir, 'ca.pem')
   const ours = { certFile: pem('client'), keyFile: pem('client-key') }
-  const open = (tls: object) => openStore({ url: `rediss://127.0.0.1:${port}`, tls, clock })
+  const open = (tls: object) =>
+    openStore({ url: `rediss://127.0.0.1:${port}`, tls, clock })
 
   const { store } = await open({ caFile, serverName: 'redis.test', ...ours })
   t.teardown(() => store.close())
   await store.probe()
-  await t.rejects(openStore({ url: `rediss://127.0.0.1:${port}`, clock }), StoreUnavailable, 'an authority that nobody knows')
-  await t.rejects(open({ caFile, ...ours }), StoreUnavailable, 'a certificate for another name')
-  await t.rejects(open({ caFile, serverName: 'redis.test' }), StoreUnavailable, 'no certificate of ours')
+  await t.rejects(
+    openStore({ url: `rediss://127.0.0.1:${port}`, clock }),
+    StoreUnavailable,
+    'an authority that nobody knows',
+  )
+  await t.rejects(
+    open({ caFile, ...ours }),
+    StoreUnavailable,
+    'a certificate for another name',
+  )
+  await t.rejects(
+    open({ caFile, serverName: 'redis.test' }),
+    StoreUnavailable,
+    'no certificate of ours',
+  )
   await t.rejects(open({ caFile: join(dir, 'nowhere.pem') }), { code: 'ENOENT' })
 
   // Renewed certificates are read at the next connection; one that is just being replaced is none yet.
@@ -124,93 +283,199 @@ t.test('TLS: the server is proven to us, and we to the server', async t => {
   const admin = await connectRedis({ url: redis.url })
   t.teardown(() => admin.disconnect())
   await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
-  await t.resolves(until(() => store.probe().then(() => true)), 'connected again')
+  await t.resolves(
+    until(() => store.probe().then(() => true)),
+    'connected again',
+  )
 })
 
 t.test('TLS to a cluster', async t => {
   const port = await freePort()
-  const redis = await startRedis({ cluster: true, args: ['--tls-port', String(port), '--tls-cert-file', pem('server'), '--tls-key-file', pem('server-key'), '--tls-ca-cert-file', pem('ca'), '--tls-auth-clients', 'no', '--tls-cluster', 'yes'] })
+  const redis = await startRedis({
+    cluster: true,
+    args: [
+      '--tls-port',
+      String(port),
+      '--tls-cert-file',
+      pem('server'),
+      '--tls-key-file',
+      pem('server-key'),
+      '--tls-ca-cert-file',
+      pem('ca'),
+      '--tls-auth-clients',
+      'no',
+      '--tls-cluster',
+      'yes',
+    ],
+  })
   t.teardown(() => redis.stop())
-  const { store } = await openStore({ url: `rediss+cluster://localhost:${port}`, tls: { caFile: pem('ca'), serverName: 'redis.test' }, clock })
+  const { store } = await openStore({
+    url: `rediss+cluster://localhost:${port}`,
+    tls: { caFile: pem('ca'), serverName: 'redis.test' },
+    clock,
+  })
   t.teardown(() => store.close())
   await store.probe()
 })
 
-t.test('Sentinel: with passwords of its own, and a primary that turned replica is left', async t => {
-  const redis = await startRedis({ args: ['--requirepass', 'primary-password'] })
-  t.teardown(() => redis.stop())
-  const sentinel = await startSentinel(redis.port, 'primary-password', 'sentinel-password')
-  t.teardown(() => sentinel.stop())
-  const url = `redis+sentinel://:primary-password@127.0.0.1:${sentinel.port}/mymaster`
-  for (const username of [undefined, 'default']) {
-    const { store } = await openStore({ url, sentinel: { username, password: 'sentinel-password' }, clock })
-    t.teardown(() => store.close())
-    await store.probe()
-  }
+t.test(
+  'Sentinel: with passwords of its own, and a primary that turned replica is left',
+  async t => {
+    const redis = await startRedis({ args: ['--requirepass', 'primary-password'] })
+    t.teardown(() => redis.stop())
+    const sentinel = await startSentinel(
+      redis.port,
+      'primary-password',
+      'sentinel-password',
+    )
+    t.teardown(() => sentinel.stop())
+    const url = `redis+sentinel://:primary-password@127.0.0.1:${sentinel.port}/mymaster`
+    for (const username of [undefined, 'default']) {
+      const { store } = await openStore({
+        url,
+        sentinel: { username, password: 'sentinel-password' },
+        clock,
+      })
+      t.teardown(() => store.close())
+      await store.probe()
+    }
 
-  const ask = async (...command: string[]) => (await promisify(execFile)('redis-cli', ['-p', String(sentinel.port), '-a', 'sentinel-password', ...command])).stdout
-  const listening = async () => (await ask('client', 'list', 'type', 'pubsub')).match(/ sub=1 /g)?.length ?? 0
-  t.ok(await until(async () => await listening() >= 2), 'both hear of a failover')
-  await ask('client', 'kill', 'type', 'pubsub')
-  t.ok(await until(async () => await listening() >= 2), 'and again once their connections were cut')
+    const ask = async (...command: string[]) =>
+      (
+        await promisify(execFile)('redis-cli', [
+          '-p',
+          String(sentinel.port),
+          '-a',
+          'sentinel-password',
+          ...command,
+        ])
+      ).stdout
+    const listening = async () =>
+      (await ask('client', 'list', 'type', 'pubsub')).match(/ sub=1 /g)?.length ?? 0
+    t.ok(await until(async () => (await listening()) >= 2), 'both hear of a failover')
+    await ask('client', 'kill', 'type', 'pubsub')
+    t.ok(
+      await until(async () => (await listening()) >= 2),
+      'and again once their connections were cut',
+    )
 
-  await t.rejects(openStore({ url, clock }), StoreUnavailable, 'without a password of the sentinel')
-  await t.rejects(openStore({ url, sentinel: { username: 'nobody', password: 'x' }, clock }), StoreUnavailable, 'a user that the sentinel doesn\'t know')
-})
+    await t.rejects(
+      openStore({ url, clock }),
+      StoreUnavailable,
+      'without a password of the sentinel',
+    )
+    await t.rejects(
+      openStore({ url, sentinel: { username: 'nobody', password: 'x' }, clock }),
+      StoreUnavailable,
+      "a user that the sentinel doesn't know",
+    )
+  },
+)
 
-t.test('Sentinel: one that takes connections and never answers is nothing for the console', async t => {
-  const said = t.capture(console, 'error')
-  const redis = await startRedis({ args: ['--requirepass', 'primary-password'] })
-  t.teardown(() => redis.stop())
-  const sentinel = await startSentinel(redis.port, 'primary-password', 'sentinel-password')
-  t.teardown(() => sentinel.stop())
-  const silent = createServer().listen(0, '127.0.0.1')
-  const accepted = once(silent, 'connection')
-  await once(silent, 'listening')
-  t.teardown(() => silent.close())
-  const { port } = Object(silent.address())
-  const { store } = await openStore({ url: `redis+sentinel://:primary-password@127.0.0.1:${sentinel.port},127.0.0.1:${port}/mymaster`, sentinel: { password: 'sentinel-password' }, clock })
-  const [socket] = await accepted
-  t.teardown(() => socket.destroy())
-  await wait(1500)
-  await store.close()
-  t.same(said().map(({ args }) => args), [])
-})
+t.test(
+  'Sentinel: one that takes connections and never answers is nothing for the console',
+  async t => {
+    const said = t.capture(console, 'error')
+    const redis = await startRedis({ args: ['--requirepass', 'primary-password'] })
+    t.teardown(() => redis.stop())
+    const sentinel = await startSentinel(
+      redis.port,
+      'primary-password',
+      'sentinel-password',
+    )
+    t.teardown(() => sentinel.stop())
+    const silent = createServer().listen(0, '127.0.0.1')
+    const accepted = once(silent, 'connection')
+    await once(silent, 'listening')
+    t.teardown(() => silent.close())
+    const { port } = Object(silent.address())
+    const { store } = await openStore({
+      url: `redis+sentinel://:primary-password@127.0.0.1:${sentinel.port},127.0.0.1:${port}/mymaster`,
+      sentinel: { password: 'sentinel-password' },
+      clock,
+    })
+    const [socket] = await accepted
+    t.teardown(() => socket.destroy())
+    await wait(1500)
+    await store.close()
+    t.same(
+      said().map(({ args }) => args),
+      [],
+    )
+  },
+)
 
-t.test('Sentinel: a failover that is told of again, or of another primary, cuts nobody off', async t => {
-  const redis = await startRedis()
-  t.teardown(() => redis.stop())
-  const sentinel = await startFakeSentinel(t, redis.port)
-  const client = await connectRedis({ url: `redis+sentinel://127.0.0.1:${sentinel.port}/mymaster` })
-  t.teardown(() => client.disconnect())
-  let cuts = 0
-  client.on('close', () => { cuts += 1 })
-  t.ok(await until(() => sentinel.listeners() === 1))
-  sentinel.tell(`mymaster 127.0.0.1 1 127.0.0.1 ${redis.port}`)
-  sentinel.tell(`other 127.0.0.1 ${redis.port} 127.0.0.1 1`)
-  await wait(300)
-  t.equal(cuts, 0)
-  sentinel.tell(`mymaster 127.0.0.1 ${redis.port} 127.0.0.1 1`)
-  t.ok(await until(() => cuts === 1), 'one that went elsewhere does')
-})
+t.test(
+  'Sentinel: a failover that is told of again, or of another primary, cuts nobody off',
+  async t => {
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const sentinel = await startFakeSentinel(t, redis.port)
+    const client = await connectRedis({
+      url: `redis+sentinel://127.0.0.1:${sentinel.port}/mymaster`,
+    })
+    t.teardown(() => client.disconnect())
+    let cuts = 0
+    client.on('close', () => {
+      cuts += 1
+    })
+    t.ok(await until(() => sentinel.listeners() === 1))
+    sentinel.tell(`mymaster 127.0.0.1 1 127.0.0.1 ${redis.port}`)
+    sentinel.tell(`other 127.0.0.1 ${redis.port} 127.0.0.1 1`)
+    await wait(300)
+    t.equal(cuts, 0)
+    sentinel.tell(`mymaster 127.0.0.1 ${redis.port} 127.0.0.1 1`)
+    t.ok(await until(() => cuts === 1), 'one that went elsewhere does')
+  },
+)
 
 t.test('TLS to Sentinel is TLS to the sentinels, too', async t => {
-  const client = createClient({ url: 'rediss+sentinel://127.0.0.1/mymaster', tls: { serverName: 'redis.test' } })
-  t.match(client.options, { enableTLSForSentinelMode: true, sentinelTLS: { servername: 'redis.test' }, tls: { servername: 'redis.test' } })
+  const client = createClient({
+    url: 'rediss+sentinel://127.0.0.1/mymaster',
+    tls: { serverName: 'redis.test' },
+  })
+  t.match(client.options, {
+    enableTLSForSentinelMode: true,
+    sentinelTLS: { servername: 'redis.test' },
+    tls: { servername: 'redis.test' },
+  })
 })
 
 t.test('it waits longer each time, with jitter, and never above its bound', async t => {
   for (const times of [1, 2, 3, 5, 10, 1000]) {
     const waits = Array.from({ length: 50 }, () => retryStrategy(times))
-    t.ok(waits.every(wait => wait >= 12 && wait <= 500), `attempt ${times}`)
+    t.ok(
+      waits.every(wait => wait >= 12 && wait <= 500),
+      `attempt ${times}`,
+    )
     t.ok(new Set(waits).size > 40, 'jitter')
   }
   t.ok(retryStrategy(1) < retryStrategy(10))
 })
 
-t.test('a primary that became a replica, or still loads, is left for another connection', async t => {
-  t.equal(reconnectOnError(new Error('READONLY You can\'t write against a read only replica.')), true)
-  t.equal(reconnectOnError(new Error('LOADING Redis is loading the dataset in memory')), true)
-  t.equal(reconnectOnError(new Error('ERR Error running script (call to f_0f): @user_script:1: @user_script: 1: -READONLY You can\'t write against a read only replica.')), true, 'as Redis 6.2 has it')
-  t.equal(reconnectOnError(new Error('OOM command not allowed')), false)
-})
+t.test(
+  'a primary that became a replica, or still loads, is left for another connection',
+  async t => {
+    t.equal(
+      reconnectOnError(
+        new Error("READONLY You can't write against a read only replica."),
+      ),
+      true,
+    )
+    t.equal(
+      reconnectOnError(new Error('LOADING Redis is loading the dataset in memory')),
+      true,
+    )
+    t.equal(
+      reconnectOnError(
+        new Error(
+          'ERR Error running script (call to f_0f): @user_script:1: @user_script: 1: -READONLY You ' +
+            "can't write against a read only replica.",
+        ),
+      ),
+      true,
+      'as Redis 6.2 has it',
+    )
+    t.equal(reconnectOnError(new Error('OOM command not allowed')), false)
+  },
+)

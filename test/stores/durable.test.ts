@@ -10,41 +10,64 @@ import { presented, signIn, someAccount, someLogin } from '../support/stores.ts'
 import { until } from '../support/until.ts'
 
 /** A primary and its replica, and whether the replica takes part. */
-async function pair (t: Test): Promise<{ primary: TestRedis, replica: TestRedis, halt: () => void, goOn: () => void }> {
+async function pair(t: Test): Promise<{
+  primary: TestRedis
+  replica: TestRedis
+  halt: () => void
+  goOn: () => void
+}> {
   const primary = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] })
   const replica = await startRedis({ args: ['--replicaof', `127.0.0.1 ${primary.port}`] })
-  const halt = () => { process.kill(replica.pid, 'SIGSTOP') }
-  const goOn = () => { process.kill(replica.pid, 'SIGCONT') }
+  const halt = () => {
+    process.kill(replica.pid, 'SIGSTOP')
+  }
+  const goOn = () => {
+    process.kill(replica.pid, 'SIGCONT')
+  }
   t.teardown(async () => {
     await replica.stop()
     await primary.stop()
   })
-  return { primary, replica, halt, goOn }
+  return {
+    primary,
+    replica,
+    halt,
+    goOn,
+  }
 }
 
-async function storeOn (t: Test, { url }: TestRedis, replicas: number): Promise<RedisStore> {
+async function storeOn(
+  t: Test,
+  { url }: TestRedis,
+  replicas: number,
+): Promise<RedisStore> {
   const store = await createRedisStore({ url, replicas })
   t.teardown(() => store.close())
   return store
 }
 
 /** Waits until the replica takes part. */
-async function inStep ({ client }: RedisStore): Promise<void> {
+async function inStep({ client }: RedisStore): Promise<void> {
   for (let attempts = 100; attempts > 0; attempts--) {
     await client.set('in step', attempts)
-    if (await client.wait(1, 100) === 1) return
+    if ((await client.wait(1, 100)) === 1) return
     await wait(50)
   }
-  throw new Error('the replica didn\'t come')
+  throw new Error("the replica didn't come")
 }
 
 /** Everything that is durable when it resolves, and whether it lasts. */
-function durableCalls ({ families, accessTokens, users, statusLists }: RedisStore, tag: string, ref: FamilyRef): Record<string, () => Promise<unknown>> {
+function durableCalls(
+  { families, accessTokens, users, statusLists }: RedisStore,
+  tag: string,
+  ref: FamilyRef,
+): Record<string, () => Promise<unknown>> {
   return {
     login: () => families.open(someLogin(tag)),
     'the end of a family': () => families.end({ ...ref, clientId: null }),
     'the end of one that has ended': () => families.end({ ...ref, clientId: null }),
-    'a revoked access token': () => accessTokens.revoke({ ...ref, jti: 'a', expiresAt: Date.now() + 60_000 }),
+    'a revoked access token': () =>
+      accessTokens.revoke({ ...ref, jti: 'a', expiresAt: Date.now() + 60_000 }),
     'a block of status indices': () => statusLists.lease(500_000),
     'a status bit': () => statusLists.revoke(new Map([['500000-a', [1]]])),
     'a new account': () => users.add(someAccount(`new beside ${tag}`)),
@@ -55,7 +78,7 @@ function durableCalls ({ families, accessTokens, users, statusLists }: RedisStor
   }
 }
 
-t.test('it waits for the replica, and says 503 when it doesn\'t come', async t => {
+t.test("it waits for the replica, and says 503 when it doesn't come", async t => {
   const { primary, replica, halt, goOn } = await pair(t)
   const store = await storeOn(t, primary, 1)
   await inStep(store)
@@ -63,25 +86,47 @@ t.test('it waits for the replica, and says 503 when it doesn\'t come', async t =
   const { tag } = someAccount('durable')
   const ref = await signIn(store, tag)
   const behind = await storeOn(t, replica, 0)
-  t.equal(await behind.client.exists(`lk:{${tag}}:f:${ref.sid}`), 1, 'what was answered is on the replica')
+  t.equal(
+    await behind.client.exists(`lk:{${tag}}:f:${ref.sid}`),
+    1,
+    'what was answered is on the replica',
+  )
 
   halt()
   await t.rejects(store.users.add(someAccount('durable')), StoreUnavailable)
-  t.match(await store.client.hget('lk:names', someAccount('durable').foldedName), /./, 'the name of an account stays its own')
+  t.match(
+    await store.client.hget('lk:names', someAccount('durable').foldedName),
+    /./,
+    'the name of an account stays its own',
+  )
   for (const [name, call] of Object.entries(durableCalls(store, tag, ref))) {
     const start = performance.now()
-    await t.rejects(call(), { name: 'StoreUnavailable', cause: { message: '0 of 1 replicas have it' } }, name)
+    await t.rejects(
+      call(),
+      { name: 'StoreUnavailable', cause: { message: '0 of 1 replicas have it' } },
+      name,
+    )
     const ms = performance.now() - start
     t.ok(ms < 1000, `${name}: soon, after ${ms.toFixed(0)} ms`)
   }
-  t.match(await store.users.byTag(tag), { disabled: true }, 'what needs no replica goes on, and who repeats a removal still finds the account')
-  t.equal(await store.client.hget('lk:names', someAccount(`new beside ${tag}`).foldedName), null, 'the name is free for another try')
+  t.match(
+    await store.users.byTag(tag),
+    { disabled: true },
+    'what needs no replica goes on, and who repeats a removal still finds the account',
+  )
+  t.equal(
+    await store.client.hget('lk:names', someAccount(`new beside ${tag}`).foldedName),
+    null,
+    'the name is free for another try',
+  )
   goOn()
 
   await store.users.add(someAccount('again'))
   const again = someAccount('again').tag
   const next = await signIn(store, again)
-  for (const [name, call] of Object.entries(durableCalls(store, again, next))) await t.resolves(call(), `${name}: repeated, with the replica back`)
+  for (const [name, call] of Object.entries(durableCalls(store, again, next))) {
+    await t.resolves(call(), `${name}: repeated, with the replica back`)
+  }
 })
 
 t.test('healing and reuse: told as they are, with the fault beside them', async t => {
@@ -91,10 +136,21 @@ t.test('healing and reuse: told as they are, with the fault beside them', async 
   await store.users.add(someAccount('healed'))
   const { tag } = someAccount('healed')
   const [first, second] = [await signIn(store, tag), await signIn(store, tag)]
-  t.match(await store.families.rotate(presented(first, 2)), { kind: 'healed', generation: 3, fault: undefined })
-  t.match(await store.families.rotate(presented(first, 9)), { kind: 'reused', fault: undefined })
+  t.match(await store.families.rotate(presented(first, 2)), {
+    kind: 'healed',
+    generation: 3,
+    fault: undefined,
+  })
+  t.match(await store.families.rotate(presented(first, 9)), {
+    kind: 'reused',
+    fault: undefined,
+  })
   halt()
-  t.match(await store.families.rotate(presented(second, 1)), { kind: 'rotated' }, 'a rotation waits for nobody')
+  t.match(
+    await store.families.rotate(presented(second, 1)),
+    { kind: 'rotated' },
+    'a rotation waits for nobody',
+  )
   const healed = await store.families.rotate(presented(second, 4))
   t.match(healed, { kind: 'healed', generation: 5, fault: StoreUnavailable })
   const reused = await store.families.rotate(presented(second, 9))
@@ -129,7 +185,10 @@ t.test('a family that another primary has in an older state is no success', asyn
   const rotating = store.families.rotate(presented(ref, 3))
   // The confirmation comes after the answer: the record is gone by then.
   await store.client.del(`lk:{${ref.userTag}}:f:${ref.sid}`)
-  t.match(await rotating, { kind: 'healed', fault: { cause: { message: 'another primary took over' } } })
+  t.match(await rotating, {
+    kind: 'healed',
+    fault: { cause: { message: 'another primary took over' } },
+  })
 })
 
 t.test('many at once share a WAIT', async t => {
@@ -139,24 +198,34 @@ t.test('many at once share a WAIT', async t => {
   await store.users.add(someAccount('crowd'))
   const { tag } = someAccount('crowd')
   const before = await waits(store)
-  const outcomes = await Promise.all(Array.from({ length: 100 }, () => store.families.open(someLogin(tag))))
+  const outcomes = await Promise.all(
+    Array.from({ length: 100 }, () => store.families.open(someLogin(tag))),
+  )
   t.ok(outcomes.every(({ kind }) => kind === 'opened'))
-  t.ok(await waits(store) - before <= 3)
+  t.ok((await waits(store)) - before <= 3)
 })
 
-async function waits (store: RedisStore): Promise<number> {
-  return Number(/cmdstat_wait:calls=(\d+)/.exec(await store.client.info('commandstats'))?.[1] ?? 0)
+async function waits(store: RedisStore): Promise<number> {
+  return Number(
+    /cmdstat_wait:calls=(\d+)/.exec(await store.client.info('commandstats'))?.[1] ?? 0,
+  )
 }
 
 t.test('in a cluster: each node waits for its own', async t => {
   const redis = await startRedis({ cluster: true })
   t.teardown(() => redis.stop())
-  const store = await createRedisStore({ url: redis.url, replicas: 1, clock: createHandClock() })
+  const store = await createRedisStore({
+    url: redis.url,
+    replicas: 1,
+    clock: createHandClock(),
+  })
   t.teardown(() => store.close())
   const careless = await createRedisStore({ url: redis.url, clock: createHandClock() })
   t.teardown(() => careless.close())
   await careless.users.add(someAccount('alone'))
-  await t.rejects(store.families.open(someLogin(someAccount('alone').tag)), { cause: { message: '0 of 1 replicas have it' } })
+  await t.rejects(store.families.open(someLogin(someAccount('alone').tag)), {
+    cause: { message: '0 of 1 replicas have it' },
+  })
 })
 
 t.test('a server that went away fails durable calls as all others', async t => {
@@ -168,36 +237,47 @@ t.test('a server that went away fails durable calls as all others', async t => {
   await t.rejects(store.users.endSessions('nobody'), StoreUnavailable)
 })
 
-t.test('a script\'s fault is told to its caller alone', async t => {
+t.test("a script's fault is told to its caller alone", async t => {
   const { primary } = await pair(t)
   const store = await storeOn(t, primary, 1)
   await inStep(store)
   await store.users.add(someAccount('good'))
   await store.client.set('lk:{bad}:u', 'no hash')
-  const [bad, good] = await Promise.allSettled([store.users.endSessions('bad'), store.users.endSessions(someAccount('good').tag)])
-  t.match(bad, { status: 'rejected', reason: { name: 'StoreUnavailable', cause: { message: /WRONGTYPE/ } } })
+  const [bad, good] = await Promise.allSettled([
+    store.users.endSessions('bad'),
+    store.users.endSessions(someAccount('good').tag),
+  ])
+  t.match(bad, {
+    status: 'rejected',
+    reason: { name: 'StoreUnavailable', cause: { message: /WRONGTYPE/ } },
+  })
   t.match(good, { status: 'fulfilled', value: true })
 })
 
-t.test('a connection that breaks while a replica is waited for is a fault, and comes back', async t => {
-  const { primary, halt, goOn } = await pair(t)
-  const store = await storeOn(t, primary, 1)
-  await inStep(store)
-  await store.users.add(someAccount('broken'))
-  const { tag } = someAccount('broken')
-  halt()
-  const disabling = t.rejects(store.users.setDisabled(tag, true), StoreUnavailable)
-  await store.client.call('CLIENT', 'KILL', 'ID', await waitingClient(store))
-  await disabling
-  goOn()
-  await inStep(store)
-  await t.resolves(until(() => store.users.setDisabled(tag, true)))
-})
+t.test(
+  'a connection that breaks while a replica is waited for is a fault, and comes back',
+  async t => {
+    const { primary, halt, goOn } = await pair(t)
+    const store = await storeOn(t, primary, 1)
+    await inStep(store)
+    await store.users.add(someAccount('broken'))
+    const { tag } = someAccount('broken')
+    halt()
+    const disabling = t.rejects(store.users.setDisabled(tag, true), StoreUnavailable)
+    await store.client.call('CLIENT', 'KILL', 'ID', await waitingClient(store))
+    await disabling
+    goOn()
+    await inStep(store)
+    await t.resolves(until(() => store.users.setDisabled(tag, true)))
+  },
+)
 
 /** The id of the connection that waits for replicas. */
-async function waitingClient ({ client }: RedisStore): Promise<string> {
+async function waitingClient({ client }: RedisStore): Promise<string> {
   for (let attempts = 100; attempts > 0; attempts--) {
-    const id = /^id=(\d+) .* flags=b .* cmd=wait /m.exec(String(await client.call('CLIENT', 'LIST')))?.[1]
+    const id = /^id=(\d+) .* flags=b .* cmd=wait /m.exec(
+      String(await client.call('CLIENT', 'LIST')),
+    )?.[1]
     if (id !== undefined) return id
     await wait(2)
   }

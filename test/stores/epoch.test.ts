@@ -1,4 +1,5 @@
-// A Redis that came back empty, or with data of another time: nothing is concluded from what it doesn't know, and revocations are put back.
+// A Redis that came back empty, or with data of another time: nothing is concluded from what it doesn't know,
+// and revocations are put back.
 import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { EMPTY_RING } from '../../src/stores/ports-keys.ts'
@@ -13,54 +14,92 @@ import { presented, signIn, someAccount } from '../support/stores.ts'
 import { until } from '../support/until.ts'
 
 const HOUR = 3_600_000
-const LOST = { name: 'StoreUnavailable', cause: { message: 'the store has lost its data' } }
+const LOST = {
+  name: 'StoreUnavailable',
+  cause: { message: 'the store has lost its data' },
+}
 
-async function serverOn (t: Test, { url }: TestRedis, lossPeriodMs = HOUR): Promise<RedisStore> {
+async function serverOn(
+  t: Test,
+  { url }: TestRedis,
+  lossPeriodMs = HOUR,
+): Promise<RedisStore> {
   const store = await createRedisStore({ url, lossPeriodMs })
   t.teardown(() => store.close())
   return store
 }
 
-async function redisOf (t: Test, args: readonly string[] = [], port?: number): Promise<TestRedis> {
-  const redis = await startRedis({ args, ...port !== undefined && { port } })
+async function redisOf(
+  t: Test,
+  args: readonly string[] = [],
+  port?: number,
+): Promise<TestRedis> {
+  const redis = await startRedis({ args, ...(port !== undefined && { port }) })
   t.teardown(() => redis.stop())
   return redis
 }
 
 const { tag } = someAccount('owner')
 
-async function sessionOn (store: RedisStore): Promise<FamilyRef> {
+async function sessionOn(store: RedisStore): Promise<FamilyRef> {
   await store.users.add(someAccount('owner'))
   return signIn(store, tag)
 }
 
 /** What a client may ask for, about a family. */
-const questions = ({ families, accessTokens, users }: RedisStore, ref: FamilyRef): Record<string, () => Promise<unknown>> => ({
+const questions = (
+  { families, accessTokens, users }: RedisStore,
+  ref: FamilyRef,
+): Record<string, () => Promise<unknown>> => ({
   refresh: () => families.rotate(presented(ref, 1)),
-  'introspection of a refresh token': () => families.peek({ ...ref, generation: 1, reuseGraceMs: 10_000 }),
+  'introspection of a refresh token': () =>
+    families.peek({ ...ref, generation: 1, reuseGraceMs: 10_000 }),
   'introspection of an access token': () => accessTokens.check({ ...ref, jti: 'a' }),
   revocation: () => families.end({ ...ref, clientId: 'mobile' }),
   login: () => users.byName('name of owner'),
 })
 
-t.test('FLUSHALL: not one answer is a verdict, on no server, until it is accepted', async t => {
-  const redis = await redisOf(t)
-  const [here, there] = [await serverOn(t, redis), await serverOn(t, redis)]
-  const ref = await sessionOn(here)
-  await here.client.flushall()
-  // At once: nobody has looked yet.
-  for (const [name, ask] of Object.entries(questions(here, ref))) await t.rejects(ask(), LOST, name)
-  for (const [name, ask] of Object.entries(questions(there, ref))) await t.rejects(ask(), LOST, `${name}, on the other server`)
-  t.same([here, there].map(({ condition }) => condition().isLost), [true, true])
-  await t.resolves(here.probe(), 'it takes writes')
-  const fresh = await serverOn(t, redis)
-  await t.rejects(fresh.families.rotate(presented(ref, 1)), LOST, 'a server that starts meanwhile')
+t.test(
+  'FLUSHALL: not one answer is a verdict, on no server, until it is accepted',
+  async t => {
+    const redis = await redisOf(t)
+    const [here, there] = [await serverOn(t, redis), await serverOn(t, redis)]
+    const ref = await sessionOn(here)
+    await here.client.flushall()
+    // At once: nobody has looked yet.
+    for (const [name, ask] of Object.entries(questions(here, ref))) {
+      await t.rejects(ask(), LOST, name)
+    }
+    for (const [name, ask] of Object.entries(questions(there, ref))) {
+      await t.rejects(ask(), LOST, `${name}, on the other server`)
+    }
+    t.same(
+      [here, there].map(({ condition }) => condition().isLost),
+      [true, true],
+    )
+    await t.resolves(here.probe(), 'it takes writes')
+    const fresh = await serverOn(t, redis)
+    await t.rejects(
+      fresh.families.rotate(presented(ref, 1)),
+      LOST,
+      'a server that starts meanwhile',
+    )
 
-  t.equal(await here.acceptLoss(), true)
-  t.equal(await there.acceptLoss(), false, 'once')
-  t.ok(await until(() => [here, there, fresh].every(({ condition }) => !condition().isLost)))
-  for (const store of [here, there, fresh]) t.same(await store.families.rotate(presented(ref, 1)), { kind: 'refused', reason: 'family_unknown' })
-})
+    t.equal(await here.acceptLoss(), true)
+    t.equal(await there.acceptLoss(), false, 'once')
+    t.ok(
+      await until(() =>
+        [here, there, fresh].every(({ condition }) => !condition().isLost),
+      ),
+    )
+    for (const store of [here, there, fresh]) {
+      t.same(await store.families.rotate(presented(ref, 1)), {
+        kind: 'refused',
+        reason: 'family_unknown',
+      })
+    }
+  },
+)
 
 t.test('many that ask at the same moment find one loss', async t => {
   const redis = await redisOf(t)
@@ -69,11 +108,20 @@ t.test('many that ask at the same moment find one loss', async t => {
   if (first === undefined) throw new Error('no server')
   const ref = await sessionOn(first)
   await first.client.flushall()
-  await Promise.all(servers.flatMap(store => Array.from({ length: 20 }, () => t.rejects(store.families.rotate(presented(ref, 1)), LOST))))
+  await Promise.all(
+    servers.flatMap(store =>
+      Array.from({ length: 20 }, () =>
+        t.rejects(store.families.rotate(presented(ref, 1)), LOST),
+      ),
+    ),
+  )
   await first.acceptLoss()
   t.ok(await until(() => servers.every(({ condition }) => !condition().isLost)))
   await wait(1500)
-  t.ok(servers.every(({ condition }) => !condition().isLost), 'and it is accepted for all of them')
+  t.ok(
+    servers.every(({ condition }) => !condition().isLost),
+    'and it is accepted for all of them',
+  )
 })
 
 t.test('the time limit ends it, too', async t => {
@@ -95,7 +143,11 @@ t.test('a server restarted without data', async t => {
   await redis.stop()
   await redisOf(t, [], redis.port)
   t.ok(await until(() => store.condition().isLost && store.condition().isReached))
-  t.same(store.condition(), { isReached: true, isLost: true, revocations: { kept: 0, repeated: 0 } })
+  t.same(store.condition(), {
+    isReached: true,
+    isLost: true,
+    revocations: { kept: 0, repeated: 0 },
+  })
   await t.rejects(store.families.rotate(presented(ref, 1)), LOST)
   t.match(await store.keys.load(), { version: 1 }, 'the key ring was put back')
 })
@@ -110,45 +162,81 @@ t.test('nobody makes keys for a store that lost them', async t => {
   t.match(await store.keys.load(), { version: 1 }, 'it was put back')
 })
 
-t.test('a server restarted from an old snapshot: revocations are put back before anything is answered', async t => {
-  const dir = t.testdir()
-  const redis = await redisOf(t, ['--dir', dir])
-  const store = await serverOn(t, redis)
-  const ended = await sessionOn(store)
-  const [token, reused] = [await signIn(store, tag), await signIn(store, tag)]
-  await store.client.save()
-  await store.families.end({ ...ended, clientId: null })
-  await store.accessTokens.revoke({ ...token, jti: 'dead', expiresAt: Date.now() + HOUR })
-  t.match(await store.families.rotate(presented(reused, 9)), { kind: 'reused' })
-  await redis.stop()
-  await redisOf(t, ['--dir', dir], redis.port)
-  t.ok(await until(() => store.accessTokens.check({ ...token, jti: 'living' }).then(({ kind }) => kind === 'active', () => false)))
-  t.equal(store.condition().isLost, false)
-  t.same(await store.accessTokens.check({ ...token, jti: 'dead' }), { kind: 'refused', reason: 'token_revoked' })
-  t.same(await store.families.rotate(presented(ended, 1)), { kind: 'refused', reason: 'family_ended' })
-  t.same(await store.families.rotate(presented(reused, 1)), { kind: 'refused', reason: 'family_ended' })
-  t.same(store.condition().revocations, { kept: 3, repeated: 3 })
-})
+t.test(
+  'a server restarted from an old snapshot: revocations are put back before anything is answered',
+  async t => {
+    const dir = t.testdir()
+    const redis = await redisOf(t, ['--dir', dir])
+    const store = await serverOn(t, redis)
+    const ended = await sessionOn(store)
+    const [token, reused] = [await signIn(store, tag), await signIn(store, tag)]
+    await store.client.save()
+    await store.families.end({ ...ended, clientId: null })
+    await store.accessTokens.revoke({
+      ...token,
+      jti: 'dead',
+      expiresAt: Date.now() + HOUR,
+    })
+    t.match(await store.families.rotate(presented(reused, 9)), { kind: 'reused' })
+    await redis.stop()
+    await redisOf(t, ['--dir', dir], redis.port)
+    t.ok(
+      await until(() =>
+        store.accessTokens.check({ ...token, jti: 'living' }).then(
+          ({ kind }) => kind === 'active',
+          () => false,
+        ),
+      ),
+    )
+    t.equal(store.condition().isLost, false)
+    t.same(await store.accessTokens.check({ ...token, jti: 'dead' }), {
+      kind: 'refused',
+      reason: 'token_revoked',
+    })
+    t.same(await store.families.rotate(presented(ended, 1)), {
+      kind: 'refused',
+      reason: 'family_ended',
+    })
+    t.same(await store.families.rotate(presented(reused, 1)), {
+      kind: 'refused',
+      reason: 'family_ended',
+    })
+    t.same(store.condition().revocations, { kept: 3, repeated: 3 })
+  },
+)
 
-t.test('a server that starts on a store that somebody else emptied, before the others look', async t => {
-  const redis = await redisOf(t)
-  const old = await serverOn(t, redis)
-  const ref = await sessionOn(old)
-  await old.client.flushall()
-  const fresh = await serverOn(t, redis)
-  await t.rejects(old.families.rotate(presented(ref, 1)), LOST, 'who was there before knows better than who has just come')
-  t.ok(await until(() => fresh.condition().isLost))
-})
+t.test(
+  'a server that starts on a store that somebody else emptied, before the others look',
+  async t => {
+    const redis = await redisOf(t)
+    const old = await serverOn(t, redis)
+    const ref = await sessionOn(old)
+    await old.client.flushall()
+    const fresh = await serverOn(t, redis)
+    await t.rejects(
+      old.families.rotate(presented(ref, 1)),
+      LOST,
+      'who was there before knows better than who has just come',
+    )
+    t.ok(await until(() => fresh.condition().isLost))
+  },
+)
 
-t.test('a store whose epoch can\'t be read, or that takes no second connection, is none', async t => {
-  const redis = await redisOf(t)
-  const plain = await createRedisStore({ url: redis.url })
-  t.teardown(() => plain.close())
-  await plain.client.hset('lk:epoch:0', 'no', 'text')
-  await t.rejects(createRedisStore({ url: redis.url, lossPeriodMs: HOUR }), StoreUnavailable)
-  await plain.client.config('SET', 'maxclients', 2)
-  await t.rejects(createRedisStore({ url: redis.url, replicas: 1 }), StoreUnavailable)
-})
+t.test(
+  "a store whose epoch can't be read, or that takes no second connection, is none",
+  async t => {
+    const redis = await redisOf(t)
+    const plain = await createRedisStore({ url: redis.url })
+    t.teardown(() => plain.close())
+    await plain.client.hset('lk:epoch:0', 'no', 'text')
+    await t.rejects(
+      createRedisStore({ url: redis.url, lossPeriodMs: HOUR }),
+      StoreUnavailable,
+    )
+    await plain.client.config('SET', 'maxclients', 2)
+    await t.rejects(createRedisStore({ url: redis.url, replicas: 1 }), StoreUnavailable)
+  },
+)
 
 t.test('in a cluster', async t => {
   const redis = await startRedis({ cluster: true })
@@ -167,7 +255,11 @@ t.test('in a cluster', async t => {
 t.test('the latest revocations are kept, and a failure is none', async t => {
   const revocations = createRevocations(2)
   const made: string[] = []
-  for (const key of ['a', 'b', 'a', 'c']) revocations.remember(key, async () => { made.push(key) })
+  for (const key of ['a', 'b', 'a', 'c']) {
+    revocations.remember(key, async () => {
+      made.push(key)
+    })
+  }
   await revocations.repeat()
   t.same(made, ['a', 'c'])
   t.same(revocations.count(), { kept: 2, repeated: 2 })
@@ -180,7 +272,16 @@ t.test('operators are told', async t => {
   const store = await serverOn(t, redis)
   const warnings: string[] = []
   const metrics = createMetrics()
-  const watch = createStoreWatch({ store, clock: Date.now, log: { warn: message => { warnings.push(message) } }, metrics })
+  const watch = createStoreWatch({
+    store,
+    clock: Date.now,
+    log: {
+      warn: message => {
+        warnings.push(message)
+      },
+    },
+    metrics,
+  })
   watch.notice()
   t.equal(watch.state(), 'ok')
   await store.client.flushall()
@@ -190,12 +291,29 @@ t.test('operators are told', async t => {
   t.match(await metrics.render(), /^latchkey_store_lost 1$/m)
   const { latchkey, file } = commandLine(t)
   const env = { LATCHKEY_CONFIG: file, STORE: redis.url }
-  t.match(await latchkey('store accept', '', { env }), { code: 0, out: 'the loss is accepted: the servers go on within a second\n' })
-  t.match(await latchkey('store accept', '', { env }), { code: 1, err: 'latchkey: nothing lost\n' })
-  t.match(await latchkey('store accept --json'), { code: 1, err: '{"error":"nothing_lost","message":"nothing lost"}\n' }, 'nor by SQLite')
+  t.match(await latchkey('store accept', '', { env }), {
+    code: 0,
+    out: 'the loss is accepted: the servers go on within a second\n',
+  })
+  t.match(await latchkey('store accept', '', { env }), {
+    code: 1,
+    err: 'latchkey: nothing lost\n',
+  })
+  t.match(
+    await latchkey('store accept --json'),
+    { code: 1, err: '{"error":"nothing_lost","message":"nothing lost"}\n' },
+    'nor by SQLite',
+  )
   t.ok(await until(() => !store.condition().isLost))
   watch.notice()
   t.match(warnings, [/has lost its data/, /accepted/])
   const text = await metrics.render()
-  for (const line of ['latchkey_store_reached 1', 'latchkey_store_lost 0', 'latchkey_store_revocations_kept 0', 'latchkey_store_revocations_repeated 0']) t.match(text, line)
+  for (const line of [
+    'latchkey_store_reached 1',
+    'latchkey_store_lost 0',
+    'latchkey_store_revocations_kept 0',
+    'latchkey_store_revocations_repeated 0',
+  ]) {
+    t.match(text, line)
+  }
 })

@@ -1,4 +1,5 @@
-// A connection to Redis that fails in every way that we could think of: calls answer in time or fail, and it comes back by itself.
+// A connection to Redis that fails in every way that we could think of: calls answer in time or fail, and it
+// comes back by itself.
 import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createDeadlines } from '../../src/deadlines.ts'
@@ -9,68 +10,100 @@ import { startRedis, type TestRedis } from '../support/redis.ts'
 
 const ping = (link: Link) => link.run(client => client.ping())
 
-async function linkTo (t: Test, redis: TestRedis): Promise<Link> {
-  const link = createLink({ client: await connectRedis({ url: redis.url }), verify: ({ run }) => run(client => client.ping()) })
+async function linkTo(t: Test, redis: TestRedis): Promise<Link> {
+  const link = createLink({
+    client: await connectRedis({ url: redis.url }),
+    verify: ({ run }) => run(client => client.ping()),
+  })
   t.teardown(() => link.close())
   return link
 }
 
 /** How long the call took to fail. */
-async function failsIn (t: Test, call: Promise<unknown>): Promise<number> {
+async function failsIn(t: Test, call: Promise<unknown>): Promise<number> {
   const start = performance.now()
   await t.rejects(call, StoreUnavailable)
   return performance.now() - start
 }
 
-async function until (holds: () => boolean): Promise<number> {
+async function until(holds: () => boolean): Promise<number> {
   const start = performance.now()
   while (!holds() && performance.now() - start < 10_000) await wait(10)
   return performance.now() - start
 }
 
-t.test('a server that hangs: calls fail in time, then at once; it is used again soon after it wakes up', async t => {
-  const redis = await startRedis()
-  t.teardown(() => redis.stop())
-  const link = await linkTo(t, redis)
-  process.kill(redis.pid, 'SIGSTOP')
-  const first = await failsIn(t, ping(link))
-  t.ok(first >= 299 && first < 1000, `${first} ms`)
-  const calls = setInterval(() => { ping(link).catch(() => {}) }, 50)
-  t.ok(await until(() => !link.isUp()) < 2000, 'it is soon known to be down')
-  clearInterval(calls)
-  t.ok(await failsIn(t, ping(link)) < 50, 'nothing waits for it any more')
-  // Long enough that a new connection, which the kernel takes for it, is given up.
-  await wait(1500)
-  t.equal(link.isUp(), false)
-  process.kill(redis.pid, 'SIGCONT')
-  t.ok(await until(() => link.isUp()) < 3000)
-  t.equal(await ping(link), 'PONG')
-})
+t.test(
+  'a server that hangs: calls fail in time, then at once; it is used again soon after it wakes up',
+  async t => {
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const link = await linkTo(t, redis)
+    process.kill(redis.pid, 'SIGSTOP')
+    const first = await failsIn(t, ping(link))
+    t.ok(first >= 299 && first < 1000, `${first} ms`)
+    const calls = setInterval(() => {
+      ping(link).catch(() => {})
+    }, 50)
+    t.ok((await until(() => !link.isUp())) < 2000, 'it is soon known to be down')
+    clearInterval(calls)
+    t.ok((await failsIn(t, ping(link))) < 50, 'nothing waits for it any more')
+    // Long enough that a new connection, which the kernel takes for it, is given up.
+    await wait(1500)
+    t.equal(link.isUp(), false)
+    process.kill(redis.pid, 'SIGCONT')
+    t.ok((await until(() => link.isUp())) < 3000)
+    t.equal(await ping(link), 'PONG')
+  },
+)
 
 t.test('a server that was killed and started again', async t => {
   const redis = await startRedis()
   const link = await linkTo(t, redis)
   await redis.stop()
-  t.ok(await failsIn(t, ping(link)) < 300)
+  t.ok((await failsIn(t, ping(link))) < 300)
   await until(() => !link.isUp())
   await wait(1000)
   const again = await startRedis({ port: redis.port })
   t.teardown(() => again.stop())
-  t.ok(await until(() => link.isUp()) < 3000)
+  t.ok((await until(() => link.isUp())) < 3000)
   t.equal(await ping(link), 'PONG')
 })
 
-t.test('one call that is slow, and errors that the server tells, take nothing down', async t => {
-  const redis = await startRedis()
-  t.teardown(() => redis.stop())
-  const link = await linkTo(t, redis)
-  await t.rejects(link.run(client => wait(400).then(() => client.ping())), StoreUnavailable)
-  for (let i = 0; i < 5; i++) await t.rejects(link.run(client => client.call('NOSUCH')), { name: 'StoreUnavailable', cause: { name: 'ReplyError' } })
-  await t.rejects(link.run(() => wait(400).then(() => { throw new Error('late') })), { cause: { message: 'no answer within 300 ms' } })
-  await wait(200)
-  t.equal(link.isUp(), true)
-  t.equal(await link.run(client => client.call('NOSUCH'), () => Promise.resolve('made good')), 'made good')
-})
+t.test(
+  'one call that is slow, and errors that the server tells, take nothing down',
+  async t => {
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const link = await linkTo(t, redis)
+    await t.rejects(
+      link.run(client => wait(400).then(() => client.ping())),
+      StoreUnavailable,
+    )
+    for (let i = 0; i < 5; i++) {
+      await t.rejects(
+        link.run(client => client.call('NOSUCH')),
+        { name: 'StoreUnavailable', cause: { name: 'ReplyError' } },
+      )
+    }
+    await t.rejects(
+      link.run(() =>
+        wait(400).then(() => {
+          throw new Error('late')
+        }),
+      ),
+      { cause: { message: 'no answer within 300 ms' } },
+    )
+    await wait(200)
+    t.equal(link.isUp(), true)
+    t.equal(
+      await link.run(
+        client => client.call('NOSUCH'),
+        () => Promise.resolve('made good'),
+      ),
+      'made good',
+    )
+  },
+)
 
 t.test('a busy event loop is no fault of the store', async t => {
   const redis = await startRedis()
@@ -82,32 +115,43 @@ t.test('a busy event loop is no fault of the store', async t => {
   t.equal(await answer, 'PONG')
 })
 
-t.test('a server that loses its role is left, and one that the driver gave up is tried again', async t => {
-  const redis = await startRedis()
-  t.teardown(() => redis.stop())
-  const link = await linkTo(t, redis)
-  await link.run(client => client.call('REPLICAOF', '127.0.0.1', '1'))
-  await t.rejects(link.run(client => client.set('a', 1)), { cause: { message: /^READONLY/ } })
-  await until(() => !link.isUp())
-  t.ok(await until(() => link.isUp()) < 3000)
-  link.client.disconnect()
-  await until(() => link.client.status === 'end')
-  t.equal(link.isUp(), false)
-  t.ok(await until(() => link.isUp()) < 3000)
-})
+t.test(
+  'a server that loses its role is left, and one that the driver gave up is tried again',
+  async t => {
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const link = await linkTo(t, redis)
+    await link.run(client => client.call('REPLICAOF', '127.0.0.1', '1'))
+    await t.rejects(
+      link.run(client => client.set('a', 1)),
+      { cause: { message: /^READONLY/ } },
+    )
+    await until(() => !link.isUp())
+    t.ok((await until(() => link.isUp())) < 3000)
+    link.client.disconnect()
+    await until(() => link.client.status === 'end')
+    t.equal(link.isUp(), false)
+    t.ok((await until(() => link.isUp())) < 3000)
+  },
+)
 
 t.test('a new connection has to pass before calls go through', async t => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   let passes = false
-  const link = createLink({ client: await connectRedis({ url: redis.url }), verify: async () => { if (!passes) throw new Error('not yet') } })
+  const link = createLink({
+    client: await connectRedis({ url: redis.url }),
+    verify: async () => {
+      if (!passes) throw new Error('not yet')
+    },
+  })
   t.teardown(() => link.close())
   link.client.disconnect(true)
   await until(() => !link.isUp())
   await wait(500)
   t.equal(link.isUp(), false)
   passes = true
-  t.ok(await until(() => link.isUp()) < 3000)
+  t.ok((await until(() => link.isUp())) < 3000)
 })
 
 t.test('one that was closed stays closed', async t => {
@@ -125,9 +169,15 @@ t.test('one that was closed stays closed', async t => {
 t.test('deadlines expire in their order, and none that was removed', async t => {
   const expired: string[] = []
   const deadlines = createDeadlines(20)
-  const [first, second] = ['first', 'second'].map(name => deadlines.add(() => { expired.push(name) }))
+  const [first, second] = ['first', 'second'].map(name =>
+    deadlines.add(() => {
+      expired.push(name)
+    }),
+  )
   await wait(10)
-  deadlines.add(() => { expired.push('third') })
+  deadlines.add(() => {
+    expired.push('third')
+  })
   t.equal(first !== undefined && deadlines.remove(first), true)
   await wait(100)
   t.same(expired, ['second', 'third'])

@@ -1,4 +1,5 @@
-// What is Redis' own: keys and their expiry, scripts that a server forgot, names that two writers want, memory, round trips.
+// What is Redis' own: keys and their expiry, scripts that a server forgot, names that two writers want,
+// memory, round trips.
 import { createHash } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Redis } from 'ioredis'
@@ -36,8 +37,14 @@ t.test('every key expires but accounts, names and the ring', async t => {
   for (const sub of ['one', 'two', 'gone']) {
     const account = someAccount(sub)
     await users.add(account)
-    const [living, ended, reused] = [await signIn(store, account.tag), await signIn(store, account.tag), await signIn(store, account.tag)]
-    for (let generation = 1; generation < 5; generation++) await families.rotate(presented(living, generation))
+    const [living, ended, reused] = [
+      await signIn(store, account.tag),
+      await signIn(store, account.tag),
+      await signIn(store, account.tag),
+    ]
+    for (let generation = 1; generation < 5; generation++) {
+      await families.rotate(presented(living, generation))
+    }
     await families.end({ ...ended, clientId: null })
     await families.rotate(presented(reused, 9))
     await accessTokens.revoke({ ...living, jti: 'a', expiresAt: Date.now() + DAY })
@@ -49,32 +56,49 @@ t.test('every key expires but accounts, names and the ring', async t => {
 
   const found = await client.keys('scan:*')
   const lasting = []
-  for (const key of found) if (await client.pttl(key) === -1) lasting.push(key)
-  t.same(lasting.toSorted(), ['scan:keys', 'scan:names', `scan:{${someAccount('one').tag}}:u`, `scan:{${someAccount('two').tag}}:u`].toSorted())
+  for (const key of found) if ((await client.pttl(key)) === -1) lasting.push(key)
+  t.same(
+    lasting.toSorted(),
+    [
+      'scan:keys',
+      'scan:names',
+      `scan:{${someAccount('one').tag}}:u`,
+      `scan:{${someAccount('two').tag}}:u`,
+    ].toSorted(),
+  )
   t.equal(found.filter(key => key.includes(':f:')).length, 9)
 
   const ofUser = found.filter(key => key.includes(someAccount('one').tag))
   t.ok(ofUser.length >= 4)
-  t.ok(ofUser.every(key => key.startsWith(`scan:{${someAccount('one').tag}}:`)), 'one hash slot per user (the contracts run on a cluster, too)')
+  t.ok(
+    ofUser.every(key => key.startsWith(`scan:{${someAccount('one').tag}}:`)),
+    'one hash slot per user (the contracts run on a cluster, too)',
+  )
 
-  t.ok(await client.pttl(`scan:{${someAccount('gone').tag}}:u`) > 89 * DAY, 'a removed account\'s epoch goes with the last of its sessions')
+  t.ok(
+    (await client.pttl(`scan:{${someAccount('gone').tag}}:u`)) > 89 * DAY,
+    "a removed account's epoch goes with the last of its sessions",
+  )
 })
 
-t.test('a living family\'s key goes when it is idle, a tombstone at the absolute end', async t => {
-  const store = await createRedisStore({ url: server.url })
-  t.teardown(() => store.close())
-  await store.users.add(someAccount('expiry'))
-  const ref = await signIn(store, someAccount('expiry').tag)
-  const key = `lk:{${ref.userTag}}:f:${ref.sid}`
-  const days = async () => Math.round(await store.client.pttl(key) / DAY * 10) / 10
-  t.equal(await days(), 14)
-  await store.families.rotate(presented(ref, 1, { idleMs: 20 * DAY }))
-  t.equal(await days(), 20)
-  await store.families.end({ ...ref, clientId: null })
-  t.equal(await days(), 90)
-})
+t.test(
+  "a living family's key goes when it is idle, a tombstone at the absolute end",
+  async t => {
+    const store = await createRedisStore({ url: server.url })
+    t.teardown(() => store.close())
+    await store.users.add(someAccount('expiry'))
+    const ref = await signIn(store, someAccount('expiry').tag)
+    const key = `lk:{${ref.userTag}}:f:${ref.sid}`
+    const days = async () => Math.round(((await store.client.pttl(key)) / DAY) * 10) / 10
+    t.equal(await days(), 14)
+    await store.families.rotate(presented(ref, 1, { idleMs: 20 * DAY }))
+    t.equal(await days(), 20)
+    await store.families.end({ ...ref, clientId: null })
+    t.equal(await days(), 90)
+  },
+)
 
-t.test('time is the server\'s own', async t => {
+t.test("time is the server's own", async t => {
   const store = await createRedisStore({ url: server.url })
   t.teardown(() => store.close())
   const [before, now] = [Date.now(), await store.now()]
@@ -92,18 +116,26 @@ t.test('a server that has forgotten the scripts is told them again', async t => 
   const ref = await signIn(store, account.tag)
   for (let generation = 1; generation < 4; generation++) {
     await store.client.script('FLUSH')
-    t.match(await store.families.rotate(presented(ref, generation)), { kind: 'rotated', generation: generation + 1 })
+    t.match(await store.families.rotate(presented(ref, generation)), {
+      kind: 'rotated',
+      generation: generation + 1,
+    })
   }
 })
 
-t.test('a script\'s fault is none of the answers', async t => {
+t.test("a script's fault is none of the answers", async t => {
   const client = new Redis(server.url)
   const link = createLink({ client, verify: async () => {} })
   t.teardown(() => link.close())
   await client.set('not-a-hash', 'x')
-  const users = createRedisUsers(createAdapter({ link, keys: createRedisKeys('none:'), time: () => '' }))
+  const users = createRedisUsers(
+    createAdapter({ link, keys: createRedisKeys('none:'), time: () => '' }),
+  )
   await t.resolves(users.byTag('nobody'))
-  await t.rejects(loadScript(link, 'user-remove')(['not-a-hash'], ['']), { name: 'StoreUnavailable', cause: { message: /WRONGTYPE/ } })
+  await t.rejects(loadScript(link, 'user-remove')(['not-a-hash'], ['']), {
+    name: 'StoreUnavailable',
+    cause: { message: /WRONGTYPE/ },
+  })
   t.throws(() => oneOf(['a', 'b'], 'c'), TypeError)
   t.throws(() => listOf('c'), TypeError)
 })
@@ -174,67 +206,117 @@ t.test('a name that two writers want', async t => {
     await t.resolves(names.release('released', 'first'))
   })
 
-  await t.test('an account whose claim was taken over while it was written is taken back', async t => {
-    const account = someAccount('slow-writer', { foldedName: 'contested' })
-    // The script that writes the account asks for the time just before it is sent; so the thief comes in between.
-    let asked = 0
-    const users = createRedisUsers({
-      ...adapter,
-      time () {
-        asked += 1
-        if (asked === 2) client.hset(keys.names, 'contested', 'thief 1')
-        return String(clock())
-      },
-    })
-    t.equal(await users.add(account), 'name_taken')
-    t.equal(await users.byTag(account.tag), undefined)
-    t.equal(await users.byName('contested'), undefined, 'a claim alone is no account')
-    t.same(await users.all()[Symbol.asyncIterator]().next(), { value: undefined, done: true })
-  })
+  await t.test(
+    'an account whose claim was taken over while it was written is taken back',
+    async t => {
+      const account = someAccount('slow-writer', { foldedName: 'contested' })
+      // The script that writes the account asks for the time just before it is sent; so the thief comes in
+      // between.
+      let asked = 0
+      const users = createRedisUsers({
+        ...adapter,
+        time() {
+          asked += 1
+          if (asked === 2) client.hset(keys.names, 'contested', 'thief 1')
+          return String(clock())
+        },
+      })
+      t.equal(await users.add(account), 'name_taken')
+      t.equal(await users.byTag(account.tag), undefined)
+      t.equal(await users.byName('contested'), undefined, 'a claim alone is no account')
+      t.same(await users.all()[Symbol.asyncIterator]().next(), {
+        value: undefined,
+        done: true,
+      })
+    },
+  )
 })
 
-t.test(`a family takes at most 400 bytes, and as many after ${exchanges} exchanges`, async t => {
-  const store = await createRedisStore({ url: server.url })
-  t.teardown(() => store.close())
-  const account = someAccount('6f1f7a52-3f0c-4d6a-9a53-1f6f6a6a0001')
-  await store.users.add(account)
-  const sid = 'a'.repeat(22)
-  const login = someLogin(account.tag, { sid, clientId: 'mobile-app', scope: 'profile orders:read orders:write', audience: ['https://orders.example.com'] })
-  await store.families.open(login)
-  const bytes = () => store.client.memory('USAGE', `lk:{${account.tag}}:f:${sid}`)
-  const first = Number(await bytes())
-  t.ok(first > 0 && first <= 400, `${first} bytes, the key included`)
-  for (let generation = 1; generation <= exchanges; generation++) {
-    t.equal((await store.families.rotate(presented(login, generation, { clientId: 'mobile-app' }))).kind, 'rotated')
-  }
-  t.equal(await bytes(), first)
-})
+t.test(
+  `a family takes at most 400 bytes, and as many after ${exchanges} exchanges`,
+  async t => {
+    const store = await createRedisStore({ url: server.url })
+    t.teardown(() => store.close())
+    const account = someAccount('6f1f7a52-3f0c-4d6a-9a53-1f6f6a6a0001')
+    await store.users.add(account)
+    const sid = 'a'.repeat(22)
+    const login = someLogin(account.tag, {
+      sid,
+      clientId: 'mobile-app',
+      scope: 'profile orders:read orders:write',
+      audience: ['https://orders.example.com'],
+    })
+    await store.families.open(login)
+    const bytes = () => store.client.memory('USAGE', `lk:{${account.tag}}:f:${sid}`)
+    const first = Number(await bytes())
+    t.ok(first > 0 && first <= 400, `${first} bytes, the key included`)
+    for (let generation = 1; generation <= exchanges; generation++) {
+      t.equal(
+        (
+          await store.families.rotate(
+            presented(login, generation, { clientId: 'mobile-app' }),
+          )
+        ).kind,
+        'rotated',
+      )
+    }
+    t.equal(await bytes(), first)
+  },
+)
 
 t.test('the requests of many addresses are counted by one script', async t => {
   const store = await createRedisStore({ url: server.url })
-  const calls = async () => Number(/calls=(\d+)/.exec((await store.client.info('commandstats')).split('\n').find(line => line.startsWith('cmdstat_evalsha:')) ?? '')?.[1])
+  const calls = async () =>
+    Number(
+      /calls=(\d+)/.exec(
+        (await store.client.info('commandstats'))
+          .split('\n')
+          .find(line => line.startsWith('cmdstat_evalsha:')) ?? '',
+      )?.[1],
+    )
   t.teardown(() => store.close())
   const { add } = store.addressCounts
-  const some = (address: string, requests: number, windowMs = 60_000) => ({ address, requests, windowMs })
+  const some = (address: string, requests: number, windowMs = 60_000) => ({
+    address,
+    requests,
+    windowMs,
+  })
   t.match(await add([some('192.0.2.1', 1)]), [{ count: 1 }])
 
   const before = await calls()
-  t.match(await add([some('192.0.2.1', 3), some('192.0.2.2', 2)]), [{ count: 4 }, { count: 2 }])
-  t.equal(await calls() - before, 1)
+  t.match(await add([some('192.0.2.1', 3), some('192.0.2.2', 2)]), [
+    { count: 4 },
+    { count: 2 },
+  ])
+  t.equal((await calls()) - before, 1)
 
   const [counted] = await add([some('192.0.2.3', 1, 50)])
-  t.ok(Number(counted?.endsInMs) > 0 && Number(counted?.endsInMs) <= 50, 'the window is as long as asked')
-  await until(async () => await store.client.exists('lk:{rate}:192.0.2.3') === 0)
-  t.match(await add([some('192.0.2.3', 1, 50)]), [{ count: 1 }], 'and the next one begins with the next request')
+  t.ok(
+    Number(counted?.endsInMs) > 0 && Number(counted?.endsInMs) <= 50,
+    'the window is as long as asked',
+  )
+  await until(async () => (await store.client.exists('lk:{rate}:192.0.2.3')) === 0)
+  t.match(
+    await add([some('192.0.2.3', 1, 50)]),
+    [{ count: 1 }],
+    'and the next one begins with the next request',
+  )
 })
 
 t.test('the commands of one turn go out in one write', async t => {
   const store = await createRedisStore({ url: server.url })
   t.teardown(() => store.close())
   const { stream } = store.client as Redis
-  const sent = () => Promise.all(Array.from({ length: 50 }, (_, i) => store.client.set(`turn:${i}`, i, 'PX', 1000)))
+  const sent = () =>
+    Promise.all(
+      Array.from({ length: 50 }, (_, i) => store.client.set(`turn:${i}`, i, 'PX', 1000)),
+    )
   const asked = sent()
-  t.equal(stream.writableLength > 1000 && stream.writableCorked, 1, 'nothing is written before the turn ends')
+  t.equal(
+    stream.writableLength > 1000 && stream.writableCorked,
+    1,
+    'nothing is written before the turn ends',
+  )
   t.same(await asked, Array(50).fill('OK'))
   t.equal(stream.writableCorked, 0)
 })
@@ -249,28 +331,49 @@ t.test('round trips', async t => {
     await watched.stop()
   })
 
-  const scripts = new Map(['check', 'count', 'login', 'open', 'peek', 'rotate', 'status-lease'].map(name => [createHash('sha1').update(readLua(name)).digest('hex'), name]))
+  const scripts = new Map(
+    ['check', 'count', 'login', 'open', 'peek', 'rotate', 'status-lease'].map(name => [
+      createHash('sha1').update(readLua(name)).digest('hex'),
+      name,
+    ]),
+  )
 
-  /** The commands that clients sent meanwhile, scripts by their names; what scripts call isn't among them. `counts`: how often addresses were counted. */
-  async function during<T> (work: () => Promise<T>): Promise<{ result: T, commands: string[], counts: number }> {
+  /**
+   * The commands that clients sent meanwhile, scripts by their names; what scripts call isn't among them.
+   * `counts`: how often addresses were counted.
+   */
+  async function during<T>(
+    work: () => Promise<T>,
+  ): Promise<{ result: T; commands: string[]; counts: number }> {
     // Who came before is counted by now.
     await wait(COUNTED_MS)
     const monitor = await watcher.monitor()
     const commands: string[] = []
-    monitor.on('monitor', (_time: string, [name = '', sha = '']: string[], source: string) => {
-      if (source !== 'lua') commands.push(scripts.get(sha) ?? name.toLowerCase())
-    })
+    monitor.on(
+      'monitor',
+      (_time: string, [name = '', sha = '']: string[], source: string) => {
+        if (source !== 'lua') commands.push(scripts.get(sha) ?? name.toLowerCase())
+      },
+    )
     try {
       const result = await work()
       // An answer may be out some time before its count is: SET and DEL go behind that.
       await wait(COUNTED_MS)
       await server.store.probe()
       // The monitor sees its own mark after everything that came before.
-      const marked = new Promise<void>(resolve => monitor.on('monitor', (_time: string, args: string[]) => { if (args[1] === 'the end') resolve() }))
+      const marked = new Promise<void>(resolve =>
+        monitor.on('monitor', (_time: string, args: string[]) => {
+          if (args[1] === 'the end') resolve()
+        }),
+      )
       await watcher.echo('the end')
       await marked
       const sent = commands.slice(0, commands.lastIndexOf('set'))
-      return { result, commands: sent.filter(name => name !== 'count'), counts: sent.filter(name => name === 'count').length }
+      return {
+        result,
+        commands: sent.filter(name => name !== 'count'),
+        counts: sent.filter(name => name === 'count').length,
+      }
     } finally {
       monitor.disconnect()
     }
@@ -286,32 +389,84 @@ t.test('round trips', async t => {
   const refreshed = await during(() => server.refresh(token))
   t.equal(refreshed.result.statusCode, 200)
   t.same(refreshed.commands, ['rotate'])
-  t.equal(refreshed.counts, 1, 'and the rate limit\'s')
+  t.equal(refreshed.counts, 1, "and the rate limit's")
 
   const many = await during(async () => {
-    for (let times = 0, held = refreshed.result.json().refresh_token; times < 600; times++) held = (await server.refresh(held)).json().refresh_token
+    for (
+      let times = 0, held = refreshed.result.json().refresh_token;
+      times < 600;
+      times++
+    ) {
+      held = (await server.refresh(held)).json().refresh_token
+    }
   })
-  t.equal(many.commands.length, 600 + 1, '600 refreshes: as many, and the lease of 1,024 more status indices')
+  t.equal(
+    many.commands.length,
+    600 + 1,
+    '600 refreshes: as many, and the lease of 1,024 more status indices',
+  )
   t.ok(many.counts > 1 && many.counts < 600, 'many are counted at once')
 
   const introspected = await during(() => server.introspect(access))
   t.match(introspected.result, { active: true })
   t.same(introspected.commands, ['check'])
-  t.equal(introspected.counts, 0, 'a client that proved who it is isn\'t counted')
-  t.same((await during(() => server.introspect(refreshed.result.json().refresh_token))).commands, ['peek'])
+  t.equal(introspected.counts, 0, "a client that proved who it is isn't counted")
+  t.same(
+    (await during(() => server.introspect(refreshed.result.json().refresh_token)))
+      .commands,
+    ['peek'],
+  )
 
   const forged = await during(() => server.refresh(`${token.slice(0, -2)}AA`))
   t.equal(forged.result.json().error, 'invalid_grant')
-  t.same([forged.commands, forged.counts], [[], 1], 'a forged refresh token: the rate limit\'s only')
-  t.same((await during(() => server.introspect(`${token.slice(0, -2)}AA`))).commands, [], 'its introspection: none')
-  t.same((await during(() => server.introspect(`${access.slice(0, -4)}AAAA`))).commands, [], 'that of a forged access token: none')
+  t.same(
+    [forged.commands, forged.counts],
+    [[], 1],
+    "a forged refresh token: the rate limit's only",
+  )
+  t.same(
+    (await during(() => server.introspect(`${token.slice(0, -2)}AA`))).commands,
+    [],
+    'its introspection: none',
+  )
+  t.same(
+    (await during(() => server.introspect(`${access.slice(0, -4)}AAAA`))).commands,
+    [],
+    'that of a forged access token: none',
+  )
 
   const login = await during(() => server.login())
-  t.same(login.commands, ['hget', 'hgetall', 'login', 'login', 'open'], 'a login: the name, the account, the throttle before and after hashing, the new family')
-  const unknown = await during(() => server.post('/token', { grant_type: 'password', client_id: 'mobile', username: 'nobody', password: PASSWORD }))
+  t.same(
+    login.commands,
+    ['hget', 'hgetall', 'login', 'login', 'open'],
+    'a login: the name, the account, the throttle before and after hashing, the new family',
+  )
+  const unknown = await during(() =>
+    server.post('/token', {
+      grant_type: 'password',
+      client_id: 'mobile',
+      username: 'nobody',
+      password: PASSWORD,
+    }),
+  )
   t.equal(unknown.result.json().error, 'invalid_grant')
-  t.same(unknown.commands, ['hget', 'hgetall', 'login', 'login'], 'an unknown name: as many as a wrong password')
-  const wrong = await during(() => server.post('/token', { grant_type: 'password', client_id: 'mobile', username: 'alice', password: 'wrong wrong wrong' }))
+  t.same(
+    unknown.commands,
+    ['hget', 'hgetall', 'login', 'login'],
+    'an unknown name: as many as a wrong password',
+  )
+  const wrong = await during(() =>
+    server.post('/token', {
+      grant_type: 'password',
+      client_id: 'mobile',
+      username: 'alice',
+      password: 'wrong wrong wrong',
+    }),
+  )
   t.same(wrong.commands, unknown.commands)
-  t.same((await during(() => server.app.inject('/.well-known/jwks.json'))).commands, [], 'the keys: none')
+  t.same(
+    (await during(() => server.app.inject('/.well-known/jwks.json'))).commands,
+    [],
+    'the keys: none',
+  )
 })

@@ -25,17 +25,25 @@ const freshFile = () => {
   return join(dir, `${files}.db`)
 }
 
-t.test('a fresh file gets its folder, the schema, WAL, and writes that reach the disk', async t => {
-  const file = join(dir, 'made', 'for', 'it.db')
-  const db = openDatabase(file)
-  t.teardown(() => db.close())
-  t.equal(statSync(join(dir, 'made')).mode & 0o777, 0o700)
-  t.match(db.prepare('PRAGMA journal_mode').get(), { journal_mode: 'wal' })
-  t.match(db.prepare('PRAGMA synchronous').get(), { synchronous: 2 })
-  t.match(db.prepare('PRAGMA foreign_keys').get(), { foreign_keys: 1 })
-  const strict = db.prepare('SELECT name FROM pragma_table_list WHERE schema = \'main\' AND type = \'table\' AND strict = 0 AND name NOT LIKE \'sqlite_%\'').all()
-  t.same(strict, [], 'every table is strict')
-})
+t.test(
+  'a fresh file gets its folder, the schema, WAL, and writes that reach the disk',
+  async t => {
+    const file = join(dir, 'made', 'for', 'it.db')
+    const db = openDatabase(file)
+    t.teardown(() => db.close())
+    t.equal(statSync(join(dir, 'made')).mode & 0o777, 0o700)
+    t.match(db.prepare('PRAGMA journal_mode').get(), { journal_mode: 'wal' })
+    t.match(db.prepare('PRAGMA synchronous').get(), { synchronous: 2 })
+    t.match(db.prepare('PRAGMA foreign_keys').get(), { foreign_keys: 1 })
+    const strict = db
+      .prepare(
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0 " +
+          "AND name NOT LIKE 'sqlite_%'",
+      )
+      .all()
+    t.same(strict, [], 'every table is strict')
+  },
+)
 
 t.test('a second opening keeps what is there', async t => {
   const file = freshFile()
@@ -48,18 +56,21 @@ t.test('a second opening keeps what is there', async t => {
   t.match(await second.users.byName('name of kept'), { sub: 'kept' })
 })
 
-t.test('no other opening in the process takes the locks away that keep the write-ahead log alive', async t => {
-  const file = freshFile()
-  const clock = createHandClock()
-  const first = createSqliteStore({ file, clock })
-  t.teardown(() => first.close())
-  await first.users.add(someAccount('kept'))
-  t.ok(locksOn(file, process.pid) > 0, 'after the start')
-  const second = createSqliteStore({ file, clock })
-  t.ok(locksOn(file, process.pid) > 0, 'after another opening')
-  await second.close()
-  t.ok(locksOn(file, process.pid) > 0, 'after its end')
-})
+t.test(
+  'no other opening in the process takes the locks away that keep the write-ahead log alive',
+  async t => {
+    const file = freshFile()
+    const clock = createHandClock()
+    const first = createSqliteStore({ file, clock })
+    t.teardown(() => first.close())
+    await first.users.add(someAccount('kept'))
+    t.ok(locksOn(file, process.pid) > 0, 'after the start')
+    const second = createSqliteStore({ file, clock })
+    t.ok(locksOn(file, process.pid) > 0, 'after another opening')
+    await second.close()
+    t.ok(locksOn(file, process.pid) > 0, 'after its end')
+  },
+)
 
 t.test('a file of a newer schema is refused and left as it is', async t => {
   const file = freshFile()
@@ -68,7 +79,10 @@ t.test('a file of a newer schema is refused and left as it is', async t => {
   db.exec('PRAGMA user_version = 999')
   db.close()
   const before = readFileSync(file)
-  t.throws(() => openDatabase(file), { name: 'StoreUnavailable', cause: { message: /schema 999/ } })
+  t.throws(() => openDatabase(file), {
+    name: 'StoreUnavailable',
+    cause: { message: /schema 999/ },
+  })
   t.same(readFileSync(file), before)
 })
 
@@ -81,24 +95,44 @@ t.test('a step that fails takes back those before it', async t => {
   t.throws(() => openDatabase(file), StoreUnavailable)
   const after = new DatabaseSync(file)
   t.teardown(() => after.close())
-  t.same(after.prepare('SELECT name FROM sqlite_master').all().map(row => row['name']), ['families'])
+  t.same(
+    after
+      .prepare('SELECT name FROM sqlite_master')
+      .all()
+      .map(row => row['name']),
+    ['families'],
+  )
   t.match(after.prepare('PRAGMA user_version').get(), { user_version: 0 })
 })
 
 /** A file with some hundred pages. */
-function filledFile (): string {
+function filledFile(): string {
   const file = freshFile()
   const db = openDatabase(file)
-  db.exec('WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO replays (id, expires_at) SELECT i, i FROM n')
+  db.exec(
+    'WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO ' +
+      'replays (id, expires_at) SELECT i, i FROM n',
+  )
   db.close()
   return file
 }
 
 const PAGE = 4096
 const DAMAGES: Record<string, (bytes: Buffer) => Buffer> = {
-  'another file': bytes => Buffer.from('this is no database, but long enough to be taken for one: '.repeat(bytes.length / 58)),
-  'one that was cut short': bytes => bytes.subarray(0, Math.floor(bytes.length / PAGE / 2) * PAGE),
-  'a page of noise in the middle': bytes => Buffer.concat([bytes.subarray(0, 30 * PAGE), Buffer.alloc(PAGE, 0xA5), bytes.subarray(31 * PAGE)]),
+  'another file': bytes =>
+    Buffer.from(
+      'this is no database, but long enough to be taken for one: '.repeat(
+        bytes.length / 58,
+      ),
+    ),
+  'one that was cut short': bytes =>
+    bytes.subarray(0, Math.floor(bytes.length / PAGE / 2) * PAGE),
+  'a page of noise in the middle': bytes =>
+    Buffer.concat([
+      bytes.subarray(0, 30 * PAGE),
+      Buffer.alloc(PAGE, 0xa5),
+      bytes.subarray(31 * PAGE),
+    ]),
 }
 
 for (const [name, damage] of Object.entries(DAMAGES)) {
@@ -106,47 +140,85 @@ for (const [name, damage] of Object.entries(DAMAGES)) {
     const file = filledFile()
     writeFileSync(file, damage(readFileSync(file)))
     const before = readFileSync(file)
-    const failure = await openStore({ url: `sqlite:${file}`, clock: Date.now }).then(() => undefined, (error: unknown) => error)
+    const failure = await openStore({ url: `sqlite:${file}`, clock: Date.now }).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
     t.ok(failure instanceof StoreUnavailable)
     const { message } = failureOf(failure)
     t.ok(message.startsWith(`the SQLite file ${file} is damaged (`), message)
-    t.match(message, /Stop every Latchkey .* restore a back-up, or save what can be read: sqlite3 latchkey\.db \.recover .*docs\/operations\.md.*\)$/)
+    t.match(
+      message,
+      /Stop every Latchkey .* restore a back-up, or save what can be read: sqlite3 latchkey\.db \.recover .*docs\/operations\.md.*\)$/,
+    )
     t.same(readFileSync(file), before, 'it is left as it is')
   })
 }
 
-t.test('a damaged page of a file that is too large to be read at the start: 503, and the log says what to do', async t => {
-  const file = filledFile()
-  writeFileSync(file, DAMAGES['a page of noise in the middle']?.(readFileSync(file)) ?? '')
-  const db = openDatabase(file, { checkUpTo: 30 * PAGE })
-  t.teardown(() => db.close())
-  await t.rejects(reading(() => db.prepare('SELECT count(*) FROM replays WHERE expires_at + 1 > 0 AND id > \'\'').get()), {
-    name: 'StoreUnavailable', message: /^SQLite's file is damaged \(database disk image is malformed\)\. Stop every Latchkey/, cause: { errcode: 11 },
-  })
-})
+t.test(
+  'a damaged page of a file that is too large to be read at the start: 503, and the log says what to do',
+  async t => {
+    const file = filledFile()
+    writeFileSync(
+      file,
+      DAMAGES['a page of noise in the middle']?.(readFileSync(file)) ?? '',
+    )
+    const db = openDatabase(file, { checkUpTo: 30 * PAGE })
+    t.teardown(() => db.close())
+    await t.rejects(
+      reading(() =>
+        db
+          .prepare("SELECT count(*) FROM replays WHERE expires_at + 1 > 0 AND id > ''")
+          .get(),
+      ),
+      {
+        name: 'StoreUnavailable',
+        message:
+          /^SQLite's file is damaged \(database disk image is malformed\)\. Stop every Latchkey/,
+        cause: { errcode: 11 },
+      },
+    )
+  },
+)
 
 t.test('a full disk is named', async t => {
   const db = openDatabase(freshFile())
   t.teardown(() => db.close())
   db.exec('PRAGMA max_page_count = 1')
-  const fillUp = () => writing(db, () => db.exec('WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO replays (id, expires_at) SELECT i, i FROM n'))
-  await t.rejects(fillUp(), { name: 'StoreUnavailable', message: 'the store is unavailable: the disk with SQLite\'s file is full', cause: { errcode: 13 } })
+  const fillUp = () =>
+    writing(db, () =>
+      db.exec(
+        'WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT ' +
+          'INTO replays (id, expires_at) SELECT i, i FROM n',
+      ),
+    )
+  await t.rejects(fillUp(), {
+    name: 'StoreUnavailable',
+    message: "the store is unavailable: the disk with SQLite's file is full",
+    cause: { errcode: 13 },
+  })
   db.exec('PRAGMA max_page_count = 1073741823')
   await t.resolves(fillUp(), 'with room again, it goes on')
 })
 
-t.test('a place that can\'t be written is named', async t => {
-  t.throws(() => openDatabase('/dev/null/latchkey.db'), { name: 'StoreUnavailable', message: /^the SQLite file \/dev\/null\/latchkey\.db can't be used: .*\/dev\/null/ })
+t.test("a place that can't be written is named", async t => {
+  t.throws(() => openDatabase('/dev/null/latchkey.db'), {
+    name: 'StoreUnavailable',
+    message: /^the SQLite file \/dev\/null\/latchkey\.db can't be used: .*\/dev\/null/,
+  })
 })
 
-t.test('a start writes nothing where there is nothing to do: it waits for nobody\'s turn', async t => {
-  const file = freshFile()
-  openDatabase(file).close()
-  const other = new DatabaseSync(file)
-  t.teardown(() => other.close())
-  other.exec('BEGIN IMMEDIATE')
-  t.doesNotThrow(() => openDatabase(file).close())
-})
+t.test(
+  "a start writes nothing where there is nothing to do: it waits for nobody's turn",
+  async t => {
+    const file = freshFile()
+    openDatabase(file).close()
+    const other = new DatabaseSync(file)
+    t.teardown(() => other.close())
+    other.exec('BEGIN IMMEDIATE')
+    t.doesNotThrow(() => openDatabase(file).close())
+  },
+)
 
 t.test('a step that throws is rolled back', async t => {
   const db = openDatabase(':memory:')
@@ -183,8 +255,19 @@ t.test('a writer waits for another process, but not for ever', async t => {
   const turns = setInterval(() => {}, 5)
   const loop = monitorEventLoopDelay({ resolution: 1 })
   loop.enable()
-  const added = await Promise.allSettled(Array.from({ length: 50 }, (_, user) => store.users.add(someAccount(`waiting-${user}`))))
-  t.ok(added.every(({ status, ...result }) => status === 'rejected' && 'reason' in result && result.reason instanceof StoreUnavailable))
+  const added = await Promise.allSettled(
+    Array.from({ length: 50 }, (_, user) =>
+      store.users.add(someAccount(`waiting-${user}`)),
+    ),
+  )
+  t.ok(
+    added.every(
+      ({ status, ...result }) =>
+        status === 'rejected' &&
+        'reason' in result &&
+        result.reason instanceof StoreUnavailable,
+    ),
+  )
   loop.disable()
   clearInterval(turns)
   t.ok(performance.now() - start < 2000)
@@ -194,7 +277,7 @@ t.test('a writer waits for another process, but not for ever', async t => {
   other.exec('COMMIT')
   t.equal(await later, 'added')
   other.exec('BEGIN IMMEDIATE')
-  t.match(await everyOne(store.users.all()), [{ sub: 'in time' }], 'readers don\'t wait')
+  t.match(await everyOne(store.users.all()), [{ sub: 'in time' }], "readers don't wait")
   other.exec('ROLLBACK')
   t.equal(await store.users.add(someAccount('waiting')), 'added')
 })
@@ -208,7 +291,8 @@ t.test('expired rows go in small steps, with the calls that add some', async t =
     beside.close()
     await store.close()
   })
-  const count = (table: string) => Number(beside.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n'])
+  const count = (table: string) =>
+    Number(beside.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n'])
   const account = someAccount('swept')
   await store.users.add(account)
 
@@ -223,7 +307,10 @@ t.test('expired rows go in small steps, with the calls that add some', async t =
     await signIn(store, account.tag)
     await signIn(store, account.tag)
     t.equal(count('families'), 4, 'the living and the tombstone stay')
-    t.match(await store.families.rotate(presented(ended, 1)), { kind: 'refused', reason: 'family_ended' })
+    t.match(await store.families.rotate(presented(ended, 1)), {
+      kind: 'refused',
+      reason: 'family_ended',
+    })
     t.match(await store.families.rotate(presented(living, 1)), { kind: 'rotated' })
     clock.advance(76 * DAY)
     await signIn(store, account.tag)
@@ -232,7 +319,13 @@ t.test('expired rows go in small steps, with the calls that add some', async t =
 
   await t.test('revocations', async t => {
     const ref = await signIn(store, account.tag)
-    for (let token = 0; token < 50; token++) await store.accessTokens.revoke({ ...ref, jti: `t${token}`, expiresAt: clock() + DAY })
+    for (let token = 0; token < 50; token++) {
+      await store.accessTokens.revoke({
+        ...ref,
+        jti: `t${token}`,
+        expiresAt: clock() + DAY,
+      })
+    }
     clock.advance(DAY)
     t.equal(count('revocations'), 50)
     await store.accessTokens.revoke({ ...ref, jti: 'new', expiresAt: clock() + DAY })
@@ -247,10 +340,14 @@ t.test('expired rows go in small steps, with the calls that add some', async t =
     clock.advance(DAY)
     t.equal(await store.replays.once('new', DAY), true)
     t.equal(count('replays'), 31)
-    t.equal(await store.replays.once('id-49', DAY), true, 'whose time is over, whether it is still there or not')
+    t.equal(
+      await store.replays.once('id-49', DAY),
+      true,
+      'whose time is over, whether it is still there or not',
+    )
   })
 
-  await t.test('a family that can\'t be opened leaves nothing', async t => {
+  await t.test("a family that can't be opened leaves nothing", async t => {
     const before = count('families')
     await store.families.open(someLogin(account.tag, { epoch: 9 }))
     t.equal(count('families'), before)

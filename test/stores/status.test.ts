@@ -1,4 +1,5 @@
-// What is Redis' own about status lists: bits that are set later, bits that a Redis has lost, what all of it costs.
+// What is Redis' own about status lists: bits that are set later, bits that a Redis has lost, what all of it
+// costs.
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { hourOf, newListName } from '../../src/stores/ports-status.ts'
@@ -17,47 +18,58 @@ const TTL = 600_000
 const server = await startRedis()
 t.teardown(() => server.stop())
 const thisHour = () => hourOf(Date.now())
-const bitsOf = async ({ statusLists }: RedisStore, list: string) => (await statusLists.read(new Map())).find(news => news.list === list)?.revoked
+const bitsOf = async ({ statusLists }: RedisStore, list: string) =>
+  (await statusLists.read(new Map())).find(news => news.list === list)?.revoked
 
-t.test('bits that nobody will ask for again are set when the store takes them', async t => {
-  const client = new Redis(server.url)
-  const link = createLink({ client, verify: async () => {} })
-  t.teardown(() => link.close())
-  const store = await createRedisStore({ url: server.url })
-  t.teardown(() => store.close())
-  const list = newListName(thisHour())
-  let [tries, refusals] = [0, 2]
-  const durably = (name: string): Script => {
-    const script = loadScript(link, name)
-    return async (...call) => {
-      tries += 1
-      if (tries <= refusals) throw new Error('away')
-      return script(...call)
+t.test(
+  'bits that nobody will ask for again are set when the store takes them',
+  async t => {
+    const client = new Redis(server.url)
+    const link = createLink({ client, verify: async () => {} })
+    t.teardown(() => link.close())
+    const store = await createRedisStore({ url: server.url })
+    t.teardown(() => store.close())
+    const list = newListName(thisHour())
+    let [tries, refusals] = [0, 2]
+    const durably = (name: string): Script => {
+      const script = loadScript(link, name)
+      return async (...call) => {
+        tries += 1
+        if (tries <= refusals) throw new Error('away')
+        return script(...call)
+      }
     }
-  }
-  const options = { bare: link.bare, keys: createRedisKeys('lk:'), time: () => '', durably, revocations: createRevocations(), retryMs: 1 }
+    const options = {
+      bare: link.bare,
+      keys: createRedisKeys('lk:'),
+      time: () => '',
+      durably,
+      revocations: createRevocations(),
+      retryMs: 1,
+    }
 
-  await t.test('after some tries', async t => {
-    createStatusBits(options).setEventually(`sid ${list} 7\nsid ${list} 8`)
-    await until(async () => (await bitsOf(store, list))?.length === 2)
-    t.equal(tries, 3)
-  })
+    await t.test('after some tries', async t => {
+      createStatusBits(options).setEventually(`sid ${list} 7\nsid ${list} 8`)
+      await until(async () => (await bitsOf(store, list))?.length === 2)
+      t.equal(tries, 3)
+    })
 
-  await t.test('but not for ever, and no more once the store is closed', async t => {
-    [tries, refusals] = [0, Infinity]
-    createStatusBits({ ...options, tries: 3 }).setEventually(`sid ${list} 9`)
-    await until(async () => tries === 4)
-    const stopped = createStatusBits({ ...options, retryMs: 20 })
-    stopped.setEventually(`sid ${list} 9`)
-    await until(async () => tries === 5)
-    stopped.stop()
-    const late = createStatusBits(options)
-    late.setEventually(`sid ${list} 9`)
-    late.stop()
-    await new Promise(resolve => setTimeout(resolve, 60))
-    t.equal(tries, 6)
-  })
-})
+    await t.test('but not for ever, and no more once the store is closed', async t => {
+      ;[tries, refusals] = [0, Infinity]
+      createStatusBits({ ...options, tries: 3 }).setEventually(`sid ${list} 9`)
+      await until(async () => tries === 4)
+      const stopped = createStatusBits({ ...options, retryMs: 20 })
+      stopped.setEventually(`sid ${list} 9`)
+      await until(async () => tries === 5)
+      stopped.stop()
+      const late = createStatusBits(options)
+      late.setEventually(`sid ${list} 9`)
+      late.stop()
+      await new Promise(resolve => setTimeout(resolve, 60))
+      t.equal(tries, 6)
+    })
+  },
+)
 
 t.test('bits that Redis has lost are set again by who set them', async t => {
   const own = await startRedis()
@@ -68,9 +80,16 @@ t.test('bits that Redis has lost are set again by who set them', async t => {
   })
   await store.users.add(someAccount('lost'))
   const { list, first } = await store.statusLists.lease(thisHour())
-  const ref = await signIn(store, someAccount('lost').tag, { status: { list, idx: first, forMs: TTL } })
+  const ref = await signIn(store, someAccount('lost').tag, {
+    status: { list, idx: first, forMs: TTL },
+  })
   await store.families.end({ ...ref, clientId: null })
-  await store.accessTokens.revoke({ ...ref, jti: 'a', expiresAt: Date.now() + TTL, status: { list, idx: first + 1 } })
+  await store.accessTokens.revoke({
+    ...ref,
+    jti: 'a',
+    expiresAt: Date.now() + TTL,
+    status: { list, idx: first + 1 },
+  })
   t.same(await bitsOf(store, list), [first, first + 1])
   await store.client.flushall()
   await until(async () => (await bitsOf(store, list))?.length === 2)
@@ -82,34 +101,54 @@ t.test('every key expires, and all of the lists are in one slot', async t => {
   t.teardown(() => store.close())
   await store.users.add(someAccount('scan'))
   const { list, first } = await store.statusLists.lease(thisHour())
-  const ref = await signIn(store, someAccount('scan').tag, { status: { list, idx: first, forMs: TTL } })
-  await store.families.rotate(presented(ref, 1, { status: { list, idx: first + 1, forMs: 2 * TTL } }))
-  await store.families.rotate(presented(ref, 2, { status: { list, idx: first + 2, forMs: TTL } }))
+  const ref = await signIn(store, someAccount('scan').tag, {
+    status: { list, idx: first, forMs: TTL },
+  })
+  await store.families.rotate(
+    presented(ref, 1, { status: { list, idx: first + 1, forMs: 2 * TTL } }),
+  )
+  await store.families.rotate(
+    presented(ref, 2, { status: { list, idx: first + 2, forMs: TTL } }),
+  )
   const live = `scan:{${ref.userTag}}:t`
-  t.ok(await store.client.pttl(live) > 2 * TTL - 5000, 'the last one to expire was noted before')
+  t.ok(
+    (await store.client.pttl(live)) > 2 * TTL - 5000,
+    'the last one to expire was noted before',
+  )
   await store.families.end({ ...ref, clientId: null })
-  const keys = (await store.client.keys('scan:*')).filter(key => key.includes('{status}') || key === live)
+  const keys = (await store.client.keys('scan:*')).filter(
+    key => key.includes('{status}') || key === live,
+  )
   t.equal(keys.length, 5)
-  for (const key of keys) t.ok(await store.client.pttl(key) > 0, key)
-  const hours = await store.client.pttl(`scan:{status}:r:${list}`) / 3_600_000
+  for (const key of keys) t.ok((await store.client.pttl(key)) > 0, key)
+  const hours = (await store.client.pttl(`scan:{status}:r:${list}`)) / 3_600_000
   t.ok(hours > 2 && hours <= 3, 'two hours after the last token of the list')
 })
 
-t.test('living tokens are counted apart from the family, and don\'t pile up', async t => {
+t.test("living tokens are counted apart from the family, and don't pile up", async t => {
   const store = await createRedisStore({ url: server.url })
   t.teardown(() => store.close())
   const account = someAccount('6f1f7a52-3f0c-4d6a-9a53-1f6f6a6a0002')
   await store.users.add(account)
   const { list, first } = await store.statusLists.lease(thisHour())
-  const ref = await signIn(store, account.tag, { sid: 'b'.repeat(22), status: { list, idx: first, forMs: 1000 } })
+  const ref = await signIn(store, account.tag, {
+    sid: 'b'.repeat(22),
+    status: { list, idx: first, forMs: 1000 },
+  })
   const usage = async (key: string) => Number(await store.client.memory('USAGE', key))
   const [family, live] = [`lk:{${account.tag}}:f:${ref.sid}`, `lk:{${account.tag}}:t`]
   const young = { family: await usage(family), live: await usage(live) }
   t.ok(young.live <= 250, `${young.live} bytes for a user with one living token`)
   for (let generation = 1; generation <= 300; generation++) {
-    await store.families.rotate(presented(ref, generation, { status: { list, idx: first + generation, forMs: 1 } }))
+    await store.families.rotate(
+      presented(ref, generation, { status: { list, idx: first + generation, forMs: 1 } }),
+    )
     if (generation % 100 === 0) await new Promise(resolve => setTimeout(resolve, 2100))
   }
   t.equal(await usage(family), young.family)
-  t.equal(await store.client.exists(live), 0, 'who holds no living token any more costs nothing')
+  t.equal(
+    await store.client.exists(live),
+    0,
+    'who holds no living token any more costs nothing',
+  )
 })

@@ -1,8 +1,13 @@
-// The real server in this process, on either store: what production builds, with cheap hashing and a clock moved by hand.
+// The real server in this process, on either store: what production builds, with cheap hashing and a clock
+// moved by hand.
 import { createHash, randomBytes } from 'node:crypto'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { buildApp } from '../../src/app.ts'
-import { createClientRegistry, type ClientRegistry, type ClientSettings } from '../../src/clients/registry.ts'
+import {
+  createClientRegistry,
+  type ClientRegistry,
+  type ClientSettings,
+} from '../../src/clients/registry.ts'
 import { createKeyRing, type KeyRing } from '../../src/keys/ring.ts'
 import { createSightings, type SightingsRecorder } from '../../src/keys/sightings.ts'
 import type { KeySource } from '../../src/keys/source.ts'
@@ -27,24 +32,65 @@ export const API_SECRET = 'orders-secret'
 const MINUTE = 60_000
 const DAY = 86_400_000
 
-export const sha256Line = (secret: string) => `sha256:${createHash('sha256').update(secret).digest('base64url')}`
+export const sha256Line = (secret: string) =>
+  `sha256:${createHash('sha256').update(secret).digest('base64url')}`
 
 /** A client of the tests: public, may log in and refresh, for both resource servers. */
-export const client = (id: string, more: Partial<ClientSettings> = {}): ClientSettings => ({
-  id, secrets: [], keys: [], jwksUriMayBePrivate: false, grants: ['password', 'refresh_token'], scopes: ['profile', 'orders:read', 'orders:write'], audience: [ORDERS, MAIL], introspect: 'own', introspectByToken: false, forwardsAddress: false, lateRetry: 'burn', dpop: 'allowed', ...more,
+export const client = (
+  id: string,
+  more: Partial<ClientSettings> = {},
+): ClientSettings => ({
+  id,
+  secrets: [],
+  keys: [],
+  jwksUriMayBePrivate: false,
+  grants: ['password', 'refresh_token'],
+  scopes: ['profile', 'orders:read', 'orders:write'],
+  audience: [ORDERS, MAIL],
+  introspect: 'own',
+  introspectByToken: false,
+  forwardsAddress: false,
+  lateRetry: 'burn',
+  dpop: 'allowed',
+  ...more,
 })
 
 /** For tests that fail on purpose, of something else: no failure costs a delay. */
-export const UNTHROTTLED: ThrottlePolicy = { perName: 1_000_000, perNetwork: 1_000_000, perPassword: 1_000_000, maxDelay: 15 * MINUTE, knownFor: 30 * DAY }
+export const UNTHROTTLED: ThrottlePolicy = {
+  perName: 1_000_000,
+  perNetwork: 1_000_000,
+  perPassword: 1_000_000,
+  maxDelay: 15 * MINUTE,
+  knownFor: 30 * DAY,
+}
 
 /** The clients of every test. */
 export const CLIENTS: readonly ClientSettings[] = [
   client('mobile'),
-  client('web', { secrets: [sha256Line('web-secret'), sha256Line('web-secret-2')], forwardsAddress: true }),
+  client('web', {
+    secrets: [sha256Line('web-secret'), sha256Line('web-secret-2')],
+    forwardsAddress: true,
+  }),
   client('once', { grants: ['password'] }),
-  client('orders-api', { secrets: [sha256Line(API_SECRET)], grants: [], scopes: [], audience: [ORDERS] }),
-  client('mail-api', { secrets: [sha256Line('mail-secret')], grants: [], scopes: [], audience: [MAIL] }),
-  client('auditor', { secrets: [sha256Line('auditor-secret')], grants: [], scopes: [], audience: [], introspect: 'any' }),
+  client('orders-api', {
+    secrets: [sha256Line(API_SECRET)],
+    grants: [],
+    scopes: [],
+    audience: [ORDERS],
+  }),
+  client('mail-api', {
+    secrets: [sha256Line('mail-secret')],
+    grants: [],
+    scopes: [],
+    audience: [MAIL],
+  }),
+  client('auditor', {
+    secrets: [sha256Line('auditor-secret')],
+    grants: [],
+    scopes: [],
+    audience: [],
+    introspect: 'any',
+  }),
   client('service', { secrets: [sha256Line('service-secret')], introspectByToken: true }),
   client('odd+:%id', { secrets: [sha256Line('s+:% é')] }),
   client('bare', { scopes: [], audience: [] }),
@@ -66,12 +112,41 @@ export interface TestApp {
   /** Every line that the server logged. */
   readonly lines: string[]
   /** What the server reads while it runs; change it to see it obeyed. */
-  readonly live: { usernames: boolean, logins: ThrottlePolicy, proofAge: number, nonce: boolean, accessTtl: number, refreshIdle: number, refreshAbsolute: number, reuseGrace: number, max: number, window: number, rotateEvery: number, publishAhead: number, typ: Record<string, 'JWT' | 'at+jwt'>, algorithm: Record<string, string> }
-  post (url: string, params: Params, headers?: Record<string, string>): Promise<LightMyRequestResponse>
-  login (more?: Params): Promise<{ access_token: string, refresh_token: string, expires_in: number, scope: string, token_type: string }>
-  refresh (refreshToken: string, more?: Params): Promise<LightMyRequestResponse>
-  introspect (token: string, id?: string, secret?: string): Promise<Record<string, unknown>>
-  close (): Promise<void>
+  readonly live: {
+    usernames: boolean
+    logins: ThrottlePolicy
+    proofAge: number
+    nonce: boolean
+    accessTtl: number
+    refreshIdle: number
+    refreshAbsolute: number
+    reuseGrace: number
+    max: number
+    window: number
+    rotateEvery: number
+    publishAhead: number
+    typ: Record<string, 'JWT' | 'at+jwt'>
+    algorithm: Record<string, string>
+  }
+  post(
+    url: string,
+    params: Params,
+    headers?: Record<string, string>,
+  ): Promise<LightMyRequestResponse>
+  login(more?: Params): Promise<{
+    access_token: string
+    refresh_token: string
+    expires_in: number
+    scope: string
+    token_type: string
+  }>
+  refresh(refreshToken: string, more?: Params): Promise<LightMyRequestResponse>
+  introspect(
+    token: string,
+    id?: string,
+    secret?: string,
+  ): Promise<Record<string, unknown>>
+  close(): Promise<void>
 }
 
 type Params = Record<string, string> | [string, string][] | string
@@ -107,37 +182,133 @@ export interface TestAppOptions {
 }
 
 /** Builds the server with one user, `alice`. */
-export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISSUER, secrets = [randomBytes(32).toString('base64url')], trustedProxies = [], cors = [], logLevel = 'trace', docs = true, clients: registered = CLIENTS, algorithm = 'ES256', storeAheadMs = 0, source, overHasher = hasher => hasher, replicas, lossPeriodMs, answerTimeout = 10_000, statusEnabled = true, maxInFlight = 1000 }: TestAppOptions = {}): Promise<TestApp> {
+export async function buildTestApp({
+  storeUrl = 'sqlite::memory:',
+  issuer = ISSUER,
+  secrets = [randomBytes(32).toString('base64url')],
+  trustedProxies = [],
+  cors = [],
+  logLevel = 'trace',
+  docs = true,
+  clients: registered = CLIENTS,
+  algorithm = 'ES256',
+  storeAheadMs = 0,
+  source,
+  overHasher = hasher => hasher,
+  replicas,
+  lossPeriodMs,
+  answerTimeout = 10_000,
+  statusEnabled = true,
+  maxInFlight = 1000,
+}: TestAppOptions = {}): Promise<TestApp> {
   const clock = createHandClock()
   const storeClock = () => clock() + storeAheadMs
-  const opened = await openStore({ url: storeUrl, clock: storeClock, redisClock: storeClock, replicas, lossPeriodMs })
+  const opened = await openStore({
+    url: storeUrl,
+    clock: storeClock,
+    redisClock: storeClock,
+    replicas,
+    lossPeriodMs,
+  })
   const metrics = createMetrics()
   const { store, addressCounts } = timedStore(opened, metrics)
   const lines: string[] = []
-  const logStream = { write (line: string) { lines.push(line) } }
+  const logStream = {
+    write(line: string) {
+      lines.push(line)
+    },
+  }
   const audit = createAudit(logStream, clock)
-  const emit: Emit = (event, origin) => { metrics.emit(event); audit(event, origin) }
-  const live = { usernames: false, logins: UNTHROTTLED, proofAge: MINUTE, nonce: false, accessTtl: 10 * MINUTE, refreshIdle: 14 * DAY, refreshAbsolute: 90 * DAY, reuseGrace: 10_000, max: 1_000_000, window: MINUTE, rotateEvery: 90 * DAY, publishAhead: 7 * DAY, typ: {} as Record<string, 'JWT' | 'at+jwt'>, algorithm: {} as Record<string, string> }
-  const keys = createKeyRing({ keys: store.keys, secrets, now: () => store.now(), policy: () => ({ algorithm, audienceAlgorithms: Object.values(live.algorithm), rotateEveryMs: live.rotateEvery, publishAheadMs: live.publishAhead, accessTtlMs: live.accessTtl }), emit, monotonic: clock, source })
+  const emit: Emit = (event, origin) => {
+    metrics.emit(event)
+    audit(event, origin)
+  }
+  const live = {
+    usernames: false,
+    logins: UNTHROTTLED,
+    proofAge: MINUTE,
+    nonce: false,
+    accessTtl: 10 * MINUTE,
+    refreshIdle: 14 * DAY,
+    refreshAbsolute: 90 * DAY,
+    reuseGrace: 10_000,
+    max: 1_000_000,
+    window: MINUTE,
+    rotateEvery: 90 * DAY,
+    publishAhead: 7 * DAY,
+    typ: {} as Record<string, 'JWT' | 'at+jwt'>,
+    algorithm: {} as Record<string, string>,
+  }
+  const keys = createKeyRing({
+    keys: store.keys,
+    secrets,
+    now: () => store.now(),
+    policy: () => ({
+      algorithm,
+      audienceAlgorithms: Object.values(live.algorithm),
+      rotateEveryMs: live.rotateEvery,
+      publishAheadMs: live.publishAhead,
+      accessTtlMs: live.accessTtl,
+    }),
+    emit,
+    monotonic: clock,
+    source,
+  })
   await keys.load()
   metrics.showKeys(keys.describe)
   metrics.showHashing(() => hasher.load())
   const sightings = createSightings({ sightings: store.sightings, clock })
-  const status = createStatusService({ issuer, status: { enabled: statusEnabled, ttl: 10_000 }, lists: store.statusLists, keys, signed: sightings.signed, clock, metrics })
+  const status = createStatusService({
+    issuer,
+    status: { enabled: statusEnabled, ttl: 10_000 },
+    lists: store.statusLists,
+    keys,
+    signed: sightings.signed,
+    clock,
+    metrics,
+  })
   await status.sync()
   metrics.showStatus(status.count)
-  const hasher = createPasswordHasher({ memoryKiB: 64, passes: 2, parallelism: 1, concurrency: 2, memoryShare: 50, queue: 64, maxWait: 10_000 })
-  const accounts = createAccounts({ users: store.users, hasher, emit, checkNewPassword: async () => undefined })
+  const hasher = createPasswordHasher({
+    memoryKiB: 64,
+    passes: 2,
+    parallelism: 1,
+    concurrency: 2,
+    memoryShare: 50,
+    queue: 64,
+    maxWait: 10_000,
+  })
+  const accounts = createAccounts({
+    users: store.users,
+    hasher,
+    emit,
+    checkNewPassword: async () => undefined,
+  })
   const clients = createClientRegistry(registered)
   const app = await buildApp({
     issuer,
     secrets,
-    http: { trustedProxies, cors, docs, requestTimeout: 10_000, answerTimeout, maxInFlight },
+    http: {
+      trustedProxies,
+      cors,
+      docs,
+      requestTimeout: 10_000,
+      answerTimeout,
+      maxInFlight,
+    },
     logLevel,
     logStream,
     version: '0.0.0-test',
     clients,
-    live: { policy: () => live, dpop: () => live, addressLimit: () => live, typOf: audience => live.typ[audience] ?? 'at+jwt', algorithmOf: audience => live.algorithm[audience], logins: () => live.logins, usernamesInLogs: () => live.usernames },
+    live: {
+      policy: () => live,
+      dpop: () => live,
+      addressLimit: () => live,
+      typOf: audience => live.typ[audience] ?? 'at+jwt',
+      algorithmOf: audience => live.algorithm[audience],
+      logins: () => live.logins,
+      usernamesInLogs: () => live.usernames,
+    },
     store,
     addressCounts,
     keys,
@@ -148,14 +319,21 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
     emit,
     clock,
   })
-  await accounts.add({ name: 'alice', password: PASSWORD, scopes: null, roles: ['buyer'] })
-
-  const post: TestApp['post'] = (url, params, headers = {}) => app.inject({
-    method: 'POST',
-    url,
-    headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
-    payload: typeof params === 'string' ? params : new URLSearchParams(params).toString(),
+  await accounts.add({
+    name: 'alice',
+    password: PASSWORD,
+    scopes: null,
+    roles: ['buyer'],
   })
+
+  const post: TestApp['post'] = (url, params, headers = {}) =>
+    app.inject({
+      method: 'POST',
+      url,
+      headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+      payload:
+        typeof params === 'string' ? params : new URLSearchParams(params).toString(),
+    })
   return {
     app,
     store,
@@ -169,16 +347,30 @@ export async function buildTestApp ({ storeUrl = 'sqlite::memory:', issuer = ISS
     lines,
     live,
     post,
-    async login (more = {}) {
-      const answer = await post('/token', { grant_type: 'password', client_id: 'mobile', username: 'alice', password: PASSWORD, ...Object.fromEntries(new URLSearchParams(more)) })
+    async login(more = {}) {
+      const answer = await post('/token', {
+        grant_type: 'password',
+        client_id: 'mobile',
+        username: 'alice',
+        password: PASSWORD,
+        ...Object.fromEntries(new URLSearchParams(more)),
+      })
       if (answer.statusCode !== 200) throw new Error(`login failed: ${answer.body}`)
       return answer.json()
     },
-    refresh: (refreshToken, more = {}) => post('/token', { grant_type: 'refresh_token', client_id: 'mobile', refresh_token: refreshToken, ...Object.fromEntries(new URLSearchParams(more)) }),
-    async introspect (token, id = 'orders-api', secret = API_SECRET) {
-      return (await post('/introspect', { token, client_id: id, client_secret: secret })).json()
+    refresh: (refreshToken, more = {}) =>
+      post('/token', {
+        grant_type: 'refresh_token',
+        client_id: 'mobile',
+        refresh_token: refreshToken,
+        ...Object.fromEntries(new URLSearchParams(more)),
+      }),
+    async introspect(token, id = 'orders-api', secret = API_SECRET) {
+      return (
+        await post('/introspect', { token, client_id: id, client_secret: secret })
+      ).json()
     },
-    async close () {
+    async close() {
       await app.close()
       await store.close()
     },

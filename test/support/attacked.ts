@@ -22,7 +22,11 @@ export interface LoginAnswer {
   readonly token?: string
 }
 
-export type SendLogin = (username: string, password: string, headers?: Record<string, string>) => Promise<LoginAnswer>
+export type SendLogin = (
+  username: string,
+  password: string,
+  headers?: Record<string, string>,
+) => Promise<LoginAnswer>
 
 export interface Attacked {
   readonly server: TestApp
@@ -34,29 +38,69 @@ export interface Attacked {
 }
 
 /** Starts it; it ends with the test. */
-export async function attacked (t: Test, store: StoreName, { trustedProxies = [], connections = 16 }: Options = {}): Promise<Attacked> {
+export async function attacked(
+  t: Test,
+  store: StoreName,
+  { trustedProxies = [], connections = 16 }: Options = {},
+): Promise<Attacked> {
   const looks = { count: 0 }
-  const server = await serverOn(t, store, { logLevel: 'warn', trustedProxies, overHasher: hasher => counting(hasher, looks) })
+  const server = await serverOn(t, store, {
+    logLevel: 'warn',
+    trustedProxies,
+    overHasher: hasher => counting(hasher, looks),
+  })
   server.live.logins = { ...UNTHROTTLED, perName: ALLOWANCE }
   const url = await server.app.listen({ host: '127.0.0.1', port: 0 })
   const dispatcher = new Agent({ connections })
   t.teardown(() => dispatcher.destroy())
   const send: SendLogin = async (username, password, headers = {}) => {
-    const body = new URLSearchParams({ grant_type: 'password', client_id: 'mobile', username, password }).toString()
-    const answer = await request(`${url}/token`, { method: 'POST', dispatcher, body, headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers } })
-    const { error, access_token: token } = await answer.body.json() as Record<string, string>
-    return { status: answer.statusCode, headers: answer.headers, ...error !== undefined && { error }, ...token !== undefined && { token } }
+    const body = new URLSearchParams({
+      grant_type: 'password',
+      client_id: 'mobile',
+      username,
+      password,
+    }).toString()
+    const answer = await request(`${url}/token`, {
+      method: 'POST',
+      dispatcher,
+      body,
+      headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+    })
+    const { error, access_token: token } = (await answer.body.json()) as Record<
+      string,
+      string
+    >
+    return {
+      status: answer.statusCode,
+      headers: answer.headers,
+      ...(error !== undefined && { error }),
+      ...(token !== undefined && { token }),
+    }
   }
-  return { server, looks, send, logIn: (...login) => patiently(() => send(...login)) }
+  return {
+    server,
+    looks,
+    send,
+    logIn: (...login) => patiently(() => send(...login)),
+  }
 }
 
-function counting (hasher: PasswordHasher, looks: { count: number }): PasswordHasher {
+function counting(hasher: PasswordHasher, looks: { count: number }): PasswordHasher {
   const watch = (hashing: Hashing): Hashing => ({
     ...hashing,
-    verify (hash, password) { looks.count += 1; return hashing.verify(hash, password) },
-    verifyNothing (password) { looks.count += 1; return hashing.verifyNothing(password) },
+    verify(hash, password) {
+      looks.count += 1
+      return hashing.verify(hash, password)
+    },
+    verifyNothing(password) {
+      looks.count += 1
+      return hashing.verifyNothing(password)
+    },
   })
-  return { ...hasher, inTurn: (turn, work) => hasher.inTurn(turn, hashing => work(watch(hashing))) }
+  return {
+    ...hasher,
+    inTurn: (turn, work) => hasher.inTurn(turn, hashing => work(watch(hashing))),
+  }
 }
 
 interface Siege {
@@ -64,11 +108,23 @@ interface Siege {
   readonly guesses: number
 }
 
-/** Guesses at alice from many networks at once, no guess twice; how many of each network's were looked at. Others must be answered 429. */
-export async function besiege ({ logIn }: Pick<Attacked, 'logIn'>, { networks, guesses }: Siege): Promise<number[]> {
+/**
+ * Guesses at alice from many networks at once, no guess twice; how many of each network's were looked at.
+ * Others must be answered 429.
+ */
+export async function besiege(
+  { logIn }: Pick<Attacked, 'logIn'>,
+  { networks, guesses }: Siege,
+): Promise<number[]> {
   const looked = Array<number>(networks).fill(0)
   for (let guess = 0; guess < guesses; guess++) {
-    const answers = await Promise.all(looked.map((_, network) => logIn('alice', `guess ${guess} of ${network}`, { 'x-forwarded-for': `10.${network}.0.${guess % 250 + 1}` })))
+    const answers = await Promise.all(
+      looked.map((_, network) =>
+        logIn('alice', `guess ${guess} of ${network}`, {
+          'x-forwarded-for': `10.${network}.0.${(guess % 250) + 1}`,
+        }),
+      ),
+    )
     for (const [network, { status }] of answers.entries()) {
       if (status === 400) looked[network] = (looked[network] ?? 0) + 1
       else if (status !== 429) throw new Error(`answered ${status}`)
@@ -77,7 +133,10 @@ export async function besiege ({ logIn }: Pick<Attacked, 'logIn'>, { networks, g
   return looked
 }
 
-async function patiently (logIn: () => Promise<LoginAnswer>, tries = 20): Promise<LoginAnswer> {
+async function patiently(
+  logIn: () => Promise<LoginAnswer>,
+  tries = 20,
+): Promise<LoginAnswer> {
   const answer = await logIn()
   if (answer.status !== 503 || tries === 1) return answer
   await wait(50)

@@ -5,17 +5,32 @@ import { chromium, type Browser, type Page } from 'playwright-core'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome']
 // Nothing of the browser's own may try to reach the outside.
-const ARGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+const ARGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
 
-/** Starts the Chromium of the PATH; throws when there is none: a page that wasn't opened must not look tested. */
-export async function startBrowser (): Promise<Browser> {
-  const candidates = (process.env['PATH'] ?? '').split(delimiter).flatMap(folder => NAMES.map(name => join(folder, name)))
+/**
+ * Starts the Chromium of the PATH; throws when there is none: a page that wasn't opened must not look tested.
+ */
+export async function startBrowser(): Promise<Browser> {
+  const candidates = (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .flatMap(folder => NAMES.map(name => join(folder, name)))
   const executablePath = candidates.find(isExecutable)
-  if (executablePath === undefined) throw new Error('Chromium is not on the PATH: install it (apt-get install chromium)')
+  if (executablePath === undefined) {
+    throw new Error('Chromium is not on the PATH: install it (apt-get install chromium)')
+  }
   return chromium.launch({ executablePath, args: ARGS })
 }
 
-function isExecutable (file: string): boolean {
+function isExecutable(file: string): boolean {
   try {
     accessSync(file, constants.X_OK)
     return true
@@ -25,10 +40,14 @@ function isExecutable (file: string): boolean {
 }
 
 /** What a page complained about: scripts that failed, and whatever its policy (CSP, CORS) refused. */
-export function complaintsOf (page: Page): string[] {
+export function complaintsOf(page: Page): string[] {
   const complaints: string[] = []
-  page.on('pageerror', error => { complaints.push(error.message) })
-  page.on('console', message => { if (message.type() === 'error') complaints.push(message.text()) })
+  page.on('pageerror', error => {
+    complaints.push(error.message)
+  })
+  page.on('console', message => {
+    if (message.type() === 'error') complaints.push(message.text())
+  })
   return complaints
 }
 
@@ -42,12 +61,17 @@ export interface SwaggerLogin {
 }
 
 /** Presses Authorize, fills in the form of the password flow and waits for the page's verdict. */
-export async function authorize (page: Page, { username, password, clientId, credentials }: SwaggerLogin): Promise<string> {
+export async function authorize(
+  page: Page,
+  { username, password, clientId, credentials }: SwaggerLogin,
+): Promise<string> {
   await page.click('.auth-wrapper .authorize')
   const form = page.locator('.auth-container', { hasText: 'OAuth2, password' })
   await form.locator('#oauth_username').fill(username)
   await form.locator('#oauth_password').fill(password)
-  if (credentials !== undefined) await form.locator('#password_type').selectOption({ label: credentials })
+  if (credentials !== undefined) {
+    await form.locator('#password_type').selectOption({ label: credentials })
+  }
   if (clientId !== undefined) await form.locator('#client_id_password').fill(clientId)
   await form.locator('button.authorize').click()
   const verdict = form.locator('h6:text-is("Authorized"), .errors')
@@ -58,7 +82,10 @@ export async function authorize (page: Page, { username, password, clientId, cre
 }
 
 /** Opens an operation by its id, executes it as it is, and gives the status that the page shows. */
-export async function tryOut (page: Page, operation: string): Promise<{ status: number, body: string }> {
+export async function tryOut(
+  page: Page,
+  operation: string,
+): Promise<{ status: number; body: string }> {
   const block = page.locator(`.opblock[id$="${operation}"]`)
   await block.locator('.opblock-summary-control').click()
   await block.locator('.try-out__btn').click()
@@ -66,5 +93,8 @@ export async function tryOut (page: Page, operation: string): Promise<{ status: 
   const response = block.locator('.live-responses-table .response')
   await response.waitFor()
   const status = await response.locator('.response-col_status').innerText()
-  return { status: Number.parseInt(status), body: await response.locator('.highlight-code').first().innerText() }
+  return {
+    status: Number.parseInt(status),
+    body: await response.locator('.highlight-code').first().innerText(),
+  }
 }

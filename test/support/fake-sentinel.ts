@@ -6,18 +6,21 @@ import type { Test } from 'tap'
 export interface FakeSentinel {
   readonly port: number
   /** How many listen to failovers. */
-  listeners (): number
+  listeners(): number
   /** Tells of a failover: `NAME OLD-HOST OLD-PORT HOST PORT`. */
-  tell (text: string): void
+  tell(text: string): void
 }
 
 const CHANNEL = '+switch-master'
 
 /** Starts one that names a primary on loopback. It ends with the test. */
-export async function startFakeSentinel (t: Test, primaryPort: number): Promise<FakeSentinel> {
+export async function startFakeSentinel(
+  t: Test,
+  primaryPort: number,
+): Promise<FakeSentinel> {
   const [open, listening] = [new Set<Socket>(), new Set<Socket>()]
 
-  function answer (socket: Socket, [name = '', what = '']: readonly string[]): string {
+  function answer(socket: Socket, [name = '', what = '']: readonly string[]): string {
     const command = name.toLowerCase()
     if (what === 'get-master-addr-by-name') return list('127.0.0.1', String(primaryPort))
     if (command === 'sentinel') return list()
@@ -30,8 +33,16 @@ export async function startFakeSentinel (t: Test, primaryPort: number): Promise<
 
   const server = createServer(socket => {
     open.add(socket)
-    socket.on('error', () => {}).on('close', () => { listening.delete(socket) })
-    socket.on('data', chunk => { for (const command of commandsIn(String(chunk))) socket.write(answer(socket, command)) })
+    socket
+      .on('error', () => {})
+      .on('close', () => {
+        listening.delete(socket)
+      })
+    socket.on('data', chunk => {
+      for (const command of commandsIn(String(chunk))) {
+        socket.write(answer(socket, command))
+      }
+    })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => {
@@ -41,15 +52,22 @@ export async function startFakeSentinel (t: Test, primaryPort: number): Promise<
   return {
     port: Object(server.address()).port,
     listeners: () => listening.size,
-    tell (text) { for (const socket of listening) socket.write(list('message', CHANNEL, text)) },
+    tell(text) {
+      for (const socket of listening) socket.write(list('message', CHANNEL, text))
+    },
   }
 }
 
 const bulk = (text: string) => `$${text.length}\r\n${text}\r\n`
-const list = (...items: readonly string[]) => `*${items.length}\r\n${items.map(bulk).join('')}`
+const list = (...items: readonly string[]) =>
+  `*${items.length}\r\n${items.map(bulk).join('')}`
 
 /** The commands in a piece of RESP; a driver's greeting comes in whole pieces. */
-function commandsIn (text: string): string[][] {
-  return [...text.matchAll(/\*\d+\r\n(?<items>(?:\$\d+\r\n[^\r\n]*\r\n)+)/g)]
-    .map(({ groups }) => [...String(groups?.['items']).matchAll(/\$\d+\r\n(?<item>[^\r\n]*)\r\n/g)].map(found => String(found.groups?.['item'])))
+function commandsIn(text: string): string[][] {
+  return [...text.matchAll(/\*\d+\r\n(?<items>(?:\$\d+\r\n[^\r\n]*\r\n)+)/g)].map(
+    ({ groups }) =>
+      [...String(groups?.['items']).matchAll(/\$\d+\r\n(?<item>[^\r\n]*)\r\n/g)].map(
+        found => String(found.groups?.['item']),
+      ),
+  )
 }

@@ -7,7 +7,7 @@ import { SECRET } from './command-line.ts'
 import { CHEAP_HASHING, CLIENTS } from './server.ts'
 
 /** A configuration for ports that are free. */
-export function configOf (storeUrl: string, more: object = {}): Config {
+export function configOf(storeUrl: string, more: object = {}): Config {
   return decodeConfig({
     issuer: 'http://127.0.0.1',
     http: { host: '127.0.0.1', port: 0 },
@@ -21,9 +21,19 @@ export function configOf (storeUrl: string, more: object = {}): Config {
 }
 
 /** Starts a server that ends with the test; `lines` are what it logs. */
-export async function startInProcess (t: Test, options: Pick<ServerOptions, 'config' | 'traces'>): Promise<RunningServer & { readonly lines: string[] }> {
+export async function startInProcess(
+  t: Test,
+  options: Pick<ServerOptions, 'config' | 'traces'>,
+): Promise<RunningServer & { readonly lines: string[] }> {
   const lines: string[] = []
-  const server = await startServer({ ...options, logStream: { write: line => { lines.push(line) } } })
+  const server = await startServer({
+    ...options,
+    logStream: {
+      write: line => {
+        lines.push(line)
+      },
+    },
+  })
   t.teardown(() => server.close())
   return { ...server, lines }
 }

@@ -8,14 +8,24 @@ export const ROOT = join(import.meta.dirname, '../..')
 const run = promisify(execFile)
 
 /** The path of its interpreter; throws with the script's words when something has to be installed. */
-export async function python (): Promise<string> {
+export async function python(): Promise<string> {
   const { stdout } = await run(join(ROOT, 'scripts/python-env.sh'))
   return stdout.trim()
 }
 
-/** Runs a script, which writes one JSON text to its standard output; throws what it wrote to standard error when it fails. */
-export async function runPython (interpreter: string, script: string, env: Record<string, string>): Promise<any> {
+/**
+ * Runs a script, which writes one JSON text to its standard output; throws what it wrote to standard error
+ * when it fails.
+ */
+export async function runPython(
+  interpreter: string,
+  script: string,
+  env: Record<string, string>,
+): Promise<any> {
   const { PATH } = process.env
-  const { stdout } = await run(interpreter, [join(ROOT, script)], { env: { PATH, PYTHONWARNINGS: 'error', ...env }, timeout: 60_000 })
+  const { stdout } = await run(interpreter, [join(ROOT, script)], {
+    env: { PATH, PYTHONWARNINGS: 'error', ...env },
+    timeout: 60_000,
+  })
   return JSON.parse(stdout)
 }

@@ -5,30 +5,54 @@ import { connect } from 'node:net'
 export interface RawConnection {
   /** Resolves when the connection has ended, by whatever means, with performance.now. */
   readonly closed: Promise<number>
-  send (text: string): void
+  send(text: string): void
   /** Goes away without a word. */
-  destroy (): void
+  destroy(): void
   /** What came so far; no status: nothing did. */
-  answer (): { readonly status: number, readonly headers: readonly string[], readonly body: any }
+  answer(): {
+    readonly status: number
+    readonly headers: readonly string[]
+    readonly body: any
+  }
 }
 
 /** Connects, and sends a first text. */
-export async function openRaw ({ port }: { readonly port: number }, first = ''): Promise<RawConnection> {
+export async function openRaw(
+  { port }: { readonly port: number },
+  first = '',
+): Promise<RawConnection> {
   const socket = connect(port, '127.0.0.1')
   let text = ''
-  socket.setEncoding('utf8').on('data', more => { text += more }).on('error', () => {})
-  const closed = new Promise<number>(resolve => { socket.once('close', () => resolve(performance.now())) })
+  socket
+    .setEncoding('utf8')
+    .on('data', more => {
+      text += more
+    })
+    .on('error', () => {})
+  const closed = new Promise<number>(resolve => {
+    socket.once('close', () => resolve(performance.now()))
+  })
   await once(socket, 'connect')
   socket.write(first)
   return {
     closed,
-    send: more => { socket.write(more) },
-    destroy: () => { socket.destroy() },
-    answer () {
+    send: more => {
+      socket.write(more)
+    },
+    destroy: () => {
+      socket.destroy()
+    },
+    answer() {
       // An interim answer (100) is the answer until the other one comes.
-      const [head = '', body = ''] = text.replace(/^HTTP\/1\.1 1\d\d [^]*?\r\n\r\n(?=.)/, '').split('\r\n\r\n')
+      const [head = '', body = ''] = text
+        .replace(/^HTTP\/1\.1 1\d\d [^]*?\r\n\r\n(?=.)/, '')
+        .split('\r\n\r\n')
       const [status = '', ...headers] = head.toLowerCase().split('\r\n')
-      return { status: Number(status.split(' ')[1]), headers, body: body === '' ? undefined : JSON.parse(body) }
+      return {
+        status: Number(status.split(' ')[1]),
+        headers,
+        body: body === '' ? undefined : JSON.parse(body),
+      }
     },
   }
 }

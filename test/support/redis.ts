@@ -13,7 +13,7 @@ export interface TestRedis {
   readonly port: number
   readonly pid: number
   /** Ends the server and removes its folder. Resolves also when called twice. */
-  stop (): Promise<void>
+  stop(): Promise<void>
 }
 
 export interface TestRedisOptions {
@@ -25,53 +25,115 @@ export interface TestRedisOptions {
 }
 
 /** Starts redis-server; throws when there is none: a store that wasn't tested must not look tested. */
-export async function startRedis (options: TestRedisOptions = {}, attempts = 3): Promise<TestRedis> {
+export async function startRedis(
+  options: TestRedisOptions = {},
+  attempts = 3,
+): Promise<TestRedis> {
   try {
     return await startOnce(options)
   } catch (error) {
     // Another suite may have taken a port that was free a moment ago.
-    if (!(error instanceof EndedAtOnce) || options.port !== undefined || attempts === 0) throw error
+    if (!(error instanceof EndedAtOnce) || options.port !== undefined || attempts === 0) {
+      throw error
+    }
     return startRedis(options, attempts - 1)
   }
 }
 
 class EndedAtOnce extends Error {}
 
-async function startOnce (options: TestRedisOptions): Promise<TestRedis> {
+async function startOnce(options: TestRedisOptions): Promise<TestRedis> {
   const { cluster = false, port = await freePort(), args = [] } = options
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-redis-'))
-  const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no']
-  // The port of the cluster's bus is the server's plus 10,000 unless it is told; a lone node needs none that is reached.
+  const fixed = [
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    '--dir',
+    dir,
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+  ]
+  // The port of the cluster's bus is the server's plus 10,000 unless it is told; a lone node needs none that
+  // is reached.
   const busPort = cluster ? await freePort() : 0
-  const child = spawn('redis-server', [...fixed, ...(cluster ? ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-announce-ip', '127.0.0.1'] : []), ...args], { stdio: 'ignore' })
+  const child = spawn(
+    'redis-server',
+    [
+      ...fixed,
+      ...(cluster
+        ? [
+            '--cluster-enabled',
+            'yes',
+            '--cluster-port',
+            String(busPort),
+            '--cluster-announce-ip',
+            '127.0.0.1',
+          ]
+        : []),
+      ...args,
+    ],
+    { stdio: 'ignore' },
+  )
   const password = passwordIn(args)
-  const { pid, stop } = await watched(child, dir, { port, password, then: cluster ? takeAllSlots : async () => {} })
+  const { pid, stop } = await watched(child, dir, {
+    port,
+    password,
+    then: cluster ? takeAllSlots : async () => {},
+  })
   const credentials = password === undefined ? '' : `:${password}@`
   return {
-    url: cluster ? `redis+cluster://${credentials}127.0.0.1:${port}` : `redis://${credentials}127.0.0.1:${port}/0`,
+    url: cluster
+      ? `redis+cluster://${credentials}127.0.0.1:${port}`
+      : `redis://${credentials}127.0.0.1:${port}/0`,
     port,
     pid,
     stop,
   }
 }
 
-function passwordIn (args: readonly string[]): string | undefined {
+function passwordIn(args: readonly string[]): string | undefined {
   const at = args.indexOf('--requirepass')
   return at === -1 ? undefined : args[at + 1]
 }
 
 /** Starts one sentinel that watches the primary at that port under the name mymaster. */
-export async function startSentinel (primaryPort: number, primaryPassword: string, password: string): Promise<TestRedis> {
+export async function startSentinel(
+  primaryPort: number,
+  primaryPassword: string,
+  password: string,
+): Promise<TestRedis> {
   const port = await freePort()
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-sentinel-'))
   const file = join(dir, 'sentinel.conf')
-  await writeFile(file, [
-    `port ${port}`, 'bind 127.0.0.1', `dir ${dir}`, `requirepass ${password}`,
-    `sentinel monitor mymaster 127.0.0.1 ${primaryPort} 1`, `sentinel auth-pass mymaster ${primaryPassword}`, 'sentinel down-after-milliseconds mymaster 1000', '',
-  ].join('\n'))
+  await writeFile(
+    file,
+    [
+      `port ${port}`,
+      'bind 127.0.0.1',
+      `dir ${dir}`,
+      `requirepass ${password}`,
+      `sentinel monitor mymaster 127.0.0.1 ${primaryPort} 1`,
+      `sentinel auth-pass mymaster ${primaryPassword}`,
+      'sentinel down-after-milliseconds mymaster 1000',
+      '',
+    ].join('\n'),
+  )
   const child = spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' })
-  const { pid, stop } = await watched(child, dir, { port, password, then: async () => {} })
-  return { url: `redis+sentinel://127.0.0.1:${port}/mymaster`, port, pid, stop }
+  const { pid, stop } = await watched(child, dir, {
+    port,
+    password,
+    then: async () => {},
+  })
+  return {
+    url: `redis+sentinel://127.0.0.1:${port}/mymaster`,
+    port,
+    pid,
+    stop,
+  }
 }
 
 /** How a server is asked whose it is, and what is done with it then. */
@@ -82,18 +144,26 @@ export interface Ownership {
 }
 
 /** Waits until the server is reached and known to be ours; gives the way to end it. */
-async function watched (child: ChildProcess, dir: string, ownership: Ownership): Promise<Pick<TestRedis, 'pid' | 'stop'>> {
+async function watched(
+  child: ChildProcess,
+  dir: string,
+  ownership: Ownership,
+): Promise<Pick<TestRedis, 'pid' | 'stop'>> {
   const pid = await spawned(child)
-  const killLeftover = () => { child.kill('SIGKILL') }
+  const killLeftover = () => {
+    child.kill('SIGKILL')
+  }
   process.once('exit', killLeftover)
-  const ended = once(child, 'exit').then(() => { throw new EndedAtOnce('redis-server ended at once') })
+  const ended = once(child, 'exit').then(() => {
+    throw new EndedAtOnce('redis-server ended at once')
+  })
   ended.catch(() => {})
   const ours = makeSureItIsOurs(pid, ownership)
   ours.catch(() => {})
   await Promise.race([ours, ended])
   return {
     pid,
-    async stop () {
+    async stop() {
       process.removeListener('exit', killLeftover)
       if (child.exitCode === null && child.signalCode === null) {
         child.kill('SIGKILL')
@@ -105,29 +175,46 @@ async function watched (child: ChildProcess, dir: string, ownership: Ownership):
 }
 
 /** Another suite on this machine may have won the port: its data must never be touched. */
-export async function makeSureItIsOurs (pid: number, { port, password, then }: Ownership): Promise<void> {
-  const client = new Redis({ port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => null, ...password !== undefined && { password } })
+export async function makeSureItIsOurs(
+  pid: number,
+  { port, password, then }: Ownership,
+): Promise<void> {
+  const client = new Redis({
+    port,
+    host: '127.0.0.1',
+    lazyConnect: true,
+    retryStrategy: () => null,
+    ...(password !== undefined && { password }),
+  })
   client.on('error', () => {})
   try {
     await reachable(client)
     const info = await client.info('server')
-    if (!info.includes(`process_id:${pid}\r\n`)) throw new Error(`port ${port} belongs to another redis-server`)
+    if (!info.includes(`process_id:${pid}\r\n`)) {
+      throw new Error(`port ${port} belongs to another redis-server`)
+    }
     await then(client)
   } finally {
     client.disconnect()
   }
 }
 
-/** A cluster of one: every slot is here, and keys of two slots in one script are refused as in any cluster. */
-async function takeAllSlots (client: Redis): Promise<void> {
+/**
+ * A cluster of one: every slot is here, and keys of two slots in one script are refused as in any cluster.
+ */
+async function takeAllSlots(client: Redis): Promise<void> {
   await client.cluster('ADDSLOTSRANGE', 0, 16_383)
-  for (let attempts = 100; !String(await client.cluster('INFO')).includes('cluster_state:ok'); attempts--) {
+  for (
+    let attempts = 100;
+    !String(await client.cluster('INFO')).includes('cluster_state:ok');
+    attempts--
+  ) {
     if (attempts === 0) throw new Error('the cluster of one has no quorum')
     await wait(20)
   }
 }
 
-async function reachable (client: Redis, attempts = 500): Promise<void> {
+async function reachable(client: Redis, attempts = 500): Promise<void> {
   try {
     await client.connect()
   } catch (error) {
@@ -138,11 +225,14 @@ async function reachable (client: Redis, attempts = 500): Promise<void> {
 }
 
 /** Waits until the process runs; gives its id. */
-export async function spawned (child: ChildProcess): Promise<number> {
+export async function spawned(child: ChildProcess): Promise<number> {
   try {
     await once(child, 'spawn')
   } catch (cause) {
-    throw new Error('redis-server is not on the PATH: install it (apt-get install redis-server, brew install redis)', { cause })
+    throw new Error(
+      'redis-server is not on the PATH: install it (apt-get install redis-server, brew install redis)',
+      { cause },
+    )
   }
   return Number(child.pid)
 }

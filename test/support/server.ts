@@ -1,4 +1,5 @@
-// The real process with a configuration file of its own, on free loopback ports: what an operator starts, seen from outside.
+// The real process with a configuration file of its own, on free loopback ports: what an operator starts,
+// seen from outside.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -31,11 +32,11 @@ export interface LatchkeyProcess {
   /** The log's lines, and what was written to standard error. */
   readonly lines: string[]
   /** Waits until a line of the log matches. */
-  logged (pattern: RegExp): Promise<string>
+  logged(pattern: RegExp): Promise<string>
   /** Sends a signal. */
-  signal (name: NodeJS.Signals): void
+  signal(name: NodeJS.Signals): void
   /** Sends SIGTERM, unless it has ended; resolves with the exit code, -1 when it had to be killed. */
-  stop (): Promise<number>
+  stop(): Promise<number>
 }
 
 export type ConfigText = Record<string, unknown>
@@ -47,7 +48,7 @@ export interface LatchkeyOptions {
   /** Keys of `http` that are added to those of the default configuration. */
   readonly http?: ConfigText
   /** The same ports again, for a second start. */
-  readonly ports?: { readonly http: number, readonly management: number }
+  readonly ports?: { readonly http: number; readonly management: number }
   readonly secret?: string
   /** Origins that may call the endpoints. */
   readonly cors?: readonly string[]
@@ -61,25 +62,59 @@ export interface LatchkeyOptions {
   readonly addUser?: boolean
 }
 
-export const CHEAP_HASHING = { memoryKiB: 64, passes: 1, parallelism: 1, concurrency: 1, memoryShare: 50, queue: 64 }
+export const CHEAP_HASHING = {
+  memoryKiB: 64,
+  passes: 1,
+  parallelism: 1,
+  concurrency: 1,
+  memoryShare: 50,
+  queue: 64,
+}
 
-export const sha256Line = (secret: string) => `sha256:${createHash('sha256').update(secret).digest('base64url')}`
+export const sha256Line = (secret: string) =>
+  `sha256:${createHash('sha256').update(secret).digest('base64url')}`
 
 const GRANTS = ['password', 'refresh_token']
 const SCOPES = ['profile', 'orders:read', 'orders:write']
 
 /** The clients of every process test. */
 export const CLIENTS = [
-  { id: 'mobile', grants: GRANTS, scopes: SCOPES, audience: [ORDERS] },
-  { id: 'web', secrets: [sha256Line(WEB_SECRET)], grants: GRANTS, scopes: SCOPES, audience: [ORDERS] },
-  { id: 'once', grants: ['password'], scopes: SCOPES, audience: [ORDERS] },
-  { id: 'brief', grants: GRANTS, scopes: SCOPES, audience: [ORDERS], accessTtl: '1s' },
+  {
+    id: 'mobile',
+    grants: GRANTS,
+    scopes: SCOPES,
+    audience: [ORDERS],
+  },
+  {
+    id: 'web',
+    secrets: [sha256Line(WEB_SECRET)],
+    grants: GRANTS,
+    scopes: SCOPES,
+    audience: [ORDERS],
+  },
+  {
+    id: 'once',
+    grants: ['password'],
+    scopes: SCOPES,
+    audience: [ORDERS],
+  },
+  {
+    id: 'brief',
+    grants: GRANTS,
+    scopes: SCOPES,
+    audience: [ORDERS],
+    accessTtl: '1s',
+  },
   { id: 'orders-api', secrets: [sha256Line(API_SECRET)], audience: [ORDERS] },
 ]
 
 /** Starts `node src/main.ts` and waits until it is ready. */
-export async function startLatchkey (options: LatchkeyOptions): Promise<LatchkeyProcess> {
-  const { host = '127.0.0.1', within = [], ports = { http: await freePort(), management: await freePort() } } = options
+export async function startLatchkey(options: LatchkeyOptions): Promise<LatchkeyProcess> {
+  const {
+    host = '127.0.0.1',
+    within = [],
+    ports = { http: await freePort(), management: await freePort() },
+  } = options
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-e2e-'))
   const config = configOf(options, ports)
   const configFile = join(dir, 'latchkey.yaml')
@@ -97,7 +132,7 @@ export async function startLatchkey (options: LatchkeyOptions): Promise<Latchkey
     port: ports.http,
     configFile,
     config,
-    async stop () {
+    async stop() {
       const code = await run.stop()
       await rm(dir, { recursive: true, force: true })
       return code
@@ -105,46 +140,93 @@ export async function startLatchkey (options: LatchkeyOptions): Promise<Latchkey
   }
 }
 
-function configOf ({ storeUrl, config, http, host = '127.0.0.1', secret = randomBytes(32).toString('base64url'), cors = [] }: LatchkeyOptions, ports: { http: number, management: number }): ConfigText {
+function configOf(
+  {
+    storeUrl,
+    config,
+    http,
+    host = '127.0.0.1',
+    secret = randomBytes(32).toString('base64url'),
+    cors = [],
+  }: LatchkeyOptions,
+  ports: { http: number; management: number },
+): ConfigText {
   return {
     issuer: `http://${host}:${ports.http}`,
-    http: { host, port: ports.http, cors, closeGrace: '8s', ...http },
+    http: {
+      host,
+      port: ports.http,
+      cors,
+      closeGrace: '8s',
+      ...http,
+    },
     management: { host, port: ports.management },
     store: { url: storeUrl },
     secrets: [secret],
     passwords: CHEAP_HASHING,
-    throttle: { perAddress: { max: 1_000_000, window: '1m' }, logins: { perName: 1_000_000, perNetwork: 1_000_000, perPassword: 1_000_000 } },
+    throttle: {
+      perAddress: { max: 1_000_000, window: '1m' },
+      logins: { perName: 1_000_000, perNetwork: 1_000_000, perPassword: 1_000_000 },
+    },
     clients: CLIENTS,
     ...config,
   }
 }
 
 /** A process of ours, ready or not. */
-export interface MainRun extends Pick<LatchkeyProcess, 'pid' | 'lines' | 'logged' | 'signal' | 'stop'> {
+export interface MainRun extends Pick<
+  LatchkeyProcess,
+  'pid' | 'lines' | 'logged' | 'signal' | 'stop'
+> {
   /** Resolves with the exit code when the process ends by itself. */
   readonly ended: Promise<number>
 }
 
-/** What a process test starts; the image's test puts a program here that starts the image (test/deploy/image.tools.ts). */
+/**
+ * What a process test starts; the image's test puts a program here that starts the image
+ * (test/deploy/image.tools.ts).
+ */
 const { LATCHKEY_TEST_COMMAND } = process.env
-const [COMMAND, ARGS] = LATCHKEY_TEST_COMMAND === undefined ? [process.execPath, [MAIN]] : [LATCHKEY_TEST_COMMAND, []]
+const [COMMAND, ARGS] =
+  LATCHKEY_TEST_COMMAND === undefined
+    ? [process.execPath, [MAIN]]
+    : [LATCHKEY_TEST_COMMAND, []]
 
 /** Runs `node src/main.ts` with nothing in its environment but what is given and the PATH. */
-export function runMain (env: Record<string, string>, cwd?: string, within: readonly string[] = []): MainRun {
+export function runMain(
+  env: Record<string, string>,
+  cwd?: string,
+  within: readonly string[] = [],
+): MainRun {
   const [command = COMMAND, ...args] = [...within, COMMAND, ...ARGS]
   return runCommand(command, args, env, cwd)
 }
 
 /** Runs `node` with these arguments, as runMain does. */
-export function runNode (args: readonly string[], env: Record<string, string>, cwd?: string): MainRun {
+export function runNode(
+  args: readonly string[],
+  env: Record<string, string>,
+  cwd?: string,
+): MainRun {
   return runCommand(process.execPath, args, env, cwd)
 }
 
-function runCommand (command: string, args: readonly string[], env: Record<string, string>, cwd: string | undefined): MainRun {
+function runCommand(
+  command: string,
+  args: readonly string[],
+  env: Record<string, string>,
+  cwd: string | undefined,
+): MainRun {
   const { PATH, NODE_OPTIONS, _TAPJS_PROCESSINFO_EXCLUDE_ } = process.env
   const inherited = { PATH, NODE_OPTIONS, _TAPJS_PROCESSINFO_EXCLUDE_ }
-  const child = spawn(command, args, { env: { ...inherited, ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...(cwd !== undefined && { cwd }) })
-  const killLeftover = () => { child.kill('SIGKILL') }
+  const child = spawn(command, args, {
+    env: { ...inherited, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(cwd !== undefined && { cwd }),
+  })
+  const killLeftover = () => {
+    child.kill('SIGKILL')
+  }
   process.once('exit', killLeftover)
   const lines = collectLines(child)
   const ended = once(child, 'close').then(([code]) => {
@@ -156,8 +238,10 @@ function runCommand (command: string, args: readonly string[], env: Record<strin
     lines,
     ended,
     logged: pattern => lineOf(lines, pattern),
-    signal: name => { child.kill(name) },
-    async stop () {
+    signal: name => {
+      child.kill(name)
+    },
+    async stop() {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
       const timer = setTimeout(killLeftover, 20_000)
       const code = await ended
@@ -167,7 +251,7 @@ function runCommand (command: string, args: readonly string[], env: Record<strin
   }
 }
 
-function collectLines (child: ChildProcess): string[] {
+function collectLines(child: ChildProcess): string[] {
   const lines: string[] = []
   for (const stream of [child.stdout, child.stderr]) {
     let rest = ''
@@ -180,7 +264,11 @@ function collectLines (child: ChildProcess): string[] {
   return lines
 }
 
-async function lineOf (lines: readonly string[], pattern: RegExp, attempts = 500): Promise<string> {
+async function lineOf(
+  lines: readonly string[],
+  pattern: RegExp,
+  attempts = 500,
+): Promise<string> {
   const line = lines.find(text => pattern.test(text))
   if (line !== undefined) return line
   if (attempts === 0) throw new Error(`no line matches ${pattern}:\n${lines.join('\n')}`)
@@ -188,10 +276,19 @@ async function lineOf (lines: readonly string[], pattern: RegExp, attempts = 500
   return lineOf(lines, pattern, attempts - 1)
 }
 
-async function ready (managementUrl: string, run: MainRun, attempts = 2_000): Promise<void> {
+async function ready(
+  managementUrl: string,
+  run: MainRun,
+  attempts = 2_000,
+): Promise<void> {
   const ended = await Promise.race([run.ended.then(() => true), wait(20, false)])
-  if (ended) throw new Error(`latchkey ended before it was ready:\n${run.lines.join('\n')}`)
-  const status = await fetch(`${managementUrl}/readyz`).then(answer => answer.status, () => 0)
+  if (ended) {
+    throw new Error(`latchkey ended before it was ready:\n${run.lines.join('\n')}`)
+  }
+  const status = await fetch(`${managementUrl}/readyz`).then(
+    answer => answer.status,
+    () => 0,
+  )
   if (status === 200) return
   if (attempts === 0) {
     await run.stop()
@@ -201,12 +298,24 @@ async function ready (managementUrl: string, run: MainRun, attempts = 2_000): Pr
 }
 
 /** Adds the user of every process test; nothing happens when there is one. */
-export async function addUser (storeUrl: string): Promise<void> {
+export async function addUser(storeUrl: string): Promise<void> {
   const { store } = await openStore({ url: storeUrl, clock: Date.now })
   try {
-    const accounts = createAccounts({ users: store.users, hasher: createPasswordHasher({ ...CHEAP_HASHING, maxWait: 10_000 }), emit: () => {}, checkNewPassword: async () => undefined })
-    const added = await accounts.add({ name: USER, password: PASSWORD, scopes: null, roles: ['buyer'] })
-    if (added.kind === 'refused' && added.reason !== 'name_taken') throw new Error(added.reason)
+    const accounts = createAccounts({
+      users: store.users,
+      hasher: createPasswordHasher({ ...CHEAP_HASHING, maxWait: 10_000 }),
+      emit: () => {},
+      checkNewPassword: async () => undefined,
+    })
+    const added = await accounts.add({
+      name: USER,
+      password: PASSWORD,
+      scopes: null,
+      roles: ['buyer'],
+    })
+    if (added.kind === 'refused' && added.reason !== 'name_taken') {
+      throw new Error(added.reason)
+    }
   } finally {
     await store.close()
   }
@@ -215,21 +324,27 @@ export async function addUser (storeUrl: string): Promise<void> {
 /** A fresh store, and how to be rid of it. */
 export interface TestStore {
   readonly url: string
-  remove (): Promise<void>
+  remove(): Promise<void>
 }
 
 /** The stores that a process can run on, each made anew when asked for. */
-export const STORES: ReadonlyArray<{ readonly name: string, make (): Promise<TestStore> }> = [
+export const STORES: ReadonlyArray<{
+  readonly name: string
+  make(): Promise<TestStore>
+}> = [
   {
     name: 'SQLite',
-    async make () {
+    async make() {
       const dir = await mkdtemp(join(tmpdir(), 'latchkey-sqlite-'))
-      return { url: `sqlite:${join(dir, 'latchkey.db')}`, remove: () => rm(dir, { recursive: true, force: true }) }
+      return {
+        url: `sqlite:${join(dir, 'latchkey.db')}`,
+        remove: () => rm(dir, { recursive: true, force: true }),
+      }
     },
   },
   {
     name: 'Redis',
-    async make () {
+    async make() {
       const redis = await startRedis()
       return { url: redis.url, remove: () => redis.stop() }
     },
@@ -237,14 +352,25 @@ export const STORES: ReadonlyArray<{ readonly name: string, make (): Promise<Tes
 ]
 
 /** Sends a form; the answer's body is read as JSON. */
-export async function postForm (url: string, params: Record<string, string>): Promise<{ status: number, body: any }> {
+export async function postForm(
+  url: string,
+  params: Record<string, string>,
+): Promise<{ status: number; body: any }> {
   const answer = await fetch(url, { method: 'POST', body: new URLSearchParams(params) })
   return { status: answer.status, body: await answer.json() }
 }
 
 /** Logs the user in. */
-export async function login ({ url }: { readonly url: string }, clientId = 'mobile'): Promise<{ access_token: string, refresh_token: string }> {
-  const { status, body } = await postForm(`${url}/token`, { grant_type: 'password', client_id: clientId, username: USER, password: PASSWORD })
+export async function login(
+  { url }: { readonly url: string },
+  clientId = 'mobile',
+): Promise<{ access_token: string; refresh_token: string }> {
+  const { status, body } = await postForm(`${url}/token`, {
+    grant_type: 'password',
+    client_id: clientId,
+    username: USER,
+    password: PASSWORD,
+  })
   if (status !== 200) throw new Error(`login failed: ${JSON.stringify(body)}`)
   return body
 }

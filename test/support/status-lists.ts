@@ -1,4 +1,5 @@
-// Status lists that no Latchkey at hand would serve, from an issuer that stands in for it: full ones, and those that no verifier may believe.
+// Status lists that no Latchkey at hand would serve, from an issuer that stands in for it: full ones, and
+// those that no verifier may believe.
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -44,26 +45,50 @@ const REFUSED: Record<string, Row> = {
   'that is elsewhere now': { moved: true },
 }
 
-/** Holds an example that looks at the status lists to it: which are believed, how often are they fetched, and for how long are they good? */
-export function checkStatusLists (example: Example): void {
+/**
+ * Holds an example that looks at the status lists to it: which are believed, how often are they fetched, and
+ * for how long are they good?
+ */
+export function checkStatusLists(example: Example): void {
   t.test(`${example.name} reads the status list and believes no other`, async t => {
     const issuer = await standIn(t)
     const api = await startExample(example, issuer.url)
     t.teardown(() => api.stop())
 
-    t.test('a full list that compression doesn\'t make smaller, fetched once for many requests', async t => {
-      const bytes = randomBytes(SIZE / 8)
-      const bitAt = (idx: number) => Number(bytes[idx >> 3]) >> (idx & 7) & 1
-      const indices = [0, 1, 2, 3, 4, 5, 6, 7, ...Array.from({ length: 8 }, (_, index) => SIZE - 1 - index)]
-      const tokens = await Promise.all(indices.map(idx => issuer.tokenFor('full', { bytes, idx })))
-      const answers = await Promise.all(tokens.map(token => call(api, token)))
-      t.same(answers.map(({ status }) => status), indices.map(idx => bitAt(idx) === 1 ? 401 : 200))
-      t.equal(issuer.asked('full'), 1)
-    })
+    t.test(
+      "a full list that compression doesn't make smaller, fetched once for many requests",
+      async t => {
+        const bytes = randomBytes(SIZE / 8)
+        const bitAt = (idx: number) => (Number(bytes[idx >> 3]) >> (idx & 7)) & 1
+        const indices = [
+          0,
+          1,
+          2,
+          3,
+          4,
+          5,
+          6,
+          7,
+          ...Array.from({ length: 8 }, (_, index) => SIZE - 1 - index),
+        ]
+        const tokens = await Promise.all(
+          indices.map(idx => issuer.tokenFor('full', { bytes, idx })),
+        )
+        const answers = await Promise.all(tokens.map(token => call(api, token)))
+        t.same(
+          answers.map(({ status }) => status),
+          indices.map(idx => (bitAt(idx) === 1 ? 401 : 200)),
+        )
+        t.equal(issuer.asked('full'), 1)
+      },
+    )
 
     for (const [name, row] of Object.entries(REFUSED)) {
       t.test(`503: a list ${name}`, async t => {
-        const { status, challenge } = await call(api, await issuer.tokenFor(name.replaceAll(' ', '-'), row))
+        const { status, challenge } = await call(
+          api,
+          await issuer.tokenFor(name.replaceAll(' ', '-'), row),
+        )
         t.same([status, challenge], [503, ''])
       })
     }
@@ -76,21 +101,37 @@ export function checkStatusLists (example: Example): void {
       const token = await issuer.tokenFor('old', { claims: { ttl: 1, exp: now() + 4 } })
       t.equal((await call(api, token)).status, 200)
       issuer.forget('old')
-      t.equal(await statusOnce(async () => ({ status: issuer.asked('old') > 1 ? 0 : (await call(api, token)).status }), 0), 0, 'it is asked for again')
+      t.equal(
+        await statusOnce(
+          async () => ({
+            status: issuer.asked('old') > 1 ? 0 : (await call(api, token)).status,
+          }),
+          0,
+        ),
+        0,
+        'it is asked for again',
+      )
       t.equal((await call(api, token)).status, 200)
       t.equal(await statusOnce(() => call(api, token), 503), 503)
     })
   })
 }
 
-/** Holds an example whose requests may wait for each other to it: what hangs is waited for once, and by those alone who need it. */
-export function checkStatusListsUnderStrain (example: Example): void {
+/**
+ * Holds an example whose requests may wait for each other to it: what hangs is waited for once, and by those
+ * alone who need it.
+ */
+export function checkStatusListsUnderStrain(example: Example): void {
   t.test(`${example.name} waits once for a list that hangs`, async t => {
     const issuer = await standIn(t)
     const api = await startExample(example, issuer.url)
     t.teardown(() => api.stop())
     const statusOf = async (token: string) => (await call(api, token)).status
-    const [none, old, other] = [await issuer.tokenFor('none', {}), await issuer.tokenFor('old', { claims: { ttl: 1 } }), await issuer.tokenFor('other', {})]
+    const [none, old, other] = [
+      await issuer.tokenFor('none', {}),
+      await issuer.tokenFor('old', { claims: { ttl: 1 } }),
+      await issuer.tokenFor('other', {}),
+    ]
     issuer.hang('none')
     t.equal(await statusOf(old), 200)
     issuer.hang('old')
@@ -111,14 +152,31 @@ export function checkStatusListsUnderStrain (example: Example): void {
     const issuer = await standIn(t)
     const api = await startExample(example, issuer.url)
     t.teardown(() => api.stop())
-    t.equal((await call(api, await issuer.tokenFor('long', { bytes: Buffer.alloc(SIZE / 8 + 1) }))).status, 503)
+    t.equal(
+      (
+        await call(
+          api,
+          await issuer.tokenFor('long', { bytes: Buffer.alloc(SIZE / 8 + 1) }),
+        )
+      ).status,
+      503,
+    )
   })
 }
 
 /** Serves keys and lists, and signs tokens that name them. */
-async function standIn (t: Test) {
+async function standIn(t: Test) {
   const [own, foreign] = [await generateKeyPair('ES256'), await generateKeyPair('ES256')]
-  const jwks = JSON.stringify({ keys: [{ ...await exportJWK(own.publicKey), kid: '1', alg: 'ES256', use: 'sig' }] })
+  const jwks = JSON.stringify({
+    keys: [
+      {
+        ...(await exportJWK(own.publicKey)),
+        kid: '1',
+        alg: 'ES256',
+        use: 'sig',
+      },
+    ],
+  })
   const pages = new Map<string, string>([['/.well-known/jwks.json', jwks]])
   const asked: string[] = []
   const server = createServer(({ url: path = '' }, response) => {
@@ -129,20 +187,66 @@ async function standIn (t: Test) {
     else response.writeHead(page === undefined ? 404 : 200).end(page)
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  t.teardown(() => { server.closeAllConnections(); server.close() })
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
   const { port } = server.address() as AddressInfo
   const url = `http://127.0.0.1:${port}`
 
   const sign = (claims: JWTPayload, typ: string, { privateKey } = own) =>
-    new SignJWT({ iss: url, iat: now(), exp: now() + MINUTE, ...claims }).setProtectedHeader({ alg: 'ES256', kid: '1', typ }).sign(privateKey)
-  const tokenWith = (claims: JWTPayload) => sign({ sub: 'ann', aud: ORDERS, client_id: 'mobile', jti: 'x', scope: 'orders:read', ...claims }, 'at+jwt')
+    new SignJWT({
+      iss: url,
+      iat: now(),
+      exp: now() + MINUTE,
+      ...claims,
+    })
+      .setProtectedHeader({ alg: 'ES256', kid: '1', typ })
+      .sign(privateKey)
+  const tokenWith = (claims: JWTPayload) =>
+    sign(
+      {
+        sub: 'ann',
+        aud: ORDERS,
+        client_id: 'mobile',
+        jti: 'x',
+        scope: 'orders:read',
+        ...claims,
+      },
+      'at+jwt',
+    )
 
   /** Serves a list at that name; gives a token whose bit is in it. */
-  async function tokenFor (name: string, { claims, typ = 'statuslist+jwt', bits = 1, bytes = Buffer.alloc(SIZE / 8), lst, idx = 0, foreignKey, host = '127.0.0.1', moved }: Row) {
+  async function tokenFor(
+    name: string,
+    {
+      claims,
+      typ = 'statuslist+jwt',
+      bits = 1,
+      bytes = Buffer.alloc(SIZE / 8),
+      lst,
+      idx = 0,
+      foreignKey,
+      host = '127.0.0.1',
+      moved,
+    }: Row,
+  ) {
     const path = `/status/${name}`
     const uri = `http://${host}:${port}${path}`
     const list = { bits, lst: lst ?? deflateSync(bytes).toString('base64url') }
-    pages.set(moved === true ? `${path}-moved` : path, await sign({ sub: uri, ttl: MINUTE, status_list: list, ...claims }, typ, foreignKey === true ? foreign : own))
+    pages.set(
+      moved === true ? `${path}-moved` : path,
+      await sign(
+        {
+          sub: uri,
+          ttl: MINUTE,
+          status_list: list,
+          ...claims,
+        },
+        typ,
+        foreignKey === true ? foreign : own,
+      ),
+    )
     if (moved === true) pages.set(path, `${path}-moved`)
     return tokenWith({ status: { status_list: { idx, uri } } })
   }
@@ -151,12 +255,16 @@ async function standIn (t: Test) {
     url,
     tokenWith,
     tokenFor,
-    hang: (name: string) => { pages.set(`/status/${name}`, HANGS) },
-    forget: (name: string) => { pages.delete(`/status/${name}`) },
+    hang: (name: string) => {
+      pages.set(`/status/${name}`, HANGS)
+    },
+    forget: (name: string) => {
+      pages.delete(`/status/${name}`)
+    },
     asked: (name: string) => asked.filter(path => path === `/status/${name}`).length,
   }
 }
 
-function now (): number {
+function now(): number {
   return Math.floor(Date.now() / 1000)
 }

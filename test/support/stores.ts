@@ -4,7 +4,13 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
 import { userTag } from '../../src/ids.ts'
-import type { FamilyRef, Login, NewAccount, Presented, Store } from '../../src/stores/ports.ts'
+import type {
+  FamilyRef,
+  Login,
+  NewAccount,
+  Presented,
+  Store,
+} from '../../src/stores/ports.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createHandClock, type HandClock } from './clock.ts'
@@ -18,47 +24,67 @@ export type Copy = () => Promise<void>
 export interface TestStore {
   readonly store: Store
   readonly clock: HandClock
-  /** How much earlier than by that clock its records may go: a server that expires them goes by its own. In milliseconds. */
+  /**
+   * How much earlier than by that clock its records may go: a server that expires them goes by its own. In
+   * milliseconds.
+   */
   readonly earlyMs: number
   /** Copies a family's record; calling the copy puts it back, as a failover that lost the writes since. */
-  copy (ref: FamilyRef): Promise<Copy>
+  copy(ref: FamilyRef): Promise<Copy>
   /** In how many milliseconds each count of failed logins goes by itself. */
-  loginCountLives (): Promise<number[]>
+  loginCountLives(): Promise<number[]>
   /** Takes the store away under its user's feet. */
-  fail (): Promise<void>
+  fail(): Promise<void>
   /** Lets go of everything. */
-  stop (): Promise<void>
+  stop(): Promise<void>
 }
 
-export const STORES: ReadonlyArray<{ readonly name: string, readonly create: () => Promise<TestStore> }> = [
+export const STORES: ReadonlyArray<{
+  readonly name: string
+  readonly create: () => Promise<TestStore>
+}> = [
   { name: 'SQLite', create: createSqlite },
   { name: 'Redis', create: () => createRedis(false) },
 ]
 
 /** The same, and Redis Cluster: for what doesn't take long. */
-export const STORES_AND_CLUSTER: typeof STORES = [...STORES, { name: 'Redis Cluster', create: () => createRedis(true) }]
+export const STORES_AND_CLUSTER: typeof STORES = [
+  ...STORES,
+  { name: 'Redis Cluster', create: () => createRedis(true) },
+]
 
-async function createSqlite (): Promise<TestStore> {
+async function createSqlite(): Promise<TestStore> {
   const clock = createHandClock()
   // In memory where the system has such a place: every step is synced to the disk otherwise, as it should be.
-  const dir = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'latchkey-sqlite-'))
+  const dir = mkdtempSync(
+    join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'latchkey-sqlite-'),
+  )
   const file = join(dir, 'test.db')
   const store = createSqliteStore({ file, clock })
   const beside = new DatabaseSync(file)
-  const select = beside.prepare('SELECT prev, cur, cur_at, idle_until, ended, late_count FROM families WHERE user_tag = ? AND sid = ?')
-  const update = beside.prepare(`UPDATE families SET prev = :prev, cur = :cur, cur_at = :cur_at, idle_until = :idle_until, ended = :ended,
+  const select = beside.prepare(
+    'SELECT prev, cur, cur_at, idle_until, ended, late_count FROM families WHERE user_tag = ? AND sid = ?',
+  )
+  const update =
+    beside.prepare(`UPDATE families SET prev = :prev, cur = :cur, cur_at = :cur_at, idle_until = :idle_until, ended = :ended,
     late_count = :late_count WHERE user_tag = :userTag AND sid = :sid`)
   return {
     store,
     clock,
     earlyMs: 0,
-    async copy ({ userTag, sid }) {
+    async copy({ userTag, sid }) {
       const row = select.get(userTag, sid)
-      return async () => { update.run({ ...row, userTag, sid }) }
+      return async () => {
+        update.run({ ...row, userTag, sid })
+      }
     },
-    loginCountLives: async () => beside.prepare('SELECT gone_at - ? AS ms FROM login_counts').all(clock()).map(({ ms }) => Number(ms)),
+    loginCountLives: async () =>
+      beside
+        .prepare('SELECT gone_at - ? AS ms FROM login_counts')
+        .all(clock())
+        .map(({ ms }) => Number(ms)),
     fail: () => store.close(),
-    async stop () {
+    async stop() {
       await store.close()
       beside.close()
       rmSync(dir, { recursive: true })
@@ -66,7 +92,7 @@ async function createSqlite (): Promise<TestStore> {
   }
 }
 
-async function createRedis (cluster: boolean): Promise<TestStore> {
+async function createRedis(cluster: boolean): Promise<TestStore> {
   const clock = createHandClock()
   const server = await startRedis({ cluster })
   const store = await createRedisStore({ url: server.url, clock })
@@ -74,14 +100,22 @@ async function createRedis (cluster: boolean): Promise<TestStore> {
     store,
     clock,
     earlyMs: 10_000,
-    async copy ({ userTag, sid }) {
+    async copy({ userTag, sid }) {
       const key = `lk:{${userTag}}:f:${sid}`
-      const [dump, ttl] = await Promise.all([store.client.dumpBuffer(key), store.client.pttl(key)])
-      return async () => { await store.client.restore(key, ttl, dump, 'REPLACE') }
+      const [dump, ttl] = await Promise.all([
+        store.client.dumpBuffer(key),
+        store.client.pttl(key),
+      ])
+      return async () => {
+        await store.client.restore(key, ttl, dump, 'REPLACE')
+      }
     },
-    loginCountLives: async () => Promise.all((await store.client.keys('lk:{login}:*')).map(key => store.client.pttl(key))),
+    loginCountLives: async () =>
+      Promise.all(
+        (await store.client.keys('lk:{login}:*')).map(key => store.client.pttl(key)),
+      ),
     fail: () => server.stop(),
-    async stop () {
+    async stop() {
       await store.close()
       await server.stop()
     },
@@ -89,14 +123,27 @@ async function createRedis (cluster: boolean): Promise<TestStore> {
 }
 
 /** An account that no other test has. */
-export function someAccount (sub: string, changes: Partial<NewAccount> = {}): NewAccount {
-  return { sub, tag: userTag(sub), name: `Name of ${sub}`, foldedName: `name of ${sub}`, passwordHash: '$argon2id$first', scopes: null, roles: [], disabled: false, ...changes }
+export function someAccount(sub: string, changes: Partial<NewAccount> = {}): NewAccount {
+  return {
+    sub,
+    tag: userTag(sub),
+    name: `Name of ${sub}`,
+    foldedName: `name of ${sub}`,
+    passwordHash: '$argon2id$first',
+    scopes: null,
+    roles: [],
+    disabled: false,
+    ...changes,
+  }
 }
 
 let people = 0
 
 /** Adds an account that no other test has; gives its tag. */
-export async function addSomeone ({ users }: Pick<Store, 'users'>, changes?: Partial<NewAccount>): Promise<string> {
+export async function addSomeone(
+  { users }: Pick<Store, 'users'>,
+  changes?: Partial<NewAccount>,
+): Promise<string> {
   people += 1
   const account = someAccount(`user-${people}`, changes)
   await users.add(account)
@@ -106,18 +153,32 @@ export async function addSomeone ({ users }: Pick<Store, 'users'>, changes?: Par
 let families = 0
 
 /** Where a family would live. */
-export function familyRef (userTag: string, sid: string): FamilyRef {
+export function familyRef(userTag: string, sid: string): FamilyRef {
   return { userTag, sid }
 }
 
 /** A login of a user's first epoch, for a family that no other test has. */
-export function someLogin (userTag: string, changes: Partial<Login> = {}): Login {
+export function someLogin(userTag: string, changes: Partial<Login> = {}): Login {
   families += 1
-  return { userTag, sid: `family-${families}`, clientId: 'mobile', scope: 'profile', audience: [], epoch: 1, idleMs: 14 * DAY, absoluteMs: 90 * DAY, ...changes }
+  return {
+    userTag,
+    sid: `family-${families}`,
+    clientId: 'mobile',
+    scope: 'profile',
+    audience: [],
+    epoch: 1,
+    idleMs: 14 * DAY,
+    absoluteMs: 90 * DAY,
+    ...changes,
+  }
 }
 
 /** Opens a family for a user of the first epoch. */
-export async function signIn (store: Store, userTag: string, changes: Partial<Login> = {}): Promise<FamilyRef> {
+export async function signIn(
+  store: Store,
+  userTag: string,
+  changes: Partial<Login> = {},
+): Promise<FamilyRef> {
   const { sid, ...login } = someLogin(userTag, changes)
   const outcome = await store.families.open({ ...login, sid })
   if (outcome.kind === 'refused') throw new Error(outcome.reason)
@@ -125,12 +186,25 @@ export async function signIn (store: Store, userTag: string, changes: Partial<Lo
 }
 
 /** A refresh token of a family, as its own client presents it. */
-export function presented ({ userTag, sid }: FamilyRef, generation: number, changes: Partial<Presented> = {}): Presented {
-  return { userTag, sid, generation, clientId: 'mobile', idleMs: 14 * DAY, reuseGraceMs: 10_000, lateRetry: 'burn', ...changes }
+export function presented(
+  { userTag, sid }: FamilyRef,
+  generation: number,
+  changes: Partial<Presented> = {},
+): Presented {
+  return {
+    userTag,
+    sid,
+    generation,
+    clientId: 'mobile',
+    idleMs: 14 * DAY,
+    reuseGraceMs: 10_000,
+    lateRetry: 'burn',
+    ...changes,
+  }
 }
 
 /** What an iteration gives, as a list. */
-export async function everyOne<T> (items: AsyncIterable<T>): Promise<T[]> {
+export async function everyOne<T>(items: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = []
   for await (const item of items) list.push(item)
   return list

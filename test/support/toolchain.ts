@@ -21,13 +21,26 @@ export interface Build {
 }
 
 /** Builds a program into a folder that goes with the tests; gives the folder. */
-export async function buildProgram ({ name, source = join('examples', name), command, args, install, env }: Build): Promise<string> {
+export async function buildProgram({
+  name,
+  source = join('examples', name),
+  command,
+  args,
+  install,
+  env,
+}: Build): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), `latchkey-${name}-`))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   try {
-    await promisify(execFile)(command, [...args(folder)], { cwd: join(ROOT, source), env: { ...process.env, ...env }, timeout: 10 * MINUTES })
+    await promisify(execFile)(command, [...args(folder)], {
+      cwd: join(ROOT, source),
+      env: { ...process.env, ...env },
+      timeout: 10 * MINUTES,
+    })
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') throw new Error(`${command} is not on the PATH: install ${install}`)
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      throw new Error(`${command} is not on the PATH: install ${install}`)
+    }
     throw error
   }
   return folder

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { sidOf, userTag } from '../../src/ids.ts'
-import { createRefreshTokenCodec, looksLikeRefreshToken } from '../../src/tokens/refresh-token.ts'
+import {
+  createRefreshTokenCodec,
+  looksLikeRefreshToken,
+} from '../../src/tokens/refresh-token.ts'
 import { audiencesOf, isAccessTokenClaims } from '../../src/tokens/access-token.ts'
 
 const issuer = 'https://id.example.com'
@@ -24,10 +27,16 @@ t.test('a token of an older secret is read, whatever the order of the list', asy
   t.equal(old.decode(rotated.encode(token)), undefined)
 })
 
-t.test('a token of another issuer is none of ours, even under the same secret', async t => {
-  const other = createRefreshTokenCodec({ issuer: 'https://id.example.org', secrets })
-  t.equal(createRefreshTokenCodec({ issuer, secrets }).decode(other.encode(token)), undefined)
-})
+t.test(
+  'a token of another issuer is none of ours, even under the same secret',
+  async t => {
+    const other = createRefreshTokenCodec({ issuer: 'https://id.example.org', secrets })
+    t.equal(
+      createRefreshTokenCodec({ issuer, secrets }).decode(other.encode(token)),
+      undefined,
+    )
+  },
+)
 
 t.test('no bit of a refresh token can be changed', async t => {
   const codec = createRefreshTokenCodec({ issuer, secrets })
@@ -37,19 +46,46 @@ t.test('no bit of a refresh token can be changed', async t => {
     forged.writeUInt8(forged.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3)
     t.equal(codec.decode(`rt_${forged.toString('base64url')}`), undefined, `bit ${bit}`)
   }
-  for (const text of ['', 'rt_', 'xx', codec.encode(token) + 'A', ` ${codec.encode(token)}`]) t.equal(codec.decode(text), undefined)
+  for (const text of [
+    '',
+    'rt_',
+    'xx',
+    codec.encode(token) + 'A',
+    ` ${codec.encode(token)}`,
+  ]) {
+    t.equal(codec.decode(text), undefined)
+  }
 })
 
 t.test('a codec without secret is a mistake of ours', async t => {
   t.throws(() => createRefreshTokenCodec({ issuer, secrets: [] }), TypeError)
 })
 
-t.test('claims are an access token\'s only when each has its type', async t => {
-  const claims = { iss: issuer, sub: 'u', aud: 'a', client_id: 'c', iat: 1, exp: 2, jti: 'j', sid: 's', auth_time: 1 }
+t.test("claims are an access token's only when each has its type", async t => {
+  const claims = {
+    iss: issuer,
+    sub: 'u',
+    aud: 'a',
+    client_id: 'c',
+    iat: 1,
+    exp: 2,
+    jti: 'j',
+    sid: 's',
+    auth_time: 1,
+  }
   t.ok(isAccessTokenClaims(claims))
   t.same(audiencesOf(claims), ['a'])
   t.same(audiencesOf({ ...claims, aud: ['a', 'b'] }), ['a', 'b'])
-  for (const wrong of [null, [], 'x', { ...claims, exp: '2' }, { ...claims, exp: Infinity }, { ...claims, exp: -1 }, { ...claims, aud: [] }, { ...claims, sub: '' }]) {
+  for (const wrong of [
+    null,
+    [],
+    'x',
+    { ...claims, exp: '2' },
+    { ...claims, exp: Infinity },
+    { ...claims, exp: -1 },
+    { ...claims, aud: [] },
+    { ...claims, sub: '' },
+  ]) {
     t.notOk(isAccessTokenClaims(wrong))
   }
 })

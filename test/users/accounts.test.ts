@@ -8,26 +8,56 @@ import { createCheckNewPassword } from '../../src/users/new-password.ts'
 import { createPasswordHasher } from '../../src/users/passwords.ts'
 import { createHandClock } from '../support/clock.ts'
 
-const cheap = createPasswordHasher({ memoryKiB: 16, passes: 2, parallelism: 1, concurrency: 2, memoryShare: 50, queue: 64, maxWait: 60_000 })
-const checkNewPassword = createCheckNewPassword({ minLength: () => 8, issuer: 'https://id.example.com', isBreached: async () => false })
+const cheap = createPasswordHasher({
+  memoryKiB: 16,
+  passes: 2,
+  parallelism: 1,
+  concurrency: 2,
+  memoryShare: 50,
+  queue: 64,
+  maxWait: 60_000,
+})
+const checkNewPassword = createCheckNewPassword({
+  minLength: () => 8,
+  issuer: 'https://id.example.com',
+  isBreached: async () => false,
+})
 const free = { scopes: null, roles: [] }
 
 /** Accounts on a new store; `over` replaces some of what the store does. */
-function setUp (t: Tap, { over = () => ({}) }: { over?: (users: Users) => Partial<Users> } = {}) {
+function setUp(
+  t: Tap,
+  { over = () => ({}) }: { over?: (users: Users) => Partial<Users> } = {},
+) {
   const store = createSqliteStore({ file: ':memory:', clock: createHandClock() })
   t.teardown(() => store.close())
   const events: Event[] = []
   const users = { ...store.users, ...over(store.users) }
-  return { ...createAccounts({ users, hasher: cheap, emit: event => events.push(event), checkNewPassword }), events }
+  return {
+    ...createAccounts({
+      users,
+      hasher: cheap,
+      emit: event => events.push(event),
+      checkNewPassword,
+    }),
+    events,
+  }
 }
 type Tap = Pick<typeof t, 'teardown'>
 
 const belongs = (account: Account | undefined, password: string) =>
-  cheap.inTurn({ lane: ['test', ''] }, ({ verify }) => verify(account?.passwordHash ?? '', password))
+  cheap.inTurn({ lane: ['test', ''] }, ({ verify }) =>
+    verify(account?.passwordHash ?? '', password),
+  )
 
 /** Adds Ann and gives her account. */
-async function addAnn ({ add, find, events }: ReturnType<typeof setUp>) {
-  await add({ name: 'Ann', password: 'correct horse', scopes: ['a'], roles: ['admin'] })
+async function addAnn({ add, find, events }: ReturnType<typeof setUp>) {
+  await add({
+    name: 'Ann',
+    password: 'correct horse',
+    scopes: ['a'],
+    roles: ['admin'],
+  })
   events.length = 0
   const ann = await find('ann')
   if (ann === undefined) throw new Error('Ann is not there')
@@ -36,29 +66,65 @@ async function addAnn ({ add, find, events }: ReturnType<typeof setUp>) {
 
 t.test('an added user is found by any form of the name', async t => {
   const { add, find, events } = setUp(t)
-  const outcome = await add({ name: 'Zoë', password: 'correct horse', scopes: ['a', 'b'], roles: ['admin'] })
+  const outcome = await add({
+    name: 'Zoë',
+    password: 'correct horse',
+    scopes: ['a', 'b'],
+    roles: ['admin'],
+  })
   t.match(outcome, { kind: 'added', account: { name: 'Zoë', sub: /^[0-9a-f-]{36}$/ } })
   const account = await find('zoe\u0308')
-  t.match(account, { name: 'Zoë', foldedName: 'zoë', scopes: ['a', 'b'], roles: ['admin'], disabled: false, epoch: 1 })
+  t.match(account, {
+    name: 'Zoë',
+    foldedName: 'zoë',
+    scopes: ['a', 'b'],
+    roles: ['admin'],
+    disabled: false,
+    epoch: 1,
+  })
   t.equal(account?.tag, userTag(account?.sub ?? ''))
   t.ok(await belongs(account, 'correct horse'))
   t.same(events, [{ type: 'user.changed', sub: account?.sub, change: 'added' }])
 })
 
 const additions = [
-  { name: 'a name that nobody can have', user: { name: 'ann lee' }, reason: 'name_invalid' },
+  {
+    name: 'a name that nobody can have',
+    user: { name: 'ann lee' },
+    reason: 'name_invalid',
+  },
   { name: 'a name that is taken', user: { name: 'ANN' }, reason: 'name_taken' },
   { name: 'a short password', user: { password: 'short' }, reason: 'password_too_short' },
-  { name: 'a long password', user: { password: 'x'.repeat(257) }, reason: 'password_too_long' },
-  { name: 'the name as password', user: { name: 'benjamin', password: 'Benjamin' }, reason: 'password_is_name' },
-  { name: 'a password that no form carries', user: { password: 'correct\nhorse' }, reason: 'password_malformed' },
+  {
+    name: 'a long password',
+    user: { password: 'x'.repeat(257) },
+    reason: 'password_too_long',
+  },
+  {
+    name: 'the name as password',
+    user: { name: 'benjamin', password: 'Benjamin' },
+    reason: 'password_is_name',
+  },
+  {
+    name: 'a password that no form carries',
+    user: { password: 'correct\nhorse' },
+    reason: 'password_malformed',
+  },
 ]
 
 for (const { name, user, reason } of additions) {
   t.test(`no user is added with ${name}`, async t => {
     const set = setUp(t)
     await addAnn(set)
-    t.same(await set.add({ name: 'bob', password: 'correct horse', ...free, ...user }), { kind: 'refused', reason })
+    t.same(
+      await set.add({
+        name: 'bob',
+        password: 'correct horse',
+        ...free,
+        ...user,
+      }),
+      { kind: 'refused', reason },
+    )
     t.same(set.events, [])
     for await (const { name } of set.all()) t.equal(name, 'Ann')
   })
@@ -73,8 +139,14 @@ t.test('a new password replaces the old one and ends all sessions', async t => {
   t.ok(await belongs(ann, 'battery staple'))
   t.notOk(await belongs(ann, 'correct horse'))
   t.same(set.events, [{ type: 'user.changed', sub, change: 'password' }])
-  t.same(await set.setPassword('ann', 'short'), { kind: 'refused', reason: 'password_too_short' })
-  t.same(await set.setPassword('bob', 'battery staple'), { kind: 'refused', reason: 'user_unknown' })
+  t.same(await set.setPassword('ann', 'short'), {
+    kind: 'refused',
+    reason: 'password_too_short',
+  })
+  t.same(await set.setPassword('bob', 'battery staple'), {
+    kind: 'refused',
+    reason: 'user_unknown',
+  })
 })
 
 t.test('what an operator does is done and told', async t => {
@@ -92,13 +164,24 @@ t.test('what an operator does is done and told', async t => {
   t.same(await set.remove('ann'), done)
   t.equal(await set.find('ann'), undefined)
   const changes = ['disabled', 'enabled', 'sessions_ended', 'access', 'removed']
-  t.same(set.events, changes.map(change => ({ type: 'user.changed', sub, change })))
+  t.same(
+    set.events,
+    changes.map(change => ({ type: 'user.changed', sub, change })),
+  )
 })
 
 t.test('an unknown user is changed by nothing', async t => {
   const set = setUp(t)
-  const changes = [set.disable, set.enable, set.endSessions, set.remove, (name: string) => set.setAccess(name, free)]
-  for (const change of changes) t.same(await change('bob'), { kind: 'refused', reason: 'user_unknown' })
+  const changes = [
+    set.disable,
+    set.enable,
+    set.endSessions,
+    set.remove,
+    (name: string) => set.setAccess(name, free),
+  ]
+  for (const change of changes) {
+    t.same(await change('bob'), { kind: 'refused', reason: 'user_unknown' })
+  }
   t.same(set.events, [])
 })
 
@@ -110,7 +193,19 @@ t.test('a user who is removed meanwhile is unknown', async t => {
 })
 
 t.test('a fault is no verdict', async t => {
-  const fault = async () => { throw new StoreUnavailable('away') }
-  await t.rejects(setUp(t, { over: () => ({ byName: fault }) }).find('ann'), StoreUnavailable)
-  await t.rejects(setUp(t, { over: () => ({ add: fault }) }).add({ name: 'Ann', password: 'correct horse', ...free }), StoreUnavailable)
+  const fault = async () => {
+    throw new StoreUnavailable('away')
+  }
+  await t.rejects(
+    setUp(t, { over: () => ({ byName: fault }) }).find('ann'),
+    StoreUnavailable,
+  )
+  await t.rejects(
+    setUp(t, { over: () => ({ add: fault }) }).add({
+      name: 'Ann',
+      password: 'correct horse',
+      ...free,
+    }),
+    StoreUnavailable,
+  )
 })

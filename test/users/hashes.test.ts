@@ -1,13 +1,21 @@
-// Foreign hashes, read and verified as they are. hashes.jsonl was made by the real libraries (python/make_hashes.py cheap); those at
-// the libraries' own costs are made and verified anew by moving-in.tools.ts.
+// Foreign hashes, read and verified as they are. hashes.jsonl was made by the real libraries
+// (python/make_hashes.py cheap); those at the libraries' own costs are made and verified anew by
+// moving-in.tools.ts.
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { readHash } from '../../src/users/hashes/read.ts'
 
-interface Fixture { readonly name: string, readonly password: string, readonly hash: string }
+interface Fixture {
+  readonly name: string
+  readonly password: string
+  readonly hash: string
+}
 
 const TODAY = { memoryKiB: 19_456, passes: 2, parallelism: 1 }
-const fixtures: Fixture[] = readFileSync(new URL('hashes.jsonl', import.meta.url), 'utf8').trim().split('\n').map(line => JSON.parse(line))
+const fixtures: Fixture[] = readFileSync(new URL('hashes.jsonl', import.meta.url), 'utf8')
+  .trim()
+  .split('\n')
+  .map(line => JSON.parse(line))
 
 const algorithms: Record<string, string> = {
   'django pbkdf2_sha256': 'pbkdf2-sha256',
@@ -36,7 +44,12 @@ const algorithms: Record<string, string> = {
   'auth0 bcrypt': 'bcrypt',
 }
 
-t.test('every library has its fixture', async t => { t.same(fixtures.map(({ name }) => name), Object.keys(algorithms)) })
+t.test('every library has its fixture', async t => {
+  t.same(
+    fixtures.map(({ name }) => name),
+    Object.keys(algorithms),
+  )
+})
 
 for (const { name, password, hash } of fixtures) {
   t.test(`a hash of ${name} verifies`, async t => {
@@ -51,7 +64,8 @@ for (const { name, password, hash } of fixtures) {
 }
 
 // The example in the README of github.com/firebase/scrypt.
-const FIREBASE = '$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==$' +
+const FIREBASE =
+  '$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==$' +
   '42xEC+ixf3L2lw==$lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ=='
 
 t.test('a hash that Firebase made verifies', async t => {
@@ -64,10 +78,15 @@ t.test('a hash that Firebase made verifies', async t => {
 })
 
 // phc-winner-argon2's own test vector, cut from test.c.
-const REFERENCE = '$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4'
+const REFERENCE =
+  '$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4'
 
 t.test('argon2 is read in the order of any library', async t => {
-  for (const hash of [REFERENCE, REFERENCE.replace('m=256,t=2,p=1', 'm=256,p=1,t=2'), `argon2${REFERENCE}`]) {
+  for (const hash of [
+    REFERENCE,
+    REFERENCE.replace('m=256,t=2,p=1', 'm=256,p=1,t=2'),
+    `argon2${REFERENCE}`,
+  ]) {
     t.equal(await readHash(hash, TODAY)?.verify('password'), true)
   }
 })
@@ -82,13 +101,16 @@ t.test('bcrypt looks at 72 bytes, and wraps around nowhere', async t => {
   // Made by Python's bcrypt 4.3 of 72 times a.
   const hash = '$2a$04$abcdefghijklmnopqrstuuBzzIgyKkz7xMWYSzkIjUSnxEQFQ0WNe'
   const stored = readHash(hash, TODAY)
-  for (const length of [72, 73, 255, 256]) t.equal(await stored?.verify('a'.repeat(length)), true, `${length}`)
+  for (const length of [72, 73, 255, 256]) {
+    t.equal(await stored?.verify('a'.repeat(length)), true, `${length}`)
+  }
   t.equal(await stored?.verify('a'.repeat(71)), false)
 })
 
 const SALT = 'c29tZXNhbHRzb21lc2FsdA'
 const HASH = 'RdescudvJCsgt3ub+b/dWRWJTmaaJObGRdescudvJCs'
-const phc = (costs: string, { type = 'argon2id', salt = SALT, hash = HASH } = {}) => `$${type}$v=19$${costs}$${salt}$${hash}`
+const phc = (costs: string, { type = 'argon2id', salt = SALT, hash = HASH } = {}) =>
+  `$${type}$v=19$${costs}$${salt}$${hash}`
 const BCRYPT = '$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy'
 const [HEX, B64] = ['ab'.repeat(32), Buffer.alloc(32, 'a').toString('base64')]
 const B64_64 = Buffer.alloc(64, 'a').toString('base64')
@@ -111,35 +133,78 @@ const unknown = [
   { name: 'the bcrypt of a broken library', hash: BCRYPT.replace('2b', '2x') },
   { name: 'too few rounds of bcrypt', hash: BCRYPT.replace('10', '03') },
   { name: 'a short bcrypt', hash: BCRYPT.slice(0, -1) },
-  { name: 'Django\'s MD5', hash: `md5$salt$${'a'.repeat(32)}` },
-  { name: 'Django\'s unusable password', hash: '!abcdefghijklmnop' },
+  { name: "Django's MD5", hash: `md5$salt$${'a'.repeat(32)}` },
+  { name: "Django's unusable password", hash: '!abcdefghijklmnop' },
   { name: 'no iterations', hash: `pbkdf2_sha256$0$salt$${B64}` },
-  { name: 'Django\'s PBKDF2 with a digest that it hasn\'t', hash: `pbkdf2_sha512$10$salt$${B64}` },
-  { name: 'Werkzeug\'s PBKDF2 without iterations', hash: `pbkdf2:sha256$salt$${HEX}` },
-  { name: 'Werkzeug\'s PBKDF2 with another digest', hash: `pbkdf2:md5:10$salt$${HEX}` },
-  { name: 'passlib\'s PBKDF2 with another digest', hash: `$pbkdf2-sha1$10$c2FsdA$${'A'.repeat(27)}` },
-  { name: 'scrypt\'s N that is no power of two', hash: `scrypt:32767:8:1$salt$${HEX}${HEX}` },
-  { name: 'scrypt\'s N of one', hash: `scrypt:1:8:1$salt$${HEX}${HEX}` },
+  {
+    name: "Django's PBKDF2 with a digest that it hasn't",
+    hash: `pbkdf2_sha512$10$salt$${B64}`,
+  },
+  { name: "Werkzeug's PBKDF2 without iterations", hash: `pbkdf2:sha256$salt$${HEX}` },
+  { name: "Werkzeug's PBKDF2 with another digest", hash: `pbkdf2:md5:10$salt$${HEX}` },
+  {
+    name: "passlib's PBKDF2 with another digest",
+    hash: `$pbkdf2-sha1$10$c2FsdA$${'A'.repeat(27)}`,
+  },
+  {
+    name: "scrypt's N that is no power of two",
+    hash: `scrypt:32767:8:1$salt$${HEX}${HEX}`,
+  },
+  { name: "scrypt's N of one", hash: `scrypt:1:8:1$salt$${HEX}${HEX}` },
   { name: 'scrypt without blocks', hash: `scrypt$16$salt$0$1$${B64_64}` },
   { name: 'scrypt without lanes', hash: `scrypt$16$salt$8$0$${B64_64}` },
-  { name: 'Firebase\'s hash cut short', hash: FIREBASE.slice(0, -24) },
+  { name: "Firebase's hash cut short", hash: FIREBASE.slice(0, -24) },
 ]
 
 for (const { name, hash } of unknown) {
-  t.test(`not read: ${name}`, async t => { t.equal(readHash(hash, TODAY), undefined) })
+  t.test(`not read: ${name}`, async t => {
+    t.equal(readHash(hash, TODAY), undefined)
+  })
 }
 
 const costs = [
-  { name: 'argon2\'s memory', most: phc('m=131072,t=2,p=1'), more: phc('m=131073,t=2,p=1') },
-  { name: 'argon2\'s passes', most: phc('m=32,t=10,p=1'), more: phc('m=32,t=11,p=1') },
-  { name: 'argon2\'s lanes', most: phc('m=1024,t=1,p=16'), more: phc('m=1024,t=1,p=17') },
-  { name: 'bcrypt\'s rounds', most: BCRYPT.replace('10', '14'), more: BCRYPT.replace('10', '15') },
-  { name: 'PBKDF2\'s iterations', most: `pbkdf2_sha256$2500000$salt$${B64}`, more: `pbkdf2_sha256$2500001$salt$${B64}` },
-  { name: 'PBKDF2\'s iterations with SHA-512', most: `pbkdf2:sha512:1000000$salt$${HEX}`, more: `pbkdf2:sha512:1000001$salt$${HEX}` },
-  { name: 'PBKDF2\'s output', most: `$pbkdf2-sha256$1250000$c2FsdA$${'A'.repeat(86)}`, more: `$pbkdf2-sha256$1250001$c2FsdA$${'A'.repeat(86)}` },
-  { name: 'scrypt\'s memory', most: `scrypt:131072:8:1$salt$${HEX}${HEX}`, more: `scrypt:262144:8:1$salt$${HEX}${HEX}` },
-  { name: 'scrypt\'s work', most: `scrypt$16384$salt$8$16$${B64_64}`, more: `scrypt$16384$salt$8$17$${B64_64}` },
-  { name: 'Firebase\'s memory', most: FIREBASE.replace('n=14', 'n=17'), more: FIREBASE.replace('n=14', 'n=18') },
+  {
+    name: "argon2's memory",
+    most: phc('m=131072,t=2,p=1'),
+    more: phc('m=131073,t=2,p=1'),
+  },
+  { name: "argon2's passes", most: phc('m=32,t=10,p=1'), more: phc('m=32,t=11,p=1') },
+  { name: "argon2's lanes", most: phc('m=1024,t=1,p=16'), more: phc('m=1024,t=1,p=17') },
+  {
+    name: "bcrypt's rounds",
+    most: BCRYPT.replace('10', '14'),
+    more: BCRYPT.replace('10', '15'),
+  },
+  {
+    name: "PBKDF2's iterations",
+    most: `pbkdf2_sha256$2500000$salt$${B64}`,
+    more: `pbkdf2_sha256$2500001$salt$${B64}`,
+  },
+  {
+    name: "PBKDF2's iterations with SHA-512",
+    most: `pbkdf2:sha512:1000000$salt$${HEX}`,
+    more: `pbkdf2:sha512:1000001$salt$${HEX}`,
+  },
+  {
+    name: "PBKDF2's output",
+    most: `$pbkdf2-sha256$1250000$c2FsdA$${'A'.repeat(86)}`,
+    more: `$pbkdf2-sha256$1250001$c2FsdA$${'A'.repeat(86)}`,
+  },
+  {
+    name: "scrypt's memory",
+    most: `scrypt:131072:8:1$salt$${HEX}${HEX}`,
+    more: `scrypt:262144:8:1$salt$${HEX}${HEX}`,
+  },
+  {
+    name: "scrypt's work",
+    most: `scrypt$16384$salt$8$16$${B64_64}`,
+    more: `scrypt$16384$salt$8$17$${B64_64}`,
+  },
+  {
+    name: "Firebase's memory",
+    most: FIREBASE.replace('n=14', 'n=17'),
+    more: FIREBASE.replace('n=14', 'n=18'),
+  },
 ]
 
 for (const { name, most, more } of costs) {

@@ -3,21 +3,41 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import fc from 'fast-check'
 import t from 'tap'
-import { checkThreads, cpuQuota, hasAvx2, limitedMemory, thisMachine, threadsFor } from '../../src/machine.ts'
+import {
+  checkThreads,
+  cpuQuota,
+  hasAvx2,
+  limitedMemory,
+  thisMachine,
+  threadsFor,
+} from '../../src/machine.ts'
 import { argon2, chooseArgon2 } from '../../src/users/argon2.ts'
 import { calibrate, settingsText } from '../../src/users/calibrate.ts'
 import { planCapacity } from '../../src/users/capacity.ts'
 import { createFairQueue } from '../../src/users/fair-queue.ts'
 import { createLimiter } from '../../src/users/limiter.ts'
-import { createPasswordHasher, type Hashing, type HashingOptions } from '../../src/users/passwords.ts'
+import {
+  createPasswordHasher,
+  type Hashing,
+  type HashingOptions,
+} from '../../src/users/passwords.ts'
 import { createTurns, type TurnRequest } from '../../src/users/turns.ts'
 
-const cheap: HashingOptions = { memoryKiB: 32, passes: 2, parallelism: 1, concurrency: 2, memoryShare: 50, queue: 64, maxWait: 60_000 }
+const cheap: HashingOptions = {
+  memoryKiB: 32,
+  passes: 2,
+  parallelism: 1,
+  concurrency: 2,
+  memoryShare: 50,
+  queue: 64,
+  maxWait: 60_000,
+}
 const MIB = 1024 * 1024
 const machine = { cores: 2, memoryBytes: 256 * MIB }
 const hasher = createPasswordHasher(cheap, machine)
 const ANYBODY: TurnRequest = { lane: ['mobile', '192.0.2.0/24'] }
-const verify = (hash: string, password: string, by = hasher) => by.inTurn(ANYBODY, hashing => hashing.verify(hash, password))
+const verify = (hash: string, password: string, by = hasher) =>
+  by.inTurn(ANYBODY, hashing => hashing.verify(hash, password))
 
 const SALT = 'c29tZXNhbHRzb21lc2FsdA'
 const HASH = 'RdescudvJCsgt3ub+b/dWRWJTmaaJObGRdescudvJCs'
@@ -34,8 +54,16 @@ t.test('a password belongs to its own hash only', async t => {
 t.test('a password is the same from whatever keyboard it comes', async t => {
   t.ok(await verify(await hasher.hash('caf\u00E9 olé'), 'cafe\u0301 ole\u0301'))
   t.ok(await verify(await hasher.hash('cafe\u0301 olé'), 'caf\u00E9 olé'))
-  t.notOk(await verify(await hasher.hash('ﬁx it now'), 'fix it now'), 'compatibility characters stay apart')
-  const foreign = await argon2.hash('cafe\u0301', { type: argon2.argon2id, memoryCost: 16, timeCost: 1, parallelism: 1 })
+  t.notOk(
+    await verify(await hasher.hash('ﬁx it now'), 'fix it now'),
+    'compatibility characters stay apart',
+  )
+  const foreign = await argon2.hash('cafe\u0301', {
+    type: argon2.argon2id,
+    memoryCost: 16,
+    timeCost: 1,
+    parallelism: 1,
+  })
   t.ok(await verify(foreign, 'cafe\u0301'), 'and others hashed what was typed')
 })
 
@@ -44,118 +72,301 @@ t.test('every byte of a long password matters', async t => {
   t.notOk(await verify(hash, `${'a'.repeat(255)}b`))
 })
 
-t.test('the fast build of argon2 computes where it is there, can run and passes its test', async t => {
-  const portable = JSON.stringify(join(import.meta.dirname, '../../node_modules/argon2/argon2.cjs'))
-  const directory = t.testdir({
-    'good.cjs': `module.exports = require(${portable})`,
-    'wrong.cjs': 'module.exports = { hash: async () => Buffer.alloc(32) }',
-    'broken.cjs': 'throw new Error("invalid ELF header")',
-    'illegal.cjs': 'process.kill(process.pid, "SIGILL")',
-    'stuck.cjs': 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)',
-  })
-  const choose = (name: string, more = {}) => {
-    const { name: chosen, reason, argon2: { hash } } = chooseArgon2({ file: join(directory, name), capable: true, ...more })
-    t.type(hash, 'function')
-    return { chosen, reason }
-  }
-  t.same(choose('good.cjs'), { chosen: 'avx2', reason: undefined })
-  t.same(choose('good.cjs', { capable: false }), { chosen: 'portable', reason: 'processor_without_avx2' })
-  t.same(choose('none.cjs'), { chosen: 'portable', reason: 'not_built' })
-  for (const name of ['wrong.cjs', 'broken.cjs', 'illegal.cjs']) t.same(choose(name), { chosen: 'portable', reason: 'self_test_failed' }, name)
-  t.same(choose('stuck.cjs', { patienceMs: 500 }), { chosen: 'portable', reason: 'self_test_failed' }, 'stuck.cjs')
+t.test(
+  'the fast build of argon2 computes where it is there, can run and passes its test',
+  async t => {
+    const portable = JSON.stringify(
+      join(import.meta.dirname, '../../node_modules/argon2/argon2.cjs'),
+    )
+    const directory = t.testdir({
+      'good.cjs': `module.exports = require(${portable})`,
+      'wrong.cjs': 'module.exports = { hash: async () => Buffer.alloc(32) }',
+      'broken.cjs': 'throw new Error("invalid ELF header")',
+      'illegal.cjs': 'process.kill(process.pid, "SIGILL")',
+      'stuck.cjs': 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)',
+    })
+    const choose = (name: string, more = {}) => {
+      const {
+        name: chosen,
+        reason,
+        argon2: { hash },
+      } = chooseArgon2({ file: join(directory, name), capable: true, ...more })
+      t.type(hash, 'function')
+      return { chosen, reason }
+    }
+    t.same(choose('good.cjs'), { chosen: 'avx2', reason: undefined })
+    t.same(choose('good.cjs', { capable: false }), {
+      chosen: 'portable',
+      reason: 'processor_without_avx2',
+    })
+    t.same(choose('none.cjs'), { chosen: 'portable', reason: 'not_built' })
+    for (const name of ['wrong.cjs', 'broken.cjs', 'illegal.cjs']) {
+      t.same(choose(name), { chosen: 'portable', reason: 'self_test_failed' }, name)
+    }
+    t.same(
+      choose('stuck.cjs', { patienceMs: 500 }),
+      { chosen: 'portable', reason: 'self_test_failed' },
+      'stuck.cjs',
+    )
 
-  t.equal(hasAvx2(() => 'processor\t: 0\nflags\t\t: fpu sse2 avx2 bmi2\n'), true)
-  t.equal(hasAvx2(() => 'processor\t: 0\nmodel name\t: avx2\nflags\t\t: fpu sse2 avx xavx2\n'), false)
-  t.equal(hasAvx2(() => { throw new Error('ENOENT') }), false)
-  t.type(hasAvx2(), 'boolean')
+    t.equal(
+      hasAvx2(() => 'processor\t: 0\nflags\t\t: fpu sse2 avx2 bmi2\n'),
+      true,
+    )
+    t.equal(
+      hasAvx2(
+        () => 'processor\t: 0\nmodel name\t: avx2\nflags\t\t: fpu sse2 avx xavx2\n',
+      ),
+      false,
+    )
+    t.equal(
+      hasAvx2(() => {
+        throw new Error('ENOENT')
+      }),
+      false,
+    )
+    t.type(hasAvx2(), 'boolean')
+  },
+)
+
+const gib = (cores: number, memory: number) => ({
+  cores,
+  memoryBytes: memory * 1024 * MIB,
 })
-
-const gib = (cores: number, memory: number) => ({ cores, memoryBytes: memory * 1024 * MIB })
 const calibrations = [
-  { name: 'a machine that fills 100 MiB in 100 ms', machine: gib(2, 4), target: 250, found: { memoryKiB: 65_536, passes: 3, inTime: true } },
-  { name: 'half the time', machine: gib(2, 4), target: 50, found: { memoryKiB: 25_600, passes: 2, inTime: true } },
-  { name: 'no time', machine: gib(2, 4), target: 20, found: { memoryKiB: 19_456, passes: 2, inTime: false } },
-  { name: 'all the time', machine: gib(2, 4), target: 60_000, found: { memoryKiB: 65_536, passes: 100, inTime: true } },
-  { name: 'little memory: more passes', machine: { cores: 2, memoryBytes: 169 * MIB }, target: 250, found: { memoryKiB: 25_600, passes: 10, inTime: true } },
-  { name: 'a cost that grows faster than its measure: fewer passes', machine: gib(2, 4), target: 250, extraMs: 60, found: { memoryKiB: 65_536, passes: 2, inTime: true } },
+  {
+    name: 'a machine that fills 100 MiB in 100 ms',
+    machine: gib(2, 4),
+    target: 250,
+    found: { memoryKiB: 65_536, passes: 3, inTime: true },
+  },
+  {
+    name: 'half the time',
+    machine: gib(2, 4),
+    target: 50,
+    found: { memoryKiB: 25_600, passes: 2, inTime: true },
+  },
+  {
+    name: 'no time',
+    machine: gib(2, 4),
+    target: 20,
+    found: { memoryKiB: 19_456, passes: 2, inTime: false },
+  },
+  {
+    name: 'all the time',
+    machine: gib(2, 4),
+    target: 60_000,
+    found: { memoryKiB: 65_536, passes: 100, inTime: true },
+  },
+  {
+    name: 'little memory: more passes',
+    machine: { cores: 2, memoryBytes: 169 * MIB },
+    target: 250,
+    found: { memoryKiB: 25_600, passes: 10, inTime: true },
+  },
+  {
+    name: 'a cost that grows faster than its measure: fewer passes',
+    machine: gib(2, 4),
+    target: 250,
+    extraMs: 60,
+    found: { memoryKiB: 65_536, passes: 2, inTime: true },
+  },
 ]
 
 for (const { name, machine, target, extraMs = 0, found } of calibrations) {
   t.test(`the cost of a hash is fitted to ${name}`, async t => {
     let now = 0
-    const hash = async ({ memoryKiB, passes }: { memoryKiB: number, passes: number }) => { now += memoryKiB * passes / 1024 + (memoryKiB > 60_000 ? extraMs : 0) }
-    const { tookMs, perSecond, ...rest } = await calibrate({ targetMs: target, memoryShare: 50, machine, hash, monotonic: () => now })
+    const hash = async ({ memoryKiB, passes }: { memoryKiB: number; passes: number }) => {
+      now += (memoryKiB * passes) / 1024 + (memoryKiB > 60_000 ? extraMs : 0)
+    }
+    const { tookMs, perSecond, ...rest } = await calibrate({
+      targetMs: target,
+      memoryShare: 50,
+      machine,
+      hash,
+      monotonic: () => now,
+    })
     t.same(rest, { ...found, parallelism: 1, concurrency: 1 })
     t.equal(tookMs <= target, found.inTime)
-    t.ok(Math.abs(perSecond * tookMs / 1000 - 1) < 0.05)
+    t.ok(Math.abs((perSecond * tookMs) / 1000 - 1) < 0.05)
   })
 }
 
 t.test('the cost that was found is written as the configuration file has it', async t => {
-  const found = { memoryKiB: 65_536, passes: 3, parallelism: 1, concurrency: 2, tookMs: 212.4, perSecond: 9.4, inTime: true }
-  const lines = ['# 212 ms a hash, 2 at a time: about 9.4 logins a second, with the # build of argon2.', 'passwords: { memoryKiB: 65536, passes: 3, parallelism: 1, concurrency: auto }']
-  t.same(settingsText(found, 250).replace(/portable|avx2/, '#').split('\n'), lines)
-  t.same(settingsText({ ...found, inTime: false }, 200).split('\n')[1], '# That is longer than 200 ms, but no password deserves less.')
+  const found = {
+    memoryKiB: 65_536,
+    passes: 3,
+    parallelism: 1,
+    concurrency: 2,
+    tookMs: 212.4,
+    perSecond: 9.4,
+    inTime: true,
+  }
+  const lines = [
+    '# 212 ms a hash, 2 at a time: about 9.4 logins a second, with the # build of argon2.',
+    'passwords: { memoryKiB: 65536, passes: 3, parallelism: 1, concurrency: auto }',
+  ]
+  t.same(
+    settingsText(found, 250)
+      .replace(/portable|avx2/, '#')
+      .split('\n'),
+    lines,
+  )
+  t.same(
+    settingsText({ ...found, inTime: false }, 200).split('\n')[1],
+    '# That is longer than 200 ms, but no password deserves less.',
+  )
 })
 
-t.test('the cost of a hash is measured with as many at once as the server has', async t => {
-  let [running, most] = [0, 0]
-  const hash = async () => {
-    most = Math.max(most, running += 1)
-    await wait(1)
-    running -= 1
-  }
-  t.match(await calibrate({ targetMs: 1000, memoryShare: 50, machine: gib(4, 4), hash }), { concurrency: 3 })
-  t.equal(most, 3)
-})
+t.test(
+  'the cost of a hash is measured with as many at once as the server has',
+  async t => {
+    let [running, most] = [0, 0]
+    const hash = async () => {
+      most = Math.max(most, (running += 1))
+      await wait(1)
+      running -= 1
+    }
+    t.match(
+      await calibrate({
+        targetMs: 1000,
+        memoryShare: 50,
+        machine: gib(4, 4),
+        hash,
+      }),
+      { concurrency: 3 },
+    )
+    t.equal(most, 3)
+  },
+)
 
 t.test('a hash of another algorithm verifies', async t => {
-  t.ok(await verify('$2y$04$abcdefghijklmnopqrstuuBzzIgyKkz7xMWYSzkIjUSnxEQFQ0WNe', 'a'.repeat(72)))
+  t.ok(
+    await verify(
+      '$2y$04$abcdefghijklmnopqrstuuBzzIgyKkz7xMWYSzkIjUSnxEQFQ0WNe',
+      'a'.repeat(72),
+    ),
+  )
 })
 
 const foreign = [
-  { name: 'ours', hash: phc('m=32,t=2,p=1'), fault: undefined, upgrade: false },
-  { name: 'other memory', hash: phc('m=64,t=2,p=1'), fault: undefined, upgrade: true },
-  { name: 'other passes', hash: phc('m=32,t=3,p=1'), fault: undefined, upgrade: true },
-  { name: 'other lanes', hash: phc('m=32,t=2,p=2'), fault: undefined, upgrade: true },
-  { name: 'an older version', hash: phc('m=32,t=2,p=1').replace('v=19', 'v=16'), fault: undefined, upgrade: true },
-  { name: 'no version', hash: phc('m=32,t=2,p=1').replace('$v=19', ''), fault: undefined, upgrade: true },
-  { name: 'argon2i at our cost', hash: phc('m=32,t=2,p=1', 'argon2i'), fault: undefined, upgrade: true },
-  { name: 'Django\'s way of writing it', hash: `argon2${phc('m=32,t=2,p=1')}`, fault: undefined, upgrade: true },
-  { name: 'bcrypt', hash: '$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy', fault: undefined, upgrade: true },
-  { name: 'no known form', hash: 'password', fault: 'hash_unsupported', upgrade: true },
-  { name: 'too many passes', hash: phc('m=32,t=11,p=1'), fault: 'hash_too_costly', upgrade: true },
-  { name: 'more memory than anybody', hash: phc('m=4194304,t=1,p=1'), fault: 'hash_too_costly', upgrade: true },
+  {
+    name: 'ours',
+    hash: phc('m=32,t=2,p=1'),
+    fault: undefined,
+    upgrade: false,
+  },
+  {
+    name: 'other memory',
+    hash: phc('m=64,t=2,p=1'),
+    fault: undefined,
+    upgrade: true,
+  },
+  {
+    name: 'other passes',
+    hash: phc('m=32,t=3,p=1'),
+    fault: undefined,
+    upgrade: true,
+  },
+  {
+    name: 'other lanes',
+    hash: phc('m=32,t=2,p=2'),
+    fault: undefined,
+    upgrade: true,
+  },
+  {
+    name: 'an older version',
+    hash: phc('m=32,t=2,p=1').replace('v=19', 'v=16'),
+    fault: undefined,
+    upgrade: true,
+  },
+  {
+    name: 'no version',
+    hash: phc('m=32,t=2,p=1').replace('$v=19', ''),
+    fault: undefined,
+    upgrade: true,
+  },
+  {
+    name: 'argon2i at our cost',
+    hash: phc('m=32,t=2,p=1', 'argon2i'),
+    fault: undefined,
+    upgrade: true,
+  },
+  {
+    name: "Django's way of writing it",
+    hash: `argon2${phc('m=32,t=2,p=1')}`,
+    fault: undefined,
+    upgrade: true,
+  },
+  {
+    name: 'bcrypt',
+    hash: '$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy',
+    fault: undefined,
+    upgrade: true,
+  },
+  {
+    name: 'no known form',
+    hash: 'password',
+    fault: 'hash_unsupported',
+    upgrade: true,
+  },
+  {
+    name: 'too many passes',
+    hash: phc('m=32,t=11,p=1'),
+    fault: 'hash_too_costly',
+    upgrade: true,
+  },
+  {
+    name: 'more memory than anybody',
+    hash: phc('m=4194304,t=1,p=1'),
+    fault: 'hash_too_costly',
+    upgrade: true,
+  },
 ]
 
 for (const { name, hash, fault, upgrade } of foreign) {
-  t.test(`a stored hash of ${name} is ${fault ?? 'good'} and ${upgrade ? '' : 'not '}made anew`, async t => {
-    t.equal(hasher.checkForeign(hash), fault)
-    t.equal(hasher.needsUpgrade(hash), upgrade)
-    if (fault !== undefined) t.equal(await verify(hash, 'password'), false, 'and belongs to no password')
-  })
+  t.test(
+    `a stored hash of ${name} is ${fault ?? 'good'} and ${upgrade ? '' : 'not '}made anew`,
+    async t => {
+      t.equal(hasher.checkForeign(hash), fault)
+      t.equal(hasher.needsUpgrade(hash), upgrade)
+      if (fault !== undefined) {
+        t.equal(await verify(hash, 'password'), false, 'and belongs to no password')
+      }
+    },
+  )
 }
 
 t.test('waiting is told', async t => {
   const waited: number[] = []
-  await createPasswordHasher({ ...cheap, onWaited: ms => waited.push(ms), monotonic: () => 7 }, machine).hash('correct horse')
+  await createPasswordHasher(
+    { ...cheap, onWaited: ms => waited.push(ms), monotonic: () => 7 },
+    machine,
+  ).hash('correct horse')
   t.same(waited, [0])
   t.same(hasher.load(), { waiting: 0, working: 0 })
   t.match(hasher.capacity, { concurrency: 2 })
 })
 
-t.test('a hash that takes more memory than this machine has for all is not computed', async t => {
-  const small = createPasswordHasher(cheap, { cores: 2, memoryBytes: 176 * MIB })
-  t.equal(hasher.checkForeign(phc('m=65536,t=3,p=4')), undefined, 'what pwdlib makes')
-  t.equal(small.checkForeign(phc('m=65536,t=3,p=4')), 'hash_too_costly')
-  t.equal(await verify(phc('m=65536,t=3,p=4'), 'password', small), false)
-})
+t.test(
+  'a hash that takes more memory than this machine has for all is not computed',
+  async t => {
+    const small = createPasswordHasher(cheap, { cores: 2, memoryBytes: 176 * MIB })
+    t.equal(hasher.checkForeign(phc('m=65536,t=3,p=4')), undefined, 'what pwdlib makes')
+    t.equal(small.checkForeign(phc('m=65536,t=3,p=4')), 'hash_too_costly')
+    t.equal(await verify(phc('m=65536,t=3,p=4'), 'password', small), false)
+  },
+)
 
 t.test('checking against nothing takes the time of a check', async t => {
   const slow = createPasswordHasher({ ...cheap, memoryKiB: 8192, passes: 3 }, machine)
   const hash = await slow.hash('password')
-  const works: ((hashing: Hashing) => Promise<unknown>)[] = [({ verify }) => verify(hash, 'wrong'), ({ verifyNothing }) => verifyNothing('wrong'),
-    ({ verify }) => verify('no hash', 'wrong'), ({ verify }) => verify(phc('m=999999,t=1,p=1'), 'wrong')]
+  const works: ((hashing: Hashing) => Promise<unknown>)[] = [
+    ({ verify }) => verify(hash, 'wrong'),
+    ({ verifyNothing }) => verifyNothing('wrong'),
+    ({ verify }) => verify('no hash', 'wrong'),
+    ({ verify }) => verify(phc('m=999999,t=1,p=1'), 'wrong'),
+  ]
   const shortest = works.map(() => Infinity)
   // In turn, as other work on the machine comes and goes.
   for (let i = 0; i < 15; i++) {
@@ -166,36 +377,60 @@ t.test('checking against nothing takes the time of a check', async t => {
     }
   }
   const [check = 0, ...others] = shortest
-  for (const nothing of others) t.ok(nothing > check / 4, `${nothing} against ${check} ms`)
+  for (const nothing of others) {
+    t.ok(nothing > check / 4, `${nothing} against ${check} ms`)
+  }
 })
 
 /** Lets everything happen that waits for nothing. */
 const calm = () => wait(0)
 
 /** Turns whose work ends when the test says so, by a clock that stands still. */
-function setUpTurns (options: { turns?: number, queue?: number, maxWaitMs?: number } = {}) {
+function setUpTurns(
+  options: { turns?: number; queue?: number; maxWaitMs?: number } = {},
+) {
   let now = 0
   const started: string[] = []
   const waited: number[] = []
   const running = new Map<string, () => void>()
-  const turns = createTurns({ turns: 1, queue: 64, maxWaitMs: 60_000, monotonic: () => now, onWaited: ms => waited.push(ms), ...options })
+  const turns = createTurns({
+    turns: 1,
+    queue: 64,
+    maxWaitMs: 60_000,
+    monotonic: () => now,
+    onWaited: ms => waited.push(ms),
+    ...options,
+  })
   return {
     turns,
     started,
     waited,
-    advance: (ms: number) => { now += ms },
-    ask: (name: string, request: Partial<TurnRequest> = {}) => turns.take({ ...ANYBODY, ...request }, () => new Promise<void>(resolve => {
-      started.push(name)
-      running.set(name, resolve)
-    })),
-    async end (name: string) {
+    advance: (ms: number) => {
+      now += ms
+    },
+    ask: (name: string, request: Partial<TurnRequest> = {}) =>
+      turns.take(
+        { ...ANYBODY, ...request },
+        () =>
+          new Promise<void>(resolve => {
+            started.push(name)
+            running.set(name, resolve)
+          }),
+      ),
+    async end(name: string) {
       running.get(name)?.()
       await calm()
     },
   }
 }
 
-const busy = (reason: string, seconds = '1') => ({ name: 'OAuthError', status: 503, code: 'temporarily_unavailable', reason, headers: { 'retry-after': seconds } })
+const busy = (reason: string, seconds = '1') => ({
+  name: 'OAuthError',
+  status: 503,
+  code: 'temporarily_unavailable',
+  reason,
+  headers: { 'retry-after': seconds },
+})
 
 t.test('so many have their turn at once; the others come one by one', async t => {
   const { turns, started, ask, end } = setUpTurns({ turns: 2 })
@@ -212,18 +447,37 @@ t.test('so many have their turn at once; the others come one by one', async t =>
 
 t.test('a turn ends also when its work fails', async t => {
   const { turns } = setUpTurns()
-  await t.rejects(turns.take(ANYBODY, async () => { throw new Error('no') }), { message: 'no' })
+  await t.rejects(
+    turns.take(ANYBODY, async () => {
+      throw new Error('no')
+    }),
+    { message: 'no' },
+  )
   t.equal(await turns.take(ANYBODY, async () => 'yes'), 'yes')
 })
 
-t.test('clients take turns, and so do a client\'s networks', async t => {
+t.test("clients take turns, and so do a client's networks", async t => {
   const { started, ask, end } = setUpTurns()
-  const flood = [1, 2, 3, 4].map(number => ask(`flood ${number}`, { lane: ['mobile', 'a'] }))
-  const others = [ask('neighbour', { lane: ['mobile', 'b'] }), ask('web 1', { lane: ['web', 'c'] }), ask('web 2', { lane: ['web', 'c'] })]
+  const flood = [1, 2, 3, 4].map(number =>
+    ask(`flood ${number}`, { lane: ['mobile', 'a'] }),
+  )
+  const others = [
+    ask('neighbour', { lane: ['mobile', 'b'] }),
+    ask('web 1', { lane: ['web', 'c'] }),
+    ask('web 2', { lane: ['web', 'c'] }),
+  ]
   await calm()
   for (let i = 0; i < 7; i++) await end(started[i] ?? '')
   await Promise.all([...flood, ...others])
-  t.same(started, ['flood 1', 'flood 2', 'web 1', 'neighbour', 'web 2', 'flood 3', 'flood 4'])
+  t.same(started, [
+    'flood 1',
+    'flood 2',
+    'web 1',
+    'neighbour',
+    'web 2',
+    'flood 3',
+    'flood 4',
+  ])
 })
 
 t.test('a full queue puts off the last of whoever has most in it', async t => {
@@ -238,32 +492,41 @@ t.test('a full queue puts off the last of whoever has most in it', async t => {
   t.same(started, ['working', 'flood 1', 'other', 'flood 2'])
 })
 
-t.test('nobody waits longer than the deadline, and who would is told at once', async t => {
-  const { turns, ask, end, advance, waited } = setUpTurns({ maxWaitMs: 30 })
-  const first = ask('first')
-  await calm()
-  await t.rejects(ask('second'), busy('hash_wait_too_long'))
-  t.same(turns.load(), { waiting: 0, working: 1 })
-  advance(20)
-  await end('first')
-  await first
-  t.same(waited, [0, 0])
-  // The mean turn is 2 ms by now, and grows with each.
-  for (let i = 0; i < 30; i++) {
-    const turn = ask('again')
+t.test(
+  'nobody waits longer than the deadline, and who would is told at once',
+  async t => {
+    const { turns, ask, end, advance, waited } = setUpTurns({ maxWaitMs: 30 })
+    const first = ask('first')
     await calm()
+    await t.rejects(ask('second'), busy('hash_wait_too_long'))
+    t.same(turns.load(), { waiting: 0, working: 1 })
     advance(20)
-    await end('again')
-    await turn
-  }
-  const working = ask('working')
-  const waiting = [ask('one'), ask('two')].map(promise => t.rejects(promise, busy('hash_wait_too_long')))
-  await t.rejects(ask('three'), busy('hash_wait_too_long'), 'two ahead are 38 ms')
-  const elsewhere = t.rejects(ask('elsewhere', { lane: ['web', 'b'] }), busy('hash_wait_too_long'), 'who has nobody ahead waits')
-  await Promise.all([...waiting, elsewhere])
-  await end('working')
-  await working
-})
+    await end('first')
+    await first
+    t.same(waited, [0, 0])
+    // The mean turn is 2 ms by now, and grows with each.
+    for (let i = 0; i < 30; i++) {
+      const turn = ask('again')
+      await calm()
+      advance(20)
+      await end('again')
+      await turn
+    }
+    const working = ask('working')
+    const waiting = [ask('one'), ask('two')].map(promise =>
+      t.rejects(promise, busy('hash_wait_too_long')),
+    )
+    await t.rejects(ask('three'), busy('hash_wait_too_long'), 'two ahead are 38 ms')
+    const elsewhere = t.rejects(
+      ask('elsewhere', { lane: ['web', 'b'] }),
+      busy('hash_wait_too_long'),
+      'who has nobody ahead waits',
+    )
+    await Promise.all([...waiting, elsewhere])
+    await end('working')
+    await working
+  },
+)
 
 t.test('Retry-After tells how long the queue is', async t => {
   const { ask, end, advance } = setUpTurns({ queue: 2, maxWaitMs: 60_000 })
@@ -315,42 +578,69 @@ t.test('one key has no more than its turns at once; others pass by', async t => 
 })
 
 t.test('whatever comes and goes, the queue counts right and starves nobody', async t => {
-  const lane = fc.tuple(fc.constantFrom('x', 'y'), fc.constantFrom('1', '2', '3')).map(path => path as string[])
+  const lane = fc
+    .tuple(fc.constantFrom('x', 'y'), fc.constantFrom('1', '2', '3'))
+    .map(path => path as string[])
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.record({ kind: fc.constant('push' as const), lane }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('take' as const), lane }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('longest' as const), lane }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('remove' as const), lane }) })
-  fc.assert(fc.property(fc.array(step, { maxLength: 60 }), steps => {
-    const queue = createFairQueue<{ lane: string[] }>()
-    const model: { lane: string[] }[] = []
-    const ofLane = (path: readonly string[]) => model.filter(({ lane }) => lane.join() === path.join())
-    const leave = (item: { lane: string[] } | undefined) => { if (item !== undefined) model.splice(model.indexOf(item), 1) }
-    for (const { kind, lane } of steps) {
-      if (kind === 'push') {
-        const item = { lane }
-        queue.push(lane, item)
-        model.push(item)
-      } else if (kind === 'take') {
-        const item = queue.take(() => true)
-        if (item !== undefined && ofLane(item.lane)[0] !== item) throw new Error('not in order of arrival')
-        if ((item === undefined) !== (model.length === 0)) throw new Error('nothing from a queue that holds something')
-        leave(item)
-      } else if (kind === 'longest') {
-        const item = queue.takeFromLongest()
-        const clients = ['x', 'y'].map(client => model.filter(({ lane }) => lane[0] === client).length)
-        if (item !== undefined && model.filter(({ lane }) => lane[0] === item.lane[0]).length !== Math.max(...clients)) throw new Error('not from the longest')
-        if (item !== undefined && ofLane(item.lane).at(-1) !== item) throw new Error('not the latest')
-        leave(item)
-      } else {
-        const [item = { lane }] = ofLane(lane)
-        queue.remove(lane, item)
-        if (model.includes(item)) leave(item)
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('remove' as const), lane }) },
+  )
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), steps => {
+      const queue = createFairQueue<{ lane: string[] }>()
+      const model: { lane: string[] }[] = []
+      const ofLane = (path: readonly string[]) =>
+        model.filter(({ lane }) => lane.join() === path.join())
+      const leave = (item: { lane: string[] } | undefined) => {
+        if (item !== undefined) model.splice(model.indexOf(item), 1)
       }
-      if (queue.size !== model.length || queue.ahead(lane) !== ofLane(lane).length) throw new Error('miscounted')
-      if (queue.lanes() !== new Set(model.map(({ lane }) => lane.join())).size) throw new Error('lanes miscounted')
-    }
-  }), { numRuns: 500, seed: 4 })
+      for (const { kind, lane } of steps) {
+        if (kind === 'push') {
+          const item = { lane }
+          queue.push(lane, item)
+          model.push(item)
+        } else if (kind === 'take') {
+          const item = queue.take(() => true)
+          if (item !== undefined && ofLane(item.lane)[0] !== item) {
+            throw new Error('not in order of arrival')
+          }
+          if ((item === undefined) !== (model.length === 0)) {
+            throw new Error('nothing from a queue that holds something')
+          }
+          leave(item)
+        } else if (kind === 'longest') {
+          const item = queue.takeFromLongest()
+          const clients = ['x', 'y'].map(
+            client => model.filter(({ lane }) => lane[0] === client).length,
+          )
+          if (
+            item !== undefined &&
+            model.filter(({ lane }) => lane[0] === item.lane[0]).length !==
+              Math.max(...clients)
+          ) {
+            throw new Error('not from the longest')
+          }
+          if (item !== undefined && ofLane(item.lane).at(-1) !== item) {
+            throw new Error('not the latest')
+          }
+          leave(item)
+        } else {
+          const [item = { lane }] = ofLane(lane)
+          queue.remove(lane, item)
+          if (model.includes(item)) leave(item)
+        }
+        if (queue.size !== model.length || queue.ahead(lane) !== ofLane(lane).length) {
+          throw new Error('miscounted')
+        }
+        if (queue.lanes() !== new Set(model.map(({ lane }) => lane.join())).size) {
+          throw new Error('lanes miscounted')
+        }
+      }
+    }),
+    { numRuns: 500, seed: 4 },
+  )
   t.pass('500 histories')
 })
 
@@ -358,15 +648,27 @@ t.test('hashes share slots and memory, in order', async t => {
   const limited = createLimiter({ slots: 3, memoryKiB: 100 })
   const started: string[] = []
   const ends = new Map<string, () => void>()
-  const run = (name: string, memoryKiB: number) => limited(memoryKiB, () => new Promise<void>(resolve => {
-    started.push(name)
-    ends.set(name, resolve)
-  }))
+  const run = (name: string, memoryKiB: number) =>
+    limited(
+      memoryKiB,
+      () =>
+        new Promise<void>(resolve => {
+          started.push(name)
+          ends.set(name, resolve)
+        }),
+    )
   const end = async (name: string) => {
     ends.get(name)?.()
     await calm()
   }
-  const all = [run('a', 40), run('b', 40), run('large', 80), run('c', 10), run('d', 10), run('e', 10)]
+  const all = [
+    run('a', 40),
+    run('b', 40),
+    run('large', 80),
+    run('c', 10),
+    run('d', 10),
+    run('e', 10),
+  ]
   await calm()
   t.same(started, ['a', 'b'], 'the large one waits, and those behind it')
   await end('a')
@@ -383,28 +685,85 @@ t.test('hashes share slots and memory, in order', async t => {
 })
 
 const plans = [
-  { name: 'the event loop keeps a core', machine: { cores: 8, memoryBytes: 8192 * MIB }, plan: { concurrency: 7 } },
-  { name: 'one core has to do', machine: { cores: 1, memoryBytes: 8192 * MIB }, plan: { concurrency: 1 } },
-  { name: 'a hash of several lanes takes several cores', options: { parallelism: 2 }, machine: { cores: 8, memoryBytes: 8192 * MIB }, plan: { concurrency: 3 } },
-  { name: 'memory may be what is short', machine: { cores: 64, memoryBytes: 512 * MIB }, plan: { concurrency: 13, memoryKiB: 262_144 } },
-  { name: 'of which hashing gets a share', options: { memoryShare: 70 }, machine: { cores: 64, memoryBytes: 512 * MIB }, plan: { concurrency: 18, memoryKiB: 367_001 } },
-  { name: 'the process itself needs some', machine: { cores: 64, memoryBytes: 256 * MIB }, plan: { concurrency: 5, memoryKiB: 114_688 } },
-  { name: 'who names a number gets it', options: { concurrency: 5 }, machine: { cores: 2, memoryBytes: 256 * MIB }, plan: { concurrency: 5 } },
+  {
+    name: 'the event loop keeps a core',
+    machine: { cores: 8, memoryBytes: 8192 * MIB },
+    plan: { concurrency: 7 },
+  },
+  {
+    name: 'one core has to do',
+    machine: { cores: 1, memoryBytes: 8192 * MIB },
+    plan: { concurrency: 1 },
+  },
+  {
+    name: 'a hash of several lanes takes several cores',
+    options: { parallelism: 2 },
+    machine: { cores: 8, memoryBytes: 8192 * MIB },
+    plan: { concurrency: 3 },
+  },
+  {
+    name: 'memory may be what is short',
+    machine: { cores: 64, memoryBytes: 512 * MIB },
+    plan: { concurrency: 13, memoryKiB: 262_144 },
+  },
+  {
+    name: 'of which hashing gets a share',
+    options: { memoryShare: 70 },
+    machine: { cores: 64, memoryBytes: 512 * MIB },
+    plan: { concurrency: 18, memoryKiB: 367_001 },
+  },
+  {
+    name: 'the process itself needs some',
+    machine: { cores: 64, memoryBytes: 256 * MIB },
+    plan: { concurrency: 5, memoryKiB: 114_688 },
+  },
+  {
+    name: 'who names a number gets it',
+    options: { concurrency: 5 },
+    machine: { cores: 2, memoryBytes: 256 * MIB },
+    plan: { concurrency: 5 },
+  },
 ]
-const ordinary = { memoryKiB: 19_456, passes: 2, parallelism: 1, concurrency: 'auto' as const, memoryShare: 50 }
-
-for (const { name, options = {}, machine, plan } of plans) {
-  t.test(`capacity: ${name}`, async t => { t.match(planCapacity({ ...ordinary, ...options }, machine), plan) })
+const ordinary = {
+  memoryKiB: 19_456,
+  passes: 2,
+  parallelism: 1,
+  concurrency: 'auto' as const,
+  memoryShare: 50,
 }
 
-t.test('what the memory can\'t bear stops the start, with the numbers', async t => {
-  t.throws(() => planCapacity({ ...ordinary, concurrency: 7 }, machine), new RangeError(
-    'passwords: 7 at once (concurrency) × 19456 KiB (memoryKiB) = 136192 KiB, but of the 262144 KiB that this process may use hashing gets 114688 KiB: ' +
-    '50 % (memoryShare), and no more than leaves 147456 KiB to everything else'))
-  t.throws(() => planCapacity({ ...ordinary, memoryKiB: 262_144 }, machine), { message: /passwords: 1 at once/ }, 'auto never asks for less than one')
-  t.throws(() => planCapacity(ordinary, { cores: 2, memoryBytes: 128 * MIB }), { message: /hashing gets 0 KiB/ })
-  t.throws(() => createPasswordHasher({ ...cheap, memoryKiB: 262_144 }, machine), RangeError)
-  t.throws(() => createPasswordHasher({ ...cheap, memoryKiB: 15, parallelism: 2 }, machine), TypeError, 'less than argon2 takes')
+for (const { name, options = {}, machine, plan } of plans) {
+  t.test(`capacity: ${name}`, async t => {
+    t.match(planCapacity({ ...ordinary, ...options }, machine), plan)
+  })
+}
+
+t.test("what the memory can't bear stops the start, with the numbers", async t => {
+  t.throws(
+    () => planCapacity({ ...ordinary, concurrency: 7 }, machine),
+    new RangeError(
+      'passwords: 7 at once (concurrency) × 19456 KiB (memoryKiB) = 136192 KiB, but of the 262144 ' +
+        'KiB that this process may use hashing gets 114688 KiB: ' +
+        '50 % (memoryShare), and no more than leaves 147456 KiB to everything else',
+    ),
+  )
+  t.throws(
+    () => planCapacity({ ...ordinary, memoryKiB: 262_144 }, machine),
+    { message: /passwords: 1 at once/ },
+    'auto never asks for less than one',
+  )
+  t.throws(() => planCapacity(ordinary, { cores: 2, memoryBytes: 128 * MIB }), {
+    message: /hashing gets 0 KiB/,
+  })
+  t.throws(
+    () => createPasswordHasher({ ...cheap, memoryKiB: 262_144 }, machine),
+    RangeError,
+  )
+  t.throws(
+    () => createPasswordHasher({ ...cheap, memoryKiB: 15, parallelism: 2 }, machine),
+    TypeError,
+    'less than argon2 takes',
+  )
 })
 
 t.test('the machine is what the cgroup leaves of it', async t => {
@@ -420,19 +779,53 @@ t.test('the machine is what the cgroup leaves of it', async t => {
 
 const quotas = [
   { name: 'no cgroup', files: {}, cores: Infinity },
-  { name: 'v2, a container\'s own root', files: { '/proc/self/cgroup': '0::/\n', '/sys/fs/cgroup/cpu.max': '150000 100000\n' }, cores: 1.5 },
-  { name: 'v2, a path of the host\'s', files: { '/proc/self/cgroup': '0::/pods/a\n', '/sys/fs/cgroup/pods/a/cpu.max': '400000 100000\n' }, cores: 4 },
-  { name: 'v2 without a limit', files: { '/proc/self/cgroup': '0::/\n', '/sys/fs/cgroup/cpu.max': 'max 100000\n' }, cores: Infinity },
-  { name: 'v1', files: { '/proc/self/cgroup': '4:memory:/b\n2:cpu,cpuacct:/a\n', '/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us': '200000\n', '/sys/fs/cgroup/cpu/a/cpu.cfs_period_us': '100000\n' }, cores: 2 },
-  { name: 'v1 without a limit', files: { '/proc/self/cgroup': '2:cpu:/\n', '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': '-1\n', '/sys/fs/cgroup/cpu/cpu.cfs_period_us': '100000\n' }, cores: Infinity },
+  {
+    name: "v2, a container's own root",
+    files: { '/proc/self/cgroup': '0::/\n', '/sys/fs/cgroup/cpu.max': '150000 100000\n' },
+    cores: 1.5,
+  },
+  {
+    name: "v2, a path of the host's",
+    files: {
+      '/proc/self/cgroup': '0::/pods/a\n',
+      '/sys/fs/cgroup/pods/a/cpu.max': '400000 100000\n',
+    },
+    cores: 4,
+  },
+  {
+    name: 'v2 without a limit',
+    files: { '/proc/self/cgroup': '0::/\n', '/sys/fs/cgroup/cpu.max': 'max 100000\n' },
+    cores: Infinity,
+  },
+  {
+    name: 'v1',
+    files: {
+      '/proc/self/cgroup': '4:memory:/b\n2:cpu,cpuacct:/a\n',
+      '/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us': '200000\n',
+      '/sys/fs/cgroup/cpu/a/cpu.cfs_period_us': '100000\n',
+    },
+    cores: 2,
+  },
+  {
+    name: 'v1 without a limit',
+    files: {
+      '/proc/self/cgroup': '2:cpu:/\n',
+      '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': '-1\n',
+      '/sys/fs/cgroup/cpu/cpu.cfs_period_us': '100000\n',
+    },
+    cores: Infinity,
+  },
 ]
 
 for (const { name, files, cores } of quotas) {
   t.test(`cores by quota: ${name}`, async t => {
-    t.equal(cpuQuota(file => {
-      const text = new Map(Object.entries(files)).get(file)
-      if (text === undefined) throw new Error('ENOENT')
-      return text
-    }), cores)
+    t.equal(
+      cpuQuota(file => {
+        const text = new Map(Object.entries(files)).get(file)
+        if (text === undefined) throw new Error('ENOENT')
+        return text
+      }),
+      cores,
+    )
   })
 }

@@ -9,13 +9,25 @@ import { createAuthenticate, type LoginTry } from '../../src/users/authenticate.
 import { createEvenTime } from '../../src/users/even-time.ts'
 import { createNameInLogs } from '../../src/users/name-in-logs.ts'
 import { networkOf } from '../../src/users/network.ts'
-import { createPasswordHasher, type Hashing, type PasswordHasher } from '../../src/users/passwords.ts'
+import {
+  createPasswordHasher,
+  type Hashing,
+  type PasswordHasher,
+} from '../../src/users/passwords.ts'
 import { createThrottle } from '../../src/users/throttle.ts'
 import { createHandClock } from '../support/clock.ts'
 
 const MINUTE = 60_000
 const DAY = 86_400_000
-const COST = { memoryKiB: 16, passes: 2, parallelism: 1, concurrency: 2, memoryShare: 50, queue: 1000, maxWait: 60_000 }
+const COST = {
+  memoryKiB: 16,
+  passes: 2,
+  parallelism: 1,
+  concurrency: 2,
+  memoryShare: 50,
+  queue: 1000,
+  maxWait: 60_000,
+}
 const cheap = createPasswordHasher(COST)
 const dearer = createPasswordHasher({ ...COST, memoryKiB: 24 })
 const SECRETS = ['s'.repeat(43)]
@@ -25,77 +37,180 @@ const BCRYPT = '$2b$04$BXhdCVgpe..xljZSoArnhe8bFVzKL2eL8RiaGDQbh4rylvtHJ/b0G'
 interface Options {
   readonly hasher?: PasswordHasher
   readonly over?: (store: Store) => Partial<Users>
-  readonly logins?: Partial<{ perName: number, perNetwork: number, perPassword: number }>
+  readonly logins?: Partial<{ perName: number; perNetwork: number; perPassword: number }>
 }
 
 /** Logins on a new store with Ann in it. Every look at a password is counted. */
-async function setUp (t: Test, { hasher = cheap, over = () => ({}), logins = {} }: Options = {}) {
+async function setUp(
+  t: Test,
+  { hasher = cheap, over = () => ({}), logins = {} }: Options = {},
+) {
   const clock = createHandClock()
   const store = createSqliteStore({ file: ':memory:', clock })
   t.teardown(() => store.close())
   const events: Event[] = []
   const looks: string[] = []
   const users = { ...store.users, ...over(store) }
-  const policy = { perName: 5, perNetwork: 100, perPassword: 20, maxDelay: 15 * MINUTE, knownFor: 30 * DAY, ...logins }
-  const accounts = createAccounts({ users: store.users, hasher, emit: () => {}, checkNewPassword: async () => undefined })
-  const throttle = createThrottle({ attempts: store.loginAttempts, secrets: SECRETS, policy: () => policy })
+  const policy = {
+    perName: 5,
+    perNetwork: 100,
+    perPassword: 20,
+    maxDelay: 15 * MINUTE,
+    knownFor: 30 * DAY,
+    ...logins,
+  }
+  const accounts = createAccounts({
+    users: store.users,
+    hasher,
+    emit: () => {},
+    checkNewPassword: async () => undefined,
+  })
+  const throttle = createThrottle({
+    attempts: store.loginAttempts,
+    secrets: SECRETS,
+    policy: () => policy,
+  })
   const server = (by = hasher) => {
-    const authenticate = createAuthenticate({ find: createFind(users), users, hasher: counting(by, looks), throttle, emit: event => events.push(event) })
-    return (name: string, password: string, more: Partial<LoginTry> = {}) => authenticate({ name, password, address: HOME, clientId: 'mobile', ...more })
+    const authenticate = createAuthenticate({
+      find: createFind(users),
+      users,
+      hasher: counting(by, looks),
+      throttle,
+      emit: event => events.push(event),
+    })
+    return (name: string, password: string, more: Partial<LoginTry> = {}) =>
+      authenticate({
+        name,
+        password,
+        address: HOME,
+        clientId: 'mobile',
+        ...more,
+      })
   }
   const bring = (name: string, passwordHash: string) =>
-    store.users.add({ name, foldedName: name.toLowerCase(), sub: name, tag: userTag(name), passwordHash, scopes: null, roles: [], disabled: false })
-  const added = await accounts.add({ name: 'Ann', password: 'correct horse', scopes: ['a'], roles: ['admin'] })
+    store.users.add({
+      name,
+      foldedName: name.toLowerCase(),
+      sub: name,
+      tag: userTag(name),
+      passwordHash,
+      scopes: null,
+      roles: [],
+      disabled: false,
+    })
+  const added = await accounts.add({
+    name: 'Ann',
+    password: 'correct horse',
+    scopes: ['a'],
+    roles: ['admin'],
+  })
   if (added.kind !== 'added') throw new Error('Ann is not there')
-  return { accounts, bring, clock, events, looks, server, store, sub: added.account.sub, login: server() }
+  return {
+    accounts,
+    bring,
+    clock,
+    events,
+    looks,
+    server,
+    store,
+    sub: added.account.sub,
+    login: server(),
+  }
 }
 
-function counting (hasher: PasswordHasher, looks: string[]): PasswordHasher {
+function counting(hasher: PasswordHasher, looks: string[]): PasswordHasher {
   const watch = (hashing: Hashing): Hashing => ({
-    hash: password => { looks.push('hash'); return hashing.hash(password) },
-    verify: (hash, password) => { looks.push('verify'); return hashing.verify(hash, password) },
-    verifyNothing: password => { looks.push('nothing'); return hashing.verifyNothing(password) },
+    hash: password => {
+      looks.push('hash')
+      return hashing.hash(password)
+    },
+    verify: (hash, password) => {
+      looks.push('verify')
+      return hashing.verify(hash, password)
+    },
+    verifyNothing: password => {
+      looks.push('nothing')
+      return hashing.verifyNothing(password)
+    },
   })
-  return { ...hasher, inTurn: (request, work) => hasher.inTurn(request, hashing => work(watch(hashing))) }
+  return {
+    ...hasher,
+    inTurn: (request, work) => hasher.inTurn(request, hashing => work(watch(hashing))),
+  }
 }
 
 t.test('the right password gets in by any form of the name', async t => {
   const { login, accounts } = await setUp(t)
   for (const name of ['Ann', 'ANN', 'ann', 'ＡＮＮ']) {
-    t.match(await login(name, 'correct horse'), { kind: 'ok', account: await accounts.find('ann') })
+    t.match(await login(name, 'correct horse'), {
+      kind: 'ok',
+      account: await accounts.find('ann'),
+    })
   }
 })
 
 t.test('who does not get in is told why, for the log', async t => {
   const { login, accounts, sub } = await setUp(t)
   t.same(await login('bob', 'correct horse'), { kind: 'refused', reason: 'user_unknown' })
-  t.same(await login('a name that nobody can have', 'correct horse'), { kind: 'refused', reason: 'user_unknown' })
-  t.same(await login('ann', 'wrong horse'), { kind: 'refused', reason: 'password_wrong', sub })
+  t.same(await login('a name that nobody can have', 'correct horse'), {
+    kind: 'refused',
+    reason: 'user_unknown',
+  })
+  t.same(await login('ann', 'wrong horse'), {
+    kind: 'refused',
+    reason: 'password_wrong',
+    sub,
+  })
   await accounts.disable('ann')
-  t.same(await login('ann', 'wrong horse 2'), { kind: 'refused', reason: 'password_wrong', sub }, 'only the password tells that it is disabled')
-  t.same(await login('ann', 'correct horse'), { kind: 'refused', reason: 'user_disabled', sub })
+  t.same(
+    await login('ann', 'wrong horse 2'),
+    { kind: 'refused', reason: 'password_wrong', sub },
+    'only the password tells that it is disabled',
+  )
+  t.same(await login('ann', 'correct horse'), {
+    kind: 'refused',
+    reason: 'user_disabled',
+    sub,
+  })
 })
 
 t.test('every refusal costs one look', async t => {
   const { login, accounts, looks } = await setUp(t)
   await accounts.disable('ann')
-  for (const name of ['bob', '', 'ann lee', 'ann.', 'ann']) await login(name, 'wrong horse', { address: `198.51.${name.length}.1` })
+  for (const name of ['bob', '', 'ann lee', 'ann.', 'ann']) {
+    await login(name, 'wrong horse', { address: `198.51.${name.length}.1` })
+  }
   await login('ann', 'correct horse')
   t.same(looks, ['nothing', 'nothing', 'nothing', 'nothing', 'verify', 'verify'])
 })
 
-t.test('the same wrong password within a minute counts once and costs nothing', async t => {
-  const { login, looks, clock, sub } = await setUp(t)
-  for (let i = 0; i < 20; i++) {
-    t.same(await login('ann', 'wrong horse'), { kind: 'refused', reason: i === 0 ? 'password_wrong' : 'password_repeated', sub })
-    t.match(await login('bob', 'wrong horse'), { kind: 'refused', reason: i === 0 ? 'user_unknown' : 'password_repeated' }, 'for no account alike')
-  }
-  t.same(looks, ['verify', 'nothing'])
-  clock.advance(MINUTE)
-  t.match(await login('ann', 'wrong horse'), { reason: 'password_wrong' })
-  t.match(await login('ann', 'wrong horse', { address: '198.51.100.1' }), { reason: 'password_wrong' }, 'from elsewhere it is another one')
-  t.equal(looks.length, 4)
-})
+t.test(
+  'the same wrong password within a minute counts once and costs nothing',
+  async t => {
+    const { login, looks, clock, sub } = await setUp(t)
+    for (let i = 0; i < 20; i++) {
+      t.same(await login('ann', 'wrong horse'), {
+        kind: 'refused',
+        reason: i === 0 ? 'password_wrong' : 'password_repeated',
+        sub,
+      })
+      t.match(
+        await login('bob', 'wrong horse'),
+        { kind: 'refused', reason: i === 0 ? 'user_unknown' : 'password_repeated' },
+        'for no account alike',
+      )
+    }
+    t.same(looks, ['verify', 'nothing'])
+    clock.advance(MINUTE)
+    t.match(await login('ann', 'wrong horse'), { reason: 'password_wrong' })
+    t.match(
+      await login('ann', 'wrong horse', { address: '198.51.100.1' }),
+      { reason: 'password_wrong' },
+      'from elsewhere it is another one',
+    )
+    t.equal(looks.length, 4)
+  },
+)
 
 t.test('a password that was wrong may be right once another was set', async t => {
   const { login, accounts } = await setUp(t)
@@ -108,72 +223,121 @@ t.test('a password that was wrong may be right once another was set', async t =>
   t.match(await login('ann', 'battery staple'), { kind: 'ok' })
 })
 
-t.test('after the allowance a failure costs a delay, whether the name exists or not', async t => {
-  const { login, clock, looks } = await setUp(t)
-  for (const name of ['ann', 'bob', 'not a name']) {
-    looks.length = 0
-    for (let i = 0; i < 5; i++) t.match(await login(name, `wrong ${i}`), { kind: 'refused' })
-    t.same(await login(name, 'wrong 5'), { kind: 'throttled', by: 'pair', retryAfterMs: 1000 })
-    t.equal(looks.length, 5, 'and no look')
-    clock.advance(1000)
-    t.match(await login(name, 'wrong 6'), { kind: 'refused' })
-    t.same(await login(name, 'wrong 7'), { kind: 'throttled', by: 'pair', retryAfterMs: 2000 })
-  }
-})
+t.test(
+  'after the allowance a failure costs a delay, whether the name exists or not',
+  async t => {
+    const { login, clock, looks } = await setUp(t)
+    for (const name of ['ann', 'bob', 'not a name']) {
+      looks.length = 0
+      for (let i = 0; i < 5; i++) {
+        t.match(await login(name, `wrong ${i}`), { kind: 'refused' })
+      }
+      t.same(await login(name, 'wrong 5'), {
+        kind: 'throttled',
+        by: 'pair',
+        retryAfterMs: 1000,
+      })
+      t.equal(looks.length, 5, 'and no look')
+      clock.advance(1000)
+      t.match(await login(name, 'wrong 6'), { kind: 'refused' })
+      t.same(await login(name, 'wrong 7'), {
+        kind: 'throttled',
+        by: 'pair',
+        retryAfterMs: 2000,
+      })
+    }
+  },
+)
 
 t.test('every spelling of a name has one count', async t => {
   const { login, looks } = await setUp(t)
   const letters = ['a', 'A', 'ａ', 'Ａ', 'ⓐ', 'Ⓐ', '𝐚', '𝖆', 'ª', 'ᵃ']
-  const spellings = letters.flatMap(a => ['n', 'N', 'ｎ', 'Ｎ', 'ⓝ'].flatMap(n => ['n', 'N', 'ⁿ', '𝕟'].map(last => `${a}${n}${last}`)))
+  const spellings = letters.flatMap(a =>
+    ['n', 'N', 'ｎ', 'Ｎ', 'ⓝ'].flatMap(n =>
+      ['n', 'N', 'ⁿ', '𝕟'].map(last => `${a}${n}${last}`),
+    ),
+  )
   t.equal(spellings.length, 200)
-  for (const [index, spelling] of spellings.entries()) await login(spelling, `wrong ${index}`)
+  for (const [index, spelling] of spellings.entries()) {
+    await login(spelling, `wrong ${index}`)
+  }
   t.same(looks, Array(5).fill('verify'))
 })
 
 t.test('many guesses at once: no more are looked at than the allowance', async t => {
   const { login, looks } = await setUp(t)
-  const outcomes = await Promise.all(Array.from({ length: 1000 }, (_, index) => login('ann', `guess ${index}`)))
+  const outcomes = await Promise.all(
+    Array.from({ length: 1000 }, (_, index) => login('ann', `guess ${index}`)),
+  )
   t.equal(looks.length, 5)
   t.equal(outcomes.filter(({ kind }) => kind === 'throttled').length, 995)
 })
 
 t.test('many right logins at once all get in', async t => {
   const { login } = await setUp(t)
-  const outcomes = await Promise.all(Array.from({ length: 100 }, () => login('ann', 'correct horse')))
+  const outcomes = await Promise.all(
+    Array.from({ length: 100 }, () => login('ann', 'correct horse')),
+  )
   t.ok(outcomes.every(({ kind }) => kind === 'ok'))
 })
 
 t.test('one password at many names is a guess, too', async t => {
   const { login, looks } = await setUp(t)
-  for (let i = 0; i < 20; i++) t.match(await login(`user-${i}`, 'summer 2026', { address: `198.51.${i}.1` }), { kind: 'refused' })
-  t.same(await login('user-20', 'summer 2026', { address: '203.0.113.1' }), { kind: 'throttled', by: 'password', retryAfterMs: 1000 })
-  t.match(await login('user-20', 'another', { address: '203.0.113.1' }), { kind: 'refused' })
+  for (let i = 0; i < 20; i++) {
+    t.match(await login(`user-${i}`, 'summer 2026', { address: `198.51.${i}.1` }), {
+      kind: 'refused',
+    })
+  }
+  t.same(await login('user-20', 'summer 2026', { address: '203.0.113.1' }), {
+    kind: 'throttled',
+    by: 'password',
+    retryAfterMs: 1000,
+  })
+  t.match(await login('user-20', 'another', { address: '203.0.113.1' }), {
+    kind: 'refused',
+  })
   t.equal(looks.length, 21)
 })
 
 t.test('one network at many names as well; who is known there gets in', async t => {
   const { login } = await setUp(t, { logins: { perNetwork: 10 } })
   t.match(await login('ann', 'correct horse'), { kind: 'ok', known: false })
-  for (let i = 0; i < 10; i++) await login(`user-${i}`, `guess ${i}`, { address: `192.0.2.${i}` })
-  t.match(await login('user-10', 'guess', { address: '192.0.2.77' }), { kind: 'throttled', by: 'network' })
-  t.match(await login('ann', 'correct horse', { address: '192.0.2.200' }), { kind: 'ok', known: true })
+  for (let i = 0; i < 10; i++) {
+    await login(`user-${i}`, `guess ${i}`, { address: `192.0.2.${i}` })
+  }
+  t.match(await login('user-10', 'guess', { address: '192.0.2.77' }), {
+    kind: 'throttled',
+    by: 'network',
+  })
+  t.match(await login('ann', 'correct horse', { address: '192.0.2.200' }), {
+    kind: 'ok',
+    known: true,
+  })
 })
 
-t.test('a hundred networks guess at one name: each gets its allowance, and the owner gets in from home', async t => {
-  const { login, looks } = await setUp(t)
-  await login('ann', 'correct horse')
-  looks.length = 0
-  const outcomes = new Map<string, number>()
-  for (let guess = 0; guess < 2_000; guess++) {
-    const network = `10.${guess % 100}.0`
-    const { kind } = await login('ann', `guess ${guess}`, { address: `${network}.${guess % 250}` })
-    if (kind === 'refused') outcomes.set(network, (outcomes.get(network) ?? 0) + 1)
-  }
-  t.equal(looks.length, 500)
-  t.equal(outcomes.size, 100)
-  t.ok([...outcomes.values()].every(count => count === 5), 'no network more than its allowance')
-  t.match(await login('ann', 'correct horse'), { kind: 'ok', known: true })
-})
+t.test(
+  'a hundred networks guess at one name: each gets its allowance, and the owner gets in from home',
+  async t => {
+    const { login, looks } = await setUp(t)
+    await login('ann', 'correct horse')
+    looks.length = 0
+    const outcomes = new Map<string, number>()
+    for (let guess = 0; guess < 2_000; guess++) {
+      const network = `10.${guess % 100}.0`
+      const { kind } = await login('ann', `guess ${guess}`, {
+        address: `${network}.${guess % 250}`,
+      })
+      if (kind === 'refused') outcomes.set(network, (outcomes.get(network) ?? 0) + 1)
+    }
+    t.equal(looks.length, 500)
+    t.equal(outcomes.size, 100)
+    t.ok(
+      [...outcomes.values()].every(count => count === 5),
+      'no network more than its allowance',
+    )
+    t.match(await login('ann', 'correct horse'), { kind: 'ok', known: true })
+  },
+)
 
 t.test('a hash of an old cost is made anew at the next login, once', async t => {
   const set = await setUp(t)
@@ -194,71 +358,110 @@ t.test('of a hundred logins at once on two servers one makes the hash anew', asy
         const upgraded = await users.upgradePassword(...args)
         writes += Number(upgraded)
         return upgraded
-      }
-    })
+      },
+    }),
   })
   const servers = [set.server(dearer), set.server(dearer)]
-  const outcomes = await Promise.all(Array.from({ length: 100 }, (_, index) => servers[index % 2]?.('ann', 'correct horse')))
+  const outcomes = await Promise.all(
+    Array.from({ length: 100 }, (_, index) =>
+      servers[index % 2]?.('ann', 'correct horse'),
+    ),
+  )
   t.ok(outcomes.every(outcome => outcome?.kind === 'ok'))
   t.equal(writes, 1)
   t.equal(set.events.length, 1)
   t.ok(set.looks.filter(look => look === 'hash').length <= 4, 'and few take the trouble')
 })
 
-t.test('a foreign hash is verified as it is, and is ours after the first login', async t => {
-  const { accounts, bring, login, events } = await setUp(t)
-  await bring('Bob', BCRYPT)
-  t.match(await login('bob', 'wrong horse'), { kind: 'refused' })
-  t.match(await login('bob', 'correct horse'), { kind: 'ok' })
-  t.match(await accounts.find('bob'), { passwordHash: /^\$argon2id\$v=19\$m=16,t=2,p=1\$/ })
-  t.match(events, [{ type: 'password.upgraded' }])
-  t.match(await login('bob', 'correct horse'), { kind: 'ok' })
-  t.equal(events.length, 1)
-})
+t.test(
+  'a foreign hash is verified as it is, and is ours after the first login',
+  async t => {
+    const { accounts, bring, login, events } = await setUp(t)
+    await bring('Bob', BCRYPT)
+    t.match(await login('bob', 'wrong horse'), { kind: 'refused' })
+    t.match(await login('bob', 'correct horse'), { kind: 'ok' })
+    t.match(await accounts.find('bob'), {
+      passwordHash: /^\$argon2id\$v=19\$m=16,t=2,p=1\$/,
+    })
+    t.match(events, [{ type: 'password.upgraded' }])
+    t.match(await login('bob', 'correct horse'), { kind: 'ok' })
+    t.equal(events.length, 1)
+  },
+)
 
 t.test('a fault is no verdict, and counts for nobody', async t => {
-  const fault = async () => { throw new StoreUnavailable('away') }
+  const fault = async () => {
+    throw new StoreUnavailable('away')
+  }
   const noUpgrade = await setUp(t, { over: () => ({ upgradePassword: fault }) })
   await t.rejects(noUpgrade.server(dearer)('ann', 'correct horse'), StoreUnavailable)
-  await t.rejects((await setUp(t, { over: () => ({ byName: fault }) })).login('ann', 'correct horse'), StoreUnavailable)
-  const broken: PasswordHasher = { ...cheap, inTurn: (request, work) => cheap.inTurn(request, hashing => work({ ...hashing, verify: async () => { throw new TypeError('a fault of ours') } })) }
+  await t.rejects(
+    (await setUp(t, { over: () => ({ byName: fault }) })).login('ann', 'correct horse'),
+    StoreUnavailable,
+  )
+  const broken: PasswordHasher = {
+    ...cheap,
+    inTurn: (request, work) =>
+      cheap.inTurn(request, hashing =>
+        work({
+          ...hashing,
+          verify: async () => {
+            throw new TypeError('a fault of ours')
+          },
+        }),
+      ),
+  }
   const set = await setUp(t)
   const login = set.server(broken)
-  for (let i = 0; i < 10; i++) await t.rejects(login('ann', `correct horse ${i}`), TypeError)
+  for (let i = 0; i < 10; i++) {
+    await t.rejects(login('ann', `correct horse ${i}`), TypeError)
+  }
   t.match(await set.login('ann', 'wrong horse'), { kind: 'refused' })
 })
 
 t.test('who has gone away costs nothing', async t => {
   const { login, looks } = await setUp(t)
-  await t.rejects(login('ann', 'correct horse', { signal: AbortSignal.abort() }), { name: 'OAuthError', reason: 'client_gone' })
+  await t.rejects(login('ann', 'correct horse', { signal: AbortSignal.abort() }), {
+    name: 'OAuthError',
+    reason: 'client_gone',
+  })
   t.same(looks, [])
 })
 
-t.test('refusals last as long as the longest check, once one was of an odd hash', async t => {
-  let now = 0
-  const evenTime = createEvenTime(() => now)
-  const lasts = async (ms: number) => {
-    const start = performance.now()
-    await evenTime.fill(ms)
-    return performance.now() - start
-  }
-  evenTime.observe(100, false)
-  t.ok(await lasts(10) < 40, 'nothing odd, nothing to even out')
-  evenTime.observe(60, true)
-  t.ok(await lasts(20) > 75, 'up to the longest')
-  t.ok(await lasts(120) < 40)
-  now += 3_600_000
-  t.ok(await lasts(20) > 75, 'for an hour or two')
-  evenTime.observe(10, false)
-  now += 3_600_000
-  t.ok(await lasts(0) < 40, 'and no more')
-  evenTime.observe(30, true)
-  now += 9 * 3_600_000
-  t.ok(await lasts(0) < 25, 'nor after a quiet night')
-  evenTime.observe(9e9, true)
-  const waiting = evenTime.fill(1_950)
-  t.ok(await Promise.race([waiting.then(() => true), new Promise(resolve => setTimeout(resolve, 1000, false))]), 'a sleeping machine makes nobody wait for long')
-})
+t.test(
+  'refusals last as long as the longest check, once one was of an odd hash',
+  async t => {
+    let now = 0
+    const evenTime = createEvenTime(() => now)
+    const lasts = async (ms: number) => {
+      const start = performance.now()
+      await evenTime.fill(ms)
+      return performance.now() - start
+    }
+    evenTime.observe(100, false)
+    t.ok((await lasts(10)) < 40, 'nothing odd, nothing to even out')
+    evenTime.observe(60, true)
+    t.ok((await lasts(20)) > 75, 'up to the longest')
+    t.ok((await lasts(120)) < 40)
+    now += 3_600_000
+    t.ok((await lasts(20)) > 75, 'for an hour or two')
+    evenTime.observe(10, false)
+    now += 3_600_000
+    t.ok((await lasts(0)) < 40, 'and no more')
+    evenTime.observe(30, true)
+    now += 9 * 3_600_000
+    t.ok((await lasts(0)) < 25, 'nor after a quiet night')
+    evenTime.observe(9e9, true)
+    const waiting = evenTime.fill(1_950)
+    t.ok(
+      await Promise.race([
+        waiting.then(() => true),
+        new Promise(resolve => setTimeout(resolve, 1000, false)),
+      ]),
+      'a sleeping machine makes nobody wait for long',
+    )
+  },
+)
 
 t.test('an unknown name takes the time of a slow foreign hash', async t => {
   const { bring, login } = await setUp(t)
@@ -286,19 +489,38 @@ const networks = [
 ]
 
 for (const { address, network } of networks) {
-  t.test(`${address} is in ${network}`, async t => { t.equal(networkOf(address), network) })
+  t.test(`${address} is in ${network}`, async t => {
+    t.equal(networkOf(address), network)
+  })
 }
 
-t.test('a name is told to the log by a keyed hash, the same for each spelling', async t => {
-  let plain = false
-  const nameInLogs = createNameInLogs({ secrets: SECRETS, plain: () => plain })
-  t.match(nameInLogs('Ann'), /^h:[\w-]{22}$/)
-  t.equal(nameInLogs('ＡＮＮ'), nameInLogs('Ann'))
-  t.not(nameInLogs('Bob'), nameInLogs('Ann'))
-  t.match(nameInLogs('not a name'), /^h:[\w-]{22}$/)
-  t.not(createNameInLogs({ secrets: ['t'.repeat(43)], plain: () => false })('Ann'), nameInLogs('Ann'))
-  plain = true
-  t.equal(nameInLogs('Ann'), 'Ann')
-  t.throws(() => createNameInLogs({ secrets: [], plain: () => false }), TypeError)
-  t.throws(() => createThrottle({ attempts: createSqliteStore({ file: ':memory:', clock: Date.now }).loginAttempts, secrets: [], policy: () => { throw new Error('not asked') } }), TypeError)
-})
+t.test(
+  'a name is told to the log by a keyed hash, the same for each spelling',
+  async t => {
+    let plain = false
+    const nameInLogs = createNameInLogs({ secrets: SECRETS, plain: () => plain })
+    t.match(nameInLogs('Ann'), /^h:[\w-]{22}$/)
+    t.equal(nameInLogs('ＡＮＮ'), nameInLogs('Ann'))
+    t.not(nameInLogs('Bob'), nameInLogs('Ann'))
+    t.match(nameInLogs('not a name'), /^h:[\w-]{22}$/)
+    t.not(
+      createNameInLogs({ secrets: ['t'.repeat(43)], plain: () => false })('Ann'),
+      nameInLogs('Ann'),
+    )
+    plain = true
+    t.equal(nameInLogs('Ann'), 'Ann')
+    t.throws(() => createNameInLogs({ secrets: [], plain: () => false }), TypeError)
+    t.throws(
+      () =>
+        createThrottle({
+          attempts: createSqliteStore({ file: ':memory:', clock: Date.now })
+            .loginAttempts,
+          secrets: [],
+          policy: () => {
+            throw new Error('not asked')
+          },
+        }),
+      TypeError,
+    )
+  },
+)

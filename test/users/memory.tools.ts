@@ -1,4 +1,5 @@
-// 256 MiB, as a small container has it, and 500 logins at once, some at hashes of three times our memory: nothing is killed, everybody is answered.
+// 256 MiB, as a small container has it, and 500 logins at once, some at hashes of three times our memory:
+// nothing is killed, everybody is answered.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -17,12 +18,17 @@ const WAVES = 3
 const HEAVY = 8
 
 /** As the image sets it: without it the memory doesn't suffice. */
-const [, MALLOC_ARENA_MAX = ''] = /\bMALLOC_ARENA_MAX=(\d+)/.exec(readFileSync(join(ROOT, 'Dockerfile'), 'utf8')) ?? []
+const [, MALLOC_ARENA_MAX = ''] =
+  /\bMALLOC_ARENA_MAX=(\d+)/.exec(readFileSync(join(ROOT, 'Dockerfile'), 'utf8')) ?? []
 
 // The server's own defaults; and as many hashes at once as it lets anybody set for this memory.
 const SETTINGS = [
   { name: 'by default', passwords: {}, env: {} },
-  { name: 'with five hashes at once', passwords: { concurrency: 5 }, env: { UV_THREADPOOL_SIZE: '7' } },
+  {
+    name: 'with five hashes at once',
+    passwords: { concurrency: 5 },
+    env: { UV_THREADPOOL_SIZE: '7' },
+  },
 ]
 
 for (const { name: storeName, make } of STORES) {
@@ -52,18 +58,42 @@ for (const { name: storeName, make } of STORES) {
 t.test('more hashes at once than fit into 256 MiB stop the start', async t => {
   const limit = await limitMemory(LIMIT)
   t.teardown(() => limit.remove())
-  await t.rejects(startLatchkey({ storeUrl: 'sqlite::memory:', addUser: false, within: limit.within, env: { MALLOC_ARENA_MAX, NODE_OPTIONS: '' }, config: { passwords: { concurrency: 6 } } }),
-    { message: /6 at once \(concurrency\) × 19456 KiB .* of the 262144 KiB .* 114688 KiB/ })
+  await t.rejects(
+    startLatchkey({
+      storeUrl: 'sqlite::memory:',
+      addUser: false,
+      within: limit.within,
+      env: { MALLOC_ARENA_MAX, NODE_OPTIONS: '' },
+      config: { passwords: { concurrency: 6 } },
+    }),
+    {
+      message: /6 at once \(concurrency\) × 19456 KiB .* of the 262144 KiB .* 114688 KiB/,
+    },
+  )
 })
 
 /** Users whose hashes take 64 MiB, as pwdlib makes them. */
-async function addHeavyUsers (storeUrl: string): Promise<void> {
-  const passwordHash = await argon2.hash(PASSWORD, { type: argon2.argon2id, memoryCost: 65_536, timeCost: 3, parallelism: 4 })
+async function addHeavyUsers(storeUrl: string): Promise<void> {
+  const passwordHash = await argon2.hash(PASSWORD, {
+    type: argon2.argon2id,
+    memoryCost: 65_536,
+    timeCost: 3,
+    parallelism: 4,
+  })
   const { store } = await openStore({ url: storeUrl, clock: Date.now })
   try {
     for (let index = 0; index < HEAVY; index++) {
       const name = `heavy-${index}`
-      await store.users.add({ name, foldedName: name, sub: name, tag: userTag(name), passwordHash, scopes: null, roles: [], disabled: false })
+      await store.users.add({
+        name,
+        foldedName: name,
+        sub: name,
+        tag: userTag(name),
+        passwordHash,
+        scopes: null,
+        roles: [],
+        disabled: false,
+      })
     }
   } finally {
     await store.close()
@@ -71,22 +101,40 @@ async function addHeavyUsers (storeUrl: string): Promise<void> {
 }
 
 /** Logs in so many times at once, in waves; how often each status was answered. */
-async function flood (t: Test, url: string): Promise<Map<number, number>> {
-  const dispatcher = new Agent({ connections: LOGINS, headersTimeout: 60_000, connectTimeout: 60_000 })
+async function flood(t: Test, url: string): Promise<Map<number, number>> {
+  const dispatcher = new Agent({
+    connections: LOGINS,
+    headersTimeout: 60_000,
+    connectTimeout: 60_000,
+  })
   t.teardown(() => dispatcher.destroy())
   const counts = new Map<number, number>()
   for (let wave = 0; wave < WAVES; wave++) {
-    await Promise.all(Array.from({ length: LOGINS }, async (_, index) => {
-      const body = new URLSearchParams({ grant_type: 'password', client_id: 'mobile', ...credentials(wave, index) }).toString()
-      const answer = await request(`${url}/token`, { method: 'POST', dispatcher, body, headers: { 'content-type': 'application/x-www-form-urlencoded' } })
-      await answer.body.dump()
-      counts.set(answer.statusCode, (counts.get(answer.statusCode) ?? 0) + 1)
-    }))
+    await Promise.all(
+      Array.from({ length: LOGINS }, async (_, index) => {
+        const body = new URLSearchParams({
+          grant_type: 'password',
+          client_id: 'mobile',
+          ...credentials(wave, index),
+        }).toString()
+        const answer = await request(`${url}/token`, {
+          method: 'POST',
+          dispatcher,
+          body,
+          headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        })
+        await answer.body.dump()
+        counts.set(answer.statusCode, (counts.get(answer.statusCode) ?? 0) + 1)
+      }),
+    )
   }
   return counts
 }
 
-function credentials (wave: number, index: number): { username: string, password: string } {
+function credentials(
+  wave: number,
+  index: number,
+): { username: string; password: string } {
   const kinds = [
     { username: USER, password: PASSWORD },
     { username: `heavy-${index % HEAVY}`, password: PASSWORD },
@@ -96,11 +144,27 @@ function credentials (wave: number, index: number): { username: string, password
   return kinds[index % kinds.length] ?? { username: '', password: '' }
 }
 
-async function judge (t: Test, limit: MemoryLimit, counts: ReadonlyMap<number, number>): Promise<void> {
+async function judge(
+  t: Test,
+  limit: MemoryLimit,
+  counts: ReadonlyMap<number, number>,
+): Promise<void> {
   const peak = await limit.peak()
-  t.comment(`${[...counts].sort().map(([status, count]) => `${status}: ${count}`).join(', ')}; at most ${(peak / MIB).toFixed(0)} MiB`)
-  t.equal([...counts.values()].reduce((sum, count) => sum + count, 0), LOGINS * WAVES, 'everybody was answered')
-  t.same([...counts.keys()].filter(status => ![200, 400, 429, 503].includes(status)), [])
+  t.comment(
+    `${[...counts]
+      .sort()
+      .map(([status, count]) => `${status}: ${count}`)
+      .join(', ')}; at most ${(peak / MIB).toFixed(0)} MiB`,
+  )
+  t.equal(
+    [...counts.values()].reduce((sum, count) => sum + count, 0),
+    LOGINS * WAVES,
+    'everybody was answered',
+  )
+  t.same(
+    [...counts.keys()].filter(status => ![200, 400, 429, 503].includes(status)),
+    [],
+  )
   t.ok(counts.get(200), 'somebody got in')
   t.equal(await limit.kills(), 0, 'nothing was killed')
   t.ok(peak > 50 * MIB && peak <= LIMIT, 'the limit was in force')

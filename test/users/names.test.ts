@@ -4,13 +4,21 @@ import { foldName } from '../../src/users/names.ts'
 const same = [
   { name: 'case', forms: ['Alice', 'ALICE', 'alice'], folded: 'alice' },
   { name: 'full width', forms: ['ＡＬＩＣＥ', 'alice'], folded: 'alice' },
-  { name: 'one letter or several', forms: ['STRASSE', 'straße', 'STRAẞE', 'strasse'], folded: 'strasse' },
+  {
+    name: 'one letter or several',
+    forms: ['STRASSE', 'straße', 'STRAẞE', 'strasse'],
+    folded: 'strasse',
+  },
   { name: 'ligatures', forms: ['ﬃ', 'ffi', 'FFI'], folded: 'ffi' },
   { name: 'composed and decomposed', forms: ['Zoe\u0308', 'zoë', 'ZOË'], folded: 'zoë' },
   { name: 'sigmas', forms: ['ΣΊΣΥΦΟΣ', 'σίσυφος', 'ςίςυφος'], folded: 'σίσυφοσ' },
   { name: 'dots, where capitals have none', forms: ['ısa', 'isa', 'ISA'], folded: 'isa' },
   { name: 'the Kelvin sign', forms: ['\u212A', 'k', 'K'], folded: 'k' },
-  { name: 'addresses', forms: ['Ann.Lee+x@Example.COM', 'ann.lee+x@example.com'], folded: 'ann.lee+x@example.com' },
+  {
+    name: 'addresses',
+    forms: ['Ann.Lee+x@Example.COM', 'ann.lee+x@example.com'],
+    folded: 'ann.lee+x@example.com',
+  },
   { name: 'circled digits', forms: ['user①', 'User1'], folded: 'user1' },
 ]
 
@@ -60,21 +68,31 @@ const refused = [
 ]
 
 for (const { name, value } of refused) {
-  t.test(`no user is called by ${name}`, async t => { t.equal(foldName(value), undefined) })
+  t.test(`no user is called by ${name}`, async t => {
+    t.equal(foldName(value), undefined)
+  })
 }
 
 t.test('255 bytes are not too many', async t => {
   t.equal(foldName('A'.repeat(255)), 'a'.repeat(255))
 })
 
-t.test('folding twice is folding once, and no character has two forms by its case', async t => {
-  const astray: string[] = []
-  for (let point = 1; point <= 0x10FFFF; point++) {
-    const character = String.fromCodePoint(point)
-    const folded = foldName(character)
-    if (folded === undefined) continue
-    const forms = [folded, character.toLowerCase(), character.toUpperCase(), character.normalize('NFD')]
-    if (forms.some(form => foldName(form) !== folded)) astray.push(character)
-  }
-  t.same(astray, [])
-})
+t.test(
+  'folding twice is folding once, and no character has two forms by its case',
+  async t => {
+    const astray: string[] = []
+    for (let point = 1; point <= 0x10ffff; point++) {
+      const character = String.fromCodePoint(point)
+      const folded = foldName(character)
+      if (folded === undefined) continue
+      const forms = [
+        folded,
+        character.toLowerCase(),
+        character.toUpperCase(),
+        character.normalize('NFD'),
+      ]
+      if (forms.some(form => foldName(form) !== folded)) astray.push(character)
+    }
+    t.same(astray, [])
+  },
+)

@@ -14,27 +14,35 @@ export interface Count {
 
 export interface Progress {
   /** Shows that `part` (0 to 1, or undefined where nobody knows) is done. */
-  show (part: number | undefined, count: Count): void
+  show(part: number | undefined, count: Count): void
   /** Takes the bar away. */
-  clear (): void
+  clear(): void
 }
 
 /** Makes the bar; `monotonic` is a clock in milliseconds that never goes back. */
-export function createProgress ({ stderr, showsProgress }: Io, monotonic = () => performance.now()): Progress {
-  if (!showsProgress) return { show () {}, clear () {} }
+export function createProgress(
+  { stderr, showsProgress }: Io,
+  monotonic = () => performance.now(),
+): Progress {
+  if (!showsProgress) return { show() {}, clear() {} }
   let drawnAt = -Infinity
-  const write = (text: string) => { stderr.write(`\r\x1B[K${text}`) }
+  const write = (text: string) => {
+    stderr.write(`\r\x1B[K${text}`)
+  }
   return {
-    show (part, { taken, alreadyThere, refused }) {
+    show(part, { taken, alreadyThere, refused }) {
       if (monotonic() - drawnAt < STEP_MS) return
       drawnAt = monotonic()
-      write(`${part === undefined ? '' : barOf(part)}${taken} taken, ${alreadyThere} already there, ${refused} refused`)
+      write(
+        `${part === undefined ? '' : barOf(part)}${taken} taken, ${alreadyThere} already there, ` +
+          `${refused} refused`,
+      )
     },
     clear: () => write(''),
   }
 }
 
-function barOf (part: number): string {
+function barOf(part: number): string {
   const full = Math.min(WIDTH, Math.round(part * WIDTH))
   return `[${'#'.repeat(full)}${'.'.repeat(WIDTH - full)}] ${Math.round(part * 100)} %  `
 }

@@ -7,7 +7,10 @@ import { streamArray } from 'stream-json/streamers/stream-array.js'
 import { chain } from 'stream-chain'
 import { linesOf } from '../io.ts'
 
-/** How a file holds its records: a line of JSON each, a line below a head each, or the list `users` of one JSON document. */
+/**
+ * How a file holds its records: a line of JSON each, a line below a head each, or the list `users` of one
+ * JSON document.
+ */
 export type FileForm = 'lines' | 'csv' | 'document'
 
 /** One record, and where it stands: its line, or its number in the list. */
@@ -19,18 +22,23 @@ export interface FileRecord {
 
 type Reader = (input: Readable) => AsyncIterable<FileRecord>
 
-const READERS: Readonly<Record<FileForm, Reader>> = { lines: readLines, csv: readCsv, document: readDocument }
+const READERS: Readonly<Record<FileForm, Reader>> = {
+  lines: readLines,
+  csv: readCsv,
+  document: readDocument,
+}
 
 /**
  * Reads the records.
  *
- * @throws Error of the parser when a CSV file or a document is broken: what follows can't be trusted to be records
+ * @throws Error of the parser when a CSV file or a document is broken: what follows can't be trusted to be
+ * records
  */
-export function readRecords (input: Readable, form: FileForm): AsyncIterable<FileRecord> {
+export function readRecords(input: Readable, form: FileForm): AsyncIterable<FileRecord> {
   return READERS[form](input)
 }
 
-async function * readLines (input: Readable): AsyncGenerator<FileRecord> {
+async function* readLines(input: Readable): AsyncGenerator<FileRecord> {
   let line = 0
   for await (const text of linesOf(input)) {
     line += 1
@@ -38,7 +46,7 @@ async function * readLines (input: Readable): AsyncGenerator<FileRecord> {
   }
 }
 
-function parseLine (text: string): unknown {
+function parseLine(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
@@ -47,15 +55,33 @@ function parseLine (text: string): unknown {
 }
 
 // An empty cell is no value.
-async function * readCsv (input: Readable): AsyncGenerator<FileRecord> {
-  const rows: AsyncIterable<{ readonly record: Record<string, string>, readonly info: { readonly lines: number } }> =
-    input.pipe(parse({ columns: true, bom: true, info: true, skipEmptyLines: true, trim: true }))
+async function* readCsv(input: Readable): AsyncGenerator<FileRecord> {
+  const rows: AsyncIterable<{
+    readonly record: Record<string, string>
+    readonly info: { readonly lines: number }
+  }> = input.pipe(
+    parse({
+      columns: true,
+      bom: true,
+      info: true,
+      skipEmptyLines: true,
+      trim: true,
+    }),
+  )
   for await (const { record, info } of rows) {
-    yield { line: info.lines, value: Object.fromEntries(Object.entries(record).filter(([, cell]) => cell !== '')) }
+    yield {
+      line: info.lines,
+      value: Object.fromEntries(Object.entries(record).filter(([, cell]) => cell !== '')),
+    }
   }
 }
 
-async function * readDocument (input: Readable): AsyncGenerator<FileRecord> {
-  const items: AsyncIterable<{ readonly key: number, readonly value: unknown }> = chain([input, parser(), pick({ filter: 'users' }), streamArray()])
+async function* readDocument(input: Readable): AsyncGenerator<FileRecord> {
+  const items: AsyncIterable<{ readonly key: number; readonly value: unknown }> = chain([
+    input,
+    parser(),
+    pick({ filter: 'users' }),
+    streamArray(),
+  ])
   for await (const { key, value } of items) yield { line: key + 1, value }
 }

@@ -8,13 +8,25 @@ import { loadScript } from './scripts.ts'
 
 const CHECK_REFUSALS = [...REFUSALS, 'token_revoked'] as const
 
-export function createRedisAccessTokens ({ link, bare, keys, time, durably, doubt, revocations, statusBits }: RedisAdapter): AccessTokens {
+export function createRedisAccessTokens({
+  link,
+  bare,
+  keys,
+  time,
+  durably,
+  doubt,
+  revocations,
+  statusBits,
+}: RedisAdapter): AccessTokens {
   const revokeScript = durably('revoke')
   const revokeAgainScript = loadScript(bare, 'revoke')
   const checkScript = loadScript(link, 'check')
 
-  async function check (token: AccessTokenRef): Promise<CheckOutcome> {
-    const [kind, detail] = await checkScript([keys.user(token.userTag), keys.family(token), keys.revocation(token)], [time()])
+  async function check(token: AccessTokenRef): Promise<CheckOutcome> {
+    const [kind, detail] = await checkScript(
+      [keys.user(token.userTag), keys.family(token), keys.revocation(token)],
+      [time()],
+    )
     if (kind === 'refused') {
       // What isn't there may have been lost.
       if (detail === 'family_unknown') await doubt()
@@ -24,7 +36,7 @@ export function createRedisAccessTokens ({ link, bare, keys, time, durably, doub
   }
 
   return {
-    async revoke (token) {
+    async revoke(token) {
       const key = keys.revocation(token)
       await revokeScript([key], [time(), token.expiresAt])
       revocations.remember(key, () => revokeAgainScript([key], [time(), token.expiresAt]))

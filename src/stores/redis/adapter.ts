@@ -10,13 +10,19 @@ export interface RedisAdapter {
   readonly keys: RedisKeys
   /** The scripts' time argument: empty, so that they ask the server, or a test clock's instant. */
   readonly time: () => string
-  /** The scripts' argument that tells when they were asked for, by the store's clock in milliseconds; empty: nobody knows. */
+  /**
+   * The scripts' argument that tells when they were asked for, by the store's clock in milliseconds; empty:
+   * nobody knows.
+   */
   readonly askedAt: () => number | string
   /** Makes a script ready to run whose effect is to last: on as many replicas as was asked for. */
   readonly durably: (name: string) => Script
   /** Whether replicas are waited for. */
   readonly hasReplicas: boolean
-  /** Asked when something isn't there that might be. Rejects with StoreUnavailable where the store has lost its data. */
+  /**
+   * Asked when something isn't there that might be. Rejects with StoreUnavailable where the store has lost
+   * its data.
+   */
   readonly doubt: () => Promise<void>
   readonly revocations: Revocations
   readonly statusBits: StatusBits
@@ -24,7 +30,10 @@ export interface RedisAdapter {
   readonly bare: Caller
 }
 
-export interface AdapterOptions extends Pick<RedisAdapter, 'link' | 'keys' | 'time'>, Partial<Pick<RedisAdapter, 'askedAt'>> {
+export interface AdapterOptions
+  extends
+    Pick<RedisAdapter, 'link' | 'keys' | 'time'>,
+    Partial<Pick<RedisAdapter, 'askedAt'>> {
   /** Undefined: no replica is waited for. */
   readonly durably?: RedisAdapter['durably'] | undefined
   readonly revocations?: Revocations
@@ -33,7 +42,25 @@ export interface AdapterOptions extends Pick<RedisAdapter, 'link' | 'keys' | 'ti
 }
 
 /** Puts an adapter together. */
-export function createAdapter ({ link, keys, time, askedAt = time, durably, doubt = async () => {}, revocations = createRevocations() }: AdapterOptions): RedisAdapter {
-  const adapter = { link, keys, time, askedAt, doubt, revocations, durably: durably ?? ((name: string) => loadScript(link, name)), hasReplicas: durably !== undefined, bare: link.bare }
+export function createAdapter({
+  link,
+  keys,
+  time,
+  askedAt = time,
+  durably,
+  doubt = async () => {},
+  revocations = createRevocations(),
+}: AdapterOptions): RedisAdapter {
+  const adapter = {
+    link,
+    keys,
+    time,
+    askedAt,
+    doubt,
+    revocations,
+    durably: durably ?? ((name: string) => loadScript(link, name)),
+    hasReplicas: durably !== undefined,
+    bare: link.bare,
+  }
   return { ...adapter, statusBits: createStatusBits(adapter) }
 }

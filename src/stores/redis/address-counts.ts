@@ -3,12 +3,18 @@ import type { AddressCounts } from '../ports-addresses.ts'
 import type { RedisAdapter } from './adapter.ts'
 import { loadScript } from './scripts.ts'
 
-export function createRedisAddressCounts ({ link, keys }: RedisAdapter): AddressCounts {
+export function createRedisAddressCounts({ link, keys }: RedisAdapter): AddressCounts {
   const script = loadScript(link, 'count')
   return {
-    async add (requests) {
-      const reply = await script(requests.map(({ address }) => keys.rate(address)), requests.flatMap(({ requests, windowMs }) => [requests, windowMs]))
-      return requests.map((_, place) => ({ count: Number(reply[2 * place]), endsInMs: Number(reply[2 * place + 1]) }))
+    async add(requests) {
+      const reply = await script(
+        requests.map(({ address }) => keys.rate(address)),
+        requests.flatMap(({ requests, windowMs }) => [requests, windowMs]),
+      )
+      return requests.map((_, place) => ({
+        count: Number(reply[2 * place]),
+        endsInMs: Number(reply[2 * place + 1]),
+      }))
     },
   }
 }

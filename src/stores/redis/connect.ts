@@ -1,4 +1,5 @@
-// From the store's settings to a connected client that answers or fails soon: a single server, Sentinel or Cluster.
+// From the store's settings to a connected client that answers or fails soon: a single server, Sentinel or
+// Cluster.
 import { StoreUnavailable } from '../ports.ts'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { coalesceWrites } from './coalesce.ts'
@@ -17,10 +18,15 @@ export interface RedisSettings {
   /** With rediss:// only. */
   readonly tls?: TlsFiles | undefined
   /** What the sentinels themselves ask for. */
-  readonly sentinel?: { readonly username?: string | undefined, readonly password?: string | undefined } | undefined
+  readonly sentinel?:
+    | { readonly username?: string | undefined; readonly password?: string | undefined }
+    | undefined
 }
 
-/** How long the first connection may take: with Sentinel and Cluster the driver would look for a server for ever. */
+/**
+ * How long the first connection may take: with Sentinel and Cluster the driver would look for a server for
+ * ever.
+ */
 const CONNECT_MS = 3000
 /** How long one try to connect may take, to a server or to a sentinel. */
 const TRY_MS = 500
@@ -30,14 +36,20 @@ const SENTINEL_MS = 300
 const DISCONNECT_MS = 100
 /** The longest wait between two tries. */
 const RETRY_MAX_MS = 500
-/** How often a sentinel that went away is looked for: it tells of failovers while the connection to the primary lives. */
+/**
+ * How often a sentinel that went away is looked for: it tells of failovers while the connection to the
+ * primary lives.
+ */
 const SENTINEL_RETRY_MS = 5000
-/** In a cluster: how often the nodes are asked who has which slots, and how long a node may be silent with commands pending. */
+/**
+ * In a cluster: how often the nodes are asked who has which slots, and how long a node may be silent with
+ * commands pending.
+ */
 const SLOTS_MS = 1000
 const SILENCE_MS = 1000
 
 /** Connects; rejects with StoreUnavailable when no server answers within three seconds. */
-export async function connectRedis (settings: RedisSettings): Promise<Redis | Cluster> {
+export async function connectRedis(settings: RedisSettings): Promise<Redis | Cluster> {
   const client = createClient(settings)
   // Each failed command tells its caller; without a listener ioredis would write to the console.
   client.on('error', () => {})
@@ -52,30 +64,42 @@ export async function connectRedis (settings: RedisSettings): Promise<Redis | Cl
   }
 }
 
-// With Sentinel the first address may be one that a failover has left: the driver tries again by itself, and so shall a start.
-function firstConnection (client: Redis | Cluster, { url }: RedisSettings): Promise<void> {
+// With Sentinel the first address may be one that a failover has left: the driver tries again by itself, and
+// so shall a start.
+function firstConnection(client: Redis | Cluster, { url }: RedisSettings): Promise<void> {
   if (parseRedisUrl(url).kind !== 'sentinel') return client.connect()
-  return Promise.any([client.connect(), new Promise<void>(resolve => { client.once('ready', resolve) })])
+  return Promise.any([
+    client.connect(),
+    new Promise<void>(resolve => {
+      client.once('ready', resolve)
+    }),
+  ])
 }
 
-async function within<T> (ms: number, work: Promise<T>): Promise<T> {
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => { reject(new Error(`no answer within ${ms} ms`)) }, ms)
-  return Promise.race([work, promise]).finally(() => { clearTimeout(timer) })
+  const timer = setTimeout(() => {
+    reject(new Error(`no answer within ${ms} ms`))
+  }, ms)
+  return Promise.race([work, promise]).finally(() => {
+    clearTimeout(timer)
+  })
 }
 
 /** The client for the settings, not connected yet. */
-export function createClient (settings: RedisSettings): Redis | Cluster {
+export function createClient(settings: RedisSettings): Redis | Cluster {
   const target = parseRedisUrl(settings.url)
   const options = clientOptions(target, settings)
   if (target.kind === 'cluster') return createCluster(target, options)
-  if (target.kind === 'sentinel') return new Redis({ ...options, ...sentinelOptions(target, settings, options) })
+  if (target.kind === 'sentinel') {
+    return new Redis({ ...options, ...sentinelOptions(target, settings, options) })
+  }
   return new Redis({ ...options, ...target.hosts[0] })
 }
 
 type ClientOptions = ReturnType<typeof clientOptions>
 
-function createCluster ({ hosts }: RedisTarget, options: ClientOptions): Cluster {
+function createCluster({ hosts }: RedisTarget, options: ClientOptions): Cluster {
   return new Cluster([...hosts], {
     redisOptions: { ...options, socketTimeout: SILENCE_MS },
     lazyConnect: true,
@@ -84,11 +108,19 @@ function createCluster ({ hosts }: RedisTarget, options: ClientOptions): Cluster
     slotsRefreshTimeout: TRY_MS,
     slotsRefreshInterval: SLOTS_MS,
     // A certificate is for a name: the driver would connect to its address.
-    ...options.tls && { dnsLookup: (host: string, done: (error: null, address: string) => void) => { done(null, host) } },
+    ...(options.tls && {
+      dnsLookup: (host: string, done: (error: null, address: string) => void) => {
+        done(null, host)
+      },
+    }),
   })
 }
 
-function sentinelOptions ({ hosts, primary, tls }: RedisTarget, { sentinel = {} }: RedisSettings, { tls: sentinelTLS }: ClientOptions) {
+function sentinelOptions(
+  { hosts, primary, tls }: RedisTarget,
+  { sentinel = {} }: RedisSettings,
+  { tls: sentinelTLS }: ClientOptions,
+) {
   return {
     Connector: Sentinels,
     sentinels: [...hosts],
@@ -99,39 +131,47 @@ function sentinelOptions ({ hosts, primary, tls }: RedisTarget, { sentinel = {} 
     // A primary that hangs would keep its connection; the sentinels tell that there is another.
     failoverDetector: true,
     enableTLSForSentinelMode: tls,
-    ...sentinelTLS && { sentinelTLS },
-    ...sentinel.username !== undefined && { sentinelUsername: sentinel.username },
-    ...sentinel.password !== undefined && { sentinelPassword: sentinel.password },
+    ...(sentinelTLS && { sentinelTLS }),
+    ...(sentinel.username !== undefined && { sentinelUsername: sentinel.username }),
+    ...(sentinel.password !== undefined && { sentinelPassword: sentinel.password }),
   } satisfies RedisOptions
 }
 
-function clientOptions (target: RedisTarget, settings: RedisSettings) {
+function clientOptions(target: RedisTarget, settings: RedisSettings) {
   const { username = target.username, password = target.password } = settings
   return {
-    ...username !== undefined && { username },
-    ...password !== undefined && { password },
-    ...target.tls && { tls: readTls(settings.tls ?? {}) },
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(target.tls && { tls: readTls(settings.tls ?? {}) }),
     db: target.db,
     lazyConnect: true,
     enableOfflineQueue: false,
     connectTimeout: TRY_MS,
     disconnectTimeout: DISCONNECT_MS,
-    // What was sent on a connection that ended may have been executed: its caller is told, and it isn't sent again behind his back.
+    // What was sent on a connection that ended may have been executed: its caller is told, and it isn't sent
+    // again behind his back.
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
-    // How long a single command may take is link.ts's business: a timer for each would cost more than the command.
+    // How long a single command may take is link.ts's business: a timer for each would cost more than the
+    // command.
     maxLoadingRetryTime: TRY_MS,
     retryStrategy,
     reconnectOnError,
   } satisfies RedisOptions
 }
 
-/** Waits longer each time, up to half a second, with jitter: replicas that lost one server don't come back as one wave. */
-export function retryStrategy (times: number): number {
+/**
+ * Waits longer each time, up to half a second, with jitter: replicas that lost one server don't come back as
+ * one wave.
+ */
+export function retryStrategy(times: number): number {
   return Math.min(25 * 2 ** Math.min(times, 6), RETRY_MAX_MS) * (0.5 + Math.random() / 2)
 }
 
-/** A primary that became a replica, or one that still loads its data: look for another connection. A script's error may wrap either. */
-export function reconnectOnError (error: Error): boolean {
+/**
+ * A primary that became a replica, or one that still loads its data: look for another connection. A script's
+ * error may wrap either.
+ */
+export function reconnectOnError(error: Error): boolean {
   return /\b(READONLY|LOADING)\b/.test(error.message)
 }

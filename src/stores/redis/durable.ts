@@ -1,5 +1,6 @@
-// Writes that replicas must have before they are answered. WAIT counts what its own connection wrote, and blocks that connection: so
-// there is one for these writes alone, and those that come while one WAIT goes on share the next.
+// Writes that replicas must have before they are answered. WAIT counts what its own connection wrote, and
+// blocks that connection: so there is one for these writes alone, and those that come while one WAIT goes on
+// share the next.
 import type { ChainableCommander } from 'ioredis'
 import { StoreUnavailable } from '../ports.ts'
 import type { Caller } from './link.ts'
@@ -27,41 +28,59 @@ interface Call {
 
 type Results = ReadonlyArray<readonly [Error | null, unknown]>
 
-/** Gives scripts that resolve when so many replicas have what they wrote, and reject with StoreUnavailable when too few have it in time; the primary may have it then, and repeating the call is harmless. */
-export function createDurable ({ link, replicas }: DurableOptions): (name: string) => Script {
-  /** What waits for its turn, by what may share a WAIT: in a cluster, the writes of one node; elsewhere, all. */
+/**
+ * Gives scripts that resolve when so many replicas have what they wrote, and reject with StoreUnavailable
+ * when too few have it in time; the primary may have it then, and repeating the call is harmless.
+ */
+export function createDurable({
+  link,
+  replicas,
+}: DurableOptions): (name: string) => Script {
+  /**
+   * What waits for its turn, by what may share a WAIT: in a cluster, the writes of one node; elsewhere, all.
+   */
   const waiting = new Map<string, Call[]>()
   const busy = new Set<string>()
-  const groupOf = (key: string | undefined) => link.client.isCluster ? String(/\{(.*?)\}/.exec(String(key))?.[1]) : ''
+  const groupOf = (key: string | undefined) =>
+    link.client.isCluster ? String(/\{(.*?)\}/.exec(String(key))?.[1]) : ''
 
-  async function send (calls: readonly Call[]): Promise<Results> {
+  async function send(calls: readonly Call[]): Promise<Results> {
     return link.run(async client => {
       const pipeline: ChainableCommander = client.pipeline()
-      for (const { lua, keys, args } of calls) pipeline.eval(lua, keys.length, ...keys, ...args)
+      for (const { lua, keys, args } of calls) {
+        pipeline.eval(lua, keys.length, ...keys, ...args)
+      }
       /* c8 ignore next -- null is for transactions alone */
-      const results = await pipeline.wait(replicas, WAIT_MS).exec() ?? []
+      const results = (await pipeline.wait(replicas, WAIT_MS).exec()) ?? []
       const fault = results.at(-1)?.[0]
       if (fault) throw fault
       return results
     })
   }
 
-  async function commit (calls: readonly Call[]): Promise<void> {
+  async function commit(calls: readonly Call[]): Promise<void> {
     try {
       const results = await send(calls)
       const have = Number(results.at(-1)?.[1])
-      const short = have < replicas ? new Error(`${have} of ${replicas} replicas have it`) : null
+      const short =
+        have < replicas ? new Error(`${have} of ${replicas} replicas have it`) : null
       /* c8 ignore next -- there is a result for each call; the type asks */
-      for (const [index, call] of calls.entries()) settle(call, results[index] ?? [null, undefined], short)
+      for (const [index, call] of calls.entries()) {
+        settle(call, results[index] ?? [null, undefined], short)
+      }
     } catch (error) {
       for (const { reject } of calls) reject(error)
     }
   }
 
-  async function work (group: string): Promise<void> {
+  async function work(group: string): Promise<void> {
     if (busy.has(group)) return
     busy.add(group)
-    for (let calls = waiting.get(group); calls !== undefined; calls = waiting.get(group)) {
+    for (
+      let calls = waiting.get(group);
+      calls !== undefined;
+      calls = waiting.get(group)
+    ) {
       waiting.delete(group)
       await commit(calls)
     }
@@ -70,16 +89,30 @@ export function createDurable ({ link, replicas }: DurableOptions): (name: strin
 
   return name => {
     const lua = readLua(name)
-    return (keys, args = []) => new Promise((resolve, reject) => {
-      const group = groupOf(keys[0])
-      const calls = waiting.get(group) ?? []
-      waiting.set(group, [...calls, { lua, keys, args, resolve, reject }])
-      work(group)
-    })
+    return (keys, args = []) =>
+      new Promise((resolve, reject) => {
+        const group = groupOf(keys[0])
+        const calls = waiting.get(group) ?? []
+        waiting.set(group, [
+          ...calls,
+          {
+            lua,
+            keys,
+            args,
+            resolve,
+            reject,
+          },
+        ])
+        work(group)
+      })
   }
 }
 
-function settle ({ resolve, reject }: Call, [error, reply]: Results[number], short: Error | null): void {
+function settle(
+  { resolve, reject }: Call,
+  [error, reply]: Results[number],
+  short: Error | null,
+): void {
   const fault = error ?? short
   if (fault !== null) reject(new StoreUnavailable(fault))
   else resolve(Array.isArray(reply) ? reply : [reply])

@@ -1,6 +1,7 @@
-// Whether the store is still the one that it was. A random id, written once, tells a Redis that came back empty: its silence about a
-// family or a revocation is no verdict then. Everything is refused until an operator, or a time limit, says that what is gone is gone;
-// meanwhile every server puts back the revocations that it knows of.
+// Whether the store is still the one that it was. A random id, written once, tells a Redis that came back
+// empty: its silence about a family or a revocation is no verdict then. Everything is refused until an
+// operator, or a time limit, says that what is gone is gone; meanwhile every server puts back the revocations
+// that it knows of.
 import { randomBytes } from 'node:crypto'
 import { Cluster } from 'ioredis'
 import { StoreUnavailable } from '../ports.ts'
@@ -28,12 +29,15 @@ export interface EpochOptions {
 
 export interface Epoch {
   /**
-   * Looks whether the store is the one that it was, and what has become of it if it isn't. Told apart: a server that was restarted with
-   * data of another time (revocations are put back), and one that lost its data. Rejects when nobody can say.
+   * Looks whether the store is the one that it was, and what has become of it if it isn't. Told apart: a
+   * server that was restarted with data of another time (revocations are put back), and one that lost its
+   * data. Rejects when nobody can say.
    */
-  verify (): Promise<void>
-  /** Asked when something isn't there that might be: rejects with StoreUnavailable where that is no verdict. */
-  doubt (): Promise<void>
+  verify(): Promise<void>
+  /**
+   * Asked when something isn't there that might be: rejects with StoreUnavailable where that is no verdict.
+   */
+  doubt(): Promise<void>
 }
 
 /** An epoch as it is kept: its id, and the id of the one that was lost before it. */
@@ -51,8 +55,17 @@ interface Marks {
 const FIRST = '-'
 
 /** Makes the watch over the epoch. */
-export function createEpoch ({ link, keys, lossPeriodMs, restore, found }: EpochOptions): Epoch {
-  const names = Array.from({ length: link.client instanceof Cluster ? CLUSTER_MARKS : 1 }, (_, index) => keys.epoch(index))
+export function createEpoch({
+  link,
+  keys,
+  lossPeriodMs,
+  restore,
+  found,
+}: EpochOptions): Epoch {
+  const names = Array.from(
+    { length: link.client instanceof Cluster ? CLUSTER_MARKS : 1 },
+    (_, index) => keys.epoch(index),
+  )
   const mainName = keys.epoch(0)
   const setScript = loadScript(link, 'epoch-set')
   let mine: Mark | undefined
@@ -61,64 +74,79 @@ export function createEpoch ({ link, keys, lossPeriodMs, restore, found }: Epoch
   // Whether what this server knows has still to be put back.
   let owed = false
 
-  const setAll = (text: string) => Promise.all(names.slice(1).map(name => link.run(client => client.set(name, text))))
+  const setAll = (text: string) =>
+    Promise.all(names.slice(1).map(name => link.run(client => client.set(name, text))))
   const newMark = (before: string): Mark => {
     const id = randomBytes(12).toString('base64url')
     return { id, text: `${id} ${before}` }
   }
 
   /** Keeps the mark, if nobody was faster; gives the one that is there now. */
-  async function put (mark: Mark, seen: string): Promise<Mark> {
+  async function put(mark: Mark, seen: string): Promise<Mark> {
     const [text] = await setScript([mainName], [seen, mark.text])
     return markOf(String(text))
   }
 
   // A server that starts can't tell a store that lost its data from a new one.
-  async function begin (main: string | null): Promise<void> {
+  async function begin(main: string | null): Promise<void> {
     mine = main === null ? await put(newMark(FIRST), '') : markOf(main)
     await setAll(mine.text)
   }
 
-  async function change (before: Mark, main: string | null): Promise<void> {
+  async function change(before: Mark, main: string | null): Promise<void> {
     // Another server has found out, and told.
-    if (main === null || main.split(' ')[1] !== before.id) await announce(before, main ?? '')
-    else mine = markOf(main)
+    if (main === null || main.split(' ')[1] !== before.id) {
+      await announce(before, main ?? '')
+    } else mine = markOf(main)
   }
 
-  async function announce (before: Mark, seen: string): Promise<void> {
-    found(lost = true)
+  async function announce(before: Mark, seen: string): Promise<void> {
+    found((lost = true))
     await link.run(client => client.set(keys.lost, 1, 'PX', lossPeriodMs, 'NX'))
     mine = await put(newMark(before.id), seen)
     await setAll(mine.text)
   }
 
   /** The marks that are there. `isMine`: all of them are those that were left. */
-  async function read (): Promise<Marks> {
+  async function read(): Promise<Marks> {
     const texts = await answersOf(names.map(name => link.run(client => client.get(name))))
-    return { isMine: mine !== undefined && texts.every(text => text === undefined || text === mine?.text), main: texts[0] }
+    return {
+      isMine:
+        mine !== undefined &&
+        texts.every(text => text === undefined || text === mine?.text),
+      main: texts[0],
+    }
   }
 
   /** Takes over the marks that are there, or makes them. False when they are those of before. */
-  async function adopt ({ isMine, main }: Marks): Promise<boolean> {
+  async function adopt({ isMine, main }: Marks): Promise<boolean> {
     if (isMine) return false
     /* c8 ignore next -- it takes a cluster of several nodes, one of which is away */
-    if (main === undefined) throw new StoreUnavailable(new Error('the node that knows the epoch is away'))
+    if (main === undefined) {
+      throw new StoreUnavailable(new Error('the node that knows the epoch is away'))
+    }
     if (mine === undefined) await begin(main)
     else await change(mine, main)
     return true
   }
 
-  const isLost = async () => await link.run(client => client.exists(keys.lost)) === 1
+  const isLost = async () => (await link.run(client => client.exists(keys.lost))) === 1
 
-  async function noticeRestart (): Promise<void> {
-    const infos = await answersOf(primariesOf(link.client).map(node => link.run(() => node.info('server'))))
+  async function noticeRestart(): Promise<void> {
+    const infos = await answersOf(
+      primariesOf(link.client).map(node => link.run(() => node.info('server'))),
+    )
     /* c8 ignore next -- the same */
-    const ids = new Set(infos.flatMap(info => info === undefined ? [] : [String(factsOf(info)['run_id'])]))
+    const ids = new Set(
+      infos.flatMap(info =>
+        info === undefined ? [] : [String(factsOf(info)['run_id'])],
+      ),
+    )
     owed ||= [...ids].some(id => !runIds.has(id))
     runIds = new Set([...runIds, ...ids])
   }
 
-  async function look (): Promise<void> {
+  async function look(): Promise<void> {
     // Asked at once: after a connection was lost everybody waits for this.
     const [marks, said] = await Promise.all([read(), isLost(), noticeRestart()])
     const isNew = await adopt(marks)
@@ -132,34 +160,43 @@ export function createEpoch ({ link, keys, lossPeriodMs, restore, found }: Epoch
 
   // Many may ask at once; one looks.
   let looking: Promise<void> | undefined
-  function verify (): Promise<void> {
-    looking ??= look().finally(() => { looking = undefined })
+  function verify(): Promise<void> {
+    looking ??= look().finally(() => {
+      looking = undefined
+    })
     return looking
   }
 
   return {
     verify,
-    async doubt () {
+    async doubt() {
       // Who joined a look that had begun before knows no more than before.
-      for (let times = 0; times < DOUBTS && !(await read()).isMine; times++) await verify()
+      for (let times = 0; times < DOUBTS && !(await read()).isMine; times++) {
+        await verify()
+      }
       if (lost) throw lossFault()
     },
   }
 }
 
 /** Why a store that lost its data is refused. */
-export function lossFault (): StoreUnavailable {
+export function lossFault(): StoreUnavailable {
   return new StoreUnavailable(new Error('the store has lost its data'))
 }
 
-function markOf (text: string): Mark {
+function markOf(text: string): Mark {
   return { id: text.replace(/ .*/, ''), text }
 }
 
-/** What was answered, undefined where nothing was: one of many nodes may be away. Rejects when there is no answer at all. */
-async function answersOf<T> (asked: ReadonlyArray<Promise<T>>): Promise<ReadonlyArray<T | undefined>> {
+/**
+ * What was answered, undefined where nothing was: one of many nodes may be away. Rejects when there is no
+ * answer at all.
+ */
+async function answersOf<T>(
+  asked: ReadonlyArray<Promise<T>>,
+): Promise<ReadonlyArray<T | undefined>> {
   const settled = await Promise.allSettled(asked)
   if (settled.every(({ status }) => status === 'rejected')) await asked[0]
   /* c8 ignore next -- the same */
-  return settled.map(answer => answer.status === 'fulfilled' ? answer.value : undefined)
+  return settled.map(answer => (answer.status === 'fulfilled' ? answer.value : undefined))
 }

@@ -1,5 +1,6 @@
-// A connection to Redis, and what is known of it. Every call goes through `run`: it answers in time or rejects, and while the store is
-// known to be down it rejects at once. Nobody's request is used to find out whether the store is back: `verify` asks, again and again.
+// A connection to Redis, and what is known of it. Every call goes through `run`: it answers in time or
+// rejects, and while the store is known to be down it rejects at once. Nobody's request is used to find out
+// whether the store is back: `verify` asks, again and again.
 import type { Cluster, Redis } from 'ioredis'
 import { createDeadlines } from '../../deadlines.ts'
 import { StoreUnavailable } from '../ports.ts'
@@ -16,7 +17,7 @@ export interface Caller {
    * @param recover what to do instead of failing, where an error can be made good
    * @throws StoreUnavailable, and nothing else
    */
-  run<T> (work: Work<T>, recover?: Recover<T>): Promise<T>
+  run<T>(work: Work<T>, recover?: Recover<T>): Promise<T>
 }
 
 /** What is known of a connection. */
@@ -24,11 +25,11 @@ export interface Link extends Caller {
   /** The same connection for who looks after the store: with a deadline, but never refused. */
   readonly bare: Caller
   /** Whether the connection is good. */
-  isUp (): boolean
+  isUp(): boolean
   /** Refuses all calls from now on for this reason; undefined: no more. */
-  refuse (reason: StoreUnavailable | undefined): void
+  refuse(reason: StoreUnavailable | undefined): void
   /** Ends the connection; calls that are in flight fail. */
-  close (): void
+  close(): void
 }
 
 export interface LinkOptions {
@@ -41,7 +42,10 @@ export interface LinkOptions {
 }
 
 const DEADLINE_MS = 300
-/** Calls fail now and then; so many in a row, over such a span and none that succeeds between them, tell that the store is down. */
+/**
+ * Calls fail now and then; so many in a row, over such a span and none that succeeds between them, tell that
+ * the store is down.
+ */
 const TRIP_FAILURES = 3
 const TRIP_MS = 700
 /** How often a store that is down is looked at. */
@@ -50,7 +54,11 @@ const LOOK_MS = 100
 const PATIENCE = 5
 
 /** Makes the link. */
-export function createLink ({ client, verify, deadlineMs = DEADLINE_MS }: LinkOptions): Link {
+export function createLink({
+  client,
+  verify,
+  deadlineMs = DEADLINE_MS,
+}: LinkOptions): Link {
   const deadlines = createDeadlines(deadlineMs)
   let [up, closed] = [true, false]
   let failures = 0
@@ -60,37 +68,40 @@ export function createLink ({ client, verify, deadlineMs = DEADLINE_MS }: LinkOp
   const failed = () => {
     if (failures === 0) firstFailureAt = performance.now()
     failures += 1
-    if (failures >= TRIP_FAILURES && performance.now() - firstFailureAt >= TRIP_MS) goDown()
+    if (failures >= TRIP_FAILURES && performance.now() - firstFailureAt >= TRIP_MS) {
+      goDown()
+    }
   }
 
-  const run: Caller['run'] = <T>(work: Work<T>, recover?: Recover<T>) => new Promise<T>((resolve, reject) => {
-    const deadline = deadlines.add(() => {
-      failed()
-      reject(new StoreUnavailable(new Error(`no answer within ${deadlineMs} ms`)))
+  const run: Caller['run'] = <T>(work: Work<T>, recover?: Recover<T>) =>
+    new Promise<T>((resolve, reject) => {
+      const deadline = deadlines.add(() => {
+        failed()
+        reject(new StoreUnavailable(new Error(`no answer within ${deadlineMs} ms`)))
+      })
+      const succeed = (value: T) => {
+        if (!deadlines.remove(deadline)) return
+        failures = 0
+        resolve(value)
+      }
+      const fail = (error: unknown) => {
+        if (!deadlines.remove(deadline)) return
+        if (isReply(error)) failures = 0
+        else failed()
+        reject(new StoreUnavailable(error))
+      }
+      work(client).then(succeed, error => {
+        const again = recover?.(error)
+        if (again === undefined) fail(error)
+        else again.then(succeed, fail)
+      })
     })
-    const succeed = (value: T) => {
-      if (!deadlines.remove(deadline)) return
-      failures = 0
-      resolve(value)
-    }
-    const fail = (error: unknown) => {
-      if (!deadlines.remove(deadline)) return
-      if (isReply(error)) failures = 0
-      else failed()
-      reject(new StoreUnavailable(error))
-    }
-    work(client).then(succeed, error => {
-      const again = recover?.(error)
-      if (again === undefined) fail(error)
-      else again.then(succeed, fail)
-    })
-  })
 
   const bare: Caller = { client, run }
   const down = new StoreUnavailable(new Error('the store is known to be down'))
   let refusal: StoreUnavailable | undefined
 
-  function goDown (): void {
+  function goDown(): void {
     if (!up || closed) return
     up = false
     // Half of the connection may be gone without a trace: only a new one tells.
@@ -101,7 +112,7 @@ export function createLink ({ client, verify, deadlineMs = DEADLINE_MS }: LinkOp
   let halfMade = 0
 
   /** One look at a store that is down. */
-  async function look (): Promise<void> {
+  async function look(): Promise<void> {
     const { status } = client
     halfMade = status === 'connect' ? halfMade + 1 : 0
     // The driver gives up where a failover is told of while it asks the sentinels.
@@ -114,11 +125,20 @@ export function createLink ({ client, verify, deadlineMs = DEADLINE_MS }: LinkOp
     failures = 0
   }
 
-  function comeBack (): void {
-    setTimeout(() => {
-      if (closed) return
-      look().catch(() => { if (client.status === 'ready') client.disconnect(true) }).finally(() => { if (!up) comeBack() })
-    }, LOOK_MS * (0.5 + Math.random())).unref()
+  function comeBack(): void {
+    setTimeout(
+      () => {
+        if (closed) return
+        look()
+          .catch(() => {
+            if (client.status === 'ready') client.disconnect(true)
+          })
+          .finally(() => {
+            if (!up) comeBack()
+          })
+      },
+      LOOK_MS * (0.5 + Math.random()),
+    ).unref()
   }
 
   client.on('close', goDown)
@@ -126,13 +146,15 @@ export function createLink ({ client, verify, deadlineMs = DEADLINE_MS }: LinkOp
   return {
     client,
     bare,
-    run (work, recover) {
+    run(work, recover) {
       if (!up) return Promise.reject(down)
       return refusal === undefined ? run(work, recover) : Promise.reject(refusal)
     },
     isUp: () => up,
-    refuse (reason) { refusal = reason },
-    close () {
+    refuse(reason) {
+      refusal = reason
+    },
+    close() {
       closed = true
       client.disconnect()
     },
@@ -140,6 +162,6 @@ export function createLink ({ client, verify, deadlineMs = DEADLINE_MS }: LinkOp
 }
 
 /** Whether an error is an answer of Redis', and no want of one. */
-export function isReply (error: unknown): boolean {
+export function isReply(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError'
 }

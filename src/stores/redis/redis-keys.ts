@@ -1,37 +1,41 @@
-// The name of every key. All keys of one user share the hash slot of `{tag}`, so one script can hold them together.
+// The name of every key. All keys of one user share the hash slot of `{tag}`, so one script can hold them
+// together.
 import type { AccessTokenRef, FamilyRef } from '../ports.ts'
 
 /** Makes the names under a prefix. */
 export interface RedisKeys {
   /** Hash: the account. */
-  user (tag: string): string
+  user(tag: string): string
   /** Packed record: the family. */
-  family (ref: FamilyRef): string
+  family(ref: FamilyRef): string
   /** Pattern: all families of a user. */
-  families (tag: string): string
+  families(tag: string): string
   /** The family of a key that the pattern found. */
-  refOf (tag: string, key: string): FamilyRef
+  refOf(tag: string, key: string): FamilyRef
   /** Mark: a revoked access token. */
-  revocation (token: AccessTokenRef): string
+  revocation(token: AccessTokenRef): string
   /** Sorted set: the living access tokens of a user that have a status, by their ends in seconds. */
-  live (tag: string): string
+  live(tag: string): string
   /** All of the status lists are in one slot: a step touches several. */
   readonly status: {
     /** Sorted set: the lists, by their ends. */
     readonly lists: string
     /** Hash: the list that an hour's blocks are leased from, and which of them are. */
-    hour (hour: number): string
+    hour(hour: number): string
     /** Bitmap: the revoked tokens of a list. */
-    bits (list: string): string
+    bits(list: string): string
     /** Packed: the same in the order in which they were revoked. */
-    log (list: string): string
+    log(list: string): string
   }
   /** Mark: an id that was used. */
-  replay (id: string): string
-  /** Packed counts of failed logins, and the mark of a repeated one: all in one slot, as one try touches several. */
-  login (kind: 'pair' | 'network' | 'password' | 'repeat', id: string): string
+  replay(id: string): string
+  /**
+   * Packed counts of failed logins, and the mark of a repeated one: all in one slot, as one try touches
+   * several.
+   */
+  login(kind: 'pair' | 'network' | 'password' | 'repeat', id: string): string
   /** Number: the requests of an address in its window; all in one slot, as one step counts for many. */
-  rate (address: string): string
+  rate(address: string): string
   /** Hash: folded name → claim (names.ts). */
   readonly names: string
   /** Hash: the key ring. */
@@ -41,18 +45,21 @@ export interface RedisKeys {
   /** Mark: the store takes writes. */
   readonly probe: string
   /** Text: the store's epoch; several, so that in a cluster each master has some. */
-  epoch (index: number): string
+  epoch(index: number): string
   /** Mark: the store has lost its data, and nobody has accepted it yet. */
   readonly lost: string
 }
 
-export function createRedisKeys (prefix: string): RedisKeys {
+export function createRedisKeys(prefix: string): RedisKeys {
   const family = ({ userTag, sid }: FamilyRef) => `${prefix}{${userTag}}:f:${sid}`
   return {
     family,
     user: tag => `${prefix}{${tag}}:u`,
     families: tag => `${`${prefix}{${tag}}`.replaceAll(/[*?[\]\\]/g, '\\$&')}:f:*`,
-    refOf: (userTag, key) => ({ userTag, sid: key.slice(family({ userTag, sid: '' }).length) }),
+    refOf: (userTag, key) => ({
+      userTag,
+      sid: key.slice(family({ userTag, sid: '' }).length),
+    }),
     revocation: ({ userTag, jti }) => `${prefix}{${userTag}}:r:${jti}`,
     live: tag => `${prefix}{${tag}}:t`,
     status: {

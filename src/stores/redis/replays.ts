@@ -2,8 +2,10 @@
 import type { Replays } from '../ports.ts'
 import type { RedisAdapter } from './adapter.ts'
 
-export function createRedisReplays ({ link, keys }: RedisAdapter): Replays {
+export function createRedisReplays({ link, keys }: RedisAdapter): Replays {
   return {
-    once: async (id, forMs) => await link.run(client => client.set(keys.replay(id), 1, 'PX', forMs, 'NX')) === 'OK',
+    once: async (id, forMs) =>
+      (await link.run(client => client.set(keys.replay(id), 1, 'PX', forMs, 'NX'))) ===
+      'OK',
   }
 }

@@ -1,16 +1,19 @@
-// From a script's reply to the domain's objects. The scripts vouch for the types; String and Number only tell the compiler.
+// From a script's reply to the domain's objects. The scripts vouch for the types; String and Number only tell
+// the compiler.
 import type { Account, Family, FamilyRef, User } from '../ports.ts'
 
 /** One of the words that a script may answer with; throws when it is none of them. */
-export function oneOf<T extends string> (words: readonly T[], value: unknown): T {
+export function oneOf<T extends string>(words: readonly T[], value: unknown): T {
   const found = words.find(word => word === value)
   if (found === undefined) throw new TypeError(`a script answered ${String(value)}`)
   return found
 }
 
 /** `family_reply` of shared.lua. */
-export function familyOf ({ userTag, sid }: FamilyRef, reply: unknown): Family {
-  const [clientId, jkt, scope, audience, startedAt, idleUntil, endsAt] = listOf(JSON.parse(String(reply)))
+export function familyOf({ userTag, sid }: FamilyRef, reply: unknown): Family {
+  const [clientId, jkt, scope, audience, startedAt, idleUntil, endsAt] = listOf(
+    JSON.parse(String(reply)),
+  )
   return {
     userTag,
     sid,
@@ -25,16 +28,24 @@ export function familyOf ({ userTag, sid }: FamilyRef, reply: unknown): Family {
 }
 
 /** `user_reply` of shared.lua. */
-export function userOf (reply: unknown): User {
+export function userOf(reply: unknown): User {
   return userFrom(listOf(JSON.parse(String(reply))))
 }
 
-function userFrom ([sub, name, scopes, roles]: readonly unknown[]): User {
-  return { sub: String(sub), name: String(name), scopes: scopes === '' ? null : strings(scopes), roles: strings(roles) }
+function userFrom([sub, name, scopes, roles]: readonly unknown[]): User {
+  return {
+    sub: String(sub),
+    name: String(name),
+    scopes: scopes === '' ? null : strings(scopes),
+    roles: strings(roles),
+  }
 }
 
 /** The fields of an account's hash; undefined when there is no account. */
-export function accountOf (tag: string, fields: Readonly<Record<string, string>>): Account | undefined {
+export function accountOf(
+  tag: string,
+  fields: Readonly<Record<string, string>>,
+): Account | undefined {
   // A removed account leaves its epoch for a while.
   if (fields['sub'] === undefined) return undefined
   return {
@@ -49,12 +60,12 @@ export function accountOf (tag: string, fields: Readonly<Record<string, string>>
 }
 
 /** A reply that is a list; throws when it is none. */
-export function listOf (reply: unknown): readonly unknown[] {
+export function listOf(reply: unknown): readonly unknown[] {
   if (!Array.isArray(reply)) throw new TypeError('a script answered no list')
   return reply
 }
 
-function strings (json: unknown): readonly string[] {
+function strings(json: unknown): readonly string[] {
   const list: readonly string[] = JSON.parse(String(json))
   return list
 }

@@ -1,14 +1,17 @@
 // The driver's way to a primary by its sentinels, but for what it makes of what they tell.
 import { SentinelConnector } from 'ioredis'
 
-interface Address { readonly host?: string, readonly port?: number }
+interface Address {
+  readonly host?: string
+  readonly port?: number
+}
 
 /** For the driver's option `Connector`. */
 export class Sentinels extends SentinelConnector {
   /** Where the sentinels sent us last. */
   private at: Address | null = null
 
-  constructor (options: unknown) {
+  constructor(options: unknown) {
     // They are the client's own; the driver's type says unknown.
     super(Object(options))
     // The driver calls these by name, and declares them private: there is no other way in.
@@ -21,27 +24,35 @@ export class Sentinels extends SentinelConnector {
     this['connectToSentinel'] = (...args: unknown[]) => this.attend(connect(...args))
   }
 
-  /** Keeps a sentinel's faults from the console, and what is no news from whoever would connect again for it. */
-  private attend<Client extends SentinelClient> (client: Client): Client {
+  /**
+   * Keeps a sentinel's faults from the console, and what is no news from whoever would connect again for it.
+   */
+  private attend<Client extends SentinelClient>(client: Client): Client {
     const emit = client.emit.bind(client)
-    client.emit = (event, ...details) => event === 'message' && this.isNoNews(String(details[1])) ? false : emit(event, ...details)
+    client.emit = (event, ...details) =>
+      event === 'message' && this.isNoNews(String(details[1]))
+        ? false
+        : emit(event, ...details)
     client.on('error', () => {})
     return client
   }
 
   /**
-   * Whether we are where a failover went, or it is of another primary. The sentinel that leads a failover tells of it a second after the
-   * others: who listens to all of them would be cut off again by it.
+   * Whether we are where a failover went, or it is of another primary. The sentinel that leads a failover
+   * tells of it a second after the others: who listens to all of them would be cut off again by it.
    *
    * @param text `NAME OLD-HOST OLD-PORT HOST PORT`
    */
-  private isNoNews (text: string): boolean {
+  private isNoNews(text: string): boolean {
     const [name, , , host, port] = text.split(' ')
-    return name !== this.options.name || (host === this.at?.host && port === String(this.at?.port))
+    return (
+      name !== this.options.name ||
+      (host === this.at?.host && port === String(this.at?.port))
+    )
   }
 }
 
 interface SentinelClient {
-  emit (event: string | symbol, ...details: unknown[]): boolean
-  on (event: 'error', listener: () => void): unknown
+  emit(event: string | symbol, ...details: unknown[]): boolean
+  on(event: 'error', listener: () => void): unknown
 }

@@ -1,5 +1,5 @@
-// Setting the status bits of tokens that died. They live in another hash slot than the family, so this is a step of its own, after the
-// one that ended it.
+// Setting the status bits of tokens that died. They live in another hash slot than the family, so this is a
+// step of its own, after the one that ended it.
 import { byList, listGoneAt, type StatusEntry } from '../ports-status.ts'
 import type { Caller } from './link.ts'
 import type { RedisKeys } from './redis-keys.ts'
@@ -13,41 +13,72 @@ export interface StatusBitsOptions {
   readonly time: () => string
   readonly durably: (name: string) => Script
   readonly revocations: Revocations
-  /** How long to wait before the next try, in milliseconds, and how many there are; default: a second, for a day. */
+  /**
+   * How long to wait before the next try, in milliseconds, and how many there are; default: a second, for a
+   * day.
+   */
   readonly retryMs?: number
   readonly tries?: number
 }
 
 export interface StatusBits {
   /** As StatusLists.revoke. */
-  set (revoked: ReadonlyMap<string, readonly number[]>): Promise<void>
+  set(revoked: ReadonlyMap<string, readonly number[]>): Promise<void>
   /** The same for the tokens that a script told. */
-  setAll (tokens: unknown): Promise<void>
+  setAll(tokens: unknown): Promise<void>
   /** The same where nobody repeats the call: is tried until it works, for a day at most. */
-  setEventually (tokens: unknown): void
+  setEventually(tokens: unknown): void
   /** Ends all tries. */
-  stop (): void
+  stop(): void
 }
 
-export function createStatusBits ({ bare, keys, time, durably, revocations, retryMs = 1_000, tries = 86_400 }: StatusBitsOptions): StatusBits {
+export function createStatusBits({
+  bare,
+  keys,
+  time,
+  durably,
+  revocations,
+  retryMs = 1_000,
+  tries = 86_400,
+}: StatusBitsOptions): StatusBits {
   const script = durably('status-revoke')
   const againScript = loadScript(bare, 'status-revoke')
   const retries = new Set<NodeJS.Timeout>()
   let stopped = false
 
-  function run (runScript: Script, lists: ReadonlyArray<readonly [string, readonly number[]]>): Promise<unknown> {
-    const args = lists.flatMap(([list, indices]) => [list, listGoneAt(list), indices.join(',')])
-    return runScript([keys.status.lists, ...lists.flatMap(([list]) => [keys.status.bits(list), keys.status.log(list)])], [time(), ...args])
+  function run(
+    runScript: Script,
+    lists: ReadonlyArray<readonly [string, readonly number[]]>,
+  ): Promise<unknown> {
+    const args = lists.flatMap(([list, indices]) => [
+      list,
+      listGoneAt(list),
+      indices.join(','),
+    ])
+    return runScript(
+      [
+        keys.status.lists,
+        ...lists.flatMap(([list]) => [keys.status.bits(list), keys.status.log(list)]),
+      ],
+      [time(), ...args],
+    )
   }
 
-  async function set (revoked: ReadonlyMap<string, readonly number[]>): Promise<void> {
+  async function set(revoked: ReadonlyMap<string, readonly number[]>): Promise<void> {
     const lists = [...revoked]
     if (lists.length === 0) return
     await run(script, lists)
-    for (const [list, indices] of lists) revocations.remember(`${list} ${indices.join()}`, () => run(againScript, [[list, indices]]))
+    for (const [list, indices] of lists) {
+      revocations.remember(`${list} ${indices.join()}`, () =>
+        run(againScript, [[list, indices]]),
+      )
+    }
   }
 
-  function keepTrying (revoked: ReadonlyMap<string, readonly number[]>, left: number): void {
+  function keepTrying(
+    revoked: ReadonlyMap<string, readonly number[]>,
+    left: number,
+  ): void {
     set(revoked).catch(() => {
       if (stopped || left === 0) return
       const timer = setTimeout(() => {
@@ -62,7 +93,7 @@ export function createStatusBits ({ bare, keys, time, durably, revocations, retr
     set,
     setAll: tokens => set(byList(entriesOf(tokens))),
     setEventually: tokens => keepTrying(byList(entriesOf(tokens)), tries),
-    stop () {
+    stop() {
       stopped = true
       for (const timer of retries) clearTimeout(timer)
     },
@@ -70,11 +101,11 @@ export function createStatusBits ({ bare, keys, time, durably, revocations, retr
 }
 
 /** How a token is noted: `note_token` of shared.lua. */
-export function tokenText (sid: string, { list, idx }: StatusEntry): string {
+export function tokenText(sid: string, { list, idx }: StatusEntry): string {
   return `${sid} ${list} ${idx}`
 }
 
-function entriesOf (tokens: unknown): StatusEntry[] {
+function entriesOf(tokens: unknown): StatusEntry[] {
   if (typeof tokens !== 'string' || tokens === '') return []
   return tokens.split('\n').map(token => {
     const [, list = '', idx] = token.split(' ')

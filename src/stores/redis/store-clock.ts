@@ -3,17 +3,20 @@ import type { Caller } from './link.ts'
 
 export interface StoreClock {
   /** Milliseconds since the epoch, as far as this process knows; half a round trip may be missing. */
-  now (): number
+  now(): number
   /** Asks the store. Rejects with StoreUnavailable. */
-  measure (): Promise<void>
+  measure(): Promise<void>
 }
 
-/** Makes the clock; it knows nothing until it has measured once. In a cluster it follows whichever node answers. */
-export function createStoreClock (caller: Caller): StoreClock {
+/**
+ * Makes the clock; it knows nothing until it has measured once. In a cluster it follows whichever node
+ * answers.
+ */
+export function createStoreClock(caller: Caller): StoreClock {
   let ahead = Number.NaN
   return {
     now: () => performance.now() + ahead,
-    async measure () {
+    async measure() {
       const before = performance.now()
       const there = await serverTime(caller)
       ahead = there - (before + performance.now()) / 2
@@ -22,7 +25,7 @@ export function createStoreClock (caller: Caller): StoreClock {
 }
 
 /** The server's time in milliseconds since the epoch. Rejects with StoreUnavailable. */
-export async function serverTime ({ run }: Caller): Promise<number> {
+export async function serverTime({ run }: Caller): Promise<number> {
   const [seconds, microseconds] = await run(client => client.time())
   return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000)
 }

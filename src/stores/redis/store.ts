@@ -33,7 +33,10 @@ export interface RedisStoreOptions extends RedisSettings {
   readonly prefix?: string
   /** How many replicas must have a write that is durable; default 0. */
   readonly replicas?: number | undefined
-  /** How long a store that has lost its data is refused, at most, in milliseconds; undefined: nobody watches that. */
+  /**
+   * How long a store that has lost its data is refused, at most, in milliseconds; undefined: nobody watches
+   * that.
+   */
   readonly lossPeriodMs?: number | undefined
   /** Replaces the server's clock; for tests. */
   readonly clock?: Clock | undefined
@@ -47,20 +50,26 @@ export interface RedisStore extends Store {
 }
 
 /** Connects and resolves when the server answers; rejects with StoreUnavailable. */
-export async function createRedisStore (options: RedisStoreOptions): Promise<RedisStore> {
+export async function createRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
   const { prefix = 'lk:', clock, replicas = 0 } = options
   const keys = createRedisKeys(prefix)
   const [client, durableClient] = await connectAll(options, replicas > 0 ? 2 : 1)
   const link: Link = createLink({ client, verify: () => epoch.verify() })
-  const durable = durableClient && createLink({ client: durableClient, verify: ({ run }) => run(ping), deadlineMs: DURABLE_MS })
+  const durable =
+    durableClient &&
+    createLink({
+      client: durableClient,
+      verify: ({ run }) => run(ping),
+      deadlineMs: DURABLE_MS,
+    })
   const { bare } = link
   const revocations = createRevocations()
   const storeClock = createStoreClock(bare)
   const adapter = createAdapter({
     link,
     keys,
-    time: () => clock === undefined ? '' : String(clock()),
-    ...clock === undefined && { askedAt: storeClock.now },
+    time: () => (clock === undefined ? '' : String(clock())),
+    ...(clock === undefined && { askedAt: storeClock.now }),
     durably: durable && createDurable({ link: durable, replicas }),
     doubt: () => epoch.doubt(),
     revocations,
@@ -72,12 +81,16 @@ export async function createRedisStore (options: RedisStoreOptions): Promise<Red
     link: bare,
     keys,
     restore: () => Promise.all([ring.restore(), revocations.repeat()]),
-    found (now) {
+    found(now) {
       isLost = now
       for (const each of [link, durable]) each?.refuse(now ? lossFault() : undefined)
     },
   })
-  const stopVerifying = await keepVerifying(link, () => Promise.all([epoch.verify(), storeClock.measure()]), options)
+  const stopVerifying = await keepVerifying(
+    link,
+    () => Promise.all([epoch.verify(), storeClock.measure()]),
+    options,
+  )
 
   return {
     client,
@@ -90,15 +103,19 @@ export async function createRedisStore (options: RedisStoreOptions): Promise<Red
     sightings: createRedisDocument(adapter, keys.sightings, EMPTY_SIGHTINGS),
     replays: createRedisReplays(adapter),
     statusLists: createRedisStatusLists(adapter),
-    now: () => clock === undefined ? serverTime(bare) : Promise.resolve(clock()),
-    async probe () {
+    now: () => (clock === undefined ? serverTime(bare) : Promise.resolve(clock())),
+    async probe() {
       await bare.run(client => client.set(keys.probe, 1, 'PX', PROBE_MS))
       await bare.run(client => client.del(keys.probe))
     },
     inspect: createInspect({ link: bare, replicas }),
-    condition: () => ({ isReached: link.isUp(), isLost, revocations: revocations.count() }),
-    acceptLoss: async () => await bare.run(client => client.del(keys.lost)) === 1,
-    async close () {
+    condition: () => ({
+      isReached: link.isUp(),
+      isLost,
+      revocations: revocations.count(),
+    }),
+    acceptLoss: async () => (await bare.run(client => client.del(keys.lost))) === 1,
+    async close() {
       stopVerifying()
       adapter.statusBits.stop()
       for (const each of [link, durable]) each?.close()
@@ -107,7 +124,10 @@ export async function createRedisStore (options: RedisStoreOptions): Promise<Red
 }
 
 /** So many connections, or none. */
-async function connectAll (settings: RedisSettings, count: 1 | 2): Promise<readonly [Redis | Cluster, (Redis | Cluster)?]> {
+async function connectAll(
+  settings: RedisSettings,
+  count: 1 | 2,
+): Promise<readonly [Redis | Cluster, (Redis | Cluster)?]> {
   const first = await connectRedis(settings)
   if (count === 1) return [first]
   try {
@@ -118,13 +138,25 @@ async function connectAll (settings: RedisSettings, count: 1 | 2): Promise<reado
   }
 }
 
-function watchEpoch ({ lossPeriodMs }: RedisStoreOptions, options: Omit<EpochOptions, 'lossPeriodMs'>): Epoch {
+function watchEpoch(
+  { lossPeriodMs }: RedisStoreOptions,
+  options: Omit<EpochOptions, 'lossPeriodMs'>,
+): Epoch {
   if (lossPeriodMs !== undefined) return createEpoch({ ...options, lossPeriodMs })
-  return { verify: async () => { await options.link.run(ping) }, doubt: async () => {} }
+  return {
+    verify: async () => {
+      await options.link.run(ping)
+    },
+    doubt: async () => {},
+  }
 }
 
 /** Looks at the store now, and again and again; gives the way to stop. */
-async function keepVerifying (link: Link, verify: () => Promise<unknown>, { lossPeriodMs }: RedisStoreOptions): Promise<() => void> {
+async function keepVerifying(
+  link: Link,
+  verify: () => Promise<unknown>,
+  { lossPeriodMs }: RedisStoreOptions,
+): Promise<() => void> {
   try {
     await verify()
   } catch (error) {
@@ -133,7 +165,9 @@ async function keepVerifying (link: Link, verify: () => Promise<unknown>, { loss
   }
   if (lossPeriodMs === undefined) return () => {}
   // One that can't be looked at is told of elsewhere.
-  const timer = setInterval(() => { if (link.isUp()) verify().catch(() => {}) }, VERIFY_MS).unref()
+  const timer = setInterval(() => {
+    if (link.isUp()) verify().catch(() => {})
+  }, VERIFY_MS).unref()
   return () => clearInterval(timer)
 }
 

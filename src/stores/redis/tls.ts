@@ -12,23 +12,27 @@ export interface TlsFiles {
 }
 
 /**
- * The options for a TLS connection. The files are read again for every connection, so that renewed certificates need no restart.
+ * The options for a TLS connection. The files are read again for every connection, so that renewed
+ * certificates need no restart.
  *
  * @throws Error when a file can't be read
  */
-export function readTls ({ caFile, certFile, keyFile, serverName }: TlsFiles) {
-  return Object.defineProperties({ ...serverName !== undefined && { servername: serverName } }, {
-    ...caFile !== undefined && { ca: rereading(caFile) },
-    ...certFile !== undefined && { cert: rereading(certFile) },
-    ...keyFile !== undefined && { key: rereading(keyFile) },
-  })
+export function readTls({ caFile, certFile, keyFile, serverName }: TlsFiles) {
+  return Object.defineProperties(
+    { ...(serverName !== undefined && { servername: serverName }) },
+    {
+      ...(caFile !== undefined && { ca: rereading(caFile) }),
+      ...(certFile !== undefined && { cert: rereading(certFile) }),
+      ...(keyFile !== undefined && { key: rereading(keyFile) }),
+    },
+  )
 }
 
-function rereading (file: string) {
+function rereading(file: string) {
   let text = readFileSync(file, 'utf8')
   return {
     enumerable: true,
-    get () {
+    get() {
       try {
         text = readFileSync(file, 'utf8')
       } catch {

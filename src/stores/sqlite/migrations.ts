@@ -1,7 +1,9 @@
-// The tables, and the steps that lead to them. `user_version` counts the steps that a file has taken; a step never changes later.
+// The tables, and the steps that lead to them. `user_version` counts the steps that a file has taken; a step
+// never changes later.
 import type { DatabaseSync } from 'node:sqlite'
 
-const STEPS = [`
+const STEPS = [
+  `
   CREATE TABLE users (
     tag TEXT PRIMARY KEY,
     sub TEXT NOT NULL UNIQUE,
@@ -53,13 +55,15 @@ const STEPS = [`
   INSERT INTO ring (id, version, keys) VALUES (1, 0, '[]');
 
   CREATE TABLE probes (id INTEGER PRIMARY KEY) STRICT;
-`, `
+`,
+  `
   CREATE TABLE replays (
     id TEXT PRIMARY KEY,
     expires_at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX replays_expires_at ON replays (expires_at);
-`, `
+`,
+  `
   -- What servers share and replace as a whole.
   CREATE TABLE documents (
     name TEXT PRIMARY KEY,
@@ -67,7 +71,8 @@ const STEPS = [`
     content TEXT NOT NULL              -- JSON
   ) STRICT, WITHOUT ROWID;
   DROP TABLE ring;
-`, `
+`,
+  `
   CREATE TABLE login_counts (
     kind TEXT NOT NULL,                -- pair, network, password, repeat
     id TEXT NOT NULL,                  -- a keyed hash
@@ -79,7 +84,8 @@ const STEPS = [`
     PRIMARY KEY (kind, id)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX login_counts_gone_at ON login_counts (gone_at);
-`, `
+`,
+  `
   -- Access tokens that live and have a status.
   CREATE TABLE live_tokens (
     user_tag TEXT NOT NULL,
@@ -111,10 +117,14 @@ const STEPS = [`
     PRIMARY KEY (list, place),
     UNIQUE (list, idx)
   ) STRICT, WITHOUT ROWID;
-`]
+`,
+]
 
-/** Brings a file to the newest schema, one transaction for all steps; throws when a newer Latchkey has written it. */
-export function migrate (db: DatabaseSync): void {
+/**
+ * Brings a file to the newest schema, one transaction for all steps; throws when a newer Latchkey has written
+ * it.
+ */
+export function migrate(db: DatabaseSync): void {
   // Nothing is written where nothing is to do: a start needs no room on the disk, nor a turn to write.
   if (stepsTaken(db) === STEPS.length) return
   db.exec('BEGIN IMMEDIATE')
@@ -127,12 +137,16 @@ export function migrate (db: DatabaseSync): void {
   }
 }
 
-function stepsTaken (db: DatabaseSync): number {
+function stepsTaken(db: DatabaseSync): number {
   return Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
 }
 
-function takeSteps (db: DatabaseSync, taken: number): void {
-  if (taken > STEPS.length) throw new Error(`the file has schema ${taken}, this Latchkey knows up to ${STEPS.length}`)
+function takeSteps(db: DatabaseSync, taken: number): void {
+  if (taken > STEPS.length) {
+    throw new Error(
+      `the file has schema ${taken}, this Latchkey knows up to ${STEPS.length}`,
+    )
+  }
   for (const step of STEPS.slice(taken)) db.exec(step)
   db.exec(`PRAGMA user_version = ${STEPS.length}`)
 }

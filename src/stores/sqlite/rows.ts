@@ -1,4 +1,5 @@
-// From rows to the domain's objects. SQLite's STRICT tables vouch for the types; String and Number only tell the compiler.
+// From rows to the domain's objects. SQLite's STRICT tables vouch for the types; String and Number only tell
+// the compiler.
 import type { SQLOutputValue } from 'node:sqlite'
 import type { Account, Family, FamilyRef, User } from '../ports.ts'
 import type { FamilyState, Holder } from './rules.ts'
@@ -18,11 +19,16 @@ export interface FoundFamily {
 export const FOUND_COLUMNS = `f.user_tag, f.sid, f.client_id, f.jkt, f.scope, f.audience, f.epoch AS family_epoch, f.prev, f.cur, f.cur_at,
   f.started_at, f.idle_until, f.ends_at, f.ended, f.late_count, u.sub, u.name, u.scopes, u.roles, u.disabled, u.epoch`
 
-export function foundFamily (row: Row): FoundFamily {
-  return { family: familyOf(row), state: stateOf(row), user: userOf(row), holder: holderOf(row) }
+export function foundFamily(row: Row): FoundFamily {
+  return {
+    family: familyOf(row),
+    state: stateOf(row),
+    user: userOf(row),
+    holder: holderOf(row),
+  }
 }
 
-export function userOf (row: Row): User {
+export function userOf(row: Row): User {
   return {
     sub: String(row['sub']),
     name: String(row['name']),
@@ -31,11 +37,11 @@ export function userOf (row: Row): User {
   }
 }
 
-export function holderOf (row: Row): Holder {
+export function holderOf(row: Row): Holder {
   return { disabled: row['disabled'] === 1, epoch: Number(row['epoch']) }
 }
 
-export function accountOf (row: Row): Account {
+export function accountOf(row: Row): Account {
   return {
     ...userOf(row),
     ...holderOf(row),
@@ -46,7 +52,7 @@ export function accountOf (row: Row): Account {
   }
 }
 
-function familyOf (row: Row): Family {
+function familyOf(row: Row): Family {
   return {
     ...refOf(row),
     clientId: String(row['client_id']),
@@ -59,11 +65,11 @@ function familyOf (row: Row): Family {
   }
 }
 
-function refOf (row: Row): FamilyRef {
+function refOf(row: Row): FamilyRef {
   return { userTag: String(row['user_tag']), sid: String(row['sid']) }
 }
 
-function stateOf (row: Row): FamilyState {
+function stateOf(row: Row): FamilyState {
   return {
     clientId: String(row['client_id']),
     jkt: row['jkt'] === null ? undefined : String(row['jkt']),
@@ -78,7 +84,7 @@ function stateOf (row: Row): FamilyState {
   }
 }
 
-function strings (json: SQLOutputValue | undefined): readonly string[] {
+function strings(json: SQLOutputValue | undefined): readonly string[] {
   const list: readonly string[] = JSON.parse(String(json))
   return list
 }

@@ -1,4 +1,5 @@
-// The rules of the refresh family (DESIGN §5) as pure functions: a record, what was presented and the time in; a verdict out.
+// The rules of the refresh family (DESIGN §5) as pure functions: a record, what was presented and the time
+// in; a verdict out.
 import type { Family, Presented, Refusal, Wider } from '../ports.ts'
 
 /** What the rules look at in a family's record. */
@@ -22,12 +23,17 @@ export interface Holder {
   readonly epoch: number
 }
 
-type Change = Partial<Pick<FamilyState, 'prev' | 'cur' | 'curAt' | 'idleUntil' | 'ended' | 'lateCount'>>
+type Change = Partial<
+  Pick<FamilyState, 'prev' | 'cur' | 'curAt' | 'idleUntil' | 'ended' | 'lateCount'>
+>
 
 /** What happens to the family: the rule that fits and the fields that it changes. */
 export type Verdict =
-  | { readonly kind: 'refused', readonly reason: Refusal }
-  | { readonly kind: 'rotated' | 'replayed' | 'late' | 'healed' | 'reused', readonly change: Change }
+  | { readonly kind: 'refused'; readonly reason: Refusal }
+  | {
+      readonly kind: 'rotated' | 'replayed' | 'late' | 'healed' | 'reused'
+      readonly change: Change
+    }
 
 type Rule = 'current' | 'retry' | 'late' | 'ahead' | 'stale'
 
@@ -35,12 +41,16 @@ type Rule = 'current' | 'retry' | 'late' | 'ahead' | 'stale'
 const HEALED_GENERATIONS = 2
 
 /** The instant by which a family is judged: a clock that ran backwards counts as no time passed. */
-export function instantFor (state: Pick<FamilyState, 'curAt'>, now: number): number {
+export function instantFor(state: Pick<FamilyState, 'curAt'>, now: number): number {
   return Math.max(now, state.curAt)
 }
 
 /** R3: why a family can't be used by now; undefined while it lives. */
-export function whyDead (state: FamilyState, holder: Holder, now: number): Refusal | undefined {
+export function whyDead(
+  state: FamilyState,
+  holder: Holder,
+  now: number,
+): Refusal | undefined {
   const at = instantFor(state, now)
   if (state.ended) return 'family_ended'
   if (at >= state.endsAt) return 'family_expired'
@@ -49,44 +59,77 @@ export function whyDead (state: FamilyState, holder: Holder, now: number): Refus
 }
 
 /** Why nobody may hold a session of this epoch; undefined when the user may. */
-export function whyLocked (holder: Holder, epoch: number): Refusal | undefined {
+export function whyLocked(holder: Holder, epoch: number): Refusal | undefined {
   if (holder.disabled) return 'user_disabled'
   if (holder.epoch !== epoch) return 'sessions_ended'
   return undefined
 }
 
 /** What the client asks for beyond what was granted; undefined when it asks for nothing more. */
-export function whyWider (granted: Pick<Family, 'scope' | 'audience'>, { scope = [], audience = [] }: Pick<Presented, 'scope' | 'audience'>): Wider | undefined {
+export function whyWider(
+  granted: Pick<Family, 'scope' | 'audience'>,
+  { scope = [], audience = [] }: Pick<Presented, 'scope' | 'audience'>,
+): Wider | undefined {
   const scopes = granted.scope.split(' ')
   if (!scope.every(token => scopes.includes(token))) return 'scope_wider'
-  return audience.every(name => granted.audience.includes(name)) ? undefined : 'audience_wider'
+  return audience.every(name => granted.audience.includes(name))
+    ? undefined
+    : 'audience_wider'
 }
 
 /** R2 to R8 for a family that is there (R1). */
-export function judge (state: FamilyState, holder: Holder, presented: Presented, now: number): Verdict {
-  if (state.clientId !== presented.clientId) return { kind: 'refused', reason: 'client_mismatch' } // R2
-  if (state.jkt !== undefined && state.jkt !== presented.jkt) return { kind: 'refused', reason: 'key_mismatch' } // R2
+export function judge(
+  state: FamilyState,
+  holder: Holder,
+  presented: Presented,
+  now: number,
+): Verdict {
+  if (state.clientId !== presented.clientId) {
+    return { kind: 'refused', reason: 'client_mismatch' }
+  } // R2
+  if (state.jkt !== undefined && state.jkt !== presented.jkt) {
+    return { kind: 'refused', reason: 'key_mismatch' }
+  } // R2
   const reason = whyDead(state, holder, now)
   if (reason !== undefined) return { kind: 'refused', reason } // R3
   const at = instantFor(state, now)
   const advance = { curAt: at, idleUntil: Math.min(at + presented.idleMs, state.endsAt) }
-  return verdictFor(state, presented, advance)[ruleFor(state, presented.generation, presented.reuseGraceMs, at)]
+  return verdictFor(state, presented, advance)[
+    ruleFor(state, presented.generation, presented.reuseGraceMs, at)
+  ]
 }
 
-/** Whether a generation would be exchanged without harm: as current, as a retry within the grace, or by healing. */
-export function isCurrent (state: FamilyState, generation: number, reuseGraceMs: number, now: number): boolean {
+/**
+ * Whether a generation would be exchanged without harm: as current, as a retry within the grace, or by
+ * healing.
+ */
+export function isCurrent(
+  state: FamilyState,
+  generation: number,
+  reuseGraceMs: number,
+  now: number,
+): boolean {
   const rule = ruleFor(state, generation, reuseGraceMs, instantFor(state, now))
   return rule === 'current' || rule === 'retry' || rule === 'ahead'
 }
 
-function ruleFor ({ prev, cur, curAt }: FamilyState, generation: number, reuseGraceMs: number, at: number): Rule {
+function ruleFor(
+  { prev, cur, curAt }: FamilyState,
+  generation: number,
+  reuseGraceMs: number,
+  at: number,
+): Rule {
   if (generation === cur) return 'current'
   if (generation === prev) return at - curAt <= reuseGraceMs ? 'retry' : 'late'
   if (generation > cur && generation <= cur + HEALED_GENERATIONS) return 'ahead'
   return 'stale'
 }
 
-function verdictFor (state: FamilyState, presented: Presented, advance: Change): Readonly<Record<Rule, Verdict>> {
+function verdictFor(
+  state: FamilyState,
+  presented: Presented,
+  advance: Change,
+): Readonly<Record<Rule, Verdict>> {
   const { generation, lateRetry } = presented
   const exchanged = { ...advance, prev: generation, cur: generation + 1 }
   const burned = { ...advance, cur: state.cur + 1, lateCount: state.lateCount + 1 }

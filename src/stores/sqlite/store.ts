@@ -12,9 +12,16 @@ import { createSqliteStatusLists } from './status-lists.ts'
 import { createSqliteUsers } from './users.ts'
 
 /** Opens the store in `file` (made when it isn't there; `:memory:` for none). Throws StoreUnavailable. */
-export function createSqliteStore ({ file, clock }: { readonly file: string, readonly clock: Clock }): Store {
+export function createSqliteStore({
+  file,
+  clock,
+}: {
+  readonly file: string
+  readonly clock: Clock
+}): Store {
   const db = openDatabase(file)
-  // A connection of its own: a power cut may cost the counts of the last moment, but not every login two syncs to the disk.
+  // A connection of its own: a power cut may cost the counts of the last moment, but not every login two
+  // syncs to the disk.
   const counts = openDatabase(file, { synchronous: 'NORMAL', checkUpTo: 0 })
 
   return {
@@ -27,11 +34,18 @@ export function createSqliteStore ({ file, clock }: { readonly file: string, rea
     replays: createSqliteReplays(db, clock),
     statusLists: createSqliteStatusLists(db, clock),
     now: () => reading(clock),
-    probe: () => writing(db, () => db.exec('INSERT INTO probes (id) VALUES (1); DELETE FROM probes')),
+    probe: () =>
+      writing(db, () =>
+        db.exec('INSERT INTO probes (id) VALUES (1); DELETE FROM probes'),
+      ),
     // What there is to set up, we set up.
     inspect: async () => [],
     // A file that is gone is no store.
-    condition: () => ({ isReached: db.isOpen, isLost: false, revocations: { kept: 0, repeated: 0 } }),
+    condition: () => ({
+      isReached: db.isOpen,
+      isLost: false,
+      revocations: { kept: 0, repeated: 0 },
+    }),
     acceptLoss: async () => false,
     close: async () => {
       for (const connection of [counts, db]) if (connection.isOpen) connection.close()

@@ -1,5 +1,5 @@
-// A Bloom filter in a file: says of every listed password that it is listed, and of one in a million others, too. One question reads one
-// block of the file, however long the list was.
+// A Bloom filter in a file: says of every listed password that it is listed, and of one in a million others,
+// too. One question reads one block of the file, however long the list was.
 import { hash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 
@@ -21,27 +21,30 @@ export interface FilterSize {
 }
 
 /**
- * The size for so many entries, of which at most the share `falsePositives` of other passwords is taken for one.
- * Bloom's formulas; an entry's bits lie in one block, which costs a little.
+ * The size for so many entries, of which at most the share `falsePositives` of other passwords is taken for
+ * one. Bloom's formulas; an entry's bits lie in one block, which costs a little.
  */
-export function filterSize (entries: number, falsePositives: number): FilterSize {
-  const bits = Math.max(1, entries) * -Math.log(falsePositives) / Math.LN2 ** 2
-  return { blocks: Math.ceil(bits * 1.05 / BLOCK_BITS), marks: Math.min(MOST_MARKS, Math.max(1, Math.round(-Math.log2(falsePositives)))) }
+export function filterSize(entries: number, falsePositives: number): FilterSize {
+  const bits = (Math.max(1, entries) * -Math.log(falsePositives)) / Math.LN2 ** 2
+  return {
+    blocks: Math.ceil((bits * 1.05) / BLOCK_BITS),
+    marks: Math.min(MOST_MARKS, Math.max(1, Math.round(-Math.log2(falsePositives)))),
+  }
 }
 
 /** A filter that is being filled; all of it is in memory. */
 export interface GrowingFilter {
   /** Takes an entry by its SHA-1. */
-  add (sha1: Buffer): void
+  add(sha1: Buffer): void
   /** What belongs into the file, in order. */
-  parts (): Buffer[]
+  parts(): Buffer[]
 }
 
 /** Makes an empty filter. */
-export function createFilter ({ blocks, marks }: FilterSize): GrowingFilter {
+export function createFilter({ blocks, marks }: FilterSize): GrowingFilter {
   const bytes = Buffer.alloc(blocks * BLOCK_BYTES)
   return {
-    add (sha1) {
+    add(sha1) {
       const { block, bits } = placesOf(sha1, { blocks, marks })
       for (const bit of bits) {
         const at = block * BLOCK_BYTES + (bit >> 3)
@@ -57,11 +60,18 @@ export function createFilter ({ blocks, marks }: FilterSize): GrowingFilter {
  *
  * @returns whether the password of a SHA-1 is listed; throws when the file isn't whole
  */
-export async function openFilter (file: FileHandle): Promise<(sha1: Buffer) => Promise<boolean>> {
+export async function openFilter(
+  file: FileHandle,
+): Promise<(sha1: Buffer) => Promise<boolean>> {
   const header = Buffer.alloc(HEADER_BYTES)
   await file.read(header, 0, HEADER_BYTES, 0)
-  const size: FilterSize = { marks: header.readUInt32BE(FILTER_MAGIC.length), blocks: header.readUInt32BE(FILTER_MAGIC.length + 4) }
-  if ((await file.stat()).size !== HEADER_BYTES + size.blocks * BLOCK_BYTES) throw new Error('the blocklist is a filter that is not whole: build it again')
+  const size: FilterSize = {
+    marks: header.readUInt32BE(FILTER_MAGIC.length),
+    blocks: header.readUInt32BE(FILTER_MAGIC.length + 4),
+  }
+  if ((await file.stat()).size !== HEADER_BYTES + size.blocks * BLOCK_BYTES) {
+    throw new Error('the blocklist is a filter that is not whole: build it again')
+  }
   return async sha1 => {
     const { block, bits } = placesOf(sha1, size)
     const bytes = Buffer.alloc(BLOCK_BYTES)
@@ -70,17 +80,23 @@ export async function openFilter (file: FileHandle): Promise<(sha1: Buffer) => P
   }
 }
 
-function headerOf ({ blocks, marks }: FilterSize): Buffer {
+function headerOf({ blocks, marks }: FilterSize): Buffer {
   const header = Buffer.alloc(HEADER_BYTES)
   const at = header.write(FILTER_MAGIC, 'latin1')
   header.writeUInt32BE(blocks, header.writeUInt32BE(marks, at))
   return header
 }
 
-function placesOf (sha1: Buffer, { blocks, marks }: FilterSize): { readonly block: number, readonly bits: number[] } {
+function placesOf(
+  sha1: Buffer,
+  { blocks, marks }: FilterSize,
+): { readonly block: number; readonly bits: number[] } {
   const spread = hash('sha512', sha1, 'buffer')
   return {
     block: sha1.readUIntBE(0, 6) % blocks,
-    bits: Array.from({ length: marks }, (_, index) => spread.readUInt16BE(index * BITS_PER_MARK / 8) % BLOCK_BITS),
+    bits: Array.from(
+      { length: marks },
+      (_, index) => spread.readUInt16BE((index * BITS_PER_MARK) / 8) % BLOCK_BITS,
+    ),
   }
 }

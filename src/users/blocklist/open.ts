@@ -8,7 +8,7 @@ import { openSortedFile, SHA1_LINE } from './sorted-file.ts'
 /** An open list. */
 export interface Blocklist {
   readonly isBreached: IsBreached
-  close (): Promise<void>
+  close(): Promise<void>
 }
 
 const FIRST_LINE_BYTES = 64
@@ -18,7 +18,7 @@ const FIRST_LINE_BYTES = 64
  *
  * @throws Error, which says what to do, when the file can't be read or is neither of both
  */
-export async function openBlocklist (name: string | undefined): Promise<Blocklist> {
+export async function openBlocklist(name: string | undefined): Promise<Blocklist> {
   if (name === undefined) return { isBreached: async () => false, close: async () => {} }
   const file = await open(name)
   try {
@@ -31,14 +31,22 @@ export async function openBlocklist (name: string | undefined): Promise<Blocklis
 }
 
 /** What a list keeps of a password. */
-export function sha1Of (password: string): Buffer {
+export function sha1Of(password: string): Buffer {
   return hash('sha1', password.normalize('NFC'), 'buffer')
 }
 
-async function questionOf (file: FileHandle) {
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(FIRST_LINE_BYTES), 0, FIRST_LINE_BYTES, 0)
+async function questionOf(file: FileHandle) {
+  const { buffer, bytesRead } = await file.read(
+    Buffer.alloc(FIRST_LINE_BYTES),
+    0,
+    FIRST_LINE_BYTES,
+    0,
+  )
   const start = buffer.toString('latin1', 0, bytesRead)
   if (start.startsWith(FILTER_MAGIC)) return openFilter(file)
   if (SHA1_LINE.test(start.replace(/\n[^]*$/, ''))) return openSortedFile(file)
-  throw new Error('the blocklist is neither a sorted list of SHA-1 lines nor a filter: make one of it (latchkey passwords blocklist build)')
+  throw new Error(
+    'the blocklist is neither a sorted list of SHA-1 lines nor a filter: make one of it (latchkey ' +
+      'passwords blocklist build)',
+  )
 }

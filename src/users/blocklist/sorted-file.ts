@@ -1,4 +1,5 @@
-// A list of SHA-1 lines in order, as breached passwords are published (`HASH:COUNT`, gigabytes): searched by halves, never loaded.
+// A list of SHA-1 lines in order, as breached passwords are published (`HASH:COUNT`, gigabytes): searched by
+// halves, never loaded.
 import type { FileHandle } from 'node:fs/promises'
 
 /** What the first line of such a file looks like. */
@@ -16,13 +17,15 @@ const SAMPLES = 32
  *
  * @returns whether a SHA-1 is listed; throws when the lines aren't in the order of their hashes
  */
-export async function openSortedFile (file: FileHandle): Promise<(sha1: Buffer) => Promise<boolean>> {
+export async function openSortedFile(
+  file: FileHandle,
+): Promise<(sha1: Buffer) => Promise<boolean>> {
   const { size } = await file.stat()
   await checkOrder(file, size)
   return async sha1 => search(file, size, sha1.toString('hex').toUpperCase())
 }
 
-async function search (file: FileHandle, size: number, wanted: string): Promise<boolean> {
+async function search(file: FileHandle, size: number, wanted: string): Promise<boolean> {
   // The wanted line begins between the two.
   let [from, to] = [0, size]
   while (to - from > CHUNK_BYTES) {
@@ -32,33 +35,44 @@ async function search (file: FileHandle, size: number, wanted: string): Promise<
     else to = middle + LINE_BYTES
   }
   // Whole lines: what comes before the first and after the last is too short to be one.
-  const text = await read(file, Math.max(0, from - LINE_BYTES), to - from + 2 * LINE_BYTES)
+  const text = await read(
+    file,
+    Math.max(0, from - LINE_BYTES),
+    to - from + 2 * LINE_BYTES,
+  )
   return text.split('\n').some(line => hashOf(line) === wanted)
 }
 
 /** The hash of the first line that begins after `at`; undefined behind the last one. */
-async function lineAfter (file: FileHandle, at: number): Promise<string | undefined> {
+async function lineAfter(file: FileHandle, at: number): Promise<string | undefined> {
   const [, line] = (await read(file, at, 2 * LINE_BYTES)).split('\n')
   return line === undefined || line === '' ? undefined : hashOf(line)
 }
 
-function hashOf (line: string): string {
+function hashOf(line: string): string {
   return line.slice(0, HASH_CHARACTERS).toUpperCase()
 }
 
-async function read (file: FileHandle, at: number, length: number): Promise<string> {
+async function read(file: FileHandle, at: number, length: number): Promise<string> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, at)
   return buffer.toString('latin1', 0, bytesRead)
 }
 
 // The same list is published in the order of how often a password was seen, too.
-async function checkOrder (file: FileHandle, size: number): Promise<void> {
+async function checkOrder(file: FileHandle, size: number): Promise<void> {
   let last = (await read(file, 0, HASH_CHARACTERS)).toUpperCase()
   for (let sample = 1; sample < SAMPLES; sample++) {
-    const line = await lineAfter(file, Math.floor(size / SAMPLES * sample))
+    const line = await lineAfter(file, Math.floor((size / SAMPLES) * sample))
     if (line === undefined) return
-    if (!SHA1_LINE.test(line)) throw new Error('the blocklist holds lines that are no SHA-1')
-    if (line < last) throw new Error('the blocklist is not in the order of its hashes: get the one that is, or make a filter of it (latchkey passwords blocklist build)')
+    if (!SHA1_LINE.test(line)) {
+      throw new Error('the blocklist holds lines that are no SHA-1')
+    }
+    if (line < last) {
+      throw new Error(
+        'the blocklist is not in the order of its hashes: get the one that is, or make a filter of ' +
+          'it (latchkey passwords blocklist build)',
+      )
+    }
     last = line
   }
 }

@@ -4,7 +4,8 @@ import { MOST, type HashCost, type StoredHash } from './cost.ts'
 
 // A salt of 8 to 64 bytes (RFC 9106 §3.1) and a hash of 12 to 64: a shorter one could be met by chance.
 // The libraries differ in the order of m, t and p.
-const PHC = /^\$(?<type>argon2(?:id|i|d))(?:\$v=(?<version>16|19))?\$(?<costs>[mtp]=\d{1,10},[mtp]=\d{1,10},[mtp]=\d{1,10})\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{16,86}$/
+const PHC =
+  /^\$(?<type>argon2(?:id|i|d))(?:\$v=(?<version>16|19))?\$(?<costs>[mtp]=\d{1,10},[mtp]=\d{1,10},[mtp]=\d{1,10})\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{16,86}$/
 
 const FIRST_VERSION = 16
 const LEAST_MEMORY_PER_LANE_KIB = 8
@@ -21,7 +22,7 @@ export interface Argon2Hash extends StoredHash {
  *
  * @returns undefined when it isn't an argon2 PHC string, or one that RFC 9106 §3.1 doesn't allow
  */
-export function readArgon2 (text: string, today: HashCost): Argon2Hash | undefined {
+export function readArgon2(text: string, today: HashCost): Argon2Hash | undefined {
   const phc = text.replace(/^argon2(?=\$argon2)/, '')
   const { type, version, costs } = PHC.exec(phc)?.groups ?? {}
   if (type === undefined) return undefined
@@ -37,17 +38,29 @@ export function readArgon2 (text: string, today: HashCost): Argon2Hash | undefin
   }
 }
 
-function readCost (costs: string): HashCost {
-  const found = new Map(costs.split(',').map(pair => [pair.slice(0, 1), Number(pair.slice(2))]))
-  return { memoryKiB: found.get('m') ?? 0, passes: found.get('t') ?? 0, parallelism: found.get('p') ?? 0 }
+function readCost(costs: string): HashCost {
+  const found = new Map(
+    costs.split(',').map(pair => [pair.slice(0, 1), Number(pair.slice(2))]),
+  )
+  return {
+    memoryKiB: found.get('m') ?? 0,
+    passes: found.get('t') ?? 0,
+    parallelism: found.get('p') ?? 0,
+  }
 }
 
-function isPossible ({ memoryKiB, passes, parallelism }: HashCost): boolean {
-  return passes >= 1 && parallelism >= 1 && memoryKiB >= LEAST_MEMORY_PER_LANE_KIB * parallelism
+function isPossible({ memoryKiB, passes, parallelism }: HashCost): boolean {
+  return (
+    passes >= 1 &&
+    parallelism >= 1 &&
+    memoryKiB >= LEAST_MEMORY_PER_LANE_KIB * parallelism
+  )
 }
 
-function isBearable (cost: HashCost, today: HashCost): boolean {
-  return cost.memoryKiB <= Math.max(MOST.argon2.memoryKiB, today.memoryKiB) &&
+function isBearable(cost: HashCost, today: HashCost): boolean {
+  return (
+    cost.memoryKiB <= Math.max(MOST.argon2.memoryKiB, today.memoryKiB) &&
     cost.passes <= Math.max(MOST.argon2.passes, today.passes) &&
     cost.parallelism <= Math.max(MOST.argon2.parallelism, today.parallelism)
+  )
 }

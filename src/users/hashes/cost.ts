@@ -1,4 +1,5 @@
-// What a hash costs, and what a stored one may cost at most: a hostile hash in an import or in the store must not eat the machine.
+// What a hash costs, and what a stored one may cost at most: a hostile hash in an import or in the store must
+// not eat the machine.
 
 /** What it takes to compute an argon2 hash. */
 export interface HashCost {
@@ -7,7 +8,10 @@ export interface HashCost {
   readonly parallelism: number
 }
 
-/** The most that a stored hash may ask for: about two seconds of one core, and what the large frameworks ask for by far. */
+/**
+ * The most that a stored hash may ask for: about two seconds of one core, and what the large frameworks ask
+ * for by far.
+ */
 export const MOST = {
   argon2: { memoryKiB: 131_072, passes: 10, parallelism: 16 },
   bcryptRounds: 14,
@@ -25,7 +29,7 @@ export interface StoredHash {
   /** Whether it costs no more than is allowed. */
   readonly bearable: boolean
   /** Whether the password, which is what the user typed, belongs to it. */
-  verify (password: string): Promise<boolean>
+  verify(password: string): Promise<boolean>
 }
 
 /** Reads one way of writing hashes; undefined: the text isn't of that way. */

@@ -1,4 +1,5 @@
-// PBKDF2 (RFC 8018 §5.2) as Django, Werkzeug and passlib write it. Keycloak's is turned into passlib's form when it is imported.
+// PBKDF2 (RFC 8018 §5.2) as Django, Werkzeug and passlib write it. Keycloak's is turned into passlib's form
+// when it is imported.
 import { pbkdf2, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import { fromAdaptedBase64 } from './adapted-base64.ts'
@@ -10,11 +11,14 @@ const DIGEST_BYTES = { sha1: 20, sha256: 32, sha512: 64 } as const
 type Digest = keyof typeof DIGEST_BYTES
 
 // pbkdf2_sha256$1000000$salt$base64
-const DJANGO = /^pbkdf2_(?<digest>sha1|sha256)\$(?<iterations>[1-9]\d{0,8})\$(?<salt>[^$]{1,255})\$(?<hash>[A-Za-z0-9+/]{27,43}=)$/
+const DJANGO =
+  /^pbkdf2_(?<digest>sha1|sha256)\$(?<iterations>[1-9]\d{0,8})\$(?<salt>[^$]{1,255})\$(?<hash>[A-Za-z0-9+/]{27,43}=)$/
 // pbkdf2:sha256:1000000$salt$hex
-const WERKZEUG = /^pbkdf2:(?<digest>[a-z0-9]+):(?<iterations>[1-9]\d{0,8})\$(?<salt>[^$]{1,255})\$(?<hash>(?:[0-9a-f]{2}){20,64})$/
+const WERKZEUG =
+  /^pbkdf2:(?<digest>[a-z0-9]+):(?<iterations>[1-9]\d{0,8})\$(?<salt>[^$]{1,255})\$(?<hash>(?:[0-9a-f]{2}){20,64})$/
 // $pbkdf2-sha256$29000$salt$hash, both in base64 with . for + and without padding
-const PASSLIB = /^\$pbkdf2(?:-(?<digest>sha256|sha512))?\$(?<iterations>[1-9]\d{0,8})\$(?<salt>[A-Za-z0-9./]{0,1366})\$(?<hash>[A-Za-z0-9./]{27,86})$/
+const PASSLIB =
+  /^\$pbkdf2(?:-(?<digest>sha256|sha512))?\$(?<iterations>[1-9]\d{0,8})\$(?<salt>[A-Za-z0-9./]{0,1366})\$(?<hash>[A-Za-z0-9./]{27,86})$/
 
 interface Pbkdf2Hash {
   readonly digest: Digest
@@ -24,8 +28,11 @@ interface Pbkdf2Hash {
 }
 
 /** Reads a PBKDF2 hash. */
-export function readPbkdf2 (text: string): StoredHash | undefined {
-  const found = readWith(DJANGO, text, utf8, base64) ?? readWith(WERKZEUG, text, utf8, hex) ?? readWith(PASSLIB, text, fromAdaptedBase64, fromAdaptedBase64)
+export function readPbkdf2(text: string): StoredHash | undefined {
+  const found =
+    readWith(DJANGO, text, utf8, base64) ??
+    readWith(WERKZEUG, text, utf8, hex) ??
+    readWith(PASSLIB, text, fromAdaptedBase64, fromAdaptedBase64)
   if (found === undefined) return undefined
   const { digest, iterations, salt, hash } = found
   // Each block of output costs all iterations.
@@ -34,33 +41,47 @@ export function readPbkdf2 (text: string): StoredHash | undefined {
     algorithm: `pbkdf2-${digest}`,
     memoryKiB: 1,
     bearable: work <= MOST.pbkdf2[digest],
-    verify: async password => timingSafeEqual(await derive(password, salt, iterations, hash.length, digest), hash),
+    verify: async password =>
+      timingSafeEqual(
+        await derive(password, salt, iterations, hash.length, digest),
+        hash,
+      ),
   }
 }
 
 type Decode = (text: string) => Buffer
 
 // The forms vouch for the groups; String and Number only tell the compiler.
-function readWith (form: RegExp, text: string, readSalt: Decode, readHash: Decode): Pbkdf2Hash | undefined {
+function readWith(
+  form: RegExp,
+  text: string,
+  readSalt: Decode,
+  readHash: Decode,
+): Pbkdf2Hash | undefined {
   const groups = form.exec(text)?.groups
   const digest = groups?.['digest'] ?? 'sha1'
   if (groups === undefined || !isDigest(digest)) return undefined
   const hash = readHash(String(groups['hash']))
-  return { digest, iterations: Number(groups['iterations']), salt: readSalt(String(groups['salt'])), hash }
+  return {
+    digest,
+    iterations: Number(groups['iterations']),
+    salt: readSalt(String(groups['salt'])),
+    hash,
+  }
 }
 
-function isDigest (name: string): name is Digest {
+function isDigest(name: string): name is Digest {
   return Object.hasOwn(DIGEST_BYTES, name)
 }
 
-function utf8 (text: string): Buffer {
+function utf8(text: string): Buffer {
   return Buffer.from(text)
 }
 
-function base64 (text: string): Buffer {
+function base64(text: string): Buffer {
   return Buffer.from(text, 'base64')
 }
 
-function hex (text: string): Buffer {
+function hex(text: string): Buffer {
   return Buffer.from(text, 'hex')
 }

@@ -1,4 +1,5 @@
-// Every way of writing password hashes that Latchkey reads: its own, and those of the systems that people come from.
+// Every way of writing password hashes that Latchkey reads: its own, and those of the systems that people
+// come from.
 import { readArgon2 } from './argon2-text.ts'
 import { readBcrypt } from './bcrypt-text.ts'
 import type { HashCost, StoredHash } from './cost.ts'
@@ -10,6 +11,12 @@ import { readFirebase, readScrypt } from './scrypt-text.ts'
  *
  * @returns undefined when it is of no known form
  */
-export function readHash (text: string, today: HashCost): StoredHash | undefined {
-  return readArgon2(text, today) ?? readBcrypt(text) ?? readPbkdf2(text) ?? readScrypt(text) ?? readFirebase(text)
+export function readHash(text: string, today: HashCost): StoredHash | undefined {
+  return (
+    readArgon2(text, today) ??
+    readBcrypt(text) ??
+    readPbkdf2(text) ??
+    readScrypt(text) ??
+    readFirebase(text)
+  )
 }

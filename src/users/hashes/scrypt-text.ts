@@ -1,4 +1,5 @@
-// scrypt (RFC 7914) as Werkzeug, Django and passlib write it, and Firebase's, which encrypts a key with what scrypt gives.
+// scrypt (RFC 7914) as Werkzeug, Django and passlib write it, and Firebase's, which encrypts a key with what
+// scrypt gives.
 import { createCipheriv, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto'
 import { promisify } from 'node:util'
 import { MOST, type StoredHash } from './cost.ts'
@@ -6,13 +7,18 @@ import { MOST, type StoredHash } from './cost.ts'
 const deriveKey = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt)
 
 // scrypt:32768:8:1$salt$hex
-const WERKZEUG = /^scrypt:(?<N>\d{1,9}):(?<r>\d{1,4}):(?<p>\d{1,4})\$(?<salt>[^$]{1,255})\$(?<hash>[0-9a-f]{128})$/
+const WERKZEUG =
+  /^scrypt:(?<N>\d{1,9}):(?<r>\d{1,4}):(?<p>\d{1,4})\$(?<salt>[^$]{1,255})\$(?<hash>[0-9a-f]{128})$/
 // scrypt$16384$salt$8$5$base64
-const DJANGO = /^scrypt\$(?<N>\d{1,9})\$(?<salt>[^$]{1,255})\$(?<r>\d{1,4})\$(?<p>\d{1,4})\$(?<hash>[A-Za-z0-9+/]{86}==)$/
+const DJANGO =
+  /^scrypt\$(?<N>\d{1,9})\$(?<salt>[^$]{1,255})\$(?<r>\d{1,4})\$(?<p>\d{1,4})\$(?<hash>[A-Za-z0-9+/]{86}==)$/
 // $scrypt$ln=16,r=8,p=1$salt$hash, both in base64 without padding
-const PASSLIB = /^\$scrypt\$ln=(?<ln>\d{1,2}),r=(?<r>\d{1,4}),p=(?<p>\d{1,4})\$(?<salt>[A-Za-z0-9+/]{0,1366})\$(?<hash>[A-Za-z0-9+/]{43})$/
-// $fbscrypt$v=1,n=14,r=8,p=1,ss=separator,sk=signer key$salt$hash, all in base64; the form in which Supabase keeps Firebase's hashes
-const FIREBASE = /^\$fbscrypt\$v=1,n=(?<ln>\d{1,2}),r=(?<r>\d{1,4}),p=(?<p>\d{1,4}),ss=(?<separator>[A-Za-z0-9+/_-]{0,64}={0,2}),sk=(?<key>[A-Za-z0-9+/_-]{43,172}={0,2})\$(?<salt>[A-Za-z0-9+/_-]{1,172}={0,2})\$(?<hash>[A-Za-z0-9+/_-]{43,172}={0,2})$/
+const PASSLIB =
+  /^\$scrypt\$ln=(?<ln>\d{1,2}),r=(?<r>\d{1,4}),p=(?<p>\d{1,4})\$(?<salt>[A-Za-z0-9+/]{0,1366})\$(?<hash>[A-Za-z0-9+/]{43})$/
+// $fbscrypt$v=1,n=14,r=8,p=1,ss=separator,sk=signer key$salt$hash, all in base64; the form in which Supabase
+// keeps Firebase's hashes
+const FIREBASE =
+  /^\$fbscrypt\$v=1,n=(?<ln>\d{1,2}),r=(?<r>\d{1,4}),p=(?<p>\d{1,4}),ss=(?<separator>[A-Za-z0-9+/_-]{0,64}={0,2}),sk=(?<key>[A-Za-z0-9+/_-]{43,172}={0,2})\$(?<salt>[A-Za-z0-9+/_-]{1,172}={0,2})\$(?<hash>[A-Za-z0-9+/_-]{43,172}={0,2})$/
 
 interface ScryptCost {
   readonly N: number
@@ -28,25 +34,31 @@ const utf8: Decode = text => Buffer.from(String(text))
 const base64: Decode = text => Buffer.from(String(text), 'base64')
 const hex: Decode = text => Buffer.from(String(text), 'hex')
 
-const FORMS: readonly { readonly form: RegExp, readonly readSalt: Decode, readonly readHash: Decode }[] = [
+const FORMS: readonly {
+  readonly form: RegExp
+  readonly readSalt: Decode
+  readonly readHash: Decode
+}[] = [
   { form: WERKZEUG, readSalt: utf8, readHash: hex },
   { form: DJANGO, readSalt: utf8, readHash: base64 },
   { form: PASSLIB, readSalt: base64, readHash: base64 },
 ]
 
 /** Reads an scrypt hash. */
-export function readScrypt (text: string): StoredHash | undefined {
+export function readScrypt(text: string): StoredHash | undefined {
   for (const { form, readSalt, readHash } of FORMS) {
     const groups = form.exec(text)?.groups
     if (groups === undefined) continue
     const [salt, hash] = [readSalt(groups['salt']), readHash(groups['hash'])]
-    return stored('scrypt', costOf(groups), async (password, cost) => timingSafeEqual(await derive(password, salt, hash.length, cost), hash))
+    return stored('scrypt', costOf(groups), async (password, cost) =>
+      timingSafeEqual(await derive(password, salt, hash.length, cost), hash),
+    )
   }
   return undefined
 }
 
 /** Reads a hash that Firebase made. */
-export function readFirebase (text: string): StoredHash | undefined {
+export function readFirebase(text: string): StoredHash | undefined {
   const groups = FIREBASE.exec(text)?.groups
   if (groups === undefined) return undefined
   const [key, hash] = [base64(groups['key']), base64(groups['hash'])]
@@ -54,16 +66,23 @@ export function readFirebase (text: string): StoredHash | undefined {
   const salt = Buffer.concat([base64(groups['salt']), base64(groups['separator'])])
   return stored('firebase-scrypt', costOf(groups), async (password, cost) => {
     const secret = await derive(password, salt, 32, cost)
-    return timingSafeEqual(createCipheriv('aes-256-ctr', secret, Buffer.alloc(16)).update(key), hash)
+    return timingSafeEqual(
+      createCipheriv('aes-256-ctr', secret, Buffer.alloc(16)).update(key),
+      hash,
+    )
   })
 }
 
-function costOf ({ N, ln, r, p }: Groups): ScryptCost {
+function costOf({ N, ln, r, p }: Groups): ScryptCost {
   return { N: ln === undefined ? Number(N) : 2 ** Number(ln), r: Number(r), p: Number(p) }
 }
 
 /** undefined where RFC 7914 §2 allows no such cost. */
-function stored (algorithm: string, cost: ScryptCost, verify: (password: string, cost: ScryptCost) => Promise<boolean>): StoredHash | undefined {
+function stored(
+  algorithm: string,
+  cost: ScryptCost,
+  verify: (password: string, cost: ScryptCost) => Promise<boolean>,
+): StoredHash | undefined {
   const { N, r, p } = cost
   if (N < 2 || !Number.isInteger(Math.log2(N)) || r < 1 || p < 1) return undefined
   const memoryKiB = Math.ceil(memoryBytes(cost) / 1024)
@@ -75,11 +94,19 @@ function stored (algorithm: string, cost: ScryptCost, verify: (password: string,
   }
 }
 
-function memoryBytes ({ N, r }: ScryptCost): number {
+function memoryBytes({ N, r }: ScryptCost): number {
   return 128 * N * r
 }
 
-function derive (password: string, salt: Buffer, length: number, cost: ScryptCost): Promise<Buffer> {
+function derive(
+  password: string,
+  salt: Buffer,
+  length: number,
+  cost: ScryptCost,
+): Promise<Buffer> {
   // The library counts a little more than the large block.
-  return deriveKey(password, salt, length, { ...cost, maxmem: 2 * memoryBytes(cost) + 1024 * 1024 })
+  return deriveKey(password, salt, length, {
+    ...cost,
+    maxmem: 2 * memoryBytes(cost) + 1024 * 1024,
+  })
 }

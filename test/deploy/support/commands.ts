@@ -26,30 +26,59 @@ const MISSING: Readonly<Record<string, string>> = {
   kubeconform: 'go install github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0',
   'kube-score': 'go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0',
   helm: 'go install helm.sh/helm/v3/cmd/helm@v3.22.0',
-
 }
 
-/** Runs a command to its end, whatever its exit code. Throws when the command isn't there, saying how to get it. */
-export function run (command: string, args: readonly string[], { cwd = PROJECT, env = process.env, timeout = 120_000, input }: RunOptions = {}): Promise<Ran> {
+/**
+ * Runs a command to its end, whatever its exit code. Throws when the command isn't there, saying how to get
+ * it.
+ */
+export function run(
+  command: string,
+  args: readonly string[],
+  { cwd = PROJECT, env = process.env, timeout = 120_000, input }: RunOptions = {},
+): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = execFile(command, [...args], { cwd, env: { ...env, PATH: searchPath() }, timeout, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
-      if (error !== null && error.code === 'ENOENT') reject(new Error(`${command} is not on the PATH: ${MISSING[command] ?? 'install it'}`))
-      else if (error !== null && typeof error.code !== 'number') reject(error)
-      else resolve({ code: Number(error?.code ?? 0), stdout, stderr })
-    })
+    const child = execFile(
+      command,
+      [...args],
+      {
+        cwd,
+        env: { ...env, PATH: searchPath() },
+        timeout,
+        maxBuffer: 64 * 1024 * 1024,
+      },
+      (error, stdout, stderr) => {
+        if (error !== null && error.code === 'ENOENT') {
+          reject(
+            new Error(
+              `${command} is not on the PATH: ${MISSING[command] ?? 'install it'}`,
+            ),
+          )
+        } else if (error !== null && typeof error.code !== 'number') reject(error)
+        else resolve({ code: Number(error?.code ?? 0), stdout, stderr })
+      },
+    )
     child.stdin?.end(input)
   })
 }
 
 /** Runs a command that has to succeed; gives what it printed. */
-export async function runWell (command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+export async function runWell(
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<string> {
   const { code, stdout, stderr } = await run(command, args, options)
-  if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}:\n${stdout}\n${stderr}`)
+  if (code !== 0) {
+    throw new Error(
+      `${command} ${args.join(' ')} ended with ${code}:\n${stdout}\n${stderr}`,
+    )
+  }
   return stdout
 }
 
 /** The PATH, and where `go install` puts programs. */
-export function searchPath (): string {
+export function searchPath(): string {
   const { PATH, GOBIN, GOPATH, HOME } = process.env
   return [PATH, GOBIN ?? `${GOPATH ?? `${HOME}/go`}/bin`].join(':')
 }

@@ -1,4 +1,5 @@
-// Builds the Dockerfile without a container engine and lets the result run as a strict cluster would run it. Needs root, as engines do.
+// Builds the Dockerfile without a container engine and lets the result run as a strict cluster would run it.
+// Needs root, as engines do.
 import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -25,25 +26,44 @@ export interface BuiltImage {
   readonly root: string
   /** Bytes of what was added to the base. */
   readonly bytesAboveBase: number
-  /** Writes a program that starts the image with arguments in place of its CMD; `dir` is the only place where it can write, beside /tmp. */
-  starter (dir: string, args?: readonly string[]): Promise<string>
+  /**
+   * Writes a program that starts the image with arguments in place of its CMD; `dir` is the only place where
+   * it can write, beside /tmp.
+   */
+  starter(dir: string, args?: readonly string[]): Promise<string>
 }
 
 export interface Builder {
-  build (): Promise<BuiltImage>
+  build(): Promise<BuiltImage>
   /** Removes everything that was built. */
-  remove (): Promise<void>
+  remove(): Promise<void>
 }
 
 const RUN_IMAGE = new URL('./run-image.sh', import.meta.url).pathname
 
-/** Makes the stand-ins for the base images, which no registry gives us here: this Node with the libraries that it needs, and nothing else. */
-export async function createBuilder (): Promise<Builder> {
+/**
+ * Makes the stand-ins for the base images, which no registry gives us here: this Node with the libraries that
+ * it needs, and nothing else.
+ */
+export async function createBuilder(): Promise<Builder> {
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-image-'))
   // Its user has to reach what is below.
   await chmod(dir, 0o755)
-  const global = ['--root', join(dir, 'storage'), '--runroot', join(dir, 'run'), '--storage-driver', 'vfs']
-  const buildah = async (...args: string[]) => (await runWell('buildah', [...global, ...args], { env: { ...process.env, BUILDAH_ISOLATION: 'chroot' }, timeout: 300_000 })).trim()
+  const global = [
+    '--root',
+    join(dir, 'storage'),
+    '--runroot',
+    join(dir, 'run'),
+    '--storage-driver',
+    'vfs',
+  ]
+  const buildah = async (...args: string[]) =>
+    (
+      await runWell('buildah', [...global, ...args], {
+        env: { ...process.env, BUILDAH_ISOLATION: 'chroot' },
+        timeout: 300_000,
+      })
+    ).trim()
   await makeBases(dir, buildah)
 
   return {
@@ -57,11 +77,24 @@ type Buildah = (...args: string[]) => Promise<string>
 const RUNTIME_BASE = 'localhost/base-runtime:1'
 const BUILD_BASE = 'localhost/base-build:1'
 
-async function makeBases (dir: string, buildah: Buildah): Promise<void> {
+async function makeBases(dir: string, buildah: Buildah): Promise<void> {
   const root = join(dir, 'base')
   await mkdir(join(root, 'opt/node/bin'), { recursive: true })
-  for (const folder of ['etc', 'tmp', 'proc', 'sys', 'dev', 'usr/bin', 'usr/lib', 'usr/lib64']) await mkdir(join(root, folder), { recursive: true })
-  for (const folder of ['bin', 'lib', 'lib64']) await symlink(`usr/${folder}`, join(root, folder))
+  for (const folder of [
+    'etc',
+    'tmp',
+    'proc',
+    'sys',
+    'dev',
+    'usr/bin',
+    'usr/lib',
+    'usr/lib64',
+  ]) {
+    await mkdir(join(root, folder), { recursive: true })
+  }
+  for (const folder of ['bin', 'lib', 'lib64']) {
+    await symlink(`usr/${folder}`, join(root, folder))
+  }
   await copyFile(process.execPath, join(root, 'opt/node/bin/node'))
   const libraries = (await runWell('ldd', [process.execPath])).match(/\/lib\S*/g) ?? []
   for (const library of libraries) {
@@ -72,22 +105,48 @@ async function makeBases (dir: string, buildah: Buildah): Promise<void> {
   await buildah('copy', '--quiet', container, root, '/')
   await buildah('config', '--env', 'PATH=/opt/node/bin:/usr/bin', container)
   await buildah('commit', '--quiet', container, RUNTIME_BASE)
-  // The build stage also gets npm and a shell, by a mount of this machine's; a registry's own certificate is no business of the Dockerfile.
-  await buildah('config', ...buildEnvironment().flatMap(line => ['--env', line]), container)
+  // The build stage also gets npm and a shell, by a mount of this machine's; a registry's own certificate is
+  // no business of the Dockerfile.
+  await buildah(
+    'config',
+    ...buildEnvironment().flatMap(line => ['--env', line]),
+    container,
+  )
   await buildah('commit', '--quiet', container, BUILD_BASE)
 }
 
-function buildEnvironment (): string[] {
+function buildEnvironment(): string[] {
   const { NODE_EXTRA_CA_CERTS } = process.env
-  return ['HOME=/tmp', ...(NODE_EXTRA_CA_CERTS === undefined ? [] : [`NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS}`])]
+  return [
+    'HOME=/tmp',
+    ...(NODE_EXTRA_CA_CERTS === undefined
+      ? []
+      : [`NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS}`]),
+  ]
 }
 
-async function buildImage (dir: string, buildah: Buildah): Promise<BuiltImage> {
+async function buildImage(dir: string, buildah: Buildah): Promise<BuiltImage> {
   const tag = 'localhost/latchkey:test'
   await buildah(
-    'bud', '--pull-never', '--timestamp', '0', '--quiet', '--tag', tag,
-    '--build-arg', `BUILD_IMAGE=${BUILD_BASE}`, '--build-arg', `RUNTIME_IMAGE=${RUNTIME_BASE}`, '--build-arg', 'REVISION=test',
-    '--volume', '/usr:/usr:ro', '--volume', '/etc/ssl:/etc/ssl:ro', '.')
+    'bud',
+    '--pull-never',
+    '--timestamp',
+    '0',
+    '--quiet',
+    '--tag',
+    tag,
+    '--build-arg',
+    `BUILD_IMAGE=${BUILD_BASE}`,
+    '--build-arg',
+    `RUNTIME_IMAGE=${RUNTIME_BASE}`,
+    '--build-arg',
+    'REVISION=test',
+    '--volume',
+    '/usr:/usr:ro',
+    '--volume',
+    '/etc/ssl:/etc/ssl:ro',
+    '.',
+  )
   const inspected = JSON.parse(await buildah('inspect', '--type', 'image', tag))
   const config: ImageConfig = inspected.OCIv1.config
   const container = await buildah('from', '--pull-never', tag)
@@ -97,25 +156,37 @@ async function buildImage (dir: string, buildah: Buildah): Promise<BuiltImage> {
     config,
     root,
     bytesAboveBase: await diskUsage(join(root, 'app')),
-    starter: (writable, args = config.Cmd) => writeStarter(dir, root, config, writable, args),
+    starter: (writable, args = config.Cmd) =>
+      writeStarter(dir, root, config, writable, args),
   }
 }
 
-async function diskUsage (path: string): Promise<number> {
+async function diskUsage(path: string): Promise<number> {
   return Number((await runWell('du', ['-sb', path])).split('\t')[0])
 }
 
-async function writeStarter (dir: string, root: string, { User, Env, Entrypoint, WorkingDir }: ImageConfig, writable: string, args: readonly string[]): Promise<string> {
+async function writeStarter(
+  dir: string,
+  root: string,
+  { User, Env, Entrypoint, WorkingDir }: ImageConfig,
+  writable: string,
+  args: readonly string[],
+): Promise<string> {
   const [uid = '', gid = ''] = User.split(':')
   const file = join(dir, `start-${args.join('-').replaceAll(/[^a-z-]/g, '')}.sh`)
   // What the caller's environment sets goes before what the image sets, as with `docker run --env`.
   const lines = [
     '#!/bin/sh',
-    ...Env.filter(line => !line.startsWith('PATH=')).map(line => `export ${line.replace(/=(.*)$/s, (_all, value: string) => `="\${${line.split('=')[0]}-${value}}"`)}`),
+    ...Env.filter(line => !line.startsWith('PATH=')).map(
+      line =>
+        `export ${line.replace(/=(.*)$/s, (_all, value: string) => `="\${${line.split('=')[0]}-${value}}"`)}`,
+    ),
     `export PATH="$PATH:${Env.find(line => line.startsWith('PATH='))?.slice(5)}"`,
     `exec ${[RUN_IMAGE, root, uid, gid, writable, ...Entrypoint, ...args].map(word => `'${word}'`).join(' ')}`,
   ]
-  if (WorkingDir !== '/app') throw new Error('run-image.sh starts in /, which is fine for absolute paths only')
+  if (WorkingDir !== '/app') {
+    throw new Error('run-image.sh starts in /, which is fine for absolute paths only')
+  }
   await writeFile(file, lines.join('\n') + '\n', { mode: 0o755 })
   return file
 }

@@ -5,7 +5,11 @@ import type { Fleet, Repeating } from './load.ts'
 const PAUSE_MS = 40
 
 /** Introspects and revokes again and again; the same refresh token may be revoked as often as one likes. */
-export function keepAsking ({ introspect, revoke }: Fleet, tokens: readonly string[], doomed: () => string): Repeating {
+export function keepAsking(
+  { introspect, revoke }: Fleet,
+  tokens: readonly string[],
+  doomed: () => string,
+): Repeating {
   const stopped = new AbortController()
   const repeat = async (ask: () => Promise<unknown>) => {
     while (!stopped.signal.aborted) {
@@ -13,9 +17,12 @@ export function keepAsking ({ introspect, revoke }: Fleet, tokens: readonly stri
       await wait(PAUSE_MS)
     }
   }
-  const running = [...tokens.map(token => repeat(() => introspect(token))), repeat(() => revoke(doomed()))]
+  const running = [
+    ...tokens.map(token => repeat(() => introspect(token))),
+    repeat(() => revoke(doomed())),
+  ]
   return {
-    async stop () {
+    async stop() {
       stopped.abort()
       await Promise.all(running)
     },

@@ -1,4 +1,5 @@
-// What a faults suite found: a row of the table that `npm run test:faults` prints, and an assertion, from one call.
+// What a faults suite found: a row of the table that `npm run test:faults` prints, and an assertion, from one
+// call.
 import { appendFileSync } from 'node:fs'
 import type { Test } from 'tap'
 
@@ -17,20 +18,38 @@ export interface Figure {
 }
 
 /** Takes down a row, and fails the test where it doesn't hold. */
-export function figure (t: Test, { fault, figure, mustShow, holds }: Figure): void {
+export function figure(t: Test, { fault, figure, mustShow, holds }: Figure): void {
   const { LATCHKEY_FIGURES: file } = process.env
-  if (file !== undefined) appendFileSync(file, `${JSON.stringify({ fault, figure, mustShow, holds })}\n`)
+  if (file !== undefined) {
+    appendFileSync(
+      file,
+      `${JSON.stringify({
+        fault,
+        figure,
+        mustShow,
+        holds,
+      })}\n`,
+    )
+  }
   t.ok(holds, `${fault}: ${figure} (must show: ${mustShow})`)
 }
 
 /** The value below which so many of a hundred lie. */
-export function percentile (values: readonly number[], percent: number): number {
+export function percentile(values: readonly number[], percent: number): number {
   const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * percent / 100))] ?? Number.NaN
+  return (
+    sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))] ??
+    Number.NaN
+  )
 }
 
 /** Times each value: `200 ×12, 503 ×3`. */
-export function tally (values: Iterable<number | string>): string {
+export function tally(values: Iterable<number | string>): string {
   const counts = Map.groupBy(values, value => String(value))
-  return [...counts].map(([value, { length }]) => `${value} ×${length}`).sort().join(', ') || 'none'
+  return (
+    [...counts]
+      .map(([value, { length }]) => `${value} ×${length}`)
+      .sort()
+      .join(', ') || 'none'
+  )
 }

@@ -1,4 +1,5 @@
-// A network of its own for a process, with one cable to Redis and another to its clients: so that one can be cut without the other.
+// A network of its own for a process, with one cable to Redis and another to its clients: so that one can be
+// cut without the other.
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -11,18 +12,22 @@ export interface Namespace {
   readonly host: string
   /** Where Redis has to listen, for the process to reach it. */
   readonly redisHost: string
-  /** Pulls the cable to Redis, or plugs it in: the interface at Redis' end goes down, and whatever is sent is lost. */
-  plug (isIn: boolean): void
+  /**
+   * Pulls the cable to Redis, or plugs it in: the interface at Redis' end goes down, and whatever is sent is
+   * lost.
+   */
+  plug(isIn: boolean): void
   /** Makes Redis' network unreachable for the process by a route that refuses, or reachable again. */
-  route (isThere: boolean): void
+  route(isThere: boolean): void
 }
 
 const NAME = /^latchkey-(\d+)\b/
 
-const ip = (...args: readonly string[]) => execFileSync('ip', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+const ip = (...args: readonly string[]) =>
+  execFileSync('ip', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 
 /** Makes the namespace; it takes root. It ends with the test, or when this process does. */
-export async function createNamespace (t: Test): Promise<Namespace> {
+export async function createNamespace(t: Test): Promise<Namespace> {
   removeAbandoned()
   const name = `latchkey-${process.pid}`
   ip('netns', 'add', name)
@@ -46,15 +51,23 @@ export async function createNamespace (t: Test): Promise<Namespace> {
     within: ['ip', 'netns', 'exec', name],
     host: clients.inner,
     redisHost: redis.outer,
-    plug (isIn) { ip('link', 'set', redis.device, isIn ? 'up' : 'down') },
-    route (isThere) { ip('-n', name, 'route', isThere ? 'del' : 'add', 'blackhole', `${redis.outer}/32`) },
+    plug(isIn) {
+      ip('link', 'set', redis.device, isIn ? 'up' : 'down')
+    },
+    route(isThere) {
+      ip('-n', name, 'route', isThere ? 'del' : 'add', 'blackhole', `${redis.outer}/32`)
+    },
   }
 }
 
 /** Its device out here, and the addresses of both ends. */
-interface Cable { readonly device: string, readonly outer: string, readonly inner: string }
+interface Cable {
+  readonly device: string
+  readonly outer: string
+  readonly inner: string
+}
 
-function lay (name: string, to: string, offset: number): Cable {
+function lay(name: string, to: string, offset: number): Cable {
   const device = `lk${process.pid}${to}`
   // 198.18.0.0/15 is set aside for tests of networks (RFC 2544): nobody is reached by it.
   const [outer, inner] = [1, 2].map(end => `198.18.${process.pid % 256}.${offset + end}`)
@@ -66,10 +79,14 @@ function lay (name: string, to: string, offset: number): Cable {
   return { device, outer: String(outer), inner: String(inner) }
 }
 
-/** A test that was killed can't clean up after itself: the next one does. A namespace takes its cables along. */
-function removeAbandoned (): void {
+/**
+ * A test that was killed can't clean up after itself: the next one does. A namespace takes its cables along.
+ */
+function removeAbandoned(): void {
   for (const line of ip('netns', 'list').split('\n')) {
     const [, pid] = NAME.exec(line) ?? []
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) ip('netns', 'del', `latchkey-${pid}`)
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) {
+      ip('netns', 'del', `latchkey-${pid}`)
+    }
   }
 }

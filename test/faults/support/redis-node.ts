@@ -1,4 +1,5 @@
-// A redis-server that can be killed, stopped and started again, on the same port and with the data that it left.
+// A redis-server that can be killed, stopped and started again, on the same port and with the data that it
+// left.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -16,11 +17,11 @@ export interface RedisNode {
   /** For the test's own questions, past every proxy. Connects again by itself. */
   readonly admin: Redis
   /** Sends a signal. */
-  signal (name: NodeJS.Signals): void
+  signal(name: NodeJS.Signals): void
   /** `kill -9`; resolves when the process is gone. */
-  kill (): Promise<void>
+  kill(): Promise<void>
   /** Starts it again, with further arguments where they are given; resolves when it answers. */
-  start (more?: readonly string[]): Promise<void>
+  start(more?: readonly string[]): Promise<void>
 }
 
 export interface NodeOptions {
@@ -36,27 +37,61 @@ export interface NodeOptions {
 }
 
 /** Starts redis-server without persistence, unless its arguments say otherwise. It ends with the test. */
-export async function startNode (t: Test, { port: given, args = [], env = {}, password, prepare = async () => {} }: NodeOptions = {}): Promise<RedisNode> {
-  const port = given ?? await freePort()
+export async function startNode(
+  t: Test,
+  {
+    port: given,
+    args = [],
+    env = {},
+    password,
+    prepare = async () => {},
+  }: NodeOptions = {},
+): Promise<RedisNode> {
+  const port = given ?? (await freePort())
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-redis-'))
-  const options = ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no', ...args]
-  const admin = new Redis({ port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => 50, ...password !== undefined && { password } })
+  const options = [
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    '--dir',
+    dir,
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    ...args,
+  ]
+  const admin = new Redis({
+    port,
+    host: '127.0.0.1',
+    lazyConnect: true,
+    retryStrategy: () => 50,
+    ...(password !== undefined && { password }),
+  })
   admin.on('error', () => {})
   let child: ChildProcess | undefined
 
-  async function kill (): Promise<void> {
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+  async function kill(): Promise<void> {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) {
+      return
+    }
     child.kill('SIGKILL')
     await once(child, 'exit')
   }
 
-  async function start (more: readonly string[] = []): Promise<void> {
-    child = spawn('redis-server', [...options, ...more], { stdio: 'ignore', env: { ...process.env, ...env } })
+  async function start(more: readonly string[] = []): Promise<void> {
+    child = spawn('redis-server', [...options, ...more], {
+      stdio: 'ignore',
+      env: { ...process.env, ...env },
+    })
     const pid = await spawned(child)
     await makeSureItIsOurs(pid, { port, password, then: prepare })
   }
 
-  const killLeftover = () => { child?.kill('SIGKILL') }
+  const killLeftover = () => {
+    child?.kill('SIGKILL')
+  }
   process.once('exit', killLeftover)
   t.teardown(async () => {
     process.removeListener('exit', killLeftover)
@@ -65,5 +100,15 @@ export async function startNode (t: Test, { port: given, args = [], env = {}, pa
     await rm(dir, { recursive: true, force: true })
   })
   await start()
-  return { port, url: `redis://127.0.0.1:${port}/0`, dir, admin, kill, start, signal: name => { child?.kill(name) } }
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}/0`,
+    dir,
+    admin,
+    kill,
+    start,
+    signal: name => {
+      child?.kill(name)
+    },
+  }
 }

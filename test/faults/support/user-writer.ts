@@ -1,10 +1,12 @@
-// A process to be killed: adds accounts to a store and disables every other one, as fast as it can. It says what was acknowledged, a line
-// each, before it goes on. `node user-writer.ts STORE-URL PREFIX`.
+// A process to be killed: adds accounts to a store and disables every other one, as fast as it can. It says
+// what was acknowledged, a line each, before it goes on. `node user-writer.ts STORE-URL PREFIX`.
 import { openStore } from '../../../src/stores/open.ts'
 import { someAccount } from '../../support/stores.ts'
 
 const [, , url = '', prefix = ''] = process.argv
-const { store: { users } } = await openStore({ url, clock: Date.now })
+const {
+  store: { users },
+} = await openStore({ url, clock: Date.now })
 
 for (let number = 0; ; number++) {
   const account = someAccount(`${prefix}-${number}`)

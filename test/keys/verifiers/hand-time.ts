@@ -6,21 +6,23 @@ import { mock } from 'node:test'
 
 export interface HandTime {
   /** Puts it to an instant, in milliseconds; other processes see whole seconds. */
-  set (at: number): void
+  set(at: number): void
   /** What makes other processes see it: libfaketime reads it from a file at every look at the clock. */
   readonly env: Record<string, string>
   /** Gives this process its own time back. */
-  release (): void
+  release(): void
 }
 
 /** Takes hold of the time of this process; `directory` keeps the file for the others. */
-export function takeTime (directory: string, start: number): HandTime {
+export function takeTime(directory: string, start: number): HandTime {
   const file = join(directory, 'now')
   // `performance` measures the lives of what caches keep (lru-cache), `Date` everything else.
   const original = performance.now
   const offset = start - original.call(performance)
   let at = start
-  const write = () => { writeFileSync(file, `${Math.floor(at / 1000)}\n`) }
+  const write = () => {
+    writeFileSync(file, `${Math.floor(at / 1000)}\n`)
+  }
   mock.timers.enable({ apis: ['Date'], now: start })
   performance.now = () => at - offset
   write()
@@ -31,22 +33,27 @@ export function takeTime (directory: string, start: number): HandTime {
       FAKETIME_FMT: '%s',
       FAKETIME_NO_CACHE: '1',
     },
-    set (instant) {
+    set(instant) {
       at = instant
       mock.timers.setTime(at)
       write()
     },
-    release () {
+    release() {
       mock.timers.reset()
       performance.now = original
     },
   }
 }
 
-function libfaketime (): string {
+function libfaketime(): string {
   try {
-    return execFileSync('faketime', ['-f', '+0', 'printenv', 'LD_PRELOAD'], { encoding: 'utf8' }).trim()
+    return execFileSync('faketime', ['-f', '+0', 'printenv', 'LD_PRELOAD'], {
+      encoding: 'utf8',
+    }).trim()
   } catch (cause) {
-    throw new Error('faketime is not on the PATH: install it (apt-get install faketime)', { cause })
+    throw new Error(
+      'faketime is not on the PATH: install it (apt-get install faketime)',
+      { cause },
+    )
   }
 }
