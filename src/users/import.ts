@@ -175,7 +175,7 @@ async function faultOf(
   { hasher, checkNewPassword }: ImportOptions,
 ): Promise<ImportFault | undefined> {
   return 'passwordHash' in secret
-    ? hasher.checkForeign(secret.passwordHash)
+    ? hasher.checkForeign(secret.passwordHash)?.reason
     : checkNewPassword(secret.password, name)
 }
 

@@ -7,6 +7,7 @@ import { planCapacity, type Capacity, type CapacityOptions } from './capacity.ts
 import { readArgon2 } from './hashes/argon2-text.ts'
 import type { HashCost, StoredHash } from './hashes/cost.ts'
 import { readHash } from './hashes/read.ts'
+import { schemeOf } from './hashes/scheme.ts'
 import { createLimiter } from './limiter.ts'
 import { createTurns, type TurnRequest, type Turns } from './turns.ts'
 
@@ -23,6 +24,14 @@ export interface Hashing {
    * Takes as long as `verify` takes for a hash of today's cost, so that time does not tell which names exist.
    */
   verifyNothing(password: string): Promise<void>
+}
+
+/**
+ * Why a hash isn't taken over, with what it says of itself: its scheme or its cost, nothing of its digest.
+ */
+export interface HashFault {
+  readonly reason: 'hash_unsupported' | 'hash_too_costly'
+  readonly detail: string
 }
 
 /** Makes and checks password hashes. */
@@ -45,7 +54,9 @@ export interface PasswordHasher {
    */
   readonly nobodysHash: string
   /** Why a hash that was made elsewhere can't be taken over; undefined when it can. */
-  checkForeign(hash: string): 'hash_unsupported' | 'hash_too_costly' | undefined
+  checkForeign(hash: string): HashFault | undefined
+  /** What a hash is made with, such as `bcrypt`; undefined: of no known form. */
+  algorithmOf(hash: string): string | undefined
   /** How many wait for their turn, and how many have it. */
   load: Turns['load']
   /** What hashing may use. */
@@ -107,9 +118,10 @@ export function createPasswordHasher(
     nobodysHash,
     checkForeign(hash) {
       const stored = readHash(hash, cost)
-      if (stored === undefined) return 'hash_unsupported'
-      return isBearable(stored, capacity) ? undefined : 'hash_too_costly'
+      if (stored === undefined) return unsupported(hash)
+      return isBearable(stored, capacity) ? undefined : tooCostly(stored, capacity)
     },
+    algorithmOf: hash => readHash(hash, cost)?.algorithm,
     load: turns.load,
     capacity,
   }
@@ -161,6 +173,31 @@ function spellings(password: string): string[] {
 
 function isBearable({ bearable, memoryKiB }: StoredHash, capacity: Capacity): boolean {
   return bearable && memoryKiB <= capacity.memoryKiB
+}
+
+function unsupported(hash: string): HashFault {
+  const found = schemeOf(hash)
+  const reason = 'hash_unsupported'
+  if (found === undefined) return { reason, detail: 'the hash is of no known scheme' }
+  const { scheme, supported } = found
+  return {
+    reason,
+    detail: supported
+      ? `the hash begins with ${scheme} but does not go on as such a hash does`
+      : `hash scheme ${scheme} is not supported`,
+  }
+}
+
+function tooCostly(
+  { algorithm, bearable, bounds, memoryKiB }: StoredHash,
+  capacity: Capacity,
+): HashFault {
+  return {
+    reason: 'hash_too_costly',
+    detail: bearable
+      ? `${algorithm} asks for ${memoryKiB} KiB, hashing has ${capacity.memoryKiB} KiB (passwords.memoryShare)`
+      : `${algorithm} asks for ${bounds}`,
+  }
 }
 
 // The library compares neither the algorithm nor the version.

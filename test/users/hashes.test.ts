@@ -1,9 +1,12 @@
 // Foreign hashes, read and verified as they are. hashes.jsonl was made by the real libraries
-// (python/make_hashes.py cheap); those at the libraries' own costs are made and verified anew by
-// moving-in.tools.ts.
+// (python/make_hashes.py cheap, and spring/Hashes.java cheap); those at the libraries' own costs are made and
+// verified anew by moving-in.tools.ts.
+import { pbkdf2Sync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
+import { toAdaptedBase64 } from '../../src/users/hashes/adapted-base64.ts'
 import { readHash } from '../../src/users/hashes/read.ts'
+import { schemeOf } from '../../src/users/hashes/scheme.ts'
 
 interface Fixture {
   readonly name: string
@@ -33,6 +36,8 @@ const algorithms: Record<string, string> = {
   'passlib scrypt': 'scrypt',
   'passlib bcrypt': 'bcrypt',
   'passlib bcrypt 2y': 'bcrypt',
+  'passlib bcrypt_sha256': 'bcrypt-sha256',
+  'passlib bcrypt_sha256 1': 'bcrypt-sha256',
   'passlib argon2id': 'argon2id',
   'passlib argon2i': 'argon2i',
   'passlib argon2d': 'argon2d',
@@ -40,8 +45,18 @@ const algorithms: Record<string, string> = {
   'pwdlib bcrypt': 'bcrypt',
   'flask-bcrypt': 'bcrypt',
   'flask-bcrypt long passwords': 'bcrypt-sha256',
+  'keycloak pbkdf2': 'pbkdf2-sha1',
+  'keycloak pbkdf2-sha256': 'pbkdf2-sha256',
+  'keycloak pbkdf2-sha512': 'pbkdf2-sha512',
   'supabase bcrypt': 'bcrypt',
   'auth0 bcrypt': 'bcrypt',
+  'spring {bcrypt}': 'bcrypt',
+  'spring {pbkdf2}': 'pbkdf2-sha1',
+  'spring {pbkdf2@SpringSecurity_v5_8}': 'pbkdf2-sha256',
+  'spring {scrypt}': 'scrypt',
+  'spring {scrypt@SpringSecurity_v5_8}': 'scrypt',
+  'spring {argon2}': 'argon2id',
+  'spring {argon2@SpringSecurity_v5_8}': 'argon2id',
 }
 
 t.test('every library has its fixture', async t => {
@@ -54,6 +69,7 @@ t.test('every library has its fixture', async t => {
 for (const { name, password, hash } of fixtures) {
   t.test(`a hash of ${name} verifies`, async t => {
     const stored = readHash(hash, TODAY)
+    t.match(schemeOf(hash), { supported: true }, 'its scheme is known by its mark')
     t.match(stored, { algorithm: algorithms[name], bearable: true })
     t.equal(await stored?.verify(password), true)
     t.equal(await stored?.verify(`${password}.`), false)
@@ -133,6 +149,27 @@ const unknown = [
   { name: 'the bcrypt of a broken library', hash: BCRYPT.replace('2b', '2x') },
   { name: 'too few rounds of bcrypt', hash: BCRYPT.replace('10', '03') },
   { name: 'a short bcrypt', hash: BCRYPT.slice(0, -1) },
+  {
+    name: "too few rounds of passlib's bcrypt",
+    hash: `$bcrypt-sha256$v=2,t=2b,r=3$${'a'.repeat(22)}$${'a'.repeat(31)}`,
+  },
+  {
+    name: "a version of passlib's bcrypt that isn't out",
+    hash: `$bcrypt-sha256$v=3,t=2b,r=12$${'a'.repeat(22)}$${'a'.repeat(31)}`,
+  },
+  { name: "Spring Security's plain password", hash: '{noop}password' },
+  { name: "Spring Security's SHA-256", hash: `{SHA-256}${'a'.repeat(64)}` },
+  { name: 'another kind of hash than its name says', hash: `{argon2}${BCRYPT}` },
+  { name: 'a name within a name', hash: `{bcrypt}{bcrypt}${BCRYPT}` },
+  { name: "Spring Security's PBKDF2 cut short", hash: `{pbkdf2}${'ab'.repeat(20)}` },
+  {
+    name: "Spring Security's scrypt without costs",
+    hash: `{scrypt}$${B64_64}$${B64_64}`,
+  },
+  {
+    name: "Spring Security's scrypt of an N of one",
+    hash: `{scrypt}$00801$${B64_64}$${B64_64}`,
+  },
   { name: "Django's MD5", hash: `md5$salt$${'a'.repeat(32)}` },
   { name: "Django's unusable password", hash: '!abcdefghijklmnop' },
   { name: 'no iterations', hash: `pbkdf2_sha256$0$salt$${B64}` },
@@ -186,9 +223,9 @@ const costs = [
     more: `pbkdf2:sha512:1000001$salt$${HEX}`,
   },
   {
-    name: "PBKDF2's output",
-    most: `$pbkdf2-sha256$1250000$c2FsdA$${'A'.repeat(86)}`,
-    more: `$pbkdf2-sha256$1250001$c2FsdA$${'A'.repeat(86)}`,
+    name: "PBKDF2's iterations, whatever the output's length",
+    most: `$pbkdf2-sha256$2500000$c2FsdA$${'A'.repeat(683)}`,
+    more: `$pbkdf2-sha256$2500001$c2FsdA$${'A'.repeat(683)}`,
   },
   {
     name: "scrypt's memory",
@@ -213,6 +250,41 @@ for (const { name, most, more } of costs) {
     t.match(readHash(more, TODAY), { bearable: false })
   })
 }
+
+t.test('PBKDF2 of any length costs what its first block costs', async t => {
+  const [salt, iterations] = [Buffer.alloc(16, 's'), 100_000]
+  const hashOf = (bytes: number) => {
+    const hash = pbkdf2Sync('password', salt, iterations, bytes, 'sha1')
+    return `$pbkdf2$${iterations}$${toAdaptedBase64(salt)}$${toAdaptedBase64(hash)}`
+  }
+  const [one, ten] = [readHash(hashOf(20), TODAY), readHash(hashOf(200), TODAY)]
+  const cpuOf = async (stored: typeof one) => {
+    const before = process.cpuUsage()
+    t.equal(await stored?.verify('password'), true)
+    t.equal(await stored?.verify('another'), false)
+    const { user, system } = process.cpuUsage(before)
+    return user + system
+  }
+  // CPU, not time: others may use this machine as well.
+  const [short, long] = [await cpuOf(one), await cpuOf(ten)]
+  t.ok(long < 5 * short, `${long} µs of CPU for ten blocks, ${short} for one`)
+})
+
+const schemes = [
+  { hash: BCRYPT, scheme: '$2b$', supported: true },
+  { hash: '$wp$2y$10$abc', scheme: '$wp$', supported: false },
+  { hash: '$foo$bar', scheme: '$foo$', supported: false },
+  { hash: '{noop}password', scheme: '{noop}', supported: false },
+  { hash: 'md5$salt$hash', scheme: 'md5$', supported: false },
+  { hash: '$bcrypt-sha256$v=3,t=2b', scheme: '$bcrypt-sha256$', supported: true },
+]
+
+t.test('a hash is called by its scheme, and a password by nothing', async t => {
+  for (const { hash, ...scheme } of schemes) t.same(schemeOf(hash), scheme, hash)
+  for (const password of ['hunter2', 'pa$$word', 'correct$horse', 'me:you', '$', '{}']) {
+    t.equal(schemeOf(password), undefined, password)
+  }
+})
 
 t.test('what the configuration asks for is never too costly', async t => {
   const dear = { memoryKiB: 262_144, passes: 12, parallelism: 20 }

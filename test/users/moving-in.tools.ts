@@ -2,7 +2,7 @@
 // line, logged in through requests-oauthlib at the real server, made anew once, exported, and taken by
 // Django.
 import { execFile } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
@@ -15,6 +15,7 @@ import {
   STORES,
   type LatchkeyProcess,
 } from '../support/server.ts'
+import { buildProgram } from '../support/toolchain.ts'
 
 // As long as some of the libraries need for one hash on a busy machine.
 const PATIENT = { ...CHEAP_HASHING, queue: 200, maxWait: '60s' }
@@ -30,7 +31,7 @@ interface Person {
 
 const interpreter = await python()
 const run = promisify(execFile)
-const made = await madeHashes()
+const made = [...(await madeHashes()), ...(await hashesOfSpring())]
 
 /**
  * The lines of make_hashes.py: a hash of each library's. passlib reads a module that Python will drop, which
@@ -40,6 +41,33 @@ async function madeHashes(): Promise<{ name: string; password: string; hash: str
   const { stdout } = await run(
     interpreter,
     [join(ROOT, 'test/users/python/make_hashes.py')],
+    { timeout: 120_000 },
+  )
+  return stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line))
+}
+
+/** The lines of Hashes.java: a hash of each of Spring Security's encoders. */
+async function hashesOfSpring(): ReturnType<typeof madeHashes> {
+  const source = 'test/users/spring'
+  const folder = await buildProgram({
+    name: 'spring-hashes',
+    source,
+    command: 'mvn',
+    args: folder => [
+      '--quiet',
+      '--batch-mode',
+      'dependency:build-classpath',
+      `-Dmdep.outputFile=${folder}/classpath`,
+    ],
+    install: 'maven and default-jdk-headless',
+  })
+  const classpath = await readFile(join(folder, 'classpath'), 'utf8')
+  const { stdout } = await run(
+    'java',
+    ['-cp', classpath, join(ROOT, source, 'Hashes.java')],
     { timeout: 120_000 },
   )
   return stdout
@@ -107,7 +135,7 @@ t.test('people move in', async t => {
   t.test(
     "every library's hash lets its user in through requests-oauthlib, and is made anew",
     async t => {
-      t.equal(made.length, 24)
+      t.equal(made.length, 36)
       const [{ password = '' } = {}] = made
       const people = made.map(({ name, hash }) => ({
         name: name.replaceAll(/[ :]/g, '-'),
@@ -120,7 +148,7 @@ t.test('people move in', async t => {
       )
       t.equal(
         await latchkey('users', 'import', file),
-        '24 taken, 0 already there, 0 refused\n',
+        '36 taken, 0 already there, 0 refused\n',
       )
       const before = await exported()
       for (const { name, passwordHash } of people) {
@@ -131,7 +159,7 @@ t.test('people move in', async t => {
         await logIn(names, password),
         Object.fromEntries(names.map(name => [name, ['invalid_grant', name]])),
       )
-      t.equal(upgrades(server), 24)
+      t.equal(upgrades(server), 36)
       const after = await exported()
       for (const name of names) t.match(after.get(name)?.passwordHash, TODAY, name)
       const hashes = Object.fromEntries(

@@ -31,7 +31,7 @@ export function readArgon2(text: string, today: HashCost): Argon2Hash | undefine
   return {
     algorithm: type,
     memoryKiB: cost.memoryKiB,
-    bearable: isBearable(cost, today),
+    ...boundsOf(cost, today),
     cost,
     version: Number(version ?? FIRST_VERSION),
     verify: password => argon2.verify(phc, password),
@@ -57,10 +57,24 @@ function isPossible({ memoryKiB, passes, parallelism }: HashCost): boolean {
   )
 }
 
-function isBearable(cost: HashCost, today: HashCost): boolean {
-  return (
-    cost.memoryKiB <= Math.max(MOST.argon2.memoryKiB, today.memoryKiB) &&
-    cost.passes <= Math.max(MOST.argon2.passes, today.passes) &&
-    cost.parallelism <= Math.max(MOST.argon2.parallelism, today.parallelism)
-  )
+function boundsOf(
+  cost: HashCost,
+  today: HashCost,
+): Pick<StoredHash, 'bearable' | 'bounds'> {
+  const most: HashCost = {
+    memoryKiB: Math.max(MOST.argon2.memoryKiB, today.memoryKiB),
+    passes: Math.max(MOST.argon2.passes, today.passes),
+    parallelism: Math.max(MOST.argon2.parallelism, today.parallelism),
+  }
+  return {
+    bearable:
+      cost.memoryKiB <= most.memoryKiB &&
+      cost.passes <= most.passes &&
+      cost.parallelism <= most.parallelism,
+    bounds: `${textOf(cost)}, at most ${textOf(most)}`,
+  }
+}
+
+function textOf({ memoryKiB, passes, parallelism }: HashCost): string {
+  return `m=${memoryKiB},t=${passes},p=${parallelism}`
 }

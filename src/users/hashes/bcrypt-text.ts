@@ -1,31 +1,57 @@
-// bcrypt as everybody writes it ($2a$, $2b$, $2y$), and Django's two forms. It looks at the first 72 bytes of
-// a password only.
-import { createHash } from 'node:crypto'
+// bcrypt as everybody writes it ($2a$, $2b$, $2y$), and the ways round its limit: it looks at the first 72
+// bytes of a password only, so Django, Flask-Bcrypt and passlib hash the password before.
+import { createHash, createHmac } from 'node:crypto'
 import bcrypt from 'bcrypt'
 import { MOST, type StoredHash } from './cost.ts'
 
-const BCRYPT =
-  /^(?<django>bcrypt\$|bcrypt_sha256\$)?\$2[aby]\$(?<rounds>\d{2})\$(?<rest>[./A-Za-z0-9]{53})$/
+// bcrypt$$2b$12$… and bcrypt_sha256$$2b$12$… are Django's
+const PLAIN =
+  /^(?<django>bcrypt\$|bcrypt_sha256\$)?\$2[aby]\$(?<rounds>\d{2})\$(?<salt>[./A-Za-z0-9]{22})(?<digest>[./A-Za-z0-9]{31})$/
+// $bcrypt-sha256$v=2,t=2b,r=12$salt$digest, and the first version: $bcrypt-sha256$2b,12$salt$digest
+const PASSLIB =
+  /^\$bcrypt-sha256\$(?:(?<version>v=2),t=2b,r=|2[ab],)(?<rounds>\d{1,2})\$(?<salt>[./A-Za-z0-9]{22})\$(?<digest>[./A-Za-z0-9]{31})$/
 
 const LEAST_ROUNDS = 4
 const MEMORY_KIB = 8
 
+/** What bcrypt is given in the place of the password. */
+type Prehash = (password: string, salt: string) => string
+
+const AS_TYPED: Prehash = password => password
+const SHA256_HEX: Prehash = password =>
+  createHash('sha256').update(password).digest('hex')
+const SHA256: Prehash = password => createHash('sha256').update(password).digest('base64')
+const HMAC_SHA256: Prehash = (password, salt) =>
+  createHmac('sha256', salt).update(password).digest('base64')
+
 /** Reads a bcrypt hash. */
 export function readBcrypt(text: string): StoredHash | undefined {
-  const { django, rounds, rest } = BCRYPT.exec(text)?.groups ?? {}
-  if (rounds === undefined || Number(rounds) < LEAST_ROUNDS) return undefined
-  const sha256First = django === 'bcrypt_sha256$'
+  const plain = PLAIN.exec(text)?.groups
+  if (plain !== undefined) {
+    return stored(plain, plain['django'] === 'bcrypt_sha256$' ? SHA256_HEX : AS_TYPED)
+  }
+  const passlib = PASSLIB.exec(text)?.groups
+  return (
+    passlib && stored(passlib, passlib['version'] === undefined ? SHA256 : HMAC_SHA256)
+  )
+}
+
+// The forms vouch for the groups; String only tells the compiler.
+function stored(
+  groups: Readonly<Record<string, string | undefined>>,
+  prehash: Prehash,
+): StoredHash | undefined {
+  const rounds = Number(groups['rounds'])
+  if (rounds < LEAST_ROUNDS) return undefined
+  const salt = String(groups['salt'])
   // One algorithm, three names: 2a for all, 2y where a PHP version told its repaired hashes apart, 2b since
   // OpenBSD repaired its own.
-  const hash = `$2b$${rounds}$${rest}`
+  const hash = `$2b$${String(rounds).padStart(2, '0')}$${salt}${groups['digest']}`
   return {
-    algorithm: sha256First ? 'bcrypt-sha256' : 'bcrypt',
+    algorithm: prehash === AS_TYPED ? 'bcrypt' : 'bcrypt-sha256',
     memoryKiB: MEMORY_KIB,
-    bearable: Number(rounds) <= MOST.bcryptRounds,
-    verify: password =>
-      bcrypt.compare(
-        sha256First ? createHash('sha256').update(password).digest('hex') : password,
-        hash,
-      ),
+    bearable: rounds <= MOST.bcryptRounds,
+    bounds: `${rounds} rounds, at most ${MOST.bcryptRounds}`,
+    verify: password => bcrypt.compare(prehash(password, salt), hash),
   }
 }

@@ -15,7 +15,7 @@ export interface HashCost {
 export const MOST = {
   argon2: { memoryKiB: 131_072, passes: 10, parallelism: 16 },
   bcryptRounds: 14,
-  /** Iterations times output blocks. */
+  /** Iterations: one block of output is computed, however long the hash is. */
   pbkdf2: { sha1: 2_500_000, sha256: 2_500_000, sha512: 1_000_000 },
   scrypt: { memoryKiB: 131_072, work: 2 ** 21 },
 } as const
@@ -28,6 +28,8 @@ export interface StoredHash {
   readonly memoryKiB: number
   /** Whether it costs no more than is allowed. */
   readonly bearable: boolean
+  /** What it asks for and what it may, for whoever reads that it may not: `31 rounds, at most 14`. */
+  readonly bounds: string
   /** Whether the password, which is what the user typed, belongs to it. */
   verify(password: string): Promise<boolean>
 }

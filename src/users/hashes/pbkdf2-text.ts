@@ -1,5 +1,5 @@
-// PBKDF2 (RFC 8018 §5.2) as Django, Werkzeug and passlib write it. Keycloak's is turned into passlib's form
-// when it is imported.
+// PBKDF2 (RFC 8018 §5.2) as Django, Werkzeug, passlib and Spring Security write it. Keycloak's is turned into
+// passlib's form when it is imported.
 import { pbkdf2, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import { fromAdaptedBase64 } from './adapted-base64.ts'
@@ -15,10 +15,13 @@ const DJANGO =
   /^pbkdf2_(?<digest>sha1|sha256)\$(?<iterations>[1-9]\d{0,8})\$(?<salt>[^$]{1,255})\$(?<hash>[A-Za-z0-9+/]{27,43}=)$/
 // pbkdf2:sha256:1000000$salt$hex
 const WERKZEUG =
-  /^pbkdf2:(?<digest>[a-z0-9]+):(?<iterations>[1-9]\d{0,8})\$(?<salt>[^$]{1,255})\$(?<hash>(?:[0-9a-f]{2}){20,64})$/
+  /^pbkdf2:(?<digest>[a-z0-9]+):(?<iterations>[1-9]\d{0,8})\$(?<salt>[^$]{1,255})\$(?<hash>(?:[0-9a-f]{2}){20,512})$/
 // $pbkdf2-sha256$29000$salt$hash, both in base64 with . for + and without padding
 const PASSLIB =
-  /^\$pbkdf2(?:-(?<digest>sha256|sha512))?\$(?<iterations>[1-9]\d{0,8})\$(?<salt>[A-Za-z0-9./]{0,1366})\$(?<hash>[A-Za-z0-9./]{27,86})$/
+  /^\$pbkdf2(?:-(?<digest>sha256|sha512))?\$(?<iterations>[1-9]\d{0,8})\$(?<salt>[A-Za-z0-9./]{0,1366})\$(?<hash>[A-Za-z0-9./]{27,683})$/
+
+// Salt and hash in hex, one behind the other; the rest is what the name in front of them stands for.
+const SPRING = /^(?:[0-9a-f]{2}){28,512}$/
 
 interface Pbkdf2Hash {
   readonly digest: Digest
@@ -33,18 +36,46 @@ export function readPbkdf2(text: string): StoredHash | undefined {
     readWith(DJANGO, text, utf8, base64) ??
     readWith(WERKZEUG, text, utf8, hex) ??
     readWith(PASSLIB, text, fromAdaptedBase64, fromAdaptedBase64)
-  if (found === undefined) return undefined
-  const { digest, iterations, salt, hash } = found
-  // Each block of output costs all iterations.
-  const work = iterations * Math.ceil(hash.length / DIGEST_BYTES[digest])
+  return found && stored(found)
+}
+
+/** What a name of Spring Security's stands for. */
+export interface SpringPbkdf2 {
+  readonly digest: Digest
+  readonly iterations: number
+  readonly saltBytes: number
+}
+
+/** Reads what stands behind `{pbkdf2…}`. */
+export function readSpringPbkdf2(
+  text: string,
+  { digest, iterations, saltBytes }: SpringPbkdf2,
+): StoredHash | undefined {
+  if (!SPRING.test(text)) return undefined
+  const bytes = hex(text)
+  return stored({
+    digest,
+    iterations,
+    salt: bytes.subarray(0, saltBytes),
+    hash: bytes.subarray(saltBytes),
+  })
+}
+
+/**
+ * Each block of the output is computed from the password by itself (RFC 8018 §5.2, steps 3 and 4), at the
+ * cost of all iterations: the first one, of at least 160 bits, says whether the password is right.
+ */
+function stored({ digest, iterations, salt, hash }: Pbkdf2Hash): StoredHash {
+  const first = hash.subarray(0, DIGEST_BYTES[digest])
   return {
     algorithm: `pbkdf2-${digest}`,
     memoryKiB: 1,
-    bearable: work <= MOST.pbkdf2[digest],
+    bearable: iterations <= MOST.pbkdf2[digest],
+    bounds: `${iterations} iterations, at most ${MOST.pbkdf2[digest]}`,
     verify: async password =>
       timingSafeEqual(
-        await derive(password, salt, iterations, hash.length, digest),
-        hash,
+        await derive(password, salt, iterations, first.length, digest),
+        first,
       ),
   }
 }

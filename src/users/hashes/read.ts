@@ -5,6 +5,7 @@ import { readBcrypt } from './bcrypt-text.ts'
 import type { HashCost, StoredHash } from './cost.ts'
 import { readPbkdf2 } from './pbkdf2-text.ts'
 import { readFirebase, readScrypt } from './scrypt-text.ts'
+import { readSpring } from './spring-text.ts'
 
 /**
  * Reads a stored hash. What costs no more than `today` is bearable in any case.
@@ -17,6 +18,7 @@ export function readHash(text: string, today: HashCost): StoredHash | undefined 
     readBcrypt(text) ??
     readPbkdf2(text) ??
     readScrypt(text) ??
-    readFirebase(text)
+    readFirebase(text) ??
+    readSpring(text, today)
   )
 }

@@ -1,5 +1,5 @@
-// scrypt (RFC 7914) as Werkzeug, Django and passlib write it, and Firebase's, which encrypts a key with what
-// scrypt gives.
+// scrypt (RFC 7914) as Werkzeug, Django, passlib and Spring Security write it, and Firebase's, which encrypts
+// a key with what scrypt gives.
 import { createCipheriv, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto'
 import { promisify } from 'node:util'
 import { MOST, type StoredHash } from './cost.ts'
@@ -15,6 +15,9 @@ const DJANGO =
 // $scrypt$ln=16,r=8,p=1$salt$hash, both in base64 without padding
 const PASSLIB =
   /^\$scrypt\$ln=(?<ln>\d{1,2}),r=(?<r>\d{1,4}),p=(?<p>\d{1,4})\$(?<salt>[A-Za-z0-9+/]{0,1366})\$(?<hash>[A-Za-z0-9+/]{43})$/
+// $e0801$salt$hash, both in base64: log2 of N, then r and p, a byte each in hex
+const SPRING =
+  /^\$(?<costs>[0-9a-f]{5,6})\$(?<salt>[A-Za-z0-9+/]{8,172}={0,2})\$(?<hash>[A-Za-z0-9+/]{42,86}={0,2})$/
 // $fbscrypt$v=1,n=14,r=8,p=1,ss=separator,sk=signer key$salt$hash, all in base64; the form in which Supabase
 // keeps Firebase's hashes
 const FIREBASE =
@@ -49,12 +52,27 @@ export function readScrypt(text: string): StoredHash | undefined {
   for (const { form, readSalt, readHash } of FORMS) {
     const groups = form.exec(text)?.groups
     if (groups === undefined) continue
-    const [salt, hash] = [readSalt(groups['salt']), readHash(groups['hash'])]
-    return stored('scrypt', costOf(groups), async (password, cost) =>
-      timingSafeEqual(await derive(password, salt, hash.length, cost), hash),
-    )
+    return plain(costOf(groups), readSalt(groups['salt']), readHash(groups['hash']))
   }
   return undefined
+}
+
+/** Reads what stands behind `{scrypt…}` of Spring Security's. */
+export function readSpringScrypt(text: string): StoredHash | undefined {
+  const groups = SPRING.exec(text)?.groups
+  if (groups === undefined) return undefined
+  const costs = Number.parseInt(String(groups['costs']), 16)
+  return plain(
+    { N: 2 ** (costs >> 16), r: (costs >> 8) & 0xff, p: costs & 0xff },
+    base64(groups['salt']),
+    base64(groups['hash']),
+  )
+}
+
+function plain(costs: ScryptCost, salt: Buffer, hash: Buffer): StoredHash | undefined {
+  return stored('scrypt', costs, async (password, cost) =>
+    timingSafeEqual(await derive(password, salt, hash.length, cost), hash),
+  )
 }
 
 /** Reads a hash that Firebase made. */
@@ -90,6 +108,9 @@ function stored(
     algorithm,
     memoryKiB,
     bearable: memoryKiB <= MOST.scrypt.memoryKiB && N * r * p <= MOST.scrypt.work,
+    bounds:
+      `${memoryKiB} KiB and a work (N·r·p) of ${N * r * p}, at most ` +
+      `${MOST.scrypt.memoryKiB} KiB and ${MOST.scrypt.work}`,
     verify: password => verify(password, cost),
   }
 }

@@ -2,7 +2,10 @@
 
 With `cheap` as argument the costs are as low as the libraries allow: those lines are the fixtures of test/users/hashes.test.ts.
 """
+import base64
+import hashlib
 import json
+import os
 import sys
 
 import bcrypt
@@ -44,12 +47,19 @@ def of_flask(long_passwords):
 
 
 def of_passlib(name, **options):
-    costs = {key: value for key, value in options.items() if CHEAP or key in ("ident", "type")}
+    costs = {key: value for key, value in options.items() if CHEAP or key in ("ident", "type", "version")}
     return getattr(passlib, name).using(**costs).hash(PASSWORD)
 
 
 def of_bcrypt(rounds, prefix):
     return bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4 if CHEAP else rounds, prefix)).decode()
+
+
+def of_keycloak(digest, iterations):
+    """Pbkdf2PasswordHashProvider derives 64 bytes whatever the digest; an import writes them as passlib would."""
+    rounds, salt = 10 if CHEAP else iterations, os.urandom(16)
+    parts = (base64.b64encode(part).decode().replace("+", ".").rstrip("=") for part in (salt, hashlib.pbkdf2_hmac(digest, PASSWORD.encode(), salt, rounds, 64)))
+    return "$".join((f"$pbkdf2-{digest}".removesuffix("-sha1"), str(rounds), *parts))
 
 
 HASHES = {
@@ -68,14 +78,19 @@ HASHES = {
     "passlib scrypt": lambda: of_passlib("scrypt", rounds=4),
     "passlib bcrypt": lambda: of_passlib("bcrypt", rounds=4),
     "passlib bcrypt 2y": lambda: of_passlib("bcrypt", rounds=4, ident="2y"),
+    "passlib bcrypt_sha256": lambda: of_passlib("bcrypt_sha256", rounds=4),
+    "passlib bcrypt_sha256 1": lambda: of_passlib("bcrypt_sha256", rounds=4, version=1),
     "passlib argon2id": lambda: of_passlib("argon2", type="ID", rounds=1, memory_cost=16, parallelism=1),
     "passlib argon2i": lambda: of_passlib("argon2", type="I", rounds=1, memory_cost=16, parallelism=1),
     "passlib argon2d": lambda: of_passlib("argon2", type="D", rounds=1, memory_cost=16, parallelism=1),
     "pwdlib argon2": lambda: cheaper(Argon2Hasher, time_cost=1, memory_cost=16, parallelism=1).hash(PASSWORD),
     "pwdlib bcrypt": lambda: cheaper(BcryptHasher, rounds=4).hash(PASSWORD),
     "flask-bcrypt": lambda: of_flask(False),
-    # Written like any other bcrypt hash; who imports it says so by Django's prefix.
+    # Written like any other bcrypt hash; `users import --bcrypt-prehash sha256-hex` puts Django's prefix before it.
     "flask-bcrypt long passwords": lambda: "bcrypt_sha256$" + of_flask(True),
+    "keycloak pbkdf2": lambda: of_keycloak("sha1", 1_300_000),
+    "keycloak pbkdf2-sha256": lambda: of_keycloak("sha256", 600_000),
+    "keycloak pbkdf2-sha512": lambda: of_keycloak("sha512", 210_000),
     "supabase bcrypt": lambda: of_bcrypt(10, b"2a"),
     "auth0 bcrypt": lambda: of_bcrypt(10, b"2b"),
 }
