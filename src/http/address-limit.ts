@@ -8,6 +8,7 @@ import type { Client } from '../clients/registry.ts'
 import { OAuthError, slowDown } from '../oauth/errors.ts'
 import type { AddressCounts } from '../stores/ports-addresses.ts'
 import type { ClientOf } from './client.ts'
+import { presentSender } from './client-gone.ts'
 import { createCountAhead } from './count-ahead.ts'
 
 const FORWARDED_FOR = 'latchkey-forwarded-for'
@@ -89,6 +90,8 @@ function storeOver(counts: AddressCounts): FastifyRateLimitStoreCtor {
 /**
  * The address that a request counts for. Only a confidential client that is trusted with it may speak of
  * another address than its own.
+ *
+ * @throws OAuthError client_gone when the connection has ended
  */
 export async function addressOf(
   request: FastifyRequest,
@@ -96,12 +99,12 @@ export async function addressOf(
 ): Promise<string> {
   const forwarded = request.headers[FORWARDED_FOR]
   if (typeof forwarded !== 'string' || isIP(forwarded) === 0) {
-    return withoutPort(request.ip)
+    return withoutPort(presentSender(request))
   }
   const client = await attempt(clientOf(request))
   return client?.forwardsAddress === true && isConfidential(client)
     ? forwarded
-    : withoutPort(request.ip)
+    : withoutPort(presentSender(request))
 }
 
 // Some proxies (Azure's) append the port: counted with it, every connection would be an address of its own.

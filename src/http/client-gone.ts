@@ -1,5 +1,6 @@
-// Whether anybody still waits for the answer.
-import type { FastifyReply } from 'fastify'
+// Whether anybody still waits for the answer, and who that is.
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { clientClosedRequest } from '../oauth/errors.ts'
 
 /**
  * A signal that is aborted when the connection ends before the answer was written. Fastify's own
@@ -11,4 +12,23 @@ export function clientGone({ raw }: FastifyReply): AbortSignal {
     if (!raw.writableFinished) controller.abort()
   })
   return controller.signal
+}
+
+/**
+ * The address of the sender, as `http.trustedProxies` lets proxies name it; undefined once the connection has
+ * ended. Fastify's type knows no such end.
+ */
+export function senderOf({ ip }: { readonly ip?: string }): string | undefined {
+  return ip
+}
+
+/**
+ * The address of the sender of a request.
+ *
+ * @throws OAuthError client_gone when the connection has ended: nobody waits for what would follow
+ */
+export function presentSender(request: Pick<FastifyRequest, 'ip'>): string {
+  const address = senderOf(request)
+  if (address === undefined) throw clientClosedRequest()
+  return address
 }

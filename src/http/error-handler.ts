@@ -2,7 +2,11 @@
 // a 500 or 503 that tells nothing.
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SignerUnavailable } from '../keys/source.ts'
-import { OAuthError, temporarilyUnavailable } from '../oauth/errors.ts'
+import {
+  clientClosedRequest,
+  OAuthError,
+  temporarilyUnavailable,
+} from '../oauth/errors.ts'
 import { StoreUnavailable } from '../stores/ports.ts'
 
 const METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'] as const
@@ -52,7 +56,10 @@ export function refusalBody(status: number): string {
 
 /** What an error is answered as. */
 export function refusalOf(error: FastifyError): OAuthError {
-  if (error instanceof OAuthError) return error
+  // Wherever the work was given up: nobody waited for it, which is no fault.
+  if (error instanceof OAuthError) {
+    return error.reason === 'client_gone' ? clientClosedRequest() : error
+  }
   if (error instanceof StoreUnavailable) {
     return temporarilyUnavailable('store_unavailable')
   }

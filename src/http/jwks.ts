@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ClientRegistry } from '../clients/registry.ts'
 import type { Jwks } from '../keys/held.ts'
 import type { Fetch } from '../keys/sightings.ts'
+import { senderOf } from './client-gone.ts'
 import { names } from './conditions.ts'
 import { documentSchema } from './schemas.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
@@ -45,23 +46,27 @@ export async function jwksRoute(
     PATH,
     { schema: documentSchema('JWKS', 'The public keys', 'jwks') },
     (request, reply) => {
-      fetched(fetchOf(request, clients))
+      const fetch = fetchOf(request, clients)
+      if (fetch !== undefined) fetched(fetch)
       count(answer(request, reply, { ...jwks(), stopping }))
     },
   )
 }
 
 // A verifier may say which client it is, in its URL of the keys; that changes nothing but what an operator is
-// told.
+// told. Whoever has left by now fetched nothing.
 function fetchOf(
-  { query, headers, ip }: FastifyRequest,
+  request: FastifyRequest,
   clients: Pick<ClientRegistry, 'find'>,
-): Fetch {
+): Fetch | undefined {
+  const { query, headers } = request
+  const address = senderOf(request)
+  if (address === undefined) return undefined
   const { client_id: id } = Object(query)
   return {
     clientId: typeof id === 'string' && clients.find(id) !== undefined ? id : null,
     userAgent: headers['user-agent'] ?? '',
-    address: ip,
+    address,
     conditional: headers['if-none-match'] !== undefined,
   }
 }

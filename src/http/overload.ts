@@ -2,7 +2,7 @@
 // long one may take.
 import type { FastifyInstance } from 'fastify'
 import { createDeadlines } from '../deadlines.ts'
-import { temporarilyUnavailable } from '../oauth/errors.ts'
+import { clientClosedRequest, temporarilyUnavailable } from '../oauth/errors.ts'
 
 export interface WorkBounds {
   /** How many requests may be worked on at once; more are refused at once. */
@@ -21,7 +21,11 @@ export function boundWork(
 ): void {
   const deadlines = createDeadlines(answerTimeout)
   let inFlight = 0
-  app.addHook('preValidation', (_request, reply, done) => {
+  app.addHook('preValidation', (request, reply, done) => {
+    if (request.socket.destroyed) {
+      done(clientClosedRequest())
+      return
+    }
     if (inFlight >= maxInFlight) {
       done(temporarilyUnavailable('overloaded'))
       return

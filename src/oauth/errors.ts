@@ -132,6 +132,19 @@ export function temporarilyUnavailable(
 }
 
 /**
+ * 499: the connection ended before there was an answer. Nobody reads this one; it keeps logs and metrics from
+ * counting a caller who left as a fault of ours. The number is the one that nginx logs.
+ */
+export function clientClosedRequest(): OAuthError {
+  return new OAuthError(
+    499,
+    'invalid_request',
+    'the connection was closed before there was an answer',
+    'client_gone',
+  )
+}
+
+/**
  * 401: no access token, or one that is no good (RFC 6750 §3, RFC 9449 §7.1). Without any token the challenge
  * names no error.
  */

@@ -1,6 +1,9 @@
 // More than a server can do: it says so at once, and what takes too long is given up.
 import { setTimeout as wait } from 'node:timers/promises'
+import fastify from 'fastify'
 import t from 'tap'
+import { setErrorHandlers } from '../../src/http/error-handler.ts'
+import { boundWork } from '../../src/http/overload.ts'
 import { refused } from '../conformance/helpers.ts'
 import { buildTestApp } from '../support/app.ts'
 import { openRaw } from '../support/raw-connection.ts'
@@ -128,4 +131,28 @@ t.test('who goes away, or sends slowly, keeps no place', async t => {
   await wait(50)
   t.equal((await server.refresh(token)).statusCode, 200)
   gate.release()
+})
+
+t.test('nothing is worked on for a caller who has left', async t => {
+  const reached: string[] = []
+  const statuses: number[] = []
+  const app = fastify()
+  t.teardown(() => app.close())
+  setErrorHandlers(app)
+  app.addHook('onRequest', async request => {
+    if (request.url === '/left') request.socket.destroy()
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    statuses.push(reply.statusCode)
+  })
+  boundWork(app, { maxInFlight: 1, answerTimeout: 10_000 })
+  app.get('/*', async ({ url }) => {
+    reached.push(url)
+    return url
+  })
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  await t.rejects(fetch(`${url}/left`))
+  t.equal((await fetch(`${url}/here`)).status, 200)
+  t.strictSame(reached, ['/here'])
+  t.strictSame(statuses, [499, 200], 'which counts as no fault of ours')
 })

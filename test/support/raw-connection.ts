@@ -8,6 +8,8 @@ export interface RawConnection {
   send(text: string): void
   /** Goes away without a word. */
   destroy(): void
+  /** Goes away by a reset, as an app does that cancels its request. */
+  reset(): void
   /** What came so far; no status: nothing did. */
   answer(): {
     readonly status: number
@@ -41,6 +43,9 @@ export async function openRaw(
     },
     destroy: () => {
       socket.destroy()
+    },
+    reset: () => {
+      socket.resetAndDestroy()
     },
     answer() {
       // An interim answer (100) is the answer until the other one comes.
