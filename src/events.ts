@@ -34,6 +34,7 @@ export type SecurityEvent =
       readonly type: 'login.throttled'
       readonly reason: Reason
       readonly retryAfterSeconds: number
+      readonly sub?: string
     })
   | { readonly type: 'password.upgraded'; readonly sub: string }
   /** R6, R7 and R8. */

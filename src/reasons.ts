@@ -12,7 +12,8 @@ export const REASONS = {
   user_disabled: 'The account is disabled.',
   password_repeated:
     'The same wrong password again within a minute: it counts once, and is not looked at.',
-  throttled_by_pair: 'Too many failures of this name from this network.',
+  throttled_by_pair:
+    'Too many failures of this name from this network (/24; or /64, /56 or /48).',
   throttled_by_network: 'Too many failures from this network, whatever the names.',
   throttled_by_password: 'Too many failures of this password, whatever the names.',
   address_limit: 'Too many requests of one address.',

@@ -517,14 +517,16 @@ export const ConfigSchema = Type.Object(
             minimum: 1,
             maximum: 1_000_000,
             default: 5,
-            description: 'Of one name from one network (/24 or /64).',
+            description:
+              'Of one name from one network (/24 or /64; twice as many from a /56, four times from a /48).',
           }),
           perNetwork: Type.Integer({
             minimum: 1,
             maximum: 1_000_000,
             default: 100,
             description:
-              'Of one network, whatever the names; those of users who logged in from it before count apart.',
+              'Of one network (as above), whatever the names; those of users who logged in from it before ' +
+              'count apart.',
           }),
           perPassword: Type.Integer({
             minimum: 1,

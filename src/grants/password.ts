@@ -68,6 +68,7 @@ export function createPasswordGrant({
           ...told(request),
           reason: `throttled_by_${outcome.by}`,
           retryAfterSeconds,
+          ...(outcome.sub !== undefined && { sub: outcome.sub }),
         },
         origin,
       )

@@ -69,6 +69,7 @@ export const AUDIT_EVENTS = [
       minimum: 0,
       description: 'When the next try is let in.',
     }),
+    sub: Type.Optional(Sub),
   }),
   event(
     'password.upgraded',

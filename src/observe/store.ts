@@ -61,6 +61,7 @@ function aroundPorts(
       upgradePassword: around('users.upgrade_password', users.upgradePassword),
     },
     loginAttempts: {
+      areWelcome: around('login_attempts.are_welcome', loginAttempts.areWelcome),
       begin: around('login_attempts.begin', loginAttempts.begin),
       settle: around('login_attempts.settle', loginAttempts.settle),
     },

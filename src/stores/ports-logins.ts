@@ -1,23 +1,6 @@
 // What the throttle of logins needs of a store (ports.ts has the rest).
 // Spans (`…Ms`) are milliseconds by the store's own clock.
 
-/**
- * One try to log in, told by keyed hashes alone: what is stored gives away no name, no network and no
- * password.
- */
-export interface LoginAttempt {
-  /** The name from this network. */
-  readonly pair: string
-  /** The network, whatever the name. */
-  readonly network: string
-  /** The password, whatever the name: one password tried at many names. */
-  readonly password: string
-  /**
-   * This password at this name from this network, against what the name's account is now: the very same try.
-   */
-  readonly repeat: string
-}
-
 /** How many failures something may have. */
 export interface FailureLimit {
   /** So many cost no delay. The next one costs a second, each one after it twice as much. */
@@ -26,16 +9,35 @@ export interface FailureLimit {
   readonly forgetMs: number
 }
 
-export interface LoginLimits {
-  readonly pair: FailureLimit
-  readonly network: FailureLimit
-  readonly password: FailureLimit
+/** What of a try has failed too often: the name in a network, a network, or the password. */
+export type ThrottledBy = 'pair' | 'network' | 'password'
+
+/**
+ * One count that a try belongs to, named by a keyed hash: what is stored gives away no name, no network and
+ * no password.
+ */
+export interface LoginCount {
+  readonly by: ThrottledBy
+  readonly id: string
+  readonly limit: FailureLimit
+}
+
+/** One try to log in. */
+export interface LoginAttempt {
+  /** The name in the smallest network that the try comes from. */
+  readonly pair: LoginCount
+  /**
+   * All other counts: the name in the wider networks around that one, each of these networks whatever the
+   * name, and the password whatever the name.
+   */
+  readonly others: readonly LoginCount[]
+  /**
+   * This password at this name from this network, against what the name's account is now: the very same try.
+   */
+  readonly repeat: string
   /** No delay is longer. */
   readonly maxDelayMs: number
 }
-
-/** What of a try has failed too often. */
-export type ThrottledBy = 'pair' | 'network' | 'password'
 
 export type LoginVerdict =
   /**
@@ -57,7 +59,6 @@ export type LoginResult = 'succeeded' | 'failed' | 'withdrawn'
 
 /** An admitted try that has ended. */
 export interface SettledAttempt extends LoginAttempt {
-  readonly limits: LoginLimits
   /** As `begin` said. */
   readonly known: boolean
   readonly result: LoginResult
@@ -74,7 +75,12 @@ export interface SettledAttempt extends LoginAttempt {
  * atomic step and one round trip; whatever is kept expires.
  */
 export interface LoginAttempts {
-  begin(attempt: LoginAttempt, limits: LoginLimits): Promise<LoginVerdict>
+  /** Of each pair, whether it is known and nothing delays it, in their order. Counts nothing. */
+  areWelcome(
+    pairs: readonly LoginCount[],
+    maxDelayMs: number,
+  ): Promise<readonly boolean[]>
+  begin(attempt: LoginAttempt): Promise<LoginVerdict>
   /**
    * Ends an admitted try. A success clears the pair's count and makes the pair known, and takes the try back
    * from the other counts, which keep what else they hold: who has an account of his own must not reset his

@@ -3,7 +3,7 @@ import type { Emit, Origin } from '../events.ts'
 import type { Account, Users } from '../stores/ports.ts'
 import type { ThrottledBy } from '../stores/ports-logins.ts'
 import { createEvenTime } from './even-time.ts'
-import { networkOf } from './network.ts'
+import { networksOf } from './network.ts'
 import type { Hashing, PasswordHasher } from './passwords.ts'
 import type { Credentials, Throttle } from './throttle.ts'
 
@@ -30,6 +30,7 @@ export type Authentication =
       readonly kind: 'throttled'
       readonly by: ThrottledBy
       readonly retryAfterMs: number
+      readonly sub?: string
     }
 
 /**
@@ -84,7 +85,8 @@ export function createAuthenticate(options: AuthenticateOptions): Authenticate {
   async function judge(hashing: Hashing, login: LoginTry): Promise<Judged> {
     const account = await find(login.name)
     const { verdict, settle } = await throttle.begin(login, account)
-    if (verdict.kind === 'throttled') return { outcome: verdict }
+    if (verdict.kind === 'throttled')
+      return { outcome: { ...verdict, ...subOf(account) } }
     if (verdict.kind === 'repeated') {
       return { outcome: refused('password_repeated', account) }
     }
@@ -105,7 +107,9 @@ export function createAuthenticate(options: AuthenticateOptions): Authenticate {
     const { clientId, address, signal } = login
     const key = { id: throttle.pairOf(login), atOnce: throttle.allowance() }
     const request = {
-      lane: [clientId, networkOf(address)],
+      lane: [clientId, ...networksOf(address).toReversed()],
+      // Where nobody waits it makes no difference, and the question is saved.
+      known: !hasher.isFree() && (await throttle.isWelcome(login)),
       key,
       ...(signal !== undefined && { signal }),
     }
@@ -129,7 +133,11 @@ function verdictOf(account: Account | undefined, right: boolean): Authentication
 type Refused = Extract<Authentication, { kind: 'refused' }>
 
 function refused(reason: Refused['reason'], account: Account | undefined): Refused {
-  return { kind: 'refused', reason, ...(account !== undefined && { sub: account.sub }) }
+  return { kind: 'refused', reason, ...subOf(account) }
+}
+
+function subOf(account: Account | undefined): { readonly sub?: string } {
+  return account === undefined ? {} : { sub: account.sub }
 }
 
 /**

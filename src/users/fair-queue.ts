@@ -1,19 +1,18 @@
-// Who waits, given out in turn: first among clients, among a client's networks then, and in order of arrival
-// within a network. However many wait from one place, somebody from elsewhere is next but one.
+// Logins that wait, given out in turn: first among clients, then among a client's networks from the largest to
+// the smallest, and in order of arrival within the smallest. However many wait from one place, a login from
+// elsewhere is next but one.
 
-/** Where something waits: client, network. Things of one path wait in one lane. */
+/** Where something waits: client, then networks from the largest to the smallest. */
 export type LanePath = readonly string[]
 
 export interface FairQueue<Item> {
   readonly size: number
-  /** How many wait in the lane. */
-  ahead(path: LanePath): number
-  /** How many lanes take turns. */
-  lanes(): number
+  /** How many are given out before a newcomer to the lane, at most, should nothing else arrive. */
+  position(path: LanePath): number
   push(path: LanePath, item: Item): void
   /** Takes the next one that `isReady`; what isn't keeps its place. */
   take(isReady: (item: Item) => boolean): Item | undefined
-  /** Takes the latest arrival of the one who has most waiting. */
+  /** Takes the latest arrival of the lane that has most waiting; of several such, the one whose turn is last. */
   takeFromLongest(): Item | undefined
   /** Takes this one out; nothing happens when it has left. */
   remove(path: LanePath, item: Item): void
@@ -32,8 +31,7 @@ export function createFairQueue<Item>(): FairQueue<Item> {
     get size() {
       return root.size
     },
-    ahead: path => find(root, path)?.size ?? 0,
-    lanes: () => countLanes(root),
+    position: path => position(root, path),
     push: (path, item) => push(root, path, item),
     take: isReady => take(root, isReady),
     takeFromLongest: () => takeFromLongest(root),
@@ -47,18 +45,18 @@ function emptyBranch<Item>(): Branch<Item> {
   return { size: 0, below: new Map(), items: new Set() }
 }
 
-function find<Item>(
+// Before a branch has been given so many turns, each of its siblings is given no more than that and one.
+function position<Item>(
   branch: Branch<Item> | undefined,
   [key, ...rest]: LanePath,
-): Branch<Item> | undefined {
-  return key === undefined ? branch : find(branch?.below.get(key), rest)
-}
-
-function countLanes<Item>({ below, items }: Branch<Item>): number {
-  return [...below.values()].reduce(
-    (sum, branch) => sum + countLanes(branch),
-    items.size > 0 ? 1 : 0,
+): number {
+  if (branch === undefined) return 0
+  if (key === undefined) return branch.items.size
+  const own = position(branch.below.get(key), rest)
+  const others = [...branch.below].map(([other, { size }]) =>
+    other === key ? 0 : Math.min(size, own + 1),
   )
+  return others.reduce((sum, turns) => sum + turns, own + branch.items.size)
 }
 
 function push<Item>(branch: Branch<Item>, [key, ...rest]: LanePath, item: Item): void {
@@ -91,7 +89,7 @@ function take<Item>(
 }
 
 function takeFromLongest<Item>(branch: Branch<Item>): Item | undefined {
-  const [longest] = [...branch.below].sort(([, a], [, b]) => b.size - a.size)
+  const [longest] = [...branch.below].reverse().sort(([, a], [, b]) => b.size - a.size)
   if (longest === undefined) {
     const last = [...branch.items].at(-1)
     return last === undefined ? undefined : drop(branch, last)

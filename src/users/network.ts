@@ -1,9 +1,10 @@
-// What counts as one place: the network that one customer usually gets, not the single address, of which he
-// may have many.
+// What counts as one place: the network that one customer usually gets, not the single address, of which they
+// may have many. An IPv6 customer may have many networks, too: a home gets a /56, a rented machine a /48.
 import ipaddr from 'ipaddr.js'
 
 const IPV4_BITS = 24
 const IPV6_BITS = 64
+const WIDER_IPV6_BITS = [56, 48]
 
 /**
  * The network of an address: `192.0.2.0/24` or `2001:db8::/64`. An IPv4 address written as IPv6 is IPv4.
@@ -11,13 +12,30 @@ const IPV6_BITS = 64
  * @returns the text itself when it is no address
  */
 export function networkOf(address: string): string {
-  if (!ipaddr.isValid(address)) return address
+  return networksOf(address)[0]
+}
+
+/**
+ * The networks of an address from the smallest to the largest: the /64, the /56 and the /48 of IPv6, the /24
+ * alone of IPv4. Each is a text of its own, as it ends in the number of bits.
+ *
+ * @returns the text itself when it is no address
+ */
+export function networksOf(address: string): readonly [string, ...string[]] {
+  if (!ipaddr.isValid(address)) return [address]
   const parsed = ipaddr.process(address)
-  const [family, bits] =
-    parsed.kind() === 'ipv4'
-      ? ([ipaddr.IPv4, IPV4_BITS] as const)
-      : ([ipaddr.IPv6, IPV6_BITS] as const)
-  return `${family.networkAddressFromCIDR(`${withoutZone(parsed.toString())}/${bits}`).toString()}/${bits}`
+  const text = withoutZone(parsed.toString())
+  if (parsed.kind() === 'ipv4') return [cut(ipaddr.IPv4, text, IPV4_BITS)]
+  const wider = WIDER_IPV6_BITS.map(bits => cut(ipaddr.IPv6, text, bits))
+  return [cut(ipaddr.IPv6, text, IPV6_BITS), ...wider]
+}
+
+function cut(
+  family: typeof ipaddr.IPv4 | typeof ipaddr.IPv6,
+  address: string,
+  bits: number,
+): string {
+  return `${family.networkAddressFromCIDR(`${address}/${bits}`).toString()}/${bits}`
 }
 
 function withoutZone(address: string): string {

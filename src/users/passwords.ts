@@ -57,6 +57,8 @@ export interface PasswordHasher {
   checkForeign(hash: string): HashFault | undefined
   /** What a hash is made with, such as `bcrypt`; undefined: of no known form. */
   algorithmOf(hash: string): string | undefined
+  /** Whether a turn is to be had without waiting. */
+  isFree: Turns['isFree']
   /** How many wait for their turn, and how many have it. */
   load: Turns['load']
   /** What hashing may use. */
@@ -122,6 +124,7 @@ export function createPasswordHasher(
       return isBearable(stored, capacity) ? undefined : tooCostly(stored, capacity)
     },
     algorithmOf: hash => readHash(hash, cost)?.algorithm,
+    isFree: turns.isFree,
     load: turns.load,
     capacity,
   }

@@ -4,14 +4,16 @@ import { createHmac } from 'node:crypto'
 import { deriveKeys } from '../secrets.ts'
 import type { Account } from '../stores/ports.ts'
 import type {
+  FailureLimit,
   LoginAttempt,
   LoginAttempts,
-  LoginLimits,
+  LoginCount,
   LoginResult,
   LoginVerdict,
 } from '../stores/ports-logins.ts'
+import { askTogether } from './ask-together.ts'
 import { foldName } from './names.ts'
-import { networkOf } from './network.ts'
+import { networkOf, networksOf } from './network.ts'
 
 /** As configured. */
 export interface ThrottlePolicy {
@@ -54,6 +56,11 @@ export interface Throttle {
   pairOf(credentials: Credentials): string
   /** How many failures of one name from one network cost no delay. */
   allowance(): number
+  /**
+   * Whether the user logged in from this network before and nothing delays them now, whatever the password.
+   * Rejects with StoreUnavailable.
+   */
+  isWelcome(credentials: Credentials): Promise<boolean>
   /** Judges a try at an account, or at a name that has none, and counts it. Rejects with StoreUnavailable. */
   begin(credentials: Credentials, account: Account | undefined): Promise<Throttled>
 }
@@ -68,49 +75,79 @@ const REPEAT_MS = MINUTE
 // this rate.
 const FORGET_MS = { pair: 60 * MINUTE, network: 5 * MINUTE, password: MINUTE }
 
+// A wider network holds more people than the smallest one: at each step so many times as much is allowed, and
+// forgotten so many times as fast.
+const WIDER_TIMES = 2
+
 /** Makes the throttle. */
 export function createThrottle({ attempts, secrets, policy }: ThrottleOptions): Throttle {
   const idOf = createIdOf(secrets)
   // Names that nobody can have share one count: there is nothing to guess.
-  const pairOf = ({ name, address }: Credentials) =>
-    idOf('pair', foldName(name) ?? '', networkOf(address))
+  const pairIn = (name: string, network: string) =>
+    idOf('pair', foldName(name) ?? '', network)
 
   function attemptOf(
-    credentials: Credentials,
+    { name, password, address }: Credentials,
     account: Account | undefined,
   ): LoginAttempt {
-    const { password, address } = credentials
-    const pair = pairOf(credentials)
+    const [network, ...wider] = networksOf(address)
+    const { pairLimit, networkLimit, passwordLimit, maxDelayMs } = limitsOf(policy())
+    const inNetwork = (within: string, times: number): [LoginCount, LoginCount] => [
+      { by: 'pair', id: pairIn(name, within), limit: larger(pairLimit, times) },
+      {
+        by: 'network',
+        id: idOf('network', within),
+        limit: larger(networkLimit, times),
+      },
+    ]
+    const [pair, whole] = inNetwork(network, 1)
     return {
       pair,
-      network: idOf('network', networkOf(address)),
-      password: idOf('password', password.normalize('NFC')),
+      others: [
+        whole,
+        ...wider.flatMap((within, place) =>
+          inNetwork(within, WIDER_TIMES ** (place + 1)),
+        ),
+        {
+          by: 'password',
+          id: idOf('password', password.normalize('NFC')),
+          limit: passwordLimit,
+        },
+      ],
       // A password that was wrong may be right once another was set, or the user let in again.
       repeat: idOf(
         'repeat',
-        pair,
+        pair.id,
         password,
         account?.passwordHash ?? '',
         String(account?.disabled),
       ),
+      maxDelayMs,
     }
   }
 
+  const isWelcome = askTogether((ids: readonly string[]) => {
+    const { pairLimit: limit, maxDelayMs } = limitsOf(policy())
+    return attempts.areWelcome(
+      ids.map(id => ({ by: 'pair', id, limit })),
+      maxDelayMs,
+    )
+  })
+
   return {
-    pairOf,
+    pairOf: ({ name, address }) => pairIn(name, networkOf(address)),
     allowance: () => policy().perName,
+    isWelcome: ({ name, address }) => isWelcome(pairIn(name, networkOf(address))),
     async begin(credentials, account) {
       const attempt = attemptOf(credentials, account)
       const { knownFor } = policy()
-      const limits = limitsOf(policy())
-      const verdict = await attempts.begin(attempt, limits)
+      const verdict = await attempts.begin(attempt)
       const known = verdict.kind === 'admitted' && verdict.known
       return {
         verdict,
         settle: result =>
           attempts.settle({
             ...attempt,
-            limits,
             known,
             result,
             knownForMs: knownFor,
@@ -133,16 +170,15 @@ function createIdOf(secrets: readonly string[]) {
       .toString('base64url')
 }
 
-function limitsOf({
-  perName,
-  perNetwork,
-  perPassword,
-  maxDelay,
-}: ThrottlePolicy): LoginLimits {
+function limitsOf({ perName, perNetwork, perPassword, maxDelay }: ThrottlePolicy) {
   return {
-    pair: { free: perName, forgetMs: FORGET_MS.pair },
-    network: { free: perNetwork, forgetMs: FORGET_MS.network },
-    password: { free: perPassword, forgetMs: FORGET_MS.password },
+    pairLimit: { free: perName, forgetMs: FORGET_MS.pair },
+    networkLimit: { free: perNetwork, forgetMs: FORGET_MS.network },
+    passwordLimit: { free: perPassword, forgetMs: FORGET_MS.password },
     maxDelayMs: maxDelay,
   }
+}
+
+function larger({ free, forgetMs }: FailureLimit, times: number): FailureLimit {
+  return { free: free * times, forgetMs: forgetMs / times }
 }

@@ -2,12 +2,10 @@
 // would wait longer, or finds no place, is told at once when to come again.
 import { temporarilyUnavailable } from '../oauth/errors.ts'
 import type { Reason } from '../reasons.ts'
-import { createFairQueue, type LanePath } from './fair-queue.ts'
+import { createRankedQueue, type Place } from './ranked-queue.ts'
 
-/** Who asks for a turn. */
-export interface TurnRequest {
-  /** Client and network: each gets its share. */
-  readonly lane: LanePath
+/** Who asks for a turn, and their place in the queue: each client and each network gets its share. */
+export interface TurnRequest extends Place {
   /**
    * What must not take more than `atOnce` turns at a time: who guesses in parallel waits for his own
    * verdicts.
@@ -31,6 +29,8 @@ export interface TurnsOptions {
 }
 
 export interface Turns {
+  /** Whether a turn is to be had without waiting. */
+  isFree(): boolean
   /** How many wait, and how many have their turn. */
   load(): { readonly waiting: number; readonly working: number }
   /**
@@ -52,7 +52,7 @@ const LATEST = 0.1
 /** Makes the turns. */
 export function createTurns(options: TurnsOptions): Turns {
   const { turns, queue: places, maxWaitMs, monotonic, onWaited = () => {} } = options
-  const queue = createFairQueue<Waiting>()
+  const queue = createRankedQueue<Waiting>()
   const atWork = new Map<string, number>()
   let working = 0
   let meanMs = 0
@@ -82,7 +82,7 @@ export function createTurns(options: TurnsOptions): Turns {
 
   /** Resolves when it is the request's turn. */
   function turnOf(request: TurnRequest): Promise<void> {
-    const { lane, signal } = request
+    const { signal } = request
     return new Promise((resolve, reject) => {
       const askedAt = monotonic()
       const leave = (settle: () => void) => {
@@ -104,7 +104,7 @@ export function createTurns(options: TurnsOptions): Turns {
         },
       }
       const giveUp = (reason: Reason) => {
-        queue.remove(lane, waiting)
+        queue.remove(request, waiting)
         refuse(reason)
       }
       const onAbort = () => {
@@ -112,21 +112,21 @@ export function createTurns(options: TurnsOptions): Turns {
       }
       const timer = setTimeout(giveUp, maxWaitMs, 'hash_wait_too_long')
       signal?.addEventListener('abort', onAbort)
-      queue.push(lane, waiting)
+      queue.push(request, waiting)
       startNext()
-      // What is more than the queue holds is taken from whoever has most in it; that may be the newcomer.
-      if (queue.size > places) queue.takeFromLongest()?.refuse('hash_queue_full')
+      // What is more than the queue holds is taken from the strangers who have most in it; that may be the
+      // newcomer.
+      if (queue.size > places) queue.takeLeast()?.refuse('hash_queue_full')
     })
   }
 
   return {
+    isFree: () => working < turns && queue.size === 0,
     load: () => ({ waiting: queue.size, working }),
     async take(request, work) {
-      const { lane, key, signal } = request
+      const { key, signal } = request
       if (signal?.aborted === true) throw temporarilyUnavailable('client_gone')
-      // At worst all lanes get a turn for each of those ahead.
-      const position = Math.min(queue.size, queue.ahead(lane) * queue.lanes())
-      if (expectedWaitMs(position) > maxWaitMs) {
+      if (expectedWaitMs(queue.position(request)) > maxWaitMs) {
         throw temporarilyUnavailable('hash_wait_too_long', retryAfterSeconds())
       }
       await turnOf(request)

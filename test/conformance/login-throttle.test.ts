@@ -2,7 +2,7 @@
 // don't exist, and nothing else suffers.
 import t from 'tap'
 import { PASSWORD } from '../support/app.ts'
-import { refused, serverOn, STORES } from './helpers.ts'
+import { audited, refused, serverOn, STORES } from './helpers.ts'
 
 const THROTTLED = { status: 429, error: 'slow_down' }
 const WRONG = { status: 400, error: 'invalid_grant' }
@@ -89,10 +89,15 @@ for (const store of STORES) {
       async t => {
         server.clock.advance(900_000)
         t.equal((await login('alice', PASSWORD, '198.51.100.1')).statusCode, 200)
-        t.ok(
-          server.lines.some(line => line.includes('login.throttled')),
-          'the audit log knows',
-        )
+        const [alice, nobody] = audited(server, /^login\.throttled$/)
+        t.match(alice, {
+          clientId: 'mobile',
+          username: /^h:/,
+          network: '198.51.100.0/24',
+          sub: (await server.accounts.find('alice'))?.sub,
+        })
+        t.match(nobody, { username: /^h:/, network: '203.0.113.0/24' })
+        t.notOk('sub' in Object(nobody), 'where nobody has the name there is no account')
         t.notOk(
           server.lines.some(line => line.includes('wrong guess')),
           'but no password',

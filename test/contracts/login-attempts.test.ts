@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { StoreUnavailable } from '../../src/stores/ports.ts'
 import type {
   LoginAttempt,
-  LoginLimits,
+  LoginCount,
   LoginResult,
   LoginVerdict,
 } from '../../src/stores/ports-logins.ts'
@@ -14,17 +14,29 @@ import { STORES, type TestStore } from '../support/stores.ts'
 
 const MINUTE = 60_000
 const DAY = 86_400_000
-const LIMITS: LoginLimits = {
+const LIMITS = {
   pair: { free: 3, forgetMs: 60 * MINUTE },
+  widePair: { free: 5, forgetMs: 30 * MINUTE },
   network: { free: 6, forgetMs: 5 * MINUTE },
+  wideNetwork: { free: 8, forgetMs: 2.5 * MINUTE },
   password: { free: 9, forgetMs: MINUTE },
-  maxDelayMs: 15 * MINUTE,
+}
+
+/** What a try is counted by. */
+interface Ids {
+  readonly pair: string
+  readonly network: string
+  readonly password: string
+  readonly repeat: string
+  /** The name in a wider network, and that network; undefined: there is none. */
+  readonly widePair?: string
+  readonly wideNetwork?: string
 }
 
 let attempts = 0
 
 /** A try that shares nothing with any other but what is given. */
-function someAttempt(changes: Partial<LoginAttempt> = {}): LoginAttempt {
+function someAttempt(changes: Partial<Ids> = {}): Ids {
   attempts += 1
   return {
     pair: `pair-${attempts}`,
@@ -35,31 +47,52 @@ function someAttempt(changes: Partial<LoginAttempt> = {}): LoginAttempt {
   }
 }
 
+function attemptOf(ids: Ids, limits = LIMITS): LoginAttempt {
+  const count = (by: LoginCount['by'], key: keyof typeof LIMITS) => {
+    const id = ids[key]
+    return id === undefined ? [] : [{ by, id, limit: limits[key] }]
+  }
+  return {
+    pair: { by: 'pair', id: ids.pair, limit: limits.pair },
+    others: [
+      ...count('network', 'network'),
+      ...count('pair', 'widePair'),
+      ...count('network', 'wideNetwork'),
+      ...count('password', 'password'),
+    ],
+    repeat: ids.repeat,
+    maxDelayMs: 15 * MINUTE,
+  }
+}
+
 /** What a test does with a store: every method is one call of the port. */
 function driverOf({ store, clock }: TestStore) {
   const { loginAttempts } = store
-  const begin = (attempt: LoginAttempt, limits = LIMITS) =>
-    loginAttempts.begin(attempt, limits)
-  const settle = (attempt: LoginAttempt, result: LoginResult, known = false) =>
+  const begin = (ids: Ids, limits = LIMITS) => loginAttempts.begin(attemptOf(ids, limits))
+  const areWelcome = (...all: Ids[]) =>
+    loginAttempts.areWelcome(
+      all.map(ids => attemptOf(ids).pair),
+      15 * MINUTE,
+    )
+  const isWelcome = async (ids: Ids) => (await areWelcome(ids))[0]
+  const settle = (ids: Ids, result: LoginResult, known = false) =>
     loginAttempts.settle({
-      ...attempt,
-      limits: LIMITS,
+      ...attemptOf(ids),
       known,
       result,
       knownForMs: 30 * DAY,
       repeatMs: MINUTE,
     })
   /** A whole try, with the verdict that began it. */
-  async function attempt(
-    attempt: LoginAttempt,
-    result: LoginResult,
-  ): Promise<LoginVerdict> {
-    const verdict = await begin(attempt)
-    if (verdict.kind === 'admitted') await settle(attempt, result, verdict.known)
+  async function attempt(ids: Ids, result: LoginResult): Promise<LoginVerdict> {
+    const verdict = await begin(ids)
+    if (verdict.kind === 'admitted') await settle(ids, result, verdict.known)
     return verdict
   }
   return {
     begin,
+    areWelcome,
+    isWelcome,
     settle,
     attempt,
     clock,
@@ -83,10 +116,12 @@ for (const { name, create } of STORES) {
     await t.test('delays', t => delays(t, driver))
     await t.test('counts', t => counts(t, driver))
     await t.test('known networks', t => knownNetworks(t, driver))
+    await t.test('wider networks', t => widerNetworks(t, driver))
     await t.test('repeats', t => repeats(t, driver))
     await t.test('a store that is away gives no verdict', async t => {
       await real.fail()
       await t.rejects(driver.begin(someAttempt()), StoreUnavailable)
+      await t.rejects(driver.areWelcome(someAttempt()), StoreUnavailable)
       await t.rejects(driver.settle(someAttempt(), 'succeeded'), StoreUnavailable)
     })
   })
@@ -242,7 +277,33 @@ async function counts(t: Test, { begin, settle, attempt }: Driver): Promise<void
   })
 }
 
-async function knownNetworks(t: Test, { begin, attempt, clock }: Driver): Promise<void> {
+async function knownNetworks(
+  t: Test,
+  { begin, areWelcome, isWelcome, attempt, clock }: Driver,
+): Promise<void> {
+  await t.test('welcome is a known pair that nothing delays', async t => {
+    const ids = someAttempt()
+    const more = () => someAttempt({ pair: ids.pair })
+    t.notOk(await isWelcome(ids), 'a stranger is not')
+    await attempt(ids, 'failed')
+    t.notOk(await isWelcome(ids), 'nor one that failed')
+    await attempt(more(), 'succeeded')
+    t.ok(await isWelcome(ids))
+    t.same(
+      await areWelcome(someAttempt(), ids, someAttempt()),
+      [false, true, false],
+      'others are not; each is answered in its place',
+    )
+    for (let i = 0; i < 3; i++) await attempt(more(), 'failed')
+    t.notOk(await isWelcome(ids), 'not while it is delayed')
+    clock.advance(1000)
+    t.ok(await isWelcome(ids))
+    for (let i = 0; i < 9; i++) await isWelcome(ids)
+    t.same(await attempt(more(), 'succeeded'), KNOWN, 'asking counts nothing')
+    clock.advance(30 * DAY)
+    t.notOk(await isWelcome(ids), 'not when it is forgotten')
+  })
+
   await t.test(
     'who logged in from a network is known there, and judged by the pair alone',
     async t => {
@@ -277,6 +338,45 @@ async function knownNetworks(t: Test, { begin, attempt, clock }: Driver): Promis
       t.same(await attempt(someAttempt({ pair }), 'failed'), KNOWN)
     }
     t.same(await begin(someAttempt({ pair })), throttled('pair', 1000))
+  })
+}
+
+async function widerNetworks(t: Test, { begin, attempt }: Driver): Promise<void> {
+  await t.test('a name is counted in the wider network, too', async t => {
+    const { pair: widePair } = someAttempt()
+    for (let i = 0; i < 5; i++) {
+      t.same(await attempt(someAttempt({ widePair }), 'failed'), STRANGER)
+    }
+    t.same(await begin(someAttempt({ widePair })), throttled('pair', 1000))
+  })
+
+  await t.test('the wider network is counted whatever the name', async t => {
+    const { network: wideNetwork } = someAttempt()
+    for (let i = 0; i < 8; i++) {
+      t.same(await attempt(someAttempt({ wideNetwork }), 'failed'), STRANGER)
+    }
+    t.same(await begin(someAttempt({ wideNetwork })), throttled('network', 1000))
+  })
+
+  await t.test(
+    'a known pair is judged by its own count, not by those around it',
+    async t => {
+      const ids = someAttempt({ widePair: 'wide pair', wideNetwork: 'wide network' })
+      t.same(await attempt(ids, 'succeeded'), STRANGER)
+      for (let i = 0; i < 5; i++) {
+        await attempt(someAttempt({ widePair: 'wide pair' }), 'failed')
+      }
+      t.same(await begin(someAttempt({ widePair: 'wide pair' })), throttled('pair', 1000))
+      t.same(await attempt({ ...ids, repeat: 'another' }, 'succeeded'), KNOWN)
+    },
+  )
+
+  await t.test('a success takes back what it took in each of them', async t => {
+    const { pair: widePair, network: wideNetwork } = someAttempt()
+    for (let i = 0; i < 20; i++) {
+      const ids = someAttempt({ widePair, wideNetwork })
+      t.same(await attempt(ids, 'succeeded'), STRANGER)
+    }
   })
 }
 
@@ -323,6 +423,8 @@ const histories = fc.array(
       network: few('network'),
       password: few('password'),
       repeat: few('repeat'),
+      widePair: few('wide'),
+      wideNetwork: few('wide'),
     }),
     result: fc.constantFrom<LoginResult>('failed', 'failed', 'succeeded', 'withdrawn'),
     passMs: fc.oneof(
@@ -346,17 +448,21 @@ t.test('both stores judge the same history alike', async t => {
       run += 1
       at += 100 * DAY
       for (const { attempt, result, passMs } of history) {
-        const own: LoginAttempt = {
+        const own: Ids = {
           pair: `${run}${attempt.pair}`,
           network: `${run}${attempt.network}`,
           password: `${run}${attempt.password}`,
           repeat: `${run}${attempt.repeat}`,
+          widePair: `${run}${attempt.widePair}`,
+          wideNetwork: `${run}${attempt.wideNetwork}`,
         }
         at += passMs
         const verdicts = await Promise.all(
           stores.map(async store => {
             store.clock.set(at)
-            return driverOf(store).attempt(own, result)
+            const { attempt: tryOnce, isWelcome } = driverOf(store)
+            const verdict = await tryOnce(own, result)
+            return { verdict, welcome: await isWelcome(own) }
           }),
         )
         assert.deepStrictEqual(verdicts[0], verdicts[1])

@@ -179,6 +179,8 @@ export interface TestAppOptions {
   readonly source?: KeySource
   /** Something between the server and its hasher; default: nothing. */
   readonly overHasher?: (hasher: PasswordHasher) => PasswordHasher
+  /** As in `passwords`. */
+  readonly passwords?: { readonly queue?: number; readonly maxWait?: number }
 }
 
 /** Builds the server with one user, `alice`. */
@@ -195,6 +197,7 @@ export async function buildTestApp({
   storeAheadMs = 0,
   source,
   overHasher = hasher => hasher,
+  passwords = {},
   replicas,
   lossPeriodMs,
   answerTimeout = 10_000,
@@ -277,6 +280,7 @@ export async function buildTestApp({
     memoryShare: 50,
     queue: 64,
     maxWait: 10_000,
+    ...passwords,
   })
   const accounts = createAccounts({
     users: store.users,

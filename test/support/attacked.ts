@@ -12,6 +12,11 @@ export const ALLOWANCE = 5
 interface Options {
   readonly trustedProxies?: readonly string[]
   readonly connections?: number
+  /** How long each look at a password takes, at least; default: no longer than it does. */
+  readonly hashMs?: number
+  /** As in `passwords`. */
+  readonly queue?: number
+  readonly maxWait?: number
 }
 
 /** What a login was answered. */
@@ -41,13 +46,14 @@ export interface Attacked {
 export async function attacked(
   t: Test,
   store: StoreName,
-  { trustedProxies = [], connections = 16 }: Options = {},
+  { trustedProxies = [], connections = 16, hashMs = 0, ...passwords }: Options = {},
 ): Promise<Attacked> {
   const looks = { count: 0 }
   const server = await serverOn(t, store, {
     logLevel: 'warn',
     trustedProxies,
-    overHasher: hasher => counting(hasher, looks),
+    passwords,
+    overHasher: hasher => counting(hasher, looks, hashMs),
   })
   server.live.logins = { ...UNTHROTTLED, perName: ALLOWANCE }
   const url = await server.app.listen({ host: '127.0.0.1', port: 0 })
@@ -85,17 +91,20 @@ export async function attacked(
   }
 }
 
-function counting(hasher: PasswordHasher, looks: { count: number }): PasswordHasher {
+function counting(
+  hasher: PasswordHasher,
+  looks: { count: number },
+  hashMs: number,
+): PasswordHasher {
+  async function look<Result>(checked: Promise<Result>): Promise<Result> {
+    looks.count += 1
+    const [result] = await Promise.all([checked, hashMs > 0 && wait(hashMs)])
+    return result
+  }
   const watch = (hashing: Hashing): Hashing => ({
     ...hashing,
-    verify(hash, password) {
-      looks.count += 1
-      return hashing.verify(hash, password)
-    },
-    verifyNothing(password) {
-      looks.count += 1
-      return hashing.verifyNothing(password)
-    },
+    verify: (hash, password) => look(hashing.verify(hash, password)),
+    verifyNothing: password => look(hashing.verifyNothing(password)),
   })
   return {
     ...hasher,

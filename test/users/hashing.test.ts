@@ -21,6 +21,7 @@ import {
   type Hashing,
   type HashingOptions,
 } from '../../src/users/passwords.ts'
+import { createRankedQueue } from '../../src/users/ranked-queue.ts'
 import { createTurns, type TurnRequest } from '../../src/users/turns.ts'
 
 const cheap: HashingOptions = {
@@ -580,6 +581,81 @@ t.test('one key has no more than its turns at once; others pass by', async t => 
   await Promise.all(all)
 })
 
+t.test('a network cut into many small ones has one share', async t => {
+  const queue = createFairQueue<string>()
+  for (let i = 0; i < 300; i++) {
+    queue.push(
+      ['mobile', '2001:db8::/48', `2001:db8::${i}:0/56`, `2001:db8::${i}:0/64`],
+      'attack',
+    )
+  }
+  t.equal(queue.position(['mobile', '192.0.2.0/24']), 1)
+  queue.push(['mobile', '192.0.2.0/24'], 'home')
+  t.same([queue.take(() => true), queue.take(() => true)], ['attack', 'home'])
+  queue.push(['mobile', '192.0.2.0/24'], 'home')
+  t.equal(queue.takeFromLongest(), 'attack', 'and gives way where the queue is full')
+})
+
+t.test('of equal lanes, the one whose turn is last gives way', async t => {
+  const queue = createFairQueue<string>()
+  for (const lane of ['a', 'b', 'c']) queue.push(['mobile', lane], lane)
+  t.equal(queue.takeFromLongest(), 'c')
+})
+
+t.test('known people go before strangers, who have one turn of four', async t => {
+  const { started, ask, end } = setUpTurns({ queue: 8 })
+  const all = [ask('working')]
+  for (let i = 1; i <= 3; i++)
+    all.push(ask(`stranger ${i}`, { lane: ['mobile', `${i}`] }))
+  for (let i = 1; i <= 5; i++) {
+    all.push(ask(`known ${i}`, { lane: ['mobile', `known ${i}`], known: true }))
+  }
+  await calm()
+  for (let i = 0; i < 9; i++) await end(started[i] ?? '')
+  await Promise.all(all)
+  t.same(started, [
+    'working',
+    'known 1',
+    'known 2',
+    'known 3',
+    'stranger 1',
+    'known 4',
+    'known 5',
+    'stranger 2',
+    'stranger 3',
+  ])
+})
+
+t.test('a full queue puts off strangers first', async t => {
+  const { started, ask, end } = setUpTurns({ queue: 2 })
+  const all = [ask('working'), ask('known 1', { known: true })]
+  const stranger = t.rejects(ask('stranger'), busy('hash_queue_full'))
+  all.push(ask('known 2', { known: true }))
+  await stranger
+  await t.rejects(ask('known 3', { known: true }), busy('hash_queue_full'))
+  for (const name of ['working', 'known 1', 'known 2']) await end(name)
+  await Promise.all(all)
+  t.same(started, ['working', 'known 1', 'known 2'])
+})
+
+t.test('the place in the queue counts those who go before', async t => {
+  const queue = createRankedQueue<string>()
+  const [known, stranger] = [{ lane: ['a'], known: true }, { lane: ['b'] }]
+  for (let i = 0; i < 5; i++) {
+    queue.push(known, `known ${i}`)
+    queue.push(stranger, `stranger ${i}`)
+  }
+  t.equal(queue.position({ lane: ['c'] }), 6, 'all known people, and one of lane b')
+  t.equal(queue.position(stranger), 10)
+  t.equal(queue.position({ lane: ['c'], known: true }), 1)
+  t.equal(queue.position(known), 6)
+  for (const place of [known, stranger]) {
+    queue.push(place, 'last')
+    queue.remove(place, 'last')
+  }
+  t.equal(queue.size, 10)
+})
+
 t.test('whatever comes and goes, the queue counts right and starves nobody', async t => {
   const lane = fc
     .tuple(fc.constantFrom('x', 'y'), fc.constantFrom('1', '2', '3'))
@@ -634,13 +710,18 @@ t.test('whatever comes and goes, the queue counts right and starves nobody', asy
           queue.remove(lane, item)
           if (model.includes(item)) leave(item)
         }
-        if (queue.size !== model.length || queue.ahead(lane) !== ofLane(lane).length) {
-          throw new Error('miscounted')
-        }
-        if (queue.lanes() !== new Set(model.map(({ lane }) => lane.join())).size) {
-          throw new Error('lanes miscounted')
-        }
+        if (queue.size !== model.length) throw new Error('miscounted')
       }
+      const lane = steps[0]?.lane ?? ['z', '1']
+      const position = queue.position(lane)
+      if (position < ofLane(lane).length || position > queue.size) {
+        throw new Error(`${position} is no place in the queue`)
+      }
+      const newcomer = { lane }
+      queue.push(lane, newcomer)
+      let before = 0
+      while (queue.take(() => true) !== newcomer) before += 1
+      if (before > position) throw new Error(`${before} came before, not ${position}`)
     }),
     { numRuns: 500, seed: 4 },
   )

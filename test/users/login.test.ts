@@ -4,11 +4,12 @@ import type { Event } from '../../src/events.ts'
 import { userTag } from '../../src/ids.ts'
 import { StoreUnavailable, type Store, type Users } from '../../src/stores/ports.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
+import { askTogether } from '../../src/users/ask-together.ts'
 import { createAccounts, createFind } from '../../src/users/accounts.ts'
 import { createAuthenticate, type LoginTry } from '../../src/users/authenticate.ts'
 import { createEvenTime } from '../../src/users/even-time.ts'
 import { createNameInLogs } from '../../src/users/name-in-logs.ts'
-import { networkOf } from '../../src/users/network.ts'
+import { networkOf, networksOf } from '../../src/users/network.ts'
 import {
   createPasswordHasher,
   type Hashing,
@@ -226,8 +227,9 @@ t.test('a password that was wrong may be right once another was set', async t =>
 t.test(
   'after the allowance a failure costs a delay, whether the name exists or not',
   async t => {
-    const { login, clock, looks } = await setUp(t)
+    const { login, clock, looks, sub } = await setUp(t)
     for (const name of ['ann', 'bob', 'not a name']) {
+      const whose = name === 'ann' ? { sub } : {}
       looks.length = 0
       for (let i = 0; i < 5; i++) {
         t.match(await login(name, `wrong ${i}`), { kind: 'refused' })
@@ -236,6 +238,7 @@ t.test(
         kind: 'throttled',
         by: 'pair',
         retryAfterMs: 1000,
+        ...whose,
       })
       t.equal(looks.length, 5, 'and no look')
       clock.advance(1000)
@@ -244,6 +247,7 @@ t.test(
         kind: 'throttled',
         by: 'pair',
         retryAfterMs: 2000,
+        ...whose,
       })
     }
   },
@@ -338,6 +342,39 @@ t.test(
     t.match(await login('ann', 'correct horse'), { kind: 'ok', known: true })
   },
 )
+
+t.test('what is asked while another question is under way is asked together', async t => {
+  const asked: string[][] = []
+  const answers: PromiseWithResolvers<readonly string[]>[] = []
+  const ask = askTogether((questions: readonly string[]) => {
+    asked.push([...questions])
+    const answer = Promise.withResolvers<readonly string[]>()
+    answers.push(answer)
+    return answer.promise
+  })
+  const first = ask('one')
+  const others = ['two', 'three'].map(question => ask(question))
+  t.same(asked, [['one']], 'the first one waits for nobody')
+  answers[0]?.resolve(['1'])
+  t.equal(await first, '1')
+  t.same(asked, [['one'], ['two', 'three']])
+  answers[1]?.resolve(['2', '3'])
+  t.same(await Promise.all(others), ['2', '3'])
+  const refused = Array.from({ length: 300 }, (_, index) => ask(`${index}`))
+  answers[2]?.resolve(['0'])
+  answers[2]?.promise.then(() => setImmediate(() => answers[3]?.reject(new Error('no'))))
+  const outcomes = await Promise.allSettled(refused.slice(0, 257))
+  t.same(
+    outcomes.map(({ status }) => status),
+    ['fulfilled', ...Array(256).fill('rejected')],
+  )
+  answers[4]?.resolve(Array(43).fill('late'))
+  t.same(
+    await Promise.all(refused.slice(257)),
+    Array(43).fill('late'),
+    'a fault is no end, and never more than 256 are asked at once',
+  )
+})
 
 t.test('a hash of an old cost is made anew at the next login, once', async t => {
   const set = await setUp(t)
@@ -493,6 +530,16 @@ for (const { address, network } of networks) {
     t.equal(networkOf(address), network)
   })
 }
+
+t.test('an IPv6 address is in three networks, the smallest first', async t => {
+  t.same(networksOf('2001:db8:1:2a3:4::5'), [
+    '2001:db8:1:2a3::/64',
+    '2001:db8:1:200::/56',
+    '2001:db8:1::/48',
+  ])
+  t.same(networksOf('::ffff:192.0.2.77'), ['192.0.2.0/24'])
+  t.same(networksOf('unknown'), ['unknown'])
+})
 
 t.test(
   'a name is told to the log by a keyed hash, the same for each spelling',

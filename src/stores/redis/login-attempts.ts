@@ -2,13 +2,16 @@
 import type {
   LoginAttempt,
   LoginAttempts,
-  LoginLimits,
+  LoginCount,
   LoginVerdict,
   SettledAttempt,
 } from '../ports-logins.ts'
 import type { RedisAdapter } from './adapter.ts'
 import { oneOf } from './replies.ts'
 import { loadScript } from './scripts.ts'
+
+/** What the script reads after an admitted try only: known, knownForMs, repeatMs. */
+const NO_END = [0, 0, 0] as const
 
 const THROTTLED_BY = ['pair', 'network', 'password'] as const
 
@@ -18,22 +21,21 @@ export function createRedisLoginAttempts({
   time,
 }: RedisAdapter): LoginAttempts {
   const script = loadScript(link, 'login')
-  const keysOf = ({ pair, network, password, repeat }: LoginAttempt) => [
-    keys.login('pair', pair),
-    keys.login('network', network),
-    keys.login('password', password),
-    keys.login('repeat', repeat),
-  ]
+  const argsOf = (counts: readonly LoginCount[]) =>
+    counts.flatMap(({ by, limit }) => [by, limit.free, limit.forgetMs])
+  const keysOf = (counts: readonly LoginCount[]) =>
+    counts.map(({ by, id }) => keys.login(by, id))
 
-  async function begin(
-    attempt: LoginAttempt,
-    limits: LoginLimits,
-  ): Promise<LoginVerdict> {
-    const [kind, detail, waitMs] = await script(keysOf(attempt), [
-      'begin',
-      time(),
-      ...limitArgs(limits),
-    ])
+  function run(step: string, attempt: LoginAttempt, end: readonly number[] = NO_END) {
+    const counts = [attempt.pair, ...attempt.others]
+    return script(
+      [...keysOf(counts), keys.login('repeat', attempt.repeat)],
+      [step, time(), attempt.maxDelayMs, ...end, ...argsOf(counts)],
+    )
+  }
+
+  async function begin(attempt: LoginAttempt): Promise<LoginVerdict> {
+    const [kind, detail, waitMs] = await run('begin', attempt)
     if (kind === 'repeated') return { kind }
     if (kind === 'throttled') {
       return { kind, by: oneOf(THROTTLED_BY, detail), retryAfterMs: Number(waitMs) }
@@ -42,23 +44,23 @@ export function createRedisLoginAttempts({
   }
 
   async function settle(attempt: SettledAttempt): Promise<void> {
-    const { limits, result, known, knownForMs, repeatMs } = attempt
-    await script(keysOf(attempt), [
-      result,
-      time(),
-      ...limitArgs(limits),
-      Number(known),
-      knownForMs,
-      repeatMs,
-    ])
+    const { result, known, knownForMs, repeatMs } = attempt
+    await run(result, attempt, [Number(known), knownForMs, repeatMs])
   }
 
-  return { begin, settle }
-}
+  async function areWelcome(
+    pairs: readonly LoginCount[],
+    maxDelayMs: number,
+  ): Promise<readonly boolean[]> {
+    const reply = await script(keysOf(pairs), [
+      'welcome',
+      time(),
+      maxDelayMs,
+      ...NO_END,
+      ...argsOf(pairs),
+    ])
+    return reply.map(welcome => welcome === 1)
+  }
 
-function limitArgs({ pair, network, password, maxDelayMs }: LoginLimits): number[] {
-  return [
-    ...[pair, network, password].flatMap(({ free, forgetMs }) => [free, forgetMs]),
-    maxDelayMs,
-  ]
+  return { areWelcome, begin, settle }
 }

@@ -4,12 +4,11 @@ import type { Clock } from '../../clock.ts'
 import type {
   LoginAttempt,
   LoginAttempts,
-  LoginLimits,
+  LoginCount,
   LoginVerdict,
   SettledAttempt,
-  ThrottledBy,
 } from '../ports-logins.ts'
-import { writing } from './database.ts'
+import { reading, writing } from './database.ts'
 import {
   countOne,
   forget,
@@ -23,8 +22,6 @@ import type { Row } from './rows.ts'
 
 /** How many dead rows one try takes along: more than it makes. */
 const SWEEP = 20
-
-const ALL = ['pair', 'network', 'password'] as const
 
 export function createSqliteLoginAttempts(db: DatabaseSync, clock: Clock): LoginAttempts {
   const select = db.prepare(
@@ -40,37 +37,15 @@ export function createSqliteLoginAttempts(db: DatabaseSync, clock: Clock): Login
       '<= ? LIMIT ?)',
   )
 
-  function read(
-    kind: ThrottledBy,
-    attempt: LoginAttempt,
-    limits: LoginLimits,
-    now: number,
-  ): FailureCount {
-    const row = select.get(kind, attempt[kind])
-    return forget(
-      row === undefined ? noFailures(now) : countOf(row),
-      limits[kind].forgetMs,
-      now,
-    )
+  function read({ by, id, limit }: LoginCount, now: number): FailureCount {
+    const row = select.get(by, id)
+    return forget(row === undefined ? noFailures(now) : countOf(row), limit.forgetMs, now)
   }
 
-  function write(
-    kind: ThrottledBy,
-    attempt: LoginAttempt,
-    limits: LoginLimits,
-    now: number,
-    count: FailureCount,
-  ): void {
-    const gone = goneAt(count, limits[kind].forgetMs)
-    if (gone <= now) remove.run(kind, attempt[kind])
-    else {
-      upsert.run({
-        kind,
-        id: attempt[kind],
-        ...count,
-        goneAt: gone,
-      })
-    }
+  function write({ by, id, limit }: LoginCount, count: FailureCount, now: number): void {
+    const gone = goneAt(count, limit.forgetMs)
+    if (gone <= now) remove.run(by, id)
+    else upsert.run({ kind: by, id, ...count, goneAt: gone })
   }
 
   function wasRepeated({ repeat }: LoginAttempt, now: number): boolean {
@@ -78,33 +53,33 @@ export function createSqliteLoginAttempts(db: DatabaseSync, clock: Clock): Login
     return row !== undefined && countOf(row).retryAt > now
   }
 
-  function begin(attempt: LoginAttempt, limits: LoginLimits): LoginVerdict {
+  function areWelcome(pairs: readonly LoginCount[], maxDelayMs: number): boolean[] {
+    const now = clock()
+    return pairs.map(pair => {
+      const count = read(pair, now)
+      return count.knownUntil > now && waitOf(count, maxDelayMs, now) === 0
+    })
+  }
+
+  function begin(attempt: LoginAttempt): LoginVerdict {
+    const { pair, maxDelayMs } = attempt
     const now = clock()
     sweep.run(now, SWEEP)
-    const known = read('pair', attempt, limits, now).knownUntil > now
     if (wasRepeated(attempt, now)) return { kind: 'repeated' }
-    const counts = countedFor(known).map(kind => ({
-      kind,
-      count: read(kind, attempt, limits, now),
-    }))
-    for (const { kind, count } of counts) {
-      const retryAfterMs = waitOf(count, limits.maxDelayMs, now)
-      if (retryAfterMs > 0) return { kind: 'throttled', by: kind, retryAfterMs }
+    const known = read(pair, now).knownUntil > now
+    const counts = judgedBy(attempt, known).map(of => ({ of, count: read(of, now) }))
+    for (const { of, count } of counts) {
+      const retryAfterMs = waitOf(count, maxDelayMs, now)
+      if (retryAfterMs > 0) return { kind: 'throttled', by: of.by, retryAfterMs }
     }
-    for (const { kind, count } of counts) {
-      write(
-        kind,
-        attempt,
-        limits,
-        now,
-        countOne(count, limits[kind], limits.maxDelayMs, now),
-      )
+    for (const { of, count } of counts) {
+      write(of, countOne(count, of.limit, maxDelayMs, now), now)
     }
     return { kind: 'admitted', known }
   }
 
   function settle(attempt: SettledAttempt): void {
-    const { limits, known, result, repeatMs, knownForMs } = attempt
+    const { pair, known, result, repeatMs, knownForMs } = attempt
     const now = clock()
     if (result === 'failed') {
       upsert.run({
@@ -116,28 +91,25 @@ export function createSqliteLoginAttempts(db: DatabaseSync, clock: Clock): Login
       })
       return
     }
-    for (const kind of countedFor(known)) {
-      const count = takeOneBack(read(kind, attempt, limits, now), limits[kind])
-      const won = kind === 'pair' && result === 'succeeded'
-      write(
-        kind,
-        attempt,
-        limits,
-        now,
-        won ? { ...noFailures(now), knownUntil: now + knownForMs } : count,
-      )
+    for (const of of judgedBy(attempt, known)) {
+      const won = of === pair && result === 'succeeded'
+      const count = won
+        ? { ...noFailures(now), knownUntil: now + knownForMs }
+        : takeOneBack(read(of, now), of.limit)
+      write(of, count, now)
     }
   }
 
   return {
-    begin: (attempt, limits) => writing(db, () => begin(attempt, limits)),
+    areWelcome: (pairs, maxDelayMs) => reading(() => areWelcome(pairs, maxDelayMs)),
+    begin: attempt => writing(db, () => begin(attempt)),
     settle: attempt => writing(db, () => settle(attempt)),
   }
 }
 
 // A known pair is judged by its own count.
-function countedFor(known: boolean): readonly ThrottledBy[] {
-  return known ? ['pair'] : ALL
+function judgedBy({ pair, others }: LoginAttempt, known: boolean): readonly LoginCount[] {
+  return known ? [pair] : [pair, ...others]
 }
 
 function countOf(row: Row): FailureCount {

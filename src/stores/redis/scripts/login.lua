@@ -1,15 +1,18 @@
--- Counts tries to log in. KEYS: pair, network, password, repeat.
--- ARGV: step, now or '', pair's free, pair's forgetMs, the same of network and of password, maxDelayMs;
--- after an admitted try also: known, knownForMs, repeatMs.
--- Reply of the step 'begin': { 'admitted', known }, { 'repeated' } or { 'throttled', by, ms }. Of 'succeeded', 'failed', 'withdrawn': 1.
+-- Counts tries to log in. KEYS: pair, the other counts, repeat; with the step 'welcome' any number of pairs.
+-- ARGV: step, now or '', maxDelayMs, known, knownForMs, repeatMs, then for each count: by, free, forgetMs.
+-- known, knownForMs and repeatMs are read after an admitted try only.
+-- Reply of the step 'begin': { 'admitted', known }, { 'repeated' } or { 'throttled', by, ms }. Of 'welcome': for each pair 1 when
+-- it is known and nothing delays it, else 0. Of 'succeeded', 'failed', 'withdrawn': 1.
 -- stores/sqlite/login-rules.ts says the same in TypeScript; one contract test runs on both.
-local NAMES = { 'pair', 'network', 'password' }
-local step, now, maxDelayMs = ARGV[1], time(ARGV[2]), tonumber(ARGV[9])
+local REPEAT, COUNTS, BEFORE_COUNTS = KEYS[#KEYS], #KEYS - 1, 6
+local step, now, maxDelayMs = ARGV[1], time(ARGV[2]), tonumber(ARGV[3])
 
 -- A count is four numbers: failures, since when the oldest of them is being forgotten, until when nothing is admitted, until when a pair is known.
 local function read_count (i)
-  local c = { failures = 0, since = now, retryAt = 0, knownUntil = 0, free = tonumber(ARGV[1 + 2 * i]), forgetMs = tonumber(ARGV[2 + 2 * i]) }
-  local packed = redis.call('GET', KEYS[i])
+  local at = BEFORE_COUNTS + 3 * (i - 1)
+  local c = { key = KEYS[i], by = ARGV[at + 1], free = tonumber(ARGV[at + 2]), forgetMs = tonumber(ARGV[at + 3]) }
+  c.failures, c.since, c.retryAt, c.knownUntil = 0, now, 0, 0
+  local packed = redis.call('GET', c.key)
   if packed then c.failures, c.since, c.retryAt, c.knownUntil = struct.unpack('>dddd', packed) end
   -- One failure goes after each forgetMs. A clock that ran backwards forgets nothing.
   local forgotten = math.min(c.failures, math.max(0, math.floor((now - c.since) / c.forgetMs)))
@@ -19,12 +22,12 @@ local function read_count (i)
 end
 
 -- The key goes when it says nothing more.
-local function write_count (i, c)
+local function write_count (c)
   local goneAt = math.max(c.retryAt, c.since + c.failures * c.forgetMs, c.knownUntil)
   if goneAt <= now then
-    redis.call('DEL', KEYS[i])
+    redis.call('DEL', c.key)
   else
-    redis.call('SET', KEYS[i], struct.pack('>dddd', c.failures, c.since, c.retryAt, c.knownUntil), 'PX', string.format('%.0f', goneAt - now))
+    redis.call('SET', c.key, struct.pack('>dddd', c.failures, c.since, c.retryAt, c.knownUntil), 'PX', string.format('%.0f', goneAt - now))
   end
 end
 
@@ -49,29 +52,40 @@ end
 -- A known pair is judged by its own count.
 local function counts_of (known)
   local counts = { read_count(1) }
-  if not known then counts[2], counts[3] = read_count(2), read_count(3) end
+  if not known then
+    for i = 2, COUNTS do counts[i] = read_count(i) end
+  end
   return counts
 end
 
 local function begin ()
+  if tonumber(redis.call('GET', REPEAT) or '0') > now then return { 'repeated' } end
   local known = read_count(1).knownUntil > now
-  if tonumber(redis.call('GET', KEYS[4]) or '0') > now then return { 'repeated' } end
   local counts = counts_of(known)
-  for i, c in ipairs(counts) do
+  for _, c in ipairs(counts) do
     local wait = wait_of(c)
-    if wait > 0 then return { 'throttled', NAMES[i], wait } end
+    if wait > 0 then return { 'throttled', c.by, wait } end
   end
-  for i, c in ipairs(counts) do
+  for _, c in ipairs(counts) do
     count_one(c)
-    write_count(i, c)
+    write_count(c)
   end
   return { 'admitted', known and 1 or 0 }
 end
 
+local function welcome ()
+  local reply = {}
+  for i = 1, #KEYS do
+    local c = read_count(i)
+    reply[i] = c.knownUntil > now and wait_of(c) == 0 and 1 or 0
+  end
+  return reply
+end
+
 local function settle ()
-  local known, knownForMs, repeatMs = ARGV[10] == '1', tonumber(ARGV[11]), tonumber(ARGV[12])
+  local known, knownForMs, repeatMs = ARGV[4] == '1', tonumber(ARGV[5]), tonumber(ARGV[6])
   if step == 'failed' then
-    redis.call('SET', KEYS[4], string.format('%.0f', now + repeatMs), 'PX', repeatMs)
+    redis.call('SET', REPEAT, string.format('%.0f', now + repeatMs), 'PX', repeatMs)
     return 1
   end
   for i, c in ipairs(counts_of(known)) do
@@ -79,10 +93,11 @@ local function settle ()
     if i == 1 and step == 'succeeded' then
       c.failures, c.retryAt, c.knownUntil = 0, 0, now + knownForMs
     end
-    write_count(i, c)
+    write_count(c)
   end
   return 1
 end
 
 if step == 'begin' then return begin() end
+if step == 'welcome' then return welcome() end
 return settle()
