@@ -37,6 +37,6 @@ export function askTogether<Question, Answer>(
   return question =>
     new Promise((resolve, reject) => {
       waiting.push({ question, resolve, reject })
-      if (!isAsking) void askAll()
+      if (!isAsking) askAll()
     })
 }

@@ -85,8 +85,9 @@ export function createAuthenticate(options: AuthenticateOptions): Authenticate {
   async function judge(hashing: Hashing, login: LoginTry): Promise<Judged> {
     const account = await find(login.name)
     const { verdict, settle } = await throttle.begin(login, account)
-    if (verdict.kind === 'throttled')
+    if (verdict.kind === 'throttled') {
       return { outcome: { ...verdict, ...subOf(account) } }
+    }
     if (verdict.kind === 'repeated') {
       return { outcome: refused('password_repeated', account) }
     }

@@ -1,6 +1,6 @@
-// Logins that wait, given out in turn: first among clients, then among a client's networks from the largest to
-// the smallest, and in order of arrival within the smallest. However many wait from one place, a login from
-// elsewhere is next but one.
+// Logins that wait, given out in turn: first among clients, then among a client's networks from the largest
+// to the smallest, and in order of arrival within the smallest. However many wait from one place, a login
+// from elsewhere is next but one.
 
 /** Where something waits: client, then networks from the largest to the smallest. */
 export type LanePath = readonly string[]
@@ -12,7 +12,7 @@ export interface FairQueue<Item> {
   push(path: LanePath, item: Item): void
   /** Takes the next one that `isReady`; what isn't keeps its place. */
   take(isReady: (item: Item) => boolean): Item | undefined
-  /** Takes the latest arrival of the lane that has most waiting; of several such, the one whose turn is last. */
+  /** Takes the latest arrival of the lane with most waiting; of several such, the one whose turn is last. */
   takeFromLongest(): Item | undefined
   /** Takes this one out; nothing happens when it has left. */
   remove(path: LanePath, item: Item): void

@@ -605,8 +605,9 @@ t.test('of equal lanes, the one whose turn is last gives way', async t => {
 t.test('known people go before strangers, who have one turn of four', async t => {
   const { started, ask, end } = setUpTurns({ queue: 8 })
   const all = [ask('working')]
-  for (let i = 1; i <= 3; i++)
+  for (let i = 1; i <= 3; i++) {
     all.push(ask(`stranger ${i}`, { lane: ['mobile', `${i}`] }))
+  }
   for (let i = 1; i <= 5; i++) {
     all.push(ask(`known ${i}`, { lane: ['mobile', `known ${i}`], known: true }))
   }
