@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Emit, UserChange } from '../events.ts'
 import { userTag } from '../ids.ts'
 import type { Account, User, Users } from '../stores/ports.ts'
-import { foldName } from './names.ts'
+import { foldName, readName } from './names.ts'
 import type { CheckNewPassword, PasswordFault } from './new-password.ts'
 import type { PasswordHasher } from './passwords.ts'
 
@@ -130,9 +130,10 @@ function createAdd({
   checkNewPassword,
   emit,
 }: AccountsOptions): Accounts['add'] {
-  return async ({ name, password, scopes, roles }) => {
-    const foldedName = foldName(name)
-    if (foldedName === undefined) return refused('name_invalid')
+  return async ({ name: typed, password, scopes, roles }) => {
+    const read = readName(typed)
+    if (read === undefined) return refused('name_invalid')
+    const { written: name, folded: foldedName } = read
     const fault = await checkNewPassword(password, name)
     if (fault !== undefined) return refused(fault)
     const sub = randomUUID()

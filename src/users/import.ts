@@ -6,7 +6,7 @@ import { userTag } from '../ids.ts'
 import { deriveKeys } from '../secrets.ts'
 import type { NewAccount, Users } from '../stores/ports.ts'
 import { isSub, type Access } from './accounts.ts'
-import { foldName } from './names.ts'
+import { readName } from './names.ts'
 import type { CheckNewPassword, PasswordFault } from './new-password.ts'
 import type { PasswordHasher } from './passwords.ts'
 
@@ -125,8 +125,9 @@ function createJudge(options: ImportOptions) {
   return async ({ user }: ImportItem): Promise<Judged> => {
     if ('unread' in user) return refused(user.unread)
     const { secret, sub = subOf(user), ...rest } = user
-    const [foldedName, tag] = [foldName(user.name), userTag(sub)]
-    if (foldedName === undefined) return refused('name_invalid')
+    const [name, tag] = [readName(user.name), userTag(sub)]
+    if (name === undefined) return refused('name_invalid')
+    const { written, folded: foldedName } = name
     if (!isSub(sub)) return refused('sub_invalid')
     const there = await users.byName(foldedName)
     if (there !== undefined) {
@@ -142,6 +143,7 @@ function createJudge(options: ImportOptions) {
       sub,
       make: async dryRun => ({
         ...rest,
+        name: written,
         sub,
         foldedName,
         tag,

@@ -82,9 +82,9 @@ const WIDER_TIMES = 2
 /** Makes the throttle. */
 export function createThrottle({ attempts, secrets, policy }: ThrottleOptions): Throttle {
   const idOf = createIdOf(secrets)
-  // Names that nobody can have share one count: there is nothing to guess.
+  // A name that nobody can have counts as it was typed: one user's typing error is no other's.
   const pairIn = (name: string, network: string) =>
-    idOf('pair', foldName(name) ?? '', network)
+    idOf('pair', foldName(name) ?? name, network)
 
   function attemptOf(
     { name, password, address }: Credentials,

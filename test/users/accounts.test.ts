@@ -87,6 +87,14 @@ t.test('an added user is found by any form of the name', async t => {
   t.same(events, [{ type: 'user.changed', sub: account?.sub, change: 'added' }])
 })
 
+t.test('a name is kept without what stands around it', async t => {
+  const { add, find } = setUp(t)
+  t.match(await add({ name: ' Zoë\u00A0', password: 'correct horse', ...free }), {
+    account: { name: 'Zoë' },
+  })
+  t.match(await find('zoë '), { name: 'Zoë', foldedName: 'zoë' })
+})
+
 const additions = [
   {
     name: 'a name that nobody can have',

@@ -81,14 +81,20 @@ for (const store of STORES) {
       })
       const sub = subOf((await logIn('zoë.o', PASSWORD)).token)
       const [same, nobody] = [
-        ['ZOË.O', 'Zoe\u0308.o', 'ｚｏë.o', 'ZOE\u0308．Ｏ'],
+        [
+          'ZOË.O',
+          'Zoe\u0308.o',
+          'ｚｏë.o',
+          'ZOE\u0308．Ｏ',
+          'zoë.o ',
+          '\u00A0zoë.o\u200E',
+        ],
         [
           'zoë.o.',
           'zoë.o…',
-          'zoë.o ',
-          ' zoë.o',
-          'zoë.o\u3000',
-          'zoë.o\u00A0',
+          'zoë .o',
+          'zoë.\u3000o',
+          'zoë\u00A0.o',
           'zoë.o\u0300\u200D',
           'zo\u00ADë.o',
         ],
@@ -98,13 +104,7 @@ for (const store of STORES) {
       }
       for (const [index, name] of nobody.entries()) {
         const { status, error } = await logIn(name, `${PASSWORD}${index}`)
-        t.match(
-          { status, error },
-          index < ALLOWANCE
-            ? { status: 400, error: 'invalid_grant' }
-            : { status: 429, error: 'slow_down' },
-          'nobody has such a name, and all of them have one count',
-        )
+        t.match({ status, error }, { status: 400, error: 'invalid_grant' }, name)
       }
       looks.count = 0
       for (let index = 0; index < 20; index++) {

@@ -268,6 +268,31 @@ t.test('every spelling of a name has one count', async t => {
   t.same(looks, Array(5).fill('verify'))
 })
 
+t.test('every name that nobody can have has a count of its own', async t => {
+  const { login } = await setUp(t)
+  const guess = async (name: string, index: number) =>
+    (await login(name, `wrong ${index}`)).kind
+  for (let index = 0; index < 5; index++) {
+    t.equal(await guess('ann lee', index), 'refused')
+  }
+  t.equal(await guess('ann lee', 5), 'throttled')
+  t.equal(await guess('bob lee', 6), 'refused', "another's typing error is not counted")
+})
+
+t.test('what a keyboard puts around a name is cut off', async t => {
+  const { login, sub } = await setUp(t)
+  for (const name of [
+    'ann ',
+    ' Ann',
+    'ANN\u00A0',
+    '\uFEFFann',
+    'ann\u200E',
+    '\tann\r\n',
+  ]) {
+    t.match(await login(name, 'correct horse'), { kind: 'ok', account: { sub } })
+  }
+})
+
 t.test('many guesses at once: no more are looked at than the allowance', async t => {
   const { login, looks } = await setUp(t)
   const outcomes = await Promise.all(
