@@ -24,7 +24,7 @@ export function addClients(program: Command, io: Io): void {
       withTools(io, async ({ print }) => {
         const secret = randomBytes(SECRET_BYTES).toString('base64url')
         const hash = `sha256:${createHash('sha256').update(secret, 'ascii').digest('base64url')}`
-        print({ secret, hash }, `${secret}\n${hash}`)
+        print({ secret, hash }, [secret, hash])
       }),
     )
 }

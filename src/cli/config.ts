@@ -29,7 +29,7 @@ export function addConfig(program: Command, io: Io): void {
           [
             `${checked}: right, ${config.clients.length} clients, the store takes writes`,
             ...risks.map(({ advice }) => `warning: ${advice}`),
-          ].join('\n'),
+          ],
         )
       }),
     )

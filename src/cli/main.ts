@@ -7,6 +7,7 @@ import { addConfig } from './config.ts'
 import type { Io } from './io.ts'
 import { addKeys } from './keys.ts'
 import { addPasswords } from './passwords.ts'
+import { printableLines } from './printable.ts'
 import { failureOf } from './refused.ts'
 import { addServe } from './serve.ts'
 import { addSessions } from './sessions.ts'
@@ -40,9 +41,11 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     const failure = failureOf(error)
     io.stderr.write(
-      program.opts()['json']
-        ? `${JSON.stringify(failure)}\n`
-        : `latchkey: ${failure.message}\n`,
+      printableLines(
+        program.opts()['json']
+          ? `${JSON.stringify(failure)}\n`
+          : `latchkey: ${failure.message}\n`,
+      ),
     )
     return 1
   }
@@ -79,10 +82,10 @@ function createProgram(io: Io): Command {
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: text => {
-        io.stdout.write(text)
+        io.stdout.write(printableLines(text))
       },
       writeErr: text => {
-        io.stderr.write(text)
+        io.stderr.write(printableLines(text))
       },
       getOutHelpWidth: width,
       getErrHelpWidth: width,

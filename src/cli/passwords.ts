@@ -72,7 +72,10 @@ export function addPasswords(program: Command, io: Io): void {
           memoryShare: MEMORY_SHARE,
           machine: thisMachine(),
         })
-        print({ ...found, build: argon2Build.name }, settingsText(found, target))
+        print(
+          { ...found, build: argon2Build.name },
+          settingsText(found, target).split('\n'),
+        )
       }),
     )
 }

@@ -26,7 +26,7 @@ export function addToken(program: Command, io: Io): void {
       withTools(io, async ({ print }, jwt: string) => {
         const decoded = decodeToken(await readToken(io, jwt))
         if (decoded === undefined) throw new Refused('token_malformed')
-        print({ ...decoded }, JSON.stringify(decoded, undefined, 2))
+        print({ ...decoded }, JSON.stringify(decoded, undefined, 2).split('\n'))
       }),
     )
 

@@ -21,10 +21,17 @@ import {
 } from '../users/new-password.ts'
 import { createPasswordHasher, type PasswordHasher } from '../users/passwords.ts'
 import type { Io } from './io.ts'
+import { printable, printableLines } from './printable.ts'
 import { Refused } from './refused.ts'
 
-/** Prints one result: `record` as a line of JSON with --json, else `text`. */
-export type Print = (record: Readonly<Record<string, unknown>>, text: string) => void
+/**
+ * Prints one result: `record` as a line of JSON with --json, else `text`, a line or several. Nothing in
+ * either is a control character for the terminal.
+ */
+export type Print = (
+  record: Readonly<Record<string, unknown>>,
+  text: string | readonly string[],
+) => void
 
 /** What every command gets. */
 export interface Tools {
@@ -104,7 +111,8 @@ export function known(account: Account | undefined): Account {
 function toolsOf(io: Io, command: Command): Tools {
   const { json, config } = command.optsWithGlobals<{ json?: boolean; config?: string }>()
   const print: Print = (record, text) => {
-    io.stdout.write(`${json ? JSON.stringify(record) : text}\n`)
+    const lines = json ? [JSON.stringify(record)] : [text].flat()
+    io.stdout.write(`${lines.map(printable).join('\n')}\n`)
   }
   return { io, print, file: config ?? (io.env['LATCHKEY_CONFIG'] || undefined) }
 }
@@ -122,7 +130,7 @@ async function readConfig({ io, file }: Tools): Promise<Config> {
 function auditTo({ stderr }: Io, { audit: { to } }: Config): AuditLog {
   const output = {
     write(line: string) {
-      stderr.write(line)
+      stderr.write(printableLines(line))
     },
   }
   return openAudit({

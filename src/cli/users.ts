@@ -4,6 +4,7 @@ import { InvalidArgumentError, type Command } from 'commander'
 import { isScopeToken } from '../oauth/scope.ts'
 import type { Account } from '../stores/ports.ts'
 import type { Access, Accounts, ChangeOutcome } from '../users/accounts.ts'
+import { isRole, ROLE_RULE } from '../users/roles.ts'
 import { readNewPassword, type Io } from './io.ts'
 import { Refused } from './refused.ts'
 import { known, withStore } from './tools.ts'
@@ -165,7 +166,7 @@ function withAccess(command: Command): Command {
     .option(
       '--roles <list>',
       'roles, separated by blanks or commas; "" for none',
-      parseList,
+      parseRoles,
     )
 }
 
@@ -179,6 +180,12 @@ function parseScopes(text: string): string[] {
     throw new InvalidArgumentError('A scope is printable ASCII without " and \\.')
   }
   return scopes
+}
+
+function parseRoles(text: string): string[] {
+  const roles = parseList(text)
+  if (!roles.every(isRole)) throw new InvalidArgumentError(`A role is ${ROLE_RULE}.`)
+  return roles
 }
 
 function accessOf({ scopes, anyScope, roles }: AccessOptions, before: Access): Access {

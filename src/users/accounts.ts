@@ -6,9 +6,10 @@ import type { Account, User, Users } from '../stores/ports.ts'
 import { foldName, readName } from './names.ts'
 import type { CheckNewPassword, PasswordFault } from './new-password.ts'
 import type { PasswordHasher } from './passwords.ts'
+import { isRole } from './roles.ts'
 
 /** Why an account isn't added. */
-export type AddFault = PasswordFault | 'name_invalid' | 'name_taken'
+export type AddFault = PasswordFault | 'name_invalid' | 'name_taken' | 'role_invalid'
 
 /** What comes of adding an account. */
 export type AddOutcome =
@@ -18,7 +19,10 @@ export type AddOutcome =
 /** What comes of changing an account. */
 export type ChangeOutcome =
   | { readonly kind: 'done'; readonly sub: string }
-  | { readonly kind: 'refused'; readonly reason: 'user_unknown' | PasswordFault }
+  | {
+      readonly kind: 'refused'
+      readonly reason: 'user_unknown' | 'role_invalid' | PasswordFault
+    }
 
 /** What a user may hold. */
 export type Access = Pick<User, 'scopes' | 'roles'>
@@ -88,8 +92,10 @@ export function createAccounts(options: AccountsOptions): Accounts {
     disable: name => change(name, 'disabled', tag => users.setDisabled(tag, true)),
     enable: name => change(name, 'enabled', tag => users.setDisabled(tag, false)),
     endSessions: name => change(name, 'sessions_ended', tag => users.endSessions(tag)),
-    setAccess: (name, { scopes, roles }) =>
-      change(name, 'access', tag => users.setAccess(tag, { scopes, roles })),
+    async setAccess(name, { scopes, roles }) {
+      if (!roles.every(isRole)) return refused('role_invalid')
+      return change(name, 'access', tag => users.setAccess(tag, { scopes, roles }))
+    },
     remove: name => change(name, 'removed', tag => users.remove(tag)),
   }
 }
@@ -133,6 +139,7 @@ function createAdd({
   return async ({ name: typed, password, scopes, roles }) => {
     const read = readName(typed)
     if (read === undefined) return refused('name_invalid')
+    if (!roles.every(isRole)) return refused('role_invalid')
     const { written: name, folded: foldedName } = read
     const fault = await checkNewPassword(password, name)
     if (fault !== undefined) return refused(fault)

@@ -46,6 +46,8 @@ t.test('help and usage', async t => {
     'keys retire kid --switch-after soon',
     'passwords calibrate --target soon',
     'users add a --scopes "',
+    'users add a --roles \u009B',
+    'users access a --roles \u202Ea',
   ]) {
     t.equal((await latchkey(line)).code, 2, `usage: ${line}`)
   }

@@ -591,6 +591,12 @@ const malformed = [
     name: 'roles that are no texts',
     line: { name: 'ann', passwordHash: BCRYPT, roles: [1] },
   },
+  ...['', ' ', 'a\u0000b', '\u001B]0;title\u0007', 'a\nb', 'sales team', 'a,b'].map(
+    role => ({
+      name: `a role that the command line couldn't set: ${JSON.stringify(role)}`,
+      line: { name: 'ann', passwordHash: BCRYPT, roles: ['good', role] },
+    }),
+  ),
 ]
 
 t.test("a line that can't be meant is refused", async t => {

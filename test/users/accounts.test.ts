@@ -102,6 +102,11 @@ const additions = [
     reason: 'name_invalid',
   },
   { name: 'a name that is taken', user: { name: 'ANN' }, reason: 'name_taken' },
+  {
+    name: 'a role that is none',
+    user: { roles: ['a', '\u001B]0;title\u0007'] },
+    reason: 'role_invalid',
+  },
   { name: 'a short password', user: { password: 'short' }, reason: 'password_too_short' },
   {
     name: 'a long password',
@@ -177,6 +182,40 @@ t.test('what an operator does is done and told', async t => {
     changes.map(change => ({ type: 'user.changed', sub, change })),
   )
 })
+
+const roles = [
+  { name: 'a word', role: 'admin', is: true },
+  { name: 'what Keycloak makes', role: 'default-roles-shop', is: true },
+  { name: 'a path', role: '/groups/a:b|c"d', is: true },
+  { name: 'any letters', role: 'Käufer買い手', is: true },
+  { name: '128 characters', role: '🐴'.repeat(128), is: true },
+  { name: 'nothing', role: '', is: false },
+  { name: 'a blank', role: ' ', is: false },
+  { name: 'a blank within', role: 'sales team', is: false },
+  { name: 'a no-break space', role: 'a\u00A0b', is: false },
+  { name: 'a comma', role: 'a,b', is: false },
+  { name: 'NUL', role: 'a\u0000b', is: false },
+  { name: 'a line break', role: 'a\nb', is: false },
+  { name: 'an escape sequence', role: '\u001B[2J', is: false },
+  { name: 'a C1 control', role: 'a\u009B', is: false },
+  { name: 'a bidi override', role: 'a\u202E', is: false },
+  { name: 'a zero-width space', role: 'a\u200Bb', is: false },
+  { name: 'a lone surrogate', role: 'a\uD800', is: false },
+  { name: '129 characters', role: 'a'.repeat(129), is: false },
+]
+
+for (const { name, role, is } of roles) {
+  t.test(`${is ? 'a' : 'no'} role, to be given at any time: ${name}`, async t => {
+    const { add, setAccess, find } = setUp(t)
+    const user = { name: 'bob', password: 'correct horse', scopes: null }
+    const added = await add({ ...user, roles: [role] })
+    t.match(added, is ? { kind: 'added' } : { kind: 'refused', reason: 'role_invalid' })
+    await add({ ...user, roles: [] })
+    const set = await setAccess('bob', { scopes: null, roles: [role] })
+    t.match(set, is ? { kind: 'done' } : { kind: 'refused', reason: 'role_invalid' })
+    t.same((await find('bob'))?.roles, is ? [role] : [])
+  })
+}
 
 t.test('an unknown user is changed by nothing', async t => {
   const set = setUp(t)

@@ -1,6 +1,7 @@
 // From a record to an account: which field means what, and how texts stand for lists and flags.
 import { isScopeToken } from '../../oauth/scope.ts'
 import type { ForeignUser } from '../../users/import.ts'
+import { isRole } from '../../users/roles.ts'
 
 /** The fields that an account is made of; `enabled` is `disabled` the other way round. */
 export const FIELDS = [
@@ -59,7 +60,7 @@ export function userOf({
     idOf(sub),
     disabledOf(disabled, enabled),
     scopesOf(scopes),
-    listOf(roles),
+    rolesOf(roles),
   ]
   const secret = secretOf(password, passwordHash)
   if (
@@ -129,6 +130,11 @@ function scopesOf(value: unknown): readonly string[] | null | undefined {
   if (value === undefined || value === null) return null
   const list = listOf(value)
   return list?.every(isScopeToken) === true ? list : undefined
+}
+
+function rolesOf(value: unknown): readonly string[] | undefined {
+  const list = listOf(value)
+  return list?.every(isRole) === true ? list : undefined
 }
 
 function listOf(value: unknown): readonly string[] | undefined {
