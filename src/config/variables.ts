@@ -1,18 +1,23 @@
-// ${NAME} in the strings of a parsed file, taken from the environment; $${ is a plain ${.
+// References in the strings of a parsed file: ${NAME} is taken from the environment, ${file:PATH} from a
+// file; $${ is a plain ${.
 import { formatPlace, type Fault, type Place } from './faults.ts'
+import { readValueFile, type ValueFile } from './value-file.ts'
 
 /** The environment, as `process.env` gives it. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 const REFERENCE = /\$?\$\{([^}]*)\}?/g
 // eslint-disable-next-line no-template-curly-in-string -- it is what people write
-const FORM = '${NAME}, or $${ for a plain ${'
+const FORM = '${NAME} or ${file:/path}, or $${ for a plain ${'
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
+const FILE = /^file:(.+)$/
 
 /**
- * Replaces every reference in the strings of `tree`; keys are left as they are.
+ * Replaces every reference in the strings of `tree`; keys are left as they are. Files are read anew at each
+ * call.
  *
- * @returns the tree, and a fault for each reference that is malformed or names a variable that isn't set
+ * @returns the tree, and a fault for each reference that is malformed, names a variable that isn't set or a
+ * file that can't be read
  */
 export function substitute(
   tree: unknown,
@@ -46,16 +51,20 @@ function walk(
 function replace(text: string, place: Place, env: Environment, faults: Fault[]): string {
   return text.replaceAll(REFERENCE, (reference, name: string) => {
     if (reference.startsWith('$$')) return reference.slice(1)
-    const value = env[name]
-    // A malformed reference isn't repeated: it may be a piece of a secret.
-    if (!NAME.test(name) || !reference.endsWith('}')) {
-      faults.push({ path: formatPlace(place), expected: FORM })
-    } else if (value === undefined) {
-      faults.push({
-        path: formatPlace(place),
-        expected: `the environment variable ${name} to be set`,
-      })
-    }
-    return value ?? ''
+    const found = reference.endsWith('}') ? valueOf(name, env) : { expected: FORM }
+    if ('value' in found) return found.value
+    faults.push({ path: formatPlace(place), expected: found.expected })
+    return ''
   })
+}
+
+function valueOf(name: string, env: Environment): ValueFile {
+  const file = FILE.exec(name)?.[1]
+  if (file !== undefined) return readValueFile(file)
+  // A malformed reference isn't repeated: it may be a piece of a secret.
+  if (!NAME.test(name)) return { expected: FORM }
+  const value = env[name]
+  return value === undefined
+    ? { expected: `the environment variable ${name} to be set` }
+    : { value }
 }

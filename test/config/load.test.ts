@@ -1,7 +1,8 @@
 /* eslint no-template-curly-in-string: "off" -- the configuration writes its variables so */
 import t from 'tap'
 import { generateKeyPairSync } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { formatDuration, parseDuration } from '../../src/config/duration.ts'
 import { expectedAt, expectedKeyAt, keysAt } from '../../src/config/expected.ts'
 import { ConfigError } from '../../src/config/faults.ts'
@@ -58,6 +59,54 @@ t.test('variables stand anywhere in a text, $${ is a plain ${', async t => {
     NAME: 'b',
   })
   t.equal(config.http.host, 'abc${NAME}')
+})
+
+t.test('${file:PATH} is the text of a file, read at each load', async t => {
+  const directory = t.testdir({
+    secret: `${SECRET}\n`,
+    windows: `${OTHER_SECRET}\r\n`,
+    host: 'a.example',
+    lines: 'a.example\n\n',
+    empty: '\n',
+    latin: Buffer.from([0xe4, 0xf6]),
+    large: 'x'.repeat(65_537),
+    folder: {},
+  })
+  const at = (name: string) => `\${file:${join(directory, name)}}`
+  const secretsOf = () =>
+    parseConfig(
+      `issuer: https://a\nstore: { url: "sqlite:x" }\nsecrets: ["${at('secret')}", "${at('windows')}"]`,
+      {},
+    ).secrets
+  t.strictSame(
+    secretsOf(),
+    [SECRET, OTHER_SECRET],
+    'the line break at the end is cut off',
+  )
+  writeFileSync(join(directory, 'secret'), 'z'.repeat(43))
+  t.strictSame(secretsOf(), ['z'.repeat(43), OTHER_SECRET], 'a reload reads it again')
+  const config = parseConfig(`${HEAD}http: { host: "x-${at('host')}:$\${file:y}" }`, ENV)
+  t.equal(config.http.host, 'x-a.example:${file:y}', 'in the middle of a text')
+  t.equal(
+    parseConfig(`${HEAD}http: { host: "${at('lines')}" }`, ENV).http.host,
+    'a.example\n',
+  )
+
+  const rows: [file: string, expected: string][] = [
+    ['nowhere', 'to be readable (ENOENT)'],
+    ['folder', 'to be a regular file'],
+    ['empty', 'not to be empty'],
+    ['latin', 'to be UTF-8'],
+    ['large', 'to have at most 65536 bytes'],
+  ]
+  for (const [file, expected] of rows) {
+    t.strictSame(faultsOf(`http: { host: "${at(file)}" }`), [
+      `http.host: expected the file ${join(directory, file)} ${expected}`,
+    ])
+  }
+  t.strictSame(faultsOf('http: { host: "${file:}" }'), [
+    'http.host: expected ${NAME} or ${file:/path}, or $${ for a plain ${',
+  ])
 })
 
 t.test('each fault is told with its path and what was expected', async t => {
@@ -140,12 +189,12 @@ t.test('each fault is told with its path and what was expected', async t => {
     [
       'a variable without end',
       'http: { host: "${SECRET" }',
-      'http.host: expected ${NAME}, or $${ for a plain ${',
+      'http.host: expected ${NAME} or ${file:/path}, or $${ for a plain ${',
     ],
     [
       'a malformed name',
       'http: { host: "${A-B}" }',
-      'http.host: expected ${NAME}, or $${ for a plain ${',
+      'http.host: expected ${NAME} or ${file:/path}, or $${ for a plain ${',
     ],
     [
       'many at once',
