@@ -33,19 +33,11 @@ export function failureOf(error: unknown): Failure {
     }
   }
   if (error instanceof StoreUnavailable) {
-    return {
-      error: 'store_unavailable',
-      message: `${error.message}${codeOf(error.cause)}`,
-    }
+    return { error: 'store_unavailable', message: error.message }
   }
   if (error instanceof OAuthError) return { error: error.reason, message: error.message }
   return {
     error: 'failed',
     message: error instanceof Error ? error.message : String(error),
   }
-}
-
-/** Only the code: a driver's message may quote the URL, and with it a password. */
-function codeOf(cause: unknown): string {
-  return cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : ''
 }

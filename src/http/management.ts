@@ -11,8 +11,8 @@ export interface ManagementOptions {
    * isn't draining.
    */
   readonly isReady: () => boolean
-  /** How the store is; told, but no reason to be unready (DESIGN §2). */
-  readonly storeState: () => string
+  /** How the store is; shown, but no reason to be unready: the keys are served without it. */
+  readonly storeState: () => { readonly store: string; readonly advice?: string }
   /** The metrics in Prometheus' text format. */
   readonly metrics: () => Promise<string>
 }
@@ -33,7 +33,7 @@ export function buildManagement({
   app.get('/readyz', async (_request, reply) => {
     const ready = isReady()
     reply.code(ready ? 200 : 503)
-    return { status: ready ? 'ready' : 'not ready', store: storeState() }
+    return { status: ready ? 'ready' : 'not ready', ...storeState() }
   })
   app.get('/metrics', async (_request, reply) => {
     reply.type('text/plain; version=0.0.4; charset=utf-8')

@@ -1,6 +1,7 @@
 // The log: JSON lines on standard output. It writes route patterns, never URLs, headers or bodies, so no
 // secret can get in.
 import type { FastifyInstance } from 'fastify'
+import { StoreUnavailable } from '../stores/ports.ts'
 import { ANSWERED } from './log-output.ts'
 import type { Metrics } from './metrics.ts'
 import { traceparentOf } from './traceparent.ts'
@@ -66,14 +67,14 @@ interface LoggedError {
 }
 
 // The stack's first line repeats the message, which a driver may have filled with what it was given; the type
-// and the frames are enough.
+// and the frames are enough. What a store says of its failure is made for the log.
 function describeError(error: unknown): LoggedError {
   if (!(error instanceof Error)) return { type: typeof error, message: '', stack: '' }
   const code = 'code' in error ? { code: String(error.code) } : {}
   const frames = (error.stack ?? '').split('\n').filter(line => /^\s+at /.test(line))
   return {
     type: error.name,
-    message: '',
+    message: error instanceof StoreUnavailable ? error.message : '',
     stack: frames.slice(0, 8).join('\n'),
     ...code,
   }

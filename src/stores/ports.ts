@@ -14,10 +14,15 @@ import type { NewStatusEntry, StatusEntry, StatusLists } from './ports-status.ts
  */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'
+  /**
+   * For whoever runs the server, never for a client, and without a secret: what is the matter with what, and
+   * what to do.
+   */
+  readonly reason: string
 
-  /** `message`: for whoever runs the server, never for a client, and without a secret. */
-  constructor(cause: unknown, message = 'the store is unavailable') {
-    super(message, { cause })
+  constructor(cause: unknown, reason: string) {
+    super(`the store is unavailable: ${reason}`, { cause })
+    this.reason = reason
   }
 }
 

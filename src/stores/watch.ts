@@ -1,15 +1,16 @@
 // How the store is, for operators: whether it takes writes, and what about its set-up puts the data at risk.
 // Tells the log and the metrics.
 import type { Clock } from '../clock.ts'
-import type { Store } from './ports.ts'
+import type { Store, StoreUnavailable } from './ports.ts'
 import type { StoreCheck, StoreCondition, StoreRisk } from './ports-health.ts'
 
 /** Further apart, and times are judged wrongly; milliseconds. */
 const CLOCK_TOLERANCE_MS = 5_000
 
-const LOST =
-  'the store has lost its data: everything is answered 503 until it is restored, or `latchkey store ' +
-  'accept`, or the end of store.lossPeriod'
+/** What to do about a store that has lost its data. */
+export const LOST_ADVICE =
+  'everything is answered 503 until the back-up is restored, or `latchkey store accept`, or the end of ' +
+  'store.lossPeriod (docs/runbook.md, LatchkeyStoreLost)'
 
 export interface StoreWatchOptions {
   readonly store: Store
@@ -30,8 +31,15 @@ export interface StoreWatch {
   probe(): Promise<void>
   /** Tells the log when the store is found to have lost its data, and when that is over. */
   notice(): void
-  /** For probes: `lost` is worse than `failing`, which is that the last write wasn't taken. */
-  state(): 'ok' | 'failing' | 'lost'
+  /** For probes. */
+  state(): StoreState
+}
+
+/** `lost` is worse than `failing`, which is that the last write wasn't taken. */
+export interface StoreState {
+  readonly store: 'ok' | 'failing' | 'lost'
+  /** What is the matter, and what to do. */
+  readonly advice?: string
 }
 
 /** Makes the watch. The store was reached just now. */
@@ -41,10 +49,10 @@ export function createStoreWatch({
   log,
   metrics,
 }: StoreWatchOptions): StoreWatch {
-  let up = true
+  let failing: string | undefined
   let wasLost = false
   let known: ReadonlySet<StoreCheck> = new Set()
-  metrics.setStoreUp(up)
+  metrics.setStoreUp(true)
   metrics.showStore(() => store.condition())
 
   function judge(risks: readonly StoreRisk[]): void {
@@ -53,12 +61,17 @@ export function createStoreWatch({
     metrics.setStoreRisks([...known])
   }
 
-  function found(now: boolean): void {
-    if (now !== up) {
-      log.warn(now ? 'the store takes writes again' : 'the store takes no writes')
+  /** `reason`: why it takes no writes; undefined: it does. */
+  function report(reason: string | undefined): void {
+    if (reason !== failing) {
+      log.warn(
+        reason === undefined
+          ? 'the store takes writes again'
+          : `the store takes no writes: ${reason}`,
+      )
     }
-    up = now
-    metrics.setStoreUp(up)
+    failing = reason
+    metrics.setStoreUp(reason === undefined)
   }
 
   return {
@@ -66,21 +79,27 @@ export function createStoreWatch({
     inspect: () => risksOf(store, clock).then(judge, () => {}),
     probe: () =>
       store.probe().then(
-        () => found(true),
-        () => found(false),
+        () => report(undefined),
+        ({ reason }: StoreUnavailable) => report(reason),
       ),
     notice() {
       const { isLost } = store.condition()
       if (isLost !== wasLost) {
         log.warn(
           isLost
-            ? LOST
-            : "the store's loss is accepted, or its time is over: what is unknown is refused from now on",
+            ? `the store has lost its data: ${LOST_ADVICE}`
+            : "the store's data is back, or its loss is accepted, or its time is over: what is unknown " +
+                'is refused from now on',
         )
       }
       wasLost = isLost
     },
-    state: () => (store.condition().isLost ? 'lost' : up ? 'ok' : 'failing'),
+    state() {
+      if (store.condition().isLost) return { store: 'lost', advice: LOST_ADVICE }
+      return failing === undefined
+        ? { store: 'ok' }
+        : { store: 'failing', advice: failing }
+    },
   }
 }
 

@@ -156,7 +156,7 @@ t.test('what is refused ends with 1 and says why', async t => {
     }),
     {
       code: 1,
-      err: /^latchkey: the SQLite file .*\/below\/a\/file\.db can't be used: ENOTDIR/,
+      err: /^latchkey: the store is unavailable: the SQLite file .*\/below\/a\/file\.db can't be used: ENOTDIR/,
     },
   )
   t.match(

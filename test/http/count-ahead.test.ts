@@ -133,7 +133,7 @@ t.test('a window that is over begins anew', async t => {
 
 t.test('without an answer nobody gets more than that share of a window', async t => {
   const { request, count, question, pass } = setScene()
-  const fault = new StoreUnavailable(new Error('gone'))
+  const fault = new StoreUnavailable(new Error('gone'), 'gone')
   for (const place of [0, 1]) {
     t.match(await request(32), { count: place + 1 })
     ;(await question(place)).reject(fault)

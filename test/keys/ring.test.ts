@@ -521,7 +521,7 @@ t.test('what goes wrong leaves the ring in memory as it was', async t => {
   const ring = server({ keys: { ...store.keys, load } })
   await ring.load()
   const before = ring.signingKey()
-  fault = new StoreUnavailable('away')
+  fault = new StoreUnavailable(undefined, 'away')
   pass(DAY)
   const calls: Array<() => Promise<unknown>> = [
     ring.load,

@@ -268,7 +268,7 @@ t.test('the living tokens of a key are counted, in bounded space', async t => {
 
 t.test('a store that is away costs the notes of that minute', async t => {
   const { server, seen } = setUp()
-  let fault: Error | undefined = new StoreUnavailable('away')
+  let fault: Error | undefined = new StoreUnavailable(undefined, 'away')
   const recorder = server({
     load: async () => {
       if (fault !== undefined) throw fault

@@ -263,7 +263,7 @@ t.test('the latest revocations are kept, and a failure is none', async t => {
   await revocations.repeat()
   t.same(made, ['a', 'c'])
   t.same(revocations.count(), { kept: 2, repeated: 2 })
-  revocations.remember('d', () => Promise.reject(new StoreUnavailable('down')))
+  revocations.remember('d', () => Promise.reject(new StoreUnavailable(undefined, 'down')))
   await t.rejects(revocations.repeat(), StoreUnavailable)
 })
 
@@ -283,11 +283,11 @@ t.test('operators are told', async t => {
     metrics,
   })
   watch.notice()
-  t.equal(watch.state(), 'ok')
+  t.same(watch.state(), { store: 'ok' })
   await store.client.flushall()
   t.ok(await until(() => store.condition().isLost && store.condition().isReached))
   for (let i = 0; i < 2; i++) watch.notice()
-  t.equal(watch.state(), 'lost')
+  t.match(watch.state(), { store: 'lost', advice: /until the back-up is restored, or/ })
   t.match(await metrics.render(), /^latchkey_store_lost 1$/m)
   const { latchkey, file } = commandLine(t)
   const env = { LATCHKEY_CONFIG: file, STORE: redis.url }

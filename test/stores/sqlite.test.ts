@@ -146,7 +146,12 @@ for (const [name, damage] of Object.entries(DAMAGES)) {
     )
     t.ok(failure instanceof StoreUnavailable)
     const { message } = failureOf(failure)
-    t.ok(message.startsWith(`the SQLite file ${file} is damaged (`), message)
+    t.ok(
+      message.startsWith(
+        `the store is unavailable: the SQLite file ${file} is damaged (`,
+      ),
+      message,
+    )
     t.match(
       message,
       /Stop every Latchkey .* restore a back-up, or save what can be read: sqlite3 latchkey\.db \.recover .*docs\/operations\.md.*\)$/,
@@ -174,7 +179,7 @@ t.test(
       {
         name: 'StoreUnavailable',
         message:
-          /^SQLite's file is damaged \(database disk image is malformed\)\. Stop every Latchkey/,
+          /^the store is unavailable: SQLite's file is damaged \(database disk image is malformed\)\. Stop every Latchkey/,
         cause: { errcode: 11 },
       },
     )
@@ -204,7 +209,8 @@ t.test('a full disk is named', async t => {
 t.test("a place that can't be written is named", async t => {
   t.throws(() => openDatabase('/dev/null/latchkey.db'), {
     name: 'StoreUnavailable',
-    message: /^the SQLite file \/dev\/null\/latchkey\.db can't be used: .*\/dev\/null/,
+    message:
+      /^the store is unavailable: the SQLite file \/dev\/null\/latchkey\.db can't be used: .*\/dev\/null/,
   })
 })
 

@@ -241,7 +241,7 @@ t.test('a user who is removed meanwhile is unknown', async t => {
 
 t.test('a fault is no verdict', async t => {
   const fault = async () => {
-    throw new StoreUnavailable('away')
+    throw new StoreUnavailable(undefined, 'away')
   }
   await t.rejects(
     setUp(t, { over: () => ({ byName: fault }) }).find('ann'),

@@ -453,7 +453,7 @@ t.test(
 
 t.test('a fault is no verdict, and counts for nobody', async t => {
   const fault = async () => {
-    throw new StoreUnavailable('away')
+    throw new StoreUnavailable(undefined, 'away')
   }
   const noUpgrade = await setUp(t, { over: () => ({ upgradePassword: fault }) })
   await t.rejects(noUpgrade.server(dearer)('ann', 'correct horse'), StoreUnavailable)

@@ -1,9 +1,12 @@
 // From the store's settings to a connected client that answers or fails soon: a single server, Sentinel or
 // Cluster.
-import { StoreUnavailable } from '../ports.ts'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { coalesceWrites } from './coalesce.ts'
+import { givePasswords, readPasswords } from './credentials.ts'
 import { fenceOff } from './fence.ts'
+import { noAnswer } from './link.ts'
+import { createLastReason, watchOpening, type LastReason } from './opening.ts'
+import { addressOf, unavailable } from './reasons.ts'
 import { Sentinels } from './sentinels.ts'
 import { readTls, type TlsFiles } from './tls.ts'
 import { parseRedisUrl, type RedisTarget } from './url.ts'
@@ -15,11 +18,17 @@ export interface RedisSettings {
   /** Instead of those in the URL. */
   readonly username?: string | undefined
   readonly password?: string | undefined
+  /** Where the password stands instead; read for every connection. */
+  readonly passwordFile?: string | undefined
   /** With rediss:// only. */
   readonly tls?: TlsFiles | undefined
   /** What the sentinels themselves ask for. */
   readonly sentinel?:
-    | { readonly username?: string | undefined; readonly password?: string | undefined }
+    | {
+        readonly username?: string | undefined
+        readonly password?: string | undefined
+        readonly passwordFile?: string | undefined
+      }
     | undefined
 }
 
@@ -48,19 +57,30 @@ const SENTINEL_RETRY_MS = 5000
 const SLOTS_MS = 1000
 const SILENCE_MS = 1000
 
-/** Connects; rejects with StoreUnavailable when no server answers within three seconds. */
-export async function connectRedis(settings: RedisSettings): Promise<Redis | Cluster> {
+/**
+ * Connects; rejects with StoreUnavailable when no server answers within three seconds.
+ *
+ * @param last is kept up to date for as long as the client lives
+ */
+export async function connectRedis(
+  settings: RedisSettings,
+  last: LastReason = createLastReason(),
+): Promise<Redis | Cluster> {
   const client = createClient(settings)
   // Each failed command tells its caller; without a listener ioredis would write to the console.
   client.on('error', () => {})
+  watchOpening(client, last)
   coalesceWrites(client)
   fenceOff(client)
   try {
     await within(CONNECT_MS, firstConnection(client, settings))
+    last.clear()
     return client
   } catch (error) {
+    const late = noAnswer(CONNECT_MS, client).message
+    const fault = unavailable(error, addressOf(client), last.reason() ?? late)
     client.disconnect()
-    throw new StoreUnavailable(error)
+    throw fault
   }
 }
 
@@ -88,6 +108,13 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
 
 /** The client for the settings, not connected yet. */
 export function createClient(settings: RedisSettings): Redis | Cluster {
+  const passwords = readPasswords(settings)
+  const client = newClient(settings)
+  givePasswords(client, passwords)
+  return client
+}
+
+function newClient(settings: RedisSettings): Redis | Cluster {
   const target = parseRedisUrl(settings.url)
   const options = clientOptions(target, settings)
   if (target.kind === 'cluster') return createCluster(target, options)
@@ -145,6 +172,8 @@ function clientOptions(target: RedisTarget, settings: RedisSettings) {
     ...(target.tls && { tls: readTls(settings.tls ?? {}) }),
     db: target.db,
     lazyConnect: true,
+    // It would name the driver's version in CLIENT LIST, which servers before 7.2 refuse.
+    disableClientInfo: true,
     enableOfflineQueue: false,
     connectTimeout: TRY_MS,
     disconnectTimeout: DISCONNECT_MS,

@@ -2,8 +2,8 @@
 // blocks that connection: so there is one for these writes alone, and those that come while one WAIT goes on
 // share the next.
 import type { ChainableCommander } from 'ioredis'
-import { StoreUnavailable } from '../ports.ts'
 import type { Caller } from './link.ts'
+import { addressOf, RedisFault, unavailable } from './reasons.ts'
 import { readLua, type Script } from './scripts.ts'
 
 /** How long replicas get. */
@@ -62,11 +62,19 @@ export function createDurable({
     try {
       const results = await send(calls)
       const have = Number(results.at(-1)?.[1])
+      const at = addressOf(link.client)
       const short =
-        have < replicas ? new Error(`${have} of ${replicas} replicas have it`) : null
+        have < replicas
+          ? new RedisFault(
+              `${have} of ${replicas} replicas of ${at} have the write after ${WAIT_MS} ms (store.replicas)`,
+            )
+          : null
       /* c8 ignore next -- there is a result for each call; the type asks */
       for (const [index, call] of calls.entries()) {
-        settle(call, results[index] ?? [null, undefined], short)
+        const [error, reply] = results[index] ?? [null, undefined]
+        const fault = error ?? short
+        if (fault === null) call.resolve(Array.isArray(reply) ? reply : [reply])
+        else call.reject(unavailable(fault, at))
       }
     } catch (error) {
       for (const { reject } of calls) reject(error)
@@ -106,14 +114,4 @@ export function createDurable({
         work(group)
       })
   }
-}
-
-function settle(
-  { resolve, reject }: Call,
-  [error, reply]: Results[number],
-  short: Error | null,
-): void {
-  const fault = error ?? short
-  if (fault !== null) reject(new StoreUnavailable(fault))
-  else resolve(Array.isArray(reply) ? reply : [reply])
 }

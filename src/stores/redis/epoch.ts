@@ -7,6 +7,7 @@ import { Cluster } from 'ioredis'
 import { StoreUnavailable } from '../ports.ts'
 import { factsOf, primariesOf } from './inspect.ts'
 import type { Caller } from './link.ts'
+import { RedisFault, unavailable } from './reasons.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { loadScript } from './scripts.ts'
 
@@ -123,7 +124,7 @@ export function createEpoch({
     if (isMine) return false
     /* c8 ignore next -- it takes a cluster of several nodes, one of which is away */
     if (main === undefined) {
-      throw new StoreUnavailable(new Error('the node that knows the epoch is away'))
+      throw unavailable(new RedisFault('the master that knows the epoch is away'), '')
     }
     if (mine === undefined) await begin(main)
     else await change(mine, main)
@@ -181,7 +182,11 @@ export function createEpoch({
 
 /** Why a store that lost its data is refused. */
 export function lossFault(): StoreUnavailable {
-  return new StoreUnavailable(new Error('the store has lost its data'))
+  return new StoreUnavailable(
+    new Error('the store has lost its data'),
+    'it has lost its data: restore the back-up, or run `latchkey store accept` ' +
+      '(docs/runbook.md, LatchkeyStoreLost)',
+  )
 }
 
 function markOf(text: string): Mark {

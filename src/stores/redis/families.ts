@@ -1,19 +1,20 @@
 // The refresh-token families in Redis: each call one script, one round trip.
-import {
+import type {
+  EndOutcome,
+  EndRequest,
+  Families,
+  FamilyRef,
+  Login,
+  OpenOutcome,
+  PeekOutcome,
+  Presented,
+  Refusal,
+  RotateOutcome,
+  Session,
   StoreUnavailable,
-  type EndOutcome,
-  type EndRequest,
-  type Families,
-  type FamilyRef,
-  type Login,
-  type OpenOutcome,
-  type PeekOutcome,
-  type Presented,
-  type Refusal,
-  type RotateOutcome,
-  type Session,
 } from '../ports.ts'
 import type { RedisAdapter } from './adapter.ts'
+import { addressOf, RedisFault, unavailable } from './reasons.ts'
 import { familyOf, listOf, oneOf, userOf } from './replies.ts'
 import { loadScript } from './scripts.ts'
 import { tokenText } from './status-bits.ts'
@@ -96,9 +97,12 @@ export function createRedisFamilies(adapter: RedisAdapter): Families {
       const [generation, ended] = await confirmScript(keysOf(ref))
       return lasts(Number(generation), ended === 1)
         ? undefined
-        : new StoreUnavailable(new Error('another primary took over'))
+        : unavailable(
+            new RedisFault('another primary took over before it had the write'),
+            addressOf(link.client),
+          )
     } catch (error) {
-      return new StoreUnavailable(error)
+      return unavailable(error, addressOf(link.client))
     }
   }
 

@@ -3,7 +3,7 @@
 // by a new connection looks like an old token in a thief's hands, and would end the session. So the first
 // thing that a new connection asks for is the end of the one before it.
 import { Cluster, type Redis } from 'ioredis'
-import { isReply } from './link.ts'
+import { isReply } from './reasons.ts'
 
 /** A connection as Redis knows it. */
 interface Identity {

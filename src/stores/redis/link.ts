@@ -4,6 +4,8 @@
 import type { Cluster, Redis } from 'ioredis'
 import { createDeadlines } from '../../deadlines.ts'
 import { StoreUnavailable } from '../ports.ts'
+import { createLastReason, type LastReason } from './opening.ts'
+import { addressOf, isReply, RedisFault, unavailable } from './reasons.ts'
 
 type Work<T> = (client: Redis | Cluster) => Promise<T>
 type Recover<T> = (error: unknown) => Promise<T> | undefined
@@ -39,6 +41,8 @@ export interface LinkOptions {
   readonly verify: (bare: Caller) => Promise<unknown>
   /** How long a call may take; default 300 ms. */
   readonly deadlineMs?: number
+  /** Why its connection was lost or can't be opened; of watchOpening. */
+  readonly last?: LastReason
 }
 
 const DEADLINE_MS = 300
@@ -58,26 +62,29 @@ export function createLink({
   client,
   verify,
   deadlineMs = DEADLINE_MS,
+  last = createLastReason(),
 }: LinkOptions): Link {
   const deadlines = createDeadlines(deadlineMs)
+  const failure = (error: unknown) => unavailable(error, addressOf(client), last.reason())
   let [up, closed] = [true, false]
   let failures = 0
   let firstFailureAt = 0
 
   // An answer that tells of an error is a sign of life, too.
-  const failed = () => {
+  const failed = ({ reason }: StoreUnavailable) => {
     if (failures === 0) firstFailureAt = performance.now()
     failures += 1
-    if (failures >= TRIP_FAILURES && performance.now() - firstFailureAt >= TRIP_MS) {
-      goDown()
-    }
+    if (failures < TRIP_FAILURES || performance.now() - firstFailureAt < TRIP_MS) return
+    if (up) last.hear(reason)
+    goDown()
   }
 
   const run: Caller['run'] = <T>(work: Work<T>, recover?: Recover<T>) =>
     new Promise<T>((resolve, reject) => {
       const deadline = deadlines.add(() => {
-        failed()
-        reject(new StoreUnavailable(new Error(`no answer within ${deadlineMs} ms`)))
+        const fault = failure(noAnswer(deadlineMs, client))
+        failed(fault)
+        reject(fault)
       })
       const succeed = (value: T) => {
         if (!deadlines.remove(deadline)) return
@@ -86,9 +93,10 @@ export function createLink({
       }
       const fail = (error: unknown) => {
         if (!deadlines.remove(deadline)) return
+        const fault = failure(error)
         if (isReply(error)) failures = 0
-        else failed()
-        reject(new StoreUnavailable(error))
+        else failed(fault)
+        reject(fault)
       }
       work(client).then(succeed, error => {
         const again = recover?.(error)
@@ -98,9 +106,7 @@ export function createLink({
     })
 
   const bare: Caller = { client, run }
-  const down = new StoreUnavailable(new Error('the store is known to be down'))
   let refusal: StoreUnavailable | undefined
-
   function goDown(): void {
     if (!up || closed) return
     up = false
@@ -123,6 +129,7 @@ export function createLink({
     await verify(bare)
     up = !closed && client.status === 'ready'
     failures = 0
+    last.clear()
   }
 
   function comeBack(): void {
@@ -130,7 +137,8 @@ export function createLink({
       () => {
         if (closed) return
         look()
-          .catch(() => {
+          .catch((error: unknown) => {
+            if (error instanceof StoreUnavailable) last.hear(error.reason)
             if (client.status === 'ready') client.disconnect(true)
           })
           .finally(() => {
@@ -147,7 +155,7 @@ export function createLink({
     client,
     bare,
     run(work, recover) {
-      if (!up) return Promise.reject(down)
+      if (!up) return Promise.reject(failure(new Error('the store is known to be down')))
       return refusal === undefined ? run(work, recover) : Promise.reject(refusal)
     },
     isUp: () => up,
@@ -161,7 +169,7 @@ export function createLink({
   }
 }
 
-/** Whether an error is an answer of Redis', and no want of one. */
-export function isReply(error: unknown): boolean {
-  return error instanceof Error && error.name === 'ReplyError'
+/** A server that lets us wait. */
+export function noAnswer(ms: number, client: Redis | Cluster): RedisFault {
+  return new RedisFault(`no answer within ${ms} ms from ${addressOf(client)}`)
 }

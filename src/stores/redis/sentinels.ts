@@ -1,5 +1,6 @@
 // The driver's way to a primary by its sentinels, but for what it makes of what they tell.
 import { SentinelConnector } from 'ioredis'
+import { endpoint, RedisFault, reasonOf } from './reasons.ts'
 
 interface Address {
   readonly host?: string
@@ -10,14 +11,19 @@ interface Address {
 export class Sentinels extends SentinelConnector {
   /** Where the sentinels sent us last. */
   private at: Address | null = null
+  /** Why a sentinel could not be asked; the driver hides it. */
+  private fault: unknown
 
   constructor(options: unknown) {
     // They are the client's own; the driver's type says unknown.
     super(Object(options))
     // The driver calls these by name, and declares them private: there is no other way in.
     const resolve = this['resolve'].bind(this)
-    this['resolve'] = async (sentinel: unknown) => {
-      this.at = await resolve(sentinel)
+    this['resolve'] = async (sentinel: Address) => {
+      this.fault = undefined
+      this.at = await resolve(sentinel).catch((error: unknown) => {
+        throw this.explain(error, sentinel)
+      })
       return this.at
     }
     const connect = this['connectToSentinel'].bind(this)
@@ -33,8 +39,21 @@ export class Sentinels extends SentinelConnector {
       event === 'message' && this.isNoNews(String(details[1]))
         ? false
         : emit(event, ...details)
-    client.on('error', () => {})
+    client.on('error', error => {
+      this.fault = error
+    })
+    // One that listens lives long: its next connection may need another password than its first.
+    Object.defineProperty(client.options, 'password', {
+      get: () => this.options.sentinelPassword,
+      enumerable: true,
+    })
     return client
+  }
+
+  private explain(error: unknown, sentinel: Address): RedisFault {
+    const at = `the sentinel ${addressOf(sentinel)}`
+    const reason = reasonOf(error, at) ?? reasonOf(this.fault, at)
+    return new RedisFault(reason ?? `no answer from ${at}`)
   }
 
   /**
@@ -52,7 +71,12 @@ export class Sentinels extends SentinelConnector {
   }
 }
 
+function addressOf({ host, port }: Address): string {
+  return endpoint(String(host), Number(port))
+}
+
 interface SentinelClient {
+  readonly options: object
   emit(event: string | symbol, ...details: unknown[]): boolean
-  on(event: 'error', listener: () => void): unknown
+  on(event: 'error', listener: (error: unknown) => void): unknown
 }

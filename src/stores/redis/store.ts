@@ -14,6 +14,7 @@ import { createEpoch, lossFault, type Epoch, type EpochOptions } from './epoch.t
 import { createRedisFamilies } from './families.ts'
 import { createInspect } from './inspect.ts'
 import { createLink, type Link } from './link.ts'
+import { createLastReason, type LastReason } from './opening.ts'
 import { createRedisLoginAttempts } from './login-attempts.ts'
 import { createRedisKeys } from './redis-keys.ts'
 import { createRedisReplays } from './replays.ts'
@@ -53,12 +54,13 @@ export interface RedisStore extends Store {
 export async function createRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
   const { prefix = 'lk:', clock, replicas = 0 } = options
   const keys = createRedisKeys(prefix)
-  const [client, durableClient] = await connectAll(options, replicas > 0 ? 2 : 1)
-  const link: Link = createLink({ client, verify: () => epoch.verify() })
+  const [main, second] = await connectAll(options, replicas > 0 ? 2 : 1)
+  const { client } = main
+  const link: Link = createLink({ ...main, verify: () => epoch.verify() })
   const durable =
-    durableClient &&
+    second &&
     createLink({
-      client: durableClient,
+      ...second,
       verify: ({ run }) => run(ping),
       deadlineMs: DURABLE_MS,
     })
@@ -123,19 +125,29 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
   }
 }
 
+interface Connection {
+  readonly client: Redis | Cluster
+  readonly last: LastReason
+}
+
 /** So many connections, or none. */
 async function connectAll(
   settings: RedisSettings,
   count: 1 | 2,
-): Promise<readonly [Redis | Cluster, (Redis | Cluster)?]> {
-  const first = await connectRedis(settings)
+): Promise<readonly [Connection, Connection?]> {
+  const first = await connectOne(settings)
   if (count === 1) return [first]
   try {
-    return [first, await connectRedis(settings)]
+    return [first, await connectOne(settings)]
   } catch (error) {
-    first.disconnect()
+    first.client.disconnect()
     throw error
   }
+}
+
+async function connectOne(settings: RedisSettings): Promise<Connection> {
+  const last = createLastReason()
+  return { client: await connectRedis(settings, last), last }
 }
 
 function watchEpoch(

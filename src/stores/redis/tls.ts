@@ -1,5 +1,5 @@
 // TLS to Redis: the files that prove the server to us, and us to the server.
-import { readFileSync } from 'node:fs'
+import { rereading } from './files.ts'
 
 export interface TlsFiles {
   /** PEM of the authorities that may vouch for the server; undefined: those that Node knows. */
@@ -12,33 +12,21 @@ export interface TlsFiles {
 }
 
 /**
- * The options for a TLS connection. The files are read again for every connection, so that renewed
- * certificates need no restart.
+ * The options for a TLS connection. The files are read again for every connection.
  *
- * @throws Error when a file can't be read
+ * @throws TypeError when a file can't be read
  */
 export function readTls({ caFile, certFile, keyFile, serverName }: TlsFiles) {
   return Object.defineProperties(
     { ...(serverName !== undefined && { servername: serverName }) },
     {
-      ...(caFile !== undefined && { ca: rereading(caFile) }),
-      ...(certFile !== undefined && { cert: rereading(certFile) }),
-      ...(keyFile !== undefined && { key: rereading(keyFile) }),
+      ...(caFile !== undefined && { ca: read('caFile', caFile) }),
+      ...(certFile !== undefined && { cert: read('certFile', certFile) }),
+      ...(keyFile !== undefined && { key: read('keyFile', keyFile) }),
     },
   )
 }
 
-function rereading(file: string) {
-  let text = readFileSync(file, 'utf8')
-  return {
-    enumerable: true,
-    get() {
-      try {
-        text = readFileSync(file, 'utf8')
-      } catch {
-        // It is just being replaced: the one of before goes on.
-      }
-      return text
-    },
-  }
+function read(key: string, file: string) {
+  return { enumerable: true, get: rereading(`store.tls.${key}`, file) }
 }

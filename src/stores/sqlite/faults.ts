@@ -32,13 +32,11 @@ export function isBusy(error: unknown): boolean {
  * do about it.
  */
 export function unavailable(error: unknown): StoreUnavailable {
-  const reason = REASONS.get(codeOf(error))
   if (isDamage(error)) {
     return new StoreUnavailable(error, adviceOn("SQLite's file", error))
   }
-  return reason === undefined
-    ? new StoreUnavailable(error)
-    : new StoreUnavailable(error, `the store is unavailable: ${reason}`)
+  const reason = REASONS.get(codeOf(error)) ?? `SQLite says: ${reasonOf(error)}`
+  return new StoreUnavailable(error, reason)
 }
 
 /** A file that could not be opened; says so, and what to do about it. */
