@@ -2,7 +2,7 @@
 // both read this table.
 
 /** Leaves that everything may import. */
-const LEAVES = '^src/(clock|ids|secrets|events|reasons|machine|deadlines)[.]ts$'
+const LEAVES = '^src/(clock|ids|secrets|events|reasons|machine|deadlines|utf8)[.]ts$'
 
 /** Folder or file under src/ → what it may import beside itself and the leaves. */
 const MAY_IMPORT = {
@@ -76,7 +76,7 @@ const MAY_IMPORT = {
   'stores/open[.]ts': ['stores/'],
   'stores/redis/': ['stores/ports'],
   'stores/sqlite/': ['stores/ports'],
-  '(clock|ids|secrets|events|reasons|machine|deadlines)[.]ts': [],
+  '(clock|ids|secrets|events|reasons|machine|deadlines|utf8)[.]ts': [],
 }
 
 /** Package → the only places that may import it. */

@@ -1,6 +1,7 @@
 // What a command sees of the process: handed in, so that tests run commands without one.
 import { createInterface } from 'node:readline'
 import { Writable, type Readable } from 'node:stream'
+import { linesOf } from '../utf8.ts'
 import { Refused } from './refused.ts'
 
 /** The process, as far as commands use it. */
@@ -15,16 +16,6 @@ export interface Io {
   readonly columns?: number | undefined
   /** Whether a person watches `stderr`. */
   readonly showsProgress?: boolean
-}
-
-/** The lines of a stream, one at a time; it is let go of when the caller stops. */
-export async function* linesOf(input: Readable): AsyncGenerator<string> {
-  const lines = createInterface({ input, crlfDelay: Infinity })
-  try {
-    yield* lines
-  } finally {
-    lines.close()
-  }
 }
 
 /**
@@ -82,6 +73,10 @@ async function readTyped({ stdin, stderr }: Io): Promise<string> {
     const line = await lines.next()
     // Ctrl-C or Ctrl-D.
     if (line.done) throw new Refused('password_missing')
+    // What the terminal sent was of another encoding.
+    if (line.value.includes('\uFFFD')) {
+      throw new Refused('not_utf8', 'the terminal does not send UTF-8: set its encoding')
+    }
     stderr.write('\n')
     return line.value
   }

@@ -8,6 +8,7 @@ import { createFilter, filterSize } from '../users/blocklist/filter.ts'
 import { sha1Of } from '../users/blocklist/open.ts'
 import { SHA1_LINE } from '../users/blocklist/sorted-file.ts'
 import { calibrate, settingsText } from '../users/calibrate.ts'
+import { decodeUtf8 } from '../utf8.ts'
 import type { Io } from './io.ts'
 import { parseSpan } from './time.ts'
 import { withTools } from './tools.ts'
@@ -47,11 +48,13 @@ export function addPasswords(program: Command, io: Io): void {
     .addHelpText('after', EXAMPLE)
     .action(
       withTools(io, async ({ print }, list: string, filter: string) => {
-        const { entries, bytes } = await build(list, filter)
-        print(
-          { entries, bytes, filter },
+        const { entries, notUtf8, bytes } = await build(list, filter)
+        print({ entries, notUtf8, bytes, filter }, [
           `${filter}: ${entries} entries in ${bytes} bytes`,
-        )
+          ...(notUtf8 > 0
+            ? [`${notUtf8} lines that are not UTF-8 were left out: nobody can type them`]
+            : []),
+        ])
       }),
     )
   passwords
@@ -83,28 +86,40 @@ export function addPasswords(program: Command, io: Io): void {
 async function build(
   list: string,
   filter: string,
-): Promise<{ entries: number; bytes: number }> {
+): Promise<{ entries: number; notUtf8: number; bytes: number }> {
   await using input = await open(list)
   // Not in place of another file: a server may be reading it.
   await using output = await open(filter, 'wx', 0o644)
-  const entries = await count(linesOf(input))
+  const { entries, notUtf8 } = await count(linesOf(input))
   const growing = createFilter(filterSize(entries, FALSE_POSITIVES))
-  for await (const line of linesOf(input)) growing.add(entryOf(line))
+  for await (const line of linesOf(input)) {
+    if (line !== undefined) growing.add(entryOf(line))
+  }
   const parts = growing.parts()
   await output.writev(parts)
-  return { entries, bytes: parts.reduce((sum, { length }) => sum + length, 0) }
+  return { entries, notUtf8, bytes: parts.reduce((sum, { length }) => sum + length, 0) }
 }
 
-async function count(items: AsyncGenerator<unknown>): Promise<number> {
-  let found = 0
-  while (!(await items.next()).done) found += 1
-  return found
+async function count(
+  lines: AsyncIterable<string | undefined>,
+): Promise<{ entries: number; notUtf8: number }> {
+  let [entries, notUtf8] = [0, 0]
+  for await (const line of lines) {
+    if (line === undefined) notUtf8 += 1
+    else entries += 1
+  }
+  return { entries, notUtf8 }
 }
 
-/** The lines that say something, read from the start. */
-async function* linesOf(file: FileHandle): AsyncGenerator<string> {
-  for await (const line of file.readLines({ start: 0, autoClose: false })) {
-    if (line !== '') yield line
+/**
+ * The lines that say something, read from the start; undefined: one that isn't UTF-8. Such lists hold what
+ * was stolen anywhere, in any encoding.
+ */
+async function* linesOf(file: FileHandle): AsyncGenerator<string | undefined> {
+  const lines = file.readLines({ start: 0, autoClose: false, encoding: 'latin1' })
+  for await (const line of lines) {
+    const text = decodeUtf8(Buffer.from(line, 'latin1'))
+    if (text !== '') yield typeof text === 'string' ? text : undefined
   }
 }
 

@@ -2,6 +2,7 @@
 import { ConfigError } from '../config/faults.ts'
 import { OAuthError } from '../oauth/errors.ts'
 import { StoreUnavailable } from '../stores/ports.ts'
+import { NotUtf8 } from '../utf8.ts'
 
 /** Ends a command with exit code 1. */
 export class Refused extends Error {
@@ -9,8 +10,9 @@ export class Refused extends Error {
   /** A code for scripts, such as `user_unknown`. */
   readonly reason: string
 
-  constructor(reason: string) {
-    super(reason.replaceAll('_', ' '))
+  /** `message`: more than the code says, for people. */
+  constructor(reason: string, message = reason.replaceAll('_', ' ')) {
+    super(message)
     this.reason = reason
   }
 }
@@ -35,6 +37,7 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof StoreUnavailable) {
     return { error: 'store_unavailable', message: error.message }
   }
+  if (error instanceof NotUtf8) return { error: 'not_utf8', message: error.message }
   if (error instanceof OAuthError) return { error: error.reason, message: error.message }
   return {
     error: 'failed',

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { Settings } from 'typebox/system'
 import { Value } from 'typebox/value'
 import { LineCounter, parseDocument } from 'yaml'
+import { decodeUtf8 } from '../utf8.ts'
 import { ConfigError, formatPlace, type Fault, type Place } from './faults.ts'
 import { expectedAt, expectedKeyAt, keysAt } from './expected.ts'
 import { nearest } from './nearest.ts'
@@ -20,12 +21,19 @@ type SchemaError = ReturnType<typeof Value.Errors>[number]
  * @throws ConfigError when it can't be read or used
  */
 export async function loadConfig(file: string, env: Environment): Promise<Config> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError([
       { path: file, expected: `a file that can be read (${error.code})` },
     ])
   })
-  return parseConfig(text, env)
+  return parseConfig(decode(bytes), env)
+}
+
+function decode(bytes: Buffer): string {
+  const text = decodeUtf8(bytes)
+  if (typeof text === 'string') return text
+  const { line, advice } = text
+  throw new ConfigError([{ path: `line ${line}`, expected: `UTF-8 (${advice})` }])
 }
 
 /**

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { userTag } from '../../src/ids.ts'
 import { createKeyRing } from '../../src/keys/ring.ts'
 import type { Store } from '../../src/stores/ports.ts'
+import { readHash } from '../../src/users/hashes/read.ts'
 import { openBlocklist } from '../../src/users/blocklist/open.ts'
 import type { AccessTokenClaims } from '../../src/tokens/access-token.ts'
 import { createJwtSigner } from '../../src/tokens/sign-jwt.ts'
@@ -170,6 +171,30 @@ t.test('what is refused ends with 1 and says why', async t => {
   )
 })
 
+t.test('a password whose bytes are not UTF-8 is refused', async t => {
+  const { latchkey, withStore } = bench(t)
+  const password = Buffer.from('pässwörd correct horse\n', 'latin1')
+  t.match(await latchkey('users add alice --json', password), {
+    code: 1,
+    err: /"error":"not_utf8","message":"line 1: bytes that are not UTF-8: convert the text/,
+  })
+  t.match(await latchkey('users show alice'), { code: 1 })
+  const typed = Buffer.from('pässwörd correct horse\r', 'latin1')
+  t.match(await latchkey('users add alice', typed, { isTTY: true }), {
+    code: 1,
+    err: /the terminal does not send UTF-8/,
+  })
+  const marked = `\uFEFF${PASSWORD}\r\n`
+  t.match(await latchkey('users add alice', marked), { code: 0 }, 'a mark is skipped')
+  const stored = await withStore(store => store.users.byName('alice'))
+  const hash = readHash(stored?.passwordHash ?? '', {
+    memoryKiB: 8,
+    passes: 1,
+    parallelism: 1,
+  })
+  t.equal(await hash?.verify(PASSWORD), true)
+})
+
 t.test('a person types the password twice, and sees nothing of it', async t => {
   const { latchkey } = bench(t)
   const typed = await latchkey('users add alice', `${PASSWORD}\r|${PASSWORD}\r`, {
@@ -257,12 +282,22 @@ t.test('a filter is made of a list of breached passwords', async t => {
   const sha1 = createHash('sha1').update('correct horse battery').digest('hex')
   writeFileSync(
     list,
-    `letmein letmein\n\n${sha1}:12\n${sha1.toUpperCase()}\nhörse hörse hörse\r\n`,
+    Buffer.concat([
+      Buffer.from(`\uFEFFletmein letmein\n\n${sha1}:12\n${sha1.toUpperCase()}\n`),
+      Buffer.from('hörse\n', 'latin1'),
+      Buffer.from('hörse hörse hörse\r\n'),
+    ]),
   )
   t.match(
     await latchkey(`passwords blocklist build ${list} ${filter} --json`, '', { env: {} }),
-    { code: 0, records: [{ entries: 4, filter }] },
+    { code: 0, records: [{ entries: 4, notUtf8: 1, filter }] },
   )
+  const ascii = join(directory, 'ascii.txt')
+  writeFileSync(ascii, 'letmein\n')
+  t.match(await latchkey(`passwords blocklist build ${ascii} ${filter}.1`), {
+    code: 0,
+    out: /: 1 entries in \d+ bytes\n$/,
+  })
   const { isBreached, close } = await openBlocklist(filter)
   for (const password of [
     'letmein letmein',
@@ -273,6 +308,13 @@ t.test('a filter is made of a list of breached passwords', async t => {
   }
   t.equal(await isBreached('nobody has this one'), false)
   await close()
+  t.match(
+    await latchkey(`passwords blocklist build ${list} ${filter}.2`, '', { env: {} }),
+    {
+      code: 0,
+      out: /: 4 entries in \d+ bytes\n1 lines that are not UTF-8 were left out/,
+    },
+  )
   t.match(
     await latchkey(`passwords blocklist build ${list} ${filter}`, '', { env: {} }),
     { code: 1, err: /exist/ },

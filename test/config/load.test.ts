@@ -458,3 +458,23 @@ t.test(
     t.notMatch(schemaText(), /"expected"|"~/)
   },
 )
+
+t.test(
+  'a file of another encoding is refused with its line, a mark is skipped',
+  async t => {
+    const file = join(t.testdir({}), 'latchkey.yaml')
+    writeFileSync(file, `\uFEFF${HEAD}http: { host: "ä" }`)
+    t.match(await loadConfig(file, ENV), { http: { host: 'ä' } })
+    const cases = [
+      { bytes: Buffer.from(`${HEAD}http: { host: "ä" }`, 'latin1'), line: 4 },
+      { bytes: Buffer.from(`\uFEFF${HEAD}`, 'utf16le'), line: 1 },
+    ]
+    for (const { bytes, line } of cases) {
+      writeFileSync(file, bytes)
+      await t.rejects(loadConfig(file, ENV), {
+        name: 'ConfigError',
+        message: new RegExp(`^line ${line}: expected UTF-8 \\(.*convert`),
+      })
+    }
+  },
+)

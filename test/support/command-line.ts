@@ -23,7 +23,7 @@ export interface CommandLine {
   /** Runs a command line, split at blanks. */
   latchkey(
     line: string,
-    stdin?: string,
+    stdin?: string | Buffer,
     more?: { isTTY?: boolean; env?: Record<string, string> },
   ): Promise<Ran>
   readonly file: string
@@ -72,12 +72,19 @@ export function commandLine(
 
 async function runWith(
   argv: string[],
-  { stdin, isTTY, env }: { stdin: string; isTTY: boolean; env: Record<string, string> },
+  {
+    stdin,
+    isTTY,
+    env,
+  }: { stdin: string | Buffer; isTTY: boolean; env: Record<string, string> },
 ): Promise<Ran> {
   const [stdout, stderr] = [new Sink(), new Sink()]
   const input = isTTY ? new PassThrough() : Readable.from([stdin])
   // A person types once the prompt is there.
-  if (input instanceof PassThrough) for (const part of stdin.split('|')) input.write(part)
+  if (input instanceof PassThrough) {
+    const parts = typeof stdin === 'string' ? stdin.split('|') : [stdin]
+    for (const part of parts) input.write(part)
+  }
   const code = await run(argv, {
     stdin: input,
     stdout,

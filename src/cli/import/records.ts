@@ -5,7 +5,7 @@ import { parser } from 'stream-json'
 import { pick } from 'stream-json/filters/pick.js'
 import { streamArray } from 'stream-json/streamers/stream-array.js'
 import { chain } from 'stream-chain'
-import { linesOf } from '../io.ts'
+import { linesOf } from '../../utf8.ts'
 
 /**
  * How a file holds its records: a line of JSON each, a line below a head each, or the list `users` of one
