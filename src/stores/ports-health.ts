@@ -20,6 +20,7 @@ export const STORE_CHECKS = [
   'clock',
   'replicas',
   'fence',
+  'format',
 ] as const
 
 export type StoreCheck = (typeof STORE_CHECKS)[number]
@@ -29,4 +30,16 @@ export interface StoreRisk {
   readonly check: StoreCheck
   /** What is amiss and what to set, for an operator. */
   readonly advice: string
+}
+
+/**
+ * What to say of a store of that format to whoever runs a release that knows formats up to `known`. A newer
+ * one is no fault: nothing of it is lost here.
+ */
+export function newerFormat(format: number, known: number): readonly StoreRisk[] {
+  if (format <= known) return []
+  const advice =
+    `a newer Latchkey has written to the store (format ${format}, this one knows ${known}): it is ` +
+    'worked on, and what this release does not know is kept; finish the upgrade, or the way back'
+  return [{ check: 'format', advice }]
 }

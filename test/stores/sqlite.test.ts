@@ -7,9 +7,11 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
 import { failureOf } from '../../src/cli/refused.ts'
+import { userTag } from '../../src/ids.ts'
 import { openStore } from '../../src/stores/open.ts'
 import { StoreUnavailable } from '../../src/stores/ports.ts'
 import { openDatabase, reading, writing } from '../../src/stores/sqlite/database.ts'
+import { formatOf, migrate, SQLITE_STEPS } from '../../src/stores/sqlite/migrations.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createHandClock } from '../support/clock.ts'
 import { locksOn } from '../support/file-locks.ts'
@@ -72,16 +74,65 @@ t.test(
   },
 )
 
-t.test('a file of a newer schema is refused and left as it is', async t => {
+/** The format of a file as the pragma and the mark have it. */
+function formatOfFile(file: string): { steps: number; readableFrom: number } {
+  const db = new DatabaseSync(file)
+  const format = formatOf(db)
+  db.close()
+  return format
+}
+
+/** Does what a newer release does when it starts on the file. */
+function changeByNewer(file: string, ...newer: typeof SQLITE_STEPS): void {
+  const db = new DatabaseSync(file)
+  migrate(db, { steps: [...SQLITE_STEPS, ...newer] })
+  db.close()
+}
+
+t.test('a file that a newer release has added to is worked on and keeps it', async t => {
+  const file = freshFile()
+  const [clock, known] = [createHandClock(), SQLITE_STEPS.length]
+  openDatabase(file).close()
+  changeByNewer(
+    file,
+    "ALTER TABLE users ADD COLUMN mail TEXT NOT NULL DEFAULT 'none'",
+    'CREATE TABLE tickets (id TEXT PRIMARY KEY)',
+  )
+  const store = createSqliteStore({ file, clock })
+  t.equal(await store.users.add(someAccount('kept')), 'added')
+  t.ok(await store.users.setAccess(userTag('kept'), { scopes: null, roles: ['a'] }))
+  t.match(await store.inspect(), [{ check: 'format', advice: `knows ${known}` }])
+  await store.close()
+  t.equal(formatOfFile(file).steps, known + 2, 'the newer release need not do it again')
+  const db = openDatabase(file)
+  t.match(db.prepare('SELECT mail FROM users').all(), [{ mail: 'none' }])
+  db.close()
+  const own = createSqliteStore({ file: freshFile(), clock })
+  t.teardown(() => own.close())
+  t.same(await own.inspect(), [], 'its own format is nothing to speak of')
+})
+
+t.test('a file that the release before has made is added to, and still its own', t => {
+  const file = freshFile()
+  const db = new DatabaseSync(file)
+  migrate(db, { upTo: 5 })
+  db.close()
+  t.same(formatOfFile(file), { steps: 5, readableFrom: 5 })
+  openDatabase(file).close()
+  t.same(formatOfFile(file), { steps: SQLITE_STEPS.length, readableFrom: 5 })
+  t.end()
+})
+
+t.test('a file that a newer release has broken with is refused as it is', async t => {
   const file = freshFile()
   openDatabase(file).close()
-  const db = new DatabaseSync(file)
-  db.exec('PRAGMA user_version = 999')
-  db.close()
+  changeByNewer(file, 'CREATE TABLE a (b)', { breaking: 'DROP TABLE probes' })
   const before = readFileSync(file)
+  const newer = SQLITE_STEPS.length + 2
+  t.same(formatOfFile(file), { steps: newer, readableFrom: newer })
   t.throws(() => openDatabase(file), {
     name: 'StoreUnavailable',
-    cause: { message: /schema 999/ },
+    message: `a newer Latchkey has changed it to format ${newer}`,
   })
   t.same(readFileSync(file), before)
 })

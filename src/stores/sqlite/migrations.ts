@@ -1,8 +1,21 @@
-// The tables, and the steps that lead to them. `user_version` counts the steps that a file has taken; a step
-// never changes later.
+// The tables, and the steps that lead to them. A step never changes once it is released.
+// docs/decisions/stored-data.md says what a step may do: a release must be able to work on a file that the
+// next one has changed, so that a rolling upgrade and `helm rollback` need no way back.
 import type { DatabaseSync } from 'node:sqlite'
 
-const STEPS = [
+/** A step that releases which don't know it can't live with: they refuse the file from then on. */
+interface BreakingStep {
+  readonly breaking: string
+}
+
+/** How many steps there were when a file began to say which of them its readers must know. */
+const FIRST_STEPS = 5
+
+/**
+ * New steps go to the end. A plain text is additive: new tables and indexes, new columns that may be left out
+ * of an INSERT. Anything else is `{ breaking: … }`, one release after the code that can live with it.
+ */
+export const SQLITE_STEPS: ReadonlyArray<string | BreakingStep> = [
   `
   CREATE TABLE users (
     tag TEXT PRIMARY KEY,
@@ -118,18 +131,56 @@ const STEPS = [
     UNIQUE (list, idx)
   ) STRICT, WITHOUT ROWID;
 `,
+  `
+  -- How many steps this file has taken. user_version says how many of them a reader must know.
+  CREATE TABLE format (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    steps INTEGER NOT NULL
+  ) STRICT;
+`,
 ]
 
+/** What a file says of itself. */
+export interface FileFormat {
+  /** How many steps it has taken. */
+  readonly steps: number
+  /** How many of them a release must know to work on it. */
+  readonly readableFrom: number
+}
+
+export interface MigrateOptions {
+  /** Instead of the real steps; for tests. */
+  readonly steps?: typeof SQLITE_STEPS
+  /** How many steps to take; default all. Fewer are for what an older release has written. */
+  readonly upTo?: number
+}
+
+/** Reads the mark; 0 and 0 for an empty file. */
+export function formatOf(db: DatabaseSync): FileFormat {
+  const readableFrom = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
+  const isMarked = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'format'").get()
+  const mark = isMarked && db.prepare('SELECT steps FROM format').get()
+  return { steps: Number(mark?.['steps'] ?? readableFrom), readableFrom }
+}
+
 /**
- * Brings a file to the newest schema, one transaction for all steps; throws when a newer Latchkey has written
- * it.
+ * Brings a file to the newest schema, one transaction for all steps. A file that a newer Latchkey has changed
+ * stays as it is.
+ *
+ * @throws Error when a newer Latchkey has changed the file in a way that this one can't work with
  */
-export function migrate(db: DatabaseSync): void {
+export function migrate(
+  db: DatabaseSync,
+  { steps = SQLITE_STEPS, upTo = steps.length }: MigrateOptions = {},
+): void {
+  const isDue = () => formatOf(db).steps < upTo
+  refuseNewer(db, steps.length)
   // Nothing is written where nothing is to do: a start needs no room on the disk, nor a turn to write.
-  if (stepsTaken(db) === STEPS.length) return
+  if (!isDue()) return
   db.exec('BEGIN IMMEDIATE')
   try {
-    takeSteps(db, stepsTaken(db))
+    // Another server may have been faster.
+    if (isDue()) takeSteps(db, steps.slice(0, upTo))
     db.exec('COMMIT')
   } catch (error) {
     db.exec('ROLLBACK')
@@ -137,16 +188,27 @@ export function migrate(db: DatabaseSync): void {
   }
 }
 
-function stepsTaken(db: DatabaseSync): number {
-  return Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
+function refuseNewer(db: DatabaseSync, known: number): void {
+  const { readableFrom } = formatOf(db)
+  if (readableFrom <= known) return
+  throw new Error(
+    `a newer Latchkey has changed it to format ${readableFrom}, and this one knows formats up to ${known}: ` +
+      'run that release, or restore a back-up from before it',
+  )
 }
 
-function takeSteps(db: DatabaseSync, taken: number): void {
-  if (taken > STEPS.length) {
-    throw new Error(
-      `the file has schema ${taken}, this Latchkey knows up to ${STEPS.length}`,
+function takeSteps(db: DatabaseSync, steps: typeof SQLITE_STEPS): void {
+  for (const step of steps.slice(formatOf(db).steps)) {
+    db.exec(typeof step === 'string' ? step : step.breaking)
+  }
+  // A reader must know the steps up to the last one that is breaking.
+  const lastBreaking = 1 + steps.findLastIndex(step => typeof step !== 'string')
+  const readableFrom = Math.max(Math.min(steps.length, FIRST_STEPS), lastBreaking)
+  db.exec(`PRAGMA user_version = ${readableFrom}`)
+  // Earlier files have no place for the mark: they have taken as many steps as their readers must know.
+  if (steps.length > FIRST_STEPS) {
+    db.prepare('INSERT OR REPLACE INTO format (id, steps) VALUES (1, ?)').run(
+      steps.length,
     )
   }
-  for (const step of STEPS.slice(taken)) db.exec(step)
-  db.exec(`PRAGMA user_version = ${STEPS.length}`)
 }

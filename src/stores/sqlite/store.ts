@@ -1,12 +1,14 @@
 // The embedded store: one SQLite file, no server. Its clock is the one that it is given.
 import type { Clock } from '../../clock.ts'
 import { EMPTY_RING, EMPTY_SIGHTINGS } from '../ports-keys.ts'
+import { newerFormat } from '../ports-health.ts'
 import type { Store } from '../ports.ts'
 import { createSqliteAccessTokens } from './access-tokens.ts'
 import { openDatabase, reading, writing } from './database.ts'
 import { createSqliteDocument } from './document.ts'
 import { createSqliteFamilies } from './families.ts'
 import { createSqliteLoginAttempts } from './login-attempts.ts'
+import { formatOf, SQLITE_STEPS } from './migrations.ts'
 import { createSqliteReplays } from './replays.ts'
 import { createSqliteStatusLists } from './status-lists.ts'
 import { createSqliteUsers } from './users.ts'
@@ -39,7 +41,7 @@ export function createSqliteStore({
         db.exec('INSERT INTO probes (id) VALUES (1); DELETE FROM probes'),
       ),
     // What there is to set up, we set up.
-    inspect: async () => [],
+    inspect: () => reading(() => newerFormat(formatOf(db).steps, SQLITE_STEPS.length)),
     // A file that is gone is no store.
     condition: () => ({
       isReached: db.isOpen,
