@@ -40,27 +40,41 @@ export type SecurityEvent =
   /** R6, R7 and R8. */
   | (RefreshEvent & {
       readonly type: 'refresh.late' | 'refresh.healed' | 'refresh.reused'
+      readonly network: string
     })
   | {
       readonly type: 'refresh.refused'
       readonly clientId: string
+      readonly network: string
       readonly reason: Reason
       readonly sid?: string
     }
   | {
       readonly type: 'client.refused'
       readonly reason: Reason
+      /** How it meant to authenticate. */
+      readonly method: ClientMethod
+      /** The /24 or /64 that the request came from. */
+      readonly network: string
+      /** As the request named it: printable, and not too long. */
       readonly clientId?: string
+      /** How many refusals this stands for; undefined: one, now. */
+      readonly count?: number
+      /** When the first and the last of them were. */
+      readonly firstAt?: number
+      readonly lastAt?: number
     }
   | {
       readonly type: 'token.revoked'
       readonly clientId: string
+      readonly network: string
       readonly kind: 'access_token' | 'refresh_token'
       readonly sid: string
     }
   | {
       readonly type: 'revocation.refused'
       readonly clientId: string
+      readonly network: string
       readonly reason: Reason
       readonly sid: string
     }
@@ -73,6 +87,10 @@ export type SecurityEvent =
       readonly alreadyThere: number
       readonly refused: number
     }
+
+/** How a client authenticates, by its name in RFC 8414 and OpenID Connect Core §9. */
+export type ClientMethod =
+  'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'
 
 /** What every event of a login tells. */
 interface LoginEvent {

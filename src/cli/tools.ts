@@ -65,6 +65,17 @@ export function withTools<Args extends unknown[]>(io: Io, action: Action<Tools, 
   }
 }
 
+/** Makes commander's action of a command that reads the configuration and needs no store. */
+export function withConfig<Args extends unknown[]>(
+  io: Io,
+  action: Action<Tools & { readonly config: Config }, Args>,
+) {
+  return async function (this: Command, ...args: Args): Promise<void> {
+    const tools = toolsOf(io, this)
+    await action({ ...tools, config: await readConfig(tools) }, ...args)
+  }
+}
+
 /** Makes commander's action of a command on the store, which is closed when it has ended. */
 export function withStore<Args extends unknown[]>(
   io: Io,

@@ -1,5 +1,5 @@
-// latchkey users add | list | show | passwd | disable | enable | remove | access; users-import.ts and
-// users-export.ts have the rest
+// latchkey users add | list | show | passwd | disable | enable | remove | access; users-import.ts,
+// users-export.ts and users-name-hash.ts have the rest
 import { InvalidArgumentError, type Command } from 'commander'
 import { isScopeToken } from '../oauth/scope.ts'
 import type { Account } from '../stores/ports.ts'
@@ -10,6 +10,7 @@ import { Refused } from './refused.ts'
 import { known, withStore } from './tools.ts'
 import { addExport } from './users-export.ts'
 import { addImport } from './users-import.ts'
+import { addNameHash } from './users-name-hash.ts'
 
 /** The options that say what a user may hold; undefined: not said. */
 interface AccessOptions {
@@ -26,6 +27,7 @@ Examples:
   latchkey users add robot --scopes "orders:read" < password.txt
   latchkey users access alice --scopes "profile,orders:read"
   latchkey users list --json | jq -r .name
+  latchkey users name-hash alice | grep -F -f - audit.log
   latchkey users import users.jsonl
 `
 
@@ -64,6 +66,7 @@ export function addUsers(program: Command, io: Io): void {
     .addHelpText('afterAll', EXAMPLES)
   addAdding(users, io)
   addReading(users, io)
+  addNameHash(users, io)
   addChanging(users, io)
   addImport(users, io)
   addExport(users, io)

@@ -1,4 +1,8 @@
 // The registered clients, as the configuration gives them; replaced as a whole when it is reloaded.
+import { hash } from 'node:crypto'
+
+/** What stands before the hash of a secret. */
+const HASHED = 'sha256:'
 
 /** An application that asks for tokens or about them. */
 export interface Client {
@@ -42,6 +46,8 @@ export interface ClientSettings extends Omit<
 /** Where clients are looked up. */
 export interface ClientRegistry {
   find(id: string): Client | undefined
+  /** Whether the text is some client's secret, so that it must not be logged as its id. */
+  isSecret(text: string): boolean
   /** Whether `audience` is one that some client may get tokens for. */
   knowsAudience(audience: string): boolean
   /** Every scope that some client may ask for. */
@@ -57,14 +63,17 @@ export function createClientRegistry(
   let clients = index(settings)
   let audiences = allAudiences(settings)
   let scopes = allScopes(settings)
+  let secrets = allSecrets(settings)
   return {
     find: id => clients.get(id),
+    isSecret: text => secrets.has(`${HASHED}${hash('sha256', text, 'base64url')}`),
     knowsAudience: audience => audiences.has(audience),
     scopes: () => scopes,
     replace(next) {
       clients = index(next)
       audiences = allAudiences(next)
       scopes = allScopes(next)
+      secrets = allSecrets(next)
     },
   }
 }
@@ -81,6 +90,10 @@ function allScopes(settings: readonly ClientSettings[]): string[] {
   return [...new Set(settings.flatMap(client => client.scopes))].sort()
 }
 
+function allSecrets(settings: readonly ClientSettings[]): Set<string> {
+  return new Set(settings.flatMap(client => client.secrets))
+}
+
 function toClient({ secrets, ...settings }: ClientSettings): Client {
   return {
     ...settings,
@@ -89,7 +102,7 @@ function toClient({ secrets, ...settings }: ClientSettings): Client {
     refreshIdle: settings.refreshIdle,
     refreshAbsolute: settings.refreshAbsolute,
     secretHashes: secrets.map(line =>
-      Buffer.from(line.slice('sha256:'.length), 'base64url'),
+      Buffer.from(line.slice(HASHED.length), 'base64url'),
     ),
   }
 }

@@ -1,6 +1,6 @@
 // The refresh_token grant (RFC 6749 §6) over the families of DESIGN §5: one round trip to the store, none for
 // a forged token.
-import type { Emit } from '../events.ts'
+import type { Emit, Event } from '../events.ts'
 import {
   invalidGrant,
   invalidScope,
@@ -17,6 +17,7 @@ import type {
   Wider,
 } from '../stores/ports.ts'
 import type { ReadRefreshToken, RefreshTokenCodec } from '../tokens/refresh-token.ts'
+import { networkOf } from '../users/network.ts'
 import { required, type Grant, type GrantRequest } from './grant.ts'
 import { accessTtl, type IssueTokens, type TokenPolicy } from './issue.ts'
 import { limited, requestedAudience, requestedScope } from './targets.ts'
@@ -45,18 +46,23 @@ export function createRefreshGrant({
   takeStatus,
   emit,
 }: RefreshGrantDependencies): Grant {
-  function read({ client, params, origin }: GrantRequest): ReadRefreshToken {
+  function read({ client, params, address, origin }: GrantRequest): ReadRefreshToken {
     const token = refreshTokens.decode(required(params, 'refresh_token'))
     if (token !== undefined) return token
     emit(
-      { type: 'refresh.refused', clientId: client.id, reason: 'token_malformed' },
+      {
+        type: 'refresh.refused',
+        clientId: client.id,
+        network: networkOf(address),
+        reason: 'token_malformed',
+      },
       origin,
     )
     throw invalidGrant('token_malformed')
   }
 
   async function exchange(
-    { client, jkt, origin }: GrantRequest,
+    { client, jkt, address, origin }: GrantRequest,
     token: ReadRefreshToken,
     wanted: Wanted,
   ): Promise<Exchanged> {
@@ -77,6 +83,7 @@ export function createRefreshGrant({
         {
           type: 'refresh.refused',
           clientId: client.id,
+          network: networkOf(address),
           reason: outcome.reason,
           sid: token.sid,
         },
@@ -85,12 +92,11 @@ export function createRefreshGrant({
       throw refusalFor(outcome.reason)
     }
     emit(
-      {
-        type: `refresh.${outcome.kind}`,
+      eventOf(outcome.kind, address, {
         clientId: client.id,
         sub: outcome.user.sub,
         sid: token.sid,
-      },
+      }),
       origin,
     )
     if (outcome.fault !== undefined) throw outcome.fault
@@ -133,6 +139,17 @@ export function createRefreshGrant({
       status,
     })
   }
+}
+
+// The routine ones, a rotation and a replay, are counted and name no network: working it out is saved.
+function eventOf(
+  kind: Exclude<RotateOutcome['kind'], 'refused'>,
+  address: string,
+  session: { readonly clientId: string; readonly sub: string; readonly sid: string },
+): Event {
+  return kind === 'rotated' || kind === 'replayed'
+    ? { type: `refresh.${kind}`, ...session }
+    : { type: `refresh.${kind}`, network: networkOf(address), ...session }
 }
 
 function refusalFor(reason: Refusal | Wider): OAuthError {

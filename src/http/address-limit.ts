@@ -8,8 +8,8 @@ import type { Client } from '../clients/registry.ts'
 import { OAuthError, slowDown } from '../oauth/errors.ts'
 import type { AddressCounts } from '../stores/ports-addresses.ts'
 import type { ClientOf } from './client.ts'
-import { presentSender } from './client-gone.ts'
 import { createCountAhead } from './count-ahead.ts'
+import { ownAddressOf } from './own-address.ts'
 
 const FORWARDED_FOR = 'latchkey-forwarded-for'
 
@@ -99,17 +99,12 @@ export async function addressOf(
 ): Promise<string> {
   const forwarded = request.headers[FORWARDED_FOR]
   if (typeof forwarded !== 'string' || isIP(forwarded) === 0) {
-    return withoutPort(presentSender(request))
+    return ownAddressOf(request)
   }
   const client = await attempt(clientOf(request))
   return client?.forwardsAddress === true && isConfidential(client)
     ? forwarded
-    : withoutPort(presentSender(request))
-}
-
-// Some proxies (Azure's) append the port: counted with it, every connection would be an address of its own.
-function withoutPort(address: string): string {
-  return isIP(address) === 0 ? address.replace(/^\[?(.+?)\]?:\d+$/, '$1') : address
+    : ownAddressOf(request)
 }
 
 // The endpoint itself refuses the client; here it only counts as nobody.

@@ -4,11 +4,13 @@ import {
   authenticateClient,
   type AuthenticationOptions,
 } from '../clients/authenticate.ts'
-import type { Client } from '../clients/registry.ts'
+import { claimedClient } from '../clients/claimed.ts'
+import type { Client, ClientRegistry } from '../clients/registry.ts'
 import type { Emit } from '../events.ts'
 import { optional } from '../grants/grant.ts'
 import { OAuthError } from '../oauth/errors.ts'
 import type { Form } from '../oauth/form.ts'
+import { ownNetworkOf } from './own-address.ts'
 import { createRequestSlot } from './request-slot.ts'
 
 /**
@@ -20,12 +22,14 @@ import { createRequestSlot } from './request-slot.ts'
 export type ClientOf = (request: FastifyRequest) => Promise<Client>
 
 export interface ClientOfOptions extends AuthenticationOptions {
+  readonly clients: Pick<ClientRegistry, 'find' | 'isSecret'>
   readonly emit: Emit
 }
 
 /** Makes the function that tells a request's client; each refusal is told once. */
 export function createClientOf({ emit, ...options }: ClientOfOptions): ClientOf {
   const known = createRequestSlot<Promise<Client>>()
+  const { assertions, clients } = options
 
   return request => {
     const found = known.get(request) ?? identify(request)
@@ -34,11 +38,20 @@ export function createClientOf({ emit, ...options }: ClientOfOptions): ClientOf 
   }
 
   async function identify(request: FastifyRequest): Promise<Client> {
+    const presented = presentedBy(request)
     try {
-      return await authenticateClient(presentedBy(request), options)
+      return await authenticateClient(presented, options)
     } catch (error) {
       if (error instanceof OAuthError) {
-        emit({ type: 'client.refused', reason: error.reason }, request)
+        emit(
+          {
+            type: 'client.refused',
+            reason: error.reason,
+            network: ownNetworkOf(request),
+            ...claimedClient(presented, assertions, clients),
+          },
+          request,
+        )
       }
       throw error
     }

@@ -11,6 +11,7 @@ import { looksLikeRefreshToken, type RefreshTokenCodec } from '../tokens/refresh
 import type { AddressLimit } from './address-limit.ts'
 import { formOf, type ClientOf } from './client.ts'
 import { takeForms } from './form-body.ts'
+import { ownNetworkOf } from './own-address.ts'
 import { errors, formBody, FORM_ENDPOINT } from './schemas.ts'
 import type { VerifyAccessToken } from './verify-access-token.ts'
 
@@ -102,6 +103,7 @@ async function revokeRefreshToken(
       {
         type: 'token.revoked',
         clientId: client.id,
+        network: ownNetworkOf(request),
         kind: 'refresh_token',
         sid,
       },
@@ -138,6 +140,7 @@ async function revokeAccessToken(
     {
       type: 'token.revoked',
       clientId: client.id,
+      network: ownNetworkOf(request),
       kind: 'access_token',
       sid,
     },
@@ -157,6 +160,7 @@ function foreign({ request, client, sid, emit }: Foreign) {
     {
       type: 'revocation.refused',
       clientId: client.id,
+      network: ownNetworkOf(request),
       reason: 'client_mismatch',
       sid,
     },

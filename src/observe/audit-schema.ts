@@ -1,12 +1,16 @@
 // What an audit line holds. docs/audit.md is made of this (scripts/audit-page.ts), and tests hold every line
 // to it.
 import { Type, type Static, type TSchema } from 'typebox'
-import type { UserChange } from '../events.ts'
+import type { ClientMethod, UserChange } from '../events.ts'
 import { REASONS, type Reason } from '../reasons.ts'
 
 const strict = { additionalProperties: false }
 
-const ClientId = Type.String({ description: 'The client, by its configured id.' })
+const ClientId = Type.String({
+  description:
+    'The client by its configured id; in `client.refused` as the request named it: 64 characters at the most (8 of what looks like a secret), what is not ' +
+    'printable ASCII escaped as `\\u{…}`.',
+})
 const Sub = Type.String({ description: "The user's stable id." })
 const Sid = Type.String({
   description: 'The session, as access tokens name it in `sid`.',
@@ -25,11 +29,22 @@ const CHANGES: readonly UserChange[] = [
   'sessions_ended',
   'removed',
 ]
+const CLIENT_METHODS: readonly ClientMethod[] = [
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+  'none',
+]
 const Username = Type.String({
   description:
     'A keyed hash of the name that was typed; the name itself with `log.usernames`.',
 })
-const Network = Type.String({ description: 'The /24 or /64 that the login came from.' })
+const Network = Type.String({ description: 'The /24 or /64 that the request came from.' })
+const Instant = Type.Integer({
+  minimum: 0,
+  description:
+    'When the first, or the last, of them was: milliseconds since the Unix epoch.',
+})
 const Count = Type.Integer({ minimum: 0 })
 
 const login = { clientId: ClientId, username: Username, network: Network }
@@ -45,7 +60,7 @@ function event<Name extends string, Properties extends Record<string, TSchema>>(
   )
 }
 
-const family = { clientId: ClientId, sub: Sub, sid: Sid }
+const family = { clientId: ClientId, network: Network, sub: Sub, sid: Sid }
 
 /** Every event that an auditor is told. */
 export const AUDIT_EVENTS = [
@@ -95,24 +110,46 @@ export const AUDIT_EVENTS = [
   ),
   event('refresh.refused', 'A refresh token was refused.', {
     clientId: ClientId,
+    network: Network,
     reason: ReasonCode,
     sid: Type.Optional(Sid),
   }),
-  event('client.refused', 'A client did not prove who it is.', {
-    reason: ReasonCode,
-    clientId: Type.Optional(ClientId),
-  }),
+  event(
+    'client.refused',
+    'A client did not prove who it is. The first three from one network, for one reason, are written at ' +
+      'once; those that follow are one line a minute.',
+    {
+      reason: ReasonCode,
+      method: Type.Unsafe<ClientMethod>({
+        type: 'string',
+        enum: CLIENT_METHODS,
+        description: 'How the client meant to authenticate; `none`: as a public client.',
+      }),
+      network: Network,
+      clientId: Type.Optional(ClientId),
+      count: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          description: 'How many refusals this line stands for; without it one.',
+        }),
+      ),
+      firstAt: Type.Optional(Instant),
+      lastAt: Type.Optional(Instant),
+    },
+  ),
   event(
     'token.revoked',
     'A client revoked a token. With a refresh token the session has ended.',
     {
       clientId: ClientId,
+      network: Network,
       kind: Type.Union([Type.Literal('access_token'), Type.Literal('refresh_token')]),
       sid: Sid,
     },
   ),
   event('revocation.refused', "A client tried to revoke another client's token.", {
     clientId: ClientId,
+    network: Network,
     reason: ReasonCode,
     sid: Sid,
   }),

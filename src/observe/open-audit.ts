@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts'
 import type { Emit } from '../events.ts'
 import { createAudit, type AuditStream } from './audit.ts'
+import { foldRefusals } from './fold-refusals.ts'
 import { openAuditFile } from './audit-file.ts'
 
 export interface OpenAudit {
@@ -18,6 +19,7 @@ export interface AuditLog {
   readonly emit: Emit
   /** Opens the file anew. */
   reopen(): void
+  /** Writes what was held back to be folded, and lets go of the file. */
   close(): void
 }
 
@@ -28,8 +30,16 @@ export interface AuditLog {
  */
 export function openAudit({ to, output, failed, clock }: OpenAudit): AuditLog {
   if (to === 'stdout') {
-    return { emit: createAudit(output, clock), reopen() {}, close() {} }
+    return { ...foldRefusals({ emit: createAudit(output, clock), clock }), reopen() {} }
   }
   const stream = openAuditFile({ file: to, fallback: output, failed })
-  return { emit: createAudit(stream, clock), reopen: stream.reopen, close: stream.close }
+  const folded = foldRefusals({ emit: createAudit(stream, clock), clock })
+  return {
+    emit: folded.emit,
+    reopen: stream.reopen,
+    close() {
+      folded.close()
+      stream.close()
+    },
+  }
 }

@@ -7,6 +7,7 @@ import { userTag } from '../../src/ids.ts'
 import { createKeyRing } from '../../src/keys/ring.ts'
 import type { Store } from '../../src/stores/ports.ts'
 import { readHash } from '../../src/users/hashes/read.ts'
+import { createNameInLogs } from '../../src/users/name-in-logs.ts'
 import { openBlocklist } from '../../src/users/blocklist/open.ts'
 import type { AccessTokenClaims } from '../../src/tokens/access-token.ts'
 import { createJwtSigner } from '../../src/tokens/sign-jwt.ts'
@@ -52,6 +53,20 @@ t.test('help and usage', async t => {
   ]) {
     t.equal((await latchkey(line)).code, 2, `usage: ${line}`)
   }
+})
+
+t.test('how the audit log names a user', async t => {
+  const { latchkey } = bench(t)
+  const { code, out, records } = await latchkey('--json users name-hash Alice')
+  t.equal(code, 0)
+  const nameInLogs = createNameInLogs({ secrets: [SECRET], plain: () => false })
+  t.same(records, [{ name: 'Alice', username: nameInLogs('alice') }], out)
+  t.equal((await latchkey('users name-hash ALICE')).out, `${nameInLogs('alice')}\n`)
+  t.match(
+    await latchkey('users name-hash nobody-has-it'),
+    { code: 0, out: /^h:[\w-]{22}\n$/ },
+    'no account is needed',
+  )
 })
 
 t.test('the life of an account', async t => {

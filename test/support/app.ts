@@ -12,7 +12,7 @@ import { createKeyRing, type KeyRing } from '../../src/keys/ring.ts'
 import { createSightings, type SightingsRecorder } from '../../src/keys/sightings.ts'
 import type { KeySource } from '../../src/keys/source.ts'
 import type { Emit } from '../../src/events.ts'
-import { createAudit } from '../../src/observe/audit.ts'
+import { openAudit } from '../../src/observe/open-audit.ts'
 import { createStatusService, type StatusService } from '../../src/status/service.ts'
 import { createMetrics, type Metrics } from '../../src/observe/metrics.ts'
 import { timedStore } from '../../src/observe/store.ts'
@@ -221,10 +221,10 @@ export async function buildTestApp({
       lines.push(line)
     },
   }
-  const audit = createAudit(logStream, clock)
+  const audit = openAudit({ to: 'stdout', output: logStream, failed() {}, clock })
   const emit: Emit = (event, origin) => {
     metrics.emit(event)
-    audit(event, origin)
+    audit.emit(event, origin)
   }
   const live = {
     usernames: false,
@@ -377,6 +377,7 @@ export async function buildTestApp({
     async close() {
       await app.close()
       await store.close()
+      audit.close()
     },
   }
 }
