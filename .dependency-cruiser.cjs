@@ -10,7 +10,7 @@ const MAY_IMPORT = {
   'server[.]ts': [
     'app[.]ts',
     'http/management',
-    'http/connections',
+    'http/listener/connections',
     'config/schema',
     'config/key-policy',
     'config/tracing',

@@ -17,7 +17,10 @@ import { createPasswordGrant } from './grants/password.ts'
 import { createRefreshGrant } from './grants/refresh-token.ts'
 import { registerAddressLimit } from './http/address-limit.ts'
 import { createClientOf } from './http/client.ts'
-import { closeConnectionsWhenStopping, connectionOptions } from './http/connections.ts'
+import {
+  closeConnectionsWhenStopping,
+  connectionOptions,
+} from './http/listener/connections.ts'
 import { docsRoutes, registerOpenApi } from './http/docs.ts'
 import { createProvenKey } from './http/dpop.ts'
 import { sendFrameworkError, setErrorHandlers } from './http/error-handler.ts'

@@ -1,6 +1,9 @@
 // The management listener: probes (Kubernetes' names) and metrics. Never on the public port.
 import fastify, { type FastifyInstance } from 'fastify'
-import { closeConnectionsWhenStopping, connectionOptions } from './connections.ts'
+import {
+  closeConnectionsWhenStopping,
+  connectionOptions,
+} from './listener/connections.ts'
 import { setErrorHandlers } from './error-handler.ts'
 
 const REQUEST_TIMEOUT_MS = 10_000

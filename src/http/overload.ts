@@ -13,7 +13,7 @@ export interface WorkBounds {
 
 /**
  * Bounds the work of all routes that are registered here. It begins when a request has arrived as a whole:
- * who sends slowly takes nobody's place, and is cut off by the listener (connections.ts).
+ * who sends slowly takes nobody's place, and is cut off by the listener (listener/connections.ts).
  */
 export function boundWork(
   app: FastifyInstance,

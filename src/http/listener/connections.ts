@@ -3,7 +3,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import { refusalBody } from './error-handler.ts'
+import { refusalBody } from '../error-handler.ts'
 
 const HEADERS_TIMEOUT_MS = 10_000
 /** How late a time-out may be; Node's own 30 s would make one of 10 s last 40. */
