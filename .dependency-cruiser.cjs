@@ -11,6 +11,7 @@ const MAY_IMPORT = {
     'app[.]ts',
     'http/management',
     'http/listener/connections',
+    'http/trusted-proxies',
     'config/schema',
     'config/key-policy',
     'config/tracing',

@@ -1,12 +1,8 @@
 // The server, wired in one visible list: plugins, then routes. It never listens; main.ts and the tests call
 // this same function.
-import cors, { type FastifyCorsOptions } from '@fastify/cors'
+import cors from '@fastify/cors'
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
-import fastify, {
-  LogController,
-  type FastifyInstance,
-  type FastifyRequest,
-} from 'fastify'
+import fastify, { LogController, type FastifyInstance } from 'fastify'
 import { createAssertions } from './clients/assertion.ts'
 import type { ClientRegistry } from './clients/registry.ts'
 import type { Clock } from './clock.ts'
@@ -21,9 +17,16 @@ import {
   closeConnectionsWhenStopping,
   connectionOptions,
 } from './http/listener/connections.ts'
+import type { ConnectionObserver } from './http/listener/connection-bounds.ts'
 import { docsRoutes, registerOpenApi } from './http/docs.ts'
 import { createProvenKey } from './http/dpop.ts'
-import { sendFrameworkError, setErrorHandlers } from './http/error-handler.ts'
+import { corsOptions } from './http/cors.ts'
+import {
+  sendFrameworkError,
+  setErrorHandler,
+  setNotFoundHandler,
+} from './http/error-handler.ts'
+import { collectRoutes, type RouteTable } from './http/routes.ts'
 import { introspectRoute } from './http/introspect.ts'
 import { createIntrospectorOf } from './http/introspector.ts'
 import { jwksRoute } from './http/jwks.ts'
@@ -34,6 +37,7 @@ import { statusRoute } from './http/status.ts'
 import { sendSecurityHeaders } from './http/security-headers.ts'
 import { tokenRoute } from './http/token.ts'
 import { createTokenHolder } from './http/token-holder.ts'
+import { createTrust } from './http/trusted-proxies.ts'
 import { userinfoRoute } from './http/userinfo.ts'
 import { verifyRoute } from './http/verify.ts'
 import { registerVerifier } from './http/verify-access-token.ts'
@@ -79,7 +83,11 @@ export interface AppDependencies {
     readonly docs: boolean
     /** Milliseconds. */
     readonly requestTimeout: number
+    readonly maxConnections: number
+    readonly maxConnectionsPerAddress: number
   } & WorkBounds
+  /** Notified of the connections. */
+  readonly connections: ConnectionObserver
   readonly logLevel: string
   /** Where log lines go. */
   readonly logStream: { write(line: string): void }
@@ -108,6 +116,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   const { issuer, clients, keys, sightings, http, metrics } = deps
   const app = createServer(deps)
   const path = new URL(issuer).pathname.replace(/\/$/, '')
+  const routes = collectRoutes(app)
   closeConnectionsWhenStopping(app, deps.isDraining)
   if (http.docs) await registerOpenApi(app, { ...deps, path })
   // Outside of what follows: nothing that is registered there stands before the keys.
@@ -120,14 +129,16 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
       count: metrics.countJwks,
     })
   }
-  await app.register(async endpoints => registerEndpoints(endpoints, { ...deps, path }))
+  await app.register(async endpoints =>
+    registerEndpoints(endpoints, { ...deps, path, routes }),
+  )
   return app
 }
 
 /** All other routes, and what they go through. */
 async function registerEndpoints(
   app: FastifyInstance,
-  deps: AppDependencies & { readonly path: string },
+  deps: AppDependencies & { readonly path: string; readonly routes: RouteTable },
 ): Promise<void> {
   const {
     issuer,
@@ -144,12 +155,11 @@ async function registerEndpoints(
     emit,
   } = deps
   const base = issuer.replace(/\/$/, '')
-  setErrorHandlers(app)
+  setErrorHandler(app)
   tracing.observeRequests(app)
   observeRequests(app, metrics)
   sendSecurityHeaders(app)
   boundWork(app, http)
-  if (http.cors.length > 0) await app.register(cors, corsOptions(http.cors))
 
   const refreshTokens = createRefreshTokenCodec(deps)
   const sign = tracing.around(
@@ -244,66 +254,85 @@ async function registerEndpoints(
   })
 
   // An issuer with a path: everything is below it, too, so that a proxy may keep the path or cut it off.
-  for (const prefix of new Set(['', path])) {
-    app.register(tokenRoute, {
-      prefix,
-      url: `${base}/token`,
-      clientOf,
-      grants,
-      limit: limits.all,
-      provenKey,
-      count: metrics,
-    })
-    app.register(introspectRoute, {
-      prefix,
-      issuer,
-      introspectorOf,
-      limit: limits.strangersTo(introspectorOf),
-      verify,
-      check,
-      refreshTokens,
-      families: store.families,
-      policy: live.policy,
-      sign,
-      clock,
-      emit,
-    })
-    app.register(revokeRoute, {
-      prefix,
-      clientOf,
-      limit: limits.strangersTo(clientOf),
-      verify,
-      refreshTokens,
-      store,
-      status,
-      emit,
-    })
-    app.register(userinfoRoute, { prefix, url: `${base}/userinfo`, tokenHolder })
+  const prefixes = new Set(['', path])
+  // Proxies ask here, and no page does: outside of CORS.
+  for (const prefix of prefixes) {
     app.register(verifyRoute, {
       prefix,
       tokenHolder,
       trustedProxies: http.trustedProxies,
     })
-    app.register(
-      async documents => {
-        // Where no page may call the endpoints they don't pay for the question either.
-        if (http.cors.length === 0) await documents.register(cors, corsOptions([]))
-        await documents.register(metadataRoutes, {
-          issuer,
-          path,
-          scopes: () => clients.scopes(),
-          algorithm: () => keys.signingKey().alg,
-          docs: http.docs,
-        })
-        await documents.register(statusRoute, { status })
-      },
-      { prefix },
-    )
-    if (http.docs) app.register(docsRoutes, { prefix, path })
   }
+  await app.register(async pages => {
+    if (http.cors.length > 0) {
+      await pages.register(cors, corsOptions({ origins: http.cors, path }))
+    }
+    setNotFoundHandler(pages, deps.routes)
+    for (const prefix of prefixes) {
+      pages.register(tokenRoute, {
+        prefix,
+        url: `${base}/token`,
+        clientOf,
+        grants,
+        limit: limits.all,
+        provenKey,
+        count: metrics,
+      })
+      pages.register(introspectRoute, {
+        prefix,
+        issuer,
+        introspectorOf,
+        limit: limits.strangersTo(introspectorOf),
+        verify,
+        check,
+        refreshTokens,
+        families: store.families,
+        policy: live.policy,
+        sign,
+        clock,
+        emit,
+      })
+      pages.register(revokeRoute, {
+        prefix,
+        clientOf,
+        limit: limits.strangersTo(clientOf),
+        verify,
+        refreshTokens,
+        store,
+        status,
+        emit,
+      })
+      pages.register(userinfoRoute, { prefix, url: `${base}/userinfo`, tokenHolder })
+      pages.register(
+        async documents => {
+          // Where no page may call the endpoints they don't pay for the question either.
+          if (http.cors.length === 0) {
+            await documents.register(cors, corsOptions({ origins: [], path }))
+          }
+          await documents.register(metadataRoutes, {
+            issuer,
+            path,
+            scopes: () => clients.scopes(),
+            algorithm: () => keys.signingKey().alg,
+            docs: http.docs,
+          })
+          await documents.register(statusRoute, { status })
+        },
+        { prefix },
+      )
+      if (http.docs) {
+        pages.register(docsRoutes, { prefix, path })
+      }
+    }
+  })
 }
 
-function createServer({ http, logLevel, logStream }: AppDependencies): FastifyInstance {
+function createServer({
+  http,
+  connections,
+  logLevel,
+  logStream,
+}: AppDependencies): FastifyInstance {
   const app: FastifyInstance = fastify({
     logger: { ...logOptions(logLevel), stream: logStream },
     logController: new LogController({ disableRequestLogging: true }),
@@ -313,7 +342,11 @@ function createServer({ http, logLevel, logStream }: AppDependencies): FastifyIn
     requestIdHeader: false,
     trustProxy: http.trustedProxies.length > 0 ? [...http.trustedProxies] : false,
     bodyLimit: BODY_LIMIT,
-    ...connectionOptions(http.requestTimeout),
+    ...connectionOptions({
+      ...http,
+      bounds: { ...http, isExempt: createTrust(http.trustedProxies) },
+      observer: connections,
+    }),
     frameworkErrors: sendFrameworkError,
   })
   // Bodies are read where an endpoint says how; elsewhere, what is wrong is the path or the method and not
@@ -321,34 +354,4 @@ function createServer({ http, logLevel, logStream }: AppDependencies): FastifyIn
   app.removeAllContentTypeParsers()
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
   return app
-}
-
-// What a browser hides from a page unless it is named here.
-const EXPOSED_HEADERS = [
-  'dpop-nonce',
-  'www-authenticate',
-  'retry-after',
-  'ratelimit-limit',
-  'ratelimit-remaining',
-  'ratelimit-reset',
-]
-
-const FOR_EVERYBODY = /^[^?]*\/(?:\.well-known\/|status(?:[/?]|$))/
-
-// Keys, metadata and status lists are for everybody; the endpoints for the configured origins. Only the path
-// tells, lest a query opens an endpoint.
-function corsOptions(origins: readonly string[]) {
-  const common = { maxAge: 600, strictPreflight: false, exposedHeaders: EXPOSED_HEADERS }
-  const everybody: FastifyCorsOptions = { ...common, origin: '*' }
-  const configured = origins.includes('*')
-    ? everybody
-    : { ...common, origin: origins.length > 0 && [...origins] }
-  return {
-    delegator(
-      { url }: FastifyRequest,
-      done: (error: null, options: FastifyCorsOptions) => void,
-    ) {
-      done(null, FOR_EVERYBODY.test(url) ? everybody : configured)
-    },
-  }
 }

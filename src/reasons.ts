@@ -22,6 +22,13 @@ export const REASONS = {
   client_gone: 'Nobody waited for the answer any more.',
   overloaded: 'More requests than http.maxInFlight were worked on at once.',
   answer_too_late: 'The request was not answered within http.answerTimeout.',
+  connections_full: 'As many connections as maxConnections of the listener were open.',
+  connections_of_address_full:
+    'An address had as many connections open as maxConnectionsPerAddress of the listener.',
+  pipelined_too_many:
+    'A connection sent more requests at once than may wait for the answers before.',
+  write_stalled:
+    'Nothing of an answer was taken for http.requestTimeout and http.answerTimeout.',
   // Sessions and their refresh tokens.
   token_malformed: 'The token is none of ours: its form or its tag is wrong.',
   token_reused:

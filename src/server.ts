@@ -12,9 +12,11 @@ import type { TraceSettings } from './config/tracing.ts'
 import type { Emit } from './events.ts'
 import { closeWithin } from './http/listener/connections.ts'
 import { buildManagement } from './http/management.ts'
+import { createTrust } from './http/trusted-proxies.ts'
 import { openSource } from './keys/open-source.ts'
 import { createKeyRing } from './keys/ring.ts'
 import { createSightings } from './keys/sightings.ts'
+import { createConnectionWatch, type Listener } from './observe/connections.ts'
 import { tracedHasher } from './observe/hasher.ts'
 import { createLogOutput } from './observe/log-output.ts'
 import { createMetrics } from './observe/metrics.ts'
@@ -170,16 +172,29 @@ async function start(
   let ready = false
   let draining = false
 
+  const watchConnections = (listener: Listener) =>
+    createConnectionWatch({
+      listener,
+      counts: metrics.connections(listener),
+      log: () => told.log,
+      clock,
+    })
   const management = buildManagement({
     isReady: () => ready,
     storeState: () => watch.state(),
     metrics: metrics.render,
+    bounds: {
+      ...config.management,
+      isExempt: createTrust(config.http.trustedProxies),
+    },
+    observer: watchConnections('management'),
   })
   parts.defer(() => closeWithin(management, MANAGEMENT_GRACE_MS))
   const app = await buildApp({
     issuer: config.issuer,
     secrets: config.secrets,
     http: config.http,
+    connections: watchConnections('public'),
     logLevel: config.log.level,
     logStream: logStream ?? output,
     version: packageVersion(),

@@ -183,7 +183,11 @@ export const ConfigSchema = Type.Object(
         default: true,
         description: 'Whether /docs and /openapi.json are served.',
       }),
-      requestTimeout: duration('10s', 'How long a client may take to send a request.'),
+      requestTimeout: duration(
+        '10s',
+        'How long a client may take to send a request. Who takes no byte of an answer for that long and ' +
+          'http.answerTimeout is cut off.',
+      ),
       answerTimeout: duration(
         '5s',
         'How long the server may take to answer one; then it is 503.',
@@ -195,6 +199,19 @@ export const ConfigSchema = Type.Object(
         description:
           'How many requests may be worked on at once, fetches of the keys left out; more are ' +
           'answered 503 at once.',
+      }),
+      maxConnections: Type.Integer({
+        minimum: 1,
+        maximum: 1_000_000,
+        default: 5000,
+        description: 'How many connections may be open at once; more are refused.',
+      }),
+      maxConnectionsPerAddress: Type.Integer({
+        minimum: 1,
+        maximum: 1_000_000,
+        default: 1000,
+        description:
+          'How many of these one IPv4 address, or one IPv6 /64, may have; http.trustedProxies are exempt.',
       }),
       drainDelay: optionalDuration(
         'How long a server that is told to stop goes on answering, not ready any more, so that load ' +
@@ -210,6 +227,19 @@ export const ConfigSchema = Type.Object(
       {
         host: Type.String({ default: '0.0.0.0', description: 'Address to listen on.' }),
         port: port(3001, 'Port to listen on; 0 takes a free one.'),
+        maxConnections: Type.Integer({
+          minimum: 1,
+          maximum: 1_000_000,
+          default: 200,
+          description: 'How many connections may be open at once; more are refused.',
+        }),
+        maxConnectionsPerAddress: Type.Integer({
+          minimum: 1,
+          maximum: 1_000_000,
+          default: 50,
+          description:
+            'How many of these one IPv4 address, or one IPv6 /64, may have; http.trustedProxies are exempt.',
+        }),
       },
     ),
     store: Type.Object(

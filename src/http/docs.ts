@@ -3,6 +3,7 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
+import { keepFilesInMemory } from './files-in-memory.ts'
 import { documentSchema } from './schemas.ts'
 
 export interface OpenApiOptions {
@@ -79,6 +80,7 @@ export async function docsRoutes(
   app: FastifyInstance,
   { path }: Pick<OpenApiOptions, 'path'>,
 ): Promise<void> {
+  keepFilesInMemory(app)
   app.get(
     '/openapi.json',
     { schema: documentSchema('OpenAPI', 'This document', 'openapi') },

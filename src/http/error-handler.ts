@@ -8,8 +8,7 @@ import {
   temporarilyUnavailable,
 } from '../oauth/errors.ts'
 import { StoreUnavailable } from '../stores/ports.ts'
-
-const METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'] as const
+import type { RouteTable } from './routes.ts'
 
 /** Descriptions for what Fastify itself refuses. */
 const REFUSALS: Readonly<Record<number, string>> = {
@@ -22,16 +21,22 @@ const REFUSALS: Readonly<Record<number, string>> = {
   431: 'the headers are too large',
 }
 
-/** Sets the handlers for errors, unknown paths and wrong methods. */
-export function setErrorHandlers(app: FastifyInstance): void {
+/** Sets the handler for errors. */
+export function setErrorHandler(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     send(toOAuthError(error, request), request, reply)
   })
+}
+
+/** Sets the handler for unknown paths and for methods that a path doesn't take. */
+export function setNotFoundHandler(app: FastifyInstance, routes: RouteTable): void {
   app.setNotFoundHandler((request, reply) => {
-    const path = request.url.replace(/\?.*$/, '')
-    const allowed = METHODS.filter(method => app.hasRoute({ method, url: path }))
+    const [path = ''] = request.url.split('?', 1)
+    const allowed = routes.methodsAt(path)
+    // A route that takes the method found nothing itself.
+    const isThere = allowed.length > 0 && !allowed.includes(request.method)
     send(
-      allowed.length > 0 ? refused(405, { allow: allowed.join(', ') }) : refused(404),
+      isThere ? refused(405, { allow: allowed.join(', ') }) : refused(404),
       request,
       reply,
     )

@@ -1,12 +1,20 @@
 // The management listener: probes (Kubernetes' names) and metrics. Never on the public port.
+import { setImmediate } from 'node:timers/promises'
 import fastify, { type FastifyInstance } from 'fastify'
 import {
   closeConnectionsWhenStopping,
   connectionOptions,
 } from './listener/connections.ts'
-import { setErrorHandlers } from './error-handler.ts'
+import type {
+  ConnectionBounds,
+  ConnectionObserver,
+} from './listener/connection-bounds.ts'
+import { setErrorHandler, setNotFoundHandler } from './error-handler.ts'
+import { collectRoutes } from './routes.ts'
 
 const REQUEST_TIMEOUT_MS = 10_000
+/** Collecting the metrics takes milliseconds. */
+const ANSWER_TIMEOUT_MS = 5_000
 
 export interface ManagementOptions {
   /**
@@ -18,6 +26,8 @@ export interface ManagementOptions {
   readonly storeState: () => { readonly store: string; readonly advice?: string }
   /** The metrics in Prometheus' text format. */
   readonly metrics: () => Promise<string>
+  readonly bounds: ConnectionBounds
+  readonly observer: ConnectionObserver
 }
 
 /** Builds the management server; never listens. */
@@ -25,12 +35,20 @@ export function buildManagement({
   isReady,
   storeState,
   metrics,
+  bounds,
+  observer,
 }: ManagementOptions): FastifyInstance {
   const app: FastifyInstance = fastify({
     logger: false,
-    ...connectionOptions(REQUEST_TIMEOUT_MS),
+    ...connectionOptions({
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      answerTimeout: ANSWER_TIMEOUT_MS,
+      bounds,
+      observer,
+    }),
   })
-  setErrorHandlers(app)
+  setErrorHandler(app)
+  setNotFoundHandler(app, collectRoutes(app))
   closeConnectionsWhenStopping(app)
   app.get('/livez', async () => ({ status: 'ok' }))
   app.get('/readyz', async (_request, reply) => {
@@ -38,9 +56,22 @@ export function buildManagement({
     reply.code(ready ? 200 : 503)
     return { status: ready ? 'ready' : 'not ready', ...storeState() }
   })
+  const render = oncePerTurn(metrics)
   app.get('/metrics', async (_request, reply) => {
     reply.type('text/plain; version=0.0.4; charset=utf-8')
-    return await metrics()
+    return await render()
   })
   return app
+}
+
+/** Does the work once for all who ask in the same turn of the event loop: it takes milliseconds of it. */
+function oncePerTurn<Result>(work: () => Promise<Result>): () => Promise<Result> {
+  let begun: Promise<Result> | undefined
+  return () => {
+    begun ??= setImmediate().then(() => {
+      begun = undefined
+      return work()
+    })
+    return begun
+  }
 }

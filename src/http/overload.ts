@@ -2,6 +2,7 @@
 // long one may take.
 import type { FastifyInstance } from 'fastify'
 import { createDeadlines } from '../deadlines.ts'
+import { createRequestSlot } from './request-slot.ts'
 import { clientClosedRequest, temporarilyUnavailable } from '../oauth/errors.ts'
 
 export interface WorkBounds {
@@ -13,13 +14,17 @@ export interface WorkBounds {
 
 /**
  * Bounds the work of all routes that are registered here. It begins when a request has arrived as a whole:
- * who sends slowly takes nobody's place, and is cut off by the listener (listener/connections.ts).
+ * who sends slowly takes nobody's place. It ends when the answer is there: who reads slowly takes none
+ * either.
+ * The listener cuts off both (listener/connections.ts).
  */
 export function boundWork(
   app: FastifyInstance,
   { maxInFlight, answerTimeout }: WorkBounds,
 ): void {
   const deadlines = createDeadlines(answerTimeout)
+  /** Ends the work on a request: gives its place back and stops the clock. */
+  const works = createRequestSlot<(() => void) | undefined>()
   let inFlight = 0
   app.addHook('preValidation', (request, reply, done) => {
     if (request.socket.destroyed) {
@@ -32,13 +37,21 @@ export function boundWork(
     }
     inFlight += 1
     const deadline = deadlines.add(() => {
-      if (!reply.sent) reply.send(temporarilyUnavailable('answer_too_late'))
+      reply.send(temporarilyUnavailable('answer_too_late'))
     })
-    // Answered, or nobody waits any more.
-    reply.raw.once('close', () => {
+    const release = () => {
+      works.set(request, undefined)
       inFlight -= 1
       deadlines.remove(deadline)
-    })
+    }
+    works.set(request, release)
+    // Nobody waits any more.
+    reply.raw.once('close', () => works.get(request)?.())
     done()
+  })
+  // Not when it was sent: how long that takes is the client's choice.
+  app.addHook('onSend', (request, _reply, payload, done) => {
+    works.get(request)?.()
+    done(null, payload)
   })
 }

@@ -1,7 +1,6 @@
 // /verify: the question that a proxy asks before it lets a request through (nginx auth_request, Traefik
 // ForwardAuth, HAProxy, Envoy ext_authz over HTTP). 200 with the caller's identity in headers, or 401 or 403
 // with a challenge (RFC 6750 §3).
-import { BlockList, isIP, isIPv6 } from 'node:net'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import {
   insufficientScope,
@@ -15,8 +14,10 @@ import { audiencesOf, type AccessTokenClaims } from '../tokens/access-token.ts'
 import type { ProofTarget } from './dpop.ts'
 import { errors } from './schemas.ts'
 import type { TokenHolder } from './token-holder.ts'
+import { createTrust } from './trusted-proxies.ts'
 
-const METHODS = ['DELETE', 'PATCH', 'POST', 'PUT'] as const
+// OPTIONS, too: left to CORS, it would be answered for any page.
+const METHODS = ['DELETE', 'OPTIONS', 'PATCH', 'POST', 'PUT'] as const
 
 export interface VerifyRouteOptions {
   readonly tokenHolder: TokenHolder
@@ -134,17 +135,4 @@ function originalOf(
 function header({ headers }: FastifyRequest, name: string): string | undefined {
   const value = headers[name]
   return typeof value === 'string' && value !== '' ? value : undefined
-}
-
-function createTrust(ranges: readonly string[]): (address: string) => boolean {
-  const list = new BlockList()
-  for (const range of ranges) {
-    const [address = '', bits] = range.split('/', 2)
-    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
-    if (bits === undefined) list.addAddress(address, family)
-    else list.addSubnet(address, Number(bits), family)
-  }
-  // A socket that was closed meanwhile has no address.
-  return address =>
-    isIP(address) !== 0 && list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }

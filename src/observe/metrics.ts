@@ -10,6 +10,11 @@ import {
 } from '../stores/ports-health.ts'
 import { isRoutine } from './audit.ts'
 import {
+  createConnectionCounts,
+  type ConnectionCounts,
+  type Listener,
+} from './connections.ts'
+import {
   showHashing,
   showKeys,
   showStatus,
@@ -57,6 +62,8 @@ export interface Metrics {
   showStatus(count: () => ShownStatus): void
   /** Shows the key ring, as `describe` tells when asked. */
   showKeys(describe: () => readonly ShownKey[]): void
+  /** The place where a listener notes its connections. */
+  connections(listener: Listener): ConnectionCounts
   /** Prometheus' text format. */
   render(): Promise<string>
 }
@@ -199,6 +206,7 @@ export function createMetrics(version = ''): Metrics {
     showKeys: describe => {
       showKeys(registry, describe)
     },
+    connections: createConnectionCounts(registry),
     render: async () =>
       [await registry.metrics(), requests, hashWait, commands, rebuilds]
         .map(part => (typeof part === 'string' ? part : part.render()))

@@ -6,6 +6,7 @@ import { connect, type AddressInfo } from 'node:net'
 import fc from 'fast-check'
 import type { InjectOptions } from 'fastify'
 import t, { type Test } from 'tap'
+import { buildManagement } from '../../src/http/management.ts'
 import { API_SECRET, buildTestApp, PASSWORD } from '../support/app.ts'
 import { startRedis } from '../support/redis.ts'
 import { basic, FORM, refused, serverOn, STORES } from './helpers.ts'
@@ -142,6 +143,26 @@ t.test('paths and methods', async t => {
       allow: 'GET, HEAD',
     },
     {
+      name: 'POST to a status list',
+      request: { method: 'POST', url: '/status/1' },
+      status: 405,
+      error: 'invalid_request',
+      allow: 'GET, HEAD',
+    },
+    {
+      name: "POST to a file of the page's",
+      request: { method: 'POST', url: '/docs/static/index.css' },
+      status: 405,
+      error: 'invalid_request',
+      allow: 'GET, HEAD',
+    },
+    {
+      name: 'an empty name of a status list',
+      request: { method: 'POST', url: '/status//x' },
+      status: 404,
+      error: 'not_found',
+    },
+    {
       name: 'OPTIONS without CORS',
       request: { method: 'OPTIONS', url: '/token' },
       status: 405,
@@ -164,6 +185,75 @@ t.test('paths and methods', async t => {
       t.equal(answer.headers['x-content-type-options'], 'nosniff')
     })
   }
+})
+
+t.test('a path is never taken for a pattern', async t => {
+  const server = await serverOn(t, 'SQLite')
+  const management = buildManagement({
+    isReady: () => true,
+    storeState: () => 'ok',
+    metrics: async () => '',
+    bounds: { maxConnections: 1, maxConnectionsPerAddress: 1, isExempt: () => false },
+    observer: server.metrics.connections('management'),
+  })
+  t.teardown(() => management.close())
+  const paths = [
+    '/:x(',
+    '/:x(.*)',
+    '/:a(((',
+    '/:a(?=b',
+    '/::token',
+    '/:',
+    '/*token',
+    '/*/revoke',
+    '*/revoke',
+    '/**',
+    '/token*',
+    '/:x?/y',
+    '/:x(^a{65536}$)',
+    '/(((token',
+    '/[token',
+    '/\\token',
+    '/:a-:b-:c(',
+    '/status/:id',
+  ]
+  const characters = fc.string({
+    unit: fc.constantFrom(...':*()[]{}?+^$|\\./-_~;,@!ax'),
+    maxLength: 40,
+  })
+  const isRefused = async (method: 'GET' | 'POST' | 'PUT', url: string) => {
+    for (const app of [server.app, management]) {
+      const { statusCode } = await app.inject({ method, url })
+      if (![400, 404, 405, 415].includes(statusCode)) return false
+    }
+    return true
+  }
+  for (const path of paths) {
+    for (const method of ['GET', 'POST'] as const) {
+      t.ok(await isRefused(method, path), `${method} ${path}`)
+    }
+  }
+  await fc.assert(
+    fc.asyncProperty(characters, async path => isRefused('PUT', `/z${path}`)),
+    { numRuns: 500 },
+  )
+  t.notOk(server.lines.some(line => JSON.parse(line).level >= 50))
+
+  t.test('and a long one costs no more than a short one', async t => {
+    const cost = async (url: string) => {
+      await server.app.inject({ url })
+      const times: number[] = []
+      for (let i = 0; i < 20; i++) {
+        const began = performance.now()
+        await server.app.inject({ url })
+        times.push(performance.now() - began)
+      }
+      // Others run here, too: the least is the cost.
+      return Math.min(...times)
+    }
+    const long = await cost(`/:x(${'a|'.repeat(7 * KIB)}a)`)
+    t.ok(long < 5 * (await cost(`/${'a'.repeat(14 * KIB)}`)) + 2, `${long} ms`)
+  })
 })
 
 t.test('every answer carries the security headers', async t => {
@@ -668,6 +758,44 @@ t.test('CORS', async t => {
         )
       }
     }
+  })
+
+  t.test('/verify is for proxies and never for a page', async t => {
+    for (const cors of [[], [ours], ['*']]) {
+      const get = await ask(t, cors)
+      for (const url of [
+        '/verify',
+        '/verify/',
+        '/verify/status',
+        '/verify/status/1',
+        '/verify/.well-known/jwks.json',
+        '/verify/x/.well-known/y',
+      ]) {
+        for (const more of [{}, preflight]) {
+          const { statusCode, headers } = await get(url, ours, more)
+          t.equal(statusCode, 400, 'asked like any other request')
+          t.strictSame(
+            Object.keys(headers).filter(name => name.startsWith('access-control-')),
+            [],
+            `${url} with ${cors}`,
+          )
+        }
+      }
+    }
+  })
+
+  t.test('what ends like a document is none', async t => {
+    const get = await ask(t, [ours])
+    for (const url of ['/x/status', '/x/.well-known/y', '/userinfo/status/1']) {
+      const { headers } = await get(url, 'https://evil.example', preflight)
+      t.equal(headers['access-control-allow-origin'], undefined, url)
+    }
+    t.equal(
+      (await get('/status/1', 'https://evil.example')).headers[
+        'access-control-allow-origin'
+      ],
+      '*',
+    )
   })
 
   t.test(

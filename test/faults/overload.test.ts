@@ -2,7 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import fastify from 'fastify'
 import t from 'tap'
-import { setErrorHandlers } from '../../src/http/error-handler.ts'
+import { setErrorHandler } from '../../src/http/error-handler.ts'
 import { boundWork } from '../../src/http/overload.ts'
 import { refused } from '../conformance/helpers.ts'
 import { buildTestApp } from '../support/app.ts'
@@ -138,7 +138,7 @@ t.test('nothing is worked on for a caller who has left', async t => {
   const statuses: number[] = []
   const app = fastify()
   t.teardown(() => app.close())
-  setErrorHandlers(app)
+  setErrorHandler(app)
   app.addHook('onRequest', async request => {
     if (request.url === '/left') request.socket.destroy()
   })

@@ -157,6 +157,9 @@ export interface TestAppOptions {
   /** As in `http`. */
   readonly answerTimeout?: number
   readonly maxInFlight?: number
+  readonly requestTimeout?: number
+  readonly maxConnections?: number
+  readonly maxConnectionsPerAddress?: number
   /** As `status.enabled`; default true. */
   readonly statusEnabled?: boolean
   /** As `store.replicas`. */
@@ -203,6 +206,9 @@ export async function buildTestApp({
   answerTimeout = 10_000,
   statusEnabled = true,
   maxInFlight = 1000,
+  requestTimeout = 10_000,
+  maxConnections = 5000,
+  maxConnectionsPerAddress = 1000,
 }: TestAppOptions = {}): Promise<TestApp> {
   const clock = createHandClock()
   const storeClock = () => clock() + storeAheadMs
@@ -296,10 +302,13 @@ export async function buildTestApp({
       trustedProxies,
       cors,
       docs,
-      requestTimeout: 10_000,
+      requestTimeout,
       answerTimeout,
       maxInFlight,
+      maxConnections,
+      maxConnectionsPerAddress,
     },
+    connections: metrics.connections('public'),
     logLevel,
     logStream,
     version: '0.0.0-test',

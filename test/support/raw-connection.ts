@@ -10,6 +10,10 @@ export interface RawConnection {
   destroy(): void
   /** Goes away by a reset, as an app does that cancels its request. */
   reset(): void
+  /** Takes nothing any more of what comes. */
+  stopReading(): void
+  /** All that came so far. */
+  text(): string
   /** What came so far; no status: nothing did. */
   answer(): {
     readonly status: number
@@ -18,12 +22,12 @@ export interface RawConnection {
   }
 }
 
-/** Connects, and sends a first text. */
+/** Connects, and sends a first text. `from`: one of the loopback addresses. */
 export async function openRaw(
-  { port }: { readonly port: number },
+  { port, from = '127.0.0.1' }: { readonly port: number; readonly from?: string },
   first = '',
 ): Promise<RawConnection> {
-  const socket = connect(port, '127.0.0.1')
+  const socket = connect({ port, host: '127.0.0.1', localAddress: from })
   let text = ''
   socket
     .setEncoding('utf8')
@@ -47,6 +51,10 @@ export async function openRaw(
     reset: () => {
       socket.resetAndDestroy()
     },
+    stopReading: () => {
+      socket.pause()
+    },
+    text: () => text,
     answer() {
       // An interim answer (100) is the answer until the other one comes.
       const [head = '', body = ''] = text

@@ -1,0 +1,49 @@
+// Which pages may read an answer (the Fetch standard's CORS protocol).
+import type { FastifyCorsOptions } from '@fastify/cors'
+import type { FastifyRequest } from 'fastify'
+
+// What a browser hides from a page unless it is named here.
+const EXPOSED_HEADERS = [
+  'dpop-nonce',
+  'www-authenticate',
+  'retry-after',
+  'ratelimit-limit',
+  'ratelimit-remaining',
+  'ratelimit-reset',
+]
+
+export interface CorsSettings {
+  /** The origins whose pages may call the endpoints; `*`: all. */
+  readonly origins: readonly string[]
+  /** The issuer's path, without a slash at its end; empty where it has none. */
+  readonly path: string
+}
+
+/** Options for @fastify/cors: documents are for everybody, the endpoints for the configured origins. */
+export function corsOptions({ origins, path }: CorsSettings) {
+  const common = { maxAge: 600, strictPreflight: false, exposedHeaders: EXPOSED_HEADERS }
+  const everybody: FastifyCorsOptions = { ...common, origin: '*' }
+  const configured = origins.includes('*')
+    ? everybody
+    : { ...common, origin: origins.length > 0 && [...origins] }
+  return {
+    delegator(
+      { url }: FastifyRequest,
+      done: (error: null, options: FastifyCorsOptions) => void,
+    ) {
+      done(null, isDocument(url, path) ? everybody : configured)
+    },
+  }
+}
+
+// Keys, metadata and status lists. Only the path decides, and only from its beginning: neither a query nor
+// what stands at the end of another endpoint's path makes a document.
+function isDocument(url: string, path: string): boolean {
+  const [all = ''] = url.split('?', 1)
+  const below = path !== '' && all.startsWith(`${path}/`) ? all.slice(path.length) : all
+  return (
+    below === '/status' ||
+    below.startsWith('/status/') ||
+    below.startsWith('/.well-known/')
+  )
+}

@@ -1,0 +1,69 @@
+// Pipelining (RFC 9112 §9.3.2). Node hands out every request that a chunk of bytes holds, at once; here each
+// connection has one request worked on, and the next one waits until the answer before it was taken.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/**
+ * How many requests of a connection may wait. Clients that pipeline send a handful; each that waits costs
+ * some 4 KB, and whoever sends more ends the connection.
+ */
+export const MAX_WAITING = 16
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+/** Which requests of each connection wait, and which one doesn't. */
+export interface Turns {
+  /**
+   * Wraps the handler of a server's requests. A request whose connection is still writing an earlier answer
+   * is handed on once that one has gone out: a client that never reads gets one answer made, not thousands.
+   *
+   * @param tooMany is called with the connection of more than MAX_WAITING requests, which it has to end
+   */
+  oneAtATime(handle: Handler, tooMany: (socket: Socket) => void): Handler
+  /** Whether a request of the connection has arrived as a whole and its answer hasn't left as a whole. */
+  isAnswering(socket: Socket): boolean
+}
+
+/** Makes the turns of one or several servers. */
+export function createTurns(): Turns {
+  const waiting = new WeakMap<Socket, number>()
+  const latest = new WeakMap<Socket, ServerResponse>()
+
+  return {
+    isAnswering(socket) {
+      const response = latest.get(socket)
+      return (
+        response !== undefined &&
+        !response.writableFinished &&
+        (response.req.complete || response.headersSent)
+      )
+    },
+    oneAtATime: (handle, tooMany) => (request, response) => {
+      const { socket } = request
+      const start = () => {
+        latest.set(socket, response)
+        handle(request, response)
+      }
+      // Node gives a response its connection when all before it have been written.
+      if (response.socket !== null) {
+        start()
+        return
+      }
+      // Node goes on with what it has read, also of a connection that was ended meanwhile.
+      if (socket.destroyed) return
+      const others = waiting.get(socket) ?? 0
+      if (others >= MAX_WAITING) {
+        tooMany(socket)
+        return
+      }
+      waiting.set(socket, others + 1)
+      response.once('socket', () => {
+        // Node first finishes what it does with the connection.
+        process.nextTick(() => {
+          waiting.set(socket, (waiting.get(socket) ?? 1) - 1)
+          if (!socket.destroyed) start()
+        })
+      })
+    },
+  }
+}
