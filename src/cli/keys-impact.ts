@@ -3,6 +3,7 @@ import { liveTokens } from '../keys/sightings.ts'
 import {
   slowerThan,
   unaware,
+  unproven,
   verifierStatus,
   type VerifierStatus,
 } from '../keys/status.ts'
@@ -33,6 +34,11 @@ export async function impactOfRotation(
         verifier =>
           `${verifier.name} has not fetched the keys since then: it may refuse new tokens until it ` +
           `does${usually(verifier)}.`,
+      ),
+      ...unproven(verifiers, publishAt).map(
+        ({ name, addresses }) =>
+          `Somebody who says that they are ${name} has fetched the keys since then, from ` +
+          `${addresses.join(', ')}. Nothing proves it: ${name} may refuse new tokens, too.`,
       ),
     ]),
     UNSEEN,
@@ -65,8 +71,13 @@ export async function impactOfRetirement(
   ]
 }
 
-function usually({ everyMs, longestMs }: VerifierStatus): string {
-  return everyMs === null || longestMs === null
-    ? ' (it was seen once)'
-    : ` (usually every ${span(everyMs)}, at most ${span(longestMs)})`
+function usually({ everyMs, longestMs, isClaimed, addresses }: VerifierStatus): string {
+  const often =
+    everyMs === null || longestMs === null
+      ? 'once'
+      : `every ${span(everyMs)}, at most ${span(longestMs)}`
+  if (isClaimed) {
+    return ` (somebody who says that they are it was seen ${often}, from ${addresses.join(', ')})`
+  }
+  return often === 'once' ? ' (it was seen once)' : ` (usually ${often})`
 }

@@ -128,7 +128,9 @@ function printAudience(
   print(
     { record: 'audience', audience, seen },
     `audience ${audience}: ` +
-      `${seen.length > 0 ? `its verifier ${seen.join(', ')} was seen` : 'no verifier of it has said who it is'}`,
+      (seen.length > 0
+        ? `somebody who says that they are its verifier ${seen.join(', ')} was seen`
+        : 'no verifier of it has said who it is'),
   )
 }
 
@@ -140,8 +142,10 @@ function printVerifier(
 ): void {
   const {
     name,
+    isClaimed,
     userAgent,
     address,
+    addresses,
     conditional,
     fetches,
     everyMs,
@@ -149,6 +153,7 @@ function printVerifier(
     lastAt,
     isSlow,
   } = verifier
+  const who = isClaimed ? `somebody who says that they are ${name}` : name
   const often =
     everyMs === null || longestMs === null
       ? 'seen once'
@@ -157,8 +162,10 @@ function printVerifier(
     {
       record: 'verifier',
       name,
+      isClaimed,
       userAgent,
       address,
+      addresses,
       conditional,
       fetches,
       everyMs,
@@ -166,13 +173,13 @@ function printVerifier(
       lastAt: iso(lastAt),
       isSlow,
     },
-    `verifier ${name}: ${often}, last ${span(now - lastAt)} ago, ` +
-      `${conditional ? 'with' : 'without'} ETag (${userAgent} at ${address})`,
+    `verifier ${who}: ${often}, last ${span(now - lastAt)} ago, ` +
+      `${conditional ? 'with' : 'without'} ETag (${userAgent} at ${addresses.join(', ')})`,
   )
   if (isSlow && longestMs !== null) {
     print(
       { record: 'warning', name, longestMs },
-      `WARNING ${name} lets ${span(longestMs)} pass between two fetches, longer than ` +
+      `WARNING ${who} lets ${span(longestMs)} pass between two fetches, longer than ` +
         `keys.publishAhead (${span(publishAheadMs)}): a turn may find it without the key`,
     )
   }

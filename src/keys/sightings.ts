@@ -11,7 +11,7 @@ import type {
 
 /** One fetch of the keys. */
 export interface Fetch {
-  /** A registered client; null: the verifier doesn't say who it is. */
+  /** A registered client that the verifier says it is, which nothing proves; null: it doesn't say. */
   readonly clientId: string | null
   readonly userAgent: string
   readonly address: string
@@ -34,6 +34,7 @@ export interface SightingsRecorder {
 /** Verifiers that don't say who they are, at a time in memory and in the store: anybody can make up names. */
 const STRANGERS = 200
 const GAPS = 8
+const ADDRESSES = 8
 const FORGET_MS = 200 * 86_400_000
 const TRIES = 8
 const USER_AGENT_LENGTH = 100
@@ -68,6 +69,7 @@ export function createSightings({
     const now = clock()
     notes.set(id, {
       ...fetch,
+      ...(fetch.clientId !== null && { addresses: [fetch.address] }),
       fetches: 1,
       firstAt: now,
       lastAt: now,
@@ -126,18 +128,36 @@ export function nameOf({
   return clientId ?? `${userAgent} at ${address}`
 }
 
+/** Where the fetches of a verifier came from, as far as it is known; the newest last. */
+export function addressesOf({
+  addresses,
+  address,
+}: Pick<SeenVerifier, 'addresses' | 'address'>): readonly string[] {
+  return addresses ?? [address]
+}
+
 function renew(
   note: Note,
   { userAgent, address, conditional }: Fetch,
   now: number,
 ): void {
   note.userAgent = userAgent
+  if (note.addresses !== undefined && note.address !== address) {
+    note.addresses = lastOf([...note.addresses, address])
+  }
   note.address = address
   note.conditional = conditional
   note.fetches++
   note.gaps.push(now - note.lastAt)
   if (note.gaps.length > GAPS) note.gaps.shift()
   note.lastAt = now
+}
+
+// Each address once, at the place of its last fetch.
+function lastOf(addresses: readonly string[]): readonly string[] {
+  return addresses
+    .filter((address, index) => addresses.lastIndexOf(address) === index)
+    .slice(-ADDRESSES)
 }
 
 function toSeen(note: Note): SeenVerifier {
@@ -184,8 +204,10 @@ function joined(
   before: SeenVerifier,
   { fetches, firstAt, lastAt, gaps, ...fetch }: SeenVerifier,
 ): SeenVerifier {
+  const addresses = [...addressesOf(before), ...(fetch.addresses ?? [])]
   return {
     ...fetch,
+    ...(fetch.addresses !== undefined && { addresses: lastOf(addresses) }),
     fetches: before.fetches + fetches,
     firstAt: before.firstAt,
     lastAt: Math.max(before.lastAt, lastAt),

@@ -3,7 +3,7 @@
 import type { SeenVerifier, StoredRing, StoredSightings } from '../stores/ports-keys.ts'
 import type { KeyDescription } from './ring.ts'
 import { sealedUnder } from './seal.ts'
-import { nameOf } from './sightings.ts'
+import { addressesOf, nameOf } from './sightings.ts'
 
 /** When a line of keys turns next. */
 export interface NextTurn {
@@ -59,6 +59,9 @@ export function secretStatus(
 /** How a verifier was seen to fetch the keys. */
 export interface VerifierStatus extends SeenVerifier {
   readonly name: string
+  /** Whether that is the name of a client: anybody may fetch the keys in its name. */
+  readonly isClaimed: boolean
+  readonly addresses: readonly string[]
   /** The middle one of its last gaps; null: it was seen once. Milliseconds. */
   readonly everyMs: number | null
   /** The longest of them. */
@@ -79,6 +82,8 @@ export function verifierStatus(
       return {
         ...verifier,
         name: nameOf(verifier),
+        isClaimed: verifier.clientId !== null,
+        addresses: addressesOf(verifier),
         everyMs: gaps[gaps.length >> 1] ?? null,
         longestMs,
         isSlow: longestMs !== null && longestMs > publishAheadMs,
@@ -98,10 +103,26 @@ export function unaware(
   return verifiers.filter(({ lastAt }) => lastAt < publishedAt)
 }
 
-/** The verifiers that may not fetch the keys within that time. */
+/**
+ * The clients in whose names somebody has fetched the keys since that instant: they may know a key that was
+ * published then, and they may not.
+ */
+export function unproven(
+  verifiers: readonly VerifierStatus[],
+  publishedAt: number,
+): VerifierStatus[] {
+  return verifiers.filter(({ isClaimed, lastAt }) => isClaimed && lastAt >= publishedAt)
+}
+
+/**
+ * The verifiers that may not fetch the keys within that time. A client is always one of them: others may have
+ * fetched in its name.
+ */
 export function slowerThan(
   verifiers: readonly VerifierStatus[],
   ms: number,
 ): VerifierStatus[] {
-  return verifiers.filter(({ longestMs }) => longestMs === null || longestMs > ms)
+  return verifiers.filter(
+    ({ isClaimed, longestMs }) => isClaimed || longestMs === null || longestMs > ms,
+  )
 }

@@ -61,10 +61,13 @@ export const EMPTY_RING: StoredRing = {
 
 /** What a verifier that fetches the public keys was seen to do. */
 export interface SeenVerifier {
-  /** The registered client that it says it is; null: it doesn't say. */
+  /** The registered client that it says it is, which nothing proves; null: it doesn't say. */
   readonly clientId: string | null
   readonly userAgent: string
+  /** Where the last fetch came from. */
   readonly address: string
+  /** Where the last ones that named this client came from, the newest last; absent where none was named. */
+  readonly addresses?: readonly string[]
   /** Whether its last fetch was conditional (RFC 9110 §13.1.2). */
   readonly conditional: boolean
   readonly fetches: number

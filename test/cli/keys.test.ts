@@ -138,7 +138,7 @@ t.test('a rotation at once says what it breaks, and asks', async t => {
       'No token dies: those of the keys that sign now verify until they expire.',
       `${second?.kid} has been published for 3d.`,
       'orders-api has not fetched the keys since then: it may refuse new tokens until it does ' +
-        '(usually every 12h, at most 12h).',
+        '(somebody who says that they are it was seen every 12h, at most 12h, from 10.0.0.1).',
       'b at 10.0.0.2 has not fetched the keys since then: it may refuse new tokens until it does ' +
         '(it was seen once).',
       'Verifiers that have never been seen are not counted',
@@ -170,6 +170,63 @@ t.test('a rotation at once says what it breaks, and asks', async t => {
       { state: String },
     ],
   })
+})
+
+t.test('what a stranger does in the name of a client is not counted on', async t => {
+  const { latchkey, withStore } = setUp(t)
+  await withStore(async store => {
+    const ring = await ringOf(store, { age: 3 * DAY })
+    const clock = createHandClock(Date.now() - 2 * DAY)
+    const sightings = createSightings({ sightings: store.sightings, clock })
+    // Fetches every minute: by its times no verifier could be better.
+    for (const address of [
+      '10.0.0.1',
+      '203.0.113.9',
+      '203.0.113.9',
+      '10.0.0.1',
+      '203.0.113.9',
+    ]) {
+      sightings.fetched({
+        clientId: 'orders-api',
+        userAgent: 'curl',
+        address,
+        conditional: true,
+      })
+      clock.advance(60_000)
+    }
+    await sightings.flush()
+    return ring
+  })
+  const { out } = await latchkey('keys status')
+  t.match(
+    out,
+    /audience https:\/\/orders: somebody who says that they are its verifier orders-api was seen\n/,
+  )
+  t.match(
+    out,
+    /verifier somebody who says that they are orders-api: every 1m, .*\(curl at 10.0.0.1, 203.0.113.9\)/,
+  )
+  t.match(
+    (await latchkey('keys status --json')).records.filter(
+      ({ record }) => record === 'verifier',
+    ),
+    [{ name: 'orders-api', isClaimed: true, addresses: ['10.0.0.1', '203.0.113.9'] }],
+  )
+  t.match(
+    (await latchkey('keys rotate --now', 'no\n', { isTTY: true })).out,
+    'Somebody who says that they are orders-api has fetched the keys since then, from 10.0.0.1, ' +
+      '203.0.113.9. Nothing proves it: orders-api may refuse new tokens, too.\n',
+  )
+  const [signing] = (await latchkey('keys list --json')).records
+  t.match(
+    (
+      await latchkey(`keys retire --switch-after 20m -- ${signing?.['kid']}`, 'no\n', {
+        isTTY: true,
+      })
+    ).out,
+    'orders-api may refuse tokens of the fresh key until then',
+    'though somebody fetches them every minute',
+  )
 })
 
 t.test('a key that leaked is retired, and it is said what dies', async t => {
@@ -208,7 +265,8 @@ t.test('a key that leaked is retired, and it is said what dies', async t => {
     [
       `About 3 living tokens of ${first?.kid} die. Sessions live on: a refresh gives a token of another key.`,
       `A fresh key signs after 20m: it makes verifiers fetch the keys again, and so forget ${first?.kid}.`,
-      `orders-api may believe ${first?.kid} until it fetches the keys again (it was seen once).`,
+      `orders-api may believe ${first?.kid} until it fetches the keys again (somebody who says that they are ` +
+        'it was seen once, from 10.0.0.1).',
       'orders-api may refuse tokens of the fresh key until then',
     ].join('\n'),
   )
@@ -266,10 +324,11 @@ t.test('the status tells of turns, secrets, audiences and verifiers', async t =>
         'secrets\\[0\\]: no key is sealed with it yet: start a server',
         `secrets\\[1\\]: still seals ${first?.kid}, ${second?.kid}: a server with another secret ` +
           'in front of it re-encrypts them',
-        'audience https://orders: its verifier orders-api was seen',
+        'audience https://orders: somebody who says that they are its verifier orders-api was seen',
         'audience https://mail: no verifier of it has said who it is',
-        'verifier orders-api: every 8d, at most 8d, 2 times, last 1d ago, with ETag \\(jose/6 at 10.0.0.1\\)',
-        'WARNING orders-api lets 8d pass between two fetches, longer than keys.publishAhead ' +
+        'verifier somebody who says that they are orders-api: every 8d, at most 8d, 2 times, last 1d ago, ' +
+          'with ETag \\(jose/6 at 10.0.0.1\\)',
+        'WARNING somebody who says that they are orders-api lets 8d pass between two fetches, longer than keys.publishAhead ' +
           '\\(7d\\): a turn may find it without the key',
         'verifier once at 10.0.0.2: seen once, last 1d ago, without ETag \\(once at 10.0.0.2\\)\n$',
       ].join('\n'),
