@@ -71,10 +71,11 @@ const MAY_IMPORT = {
   'tokens/': ['keys/', 'stores/ports', 'oauth/'],
   'keys/': ['stores/ports', 'oauth/'],
   'clients/': ['stores/ports', 'oauth/'],
-  'config/': [],
+  'config/': ['oauth/'],
   'oauth/': [],
   'stores/ports': [],
   'stores/open[.]ts': ['stores/'],
+  'stores/watch[.]ts': ['stores/ports'],
   'stores/redis/': ['stores/ports'],
   'stores/sqlite/': ['stores/ports'],
   '(clock|ids|secrets|events|reasons|machine|deadlines|utf8)[.]ts': [],
@@ -95,8 +96,37 @@ const ONLY_IN = {
   yaml: '^src/config/',
 }
 
+/** Whatever has a row above. */
+const ROWS = Object.keys(MAY_IMPORT).map(from => `^src/${from}`)
+
 module.exports = {
   forbidden: [
+    // A package that is only there because another one brought it may go with the next update of that one.
+    {
+      name: 'undeclared-package',
+      severity: 'error',
+      from: { path: '^src' },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    },
+    // Three rules, as a rule speaks of imports: the file imports, is imported, or neither.
+    {
+      name: 'without-a-row',
+      severity: 'error',
+      from: { path: '^src', pathNot: ROWS },
+      to: {},
+    },
+    {
+      name: 'without-a-row-imported',
+      severity: 'error',
+      from: {},
+      to: { path: '^src', pathNot: ROWS },
+    },
+    {
+      name: 'without-a-row-alone',
+      severity: 'error',
+      from: { orphan: true, path: '^src', pathNot: ROWS },
+      to: {},
+    },
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'not-to-unresolvable',

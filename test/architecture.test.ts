@@ -55,6 +55,30 @@ const planted = [
     rule: 'only-there-ioredis',
   },
   {
+    name: 'a package that another one brought',
+    file: 'tokens/planted.ts',
+    text: "import 'fast-uri'",
+    rule: 'undeclared-package',
+  },
+  {
+    name: 'a file in a folder without a row',
+    file: 'elsewhere/planted.ts',
+    text: "import '../clock.ts'",
+    rule: 'without-a-row',
+  },
+  {
+    name: 'such a file that imports nothing',
+    file: 'elsewhere/planted-alone.ts',
+    text: 'export {}',
+    rule: 'without-a-row-alone',
+  },
+  {
+    name: 'such a file that is imported',
+    file: 'users/planted-import.ts',
+    text: "import '../elsewhere/planted-imported.ts'",
+    rule: 'without-a-row-imported',
+  },
+  {
     name: 'a circle',
     file: 'users/planted-circle.ts',
     text: "import './planted.ts'",
@@ -73,7 +97,7 @@ t.test('what points another way is found', async t => {
   ]) {
     await cp(join(root, part), join(copy, part), { recursive: true })
   }
-  for (const name of ['fastify', 'ioredis']) {
+  for (const name of ['fastify', 'ioredis', 'fast-uri']) {
     await mkdir(join(copy, 'node_modules', name), { recursive: true })
     await writeFile(
       join(copy, 'node_modules', name, 'package.json'),
@@ -82,6 +106,8 @@ t.test('what points another way is found', async t => {
     await writeFile(join(copy, 'node_modules', name, 'index.js'), '')
   }
   await writeFile(join(copy, 'src/users/planted.ts'), "import './planted-circle.ts'\n")
+  await mkdir(join(copy, 'src/elsewhere'))
+  await writeFile(join(copy, 'src/elsewhere/planted-imported.ts'), 'export {}\n')
   for (const { file, text } of planted) {
     await writeFile(join(copy, 'src', file), `${text}\n`)
   }
