@@ -11,7 +11,6 @@ import { openSource } from '../keys/open-source.ts'
 import { createKeyRing, type KeyRing } from '../keys/ring.ts'
 import { openAudit, type AuditLog } from '../observe/open-audit.ts'
 import { openStore } from '../stores/open.ts'
-import type { Backups } from '../stores/ports-backup.ts'
 import type { Account, Store } from '../stores/ports.ts'
 import { createAccounts, type Accounts } from '../users/accounts.ts'
 import { openBlocklist } from '../users/blocklist/open.ts'
@@ -46,7 +45,6 @@ export interface Tools {
 export interface StoreTools extends Tools {
   readonly config: Config
   readonly store: Store
-  readonly backups: Backups
   readonly hasher: PasswordHasher
   readonly accounts: Accounts
   readonly emit: Emit
@@ -89,7 +87,7 @@ export function withStore<Args extends unknown[]>(
     await using parts = new AsyncDisposableStack()
     const blocklist = await openBlocklist(config.passwords.blocklist)
     parts.defer(() => blocklist.close())
-    const { store, backups } = await openStore({ ...config.store, clock: systemClock })
+    const { store } = await openStore({ ...config.store, clock: systemClock })
     parts.defer(() => store.close())
     const audit = auditTo(io, config)
     parts.defer(audit.close)
@@ -98,7 +96,6 @@ export function withStore<Args extends unknown[]>(
         ...tools,
         config,
         store,
-        backups,
         ...domainOf({
           config,
           store,

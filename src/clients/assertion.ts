@@ -12,16 +12,15 @@ import {
   type JWTVerifyGetKey,
 } from 'jose'
 import type { Clock } from '../clock.ts'
+import { JOSE_NAMES } from '../oauth/algorithms.ts'
 import { invalidClient, temporarilyUnavailable } from '../oauth/errors.ts'
 import type { Replays } from '../stores/ports.ts'
+import { usableKeys } from '../oauth/public-jwk.ts'
 import { createGuardedFetch } from './guarded-fetch.ts'
 import type { Client } from './registry.ts'
 
 /** The only type of assertion that is taken. */
 export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
-
-/** What an assertion may be signed with. */
-export const ASSERTION_ALGORITHMS = ['ES256', 'EdDSA', 'PS256', 'RS256']
 
 const MAX_LENGTH = 4096
 const MAX_LIFE_MS = 600_000
@@ -103,7 +102,7 @@ async function verify(
     issuer: client.id,
     subject: client.id,
     audience: issuer,
-    algorithms: ASSERTION_ALGORITHMS,
+    algorithms: [...JOSE_NAMES],
     requiredClaims: ['exp', 'jti'],
     clockTolerance: SKEW_SECONDS,
     currentDate: new Date(now),
@@ -149,7 +148,7 @@ function createKeySource(): (client: Client) => JWTVerifyGetKey | undefined {
   // configuration has ever named.
   const remote = new Map<string, JWTVerifyGetKey>()
   return ({ keys, jwksUri, jwksUriMayBePrivate }) => {
-    if (keys.length > 0) return createLocalJWKSet({ keys: [...keys] })
+    if (keys.length > 0) return createLocalJWKSet({ keys: usableKeys(keys) })
     if (jwksUri === undefined) return undefined
     const id = `${jwksUriMayBePrivate} ${jwksUri}`
     const known = remote.get(id) ?? createRemoteKeys(jwksUri, jwksUriMayBePrivate)
@@ -160,6 +159,12 @@ function createKeySource(): (client: Client) => JWTVerifyGetKey | undefined {
 
 function createRemoteKeys(url: string, allowPrivate: boolean): JWTVerifyGetKey {
   const fetchJson = createGuardedFetch({ allowPrivate })
-  const fetchKeys = async () => Response.json(await fetchJson(url))
+  const fetchKeys = async () => Response.json(withUsableKeys(await fetchJson(url)))
   return createRemoteJWKSet(new URL(url), { [customFetch]: fetchKeys })
+}
+
+// What is no key set stays as it is: jose says so.
+function withUsableKeys(document: unknown): unknown {
+  const { keys } = Object(document)
+  return Array.isArray(keys) ? { keys: usableKeys(keys) } : document
 }

@@ -1,6 +1,6 @@
 // The rules between keys, which no schema can say.
-import { createPublicKey, type JsonWebKey } from 'node:crypto'
 import { BlockList, isIP } from 'node:net'
+import { faultOf } from '../oauth/public-jwk.ts'
 import { formatPlace, type Fault, type Place } from './faults.ts'
 import { formatDuration } from './duration.ts'
 import type { ClientConfig, Config } from './schema.ts'
@@ -102,8 +102,7 @@ function checkStore({ store: { url, tls, sentinel, replicas } }: Config): Fault[
 
 function checkSecrets({ secrets, clients }: Config): Fault[] {
   return [
-    // One secret may be written in base64 and in base64url.
-    ...repeated(secrets.map(bytesOf)).map(index =>
+    ...repeated(secrets).map(index =>
       fault(['secrets', index], 'another secret than those before it'),
     ),
     ...clients.flatMap((client, number) =>
@@ -115,10 +114,6 @@ function checkSecrets({ secrets, clients }: Config): Fault[] {
       ),
     ),
   ]
-}
-
-function bytesOf(secret: string): string {
-  return Buffer.from(secret, 'base64url').toString('hex')
 }
 
 /** The indexes of items that stand earlier in the list, too. */
@@ -277,16 +272,13 @@ function checkClientKeys(
 ): Fault[] {
   const place: Place = ['clients', index]
   return [
-    ...keys.flatMap((key, number) =>
-      'd' in key || !isReadable(key)
-        ? [
-            fault(
-              [...place, 'keys', number],
-              'a public key (JWK) without private members',
-            ),
-          ]
-        : [],
-    ),
+    ...keys.flatMap((key, number) => {
+      const found = faultOf(key)
+      if (found === undefined) return []
+      const { member, expected } = found
+      const at: Place = [...place, 'keys', number]
+      return [fault(member === undefined ? at : [...at, member], expected)]
+    }),
     ...(keys.length > 0 && jwksUri !== undefined
       ? [fault([...place, 'jwksUri'], 'no such key beside keys')]
       : []),
@@ -299,15 +291,6 @@ function checkClientKeys(
         ]
       : []),
   ]
-}
-
-function isReadable(key: JsonWebKey): boolean {
-  try {
-    createPublicKey({ key, format: 'jwk' })
-    return true
-  } catch {
-    return false
-  }
 }
 
 function isFetchable(text: string, mayBePrivate: boolean): boolean {

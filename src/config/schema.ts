@@ -1,6 +1,12 @@
 // The one place where a configuration key is written: type, default and description (docs/config.schema.json
 // is made from it).
 import { Type, type Static, type StaticDecode, type TSchema } from 'typebox'
+import {
+  JOSE_NAMES,
+  requireAlgorithm,
+  type AlgorithmName,
+  type JoseName,
+} from '../oauth/algorithms.ts'
 import { DURATION_PATTERN, formatDuration, parseDuration } from './duration.ts'
 
 const strict = { additionalProperties: false }
@@ -51,12 +57,17 @@ const Audience = Type.String({
   expected: 'an audience: a URI or a name without blanks',
 })
 
-const ALGORITHMS = [
-  Type.Literal('ES256'),
-  Type.Literal('RS256'),
-  Type.Literal('PS256'),
-  Type.Literal('EdDSA'),
-] as const
+/** The name that tokens bear is decoded from: Ed25519 and EdDSA are the same (RFC 9864). */
+function algorithm(options: {
+  readonly default?: AlgorithmName
+  readonly description: string
+}) {
+  const names = Type.Union(JOSE_NAMES.map(name => Type.Literal(name)))
+  const expected = `one of ${JOSE_NAMES.join(', ')}`
+  return Type.Codec(Object.assign(Type.Unsafe<JoseName>(names), { ...options, expected }))
+    .Decode(name => requireAlgorithm(name).name)
+    .Encode(name => name)
+}
 
 const ClientSchema = Type.Object(
   {
@@ -345,9 +356,8 @@ export const ConfigSchema = Type.Object(
     ),
     secrets: Type.Array(
       Type.String({
-        pattern: '^[A-Za-z0-9+/_-]{43,}={0,2}$',
-        expected:
-          '32 or more random bytes in base64 or base64url (openssl rand -base64 32 makes them)',
+        pattern: '^[A-Za-z0-9_-]{43,}$',
+        expected: '32 or more random bytes in base64url',
       }),
       {
         minItems: 1,
@@ -366,11 +376,11 @@ export const ConfigSchema = Type.Object(
         '10s',
         'How long a used refresh token gives its successor again.',
       ),
-      algorithm: Type.Union([...ALGORITHMS], {
+      algorithm: algorithm({
         default: 'ES256',
         description:
           'What signs the access tokens. A change is a rotation: the key that is made for it signs ' +
-          'after keys.publishAhead.',
+          'after keys.publishAhead. Ed25519 is another name of EdDSA, which is what tokens say.',
       }),
     }),
     dpop: section('Proofs of possession (RFC 9449).', {
@@ -408,7 +418,7 @@ export const ConfigSchema = Type.Object(
               'The header `typ` of access tokens for this audience; JWT for verifiers that refuse at+jwt.',
           }),
           algorithm: Type.Optional(
-            Type.Union([...ALGORITHMS], {
+            algorithm({
               description:
                 'What signs the access tokens for this audience, with keys of its own in the same ' +
                 'JWKS; for verifiers that know nothing else. Begins after keys.publishAhead.',

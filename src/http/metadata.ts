@@ -1,7 +1,6 @@
 // What clients fetch to know the rest: the metadata (RFC 8414).
 import type { FastifyInstance } from 'fastify'
-import { ASSERTION_ALGORITHMS } from '../clients/assertion.ts'
-import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
+import { JOSE_NAMES } from '../oauth/algorithms.ts'
 import { documentSchema } from './schemas.ts'
 
 /** How long a copy may be kept, in seconds. */
@@ -70,14 +69,14 @@ function metadata({
     grant_types_supported: ['password', 'refresh_token'],
     response_types_supported: [],
     token_endpoint_auth_methods_supported: [...methods, 'none'],
-    token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
+    token_endpoint_auth_signing_alg_values_supported: JOSE_NAMES,
     introspection_signing_alg_values_supported: [algorithm],
     introspection_endpoint_auth_methods_supported: methods,
-    introspection_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
+    introspection_endpoint_auth_signing_alg_values_supported: JOSE_NAMES,
     revocation_endpoint_auth_methods_supported: [...methods, 'none'],
-    revocation_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
+    revocation_endpoint_auth_signing_alg_values_supported: JOSE_NAMES,
     scopes_supported: scopes,
-    dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
+    dpop_signing_alg_values_supported: JOSE_NAMES,
     subject_types_supported: ['public'],
     claims_supported: ['sub', 'preferred_username', 'roles'],
     ...(docs && { service_documentation: `${base}/docs` }),

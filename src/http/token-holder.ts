@@ -1,6 +1,7 @@
 // Who comes with an access token (RFC 6750 §2.1), and with a key where the token is bound to one (RFC 9449
 // §7).
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { JOSE_NAMES } from '../oauth/algorithms.ts'
 import {
   asChallenge,
   invalidDpopProof,
@@ -10,7 +11,6 @@ import {
 import type { CheckToken } from '../status/check-token.ts'
 import type { User } from '../stores/ports.ts'
 import type { AccessTokenClaims } from '../tokens/access-token.ts'
-import { PROOF_ALGORITHMS } from '../tokens/dpop-proof.ts'
 import type { ProvenKey, ProofTarget } from './dpop.ts'
 import type { VerifyAccessToken } from './verify-access-token.ts'
 
@@ -52,7 +52,7 @@ export function createTokenHolder({
       if (jkt === undefined) throw invalidDpopProof('dpop_missing')
       return jkt
     } catch (error) {
-      throw error instanceof OAuthError ? asChallenge(error, PROOF_ALGORITHMS) : error
+      throw error instanceof OAuthError ? asChallenge(error, JOSE_NAMES) : error
     }
   }
 

@@ -8,6 +8,7 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Clock } from '../clock.ts'
 import { userTag } from '../ids.ts'
+import { ALGORITHM_NAMES } from '../oauth/algorithms.ts'
 import { invalidToken, OAuthError } from '../oauth/errors.ts'
 import type { AccessTokenRef } from '../stores/ports.ts'
 import {
@@ -74,7 +75,7 @@ export async function registerVerifier(
     decode: { complete: true },
     verify: {
       extractToken: request => presented.get(request),
-      algorithms: ['ES256', 'RS256', 'PS256', 'EdDSA'],
+      algorithms: [...ALGORITHM_NAMES],
       allowedIss: issuer,
       // Times are judged below, by the server's own clock and after the cache.
       ignoreExpiration: true,

@@ -3,6 +3,14 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import {
+  ALGORITHM_NAMES,
+  algorithmNamed,
+  algorithmsFor,
+  isPair,
+  RSA_BOUNDS,
+  type Algorithm,
+} from '../oauth/algorithms.ts'
 import { publicMembers, thumbprint } from './make.ts'
 import type { ExternalKey, KeySource } from './source.ts'
 
@@ -15,7 +23,6 @@ export interface DirectoryOptions {
 }
 
 const FILES = /^[^.].*[.](pem|key|jwk|json)$/
-const LEAST_RSA_BITS = 2048
 
 /**
  * Reads the folder.
@@ -82,62 +89,68 @@ async function readKeys(
 }
 
 function toKey(name: string, text: string, algorithms: readonly string[]): ExternalKey {
-  const { key, says } = parse(name, text)
-  const alg = says ?? algorithmOf(key, algorithms)
-  if (alg === undefined || !fits(key, alg)) {
+  const { key, publicKey, says } = parse(name, text)
+  const algorithm = algorithmOf(key, says, algorithms)
+  if (algorithm === undefined) {
     throw new Error(
-      `keys.directory: ${name} holds no key for ES256, EdDSA, RS256 or PS256 (RSA of at least ` +
-        `${LEAST_RSA_BITS} bits)`,
+      `keys.directory: ${name} holds no key for ${ALGORITHM_NAMES.join(', ')} (${RSA_BOUNDS})`,
     )
   }
-  const publicJwk = publicMembers(createPublicKey(key).export({ format: 'jwk' }))
+  if (!isPair(algorithm, key, publicKey)) {
+    throw new Error(
+      `keys.directory: the two halves of the key in ${name} don't belong together: nobody could verify ` +
+        'what it signs. Put the right file there',
+    )
+  }
+  const publicJwk = publicMembers(publicKey.export({ format: 'jwk' }))
   return {
     name,
     kid: thumbprint(publicJwk),
-    alg,
+    alg: algorithm.name,
     publicJwk,
     signing: { privateKey: key.export({ format: 'pem', type: 'pkcs8' }).toString() },
   }
 }
 
+interface ParsedKey {
+  readonly key: KeyObject
+  /** As the file gives it: of some keys OpenSSL would work it out from the private half. */
+  readonly publicKey: KeyObject
+  /** What a JWK says of its algorithm. */
+  readonly says: unknown
+}
+
 /** OpenSSL's messages may quote what it read: only the file is named. */
-function parse(
-  name: string,
-  text: string,
-): { readonly key: KeyObject; readonly says: string | undefined } {
+function parse(name: string, text: string): ParsedKey {
   try {
     if (!text.trimStart().startsWith('{')) {
-      return { key: createPrivateKey(text), says: undefined }
+      const key = createPrivateKey(text)
+      return { key, publicKey: createPublicKey(key), says: undefined }
     }
     const jwk = JSON.parse(text)
     return {
       key: createPrivateKey({ key: jwk, format: 'jwk' }),
-      says: typeof jwk.alg === 'string' ? jwk.alg : undefined,
+      publicKey: createPublicKey({ key: publicMembers(jwk), format: 'jwk' }),
+      says: jwk.alg,
     }
   } catch {
     throw new Error(`keys.directory: ${name} holds no private key as PEM or JWK`)
   }
 }
 
+/** What the key is for: what it says itself, or else the first of what is asked for. */
 function algorithmOf(
-  { asymmetricKeyType }: KeyObject,
-  algorithms: readonly string[],
-): string | undefined {
-  if (asymmetricKeyType === 'ec') return 'ES256'
-  if (asymmetricKeyType === 'ed25519') return 'EdDSA'
-  return algorithms.find(alg => RSA.includes(alg)) ?? 'RS256'
-}
-
-const RSA: readonly string[] = ['RS256', 'PS256']
-
-function fits(
-  { asymmetricKeyType, asymmetricKeyDetails = {} }: KeyObject,
-  alg: string,
-): boolean {
-  const { namedCurve, modulusLength = 0 } = asymmetricKeyDetails
-  if (alg === 'ES256') return namedCurve === 'prime256v1'
-  if (alg === 'EdDSA') return asymmetricKeyType === 'ed25519'
-  return (
-    RSA.includes(alg) && asymmetricKeyType === 'rsa' && modulusLength >= LEAST_RSA_BITS
-  )
+  key: KeyObject,
+  says: unknown,
+  asked: readonly string[],
+): Algorithm | undefined {
+  const fitting = algorithmsFor(key)
+  if (typeof says === 'string') {
+    return fitting.find(algorithm => algorithm === algorithmNamed(says))
+  }
+  const wanted = asked
+    .map(algorithmNamed)
+    .find(algorithm => fitting.some(one => one === algorithm))
+  // Of an RSA key that nobody asks for: RS256, which every verifier knows.
+  return wanted ?? fitting.at(-1)
 }

@@ -1,32 +1,6 @@
 // Key pairs, by algorithm, and their names.
-import {
-  createHash,
-  createPublicKey,
-  generateKeyPair,
-  type JsonWebKey,
-  type KeyObject,
-} from 'node:crypto'
-import { promisify } from 'node:util'
-
-const generate = promisify(generateKeyPair)
-
-interface Pair {
-  readonly publicKey: KeyObject
-  readonly privateKey: KeyObject
-}
-
-// 2048 bits are what RFC 7518 §3.3 asks for and what NIST SP 800-57 allows until 2030, far beyond the life of
-// a key that is rotated; 3072 would make every signature three times as dear, and RSA is here only for
-// verifiers that know nothing else.
-const RSA_BITS = 2048
-
-/** The algorithms that a key may have, each with the way to make its keys (RFC 7518 §3.1, RFC 8037 §3.1). */
-const ALGORITHMS: ReadonlyMap<string, () => Promise<Pair>> = new Map([
-  ['ES256', () => generate('ec', { namedCurve: 'P-256' })],
-  ['EdDSA', () => generate('ed25519')],
-  ['RS256', () => generate('rsa', { modulusLength: RSA_BITS })],
-  ['PS256', () => generate('rsa', { modulusLength: RSA_BITS })],
-])
+import { createHash, createPublicKey, type JsonWebKey } from 'node:crypto'
+import { requireAlgorithm } from '../oauth/algorithms.ts'
 
 /** A new key pair. */
 export interface MadeKey {
@@ -45,11 +19,7 @@ export interface MadeKey {
  * @throws TypeError for an algorithm that isn't in the table
  */
 export async function makeKey(alg: string): Promise<MadeKey> {
-  const make = ALGORITHMS.get(alg)
-  if (make === undefined) {
-    throw new TypeError(`no signing keys can be made for the algorithm ${alg}`)
-  }
-  const { publicKey, privateKey } = await make()
+  const { publicKey, privateKey } = await requireAlgorithm(alg).makePair()
   const publicJwk = publicMembers(publicKey.export({ format: 'jwk' }))
   return {
     kid: thumbprint(publicJwk),

@@ -1,7 +1,15 @@
 // A PKCS#11 token and the keys in it, through the npm package pkcs11js (PKCS#11 v3.0 §5). Every call blocks:
-// pkcs11-worker.ts runs them.
-import { createHash } from 'node:crypto'
+// pkcs11-process.ts runs them.
+import { createHash, createPublicKey } from 'node:crypto'
+import {
+  algorithmsFor,
+  isSignedBy,
+  PROBE,
+  requireAlgorithm,
+  type AlgorithmName,
+} from '../oauth/algorithms.ts'
 import { publicMembers } from './make.ts'
+import { publicJwkOf } from './pkcs11-public-key.ts'
 
 /** What is used of pkcs11js. */
 export interface Driver {
@@ -48,7 +56,7 @@ export interface TokenOptions {
 export interface TokenKey {
   /** CKA_LABEL. */
   readonly name: string
-  readonly alg: string
+  readonly alg: AlgorithmName
   readonly publicJwk: Readonly<Record<string, string>>
 }
 
@@ -64,52 +72,41 @@ const CKF_SERIAL_SESSION = 4
 const CKU_USER = 1
 const CKA_CLASS = 0x0
 const CKA_LABEL = 0x3
-const CKA_KEY_TYPE = 0x100
 const CKA_ID = 0x102
-const CKA_MODULUS = 0x120
-const CKA_PUBLIC_EXPONENT = 0x122
-const CKA_EC_PARAMS = 0x180
-const CKA_EC_POINT = 0x181
 const CKO_PUBLIC_KEY = 2
 const CKO_PRIVATE_KEY = 3
-const CKK_RSA = 0x0
-const CKK_EC = 0x3
-const CKK_EC_EDWARDS = 0x40
 const MOST_KEYS = 100
 const SIGNATURE_BYTES = 1024
 
-/** RFC 5480 §2.1.1.1, in DER. */
-const P256 = '06082a8648ce3d030107'
+/** How the token makes the signatures of an algorithm (PKCS#11 v3.0 current mechanisms §2.1, §2.3). */
+interface Mechanism {
+  readonly mechanism: number
+  readonly parameter?: unknown
+}
 
-/** Algorithm → how the token makes its signatures (PKCS#11 v3.0 current mechanisms §2.1, §2.3). */
-const MECHANISMS: ReadonlyMap<
-  string,
-  { readonly mechanism: number; readonly parameter?: unknown }
-> = new Map([
+const MECHANISMS: Readonly<Record<AlgorithmName, Mechanism>> = {
   // CKM_ECDSA takes a digest, which every token can.
-  ['ES256', { mechanism: 0x1041 }],
-  ['EdDSA', { mechanism: 0x1057 }],
-  ['RS256', { mechanism: 0x40 }],
+  ES256: { mechanism: 0x1041 },
+  EdDSA: { mechanism: 0x1057 },
+  RS256: { mechanism: 0x40 },
   // SHA-256, MGF1 with SHA-256, a salt as long as the digest (RFC 7518 §3.5); type 7 is pkcs11js' word for
   // these parameters.
-  [
-    'PS256',
-    {
-      mechanism: 0x43,
-      parameter: {
-        type: 7,
-        hashAlg: 0x250,
-        mgf: 2,
-        saltLen: 32,
-      },
+  PS256: {
+    mechanism: 0x43,
+    parameter: {
+      type: 7,
+      hashAlg: 0x250,
+      mgf: 2,
+      saltLen: 32,
     },
-  ],
-])
+  },
+}
 
 /**
- * Opens the token and finds its keys.
+ * Opens the token and finds its keys. Those that are asked for prove by a signature that they fit their
+ * public halves; others may be anybody's.
  *
- * @throws Error when there is no such token, or when the library refuses something
+ * @throws Error when there is no such token, when the library refuses something, or when a key proves nothing
  */
 export function openToken(
   { PKCS11 }: Driver,
@@ -125,21 +122,41 @@ export function openToken(
   const session = library.C_OpenSession(slot, CKF_SERIAL_SESSION)
   library.C_Login(session, CKU_USER, pin)
   const found = findKeys(library, session, algorithms)
+  const signWith = ({ handle, alg }: FoundKey, data: Buffer): Buffer => {
+    library.C_SignInit(session, MECHANISMS[alg], handle)
+    return library.C_Sign(
+      session,
+      alg === 'ES256' ? createHash('sha256').update(data).digest() : data,
+      Buffer.alloc(SIGNATURE_BYTES),
+    )
+  }
+  for (const key of found.filter(({ alg }) => algorithms.includes(alg))) {
+    prove(key, () => signWith(key, PROBE))
+  }
   return {
     keys: found.map(({ handle, ...key }) => key),
     sign(index, data) {
       const key = found[index]
-      const mechanism = MECHANISMS.get(key?.alg ?? '')
-      if (key === undefined || mechanism === undefined) {
-        throw new TypeError(`no key ${index}`)
-      }
-      library.C_SignInit(session, mechanism, key.handle)
-      return library.C_Sign(
-        session,
-        key.alg === 'ES256' ? createHash('sha256').update(data).digest() : data,
-        Buffer.alloc(SIGNATURE_BYTES),
-      )
+      if (key === undefined) throw new TypeError(`no key ${index}`)
+      return signWith(key, data)
     },
+  }
+}
+
+function prove({ name, alg, publicJwk }: TokenKey, signProbe: () => Buffer): void {
+  const outcome = attempt(signProbe)
+  if ('fault' in outcome) {
+    throw new Error(`the key ${name} doesn't sign: ${outcome.fault}`)
+  }
+  const isProven = isSignedBy(
+    requireAlgorithm(alg),
+    createPublicKey({ key: publicJwk, format: 'jwk' }),
+    { data: PROBE, signature: outcome.signature },
+  )
+  if (!isProven) {
+    throw new Error(
+      `the key ${name} doesn't fit the public key of the same CKA_ID: nobody could verify what it signs`,
+    )
   }
 }
 
@@ -154,11 +171,15 @@ export function attempt(
   }
 }
 
+interface FoundKey extends TokenKey {
+  readonly handle: Buffer
+}
+
 function findKeys(
   library: Library,
   session: Buffer,
   algorithms: readonly string[],
-): (TokenKey & { readonly handle: Buffer })[] {
+): FoundKey[] {
   return find(library, session, [{ type: CKA_CLASS, value: CKO_PRIVATE_KEY }]).flatMap(
     handle => {
       const id = read(library, session, handle, CKA_ID)
@@ -203,46 +224,10 @@ function readPublic(
   handle: Buffer,
   algorithms: readonly string[],
 ): Pick<TokenKey, 'alg' | 'publicJwk'> | undefined {
-  const attribute = (type: number) => read(library, session, handle, type)
-  // A CK_ULONG as the machine writes it; every machine that Node runs on has its small end first.
-  const type = attribute(CKA_KEY_TYPE).readUInt16LE(0)
-  if (type === CKK_RSA) {
-    const alg = algorithms.find(alg => alg === 'RS256' || alg === 'PS256') ?? 'RS256'
-    return {
-      alg,
-      publicJwk: publicMembers({
-        kty: 'RSA',
-        n: text(attribute(CKA_MODULUS)),
-        e: text(attribute(CKA_PUBLIC_EXPONENT)),
-      }),
-    }
-  }
-  if (type === CKK_EC_EDWARDS) {
-    return {
-      alg: 'EdDSA',
-      publicJwk: publicMembers({
-        kty: 'OKP',
-        crv: 'Ed25519',
-        x: text(attribute(CKA_EC_POINT).subarray(-32)),
-      }),
-    }
-  }
-  if (type !== CKK_EC || attribute(CKA_EC_PARAMS).toString('hex') !== P256) {
-    return undefined
-  }
-  // The last bytes of 04 | X | Y, which most tokens wrap as an OCTET STRING.
-  const point = attribute(CKA_EC_POINT)
-  return {
-    alg: 'ES256',
-    publicJwk: publicMembers({
-      kty: 'EC',
-      crv: 'P-256',
-      x: text(point.subarray(-64, -32)),
-      y: text(point.subarray(-32)),
-    }),
-  }
-}
-
-function text(bytes: Buffer): string {
-  return bytes.toString('base64url')
+  const publicJwk = publicJwkOf(type => read(library, session, handle, type))
+  if (publicJwk === undefined) return undefined
+  const fitting = algorithmsFor(createPublicKey({ key: publicJwk, format: 'jwk' }))
+  const { name: alg } =
+    fitting.find(({ name }) => algorithms.includes(name)) ?? fitting.at(-1) ?? {}
+  return alg === undefined ? undefined : { alg, publicJwk: publicMembers(publicJwk) }
 }

@@ -1,6 +1,7 @@
 // The ring as this process holds it: opened keys, and what they mean at a moment. Signing, verifying and JWKS
 // read only this.
-import type { JsonWebKey } from 'node:crypto'
+import { createPrivateKey, createPublicKey, type JsonWebKey } from 'node:crypto'
+import { isPair, requireAlgorithm } from '../oauth/algorithms.ts'
 import type { StoredKey, StoredRing } from '../stores/ports-keys.ts'
 import { inOrder, signerAmong, signerAt, type Instants } from './instants.ts'
 import { publicPem } from './make.ts'
@@ -63,7 +64,7 @@ export interface OpenOptions {
  * Opens the keys of a ring. The private key of one that signs no more is not needed: it verifies also after
  * the secret that sealed it is gone.
  *
- * @throws Error when one that may still sign can't be opened
+ * @throws Error when one that may still sign can't be opened, or doesn't sign what its public half verifies
  */
 export function openRing({
   ring,
@@ -85,28 +86,36 @@ export function openRing({
     signing:
       sealed === null
         ? external.find(({ kid }) => kid === key.kid)?.signing
-        : openSealed({ ...key, sealed }, at, sealer),
+        : openSealed({ ...key, sealed, publicJwk }, at, sealer),
     isElsewhere: sealed === null,
     servedSince: before.find(({ kid }) => kid === key.kid)?.servedSince ?? monotonicNow,
   }))
 }
 
-function openSealed(
-  {
-    kid,
-    sealed,
-    signUntil,
-  }: Pick<StoredKey, 'kid' | 'signUntil'> & { readonly sealed: string },
-  at: number,
-  sealer: Sealer,
-): Signing | undefined {
-  if (signUntil > at) return { privateKey: sealer.open(kid, sealed) }
-  if (signUntil + STAND_IN_MS <= at) return undefined
+type SealedKey = Pick<StoredKey, 'kid' | 'alg' | 'signUntil' | 'publicJwk'> & {
+  readonly sealed: string
+}
+
+function openSealed(key: SealedKey, at: number, sealer: Sealer): Signing | undefined {
+  if (key.signUntil > at) return proven(key, sealer)
+  if (key.signUntil + STAND_IN_MS <= at) return undefined
   try {
-    return { privateKey: sealer.open(kid, sealed) }
+    return proven(key, sealer)
   } catch {
     return undefined
   }
+}
+
+function proven({ kid, alg, sealed, publicJwk }: SealedKey, sealer: Sealer): Signing {
+  const privateKey = sealer.open(kid, sealed)
+  const publicKey = createPublicKey({ key: publicJwk, format: 'jwk' })
+  if (!isPair(requireAlgorithm(alg), createPrivateKey(privateKey), publicKey)) {
+    throw new Error(
+      `the signing key ${kid} in the store doesn't fit its public half: nobody could verify what it ` +
+        'signs. Restore the store from a back-up',
+    )
+  }
+  return { privateKey }
 }
 
 /** Looks at the keys at a moment: `now` by the store's clock, `monotonicNow` by that of the process. */

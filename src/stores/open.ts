@@ -2,7 +2,6 @@
 // a Redis driver.
 import type { Clock } from '../clock.ts'
 import type { AddressCounts } from './ports-addresses.ts'
-import type { Backups } from './ports-backup.ts'
 import type { Store } from './ports.ts'
 import type { RedisSettings } from './redis/connect.ts'
 
@@ -34,7 +33,6 @@ export interface OpenedStore {
    * count for itself.
    */
   readonly addressCounts: AddressCounts | undefined
-  readonly backups: Backups
 }
 
 /**
@@ -50,12 +48,14 @@ export async function openStore({
   if (/^rediss?[:+]/.test(url)) {
     const { createRedisStore } = await import('./redis/store.ts')
     const store = await createRedisStore({ ...settings, clock: redisClock })
-    return { store, addressCounts: store.addressCounts, backups: store.backups }
+    return { store, addressCounts: store.addressCounts }
   }
   if (!url.startsWith('sqlite:')) {
     throw new TypeError('store.url: expected sqlite:FILE or a redis URL')
   }
   const { createSqliteStore } = await import('./sqlite/store.ts')
-  const store = createSqliteStore({ file: url.slice('sqlite:'.length), clock })
-  return { store, addressCounts: undefined, backups: store.backups }
+  return {
+    store: createSqliteStore({ file: url.slice('sqlite:'.length), clock }),
+    addressCounts: undefined,
+  }
 }

@@ -14,3 +14,15 @@ export function isCanonical(text: string): boolean {
       .every(part => Buffer.from(part, 'base64url').toString('base64url') === part)
   )
 }
+
+/** What is signed in a compact JWS (RFC 7515 §5.2), and its signature. The text is canonical. */
+export function signedPartsOf(text: string): {
+  readonly data: Buffer
+  readonly signature: Buffer
+} {
+  const end = text.lastIndexOf('.')
+  return {
+    data: Buffer.from(text.slice(0, end)),
+    signature: Buffer.from(text.slice(end + 1), 'base64url'),
+  }
+}

@@ -1,6 +1,7 @@
 // Signing with the key ring (RFC 7515): whatever Latchkey vouches for.
 import { createSigner } from 'fast-jwt'
 import type { SigningKey } from '../keys/ring.ts'
+import { requireAlgorithm } from '../oauth/algorithms.ts'
 
 type LocalKey = Extract<SigningKey, { privateKey: string }>
 type RemoteKey = Exclude<SigningKey, LocalKey>
@@ -64,22 +65,11 @@ function makeSigner(
   { kid, alg, privateKey }: LocalKey,
   typ: string,
 ): (claims: JwtClaims) => string {
-  const algorithm = assertAlgorithm(alg)
+  const algorithm = requireAlgorithm(alg).name
   return createSigner({
     key: privateKey,
     kid,
     algorithm,
     header: { alg: algorithm, typ },
   })
-}
-
-const ALGORITHMS = ['ES256', 'RS256', 'PS256', 'EdDSA'] as const
-
-/** The algorithms that a JWT of ours may be signed with; nothing else is ever verified. */
-export type Algorithm = (typeof ALGORITHMS)[number]
-
-function assertAlgorithm(alg: string): Algorithm {
-  const known = ALGORITHMS.find(name => name === alg)
-  if (known === undefined) throw new TypeError(`not a signing algorithm of ours: ${alg}`)
-  return known
 }

@@ -1,6 +1,7 @@
 // Verifies an access token as a resource server would, with the published keys alone; for the command line.
-import { createDecoder, createVerifier, type Algorithm } from 'fast-jwt'
+import { createDecoder, createVerifier } from 'fast-jwt'
 import type { VerificationKey } from '../keys/ring.ts'
+import { requireAlgorithm } from '../oauth/algorithms.ts'
 import {
   isAccessTokenClaims,
   MAX_TOKEN_LENGTH,
@@ -35,7 +36,6 @@ export interface VerificationKeys {
 }
 
 const decode = createDecoder({ complete: true })
-const ALGORITHMS: readonly Algorithm[] = ['ES256', 'RS256', 'PS256', 'EdDSA']
 const TYPES: readonly unknown[] = ['at+jwt', 'application/at+jwt', 'JWT']
 
 /** Decodes a token without believing it; undefined when it is no JWT. */
@@ -80,7 +80,7 @@ function isSigned(
 ): boolean {
   const verify = createVerifier({
     key: publicKey,
-    algorithms: ALGORITHMS.filter(name => name === alg),
+    algorithms: [requireAlgorithm(alg).name],
     clockTimestamp: now,
     ignoreExpiration: true,
     cache: false,

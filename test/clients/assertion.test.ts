@@ -1,6 +1,6 @@
 // private_key_jwt (RFC 7523, OIDC Core §9) at the real endpoints, on both stores; keys in the configuration
 // and from a real key server.
-import { randomUUID } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import * as jose from 'jose'
@@ -29,6 +29,7 @@ const named = [
   await makeKey('PS256', 'ps'),
   await makeKey('RS256', 'rs'),
 ]
+const ed25519 = await makeKey('Ed25519', 'ed25519')
 
 type Changes = {
   claims?: object
@@ -67,7 +68,7 @@ const asserted = (assertion: string, more = {}) => ({
 const clients = [
   ...CLIENTS,
   client('batch', { keys: [mine.jwk, second.jwk] }),
-  client('named', { keys: named.map(({ jwk }) => jwk) }),
+  client('named', { keys: [...named, ed25519].map(({ jwk }) => jwk) }),
 ]
 
 for (const store of STORES) {
@@ -116,7 +117,16 @@ for (const store of STORES) {
           ).json(),
           { active: false },
         )
-        for (const key of named) {
+        // An Ed25519 key is taken under both of its names, whichever its JWK has (RFC 9864 §2.2).
+        const [ed] = named
+        const edKeys =
+          ed === undefined
+            ? []
+            : [
+                { ...ed, alg: 'Ed25519' },
+                { ...ed25519, alg: 'EdDSA' },
+              ]
+        for (const key of [...named, ed25519, ...edKeys]) {
           t.equal(
             (
               await post('/token', {
@@ -294,6 +304,7 @@ t.test('assertions that prove nothing', async t => {
     token_endpoint_auth_signing_alg_values_supported: [
       'ES256',
       'EdDSA',
+      'Ed25519',
       'PS256',
       'RS256',
     ],
@@ -388,6 +399,53 @@ t.test('keys are fetched from jwksUri, and kept', async t => {
   t.equal(answer.asked, 2)
 })
 
+t.test('of fetched keys, those that prove nothing are skipped', async t => {
+  const { answer, url } = await keyServer(t)
+  const good = await makeKey('Ed25519', 'good')
+  const short = generateKeyPairSync('rsa', { modulusLength: 1024 })
+  const { n } = short.publicKey.export({ format: 'jwk' })
+  answer.body = JSON.stringify({
+    keys: [
+      null,
+      { kty: 'RSA', n, e: 'AQ', kid: 'forged' },
+      { ...mine.jwk, use: 'enc' },
+      await jose.exportJWK(second.privateKey),
+      good.jwk,
+    ],
+  })
+  const server = await serverOn(t, 'SQLite', {
+    clients: [client('far', { jwksUri: url, jwksUriMayBePrivate: true })],
+  })
+  const login = async (assertion: string) =>
+    server.post('/token', { ...loginForm, ...asserted(assertion) })
+  for (const alg of ['EdDSA', 'Ed25519']) {
+    const key = { ...good, alg }
+    t.equal((await login(await signed(server, { id: 'far', key }))).statusCode, 200, alg)
+  }
+  const now = Math.floor(server.clock() / 1000)
+  const forged = compact(
+    { alg: 'RS256', kid: 'forged' },
+    { iss: 'far', sub: 'far', aud: ISSUER, jti: randomUUID(), exp: now + 60 },
+    // With the exponent 1 the padded digest is its own signature.
+    input => paddedDigest(input, 128),
+  )
+  for (const assertion of [
+    forged,
+    await signed(server, { id: 'far', key: mine }),
+    await signed(server, { id: 'far', key: second }),
+  ]) {
+    refused(t, await login(assertion), { status: 401, error: 'invalid_client' })
+  }
+})
+
+/** RFC 8017 §9.2: EMSA-PKCS1-v1_5 with SHA-256. */
+function paddedDigest(data: Buffer, bytes: number): Buffer {
+  const info = Buffer.from('3031300d060960864801650304020105000420', 'hex')
+  const tail = Buffer.concat([info, createHash('sha256').update(data).digest()])
+  const padding = Buffer.alloc(bytes - tail.length - 3, 0xff)
+  return Buffer.concat([Buffer.from([0, 1]), padding, Buffer.from([0]), tail])
+}
+
 t.test("keys that can't be had are a fault and no verdict", async t => {
   const { answer, url } = await keyServer(t)
   const cases: [name: string, change: Partial<typeof answer>][] = [
@@ -448,8 +506,8 @@ t.test("keys that can't be had are a fault and no verdict", async t => {
       ...loginForm,
       ...asserted(await signed(unreadable, { id: 'far' })),
     }),
-    { status: 503, error: 'temporarily_unavailable' },
-    'a key that is none',
+    { status: 401, error: 'invalid_client' },
+    'a key that is none is skipped',
   )
   answer.body = '{"no":"keys"}'
   const server = await serverOn(t, 'SQLite', {

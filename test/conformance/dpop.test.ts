@@ -1,10 +1,14 @@
 // RFC 9449: proofs, the tokens bound to their keys, nonces, replays. Proofs are made with jose.
 import {
   createHash,
+  createPrivateKey,
+  createPublicKey,
   generateKeyPairSync,
   randomBytes,
   randomUUID,
   sign,
+  type JsonWebKey,
+  type KeyPairKeyObjectResult,
 } from 'node:crypto'
 import * as jose from 'jose'
 import t from 'tap'
@@ -283,6 +287,7 @@ t.test('§4.3: what is no proof for this request is refused', async t => {
       { header: { jwk: { ...keys.mine.jwk, y: keys.mine.jwk.x } } },
     ],
     ['a key of another curve', { header: { jwk: (await makeKey('ES384')).jwk } }],
+    ['an algorithm that we do not know', { key: await makeKey('ES512') }],
     ['a key without its members', { header: { jwk: { kty: 'EC' } } }],
     ['an RSA key for ES256', { header: { jwk: (await makeKey('RS256')).jwk } }],
     ['a critical extension', { header: { crit: ['b64'], b64: true } }],
@@ -313,7 +318,7 @@ t.test('§4.3: what is no proof for this request is refused', async t => {
     JSON.stringify({ typ: 'dpop+jwt', alg: 'none', jwk: keys.mine.jwk }),
   ).toString('base64url')
   const texts: [name: string, text: string][] = [
-    ['too short an RSA key', shortRsaProof(server)],
+    ...strangeKeys(server),
     ['two proofs', `${good}, ${await proof(server)}`],
     ['no JWT', 'proof'],
     ['an empty header', ''],
@@ -334,7 +339,7 @@ t.test('§4.3: what is no proof for this request is refused', async t => {
       name,
     )
   }
-  for (const alg of ['ES256', 'EdDSA', 'PS256', 'RS256']) {
+  for (const alg of ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256']) {
     const key = await makeKey(alg)
     const answer = await server.post('/token', login, {
       dpop: await proof(server, { key }),
@@ -345,7 +350,7 @@ t.test('§4.3: what is no proof for this request is refused', async t => {
   t.same(
     (await server.app.inject('/.well-known/oauth-authorization-server')).json()
       .dpop_signing_alg_values_supported,
-    ['ES256', 'EdDSA', 'PS256', 'RS256'],
+    ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'],
   )
 })
 
@@ -437,21 +442,77 @@ t.test('10,000 mutilated proofs: none is taken, none is a fault of ours', async 
 })
 
 /** jose refuses to sign with so short a key. */
-function shortRsaProof({ clock }: Pick<TestApp, 'clock'>): string {
-  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 })
-  const header = {
-    typ: 'dpop+jwt',
-    alg: 'RS256',
-    jwk: publicKey.export({ format: 'jwk' }),
+/** An RSA pair that is right in itself, with an exponent as long as its modulus. */
+function withLongExponent(): KeyPairKeyObjectResult {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 3072 })
+  const { n, p, q, qi } = privateKey.export({ format: 'jwk' })
+  const number = (text = '') =>
+    BigInt(`0x${Buffer.from(text, 'base64url').toString('hex')}`)
+  const text = (value: bigint) => {
+    const hex = value.toString(16)
+    return Buffer.from(hex.padStart(hex.length + (hex.length % 2), '0'), 'hex').toString(
+      'base64url',
+    )
   }
-  return compact(
-    header,
-    {
+  const [p1, q1] = [number(p) - 1n, number(q) - 1n]
+  // What is public and what is private may change places: 65537 is the private exponent here.
+  const e = inverse(65537n, p1 * q1)
+  const jwk = {
+    kty: 'RSA',
+    n,
+    e: text(e),
+    d: text(65537n),
+    p,
+    q,
+    dp: 'AQAB',
+    dq: 'AQAB',
+    qi,
+  }
+  const key = createPrivateKey({ key: jwk as JsonWebKey, format: 'jwk' })
+  return { privateKey: key, publicKey: createPublicKey(key) }
+}
+
+function inverse(a: bigint, modulus: bigint): bigint {
+  let [low, high, x, y] = [a % modulus, modulus, 1n, 0n]
+  while (low > 1n) {
+    const quotient = high / low
+    ;[low, high, x, y] = [high % low, low, y - quotient * x, x]
+  }
+  return ((x % modulus) + modulus) % modulus
+}
+
+/** Proofs whose signature is right, by keys that are out of bounds: each would pass but for its key. */
+function strangeKeys({ clock }: Pick<TestApp, 'clock'>): [name: string, text: string][] {
+  const rows: [name: string, alg: string, pair: KeyPairKeyObjectResult][] = [
+    [
+      'too short an RSA key',
+      'RS256',
+      generateKeyPairSync('rsa', { modulusLength: 1024 }),
+    ],
+    ['too long an exponent', 'RS256', withLongExponent()],
+    [
+      'secp256k1 under ES256',
+      'ES256',
+      generateKeyPairSync('ec', { namedCurve: 'secp256k1' }),
+    ],
+    ['Ed448 under EdDSA', 'EdDSA', generateKeyPairSync('ed448')],
+    ['Ed448 under its own name', 'Ed448', generateKeyPairSync('ed448')],
+  ]
+  return rows.map(([name, alg, { publicKey, privateKey }]) => {
+    const digest = alg.startsWith('Ed') ? null : 'sha256'
+    const claims = {
       jti: randomUUID(),
       htm: 'POST',
       htu: TOKEN,
       iat: Math.floor(clock() / 1000),
-    },
-    input => sign('sha256', input, privateKey),
-  )
+    }
+    return [
+      name,
+      compact(
+        { typ: 'dpop+jwt', alg, jwk: publicKey.export({ format: 'jwk' }) },
+        claims,
+        input => sign(digest, input, { key: privateKey, dsaEncoding: 'ieee-p1363' }),
+      ),
+    ]
+  })
 }

@@ -44,7 +44,10 @@ t.test('PEM and JWK files are read, other files are not', async t => {
     'b.key': generateKeyPairSync('ec', { namedCurve: 'P-256' })
       .privateKey.export({ type: 'sec1', format: 'pem' })
       .toString(),
-    'c.jwk': jwkOf(pemOf(generateKeyPairSync('ed25519')), { kid: 'ignored' }),
+    'c.jwk': jwkOf(pemOf(generateKeyPairSync('ed25519')), {
+      kid: 'ignored',
+      alg: 'Ed25519',
+    }),
     'd.json': ` ${jwkOf(RSA, { alg: 'PS256' })}`,
     'e.pem': RSA,
     'tls.crt': 'something else',
@@ -116,6 +119,23 @@ t.test("a file that can't sign here is named, and nothing of it is told", async 
       jwkOf(ec(), { alg: 'EdDSA' }),
       /holds no key for ES256/,
     ],
+    [
+      'the curve of Bitcoin',
+      pemOf(generateKeyPairSync('ec', { namedCurve: 'secp256k1' })),
+      /holds no key for ES256/,
+    ],
+    ['Ed448', pemOf(generateKeyPairSync('ed448')), /holds no key for ES256/],
+    ...[
+      () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+      () => generateKeyPairSync('ed25519'),
+    ].map((make): [string, string, RegExp] => {
+      const { d } = make().privateKey.export({ format: 'jwk' })
+      return [
+        'the private half of another key',
+        jwkOf(pemOf(make()), { d }),
+        /a.pem don't belong together/,
+      ]
+    }),
     [
       'an algorithm that is no text',
       jwkOf(pemOf(generateKeyPairSync('x25519')), { alg: 1 }),
@@ -450,6 +470,7 @@ t.test(
       one: { 'a.pem': A },
       two: { 'a.pem': A, 'b.pem': B },
       bad: { 'a.pem': 'x' },
+      mixed: { 'a.jwk': jwkOf(A, { d: JSON.parse(jwkOf(B)).d }) },
     })
     const link = (name: string) => {
       symlinkSync(name, join(directory, 'next'))
@@ -473,8 +494,14 @@ t.test(
     await until(() => faults.length > 0)
     t.match(faults[0], { message: /a.pem holds no private key/ })
     t.equal(source.keys().length, 2)
-    rmSync(join(directory, 'keys'))
+    link('mixed')
     await until(() => faults.length > 1)
+    t.match(faults[1], {
+      message: /the two halves of the key in a.jwk don't belong together/,
+    })
+    t.equal(source.keys().length, 2, 'keys that sign nothing good replace none')
+    rmSync(join(directory, 'keys'))
+    await until(() => faults.length > 2)
     mkdirSync(join(directory, 'keys'))
     writeFileSync(join(directory, 'keys', 'c.pem'), C)
     await until(() => source.keys().length === 1)

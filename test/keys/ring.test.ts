@@ -1,6 +1,7 @@
 import { createPublicKey, sign, verify } from 'node:crypto'
 import t from 'tap'
 import type { Event } from '../../src/events.ts'
+import { makeKey } from '../../src/keys/make.ts'
 import { createKeyRing, type KeyRing } from '../../src/keys/ring.ts'
 import type { KeySource } from '../../src/keys/source.ts'
 import { StoreUnavailable } from '../../src/stores/ports.ts'
@@ -509,6 +510,25 @@ t.test('a key that signs no more verifies without the secret that sealed it', as
     t.ok(after.verificationKey(first?.kid ?? ''))
   }
   t.throws(() => server({ secrets: [] }), TypeError)
+})
+
+t.test("a stored key that doesn't fit its public half never signs", async t => {
+  const { server, store, pass } = setUp(t)
+  const ring = server()
+  await ring.load()
+  const before = privateKeyOf(ring)
+  const stored = await store.keys.load()
+  const { publicJwk } = await makeKey('ES256')
+  await store.keys.save({
+    ...stored,
+    keys: stored.keys.map(key => ({ ...key, publicJwk })),
+  })
+  const message = /^the signing key [\w-]{43} in the store doesn't fit its public half/
+  await t.rejects(ring.load(), { message })
+  t.equal(privateKeyOf(ring), before, 'the ring goes on with what it has')
+  await t.rejects(server().load(), { message })
+  pass(90 * DAY + 1)
+  await t.rejects(ring.load(), { message }, 'nor does it stand in for the next one')
 })
 
 t.test('what goes wrong leaves the ring in memory as it was', async t => {

@@ -19,6 +19,7 @@ const TYPES = {
   rsa: 0,
   ec: 3,
   ed25519: 0x40,
+  ed448: 0x40,
   x25519: 0x41,
 }
 
@@ -26,7 +27,13 @@ const bytes = text => Buffer.from(text, 'base64url')
 
 class PKCS11 {
   load(path) {
+    this.path = path
     this.file = JSON.parse(readFileSync(path, 'utf8'))
+  }
+  /** What the key does now: the file may have changed since. */
+  doesNow(label) {
+    const { keys } = JSON.parse(readFileSync(this.path, 'utf8'))
+    return keys.find(key => key.label === label)?.does
   }
   C_Initialize() {}
   C_GetSlotList() {
@@ -94,13 +101,14 @@ class PKCS11 {
 
   C_Sign(_session, data) {
     const { alg, parameter, index } = this.signing
-    const { pem, does } = this.file.keys[index]
+    const { pem, label, signsAs } = this.file.keys[index]
+    const does = this.doesNow(label)
     if (does === 'refuse') throw new Error('CKR_FUNCTION_FAILED')
     if (does === 'crash') process.exit(3)
     if (does === 'hang') {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000)
     }
-    const key = createPrivateKey(pem)
+    const key = createPrivateKey(signsAs ?? pem)
     if (alg === 'EdDSA') return sign(null, data, key)
     if (alg === 'RS256') return sign('sha256', data, key)
     if (alg === 'PS256') {

@@ -1,6 +1,9 @@
-// How far an import is.
-import { createBar } from '../bar.ts'
+// A bar for whoever waits at the terminal; nothing for pipes.
 import type { Io } from '../io.ts'
+
+const WIDTH = 30
+// Redrawing more often only costs.
+const STEP_MS = 200
 
 /** What was done so far. */
 export interface Count {
@@ -17,12 +20,29 @@ export interface Progress {
 }
 
 /** Makes the bar; `monotonic` is a clock in milliseconds that never goes back. */
-export function createProgress(io: Io, monotonic?: () => number): Progress {
-  const bar = createBar(io, monotonic)
+export function createProgress(
+  { stderr, showsProgress }: Io,
+  monotonic = () => performance.now(),
+): Progress {
+  if (!showsProgress) return { show() {}, clear() {} }
+  let drawnAt = -Infinity
+  const write = (text: string) => {
+    stderr.write(`\r\x1B[K${text}`)
+  }
   return {
     show(part, { taken, alreadyThere, refused }) {
-      bar.show(part, `${taken} taken, ${alreadyThere} already there, ${refused} refused`)
+      if (monotonic() - drawnAt < STEP_MS) return
+      drawnAt = monotonic()
+      write(
+        `${part === undefined ? '' : barOf(part)}${taken} taken, ${alreadyThere} already there, ` +
+          `${refused} refused`,
+      )
     },
-    clear: bar.clear,
+    clear: () => write(''),
   }
+}
+
+function barOf(part: number): string {
+  const full = Math.min(WIDTH, Math.round(part * WIDTH))
+  return `[${'#'.repeat(full)}${'.'.repeat(WIDTH - full)}] ${Math.round(part * 100)} %  `
 }
