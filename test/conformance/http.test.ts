@@ -191,7 +191,7 @@ t.test('a path is never taken for a pattern', async t => {
   const server = await serverOn(t, 'SQLite')
   const management = buildManagement({
     isReady: () => true,
-    storeState: () => 'ok',
+    storeState: () => ({ store: 'ok' }),
     metrics: async () => '',
     bounds: { maxConnections: 1, maxConnectionsPerAddress: 1, isExempt: () => false },
     observer: server.metrics.connections('management'),
