@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import fastify from 'fastify'
 import { Client } from 'undici'
 import { buildTestApp } from '../test/support/app.ts'
+import { endWithUs } from '../test/support/children.ts'
 import { printRows, type Figures, type Sample } from './report.ts'
 
 const PATH = '/.well-known/jwks.json'
@@ -30,7 +31,7 @@ async function main(): Promise<void> {
     await app.listen({ host: '127.0.0.1', port: 0 }),
     await bare.listen({ host: '127.0.0.1', port: 0 }),
   ]
-  const load = fork(new URL(import.meta.url), ['load'])
+  const load = endWithUs(fork(new URL(import.meta.url), ['load']))
   const measure = async (origin: string): Promise<Figures> => {
     const before = process.cpuUsage()
     load.send({ origin, requests: REQUESTS } satisfies Job)

@@ -8,6 +8,7 @@ import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { endWithUs } from '../test/support/children.ts'
 import { freePort } from '../test/support/free-port.ts'
 import { startRedis, type TestRedis } from '../test/support/redis.ts'
 import { addUser } from '../test/support/server.ts'
@@ -157,18 +158,15 @@ function start(
   module: string,
   { args = [], output = 'inherit', execArgv = [] }: StartOptions = {},
 ): ChildProcess {
-  const child = fork(join(HERE, module), args, {
-    execArgv,
-    // As the image has it.
-    env: { PATH: process.env['PATH'], MALLOC_ARENA_MAX: '1' },
-    stdio: ['ignore', output, output, 'ipc'],
-  })
-  const killLeftover = () => {
-    child.kill('SIGKILL')
-  }
-  process.once('exit', killLeftover)
+  const child = endWithUs(
+    fork(join(HERE, module), args, {
+      execArgv,
+      // As the image has it.
+      env: { PATH: process.env['PATH'], MALLOC_ARENA_MAX: '1' },
+      stdio: ['ignore', output, output, 'ipc'],
+    }),
+  )
   parts.defer(async () => {
-    process.removeListener('exit', killLeftover)
     if (child.exitCode !== null || child.signalCode !== null) return
     child.kill('SIGTERM')
     await once(child, 'exit')

@@ -1,17 +1,15 @@
-import { execFile } from 'node:child_process'
 import { mkdtemp, mkdir, rm, writeFile, cp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import t from 'tap'
+import { runChild } from './support/children.ts'
 
 const root = join(import.meta.dirname, '..')
 const cruiser = join(root, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs')
 
 async function cruise(cwd: string): Promise<{ code: number; output: string }> {
-  const run = promisify(execFile)
   try {
-    const { stdout } = await run(
+    const { stdout } = await runChild(
       process.execPath,
       [cruiser, 'src', '--config', '.dependency-cruiser.cjs', '--output-type', 'err'],
       { cwd },

@@ -1,16 +1,14 @@
 // The benches start, measure and print: nobody would notice before the next release that they don't. No
 // figure is looked at.
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import t from 'tap'
+import { runChild } from './support/children.ts'
 
-const run = promisify(execFile)
 const bench = (name: string) => new URL(`../bench/${name}`, import.meta.url).pathname
 
 t.test(
   'npm run bench prints each endpoint beside its floor, and the bytes of a family',
   async t => {
-    const { stdout } = await run(process.execPath, [
+    const { stdout } = await runChild(process.execPath, [
       bench('bench.ts'),
       '--rounds',
       '1',
@@ -42,7 +40,7 @@ t.test(
 )
 
 t.test('npm run bench -- --profile says where the time goes', async t => {
-  const { stdout } = await run(process.execPath, [
+  const { stdout } = await runChild(process.execPath, [
     bench('bench.ts'),
     '--profile',
     'jwks',
@@ -57,7 +55,7 @@ t.test('npm run bench -- --profile says where the time goes', async t => {
 t.test(
   'npm run bench:logins prints what a storm does to others, and its share of the bare rate',
   async t => {
-    const { stdout } = await run(process.execPath, [
+    const { stdout } = await runChild(process.execPath, [
       bench('login-storm.ts'),
       '--rounds',
       '1',

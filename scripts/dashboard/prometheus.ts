@@ -1,9 +1,9 @@
 // A real Prometheus that scrapes what it is told, and the dashboard's queries put to it as Grafana would.
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { startChild } from '../../test/support/children.ts'
 import { freePort } from '../../test/support/free-port.ts'
 
 const SCRAPE_SECONDS = 1
@@ -54,7 +54,7 @@ export async function startPrometheus(
       ],
     }),
   )
-  const child = spawn(
+  const child = startChild(
     'prometheus',
     [
       `--config.file=${file}`,

@@ -1,6 +1,5 @@
 // 100,000 accounts, of which no more than a batch is ever in memory; killed on the way and run again, nobody
 // is missing.
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { stat, writeFile } from 'node:fs/promises'
@@ -8,6 +7,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
+import { startChild } from '../support/children.ts'
 import { ROOT } from '../support/python.ts'
 
 const ACCOUNTS = 100_000
@@ -54,7 +54,7 @@ function startImport() {
     '--report',
     report,
   ]
-  const child = spawn(process.execPath, args, {
+  const child = startChild(process.execPath, args, {
     env: { PATH: process.env['PATH'] },
     stdio: ['ignore', 'pipe', 'ignore'],
   })

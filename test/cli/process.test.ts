@@ -1,6 +1,6 @@
 // The program as a process, and what it says about failures.
 import t from 'tap'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { Readable, Writable } from 'node:stream'
@@ -11,6 +11,8 @@ import { failureOf } from '../../src/cli/refused.ts'
 import { invalidRequest, temporarilyUnavailable } from '../../src/oauth/errors.ts'
 import { StoreUnavailable } from '../../src/stores/ports.ts'
 import { verifyWithRing } from '../../src/tokens/verify-offline.ts'
+import { startChild } from '../support/children.ts'
+import { PATIENCE_MS } from '../support/until.ts'
 
 const BIN = fileURLToPath(new URL('../../bin/latchkey.js', import.meta.url))
 
@@ -40,12 +42,12 @@ t.test('bin/latchkey.js runs commands and exits with their code', async t => {
 t.test(
   'a command ends when it has read its line, though the pipe stays open',
   async t => {
-    const child = spawn(process.execPath, [BIN, 'users', 'add', 'alice'], {
+    const child = startChild(process.execPath, [BIN, 'users', 'add', 'alice'], {
       cwd: t.testdir(),
       env: { ...process.env, LATCHKEY_CONFIG: '' },
       stdio: ['pipe', 'ignore', 'ignore'],
     })
-    const timer = setTimeout(() => child.kill(), 20_000)
+    const timer = setTimeout(() => child.kill(), PATIENCE_MS)
     child.stdin.write('correct horse battery staple\n')
     const [code] = await once(child, 'close')
     clearTimeout(timer)
@@ -54,7 +56,7 @@ t.test(
 )
 
 t.test('a pipe that closes early is no fault', async t => {
-  const child = spawn(process.execPath, [BIN, '--help'], {
+  const child = startChild(process.execPath, [BIN, '--help'], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   child.stdout.destroy()

@@ -1,13 +1,13 @@
 // A rolling update: two real processes behind HAProxy, 200 requests a second of mixed grants, ten restarts in
 // a row without a failed request and without a logout; then the same with SIGKILL, where an app asks again
 // and nobody is logged out.
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { startChild } from '../support/children.ts'
 import { freePort } from '../support/free-port.ts'
 import { startRedis } from '../support/redis.ts'
 import {
@@ -57,7 +57,7 @@ async function startProxy(t: Test, servers: readonly Ports[]): Promise<string> {
   const port = await freePort()
   const file = join(t.testdir(), 'haproxy.cfg')
   await writeFile(file, haproxyConfig(port, servers))
-  const child: ChildProcess = spawn('haproxy', ['-db', '-f', file], { stdio: 'ignore' })
+  const child = startChild('haproxy', ['-db', '-f', file], { stdio: 'ignore' })
   t.teardown(async () => {
     child.kill('SIGKILL')
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')

@@ -1,6 +1,5 @@
 // The command line beside running servers on one store, both stores: what it changes counts at every server
 // at once.
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -10,6 +9,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { decodeJwt } from 'jose'
 import t from 'tap'
 import { run } from '../../src/cli/main.ts'
+import { startChild } from '../support/children.ts'
 import {
   API_SECRET,
   PASSWORD,
@@ -213,10 +213,14 @@ for (const { name, make } of STORES) {
         const traffic = servers.map(server =>
           keepRefreshing(server, async () => (await login('bob', PASSWORD, server)).body),
         )
-        const child = spawn(process.execPath, [BIN, 'users', 'import', file, '--json'], {
-          env: { ...process.env, LATCHKEY_CONFIG: first.configFile },
-          stdio: ['ignore', 'pipe', 'ignore'],
-        })
+        const child = startChild(
+          process.execPath,
+          [BIN, 'users', 'import', file, '--json'],
+          {
+            env: { ...process.env, LATCHKEY_CONFIG: first.configFile },
+            stdio: ['ignore', 'pipe', 'ignore'],
+          },
+        )
         const [output, [code]] = await Promise.all([
           text(child.stdout),
           once(child, 'close'),

@@ -1,18 +1,15 @@
 // keys.pkcs11 with a real token: SoftHSM holds the key, Latchkey's process signs in it, jose verifies through
 // JWKS.
-import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import t from 'tap'
+import { runChild } from '../support/children.ts'
 import { login, ORDERS, postForm, startLatchkey, STORES } from '../support/server.ts'
 
 const MODULE = '/usr/lib/softhsm/libsofthsm2.so'
 const PIN = '1234'
-
-const run = promisify(execFile)
 
 /** Runs a tool; says which package brings it when there is none. */
 async function tool(
@@ -23,7 +20,7 @@ async function tool(
 ): Promise<void> {
   // Without the loaders that the test runner gives to every Node.
   const { NODE_OPTIONS, ...inherited } = process.env
-  await run(command, args, { env: { ...inherited, ...env } }).catch(
+  await runChild(command, args, { env: { ...inherited, ...env } }).catch(
     (cause: NodeJS.ErrnoException) => {
       throw cause.code === 'ENOENT'
         ? new Error(`${command} is not on the PATH: ${hint}`, { cause })

@@ -13,7 +13,7 @@ const numRuns = Number(process.env['LATCHKEY_HISTORIES'] ?? 500)
 const seed = Number(process.env['LATCHKEY_SEED'] ?? 20261124)
 
 for (const { name, create } of STORES) {
-  t.test(`families in ${name}`, { timeout: 110_000 }, async t => {
+  t.test(`families in ${name}`, { timeout: 600_000 }, async t => {
     const real = await create()
     t.teardown(() => real.stop())
     const someone = () => addSomeone(real.store)

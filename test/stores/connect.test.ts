@@ -1,11 +1,9 @@
 // From a store URL to a connection: the forms of the URL, and what becomes of a server that isn't there.
-import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import t from 'tap'
 import { openStore } from '../../src/stores/open.ts'
 import { StoreUnavailable } from '../../src/stores/ports.ts'
@@ -17,6 +15,7 @@ import {
 } from '../../src/stores/redis/connect.ts'
 import { readTls } from '../../src/stores/redis/tls.ts'
 import { parseRedisUrl } from '../../src/stores/redis/url.ts'
+import { runChild } from '../support/children.ts'
 import { createHandClock } from '../support/clock.ts'
 import { startFakeSentinel } from '../support/fake-sentinel.ts'
 import { freePort } from '../support/free-port.ts'
@@ -345,7 +344,7 @@ t.test(
 
     const ask = async (...command: string[]) =>
       (
-        await promisify(execFile)('redis-cli', [
+        await runChild('redis-cli', [
           '-p',
           String(sentinel.port),
           '-a',

@@ -1,14 +1,13 @@
 // A connection to Redis that can't be opened, or is lost: whoever runs the server reads why, and what to do;
 // and no command is sent on a connection whose opening failed.
-import { execFile } from 'node:child_process'
 import { setTimeout as wait } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { openStore } from '../../src/stores/open.ts'
 import { StoreUnavailable } from '../../src/stores/ports.ts'
 import { reasonOf, unavailable } from '../../src/stores/redis/reasons.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { startServer } from '../../src/server.ts'
+import { runChild } from '../support/children.ts'
 import { commandLine } from '../support/command-line.ts'
 import { startFakeSentinel } from '../support/fake-sentinel.ts'
 import { freePort } from '../support/free-port.ts'
@@ -46,7 +45,7 @@ async function redisOf(t: Test, args: readonly string[] = []): Promise<Scene> {
     tlsPort,
     at: `127.0.0.1:${redis.port}`,
     admin: async (...command) =>
-      (await promisify(execFile)('redis-cli', [...cli, ...command])).stdout,
+      (await runChild('redis-cli', [...cli, ...command])).stdout,
   }
 }
 

@@ -22,6 +22,7 @@ import { createAccounts, type Accounts } from '../../src/users/accounts.ts'
 import { createPasswordHasher, type PasswordHasher } from '../../src/users/passwords.ts'
 import type { ThrottlePolicy } from '../../src/users/throttle.ts'
 import { createHandClock } from './clock.ts'
+import { PATIENCE_MS } from './until.ts'
 
 export const ISSUER = 'https://id.example.com'
 export const PASSWORD = 'correct horse battery staple'
@@ -203,10 +204,10 @@ export async function buildTestApp({
   passwords = {},
   replicas,
   lossPeriodMs,
-  answerTimeout = 10_000,
+  answerTimeout = PATIENCE_MS,
   statusEnabled = true,
   maxInFlight = 1000,
-  requestTimeout = 10_000,
+  requestTimeout = PATIENCE_MS,
   maxConnections = 5000,
   maxConnectionsPerAddress = 1000,
 }: TestAppOptions = {}): Promise<TestApp> {
@@ -285,7 +286,7 @@ export async function buildTestApp({
     concurrency: 2,
     memoryShare: 50,
     queue: 64,
-    maxWait: 10_000,
+    maxWait: PATIENCE_MS,
     ...passwords,
   })
   const accounts = createAccounts({

@@ -1,8 +1,5 @@
 // A SQLite client in a process of its own, as an operator's back-up or a look at the file is.
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
-
-const run = promisify(execFile)
+import { runChild } from './children.ts'
 
 const READ =
   'const db = new DatabaseSync(file); console.log(db.prepare("SELECT count(*) AS n FROM ' +
@@ -24,6 +21,6 @@ async function foreign(work: string, ...args: string[]): Promise<string> {
   const script =
     `const { DatabaseSync, backup } = require('node:sqlite'); const [, file, copy] = process.argv; ` +
     `${work}`
-  const { stdout } = await run(process.execPath, ['-e', script, ...args])
+  const { stdout } = await runChild(process.execPath, ['-e', script, ...args])
   return stdout
 }

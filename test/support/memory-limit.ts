@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
+import { until } from './until.ts'
 
 export interface MemoryLimit {
   /** A command that starts the rest of its arguments under the limit. */
@@ -61,12 +61,6 @@ export async function limitMemory(bytes: number): Promise<MemoryLimit> {
   }
 }
 
-async function removeWhenEmpty(group: string, attempts = 100): Promise<void> {
-  try {
-    await rmdir(group)
-  } catch (error) {
-    if (attempts === 0) throw error
-    await wait(20)
-    await removeWhenEmpty(group, attempts - 1)
-  }
+async function removeWhenEmpty(group: string): Promise<void> {
+  await until(() => rmdir(group).then(() => true))
 }

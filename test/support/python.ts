@@ -1,15 +1,12 @@
 // Python with the packages that the suites need, made by scripts/python-env.sh.
-import { execFile } from 'node:child_process'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { runChild } from './children.ts'
 
 export const ROOT = join(import.meta.dirname, '../..')
 
-const run = promisify(execFile)
-
 /** The path of its interpreter; throws with the script's words when something has to be installed. */
 export async function python(): Promise<string> {
-  const { stdout } = await run(join(ROOT, 'scripts/python-env.sh'))
+  const { stdout } = await runChild(join(ROOT, 'scripts/python-env.sh'))
   return stdout.trim()
 }
 
@@ -23,7 +20,7 @@ export async function runPython(
   env: Record<string, string>,
 ): Promise<any> {
   const { PATH } = process.env
-  const { stdout } = await run(interpreter, [join(ROOT, script)], {
+  const { stdout } = await runChild(interpreter, [join(ROOT, script)], {
     env: { PATH, PYTHONWARNINGS: 'error', ...env },
     timeout: 60_000,
   })

@@ -1,12 +1,13 @@
 // A real Redis server of our own: a free loopback port, no persistence, gone with the test.
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import { startChild } from './children.ts'
 import { freePort } from './free-port.ts'
+import { until } from './until.ts'
 
 export interface TestRedis {
   readonly url: string
@@ -60,7 +61,7 @@ async function startOnce(options: TestRedisOptions): Promise<TestRedis> {
   // The port of the cluster's bus is the server's plus 10,000 unless it is told; a lone node needs none that
   // is reached.
   const busPort = cluster ? await freePort() : 0
-  const child = spawn(
+  const child = startChild(
     'redis-server',
     [
       ...fixed,
@@ -122,7 +123,7 @@ export async function startSentinel(
       '',
     ].join('\n'),
   )
-  const child = spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' })
+  const child = startChild('redis-server', [file, '--sentinel'], { stdio: 'ignore' })
   const { pid, stop } = await watched(child, dir, {
     port,
     password,
@@ -150,22 +151,11 @@ async function watched(
   ownership: Ownership,
 ): Promise<Pick<TestRedis, 'pid' | 'stop'>> {
   const pid = await spawned(child)
-  const killLeftover = () => {
-    child.kill('SIGKILL')
-  }
-  process.once('exit', killLeftover)
-  const ended = once(child, 'exit').then(() => {
-    throw new EndedAtOnce('redis-server ended at once')
-  })
-  ended.catch(() => {})
-  const ours = makeSureItIsOurs(pid, ownership)
-  ours.catch(() => {})
-  await Promise.race([ours, ended])
+  await makeSureItIsOurs(child, ownership)
   return {
     pid,
     async stop() {
-      process.removeListener('exit', killLeftover)
-      if (child.exitCode === null && child.signalCode === null) {
+      if (!hasEnded(child)) {
         child.kill('SIGKILL')
         await once(child, 'exit')
       }
@@ -176,7 +166,7 @@ async function watched(
 
 /** Another suite on this machine may have won the port: its data must never be touched. */
 export async function makeSureItIsOurs(
-  pid: number,
+  child: ChildProcess,
   { port, password, then }: Ownership,
 ): Promise<void> {
   const client = new Redis({
@@ -188,9 +178,11 @@ export async function makeSureItIsOurs(
   })
   client.on('error', () => {})
   try {
-    await reachable(client)
+    // Waits no longer for one that has ended.
+    await until(() => hasEnded(child) || client.connect().then(() => true))
+    if (hasEnded(child)) throw new EndedAtOnce('redis-server ended at once')
     const info = await client.info('server')
-    if (!info.includes(`process_id:${pid}\r\n`)) {
+    if (!info.includes(`process_id:${child.pid}\r\n`)) {
       throw new Error(`port ${port} belongs to another redis-server`)
     }
     await then(client)
@@ -204,25 +196,13 @@ export async function makeSureItIsOurs(
  */
 async function takeAllSlots(client: Redis): Promise<void> {
   await client.cluster('ADDSLOTSRANGE', 0, 16_383)
-  for (
-    let attempts = 100;
-    !String(await client.cluster('INFO')).includes('cluster_state:ok');
-    attempts--
-  ) {
-    if (attempts === 0) throw new Error('the cluster of one has no quorum')
-    await wait(20)
-  }
+  await until(async () =>
+    String(await client.cluster('INFO')).includes('cluster_state:ok'),
+  )
 }
 
-async function reachable(client: Redis, attempts = 500): Promise<void> {
-  try {
-    await client.connect()
-  } catch (error) {
-    if (attempts === 0) throw error
-    await wait(20)
-    await reachable(client, attempts - 1)
-  }
-}
+const hasEnded = ({ exitCode, signalCode }: ChildProcess) =>
+  exitCode !== null || signalCode !== null
 
 /** Waits until the process runs; gives its id. */
 export async function spawned(child: ChildProcess): Promise<number> {

@@ -1,6 +1,5 @@
 // What every resource server in examples/ is held to: a real Latchkey, the example's own process, and the
 // same refusals from each.
-import { spawn } from 'node:child_process'
 import { createHmac, createPublicKey } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -9,8 +8,10 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { decodeJwt, type JWTPayload } from 'jose'
 import t, { type Test } from 'tap'
 import type { SigningKey } from '../../src/keys/ring.ts'
+import { startChild } from './children.ts'
 import { forge, signingKeyOf } from './forge.ts'
 import { freePort } from './free-port.ts'
+import { PATIENCE_MS, until } from './until.ts'
 import { proves } from './interop.ts'
 import { ROOT } from './python.ts'
 import {
@@ -58,7 +59,7 @@ export async function startExample(
 ): Promise<RunningExample> {
   const listenOn = port ?? (await freePort())
   const { PATH, HOME } = process.env
-  const child = spawn(command, args(listenOn), {
+  const child = startChild(command, args(listenOn), {
     cwd: join(ROOT, 'examples', name),
     env: {
       PATH,
@@ -73,7 +74,6 @@ export async function startExample(
   const killLeftover = () => {
     child.kill('SIGKILL')
   }
-  process.once('exit', killLeftover)
   const lines: string[] = []
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -86,10 +86,9 @@ export async function startExample(
     lines,
     async stop() {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
-      const timer = setTimeout(killLeftover, 10_000)
+      const timer = setTimeout(killLeftover, PATIENCE_MS)
       await ended
       clearTimeout(timer)
-      process.removeListener('exit', killLeftover)
     },
   }
   await answers(running, () => child.exitCode !== null || child.signalCode !== null)
@@ -99,19 +98,11 @@ export async function startExample(
 async function answers(
   { url, lines, stop }: RunningExample,
   ended: () => boolean,
-  attempts = 600,
 ): Promise<void> {
-  const status = await fetch(`${url}/orders`).then(
-    answer => answer.status,
-    () => 0,
-  )
-  if (status !== 0) return
-  if (attempts === 0 || ended()) {
-    await stop()
-    throw new Error(`the example doesn't answer:\n${lines.join('')}`)
-  }
-  await wait(100)
-  await answers({ url, lines, stop }, ended, attempts - 1)
+  await until(() => ended() || fetch(`${url}/orders`).then(() => true)).catch(() => {})
+  if (!ended() && (await fetch(`${url}/orders`).catch(() => undefined))) return
+  await stop()
+  throw new Error(`the example doesn't answer:\n${lines.join('')}`)
 }
 
 export interface IssuerOptions extends Omit<LatchkeyOptions, 'storeUrl' | 'secret'> {
@@ -336,16 +327,17 @@ async function withoutStatus(token: string): Promise<string> {
   return `${header}.${encode(claims)}.${signature}`
 }
 
-/** Asks until the status is the expected one, for 20 seconds at most; gives the last. */
+/** Asks until the status is the expected one, for as long as suites wait; gives the last. */
 export async function statusOnce(
   ask: () => Promise<{ status: number }>,
   expected: number,
-  attempts = 100,
 ): Promise<number> {
-  const { status } = await ask()
-  if (status === expected || attempts === 0) return status
-  await wait(200)
-  return statusOnce(ask, expected, attempts - 1)
+  let last = 0
+  await until(async () => {
+    last = (await ask()).status
+    return last === expected
+  }).catch(() => {})
+  return last
 }
 
 /** GET /orders, unless told otherwise. */

@@ -1,17 +1,18 @@
 // The real process with a configuration file of its own, on free loopback ports: what an operator starts,
 // seen from outside.
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
 import { openStore } from '../../src/stores/open.ts'
 import { createAccounts } from '../../src/users/accounts.ts'
 import { createPasswordHasher } from '../../src/users/passwords.ts'
+import { startChild } from './children.ts'
 import { freePort } from './free-port.ts'
 import { startRedis } from './redis.ts'
+import { PATIENCE_MS, until } from './until.ts'
 
 export const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 export const ORDERS = 'https://orders.example.com'
@@ -219,7 +220,7 @@ function runCommand(
 ): MainRun {
   const { PATH, NODE_OPTIONS, _TAPJS_PROCESSINFO_EXCLUDE_ } = process.env
   const inherited = { PATH, NODE_OPTIONS, _TAPJS_PROCESSINFO_EXCLUDE_ }
-  const child = spawn(command, args, {
+  const child = startChild(command, args, {
     env: { ...inherited, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(cwd !== undefined && { cwd }),
@@ -227,10 +228,8 @@ function runCommand(
   const killLeftover = () => {
     child.kill('SIGKILL')
   }
-  process.once('exit', killLeftover)
   const lines = collectLines(child)
   const ended = once(child, 'close').then(([code]) => {
-    process.removeListener('exit', killLeftover)
     return typeof code === 'number' ? code : -1
   })
   return {
@@ -243,7 +242,7 @@ function runCommand(
     },
     async stop() {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
-      const timer = setTimeout(killLeftover, 20_000)
+      const timer = setTimeout(killLeftover, PATIENCE_MS)
       const code = await ended
       clearTimeout(timer)
       return code
@@ -264,37 +263,30 @@ function collectLines(child: ChildProcess): string[] {
   return lines
 }
 
-async function lineOf(
-  lines: readonly string[],
-  pattern: RegExp,
-  attempts = 500,
-): Promise<string> {
-  const line = lines.find(text => pattern.test(text))
-  if (line !== undefined) return line
-  if (attempts === 0) throw new Error(`no line matches ${pattern}:\n${lines.join('\n')}`)
-  await wait(20)
-  return lineOf(lines, pattern, attempts - 1)
+async function lineOf(lines: readonly string[], pattern: RegExp): Promise<string> {
+  const find = () => lines.find(text => pattern.test(text))
+  await until(() => find() !== undefined).catch(() => {
+    throw new Error(`no line matches ${pattern}:\n${lines.join('\n')}`)
+  })
+  return String(find())
 }
 
-async function ready(
-  managementUrl: string,
-  run: MainRun,
-  attempts = 2_000,
-): Promise<void> {
-  const ended = await Promise.race([run.ended.then(() => true), wait(20, false)])
+async function ready(managementUrl: string, run: MainRun): Promise<void> {
+  let ended = false
+  run.ended.then(
+    () => {
+      ended = true
+    },
+    () => {},
+  )
+  const isReady = async () => ended || (await fetch(`${managementUrl}/readyz`)).ok
+  await until(isReady).catch(async () => {
+    await run.stop()
+    throw new Error(`latchkey is not ready:\n${run.lines.join('\n')}`)
+  })
   if (ended) {
     throw new Error(`latchkey ended before it was ready:\n${run.lines.join('\n')}`)
   }
-  const status = await fetch(`${managementUrl}/readyz`).then(
-    answer => answer.status,
-    () => 0,
-  )
-  if (status === 200) return
-  if (attempts === 0) {
-    await run.stop()
-    throw new Error(`latchkey is not ready after 40 s:\n${run.lines.join('\n')}`)
-  }
-  await ready(managementUrl, run, attempts - 1)
 }
 
 /** Adds the user of every process test; nothing happens when there is one. */
@@ -303,7 +295,7 @@ export async function addUser(storeUrl: string): Promise<void> {
   try {
     const accounts = createAccounts({
       users: store.users,
-      hasher: createPasswordHasher({ ...CHEAP_HASHING, maxWait: 10_000 }),
+      hasher: createPasswordHasher({ ...CHEAP_HASHING, maxWait: PATIENCE_MS }),
       emit: () => {},
       checkNewPassword: async () => undefined,
     })

@@ -1,10 +1,9 @@
 // Compilers that turn an example, or a suite's own source, into a program.
-import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import t from 'tap'
+import { runChild } from './children.ts'
 import { ROOT } from './python.ts'
 
 const MINUTES = 60_000
@@ -32,7 +31,7 @@ export async function buildProgram({
   const folder = await mkdtemp(join(tmpdir(), `latchkey-${name}-`))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   try {
-    await promisify(execFile)(command, [...args(folder)], {
+    await runChild(command, [...args(folder)], {
       cwd: join(ROOT, source),
       env: { ...process.env, ...env },
       timeout: 10 * MINUTES,

@@ -1,10 +1,10 @@
 // golang.org/x/oauth2, as its users have it: it sends each failing login twice, with the client's credentials
 // in the header and then in the body.
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
+import { startChild } from '../support/children.ts'
 import { proves } from '../support/interop.ts'
 import {
   PASSWORD,
@@ -36,7 +36,7 @@ async function logIn(
   { id, secret }: (typeof CLIENTS)[number],
   passwords: readonly string[],
 ): Promise<string[]> {
-  const child = spawn(join(folder, 'logins'), [url, id, secret, USER], {
+  const child = startChild(join(folder, 'logins'), [url, id, secret, USER], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   child.stdin.end(passwords.join('\n'))

@@ -1,12 +1,11 @@
 // People who move in: hashes made by the real libraries at their own costs, imported by the real command
 // line, logged in through requests-oauthlib at the real server, made anew once, exported, and taken by
 // Django.
-import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
+import { runChild } from '../support/children.ts'
 import { python, ROOT, runPython } from '../support/python.ts'
 import {
   CHEAP_HASHING,
@@ -30,7 +29,6 @@ interface Person {
 }
 
 const interpreter = await python()
-const run = promisify(execFile)
 const made = [...(await madeHashes()), ...(await hashesOfSpring())]
 
 /**
@@ -38,7 +36,7 @@ const made = [...(await madeHashes()), ...(await hashesOfSpring())]
  * PYTHONWARNINGS must not forbid.
  */
 async function madeHashes(): Promise<{ name: string; password: string; hash: string }[]> {
-  const { stdout } = await run(
+  const { stdout } = await runChild(
     interpreter,
     [join(ROOT, 'test/users/python/make_hashes.py')],
     { timeout: 120_000 },
@@ -65,7 +63,7 @@ async function hashesOfSpring(): ReturnType<typeof madeHashes> {
     install: 'maven and default-jdk-headless',
   })
   const classpath = await readFile(join(folder, 'classpath'), 'utf8')
-  const { stdout } = await run(
+  const { stdout } = await runChild(
     'java',
     ['-cp', classpath, join(ROOT, source, 'Hashes.java')],
     { timeout: 120_000 },
@@ -87,7 +85,7 @@ async function setUp(t: Test, storeUrl: string) {
   t.teardown(() => server.stop())
   const directory = t.testdir()
   const latchkey = async (...args: string[]) => {
-    const { stdout } = await run(process.execPath, [
+    const { stdout } = await runChild(process.execPath, [
       join(ROOT, 'bin/latchkey.js'),
       '--config',
       server.configFile,

@@ -1,5 +1,6 @@
 // Running the tools that the deployment is checked with.
 import { execFile } from 'node:child_process'
+import { endWithUs } from '../../support/children.ts'
 
 export interface Ran {
   readonly code: number
@@ -58,7 +59,7 @@ export function run(
         else resolve({ code: Number(error?.code ?? 0), stdout, stderr })
       },
     )
-    child.stdin?.end(input)
+    endWithUs(child).stdin?.end(input)
   })
 }
 

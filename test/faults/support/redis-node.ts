@@ -1,12 +1,13 @@
 // A redis-server that can be killed, stopped and started again, on the same port and with the data that it
 // left.
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
+import { startChild } from '../../support/children.ts'
 import { freePort } from '../../support/free-port.ts'
 import { makeSureItIsOurs, spawned } from '../../support/redis.ts'
 
@@ -81,20 +82,15 @@ export async function startNode(
   }
 
   async function start(more: readonly string[] = []): Promise<void> {
-    child = spawn('redis-server', [...options, ...more], {
+    child = startChild('redis-server', [...options, ...more], {
       stdio: 'ignore',
       env: { ...process.env, ...env },
     })
-    const pid = await spawned(child)
-    await makeSureItIsOurs(pid, { port, password, then: prepare })
+    await spawned(child)
+    await makeSureItIsOurs(child, { port, password, then: prepare })
   }
 
-  const killLeftover = () => {
-    child?.kill('SIGKILL')
-  }
-  process.once('exit', killLeftover)
   t.teardown(async () => {
-    process.removeListener('exit', killLeftover)
     admin.disconnect()
     await kill()
     await rm(dir, { recursive: true, force: true })

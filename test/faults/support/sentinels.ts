@@ -1,12 +1,12 @@
 // A primary and its replicas under real sentinels, as docs/reliability.md says that they are to be run; each
 // node behind a delaying proxy.
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
+import { startChild } from '../../support/children.ts'
 import { freePort } from '../../support/free-port.ts'
 import { makeSureItIsOurs, spawned } from '../../support/redis.ts'
 import { type DelayedNode, startDelayedNode } from './delayed-node.ts'
@@ -112,20 +112,16 @@ async function startSentinel(
       '',
     ].join('\n'),
   )
-  const child = spawn('redis-server', [file, '--sentinel'], { stdio: 'ignore' })
+  const child = startChild('redis-server', [file, '--sentinel'], { stdio: 'ignore' })
   const listener = new Redis({ port, host: '127.0.0.1', lazyConnect: true })
-  const killLeftover = () => {
-    child.kill('SIGKILL')
-  }
-  process.once('exit', killLeftover)
   t.teardown(async () => {
-    process.removeListener('exit', killLeftover)
     listener.disconnect()
-    killLeftover()
+    child.kill('SIGKILL')
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
     await rm(dir, { recursive: true, force: true })
   })
-  await makeSureItIsOurs(await spawned(child), {
+  await spawned(child)
+  await makeSureItIsOurs(child, {
     port,
     password: undefined,
     then: async () => {},

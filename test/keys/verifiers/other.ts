@@ -1,15 +1,13 @@
 // Verifiers of other languages: processes that read a token a line and write a verdict a line.
-import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { promisify } from 'node:util'
+import { runChild, startChild } from '../../support/children.ts'
 import { python } from '../../support/python.ts'
 import type { HandTime } from './hand-time.ts'
 import type { Expected, Verifier } from './node.ts'
 
 const HERE = import.meta.dirname
-const run = promisify(execFile)
 
 /** How a verifier is started, and what it is sent for a token. */
 interface Program {
@@ -25,7 +23,7 @@ function start(
   { issuer, audience }: Expected,
 ): Verifier {
   const { PATH, HOME } = process.env
-  const child = spawn(command, args, {
+  const child = startChild(command, args, {
     env: {
       PATH,
       HOME,
@@ -35,10 +33,6 @@ function start(
     },
     stdio: ['pipe', 'pipe', 'inherit'],
   })
-  const killLeftover = () => {
-    child.kill('SIGKILL')
-  }
-  process.once('exit', killLeftover)
   const ended = once(child, 'exit')
   // Answers come in the order of the questions.
   const waiting: Array<PromiseWithResolvers<string>> = []
@@ -60,9 +54,8 @@ function start(
     },
     async stop() {
       child.stdin.end()
-      killLeftover()
+      child.kill('SIGKILL')
       await ended
-      process.removeListener('exit', killLeftover)
     },
   }
 }
@@ -73,7 +66,7 @@ async function tool(
   args: readonly string[],
   { cwd, hint }: { readonly cwd: string; readonly hint: string },
 ): Promise<string> {
-  const { stdout } = await run(command, args, { cwd }).catch(
+  const { stdout } = await runChild(command, args, { cwd }).catch(
     (cause: NodeJS.ErrnoException) => {
       throw cause.code === 'ENOENT'
         ? new Error(`${command} is not on the PATH: install it (${hint})`, { cause })
