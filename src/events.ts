@@ -83,7 +83,7 @@ export type SecurityEvent =
   /** One import, also one that was cut short. */
   | {
       readonly type: 'users.imported'
-      readonly taken: number
+      readonly imported: number
       readonly alreadyThere: number
       readonly refused: number
     }

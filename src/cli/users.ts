@@ -5,12 +5,14 @@ import { isScopeToken } from '../oauth/scope.ts'
 import type { Account } from '../stores/ports.ts'
 import type { Access, Accounts, ChangeOutcome } from '../users/accounts.ts'
 import { isRole, ROLE_RULE } from '../users/roles.ts'
+import { describeAccess } from './access.ts'
 import { readNewPassword, type Io } from './io.ts'
 import { Refused } from './refused.ts'
-import { known, withStore } from './tools.ts'
+import { known, withStore, type StoreTools } from './tools.ts'
 import { addExport } from './users-export.ts'
 import { addImport } from './users-import.ts'
 import { addNameHash } from './users-name-hash.ts'
+import { accountWords } from './words.ts'
 
 /** The options that say what a user may hold; undefined: not said. */
 interface AccessOptions {
@@ -78,13 +80,14 @@ function addAdding(users: Command, io: Io): void {
       .command('add <name>')
       .description('add an account; the password comes from a prompt or standard input'),
   ).action(
-    withStore(io, async ({ accounts, print }, name: string, options: AccessOptions) => {
+    withStore(io, async (tools, name: string, options: AccessOptions) => {
+      const { accounts, config, print } = tools
       const outcome = await accounts.add({
         name,
         password: await readNewPassword(io),
         ...accessOf(options, { scopes: null, roles: [] }),
       })
-      if (outcome.kind === 'refused') throw new Refused(outcome.reason)
+      if (outcome.kind === 'refused') throw refusal(outcome, config, name)
       print(
         { name, sub: outcome.account.sub },
         `${name} is added as ${outcome.account.sub}`,
@@ -132,12 +135,13 @@ function addChanging(users: Command, io: Io): void {
     .command('passwd <name>')
     .description('set a password and end every session')
     .action(
-      withStore(io, async ({ accounts, print }, name: string) => {
+      withStore(io, async ({ accounts, config, print }, name: string) => {
         // Asked first: nobody should type a password for nothing.
         known(await accounts.find(name))
-        const sub = subOf(await accounts.setPassword(name, await readNewPassword(io)))
+        const outcome = await accounts.setPassword(name, await readNewPassword(io))
+        if (outcome.kind === 'refused') throw refusal(outcome, config, name)
         print(
-          { name, sub, change: 'passwd' },
+          { name, sub: outcome.sub, change: 'passwd' },
           `${name} has a new password, every session is ended`,
         )
       }),
@@ -198,6 +202,15 @@ function accessOf({ scopes, anyScope, roles }: AccessOptions, before: Access): A
   }
 }
 
+/** What is refused, with the rule that wasn't kept. */
+function refusal(
+  { reason }: { readonly reason: string },
+  { passwords: { minLength } }: StoreTools['config'],
+  name: string,
+): Refused {
+  return new Refused(reason, accountWords(reason, { minLength, name }))
+}
+
 function subOf(outcome: ChangeOutcome): string {
   if (outcome.kind === 'refused') throw new Refused(outcome.reason)
   return outcome.sub
@@ -225,11 +238,4 @@ function describe({
     `${name}  ${sub}  ${disabled ? 'disabled' : 'enabled'}  since ${created}  ` +
       `${describeAccess({ scopes, roles })}`,
   ]
-}
-
-function describeAccess({ scopes, roles }: Access): string {
-  return (
-    `scopes: ${scopes === null ? 'any' : scopes.join(' ') || 'none'}; roles: ` +
-    `${roles.join(' ') || 'none'}`
-  )
 }

@@ -169,7 +169,7 @@ export const AUDIT_EVENTS = [
     change: Type.Unsafe<UserChange>({ type: 'string', enum: CHANGES }),
   }),
   event('users.imported', 'An import of accounts has ended, or was cut short.', {
-    taken: Type.Integer({ minimum: 0, description: 'Accounts that were taken over.' }),
+    imported: Type.Integer({ minimum: 0, description: 'Accounts that were added.' }),
     alreadyThere: Type.Integer({
       minimum: 0,
       description: 'Accounts that were there before.',

@@ -1,14 +1,14 @@
 // Taking over accounts from elsewhere, with their hashes or with passwords, many at a time. Doing it again
-// takes what is missing.
+// imports what is missing.
 import { createHmac } from 'node:crypto'
 import pLimit from 'p-limit'
 import { userTag } from '../ids.ts'
 import { deriveKeys } from '../secrets.ts'
 import type { NewAccount, Users } from '../stores/ports.ts'
 import { isSub, type Access } from './accounts.ts'
-import { readName } from './names.ts'
+import { judgeName } from './names.ts'
 import type { CheckNewPassword, PasswordFault } from './new-password.ts'
-import type { PasswordHasher } from './passwords.ts'
+import type { HashFault, PasswordHasher } from './passwords.ts'
 
 /** An account as it stands elsewhere. */
 export interface ForeignUser extends Access {
@@ -23,23 +23,35 @@ export interface ForeignUser extends Access {
   readonly secret: { readonly password: string } | { readonly passwordHash: string }
 }
 
-/** Why an account isn't taken. */
+/** Why an account isn't imported. */
 export type ImportFault =
   | PasswordFault
+  | HashFault['reason']
   | 'line_no_json'
   | 'line_malformed'
+  | 'user_deleted'
+  | 'no_password'
   | 'name_invalid'
   | 'name_taken'
   | 'sub_invalid'
   | 'sub_taken'
-  | 'hash_unsupported'
-  | 'hash_too_costly'
+
+/** A fault, with what helps to find it: never a value of the record, which may be a secret. */
+export interface Refusal {
+  readonly reason: ImportFault
+  /** The field of the file. */
+  readonly field?: string
+  /** What is wrong with it, where the reason says less. */
+  readonly detail?: string
+  /** Where in the same file the name, or the id, stands before. */
+  readonly twin?: number
+}
 
 export type ImportOutcome =
-  | { readonly kind: 'taken'; readonly sub: string }
+  | { readonly kind: 'imported'; readonly sub: string }
   /** The account is there, from an earlier run: its name and its `sub`. Nothing was changed. */
   | { readonly kind: 'already_there'; readonly sub: string }
-  | { readonly kind: 'refused'; readonly reason: ImportFault }
+  | ({ readonly kind: 'refused' } & Refusal)
 
 export interface ImportOptions {
   readonly users: Users
@@ -51,28 +63,36 @@ export interface ImportOptions {
   readonly dryRun: boolean
 }
 
-/** Something that carries an account, or why there is none to take. */
+/** Something that carries an account, or why there is none to import. */
 export interface ImportItem {
-  readonly user: ForeignUser | { readonly unread: ImportFault }
+  /** Where it stands in its file; counted from one. */
+  readonly line: number
+  readonly user: ForeignUser | { readonly refusal: Refusal }
 }
 
 /**
- * Takes the accounts of several items; the outcomes are in their order. A failure in between leaves those
+ * Imports the accounts of several items; the outcomes are in their order. A failure in between leaves those
  * before it: the same call again says of them that they are already there. Rejects with StoreUnavailable.
  */
 export type ImportUsers = <Item extends ImportItem>(
   items: readonly Item[],
 ) => Promise<{ readonly item: Item; readonly outcome: ImportOutcome }[]>
 
-/** Makes the import. */
+/** Makes the import of one file. */
 export function createImportUsers(options: ImportOptions): ImportUsers {
   const { users, hasher, dryRun } = options
   const judge = createJudge(options)
   const hashing = pLimit(hasher.capacity.concurrency)
+  const wholeFile = createTwins()
   return async items => {
-    const judged = await Promise.all(
-      items.map(async item => ({ item, verdict: await judge(item) })),
-    )
+    // What was imported before is in the store, unless this is a dry run.
+    const twins = dryRun ? wholeFile : createTwins()
+    const judged = (
+      await Promise.all(items.map(async item => ({ item, verdict: await judge(item) })))
+    ).map(({ item, verdict }) => ({
+      item,
+      verdict: verdict.kind === 'candidate' ? twins.judge(verdict, item.line) : verdict,
+    }))
     const candidates = judged.flatMap(({ verdict }) =>
       verdict.kind === 'candidate' ? [verdict] : [],
     )
@@ -91,8 +111,7 @@ export function createImportUsers(options: ImportOptions): ImportUsers {
     )
     return judged.map(({ item, verdict }) => ({
       item,
-      outcome:
-        verdict.kind === 'candidate' ? outcomeOf(verdict, candidates, lost) : verdict,
+      outcome: verdict.kind === 'candidate' ? outcomeOf(verdict, lost) : verdict,
     }))
   }
 }
@@ -101,39 +120,62 @@ export function createImportUsers(options: ImportOptions): ImportUsers {
 interface Candidate {
   readonly kind: 'candidate'
   readonly sub: string
+  readonly foldedName: string
   readonly make: (dryRun: boolean) => Promise<NewAccount>
 }
 
 type Judged = Candidate | ImportOutcome
 
-// Two of one batch may share an id, or a name.
-function outcomeOf(
-  candidate: Candidate,
-  all: readonly Candidate[],
-  lost: ReadonlySet<Judged>,
-): ImportOutcome {
-  const { sub } = candidate
-  if (!lost.has(candidate)) return { kind: 'taken', sub }
-  return refused(
-    all.filter(other => other.sub === sub).length > 1 ? 'sub_taken' : 'name_taken',
-  )
+// Somebody else was faster, between the question and the act.
+function outcomeOf(candidate: Candidate, lost: ReadonlySet<Judged>): ImportOutcome {
+  return lost.has(candidate)
+    ? refused({ reason: 'name_taken' })
+    : { kind: 'imported', sub: candidate.sub }
+}
+
+/** Those of one file that share a name, or an id: the first one is imported, as the store would have it. */
+function createTwins() {
+  const [names, subs] = [
+    new Map<string, { sub: string; line: number }>(),
+    new Map<string, number>(),
+  ]
+  return {
+    judge(candidate: Candidate, line: number): Judged {
+      const { foldedName, sub } = candidate
+      const [namesake, sameSub] = [names.get(foldedName), subs.get(sub)]
+      if (namesake?.sub === sub) return { kind: 'already_there', sub }
+      if (namesake !== undefined) return twin('name_taken', namesake.line)
+      if (sameSub !== undefined) return twin('sub_taken', sameSub)
+      names.set(foldedName, { sub, line })
+      subs.set(sub, line)
+      return candidate
+    },
+  }
+}
+
+function twin(reason: 'name_taken' | 'sub_taken', line: number): ImportOutcome {
+  return refused({ reason, twin: line })
 }
 
 function createJudge(options: ImportOptions) {
   const { users, hasher, secrets } = options
   const subOf = createSubOf(secrets)
   return async ({ user }: ImportItem): Promise<Judged> => {
-    if ('unread' in user) return refused(user.unread)
+    if ('refusal' in user) return refused(user.refusal)
     const { secret, sub = subOf(user), ...rest } = user
-    const [name, tag] = [readName(user.name), userTag(sub)]
-    if (name === undefined) return refused('name_invalid')
+    const [name, tag] = [judgeName(user.name), userTag(sub)]
+    if ('fault' in name) {
+      return refused({ reason: 'name_invalid', detail: `the name ${name.fault}` })
+    }
     const { written, folded: foldedName } = name
-    if (!isSub(sub)) return refused('sub_invalid')
+    if (!isSub(sub)) return refused({ reason: 'sub_invalid' })
     const there = await users.byName(foldedName)
     if (there !== undefined) {
-      return there.sub === sub ? { kind: 'already_there', sub } : refused('name_taken')
+      return there.sub === sub
+        ? { kind: 'already_there', sub }
+        : refused({ reason: 'name_taken' })
     }
-    if ((await users.byTag(tag)) !== undefined) return refused('sub_taken')
+    if ((await users.byTag(tag)) !== undefined) return refused({ reason: 'sub_taken' })
     const fault = await faultOf(user, options)
     if (fault !== undefined) return refused(fault)
     const hashOf = async () =>
@@ -141,6 +183,7 @@ function createJudge(options: ImportOptions) {
     return {
       kind: 'candidate',
       sub,
+      foldedName,
       make: async dryRun => ({
         ...rest,
         name: written,
@@ -175,12 +218,12 @@ function createSubOf(secrets: readonly string[]) {
 async function faultOf(
   { name, secret }: ForeignUser,
   { hasher, checkNewPassword }: ImportOptions,
-): Promise<ImportFault | undefined> {
-  return 'passwordHash' in secret
-    ? hasher.checkForeign(secret.passwordHash)?.reason
-    : checkNewPassword(secret.password, name)
+): Promise<Refusal | undefined> {
+  if ('passwordHash' in secret) return hasher.checkForeign(secret.passwordHash)
+  const reason = await checkNewPassword(secret.password, name)
+  return reason && { reason }
 }
 
-function refused(reason: ImportFault): ImportOutcome {
-  return { kind: 'refused', reason }
+function refused(refusal: Refusal): ImportOutcome {
+  return { kind: 'refused', ...refusal }
 }

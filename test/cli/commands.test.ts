@@ -11,6 +11,7 @@ import { createNameInLogs } from '../../src/users/name-in-logs.ts'
 import { openBlocklist } from '../../src/users/blocklist/open.ts'
 import type { AccessTokenClaims } from '../../src/tokens/access-token.ts'
 import { createJwtSigner } from '../../src/tokens/sign-jwt.ts'
+import { accountWords } from '../../src/cli/words.ts'
 import { commandLine as bench, SECRET } from '../support/command-line.ts'
 
 const PASSWORD = 'correct horse battery staple'
@@ -165,6 +166,19 @@ t.test('what is refused ends with 1 and says why', async t => {
     )
     t.equal(out, '', 'nothing on standard output')
   }
+  const words: [line: string, stdin: string, words: string][] = [
+    [
+      'users add bob',
+      'short',
+      'password too short: at least 15 characters (passwords.minLength)',
+    ],
+    ['users passwd alice', 'x'.repeat(300), 'password too long: at most 256 bytes'],
+    ['users add ALICE', PASSWORD, 'name taken: another account has it'],
+    ['users add bob.', PASSWORD, 'name invalid: the name ends in a dot'],
+  ]
+  for (const [line, stdin, message] of words) {
+    t.match(await latchkey(line, stdin), { code: 1, err: `latchkey: ${message}\n` })
+  }
   t.match(await latchkey('users show bob'), { code: 1, err: 'latchkey: user unknown\n' })
   t.match(
     await latchkey('config check', '', {
@@ -184,6 +198,22 @@ t.test('what is refused ends with 1 and says why', async t => {
       err: /^latchkey: the configuration is refused\nstore.url: expected sqlite:FILE/,
     },
   )
+})
+
+t.test('every refusal of a password has words, and other codes say enough', async t => {
+  const limits = { minLength: 12, name: 'ann' }
+  for (const [reason, words] of [
+    ['password_too_short', /at least 12 characters/],
+    ['password_too_long', /at most 256 bytes/],
+    ['password_malformed', /control character/],
+    ['password_is_name', /the user's/],
+    ['password_breached', /passwords.blocklist/],
+    ['name_taken', /another account/],
+  ] as const) {
+    t.match(accountWords(reason, limits), words)
+  }
+  t.match(accountWords('name_invalid', { ...limits, name: '' }), /the name is empty/)
+  t.equal(accountWords('user_unknown', limits), undefined)
 })
 
 t.test('a password whose bytes are not UTF-8 is refused', async t => {

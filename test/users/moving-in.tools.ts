@@ -146,7 +146,7 @@ t.test('people move in', async t => {
       )
       t.equal(
         await latchkey('users', 'import', file),
-        '36 taken, 0 already there, 0 refused\n',
+        '36 imported, 0 already there, 0 refused\n',
       )
       const before = await exported()
       for (const { name, passwordHash } of people) {
@@ -185,7 +185,8 @@ t.test('people move in', async t => {
       latchkey('users', 'import', file, '--from', 'django'),
       {
         code: 1,
-        stdout: /^line 5: hash unsupported\n3 taken, 0 already there, 1 refused\n$/,
+        stdout:
+          /^line 5: password: there is no password[^\n]*\ndisabled: 1 of 3 \(is_active: 1\)\n3 imported, 0 already there, 1 refused\n$/,
       },
       'who has no password stays outside',
     )
@@ -210,15 +211,16 @@ t.test('people move in', async t => {
     const file = await put('shop-realm.json', JSON.stringify(realm, undefined, 2))
     t.equal(
       await latchkey('users', 'import', file, '--from', 'keycloak'),
-      '3 taken, 0 already there, 0 refused\n',
+      'disabled: 1 of 4 (enabled: 1)\n4 imported, 0 already there, 0 refused\n',
     )
-    t.same(await logIn(['dora', 'emil', 'fay'], password), {
+    t.same(await logIn(['dora', 'emil', 'fay', 'gil'], password), {
       dora: ['invalid_grant', 'dora'],
       emil: ['invalid_grant', 'emil'],
       fay: ['invalid_grant', 'invalid_grant'],
+      gil: ['invalid_grant', 'gil'],
     })
     const people = await exported()
-    for (const name of ['dora', 'emil']) {
+    for (const name of ['dora', 'emil', 'gil']) {
       t.match(
         people.get(name),
         { passwordHash: TODAY, roles: ['default-roles-shop', 'buyer'], disabled: false },

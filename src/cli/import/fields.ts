@@ -1,7 +1,7 @@
 // From a record to an account: which field means what, and how texts stand for lists and flags.
 import { isScopeToken } from '../../oauth/scope.ts'
-import type { ForeignUser } from '../../users/import.ts'
-import { isRole } from '../../users/roles.ts'
+import type { ForeignUser, Refusal } from '../../users/import.ts'
+import { isRole, ROLE_RULE } from '../../users/roles.ts'
 
 /** The fields that an account is made of; `enabled` is `disabled` the other way round. */
 export const FIELDS = [
@@ -19,7 +19,33 @@ export type Field = (typeof FIELDS)[number]
 /** Where each field stands in a record; a dot leads into an object. */
 export type FieldMap = Partial<Readonly<Record<Field, string>>>
 
-export type Fields = Readonly<Partial<Record<Field, unknown>>>
+/** What a record says of an account. */
+export interface Fields extends Readonly<Partial<Record<Field, unknown>>> {
+  /** The field of the record that keeps the user out, beside `disabled` and `enabled`. */
+  readonly keptOutBy?: string
+}
+
+/** An account, and which field of its record keeps the user out. */
+export interface FoundUser {
+  readonly user: ForeignUser
+  readonly disabledBy: string | undefined
+}
+
+/** A record that makes no account. */
+export class RecordRefused extends Error {
+  override readonly name = 'RecordRefused'
+  readonly refusal: Refusal
+
+  constructor(refusal: Refusal) {
+    super(refusal.reason)
+    this.refusal = refusal
+  }
+}
+
+/** A field that has an invalid value; `detail` says what was expected, never what stands there. */
+export function malformed(field: string, detail: string): RecordRefused {
+  return new RecordRefused({ reason: 'line_malformed', field, detail })
+}
 
 /** Whether a value is an object with members. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -31,11 +57,23 @@ export function isField(text: string): text is Field {
   return FIELDS.some(field => field === text)
 }
 
-/** The value at a path such as `_id.$oid`; undefined when there is none. */
+/** Whether a record has a member at a path, whatever its value. */
+export function hasPath(record: unknown, path: string): boolean {
+  return found(record, path) !== undefined
+}
+
+/** The value at a path such as `_id.$oid`; undefined when there is none, or null. */
 export function valueAt(record: unknown, path: string): unknown {
-  return path
-    .split('.')
-    .reduce((value: unknown, key) => (isRecord(value) ? value[key] : undefined), record)
+  return found(record, path)?.value ?? undefined
+}
+
+// The columns of a table may have dots in their names.
+function found(record: unknown, path: string): { readonly value: unknown } | undefined {
+  if (!isRecord(record)) return undefined
+  if (Object.hasOwn(record, path)) return { value: record[path] }
+  const dot = path.indexOf('.')
+  if (dot === -1 || !Object.hasOwn(record, path.slice(0, dot))) return undefined
+  return found(record[path.slice(0, dot)], path.slice(dot + 1))
 }
 
 /** The fields of a record by a map; others are left alone. */
@@ -45,64 +83,77 @@ export function mapFields(record: unknown, map: FieldMap): Fields {
   )
 }
 
-/** Makes the account; undefined when a field has a value that can't be meant, or when one is missing. */
-export function userOf({
-  name,
-  sub,
-  password,
-  passwordHash,
-  scopes,
-  roles = [],
-  disabled,
-  enabled,
-}: Fields): ForeignUser | undefined {
-  const [id, flag, list, roleList] = [
-    idOf(sub),
-    disabledOf(disabled, enabled),
-    scopesOf(scopes),
-    rolesOf(roles),
-  ]
-  const secret = secretOf(password, passwordHash)
-  if (
-    typeof name !== 'string' ||
-    id === undefined ||
-    flag === undefined ||
-    list === undefined ||
-    roleList === undefined ||
-    secret === undefined
-  ) {
-    return undefined
-  }
+/**
+ * Makes the account; `map` says how the file calls the fields.
+ *
+ * @throws RecordRefused, which names the field, when one has an invalid value or is missing
+ */
+export function userOf(fields: Fields, map: FieldMap): FoundUser {
+  const nameOf = (field: Field) => map[field] ?? field
+  const { name, sub, scopes, roles = [] } = fields
+  if (name === undefined) throw malformed(nameOf('name'), 'missing')
+  if (typeof name !== 'string') throw malformed(nameOf('name'), 'not a text')
+  const id = idOf(sub, nameOf('sub'))
+  const disabledBy = disabledByOf(fields, nameOf)
   return {
-    name,
-    ...(id !== '' && { sub: id }),
-    scopes: list,
-    roles: roleList,
-    disabled: flag,
-    secret,
+    user: {
+      name,
+      ...(id !== '' && { sub: id }),
+      scopes: scopesOf(scopes, nameOf('scopes')),
+      roles: rolesOf(roles, nameOf('roles')),
+      disabled: disabledBy !== undefined,
+      secret: secretOf(fields, nameOf),
+    },
+    disabledBy,
   }
 }
 
+type NameOf = (field: Field) => string
+
 // Many systems count their users; none leaves a user without id but empty.
-function idOf(value: unknown = ''): string | undefined {
+function idOf(value: unknown, field: string): string {
+  if (value === undefined) return ''
+  if (typeof value === 'string') return value
   if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value)
-  return typeof value === 'string' ? value : undefined
+  throw malformed(field, 'neither a text nor a whole number')
 }
 
 function secretOf(
-  password: unknown,
-  passwordHash: unknown,
-): ForeignUser['secret'] | undefined {
-  if (typeof passwordHash === 'string' && password === undefined) return { passwordHash }
-  return typeof password === 'string' && passwordHash === undefined
-    ? { password }
-    : undefined
+  { password, passwordHash }: Fields,
+  nameOf: NameOf,
+): ForeignUser['secret'] {
+  if (password !== undefined && passwordHash !== undefined) {
+    throw malformed(nameOf('password'), `stands beside ${nameOf('passwordHash')}`)
+  }
+  if (password !== undefined) return { password: textOf(password, nameOf('password')) }
+  const hash = textOf(passwordHash ?? '', nameOf('passwordHash'))
+  // Django marks who may log in by other means only.
+  if (hash === '' || hash.startsWith('!')) {
+    throw new RecordRefused({ reason: 'no_password', field: nameOf('passwordHash') })
+  }
+  return { passwordHash: hash }
 }
 
-function disabledOf(disabled: unknown, enabled: unknown): boolean | undefined {
-  if (enabled === undefined) return disabled === undefined ? false : flagOf(disabled)
-  const flag = flagOf(enabled)
-  return flag === undefined || disabled !== undefined ? undefined : !flag
+function textOf(value: unknown, field: string): string {
+  if (typeof value !== 'string') throw malformed(field, 'not a text')
+  return value
+}
+
+/** The field that keeps the user out; undefined: none does. */
+function disabledByOf(fields: Fields, nameOf: NameOf): string | undefined {
+  const { keptOutBy, disabled } = fields
+  const flags: string[] = []
+  if (disabled !== undefined && flagOf(disabled, nameOf('disabled'))) {
+    flags.push(nameOf('disabled'))
+  }
+  // Nothing where a flag should stand lets nobody in by chance.
+  if (Object.hasOwn(fields, 'enabled')) {
+    if (disabled !== undefined) {
+      throw malformed(nameOf('enabled'), `stands beside ${nameOf('disabled')}`)
+    }
+    if (!flagOf(fields.enabled, nameOf('enabled'))) flags.push(nameOf('enabled'))
+  }
+  return flags[0] ?? keptOutBy
 }
 
 // As databases write them: Django's True, PostgreSQL's t, MySQL's 1.
@@ -121,25 +172,34 @@ const FLAGS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
   ['no', false],
 ])
 
-function flagOf(value: unknown): boolean | undefined {
-  return FLAGS.get(typeof value === 'string' ? value.toLowerCase() : value)
+function flagOf(value: unknown, field: string): boolean {
+  const flag = FLAGS.get(typeof value === 'string' ? value.toLowerCase() : value)
+  if (flag !== undefined) return flag
+  throw malformed(
+    field,
+    value === undefined
+      ? 'missing, and it says who may log in'
+      : 'neither true nor false (true, t, 1, yes; false, f, 0, no)',
+  )
 }
 
 // Nothing said: whatever the client may ask for.
-function scopesOf(value: unknown): readonly string[] | null | undefined {
+function scopesOf(value: unknown, field: string): readonly string[] | null {
   if (value === undefined || value === null) return null
-  const list = listOf(value)
-  return list?.every(isScopeToken) === true ? list : undefined
+  const list = listOf(value, field)
+  if (list.every(isScopeToken)) return list
+  throw malformed(field, 'a scope is printable ASCII without blanks, " and \\')
 }
 
-function rolesOf(value: unknown): readonly string[] | undefined {
-  const list = listOf(value)
-  return list?.every(isRole) === true ? list : undefined
+function rolesOf(value: unknown, field: string): readonly string[] {
+  const list = listOf(value, field)
+  const wrong = list.findIndex(role => !isRole(role))
+  if (wrong === -1) return list
+  throw malformed(field, `number ${wrong + 1} is no role: a role is ${ROLE_RULE}`)
 }
 
-function listOf(value: unknown): readonly string[] | undefined {
+function listOf(value: unknown, field: string): readonly string[] {
   if (typeof value === 'string') return value.split(/[\s,]+/).filter(word => word !== '')
-  return Array.isArray(value) && value.every(word => typeof word === 'string')
-    ? value
-    : undefined
+  if (Array.isArray(value) && value.every(word => typeof word === 'string')) return value
+  throw malformed(field, 'not a list of texts')
 }

@@ -7,7 +7,7 @@ const STEP_MS = 200
 
 /** What was done so far. */
 export interface Count {
-  taken: number
+  imported: number
   alreadyThere: number
   refused: number
 }
@@ -30,11 +30,11 @@ export function createProgress(
     stderr.write(`\r\x1B[K${text}`)
   }
   return {
-    show(part, { taken, alreadyThere, refused }) {
+    show(part, { imported, alreadyThere, refused }) {
       if (monotonic() - drawnAt < STEP_MS) return
       drawnAt = monotonic()
       write(
-        `${part === undefined ? '' : barOf(part)}${taken} taken, ${alreadyThere} already there, ` +
+        `${part === undefined ? '' : barOf(part)}${imported} imported, ${alreadyThere} already there, ` +
           `${refused} refused`,
       )
     },

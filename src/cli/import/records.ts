@@ -1,48 +1,77 @@
-// Reads the records of an import one after the other, whatever the file's form: never the whole file at once.
-import type { Readable } from 'node:stream'
-import { parse } from 'csv-parse'
+// Reads the records of an import one after the other, whatever the file's format: never the whole file at
+// once.
+import { pipeline, Readable } from 'node:stream'
+import { CsvError, parse } from 'csv-parse'
 import { parser } from 'stream-json'
-import { pick } from 'stream-json/filters/pick.js'
-import { streamArray } from 'stream-json/streamers/stream-array.js'
-import { chain } from 'stream-chain'
-import { linesOf } from '../../utf8.ts'
+import { linesOf, utf8Of } from '../../utf8.ts'
+import { Refused } from '../refused.ts'
+import { usersOf } from './document.ts'
+import { delimiterOf, formatOfStart, START_CHARACTERS, type Format } from './format.ts'
 
-/**
- * How a file holds its records: a line of JSON each, a line below a head each, or the list `users` of one
- * JSON document.
- */
-export type FileForm = 'lines' | 'csv' | 'document'
-
-/** One record, and where it stands: its line, or its number in the list. */
+/** One record, and where it stands: its line, or its number in the list of a document. */
 export interface FileRecord {
   readonly line: number
   /** undefined: the line is no JSON. */
   readonly value: unknown
 }
 
-type Reader = (input: Readable) => AsyncIterable<FileRecord>
+/** The records of a file. */
+export interface Records extends AsyncIterable<FileRecord> {
+  readonly format: Format
+}
 
-const READERS: Readonly<Record<FileForm, Reader>> = {
-  lines: readLines,
+type Reader = (text: AsyncIterable<string>, start: string) => AsyncIterable<FileRecord>
+
+const READERS: Readonly<Record<Format, Reader>> = {
+  jsonl: readLines,
   csv: readCsv,
-  document: readDocument,
+  json: readDocument,
+}
+
+/** What is known of the format: certain, or what it is where the first bytes leave that open. */
+export interface FormatHint {
+  readonly format: Format | undefined
+  readonly habit: Format
 }
 
 /**
  * Reads the records.
  *
- * @throws Error of the parser when a CSV file or a document is broken: what follows can't be trusted to be
- * records
+ * @throws NotUtf8, and Refused `file_malformed` when a table or a document is broken: what follows can't be
+ * trusted to be records
  */
-export function readRecords(input: Readable, form: FileForm): AsyncIterable<FileRecord> {
-  return READERS[form](input)
+export async function readRecords(
+  input: AsyncIterable<Uint8Array | string>,
+  { format: known, habit }: FormatHint,
+): Promise<Records> {
+  const { start, text } = await peek(utf8Of(input))
+  const format = known ?? formatOfStart(start, habit)
+  const records = READERS[format](text, start)
+  return { format, [Symbol.asyncIterator]: () => records[Symbol.asyncIterator]() }
 }
 
-async function* readLines(input: Readable): AsyncGenerator<FileRecord> {
+/** The beginning of a text, and all of it. */
+async function peek(
+  pieces: AsyncGenerator<string>,
+): Promise<{ start: string; text: AsyncIterable<string> }> {
+  let start = ''
+  while (start.length < START_CHARACTERS) {
+    const { value, done } = await pieces.next()
+    if (done === true) break
+    start += value
+  }
+  async function* whole(): AsyncGenerator<string> {
+    yield start
+    yield* pieces
+  }
+  return { start: start.slice(0, START_CHARACTERS), text: whole() }
+}
+
+async function* readLines(text: AsyncIterable<string>): AsyncGenerator<FileRecord> {
   let line = 0
-  for await (const text of linesOf(input)) {
+  for await (const lineText of linesOf(text)) {
     line += 1
-    if (text.trim() !== '') yield { line, value: parseLine(text) }
+    if (lineText.trim() !== '') yield { line, value: parseLine(lineText) }
   }
 }
 
@@ -55,33 +84,81 @@ function parseLine(text: string): unknown {
 }
 
 // An empty cell is no value.
-async function* readCsv(input: Readable): AsyncGenerator<FileRecord> {
+async function* readCsv(
+  text: AsyncIterable<string>,
+  start: string,
+): AsyncGenerator<FileRecord> {
   const rows: AsyncIterable<{
     readonly record: Record<string, string>
     readonly info: { readonly lines: number }
-  }> = input.pipe(
+  }> = piped(
+    text,
     parse({
-      columns: true,
-      bom: true,
+      columns: checkHead,
+      delimiter: delimiterOf(start),
       info: true,
       skipEmptyLines: true,
       trim: true,
     }),
   )
-  for await (const { record, info } of rows) {
-    yield {
-      line: info.lines,
-      value: Object.fromEntries(Object.entries(record).filter(([, cell]) => cell !== '')),
+  try {
+    for await (const { record, info } of rows) {
+      const cells = Object.entries(record)
+      yield {
+        line: info.lines,
+        value: Object.fromEntries(cells.map(([key, cell]) => [key, cell || undefined])),
+      }
     }
+  } catch (error) {
+    throw error instanceof CsvError ? brokenTable(error) : error
   }
 }
 
-async function* readDocument(input: Readable): AsyncGenerator<FileRecord> {
-  const items: AsyncIterable<{ readonly key: number; readonly value: unknown }> = chain([
-    input,
-    parser(),
-    pick({ filter: 'users' }),
-    streamArray(),
-  ])
-  for await (const { key, value } of items) yield { line: key + 1, value }
+function checkHead(head: string[]): string[] {
+  const twice = head.find((column, index) => head.indexOf(column) !== index)
+  if (twice !== undefined) {
+    throw new Refused('file_malformed', `the column ${twice} stands twice in the head`)
+  }
+  return head
+}
+
+// The library's own message quotes cells.
+function brokenTable(error: CsvError): Refused {
+  const what =
+    error.code === 'CSV_RECORD_INCONSISTENT_COLUMNS'
+      ? 'the row has not as many cells as the head'
+      : 'a quotation mark stands within a cell, or is not closed'
+  return new Refused('file_malformed', `line ${String(error['lines'])}: ${what}`)
+}
+
+async function* readDocument(text: AsyncIterable<string>): AsyncGenerator<FileRecord> {
+  let line = 0
+  try {
+    for await (const value of usersOf(
+      piped(text, parser.asStream({ streamValues: false })),
+    )) {
+      line += 1
+      yield { line, value }
+    }
+  } catch (error) {
+    throw brokenDocument(error)
+  }
+}
+
+/** The parser's own words say what it expected, and quote nothing. */
+function brokenDocument(error: unknown): unknown {
+  const [, what] =
+    /^Error: Parser (?:cannot parse input: |has )(.*)/.exec(String(error)) ?? []
+  return what === undefined
+    ? error
+    : new Refused('file_malformed', `not valid JSON: ${what}`)
+}
+
+/** What a stream makes of a text; a fault of either ends it. */
+function piped<Stream extends NodeJS.ReadWriteStream>(
+  text: AsyncIterable<string>,
+  stream: Stream,
+): Stream {
+  pipeline(Readable.from(text), stream, () => {})
+  return stream
 }

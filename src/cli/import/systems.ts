@@ -1,24 +1,51 @@
-// Where people come from: how each system's export holds its users, and what its fields mean.
-import { toAdaptedBase64 } from '../../users/hashes/adapted-base64.ts'
-import { FIELDS, isRecord, mapFields, valueAt, type Fields } from './fields.ts'
-import type { FileForm } from './records.ts'
+// Where people come from: how each system's export holds its users, what its fields mean, and by which of
+// them it keeps somebody out.
+import {
+  FIELDS,
+  hasPath,
+  isRecord,
+  malformed,
+  RecordRefused,
+  valueAt,
+  type FieldMap,
+  type Fields,
+} from './fields.ts'
+import type { Format } from './format.ts'
+import { keycloakFields } from './keycloak.ts'
 
 /** A system that accounts come from. */
 export interface System {
   /** For the help. */
   readonly description: string
-  /** How its files hold the records, unless the file's name says CSV. */
-  readonly form: FileForm
+  /** How its files hold the records, where neither name nor first bytes tell. */
+  readonly format: Format
   /** Whether its hashes can't be read without Firebase's parameters. */
   readonly needsFirebase?: true
-  /** The account's fields; undefined when the record isn't one of this system's. */
-  readonly fieldsOf: (record: unknown, settings: SystemSettings) => Fields | undefined
+  /**
+   * What every file of it has; of several one suffices. Without these, who is kept out there would be let in
+   * here.
+   */
+  readonly needs: readonly (readonly string[])[]
+  /** What a file may lack, and what that means. */
+  readonly expects: readonly { readonly path: string; readonly advice: string }[]
+  /** Whether a record may have our own fields and no others. */
+  readonly onlyFields?: true
+  /** Where the fields stand that need no more than to be read. */
+  readonly map: FieldMap
+  /**
+   * What more a record says, in the place of what the map does.
+   *
+   * @throws RecordRefused when it is of nobody who could log in there
+   */
+  readonly more?: (record: unknown, settings: SystemSettings) => Fields
 }
 
 /** What single systems need beside the file. */
 export interface SystemSettings {
   /** Firebase's hash parameters, as its console shows them. */
   readonly firebase: FirebaseParameters | undefined
+  /** Milliseconds. */
+  readonly now: number
 }
 
 export interface FirebaseParameters {
@@ -31,123 +58,151 @@ export interface FirebaseParameters {
 /** Our own form. */
 export const OURS: System = {
   description: 'our own lines, as `users export` writes them',
-  form: 'lines',
-  fieldsOf: onlyKnown,
+  format: 'jsonl',
+  needs: [['name'], ['password', 'passwordHash']],
+  expects: [],
+  onlyFields: true,
+  map: {},
+  more: onlyKnown,
 }
 
 /** The systems by their names. */
-export const SYSTEMS: Readonly<Record<string, System>> = {
-  latchkey: OURS,
-  django: {
-    description: 'rows of auth_user',
-    form: 'csv',
-    fieldsOf: by({ name: 'username', passwordHash: 'password', enabled: 'is_active' }),
-  },
-  supabase: {
-    description: 'rows of auth.users',
-    form: 'csv',
-    fieldsOf: by({ name: 'email', sub: 'id', passwordHash: 'encrypted_password' }),
-  },
-  auth0: { description: 'its password hash export', form: 'lines', fieldsOf: ofAuth0 },
-  keycloak: {
-    description: 'a realm export with users',
-    form: 'document',
-    fieldsOf: ofKeycloak,
-  },
-  firebase: {
-    description: 'auth:export in JSON; needs --firebase-parameters',
-    form: 'document',
-    needsFirebase: true,
-    fieldsOf: ofFirebase,
-  },
+export const SYSTEMS: ReadonlyMap<string, System> = new Map<string, System>([
+  ['latchkey', OURS],
+  [
+    'django',
+    {
+      description: 'rows of auth_user',
+      format: 'csv',
+      needs: [['username'], ['password'], ['is_active']],
+      expects: [],
+      map: { name: 'username', passwordHash: 'password', enabled: 'is_active' },
+    },
+  ],
+  [
+    'supabase',
+    {
+      description: 'rows of auth.users',
+      format: 'csv',
+      needs: [
+        ['email'],
+        ['id'],
+        ['encrypted_password'],
+        ['banned_until'],
+        ['deleted_at'],
+        ['email_confirmed_at'],
+      ],
+      expects: [],
+      map: { name: 'email', sub: 'id', passwordHash: 'encrypted_password' },
+      more: supabaseFields,
+    },
+  ],
+  [
+    'auth0',
+    {
+      description: 'its password hash export',
+      format: 'jsonl',
+      needs: [['_id.$oid'], ['email'], ['passwordHash']],
+      expects: [
+        {
+          path: 'blocked',
+          advice:
+            'no record has the field blocked: the export of password hashes leaves it out, so users who ' +
+            'are blocked at Auth0 are let in here; join it in from an export of users',
+        },
+      ],
+      map: { name: 'email', passwordHash: 'passwordHash', disabled: 'blocked' },
+      more: auth0Fields,
+    },
+  ],
+  [
+    'keycloak',
+    {
+      description: 'an export of realms with users',
+      format: 'json',
+      needs: [['username'], ['enabled'], ['credentials']],
+      expects: [],
+      map: {
+        name: 'username',
+        sub: 'id',
+        roles: 'realmRoles',
+        enabled: 'enabled',
+        passwordHash: 'credentials',
+      },
+      more: keycloakFields,
+    },
+  ],
+  [
+    'firebase',
+    {
+      description: 'auth:export in JSON; needs --firebase-parameters',
+      format: 'json',
+      needsFirebase: true,
+      needs: [['localId'], ['email'], ['passwordHash'], ['salt']],
+      expects: [],
+      map: {
+        name: 'email',
+        sub: 'localId',
+        disabled: 'disabled',
+        passwordHash: 'passwordHash',
+      },
+      more: firebaseFields,
+    },
+  ],
+])
+
+function onlyKnown(record: unknown): Fields {
+  if (!isRecord(record)) throw malformed('the record', 'not an object')
+  const unknown = Object.keys(record).find(key => !FIELDS.some(field => field === key))
+  if (unknown !== undefined) throw malformed(unknown, 'no such field')
+  return Object.fromEntries(
+    FIELDS.filter(field => hasPath(record, field)).map(field => [
+      field,
+      valueAt(record, field),
+    ]),
+  )
 }
 
-function by(map: Parameters<typeof mapFields>[1]): System['fieldsOf'] {
-  return record => (isRecord(record) ? mapFields(record, map) : undefined)
+// GoTrue lets nobody in who is banned, deleted, or hasn't confirmed the address.
+function supabaseFields(record: unknown, { now }: SystemSettings): Fields {
+  const [deletedAt, bannedUntil, confirmedAt] = [
+    'deleted_at',
+    'banned_until',
+    'email_confirmed_at',
+  ].map(column => instantAt(record, column))
+  if (deletedAt !== undefined) {
+    throw new RecordRefused({ reason: 'user_deleted', field: 'deleted_at' })
+  }
+  if (bannedUntil !== undefined && bannedUntil > now) return { keptOutBy: 'banned_until' }
+  return confirmedAt === undefined ? { keptOutBy: 'email_confirmed_at' } : {}
 }
 
-function onlyKnown(record: unknown): Fields | undefined {
-  if (!isRecord(record)) return undefined
-  return Object.keys(record).every(key => FIELDS.some(field => field === key))
-    ? record
-    : undefined
+/** An instant as PostgreSQL writes it, in milliseconds. */
+function instantAt(record: unknown, column: string): number | undefined {
+  const value = valueAt(record, column)
+  if (value === undefined) return undefined
+  if (value === 'infinity') return Infinity
+  const at = Date.parse(String(value))
+  if (Number.isNaN(at)) {
+    throw malformed(column, 'not a time such as 2026-11-28 12:00:00+00')
+  }
+  return at
 }
 
 // `sub` as Auth0 itself gave it to clients.
-function ofAuth0(record: unknown): Fields | undefined {
+function auth0Fields(record: unknown): Fields {
   const id = valueAt(record, '_id.$oid')
-  if (typeof id !== 'string') return undefined
-  return {
-    ...mapFields(record, { name: 'email', passwordHash: 'passwordHash' }),
-    sub: `auth0|${id}`,
-  }
+  if (typeof id !== 'string') throw malformed('_id.$oid', 'missing')
+  return { sub: `auth0|${id}` }
 }
 
-function ofKeycloak(record: unknown): Fields | undefined {
-  const credentials = valueAt(record, 'credentials')
-  if (!Array.isArray(credentials)) return undefined
-  const password = credentials.find(
-    credential => valueAt(credential, 'type') === 'password',
-  )
-  return {
-    ...mapFields(record, {
-      name: 'username',
-      sub: 'id',
-      enabled: 'enabled',
-      roles: 'realmRoles',
-    }),
-    passwordHash: keycloakHash(password),
-  }
-}
-
-/** Keycloak keeps two JSON texts per password; what they say is put into passlib's and argon2's own forms. */
-function keycloakHash(credential: unknown): string {
-  const [data, secret] = [
-    parseText(valueAt(credential, 'credentialData')),
-    parseText(valueAt(credential, 'secretData')),
-  ]
-  const bytes = (key: string) => Buffer.from(String(valueAt(secret, key)), 'base64')
-  const [salt, value] = [bytes('salt'), bytes('value')]
-  const [algorithm, iterations] = [
-    String(valueAt(data, 'algorithm')),
-    String(valueAt(data, 'hashIterations')),
-  ]
-  if (algorithm === 'argon2') return keycloakArgon2(data, { iterations, salt, value })
-  return `$${algorithm}$${iterations}$${toAdaptedBase64(salt)}$${toAdaptedBase64(value)}`
-}
-
-function keycloakArgon2(
-  data: unknown,
-  { iterations, salt, value }: { iterations: string; salt: Buffer; value: Buffer },
-): string {
-  const [type, version, memory, lanes] = ['type', 'version', 'memory', 'parallelism'].map(
-    name => String(firstOf(valueAt(data, `additionalParameters.${name}`))),
-  )
-  const text = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '')
-  return `$argon2${type}$v=${version === '1.0' ? 16 : 19}$m=${memory},t=${iterations},p=${lanes}$${text(salt)}$${text(value)}`
-}
-
-function firstOf(value: unknown): unknown {
-  return Array.isArray(value) ? value[0] : value
-}
-
-function parseText(text: unknown): unknown {
-  try {
-    return JSON.parse(String(text))
-  } catch {
-    return undefined
-  }
-}
-
-function ofFirebase(record: unknown, { firebase }: SystemSettings): Fields | undefined {
+function firebaseFields(record: unknown, { firebase }: SystemSettings): Fields {
   const [hash, salt] = [valueAt(record, 'passwordHash'), valueAt(record, 'salt')]
   if (firebase === undefined || typeof hash !== 'string' || typeof salt !== 'string') {
-    return undefined
+    return { passwordHash: undefined }
   }
   const { signerKey, saltSeparator, rounds, memCost } = firebase
-  const passwordHash = `$fbscrypt$v=1,n=${memCost},r=${rounds},p=1,ss=${saltSeparator},sk=${signerKey}$${salt}$${hash}`
   return {
-    ...mapFields(record, { name: 'email', sub: 'localId', disabled: 'disabled' }),
-    passwordHash,
+    passwordHash: `$fbscrypt$v=1,n=${memCost},r=${rounds},p=1,ss=${saltSeparator},sk=${signerKey}$${salt}$${hash}`,
   }
 }

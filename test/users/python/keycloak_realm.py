@@ -1,4 +1,4 @@
-"""Prints a realm as Keycloak exports it with its users: hashes of its three algorithms at Keycloak's own costs, made by hashlib and argon2-cffi."""
+"""Prints a realm as Keycloak exports it with its users: hashes of its four algorithms at Keycloak's own costs, made by hashlib and argon2-cffi."""
 
 import base64
 import hashlib
@@ -33,7 +33,8 @@ def argon2():
 def pbkdf2(digest, iterations, length):
     salt = os.urandom(16)
     value = hashlib.pbkdf2_hmac(digest, PASSWORD.encode(), salt, iterations, length)
-    return credential(value, salt, iterations, f"pbkdf2-{digest}", {})
+    # The one with SHA-1 is called pbkdf2 alone.
+    return credential(value, salt, iterations, f"pbkdf2-{digest}".removesuffix("-sha1"), {})
 
 
 def user(number, name, password, **more):
@@ -59,6 +60,7 @@ realm = {
         user(1, "dora", argon2()),
         user(2, "emil", pbkdf2("sha512", 210_000, 64)),
         user(3, "fay", pbkdf2("sha256", 27_500, 64), enabled=False),
+        user(4, "gil", pbkdf2("sha1", 1_300_000, 64)),
     ],
     "scopeMappings": [],
     "keycloakVersion": "26.4.0",

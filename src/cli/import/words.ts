@@ -1,0 +1,39 @@
+// What becomes of an import, in words: which field, which scheme, which number.
+import type { ImportFault, Refusal } from '../../users/import.ts'
+import { isPasswordFault, passwordWords, type PasswordLimits } from '../words.ts'
+import type { Format } from './format.ts'
+
+type OwnFault = Exclude<ImportFault, Parameters<typeof passwordWords>[0]>
+
+const WORDS: Readonly<Record<OwnFault, string>> = {
+  line_no_json: 'no JSON',
+  line_malformed: 'malformed',
+  user_deleted: 'the account is deleted there',
+  no_password: 'there is no password, and no hash of one',
+  name_invalid: 'name invalid',
+  name_taken: 'name taken: another account has it',
+  sub_invalid: 'sub invalid: it has 1 to 255 printable ASCII characters without blanks',
+  sub_taken: 'sub taken: another account has it',
+  hash_unsupported: 'hash unsupported',
+  hash_too_costly: 'hash too costly',
+}
+
+/** What a place in a file of that format is called: a line, or in a document the number of the user. */
+export function placeWord(format: Format): string {
+  return format === 'json' ? 'user' : 'line'
+}
+
+/** Why a record is refused. */
+export function refusalWords(
+  { reason, field, detail, twin }: Refusal,
+  { format, ...limits }: PasswordLimits & { readonly format: Format },
+): string {
+  if (isPasswordFault(reason)) return passwordWords(reason, limits)
+  if (twin !== undefined) {
+    const what = reason === 'name_taken' ? 'name' : 'sub'
+    return `${what} taken: ${placeWord(format)} ${twin} of this file has it as well`
+  }
+  if (reason === 'hash_too_costly') return `${WORDS[reason]}: ${detail}`
+  const words = detail ?? WORDS[reason]
+  return field === undefined ? words : `${field}: ${words}`
+}
