@@ -14,9 +14,11 @@ end
 local function read_family (key)
   local packed = redis.call('GET', key)
   if not packed then return nil end
-  local f = {}
-  f.prev, f.cur, f.late, f.epoch, f.curAt, f.startedAt, f.idleUntil, f.endsAt, f.ended, f.client, f.jkt, f.scope, f.audience =
+  local f, behind = {}, 0
+  f.prev, f.cur, f.late, f.epoch, f.curAt, f.startedAt, f.idleUntil, f.endsAt, f.ended, f.client, f.jkt, f.scope, f.audience, behind =
     struct.unpack(RECORD, packed)
+  -- What a newer release has put behind our fields is put back with them.
+  f.rest = packed:sub(behind)
   return f
 end
 
@@ -24,7 +26,7 @@ end
 -- by which the family is judged; it is never below 1 ms, which Redis would refuse.
 local function write_family (key, f, at)
   local packed = struct.pack(RECORD,
-    f.prev, f.cur, f.late, f.epoch, f.curAt, f.startedAt, f.idleUntil, f.endsAt, f.ended, f.client, f.jkt, f.scope, f.audience)
+    f.prev, f.cur, f.late, f.epoch, f.curAt, f.startedAt, f.idleUntil, f.endsAt, f.ended, f.client, f.jkt, f.scope, f.audience) .. (f.rest or '')
   local goneAt = f.ended == 1 and f.endsAt or f.idleUntil
   redis.call('SET', key, packed, 'PX', math.max(1, goneAt - at))
 end
