@@ -1,4 +1,5 @@
-// What a newer release has put into Redis, and this one doesn't know, is still there when this one has written.
+// What a newer release has put into Redis, and this one doesn't know, is still there when this one has
+// written.
 import t from 'tap'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { startRedis } from '../support/redis.ts'
