@@ -229,7 +229,9 @@ for (const { name, make } of STORES) {
           { code, output },
           {
             code: 0,
-            output: '{"taken":150,"alreadyThere":0,"refused":0,"dryRun":false}\n',
+            output:
+              '{"imported":150,"alreadyThere":0,"refused":0,"disabled":0,' +
+              '"disabledBy":{},"dryRun":false}\n',
           },
         )
         for (const { stop } of traffic) {
