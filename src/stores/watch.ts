@@ -10,7 +10,7 @@ const CLOCK_TOLERANCE_MS = 5_000
 /** What to do about a store that has lost its data. */
 export const LOST_ADVICE =
   'everything is answered 503 until the back-up is restored, or `latchkey store accept`, or the end of ' +
-  'store.lossPeriod (docs/runbook.md, LatchkeyStoreLost)'
+  'store.lossPeriod (docs/operations.md, Restore)'
 
 export interface StoreWatchOptions {
   readonly store: Store

@@ -185,7 +185,7 @@ export function lossFault(): StoreUnavailable {
   return new StoreUnavailable(
     new Error('the store has lost its data'),
     'it has lost its data: restore the back-up, or run `latchkey store accept` ' +
-      '(docs/runbook.md, LatchkeyStoreLost)',
+      '(docs/operations.md, Restore)',
   )
 }
 

@@ -1,4 +1,4 @@
-// Files that are read anew for every connection, so that a renewed certificate or password needs no restart.
+// Files that are read anew for every connection, so that a renewed certificate needs no restart.
 import { readFileSync } from 'node:fs'
 
 /** A file's text, as it is now. */
@@ -33,27 +33,4 @@ function firstReading(key: string, file: string): string {
       cause: error,
     })
   }
-}
-
-/**
- * Reads a secret from a file, as `rereading` does: its first line, without the line break that editors and
- * `echo` put there.
- *
- * @throws TypeError when it can't be read now, or when its first line is empty
- */
-export function rereadingSecret(key: string, file: string): Reading {
-  const read = rereading(key, file)
-  let secret = firstLine(read())
-  if (secret === '') {
-    throw new TypeError(`${key}: expected a secret in the first line of ${file}`)
-  }
-  return () => {
-    // A file that is being written may be empty for a moment.
-    secret = firstLine(read()) || secret
-    return secret
-  }
-}
-
-function firstLine(text: string): string {
-  return text.replace(/\r?\n.*$/s, '')
 }
