@@ -532,6 +532,27 @@ t.test(
   },
 )
 
+t.test('who would wait longer than the deadline takes no place in the queue', async t => {
+  const { turns, ask, end, advance } = setUpTurns({ maxWaitMs: 60_000 })
+  for (let i = 0; i < 60; i++) {
+    const turn = ask('slow')
+    await calm()
+    advance(40_000)
+    await end('slow')
+    await turn
+  }
+  const held = [ask('working'), ask('one'), ask('two')]
+  let refusal: unknown
+  const refused = ask('three').catch((error: unknown) => {
+    refusal = error
+  })
+  await calm()
+  t.match(refusal, busy('hash_wait_too_long', '80'), 'at once, not when the time is over')
+  t.same(turns.load(), { waiting: 2, working: 1 })
+  for (const name of ['working', 'one', 'two', 'three']) await end(name)
+  await Promise.all([...held, refused])
+})
+
 t.test('Retry-After tells how long the queue is', async t => {
   const { ask, end, advance } = setUpTurns({ queue: 2, maxWaitMs: 60_000 })
   for (let i = 0; i < 60; i++) {

@@ -213,6 +213,22 @@ t.test(
   },
 )
 
+t.test("a known user's login takes back no failure of others", async t => {
+  const { login, looks } = await setUp(t, { logins: { perNetwork: 3 } })
+  t.match(await login('ann', 'correct horse'), { kind: 'ok', known: false })
+  for (const name of ['bob', 'cid']) {
+    t.match(await login(name, 'wrong horse'), { kind: 'refused' })
+  }
+  // As often as an attacker with an account of their own likes.
+  for (let i = 0; i < 3; i++) {
+    t.match(await login('ann', 'correct horse'), { kind: 'ok', known: true })
+  }
+  t.match(await login('dan', 'wrong horse'), { kind: 'refused' })
+  looks.length = 0
+  t.match(await login('eve', 'wrong horse'), { kind: 'throttled', by: 'network' })
+  t.same(looks, [])
+})
+
 t.test('a password that was wrong may be right once another was set', async t => {
   const { login, accounts } = await setUp(t)
   t.match(await login('ann', 'battery staple'), { reason: 'password_wrong' })
