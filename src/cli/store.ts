@@ -1,21 +1,24 @@
-// latchkey store accept
+// latchkey store backup, restore, accept
 import type { Command } from 'commander'
 import type { Io } from './io.ts'
 import { Refused } from './refused.ts'
+import { addStoreBackup } from './store-backup.ts'
 import { withStore } from './tools.ts'
 
 /** Adds `store`. */
 export function addStore(program: Command, io: Io): void {
-  program
+  const store = program
     .command('store')
-    .description('the store')
+    .description('back up, restore or accept the store')
+  addStoreBackup(store, io)
+  store
     .command('accept')
     .description('let the servers go on without what Redis has lost')
     .addHelpText(
       'after',
       `
 A server that finds Redis empty answers 503: it can't tell which sessions it had
-and what was revoked. Restore a backup, or accept the loss: every session that
+and what was revoked. Restore a back-up, or accept the loss: every session that
 is gone has to log in again.
 
 Example:

@@ -11,6 +11,7 @@ import { openSource } from '../keys/open-source.ts'
 import { createKeyRing, type KeyRing } from '../keys/ring.ts'
 import { openAudit, type AuditLog } from '../observe/open-audit.ts'
 import { openStore } from '../stores/open.ts'
+import type { Backups } from '../stores/ports-backup.ts'
 import type { Account, Store } from '../stores/ports.ts'
 import { createAccounts, type Accounts } from '../users/accounts.ts'
 import { openBlocklist } from '../users/blocklist/open.ts'
@@ -45,6 +46,7 @@ export interface Tools {
 export interface StoreTools extends Tools {
   readonly config: Config
   readonly store: Store
+  readonly backups: Backups
   readonly hasher: PasswordHasher
   readonly accounts: Accounts
   readonly emit: Emit
@@ -87,7 +89,7 @@ export function withStore<Args extends unknown[]>(
     await using parts = new AsyncDisposableStack()
     const blocklist = await openBlocklist(config.passwords.blocklist)
     parts.defer(() => blocklist.close())
-    const { store } = await openStore({ ...config.store, clock: systemClock })
+    const { store, backups } = await openStore({ ...config.store, clock: systemClock })
     parts.defer(() => store.close())
     const audit = auditTo(io, config)
     parts.defer(audit.close)
@@ -96,6 +98,7 @@ export function withStore<Args extends unknown[]>(
         ...tools,
         config,
         store,
+        backups,
         ...domainOf({
           config,
           store,

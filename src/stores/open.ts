@@ -2,6 +2,7 @@
 // a Redis driver.
 import type { Clock } from '../clock.ts'
 import type { AddressCounts } from './ports-addresses.ts'
+import type { Backups } from './ports-backup.ts'
 import type { Store } from './ports.ts'
 import type { RedisSettings } from './redis/connect.ts'
 
@@ -33,6 +34,7 @@ export interface OpenedStore {
    * count for itself.
    */
   readonly addressCounts: AddressCounts | undefined
+  readonly backups: Backups
 }
 
 /**
@@ -48,14 +50,12 @@ export async function openStore({
   if (/^rediss?[:+]/.test(url)) {
     const { createRedisStore } = await import('./redis/store.ts')
     const store = await createRedisStore({ ...settings, clock: redisClock })
-    return { store, addressCounts: store.addressCounts }
+    return { store, addressCounts: store.addressCounts, backups: store.backups }
   }
   if (!url.startsWith('sqlite:')) {
     throw new TypeError('store.url: expected sqlite:FILE or a redis URL')
   }
   const { createSqliteStore } = await import('./sqlite/store.ts')
-  return {
-    store: createSqliteStore({ file: url.slice('sqlite:'.length), clock }),
-    addressCounts: undefined,
-  }
+  const store = createSqliteStore({ file: url.slice('sqlite:'.length), clock })
+  return { store, addressCounts: undefined, backups: store.backups }
 }

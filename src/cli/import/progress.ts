@@ -1,9 +1,6 @@
-// A bar for whoever waits at the terminal; nothing for pipes.
+// How far an import is.
+import { createBar } from '../bar.ts'
 import type { Io } from '../io.ts'
-
-const WIDTH = 30
-// Redrawing more often only costs.
-const STEP_MS = 200
 
 /** What was done so far. */
 export interface Count {
@@ -20,29 +17,15 @@ export interface Progress {
 }
 
 /** Makes the bar; `monotonic` is a clock in milliseconds that never goes back. */
-export function createProgress(
-  { stderr, showsProgress }: Io,
-  monotonic = () => performance.now(),
-): Progress {
-  if (!showsProgress) return { show() {}, clear() {} }
-  let drawnAt = -Infinity
-  const write = (text: string) => {
-    stderr.write(`\r\x1B[K${text}`)
-  }
+export function createProgress(io: Io, monotonic?: () => number): Progress {
+  const bar = createBar(io, monotonic)
   return {
     show(part, { imported, alreadyThere, refused }) {
-      if (monotonic() - drawnAt < STEP_MS) return
-      drawnAt = monotonic()
-      write(
-        `${part === undefined ? '' : barOf(part)}${imported} imported, ${alreadyThere} already there, ` +
-          `${refused} refused`,
+      bar.show(
+        part,
+        `${imported} imported, ${alreadyThere} already there, ${refused} refused`,
       )
     },
-    clear: () => write(''),
+    clear: bar.clear,
   }
-}
-
-function barOf(part: number): string {
-  const full = Math.min(WIDTH, Math.round(part * WIDTH))
-  return `[${'#'.repeat(full)}${'.'.repeat(WIDTH - full)}] ${Math.round(part * 100)} %  `
 }

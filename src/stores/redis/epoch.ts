@@ -3,7 +3,7 @@
 // operator, or a time limit, says that what is gone is gone; meanwhile every server puts back the revocations
 // that it knows of.
 import { randomBytes } from 'node:crypto'
-import { Cluster } from 'ioredis'
+import { Cluster, type Redis } from 'ioredis'
 import { StoreUnavailable } from '../ports.ts'
 import { factsOf, primariesOf } from './inspect.ts'
 import type { Caller } from './link.ts'
@@ -41,7 +41,7 @@ export interface Epoch {
   doubt(): Promise<void>
 }
 
-/** An epoch as it is kept: its id, and the id of the one that was lost before it. */
+/** An epoch as it is kept: its id, and the ids of those before it, the newest first. */
 interface Mark {
   readonly id: string
   readonly text: string
@@ -54,6 +54,8 @@ interface Marks {
 }
 
 const FIRST = '-'
+/** So many marks may come within the second in which a server doesn't look. */
+const REMEMBERED = 8
 
 /** Makes the watch over the epoch. */
 export function createEpoch({
@@ -63,10 +65,7 @@ export function createEpoch({
   restore,
   found,
 }: EpochOptions): Epoch {
-  const names = Array.from(
-    { length: link.client instanceof Cluster ? CLUSTER_MARKS : 1 },
-    (_, index) => keys.epoch(index),
-  )
+  const names = marksOf(link.client, keys)
   const mainName = keys.epoch(0)
   const setScript = loadScript(link, 'epoch-set')
   let mine: Mark | undefined
@@ -77,10 +76,6 @@ export function createEpoch({
 
   const setAll = (text: string) =>
     Promise.all(names.slice(1).map(name => link.run(client => client.set(name, text))))
-  const newMark = (before: string): Mark => {
-    const id = randomBytes(12).toString('base64url')
-    return { id, text: `${id} ${before}` }
-  }
 
   /** Keeps the mark, if nobody was faster; gives the one that is there now. */
   async function put(mark: Mark, seen: string): Promise<Mark> {
@@ -90,13 +85,13 @@ export function createEpoch({
 
   // A server that starts can't tell a store that lost its data from a new one.
   async function begin(main: string | null): Promise<void> {
-    mine = main === null ? await put(newMark(FIRST), '') : markOf(main)
+    mine = main === null ? await put(newMark(''), '') : markOf(main)
     await setAll(mine.text)
   }
 
   async function change(before: Mark, main: string | null): Promise<void> {
     // Another server has found out, and told.
-    if (main === null || main.split(' ')[1] !== before.id) {
+    if (main === null || !main.split(' ').slice(1).includes(before.id)) {
       await announce(before, main ?? '')
     } else mine = markOf(main)
   }
@@ -104,7 +99,7 @@ export function createEpoch({
   async function announce(before: Mark, seen: string): Promise<void> {
     found((lost = true))
     await link.run(client => client.set(keys.lost, 1, 'PX', lossPeriodMs, 'NX'))
-    mine = await put(newMark(before.id), seen)
+    mine = await put(newMark(`${before.text} ${seen}`), seen)
     await setAll(mine.text)
   }
 
@@ -180,6 +175,17 @@ export function createEpoch({
   }
 }
 
+/** The names of all marks. */
+export function marksOf(
+  client: Redis | Cluster,
+  keys: Pick<RedisKeys, 'epoch'>,
+): string[] {
+  return Array.from(
+    { length: client instanceof Cluster ? CLUSTER_MARKS : 1 },
+    (_, index) => keys.epoch(index),
+  )
+}
+
 /** Why a store that lost its data is refused. */
 export function lossFault(): StoreUnavailable {
   return new StoreUnavailable(
@@ -187,6 +193,19 @@ export function lossFault(): StoreUnavailable {
     'it has lost its data: restore the back-up, or run `latchkey store accept` ' +
       '(docs/operations.md, Restore)',
   )
+}
+
+/** A new id, and those of the marks before it: a server may not have seen each of them. */
+function newMark(before: string): Mark {
+  const id = randomBytes(12).toString('base64url')
+  const ids = new Set(before.split(' ').filter(old => old !== '' && old !== FIRST))
+  const text = [id, ...(ids.size > 0 ? [...ids].slice(0, REMEMBERED) : [FIRST])].join(' ')
+  return { id, text }
+}
+
+/** The mark that servers take for one after this one, which nobody has lost. */
+export function markAfter(text: string): string {
+  return newMark(text).text
 }
 
 function markOf(text: string): Mark {

@@ -48,6 +48,11 @@ export interface RedisKeys {
   epoch(index: number): string
   /** Mark: the store has lost its data, and nobody has accepted it yet. */
   readonly lost: string
+  /** Pattern: every key. */
+  readonly every: string
+  /** A key's name without what stands before every key, and the way back. */
+  bareName(name: string): string
+  fullName(bareName: string): string
 }
 
 export function createRedisKeys(prefix: string): RedisKeys {
@@ -55,7 +60,7 @@ export function createRedisKeys(prefix: string): RedisKeys {
   return {
     family,
     user: tag => `${prefix}{${tag}}:u`,
-    families: tag => `${`${prefix}{${tag}}`.replaceAll(/[*?[\]\\]/g, '\\$&')}:f:*`,
+    families: tag => `${escaped(`${prefix}{${tag}}`)}:f:*`,
     refOf: (userTag, key) => ({
       userTag,
       sid: key.slice(family({ userTag, sid: '' }).length),
@@ -77,5 +82,13 @@ export function createRedisKeys(prefix: string): RedisKeys {
     probe: `${prefix}probe`,
     epoch: index => `${prefix}epoch:${index}`,
     lost: `${prefix}lost`,
+    every: `${escaped(prefix)}*`,
+    bareName: name => name.slice(prefix.length),
+    fullName: bareName => prefix + bareName,
   }
+}
+
+/** For Redis' patterns. */
+function escaped(text: string): string {
+  return text.replaceAll(/[*?[\]\\]/g, '\\$&')
 }

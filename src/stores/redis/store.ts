@@ -7,10 +7,18 @@ import type { Store } from '../ports.ts'
 import { createRedisAddressCounts } from './address-counts.ts'
 import { createRedisAccessTokens } from './access-tokens.ts'
 import { createAdapter } from './adapter.ts'
+import type { Backups } from '../ports-backup.ts'
+import { createRedisBackups } from './backup.ts'
 import { connectRedis, type RedisSettings } from './connect.ts'
 import { createRedisDocument } from './document.ts'
 import { createDurable, DURABLE_MS } from './durable.ts'
-import { createEpoch, lossFault, type Epoch, type EpochOptions } from './epoch.ts'
+import {
+  createEpoch,
+  lossFault,
+  marksOf,
+  type Epoch,
+  type EpochOptions,
+} from './epoch.ts'
 import { createRedisFamilies } from './families.ts'
 import { createInspect } from './inspect.ts'
 import { createLink, type Link } from './link.ts'
@@ -48,6 +56,7 @@ export interface RedisStore extends Store {
   readonly client: Redis | Cluster
   /** For rate limits that all replicas share. */
   readonly addressCounts: AddressCounts
+  readonly backups: Backups
 }
 
 /** Connects and resolves when the server answers; rejects with StoreUnavailable. */
@@ -97,6 +106,12 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
   return {
     client,
     addressCounts: createRedisAddressCounts(adapter),
+    backups: createRedisBackups({
+      link: bare,
+      keys,
+      marks: marksOf(client, keys),
+      now: () => (clock === undefined ? serverTime(bare) : Promise.resolve(clock())),
+    }),
     families: createRedisFamilies(adapter),
     accessTokens: createRedisAccessTokens(adapter),
     users: createRedisUsers(adapter),

@@ -3,7 +3,9 @@ import type { Clock } from '../../clock.ts'
 import { EMPTY_RING, EMPTY_SIGHTINGS } from '../ports-keys.ts'
 import { newerFormat } from '../ports-health.ts'
 import type { Store } from '../ports.ts'
+import type { Backups } from '../ports-backup.ts'
 import { createSqliteAccessTokens } from './access-tokens.ts'
+import { createSqliteBackups } from './backup.ts'
 import { openDatabase, reading, writing } from './database.ts'
 import { createSqliteDocument } from './document.ts'
 import { createSqliteFamilies } from './families.ts'
@@ -13,6 +15,10 @@ import { createSqliteReplays } from './replays.ts'
 import { createSqliteStatusLists } from './status-lists.ts'
 import { createSqliteUsers } from './users.ts'
 
+export interface SqliteStore extends Store {
+  readonly backups: Backups
+}
+
 /** Opens the store in `file` (made when it isn't there; `:memory:` for none). Throws StoreUnavailable. */
 export function createSqliteStore({
   file,
@@ -20,13 +26,14 @@ export function createSqliteStore({
 }: {
   readonly file: string
   readonly clock: Clock
-}): Store {
+}): SqliteStore {
   const db = openDatabase(file)
   // A connection of its own: a power cut may cost the counts of the last moment, but not every login two
   // syncs to the disk.
   const counts = openDatabase(file, { synchronous: 'NORMAL', checkUpTo: 0 })
 
   return {
+    backups: createSqliteBackups({ db, file, clock }),
     families: createSqliteFamilies(db, clock),
     accessTokens: createSqliteAccessTokens(db, clock),
     users: createSqliteUsers(db, clock),
