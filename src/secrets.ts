@@ -29,7 +29,7 @@ export type Purpose =
  * Derives one key per configured secret (RFC 5869, HKDF with SHA-256), in the order of the configuration: the
  * first makes, all check.
  *
- * @param secrets base64url, as configured
+ * @param secrets base64 or base64url, as configured
  */
 export function deriveKeys(secrets: readonly string[], purpose: Purpose): DerivedKey[] {
   return secrets.map(secret => {

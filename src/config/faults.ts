@@ -1,6 +1,8 @@
 // What is wrong with a configuration: where, and what was expected there. Never what was found: it may be a
 // secret.
 
+import { looksLikeSecret } from './shown.ts'
+
 /** One fault of a configuration. */
 export interface Fault {
   /**
@@ -33,5 +35,6 @@ export function formatPlace(place: Place): string {
 
 function formatStep(step: string | number): string {
   if (typeof step === 'number') return `[${step}]`
+  if (looksLikeSecret(step)) return '[(a key that is not shown, as it may be a secret)]'
   return /^[A-Za-z_][\w-]*$/.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`
 }

@@ -3,17 +3,28 @@
 import { readFile } from 'node:fs/promises'
 import { Settings } from 'typebox/system'
 import { Value } from 'typebox/value'
-import { LineCounter, parseDocument } from 'yaml'
 import { decodeUtf8 } from '../utf8.ts'
 import { ConfigError, formatPlace, type Fault, type Place } from './faults.ts'
 import { expectedAt, expectedKeyAt, keysAt } from './expected.ts'
 import { nearest } from './nearest.ts'
 import { checkRules } from './rules.ts'
 import { ConfigSchema, type Config } from './schema.ts'
+import { looksLikeKey } from './shown.ts'
 import { substitute, type Environment } from './variables.ts'
+import { parseYaml, type ParsedYaml } from './yaml.ts'
 
 /** What the schema's check reports. */
 type SchemaError = ReturnType<typeof Value.Errors>[number]
+
+type LineOf = ParsedYaml['lineOf']
+
+/** What is known of a tree before it is checked. */
+interface Known {
+  readonly faults: readonly Fault[]
+  readonly lineOf: LineOf
+}
+
+const NOTHING_KNOWN: Known = { faults: [], lineOf: () => undefined }
 
 /**
  * Reads a configuration file.
@@ -42,19 +53,21 @@ function decode(bytes: Buffer): string {
  * @throws ConfigError with every fault of the schema, or, when there are none, of the rules between keys
  */
 export function parseConfig(text: string, env: Environment): Config {
-  const { tree, faults } = substitute(parseYaml(text), env)
-  return decodeConfig(tree, faults)
+  const { tree: written, lineOf } = parseYaml(text)
+  const { tree, faults } = substitute(written, env)
+  return decodeConfig(tree, { faults, lineOf })
 }
 
 /**
  * Checks a parsed configuration and fills in the defaults.
  *
- * @param known faults found before; what the schema says about the same places is left out
+ * @param known.faults found before; what the schema says about the same places is left out
+ * @param known.lineOf where a key stands in the file, which is undefined where there is no file
  * @throws ConfigError as parseConfig does
  */
-export function decodeConfig(tree: unknown, known: readonly Fault[] = []): Config {
+export function decodeConfig(tree: unknown, known: Known = NOTHING_KNOWN): Config {
   const complete = Value.Default(ConfigSchema, tree)
-  refuse(distinct([...known, ...schemaFaults(complete)]))
+  refuse(distinct([...known.faults, ...schemaFaults(complete, known.lineOf)]))
   const config = Value.Decode(ConfigSchema, complete)
   refuse(checkRules(config))
   return config
@@ -70,39 +83,9 @@ function distinct(faults: readonly Fault[]): Fault[] {
   ].reverse()
 }
 
-/**
- * The library's own messages quote the text, and so perhaps a secret: only its code and the position are
- * told.
- */
-function parseYaml(text: string): unknown {
-  const lines = new LineCounter()
-  const document = parseDocument(text, {
-    strict: true,
-    uniqueKeys: true,
-    prettyErrors: false,
-    lineCounter: lines,
-  })
-  refuse(
-    [...document.errors, ...document.warnings].map(({ code, pos: [start] }) => {
-      const { line, col } = lines.linePos(start)
-      return {
-        path: `line ${line}, column ${col}`,
-        expected: `valid YAML (${code.toLowerCase().replaceAll('_', ' ')})`,
-      }
-    }),
-  )
-  try {
-    return document.toJS()
-  } catch {
-    throw new ConfigError([
-      { path: '(the file)', expected: "valid YAML (an alias that can't be resolved)" },
-    ])
-  }
-}
-
-function schemaFaults(tree: unknown): Fault[] {
+function schemaFaults(tree: unknown, lineOf: LineOf): Fault[] {
   return allErrors(tree).flatMap(error =>
-    toFaults(error, toPlace(error.instancePath, tree)),
+    toFaults(error, toPlace(error.instancePath, tree), lineOf),
   )
 }
 
@@ -119,19 +102,18 @@ function allErrors(tree: unknown): SchemaError[] {
   }
 }
 
-function toFaults(error: SchemaError, place: Place): Fault[] {
+function toFaults(error: SchemaError, place: Place, lineOf: LineOf): Fault[] {
   // These say again what the error of the whole mapping says.
   if (error.keyword === 'boolean' || error.schemaPath.endsWith('/propertyNames')) {
     return []
   }
   if (error.keyword === 'propertyNames') {
-    return error.params.propertyNames.map(key => ({
-      path: formatPlace([...place, key]),
-      expected: expectedKeyAt(place),
-    }))
+    return error.params.propertyNames.map(key =>
+      faultOf([...place, key], expectedKeyAt(place)),
+    )
   }
   if (error.keyword === 'additionalProperties') {
-    return error.params.additionalProperties.map(key => unknownKey(place, key))
+    return error.params.additionalProperties.map(key => unknownKey(place, key, lineOf))
   }
   if (error.keyword === 'required') {
     return error.params.requiredProperties.map(key => faultAt([...place, key]))
@@ -140,15 +122,30 @@ function toFaults(error: SchemaError, place: Place): Fault[] {
 }
 
 function faultAt(place: Place): Fault {
-  return { path: formatPlace(place), expected: expectedAt(place) }
+  return faultOf(place, expectedAt(place))
 }
 
-function unknownKey(place: Place, key: string): Fault {
+function faultOf(place: Place, expected: string): Fault {
+  return { path: formatPlace(place), expected }
+}
+
+function unknownKey(place: Place, key: string, lineOf: LineOf): Fault {
   const known = keysAt(place)
   const meant = nearest(key, known)
-  const hint =
-    meant === undefined ? `known here: ${known.join(', ')}` : `${meant} was meant?`
-  return { path: formatPlace([...place, key]), expected: `no such key (${hint})` }
+  if (meant !== undefined) {
+    return faultOf([...place, key], `no such key (${meant} was meant?)`)
+  }
+  const expected = `no such key (known here: ${known.join(', ')})`
+  if (looksLikeKey(key)) return faultOf([...place, key], expected)
+  const line = lineOf([...place, key])
+  const steps = [
+    ...(place.length > 0 ? [formatPlace(place)] : []),
+    ...(line === undefined ? [] : [`line ${line}`]),
+  ]
+  return {
+    path: steps.join(', ') || formatPlace([]),
+    expected: `${expected}; it is not shown, as it may be a secret`,
+  }
 }
 
 /** Reads a JSON pointer, taking the steps through lists as numbers. */

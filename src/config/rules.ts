@@ -102,7 +102,8 @@ function checkStore({ store: { url, tls, sentinel, replicas } }: Config): Fault[
 
 function checkSecrets({ secrets, clients }: Config): Fault[] {
   return [
-    ...repeated(secrets).map(index =>
+    // One secret may be written in base64 and in base64url.
+    ...repeated(secrets.map(bytesOf)).map(index =>
       fault(['secrets', index], 'another secret than those before it'),
     ),
     ...clients.flatMap((client, number) =>
@@ -114,6 +115,10 @@ function checkSecrets({ secrets, clients }: Config): Fault[] {
       ),
     ),
   ]
+}
+
+function bytesOf(secret: string): string {
+  return Buffer.from(secret, 'base64url').toString('hex')
 }
 
 /** The indexes of items that stand earlier in the list, too. */

@@ -356,8 +356,9 @@ export const ConfigSchema = Type.Object(
     ),
     secrets: Type.Array(
       Type.String({
-        pattern: '^[A-Za-z0-9_-]{43,}$',
-        expected: '32 or more random bytes in base64url',
+        pattern: '^[A-Za-z0-9+/_-]{43,}={0,2}$',
+        expected:
+          '32 or more random bytes in base64 or base64url (openssl rand -base64 32 makes them)',
       }),
       {
         minItems: 1,

@@ -1,6 +1,7 @@
 // References in the strings of a parsed file: ${NAME} is taken from the environment, ${file:PATH} from a
 // file; $${ is a plain ${.
 import { formatPlace, type Fault, type Place } from './faults.ts'
+import { looksLikeSecret } from './shown.ts'
 import { readValueFile, type ValueFile } from './value-file.ts'
 
 /** The environment, as `process.env` gives it. */
@@ -64,7 +65,7 @@ function valueOf(name: string, env: Environment): ValueFile {
   // A malformed reference isn't repeated: it may be a piece of a secret.
   if (!NAME.test(name)) return { expected: FORM }
   const value = env[name]
-  return value === undefined
-    ? { expected: `the environment variable ${name} to be set` }
-    : { value }
+  if (value !== undefined) return { value }
+  const shown = looksLikeSecret(name) ? '(not shown, as it may be a secret)' : name
+  return { expected: `the environment variable ${shown} to be set` }
 }

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { formatDuration, parseDuration } from '../../src/config/duration.ts'
 import { expectedAt, expectedKeyAt, keysAt } from '../../src/config/expected.ts'
 import { ConfigError } from '../../src/config/faults.ts'
-import { loadConfig, parseConfig } from '../../src/config/load.ts'
+import { decodeConfig, loadConfig, parseConfig } from '../../src/config/load.ts'
+import { deriveKeys } from '../../src/secrets.ts'
 import { pageText, schemaText, valuesText } from '../../scripts/config-schema.ts'
 
 const SECRET = 'x'.repeat(43)
@@ -23,6 +24,11 @@ const HALF_PRIVATE = (members: string) =>
   `a public key (JWK); this one holds ${members} of its private half: take a new pair, as this one is ` +
   'known to whoever reads the file'
 const ENV = { SECRET, EMPTY: '' }
+const MINIMAL = {
+  issuer: 'https://id.example.com',
+  store: { url: 'sqlite:x.db' },
+  secrets: [SECRET],
+}
 const HEAD =
   'issuer: https://id.example.com\nstore: { url: "sqlite:x.db" }\nsecrets: ["${SECRET}"]\n'
 
@@ -239,7 +245,7 @@ t.test('a file that is no configuration is refused', async t => {
     'line 4, column 1: expected valid YAML (duplicate key)',
   ])
   t.strictSame(faultsOf('log: *nowhere\n'), [
-    "(the file): expected valid YAML (an alias that can't be resolved)",
+    'line 4, column 6: expected valid YAML (an alias without an anchor before it)',
   ])
   t.strictSame(faultsOf('log: !secret x\n'), [
     'line 4, column 6: expected valid YAML (tag resolve failed)',
@@ -262,6 +268,88 @@ t.test('an algorithm goes by its old and by its new name', async t => {
   t.strictSame(faultsOf('tokens: { algorithm: ES384 }'), [
     'tokens.algorithm: expected one of ES256, EdDSA, Ed25519, PS256, RS256',
   ])
+})
+
+t.test('an alias inside of what it stands for is a fault with its place', async t => {
+  const rows: [yaml: string, fault: string][] = [
+    ['log: &a [*a]', 'line 4, column 10'],
+    ['log: &a { level: { level: *a } }', 'line 4, column 27'],
+    ['log: &a\n  level: *a', 'line 5, column 10'],
+    ['? &a { b: *a }\n: 1', 'line 4, column 11'],
+  ]
+  for (const [yaml, place] of rows) {
+    t.strictSame(faultsOf(`${yaml}\n`), [
+      `${place}: expected valid YAML (an alias inside of what it stands for)`,
+    ])
+  }
+  t.strictSame(
+    parseConfig(
+      `${HEAD}clients: [{ id: a, scopes: &s [x] }, { id: b, scopes: *s }]`,
+      ENV,
+    ).clients.map(({ scopes }) => scopes),
+    [['x'], ['x']],
+    'an alias of what has ended is none',
+  )
+  const nine = (name: string) => Array.from({ length: 9 }, () => name).join(', ')
+  const laughs = `a: &a [${nine('1')}]\nb: &b [${nine('*a')}]\nc: &c [${nine('*b')}]\nd: [${nine('*c')}]\n`
+  t.strictSame(faultsOf(laughs), [
+    '(the file): expected valid YAML (aliases that multiply less)',
+  ])
+  t.match(faultsOf(`http: ${'['.repeat(20_000)}`)[0], /^line 4.*expected valid YAML/)
+})
+
+t.test('a secret in the place of a key is not repeated', async t => {
+  const base64 = 'mT3/q8Zr1x+V0bW5uK7eYpLd2oNhGsAfJcXiQwRtUk4='
+  const url = 'mT3q8Zr1xV0bW5uK7eYpLd2oNhGsAfJcXiQwRtUk4aB'
+  const hex = '9f86d081884c7d659a2feaa0c55ad015'
+  const rows: [secret: string, yaml: string, path: string][] = [
+    [base64, `"${base64}": 1`, 'line 4: expected no such key (known here: issuer, http'],
+    [
+      base64,
+      `http:\n  "${base64}": 1`,
+      'http, line 5: expected no such key (known here: host',
+    ],
+    [url, `clients: [{ id: a, ${url} }]`, 'clients[0], line 4: expected no such key'],
+    [hex, `store: { url: "sqlite:x", ${hex}: 1 }`, 'expected no such key'],
+    [
+      'hunter2',
+      'clients: [{ id: a, hunter2: }]',
+      'clients[0], line 4: expected no such key',
+    ],
+    ['correct horse', 'log: { correct horse: 1 }', 'log, line 4: expected no such key'],
+    [url, `log: { [${url}]: 1 }`, 'log: expected no such key'],
+    [url, `clients: [&a { id: a, ${url}: 1 }, *a]`, 'clients[1]: expected no such key'],
+    [url, `audiences: { ${url}: { typ: x } }`, 'audiences[(a key that is not shown'],
+    [hex, `audiences: { "a ${hex}": {} }`, 'audiences[(a key that is not shown'],
+    [
+      url,
+      `http: { host: "\${${url}}" }`,
+      'http.host: expected the environment variable (not shown',
+    ],
+  ]
+  const warnings: unknown[] = []
+  const onWarning = (warning: unknown) => warnings.push(warning)
+  process.on('warning', onWarning)
+  t.teardown(() => process.off('warning', onWarning))
+  for (const [secret, yaml, path] of rows) {
+    const text = faultsOf(
+      `${yaml}\n`,
+      yaml.startsWith('store') ? HEAD.replace(/store.*\n/, '') : HEAD,
+    ).join('\n')
+    t.ok(text.includes(path), `${yaml}: ${path}`, { text })
+    t.notOk(text.includes(secret), yaml, { text })
+  }
+  await new Promise(setImmediate)
+  t.strictSame(warnings, [], 'nor by the parser')
+  const decoded = () => decodeConfig({ ...MINIMAL, [url]: 1 })
+  t.throws(decoded, /^\(the file\): expected no such key/, 'where there is no file')
+  for (const shown of ['colour', 'accessTtl', 'access_ttl', 'ACCESS-TTL']) {
+    t.match(faultsOf(`${shown}: 1\n`)[0], `${shown}: expected no such key`)
+  }
+  t.match(
+    faultsOf('audiences: { "https://orders-service-v2-production.example.com": 1 }')[0],
+    'audiences["https://orders-service-v2-production.example.com"]: expected a mapping',
+  )
 })
 
 t.test('the rules between keys', async t => {
@@ -404,7 +492,50 @@ t.test('the rules between keys', async t => {
   t.strictSame(faultsOf(secrets, ''), [
     'secrets[2]: expected another secret than those before it',
   ])
+  const [base64, base64url] = ['+/8'.repeat(14) + 'A=', '-_8'.repeat(14) + 'A']
+  t.strictSame(
+    faultsOf(
+      secrets.replace(OTHER_SECRET, `"${base64}"`).replace(/x+\]/, `${base64url}]`),
+      '',
+    ),
+    ['secrets[2]: expected another secret than those before it'],
+    'nor one that is written in another alphabet',
+  )
 })
+
+t.test(
+  'a secret is what openssl makes; another is refused with how to make one',
+  async t => {
+    const config = (secret: string) =>
+      `issuer: https://a\nstore: { url: "sqlite:x" }\nsecrets: ["${secret}"]`
+    const bytes = Buffer.alloc(33, 'ÿ>')
+    for (const encoding of ['base64', 'base64url'] as const) {
+      for (const length of [32, 33]) {
+        const secret = bytes.subarray(0, length).toString(encoding)
+        t.strictSame(
+          parseConfig(config(secret), {}).secrets,
+          [secret],
+          `${length} ${encoding}`,
+        )
+      }
+    }
+    t.strictSame(
+      deriveKeys([bytes.toString('base64')], 'dpop-nonce')[0]?.id,
+      deriveKeys([bytes.toString('base64url')], 'dpop-nonce')[0]?.id,
+      'and either is the same secret',
+    )
+    for (const bad of [
+      'short',
+      bytes.subarray(0, 31).toString('base64'),
+      `${'x'.repeat(43)}===`,
+      `${'x'.repeat(42)}!`,
+    ]) {
+      t.strictSame(faultsOf('', config(bad)), [
+        'secrets[0]: expected 32 or more random bytes in base64 or base64url (openssl rand -base64 32 makes them)',
+      ])
+    }
+  },
+)
 
 t.test('the issuer is https, or http on loopback, and holds no credentials', async t => {
   const faults = (issuer: string) =>
