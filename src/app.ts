@@ -32,6 +32,7 @@ import { createIntrospectorOf } from './http/introspector.ts'
 import { jwksRoute } from './http/jwks.ts'
 import { metadataRoutes } from './http/metadata.ts'
 import { boundWork, type WorkBounds } from './http/overload.ts'
+import type { ProxiedRequestOptions } from './http/proxied-request.ts'
 import { revokeRoute } from './http/revoke.ts'
 import { statusRoute } from './http/status.ts'
 import { sendSecurityHeaders } from './http/security-headers.ts'
@@ -78,14 +79,14 @@ export interface AppDependencies {
   readonly issuer: string
   readonly secrets: readonly string[]
   readonly http: {
-    readonly trustedProxies: readonly string[]
     readonly cors: readonly string[]
     readonly docs: boolean
     /** Milliseconds. */
     readonly requestTimeout: number
     readonly maxConnections: number
     readonly maxConnectionsPerAddress: number
-  } & WorkBounds
+  } & WorkBounds &
+    ProxiedRequestOptions
   /** Notified of the connections. */
   readonly connections: ConnectionObserver
   readonly logLevel: string
@@ -260,7 +261,7 @@ async function registerEndpoints(
     app.register(verifyRoute, {
       prefix,
       tokenHolder,
-      trustedProxies: http.trustedProxies,
+      http,
     })
   }
   await app.register(async pages => {

@@ -180,6 +180,13 @@ export const ConfigSchema = Type.Object(
         Type.String({ minLength: 1, expected: 'an address or CIDR' }),
         { default: [], description: 'Proxies whose X-Forwarded-For is believed.' },
       ),
+      proxyHeaders: Type.Optional(
+        Type.Union([Type.Literal('original'), Type.Literal('forwarded')], {
+          description:
+            'Which headers of http.trustedProxies name the request at /verify: X-Original-Method and -URL, ' +
+            'or X-Forwarded-Method, -Proto, -Host and -Uri; without it, tokens with DPoP are refused there.',
+        }),
+      ),
       cors: Type.Array(
         Type.String({
           pattern: '^(\\*|https?://[^/\\s]+)$',

@@ -2,35 +2,33 @@
 // ForwardAuth, HAProxy, Envoy ext_authz over HTTP). 200 with the caller's identity in headers, or 401 or 403
 // with a challenge (RFC 6750 §3).
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import {
-  insufficientScope,
-  invalidDpopProof,
-  invalidRequest,
-  invalidToken,
-} from '../oauth/errors.ts'
+import { insufficientScope, invalidRequest, invalidToken } from '../oauth/errors.ts'
 import { formatScope, isWithin, parseScope, scopeTokens } from '../oauth/scope.ts'
 import type { User } from '../stores/ports.ts'
 import { audiencesOf, type AccessTokenClaims } from '../tokens/access-token.ts'
-import type { ProofTarget } from './dpop.ts'
+import {
+  createProxiedRequest,
+  headerOf,
+  type ProxiedRequestOptions,
+} from './proxied-request.ts'
 import { errors } from './schemas.ts'
 import type { TokenHolder } from './token-holder.ts'
-import { createTrust } from './trusted-proxies.ts'
 
 // OPTIONS, too: left to CORS, it would be answered for any page.
 const METHODS = ['DELETE', 'OPTIONS', 'PATCH', 'POST', 'PUT'] as const
 
 export interface VerifyRouteOptions {
+  /** Whose word counts on which request is behind a question. */
+  readonly http: ProxiedRequestOptions
   readonly tokenHolder: TokenHolder
-  /** Addresses and CIDRs of the proxies that may say which request they ask for. */
-  readonly trustedProxies: readonly string[]
 }
 
 /** The endpoint, for whatever method and path the proxy passes on (Envoy appends the original path). */
 export async function verifyRoute(
   app: FastifyInstance,
-  { tokenHolder, trustedProxies }: VerifyRouteOptions,
+  { tokenHolder, http }: VerifyRouteOptions,
 ): Promise<void> {
-  const isTrusted = createTrust(trustedProxies)
+  const proxiedRequest = createProxiedRequest(http, warnOnce())
   // A proxy may send the request's body along; it says nothing about who sends it.
   app.addContentTypeParser('*', (_request, payload, done) => {
     payload.resume()
@@ -51,7 +49,7 @@ export async function verifyRoute(
     },
   }
   const handler = async (request: FastifyRequest, reply: Parameters<TokenHolder>[1]) => {
-    const audience = header(request, 'latchkey-audience')
+    const audience = headerOf(request, 'latchkey-audience')
     if (audience === undefined) {
       throw invalidRequest('the header Latchkey-Audience is missing')
     }
@@ -60,7 +58,7 @@ export async function verifyRoute(
       throw invalidRequest('the header Latchkey-Required-Scope is malformed')
     }
     const { claims, user } = await tokenHolder(request, reply, () =>
-      originalOf(request, isTrusted),
+      proxiedRequest(request),
     )
     const scheme = claims.cnf === undefined ? 'Bearer' : 'DPoP'
     if (!audiencesOf(claims).includes(audience)) {
@@ -106,33 +104,19 @@ function encode(text: string): string {
 }
 
 function requiredScope(request: FastifyRequest): readonly string[] | undefined {
-  const scope = header(request, 'latchkey-required-scope')
+  const scope = headerOf(request, 'latchkey-required-scope')
   return scope === undefined ? [] : parseScope(scope)
 }
 
-// The request that the proxy asks for, as a DPoP proof must name it. From anybody else it would be a way to
-// choose what a proof was made for.
-function originalOf(
-  request: FastifyRequest,
-  isTrusted: (address: string) => boolean,
-): ProofTarget {
-  const method =
-    header(request, 'x-original-method') ?? header(request, 'x-forwarded-method')
-  const path = header(request, 'x-forwarded-uri')
-  const url =
-    header(request, 'x-original-url') ??
-    (path === undefined ? undefined : `${request.protocol}://${request.host}${path}`)
-  if (
-    method === undefined ||
-    url === undefined ||
-    !isTrusted(String(request.socket.remoteAddress))
-  ) {
-    throw invalidDpopProof('dpop_target_unknown')
+// For whoever set up a proxy, and sees all bound tokens refused.
+function warnOnce(): (request: FastifyRequest) => void {
+  let isLogged = false
+  return ({ log }) => {
+    if (isLogged) return
+    isLogged = true
+    log.warn(
+      'a proxy asks /verify about a token that is bound to a key (DPoP), and http.proxyHeaders is not set: ' +
+        'such tokens are refused; set it to original or forwarded, as docs/proxies.md says',
+    )
   }
-  return { method, url }
-}
-
-function header({ headers }: FastifyRequest, name: string): string | undefined {
-  const value = headers[name]
-  return typeof value === 'string' && value !== '' ? value : undefined
 }

@@ -172,6 +172,7 @@ export interface TestAppOptions {
   readonly issuer?: string
   readonly secrets?: readonly string[]
   readonly trustedProxies?: readonly string[]
+  readonly proxyHeaders?: 'original' | 'forwarded'
   readonly cors?: readonly string[]
   readonly logLevel?: string
   readonly docs?: boolean
@@ -193,6 +194,7 @@ export async function buildTestApp({
   issuer = ISSUER,
   secrets = [randomBytes(32).toString('base64url')],
   trustedProxies = [],
+  proxyHeaders,
   cors = [],
   logLevel = 'trace',
   docs = true,
@@ -301,6 +303,7 @@ export async function buildTestApp({
     secrets,
     http: {
       trustedProxies,
+      ...(proxyHeaders !== undefined && { proxyHeaders }),
       cors,
       docs,
       requestTimeout,
