@@ -1,0 +1,121 @@
+// Where faults are planted, and which tests are asked about each: first those nearest to the file, which take
+// seconds, then wider ones for what nobody near has noticed.
+
+interface Nearest {
+  /** Which files; the first that fits decides. */
+  readonly files: RegExp
+  readonly tests: readonly string[]
+}
+
+export interface Area {
+  readonly name: string
+  /** Globs. */
+  readonly sources: readonly string[]
+  readonly nearest: readonly Nearest[]
+  readonly wider: readonly string[]
+}
+
+const CONFORMANCE = [
+  'conformance/token-endpoint',
+  'conformance/refresh',
+  'conformance/dpop',
+  'conformance/revoke-introspect',
+]
+const LOGINS = ['users/login', 'conformance/login-throttle', 'contracts/login-attempts']
+const KEYS = ['keys/ring', 'keys/plan', 'keys/sightings', 'keys/directory']
+
+/** One row an area; the number of faults is spread evenly over them. */
+export const AREAS: readonly Area[] = [
+  {
+    name: 'tokens',
+    sources: ['src/tokens/*.ts'],
+    nearest: [
+      { files: /dpop/, tests: ['conformance/dpop', 'conformance/verify'] },
+      { files: /refresh/, tests: ['tokens/tokens', 'conformance/refresh'] },
+      { files: /offline/, tests: ['cli/process', 'cli/commands'] },
+      {
+        files: /sign-jwt/,
+        tests: ['conformance/token-endpoint', 'keys/sightings', 'keys/pkcs11'],
+      },
+      { files: /compact/, tests: ['conformance/dpop', 'conformance/jwt'] },
+      { files: /./, tests: ['tokens/tokens', 'conformance/token-endpoint'] },
+    ],
+    wider: [...CONFORMANCE, 'conformance/verify', 'keys/ring', 'conformance/jwt'],
+  },
+  {
+    name: 'clients',
+    sources: ['src/clients/*.ts'],
+    nearest: [
+      { files: /claimed/, tests: ['observe/refusals', 'observe/canary'] },
+      { files: /./, tests: ['clients/clients', 'clients/assertion'] },
+    ],
+    wider: [...CONFORMANCE, 'observe/refusals', 'config/load'],
+  },
+  {
+    name: 'keys',
+    sources: ['src/keys/*.ts'],
+    nearest: [
+      { files: /pkcs11/, tests: ['keys/pkcs11', 'keys/pkcs11-failing'] },
+      { files: /jwks/, tests: ['keys/jwks', 'keys/ring'] },
+      { files: /directory|external|held/, tests: ['keys/directory', 'keys/plan'] },
+      { files: /plan|instants/, tests: ['keys/plan', 'keys/ring', 'keys/directory'] },
+      { files: /sightings/, tests: ['keys/sightings', 'keys/ring'] },
+      { files: /./, tests: [...KEYS, 'keys/make'] },
+    ],
+    wider: [...KEYS, 'cli/keys', 'keys/jwks', 'keys/simulation', 'keys/pkcs11'],
+  },
+  {
+    name: 'failed logins',
+    sources: [
+      'src/users/{throttle,authenticate,network,ask-together,even-time,turns}.ts',
+      'src/stores/sqlite/login-{rules,attempts}.ts',
+      'src/stores/redis/login-attempts.ts',
+    ],
+    nearest: [
+      { files: /turns/, tests: ['users/hashing', 'users/login'] },
+      { files: /stores/, tests: ['contracts/login-attempts', 'users/login'] },
+      { files: /./, tests: LOGINS },
+    ],
+    wider: [
+      'users/login',
+      'conformance/token-endpoint',
+      'observe/metrics',
+      'users/hashing',
+      'users/parallel-guess',
+      'users/attacks',
+    ],
+  },
+  {
+    name: 'grants',
+    sources: ['src/grants/*.ts'],
+    nearest: [
+      { files: /refresh/, tests: ['conformance/refresh', 'conformance/token-endpoint'] },
+      { files: /./, tests: ['conformance/token-endpoint', 'conformance/refresh'] },
+    ],
+    wider: [...CONFORMANCE, 'users/login', 'status/status', 'conformance/jwt'],
+  },
+  {
+    name: 'Lua scripts',
+    sources: ['src/stores/redis/scripts/*.lua'],
+    nearest: [
+      { files: /login/, tests: ['contracts/login-attempts'] },
+      { files: /status/, tests: ['contracts/status-lists', 'stores/status'] },
+      { files: /user|name/, tests: ['contracts/users', 'contracts/families'] },
+      { files: /count|document|epoch/, tests: ['contracts/store', 'stores/epoch'] },
+      { files: /./, tests: ['contracts/families', 'contracts/status-lists'] },
+    ],
+    wider: [
+      'stores/redis',
+      'contracts/users',
+      'status/status',
+      'contracts/store',
+      'model/families.property',
+    ],
+  },
+]
+
+/** The test files that are asked about a fault in the file, the nearest first, none twice. */
+export function testsFor(area: Area, file: string): string[] {
+  const nearest = area.nearest.find(({ files }) => files.test(file))?.tests ?? []
+  return [...new Set([...nearest, ...area.wider])].map(name => `test/${name}.test.ts`)
+}
