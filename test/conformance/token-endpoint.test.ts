@@ -137,6 +137,7 @@ for (const store of STORES) {
             .then(({ active }) => active),
           true,
         )
+        t.equal(answer.json().expires_in, 600, 'its session ends no sooner')
         server.clock.advance(answer.json().expires_in * 1000 + 1)
         t.same(await server.introspect(answer.json().access_token), { active: false })
       },

@@ -5,6 +5,7 @@ import {
   createRefreshTokenCodec,
   looksLikeRefreshToken,
 } from '../../src/tokens/refresh-token.ts'
+import { createNonces } from '../../src/tokens/dpop-nonce.ts'
 import { audiencesOf, isAccessTokenClaims } from '../../src/tokens/access-token.ts'
 
 const issuer = 'https://id.example.com'
@@ -85,7 +86,22 @@ t.test("claims are an access token's only when each has its type", async t => {
     { ...claims, exp: -1 },
     { ...claims, aud: [] },
     { ...claims, sub: '' },
+    { ...claims, iat: 2 ** 53 },
+    { ...claims, status: { status_list: { idx: -1, uri: 'u' } } },
   ]) {
     t.notOk(isAccessTokenClaims(wrong))
   }
+  for (const right of [
+    { ...claims, iat: 0, exp: Number.MAX_SAFE_INTEGER },
+    { ...claims, sub: 'u', jti: 'j', sid: 's', aud: ['a'] },
+    { ...claims, status: { status_list: { idx: 0, uri: 'u' } } },
+  ]) {
+    t.ok(isAccessTokenClaims(right), JSON.stringify(right))
+  }
+})
+
+t.test('a nonce is the same on every server and release that has the secret', async t => {
+  const nonces = createNonces({ secrets: ['s'.repeat(43)], clock: () => 90_000 })
+  t.equal(nonces.current(), 'AAAAAUBm7CJ4EX_hTDJ-9DeNANs')
+  t.ok(nonces.isGood(nonces.current()))
 })

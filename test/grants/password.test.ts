@@ -1,0 +1,158 @@
+// The password grant over parts that the test holds: what a login is opened with, and what is logged where
+// the account changes between the password's check and the session's beginning.
+import t from 'tap'
+import { createClientRegistry } from '../../src/clients/registry.ts'
+import type { Event } from '../../src/events.ts'
+import type { GrantRequest } from '../../src/grants/grant.ts'
+import { createPasswordGrant } from '../../src/grants/password.ts'
+import type { Families, Login, OpenOutcome } from '../../src/stores/ports.ts'
+import type { Authentication } from '../../src/users/authenticate.ts'
+import { CLIENTS } from '../support/app.ts'
+
+const MINUTE = 60_000
+const account = {
+  tag: 'tag',
+  sub: 'u1',
+  name: 'Ann',
+  foldedName: 'ann',
+  passwordHash: '',
+  scopes: null,
+  roles: [],
+  disabled: false,
+  createdAt: 0,
+  epoch: 3,
+}
+
+function setUp(
+  outcome: (login: Login) => OpenOutcome,
+  authentication: Authentication = { kind: 'ok', account, known: true },
+) {
+  const events: Event[] = []
+  const opened: Login[] = []
+  const families: Pick<Families, 'open'> = {
+    async open(login) {
+      opened.push(login)
+      return outcome(login)
+    },
+  }
+  const grant = createPasswordGrant({
+    issuer: 'https://id.example.com',
+    authenticate: async () => authentication,
+    nameInLogs: () => 'h:ann',
+    families,
+    issue: async () => ({ access_token: 'a', token_type: 'Bearer', expires_in: 600 }),
+    policy: () => ({
+      accessTtl: 10 * MINUTE,
+      refreshIdle: 20 * MINUTE,
+      refreshAbsolute: 30 * MINUTE,
+      reuseGrace: 10_000,
+    }),
+    takeStatus: undefined,
+    emit: event => events.push(event),
+  })
+  const logIn = (id: string) => {
+    const client = createClientRegistry(CLIENTS).find(id)
+    if (client === undefined) throw new Error(`no client ${id}`)
+    const request: GrantRequest = {
+      client,
+      params: { username: 'Ann', password: 'p' },
+      jkt: 'key',
+      address: '192.0.2.7',
+      clientGone: () => new AbortController().signal,
+      origin: { id: '1', headers: {} },
+    }
+    return grant(request)
+  }
+  return { logIn, events, opened }
+}
+
+const told = {
+  clientId: 'mobile',
+  username: 'h:ann',
+  network: '192.0.2.0/24',
+  sub: 'u1',
+}
+
+t.test(
+  'a login that lost against a change of the account is logged as failed',
+  async t => {
+    for (const reason of ['user_disabled', 'sessions_ended', 'user_unknown'] as const) {
+      const { logIn, events } = setUp(() => ({ kind: 'refused', reason }))
+      await t.rejects(logIn('mobile'), { code: 'invalid_grant' })
+      t.same(events, [{ ...told, type: 'login.failed', reason }])
+    }
+  },
+)
+
+t.test(
+  'a session lives as its client may refresh, else as its token and a minute',
+  async t => {
+    const { logIn, opened, events } = setUp(({ sid, clientId, scope, audience }) => ({
+      kind: 'opened',
+      family: {
+        userTag: 'tag',
+        sid,
+        clientId,
+        scope,
+        audience,
+        jkt: undefined,
+        startedAt: 0,
+        idleUntil: 1,
+        endsAt: 1,
+      },
+      user: { sub: 'u1', name: 'Ann', scopes: null, roles: [] },
+    }))
+    await logIn('mobile')
+    t.match(opened[0], {
+      idleMs: 20 * MINUTE,
+      absoluteMs: 30 * MINUTE,
+      epoch: 3,
+      jkt: 'key',
+    })
+    t.match(events, [{ ...told, type: 'login.succeeded', networkKnown: true }])
+    await logIn('once')
+    t.match(opened[1], { idleMs: 11 * MINUTE, absoluteMs: 11 * MINUTE })
+  },
+)
+
+t.test('who must wait is told whole seconds, none too few', async t => {
+  const { logIn, events } = setUp(
+    () => {
+      throw new Error('nothing is opened')
+    },
+    { kind: 'throttled', by: 'pair', retryAfterMs: 4_000_001, sub: 'u1' },
+  )
+  const error: unknown = await logIn('mobile').catch((cause: unknown) => cause)
+  t.match(error, { headers: { 'retry-after': '4001' } })
+  const reason = 'throttled_by_pair'
+  t.same(events, [{ ...told, type: 'login.throttled', reason, retryAfterSeconds: 4001 }])
+})
+
+t.test('a refused login is logged with the account, where there is one', async t => {
+  for (const whose of [{ sub: 'u1' }, {}]) {
+    for (const authentication of [
+      { kind: 'refused', reason: 'password_wrong', ...whose },
+      { kind: 'throttled', by: 'network', retryAfterMs: 1, ...whose },
+    ] as const) {
+      const { logIn, events, opened } = setUp(() => {
+        throw new Error('nothing is opened')
+      }, authentication)
+      await t.rejects(logIn('mobile'))
+      t.equal(opened.length, 0)
+      const { sub: _, ...others } = told
+      t.same(events, [
+        {
+          ...others,
+          ...whose,
+          ...(authentication.kind === 'refused'
+            ? { type: 'login.failed', reason: 'password_wrong' }
+            : {
+                type: 'login.throttled',
+                reason: 'throttled_by_network',
+                retryAfterSeconds: 1,
+              }),
+        },
+      ])
+    }
+  }
+})

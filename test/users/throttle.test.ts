@@ -1,0 +1,73 @@
+// Which counts a try to log in touches, and how much each of them may have; that they are counted so is the
+// store's part (contracts/login-attempts).
+import t from 'tap'
+import type { LoginAttempt, SettledAttempt } from '../../src/stores/ports-logins.ts'
+import { createThrottle } from '../../src/users/throttle.ts'
+
+const MINUTE = 60_000
+const ann = (address: string) => ({ name: 'Ann', password: 'wrong', address })
+
+function setUp() {
+  const begun: LoginAttempt[] = []
+  const settled: SettledAttempt[] = []
+  const throttle = createThrottle({
+    attempts: {
+      areWelcome: async pairs => pairs.map(() => true),
+      async begin(attempt) {
+        begun.push(attempt)
+        return { kind: 'admitted', known: true }
+      },
+      async settle(attempt) {
+        settled.push(attempt)
+      },
+    },
+    secrets: ['s'.repeat(43)],
+    policy: () => ({
+      perName: 5,
+      perNetwork: 100,
+      perPassword: 20,
+      maxDelay: 15 * MINUTE,
+      knownFor: 7,
+    }),
+  })
+  const limitsAt = async (address: string) => {
+    await throttle.begin(ann(address), undefined)
+    const attempt = begun.at(-1)
+    const counts = attempt === undefined ? [] : [attempt.pair, ...attempt.others]
+    return counts.map(({ by, limit }) => [by, limit.free, limit.forgetMs / MINUTE])
+  }
+  return { throttle, begun, settled, limitsAt }
+}
+
+t.test('a wider network is allowed more, and forgets faster', async t => {
+  const { limitsAt, begun } = setUp()
+  t.same(await limitsAt('192.0.2.1'), [
+    ['pair', 5, 60],
+    ['network', 100, 5],
+    ['password', 20, 1],
+  ])
+  t.same(await limitsAt('2001:db8:1:2::1'), [
+    ['pair', 5, 60],
+    ['network', 100, 5],
+    ['pair', 10, 30],
+    ['network', 200, 2.5],
+    ['pair', 20, 15],
+    ['network', 400, 1.25],
+    ['password', 20, 1],
+  ])
+  const ids = begun.flatMap(({ pair, others }) => [pair, ...others].map(({ id }) => id))
+  t.equal(new Set(ids).size, 9, 'the password alone is the same count')
+  for (const id of ids) t.match(id, /^[\w-]{22}$/, '16 bytes')
+  t.equal(begun[0]?.maxDelayMs, 15 * MINUTE)
+})
+
+t.test('how a try ended is said with what it was counted as', async t => {
+  const { throttle, begun, settled } = setUp()
+  const { settle } = await throttle.begin(ann('192.0.2.1'), undefined)
+  await settle('succeeded')
+  t.same(settled, [
+    { ...begun[0], known: true, result: 'succeeded', knownForMs: 7, repeatMs: MINUTE },
+  ])
+  t.equal(throttle.allowance(), 5)
+  t.equal(throttle.pairOf(ann('192.0.2.99')), begun[0]?.pair.id, 'the /24')
+})
