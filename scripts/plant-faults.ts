@@ -32,6 +32,7 @@ interface Result {
   readonly area: string
   readonly file: string
   readonly line: number
+  readonly column: number
   readonly kind: string
   /** The line as it stands in the source, and what is put in. */
   readonly code: string
@@ -43,6 +44,7 @@ interface Result {
 interface Reason {
   readonly file: string
   readonly code: string
+  readonly column: number
   readonly after: string
   readonly reason: string
 }
@@ -79,7 +81,10 @@ function choose(area: Area): Fault[] {
     .sort()
     .flatMap(file => faultsIn(file, read(file)))
   return faults
-    .map(fault => ({ fault, rank: digest(`${values.seed} ${JSON.stringify(fault)}`) }))
+    .map(fault => ({
+      fault,
+      rank: digest(`${values.seed} ${JSON.stringify({ ...fault, column: undefined })}`),
+    }))
     .sort((one, other) => (one.rank < other.rank ? -1 : 1))
     .slice(0, Math.ceil(Number(values.number) / AREAS.length))
     .map(({ fault }) => fault)
@@ -191,23 +196,28 @@ function report(known: ReadonlyMap<string, Result>): void {
 }
 
 function resultOf(fault: Fault, area: string): Result {
-  const { file, line, kind, after } = fault
+  const { file, line, column, kind, after } = fault
   const text = read(file)
   return {
     // Another text is another fault: its tests are asked anew.
-    id: digest(`${digest(text)} ${JSON.stringify(fault)}`),
+    id: digest(`${digest(text)} ${JSON.stringify({ ...fault, column: undefined })}`),
     area,
     file,
     line,
+    column,
     kind,
     code: text.split('\n')[line - 1]?.trim() ?? '',
     after: after.trim(),
   }
 }
 
-function reasonFor({ file, code, after }: Result): Reason | undefined {
+function reasonFor({ file, code, column, after }: Result): Reason | undefined {
   return reasons.find(
-    known => known.file === file && known.code === code && known.after === after,
+    known =>
+      known.file === file &&
+      known.code === code &&
+      known.column === column &&
+      known.after === after,
   )
 }
 

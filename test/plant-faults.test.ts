@@ -54,10 +54,13 @@ t.test('every area has sources, faults and tests', t => {
 
 t.test('a reason for a fault that is none names a line that is there', t => {
   const reasons = JSON.parse(read('scripts/plant-faults/reasons.json'))
-  for (const { file, code, after, reason } of reasons) {
+  for (const { file, code, column, after, reason } of reasons) {
     const lines = read(file).split('\n')
     const fault = faultsIn(file, read(file)).find(
-      found => found.after.trim() === after && lines[found.line - 1]?.trim() === code,
+      found =>
+        found.after.trim() === after &&
+        found.column === column &&
+        lines[found.line - 1]?.trim() === code,
     )
     t.ok(fault, `${file}: ${code}`)
     t.match(reason, /\w+ \w+/)

@@ -100,6 +100,7 @@ export const AREAS: readonly Area[] = [
     nearest: [
       { files: /login/, tests: ['contracts/login-attempts'] },
       { files: /status/, tests: ['contracts/status-lists', 'stores/status'] },
+      { files: /confirm/, tests: ['stores/durable'] },
       { files: /user|name/, tests: ['contracts/users', 'contracts/families'] },
       { files: /count|document|epoch/, tests: ['contracts/store', 'stores/epoch'] },
       { files: /./, tests: ['contracts/families', 'contracts/status-lists'] },

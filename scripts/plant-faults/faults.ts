@@ -4,8 +4,9 @@ import ts from 'typescript'
 /** One change of one place. */
 export interface Fault {
   readonly file: string
-  /** Counted from 1. */
+  /** Counted from 1, both. */
   readonly line: number
+  readonly column: number
   /** What of the text is replaced: from here, up to here. */
   readonly start: number
   readonly end: number
@@ -42,11 +43,11 @@ const OTHER_OPERATOR: Readonly<Record<string, string>> = {
 export function faultsIn(file: string, text: string): Fault[] {
   const changes = file.endsWith('.lua') ? inLua(text) : inTypeScript(file, text)
   return changes
-    .map(change => ({
-      file,
-      line: text.slice(0, change.start).split('\n').length,
-      ...change,
-    }))
+    .map(change => {
+      const before = text.slice(0, change.start).split('\n')
+      const column = (before.at(-1)?.length ?? 0) + 1
+      return { file, line: before.length, column, ...change }
+    })
     .sort((one, other) => one.start - other.start)
 }
 

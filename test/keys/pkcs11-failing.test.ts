@@ -51,6 +51,22 @@ t.test(
   },
 )
 
+t.test('a token that hangs does not keep its process, nor ours, from ending', async t => {
+  const { write, open } = tokenOf(t, [{ label: 'key', pem: EC }])
+  const source = await open({ signMs: 300 })
+  const [key] = source.keys()
+  write([{ label: 'key', pem: EC, does: 'hang' }])
+  await t.rejects(
+    async () =>
+      key !== undefined && 'sign' in key.signing && key.signing.sign(Buffer.from('data')),
+    SignerUnavailable,
+  )
+  write([{ label: 'key', pem: EC }])
+  const closing = performance.now()
+  await source.close()
+  t.ok(performance.now() - closing < 45_000, 'the library hangs for a minute')
+})
+
 t.test(
   'a token that fails while nobody watches it fails as a signer, and goes on being tried',
   async t => {

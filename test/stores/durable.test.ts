@@ -185,10 +185,12 @@ t.test('a family that another primary has in an older state is no success', asyn
   const rotating = store.families.rotate(presented(ref, 3))
   // The confirmation comes after the answer: the record is gone by then.
   await store.client.del(`lk:{${ref.userTag}}:f:${ref.sid}`)
-  t.match(await rotating, {
-    kind: 'healed',
-    fault: { reason: /^another primary took over/ },
-  })
+  const fault = { reason: /^another primary took over/ }
+  t.match(await rotating, { kind: 'healed', fault })
+  const other = await signIn(store, someAccount('older').tag)
+  const reusing = store.families.rotate(presented(other, 9))
+  await store.client.del(`lk:{${other.userTag}}:f:${other.sid}`)
+  t.match(await reusing, { kind: 'reused', fault })
 })
 
 t.test('many at once share a WAIT', async t => {
