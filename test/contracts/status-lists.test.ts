@@ -98,6 +98,13 @@ async function isSet(store: Store, { list, idx }: NewStatusEntry): Promise<boole
 }
 
 async function leaseContract(t: Test, { store, clock }: World): Promise<void> {
+  await t.test('which block comes first is left to chance', async t => {
+    const hours = Array.from({ length: 12 }, (_, index) => hourOf(clock()) + 20 + index)
+    const firsts = []
+    for (const hour of hours) firsts.push((await store.statusLists.lease(hour)).first)
+    t.ok(new Set(firsts).size > 1, firsts.join())
+  })
+
   const { statusLists } = store
   const hour = hourOf(clock()) + 5
 

@@ -11,6 +11,7 @@ import { createRedisKeys } from '../../src/stores/redis/redis-keys.ts'
 import { listOf, oneOf } from '../../src/stores/redis/replies.ts'
 import { loadScript, readLua } from '../../src/stores/redis/scripts.ts'
 import { EMPTY_RING } from '../../src/stores/ports-keys.ts'
+import { listGoneAt } from '../../src/stores/ports-status.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createRedisUsers } from '../../src/stores/redis/users.ts'
 import { buildTestApp, PASSWORD } from '../support/app.ts'
@@ -29,6 +30,30 @@ const exchanges = Number(process.env['LATCHKEY_EXCHANGES'] ?? 500)
 
 const server = await startRedis()
 t.teardown(() => server.stop())
+
+t.test("what has no clock of ours goes by the server's, to the millisecond", async t => {
+  const store = await createRedisStore({ url: server.url, prefix: 'time:' })
+  t.teardown(() => store.close())
+  const { client, families, users, statusLists } = store
+  const serverTime = async () => {
+    const [seconds, microseconds] = await client.time()
+    return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000)
+  }
+  await users.add(someAccount('one'))
+  for (let login = 0; login < 3; login++) {
+    const before = await serverTime()
+    const opened = await families.open(someLogin(someAccount('one').tag))
+    const after = await serverTime()
+    const startedAt = opened.kind === 'opened' ? opened.family.startedAt : NaN
+    t.ok(before <= startedAt && startedAt <= after, `${before} ${startedAt} ${after}`)
+  }
+  const before = await serverTime()
+  const { list } = await statusLists.lease(Math.floor(before / 3_600_000))
+  for (const key of (await client.keys('time:*')).filter(key => key.includes('status'))) {
+    const left = await client.pttl(key)
+    t.ok(left > 0 && left <= listGoneAt(list) - before, `${key}: ${left}`)
+  }
+})
 
 t.test('every key expires but accounts, names and the ring', async t => {
   const store = await createRedisStore({ url: server.url, prefix: 'scan:' })
