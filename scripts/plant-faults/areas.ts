@@ -47,7 +47,7 @@ export const AREAS: readonly Area[] = [
     sources: ['src/clients/*.ts'],
     nearest: [
       { files: /claimed/, tests: ['observe/refusals', 'observe/canary'] },
-      { files: /./, tests: ['clients/clients', 'clients/assertion'] },
+      { files: /./, tests: ['clients/clients', 'clients/bounds', 'clients/assertion'] },
     ],
     wider: [...CONFORMANCE, 'observe/refusals', 'config/load'],
   },
@@ -73,6 +73,7 @@ export const AREAS: readonly Area[] = [
     ],
     nearest: [
       { files: /turns/, tests: ['users/hashing', 'users/login'] },
+      { files: /throttle/, tests: ['users/throttle', ...LOGINS] },
       { files: /stores/, tests: ['contracts/login-attempts', 'users/login'] },
       { files: /./, tests: LOGINS },
     ],
@@ -89,7 +90,8 @@ export const AREAS: readonly Area[] = [
     name: 'grants',
     sources: ['src/grants/*.ts'],
     nearest: [
-      { files: /refresh/, tests: ['conformance/refresh', 'conformance/token-endpoint'] },
+      { files: /refresh/, tests: ['grants/refresh-token', 'conformance/refresh'] },
+      { files: /password/, tests: ['grants/password', 'conformance/token-endpoint'] },
       { files: /./, tests: ['conformance/token-endpoint', 'conformance/refresh'] },
     ],
     wider: [...CONFORMANCE, 'users/login', 'status/status', 'conformance/jwt'],
