@@ -69,6 +69,8 @@ function attemptOf(ids: Ids, limits = LIMITS): LoginAttempt {
 function driverOf({ store, clock }: TestStore) {
   const { loginAttempts } = store
   const begin = (ids: Ids, limits = LIMITS) => loginAttempts.begin(attemptOf(ids, limits))
+  const beginUpTo = (maxDelayMs: number, ids: Ids) =>
+    loginAttempts.begin({ ...attemptOf(ids), maxDelayMs })
   const areWelcome = (...all: Ids[]) =>
     loginAttempts.areWelcome(
       all.map(ids => attemptOf(ids).pair),
@@ -91,6 +93,7 @@ function driverOf({ store, clock }: TestStore) {
   }
   return {
     begin,
+    beginUpTo,
     areWelcome,
     isWelcome,
     settle,
@@ -127,7 +130,10 @@ for (const { name, create } of STORES) {
   })
 }
 
-async function delays(t: Test, { begin, attempt, clock }: Driver): Promise<void> {
+async function delays(
+  t: Test,
+  { begin, beginUpTo, attempt, clock }: Driver,
+): Promise<void> {
   await t.test('the delay doubles from a second up to the longest', async t => {
     const { pair } = someAttempt()
     const fail = () => attempt(someAttempt({ pair }), 'failed')
@@ -174,6 +180,22 @@ async function delays(t: Test, { begin, attempt, clock }: Driver): Promise<void>
       }
     },
   )
+
+  await t.test('once the delay is the longest, failures count no more', async t => {
+    const { pair } = someAttempt()
+    const tried = () => beginUpTo(2000, someAttempt({ pair }))
+    for (let i = 0; i < 3; i++) t.same(await tried(), STRANGER)
+    t.same(await tried(), throttled('pair', 1000))
+    clock.advance(1000)
+    for (let i = 0; i < 3; i++) {
+      t.same(await tried(), STRANGER)
+      t.same(await tried(), throttled('pair', 2000))
+      clock.advance(2000)
+    }
+    clock.advance(2 * 60 * MINUTE)
+    t.same(await tried(), STRANGER)
+    t.same(await tried(), throttled('pair', 1000), 'two of four are forgotten')
+  })
 
   await t.test('a clock that goes back locks nobody out', async t => {
     const { pair } = someAttempt()
