@@ -30,7 +30,10 @@ export const AREAS: readonly Area[] = [
     name: 'tokens',
     sources: ['src/tokens/*.ts'],
     nearest: [
-      { files: /dpop/, tests: ['conformance/dpop', 'conformance/verify'] },
+      {
+        files: /dpop/,
+        tests: ['tokens/tokens', 'conformance/dpop', 'conformance/proxies'],
+      },
       { files: /refresh/, tests: ['tokens/tokens', 'conformance/refresh'] },
       { files: /offline/, tests: ['cli/process', 'cli/commands'] },
       {
