@@ -130,7 +130,8 @@ async function noticedBy(
     }
     healthy.add(test)
     writeFileSync(path, planted(text, fault))
-    const isUnnoticed = await passes(test, copy)
+    // Failing once may be the busy machine's doing.
+    const isUnnoticed = (await passes(test, copy)) || (await passes(test, copy))
     writeFileSync(path, text)
     if (!isUnnoticed) return test
   }
