@@ -66,6 +66,7 @@ const reasons: Reason[] = JSON.parse(
 )
 
 const texts = new Map<string, string>()
+let stopTest = () => {}
 const wanted = AREAS.flatMap(area => choose(area).map(fault => ({ area, fault })))
 if (values.list) {
   for (const { fault } of wanted) console.log(lineOf(resultOf(fault, '')))
@@ -94,21 +95,17 @@ async function plantAll(): Promise<void> {
   const known = new Map(readResults().map(result => [result.id, result]))
   const copy = copyOfTree()
   const healthy = new Set<string>()
-  try {
-    for (const { area, fault } of wanted) {
-      const result = resultOf(fault, area.name)
-      const earlier = known.get(result.id)
-      const isDone = earlier !== undefined && (earlier.by !== undefined || !values.again)
-      if (isDone || reasonFor(result) !== undefined) continue
-      const tests = testsFor(area, fault.file)
-      const by = await noticedBy(fault, tests, { copy, healthy })
-      const outcome = { ...result, ...(by !== undefined && { by }) }
-      known.set(result.id, outcome)
-      appendFileSync(values.results, `${JSON.stringify(outcome)}\n`)
-      console.log(`${by === undefined ? 'SURVIVED' : 'noticed '} ${lineOf(outcome)}`)
-    }
-  } finally {
-    rmSync(copy, { recursive: true })
+  for (const { area, fault } of wanted) {
+    const result = resultOf(fault, area.name)
+    const earlier = known.get(result.id)
+    const isDone = earlier !== undefined && (earlier.by !== undefined || !values.again)
+    if (isDone || reasonFor(result) !== undefined) continue
+    const tests = testsFor(area, fault.file)
+    const by = await noticedBy(fault, tests, { copy, healthy })
+    const outcome = { ...result, ...(by !== undefined && { by }) }
+    known.set(result.id, outcome)
+    appendFileSync(values.results, `${JSON.stringify(outcome)}\n`)
+    console.log(`${by === undefined ? 'SURVIVED' : 'noticed '} ${lineOf(outcome)}`)
   }
   report(known)
 }
@@ -151,6 +148,7 @@ async function passes(test: string, cwd: string): Promise<boolean> {
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
   }
   const timer = setTimeout(kill, Number(values.seconds) * 1000)
+  stopTest = kill
   child.once('error', () => {
     resolve(false)
   })
@@ -159,12 +157,19 @@ async function passes(test: string, cwd: string): Promise<boolean> {
   })
   return promise.finally(() => {
     clearTimeout(timer)
+    stopTest = () => {}
   })
 }
 
 function copyOfTree(): string {
   const copy = mkdtempSync(join(tmpdir(), 'latchkey-planted-'))
-  const left = new Set(['node_modules', '.git', '.tap', '.latchkey', 'coverage'])
+  // Also where it is stopped half-way: the results stay, the copy goes.
+  process.once('exit', () => {
+    stopTest()
+    rmSync(copy, { recursive: true, force: true })
+  })
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
+  const left = new Set(['node_modules', '.git', '.tap', '.latchkey', '.venv', 'target'])
   cpSync(root, copy, { recursive: true, filter: path => !left.has(basename(path)) })
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
   mkdirSync(dirname(values.results), { recursive: true })
