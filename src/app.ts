@@ -11,7 +11,7 @@ import type { Grant } from './grants/grant.ts'
 import { createIssue, type TokenPolicy } from './grants/issue.ts'
 import { createPasswordGrant } from './grants/password.ts'
 import { createRefreshGrant } from './grants/refresh-token.ts'
-import { registerAddressLimit } from './http/address-limit.ts'
+import { registerAddressLimit, type RateLimits } from './http/address-limit.ts'
 import { createClientOf } from './http/client.ts'
 import {
   closeConnectionsWhenStopping,
@@ -64,9 +64,8 @@ import { createThrottle, type ThrottlePolicy } from './users/throttle.ts'
 const BODY_LIMIT = 16 * 1024
 
 /** What the server reads while it runs; each call gives the values of now. */
-export interface LiveSettings {
+export interface LiveSettings extends RateLimits {
   readonly policy: () => TokenPolicy
-  readonly addressLimit: () => { readonly max: number; readonly window: number }
   readonly typOf: (audience: string) => AccessTokenType
   readonly dpop: () => { readonly proofAge: number; readonly nonce: boolean }
   readonly algorithmOf: (audience: string) => string | undefined
@@ -249,7 +248,8 @@ async function registerEndpoints(
     tokenHolder,
   })
   const limits = await registerAddressLimit(app, {
-    limit: live.addressLimit,
+    settings: live,
+    refreshTokens,
     counts: deps.addressCounts,
     clientOf,
   })
@@ -275,7 +275,7 @@ async function registerEndpoints(
         url: `${base}/token`,
         clientOf,
         grants,
-        limit: limits.all,
+        limit: limits.unproven,
         provenKey,
         count: metrics,
       })

@@ -17,6 +17,8 @@ export const REASONS = {
   throttled_by_network: 'Too many failures from this network, whatever the names.',
   throttled_by_password: 'Too many failures of this password, whatever the names.',
   address_limit: 'Too many requests of one address.',
+  client_limit: 'Too many requests of one client that authenticated.',
+  session_limit: 'Too many refreshes of one session.',
   hash_queue_full: 'No place was left in the queue for hashing.',
   hash_wait_too_long: 'The password could not be hashed within passwords.maxWait.',
   client_gone: 'Nobody waited for the answer any more.',

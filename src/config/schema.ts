@@ -549,7 +549,29 @@ export const ConfigSchema = Type.Object(
     }),
     throttle: section('Rate limits.', {
       perAddress: section(
-        'Requests of one address to /token and, unauthenticated, to /revoke and /introspect.',
+        'Requests of one address to /token, and unauthenticated to /revoke and /introspect; not refreshes.',
+        {
+          max: Type.Integer({
+            minimum: 1,
+            default: 60,
+            description: 'Requests per window.',
+          }),
+          window: duration('1m', 'The window.'),
+        },
+      ),
+      perClient: section(
+        'Requests of one client that authenticated, at each server; they are not counted per address.',
+        {
+          max: Type.Integer({
+            minimum: 1,
+            default: 600_000,
+            description: 'Requests per window.',
+          }),
+          window: duration('1m', 'The window.'),
+        },
+      ),
+      perSession: section(
+        'Refreshes of one session, at each server; they are not counted per address.',
         {
           max: Type.Integer({
             minimum: 1,

@@ -2,46 +2,72 @@
 // is Redis.
 import { isIP } from 'node:net'
 import rateLimit, { type FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
+import { LRUCache } from 'lru-cache'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isConfidential } from '../clients/authenticate.ts'
 import type { Client } from '../clients/registry.ts'
+import { optional } from '../grants/grant.ts'
 import { OAuthError, slowDown } from '../oauth/errors.ts'
+import type { Reason } from '../reasons.ts'
 import type { AddressCounts } from '../stores/ports-addresses.ts'
-import type { ClientOf } from './client.ts'
+import type { RefreshTokenCodec } from '../tokens/refresh-token.ts'
+import { formOf, type ClientOf } from './client.ts'
 import { createCountAhead } from './count-ahead.ts'
 import { ownAddressOf } from './own-address.ts'
+import { createProven, proofOf } from './proven.ts'
+import { createWindowCounts, type WindowLimit } from './window-counts.ts'
 
 const FORWARDED_FOR = 'latchkey-forwarded-for'
 
+/** Requests per window, and the window in milliseconds, as configured now. */
+export interface RateLimits {
+  readonly addressLimit: () => WindowLimit
+  /** Of a client that authenticated. */
+  readonly clientLimit: () => WindowLimit
+  readonly sessionLimit: () => WindowLimit
+}
+
 export interface AddressLimitOptions {
-  /** Requests per window, and the window in milliseconds, as configured now. */
-  readonly limit: () => { readonly max: number; readonly window: number }
+  readonly settings: RateLimits
   /** Where all replicas count together; undefined: the counts are this process's own. */
   readonly counts: AddressCounts | undefined
   readonly clientOf: ClientOf
+  readonly refreshTokens: Pick<RefreshTokenCodec, 'decode'>
 }
+
+/** An address's window that has no request left. */
+interface SpentWindow {
+  readonly max: number
+  /** By the monotonic clock. */
+  readonly endsAt: number
+}
+
+const REMEMBERED = 10_000
 
 /** A hook that counts the request and refuses it with `slow_down` when its address made too many. */
 export type AddressLimit = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
-/** Tells who sends a request, or throws. */
+/** Authenticates the client of a request, or throws. */
 type Who = (request: FastifyRequest, reply: FastifyReply) => Promise<Client>
 
 /**
  * Registers the limiter; `all` counts every request, `strangersTo` leaves out clients that proved who they
- * are.
+ * are, and `unproven` refresh tokens of ours as well: each client and each session has a limit of its own.
  */
 export async function registerAddressLimit(
   app: FastifyInstance,
-  { limit, counts, clientOf }: AddressLimitOptions,
+  { settings, counts, clientOf, refreshTokens }: AddressLimitOptions,
 ) {
+  const spent = new LRUCache<string, SpentWindow>({ max: REMEMBERED })
+  const proven = createProven()
+  const countInWindow = createWindowCounts()
   await app.register(rateLimit, {
     global: false,
     ...(counts !== undefined && { store: storeOver(counts) }),
   })
   const count = app.createRateLimit({
-    max: () => limit().max,
-    timeWindow: () => limit().window,
+    max: () => settings.addressLimit().max,
+    timeWindow: () => settings.addressLimit().window,
     keyGenerator: async request =>
       rateLimit.normalizeIP(await addressOf(request, clientOf)),
   })
@@ -55,15 +81,70 @@ export async function registerAddressLimit(
       'ratelimit-remaining': counted.remaining,
       'ratelimit-reset': counted.ttlInSeconds,
     })
+    if (counted.remaining === 0) {
+      spent.set(counted.key, {
+        max: counted.max,
+        endsAt: performance.now() + counted.ttl,
+      })
+    }
     if (counted.isExceeded) throw slowDown(Math.max(1, counted.ttlInSeconds))
   }
+  // An address that has spent its limit is refused before the secret is looked at, but for what proved its
+  // client from there a moment ago.
+  async function prove(
+    who: Who,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<Client | undefined> {
+    const proof = proofOf(request)
+    if (proof === undefined) return undefined
+    const address = rateLimit.normalizeIP(ownAddressOf(request))
+    const window = spent.get(address)
+    if (isSpent(window, settings.addressLimit().max) && !proven.has(proof, address)) {
+      const seconds = Math.ceil((window.endsAt - performance.now()) / 1000)
+      reply.headers({
+        'ratelimit-limit': settings.addressLimit().max,
+        'ratelimit-remaining': 0,
+        'ratelimit-reset': seconds,
+      })
+      throw slowDown(seconds)
+    }
+    const client = await attempt(who(request, reply))
+    if (client === undefined || !isConfidential(client)) return undefined
+    proven.add(proof, address)
+    within(client.id, settings.clientLimit(), 'client_limit')
+    return client
+  }
+
   const strangersTo =
     (who: Who): AddressLimit =>
     async (request, reply) => {
-      const client = await attempt(who(request, reply))
-      if (client === undefined || !isConfidential(client)) await all(request, reply)
+      if ((await prove(who, request, reply)) === undefined) await all(request, reply)
     }
-  return { all, strangersTo }
+
+  const unproven: AddressLimit = async (request, reply) => {
+    const client = await prove(clientOf, request, reply)
+    const token = optional(formOf(request), 'refresh_token') ?? ''
+    const sid = refreshTokens.decode(token)?.sid
+    // Its tag is right: the token is ours. A wrong client is counted as a stranger all the same.
+    if (sid !== undefined && (client !== undefined || proofOf(request) === undefined)) {
+      within(sid, settings.sessionLimit(), 'session_limit')
+    } else {
+      // A login: whoever sends it, the end user has proved nothing yet.
+      await all(request, reply)
+    }
+  }
+
+  function within(key: string, windowLimit: WindowLimit, reason: Reason): void {
+    const endsInMs = countInWindow(`${reason} ${key}`, windowLimit)
+    if (endsInMs !== undefined) throw slowDown(Math.ceil(endsInMs / 1000), reason)
+  }
+
+  return { all, strangersTo, unproven }
+}
+
+function isSpent(window: SpentWindow | undefined, max: number): window is SpentWindow {
+  return window !== undefined && max <= window.max && performance.now() < window.endsAt
 }
 
 /** A store as @fastify/rate-limit makes one for itself. It has but one limit, so there are no children. */

@@ -123,6 +123,8 @@ export interface TestApp {
     refreshAbsolute: number
     reuseGrace: number
     max: number
+    maxPerClient: number
+    maxPerSession: number
     window: number
     rotateEvery: number
     publishAhead: number
@@ -245,6 +247,8 @@ export async function buildTestApp({
     refreshAbsolute: 90 * DAY,
     reuseGrace: 10_000,
     max: 1_000_000,
+    maxPerClient: 1_000_000,
+    maxPerSession: 1_000_000,
     window: MINUTE,
     rotateEvery: 90 * DAY,
     publishAhead: 7 * DAY,
@@ -321,6 +325,8 @@ export async function buildTestApp({
       policy: () => live,
       dpop: () => live,
       addressLimit: () => live,
+      clientLimit: () => ({ max: live.maxPerClient, window: live.window }),
+      sessionLimit: () => ({ max: live.maxPerSession, window: live.window }),
       typOf: audience => live.typ[audience] ?? 'at+jwt',
       algorithmOf: audience => live.algorithm[audience],
       logins: () => live.logins,
