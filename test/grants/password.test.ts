@@ -7,9 +7,10 @@ import type { GrantRequest } from '../../src/grants/grant.ts'
 import { createPasswordGrant } from '../../src/grants/password.ts'
 import type { Families, Login, OpenOutcome } from '../../src/stores/ports.ts'
 import type { Authentication } from '../../src/users/authenticate.ts'
-import { CLIENTS } from '../support/app.ts'
+import { client as settingsOf, CLIENTS, MAIL, ORDERS } from '../support/app.ts'
 
 const MINUTE = 60_000
+const ONE = settingsOf('one', { audience: [ORDERS] })
 const account = {
   tag: 'tag',
   sub: 'u1',
@@ -51,7 +52,7 @@ function setUp(
     emit: event => events.push(event),
   })
   const logIn = (id: string) => {
-    const client = createClientRegistry(CLIENTS).find(id)
+    const client = createClientRegistry([...CLIENTS, ONE]).find(id)
     if (client === undefined) throw new Error(`no client ${id}`)
     const request: GrantRequest = {
       client,
@@ -65,6 +66,22 @@ function setUp(
   }
   return { logIn, events, opened }
 }
+
+const anyLogin = ({ sid, clientId, scope, audience }: Login): OpenOutcome => ({
+  kind: 'opened',
+  family: {
+    userTag: 'tag',
+    sid,
+    clientId,
+    scope,
+    audience,
+    jkt: undefined,
+    startedAt: 0,
+    idleUntil: 1,
+    endsAt: 1,
+  },
+  user: { sub: 'u1', name: 'Ann', scopes: null, roles: [] },
+})
 
 const told = {
   clientId: 'mobile',
@@ -87,21 +104,7 @@ t.test(
 t.test(
   'a session lives as its client may refresh, else as its token and a minute',
   async t => {
-    const { logIn, opened, events } = setUp(({ sid, clientId, scope, audience }) => ({
-      kind: 'opened',
-      family: {
-        userTag: 'tag',
-        sid,
-        clientId,
-        scope,
-        audience,
-        jkt: undefined,
-        startedAt: 0,
-        idleUntil: 1,
-        endsAt: 1,
-      },
-      user: { sub: 'u1', name: 'Ann', scopes: null, roles: [] },
-    }))
+    const { logIn, opened, events } = setUp(anyLogin)
     await logIn('mobile')
     t.match(opened[0], {
       idleMs: 20 * MINUTE,
@@ -154,5 +157,17 @@ t.test('a refused login is logged with the account, where there is one', async t
         },
       ])
     }
+  }
+})
+
+t.test('tokens are for what the client has, or for the issuer', async t => {
+  for (const [id, audience] of [
+    ['mobile', [ORDERS, MAIL]],
+    ['one', [ORDERS]],
+    ['bare', ['https://id.example.com']],
+  ] as const) {
+    const { logIn, opened } = setUp(anyLogin)
+    await logIn(id)
+    t.same(opened[0]?.audience, audience, id)
   }
 })
