@@ -57,3 +57,23 @@ t.test('what architecture.md says of a refresh is what the source does', async t
     t.match(read(file), new RegExp(`\\b${name}\\b`), `${name} is in ${file}`)
   }
 })
+
+t.test('no example trusts a range of proxies that users may share', async t => {
+  const files = [
+    'README.md',
+    'docs/configuration.md',
+    'docs/operations.md',
+    'helm/latchkey/ci/production-values.yaml',
+  ]
+  for (const file of files) {
+    const text = readFileSync(new URL(`../${file}`, import.meta.url), 'utf8')
+    const lists = [...text.matchAll(/trustedProxies: \[([^\]]*)\]/g)]
+    t.ok(lists.length > 0, file)
+    for (const [, list = ''] of lists) {
+      for (const range of list.split(',')) {
+        const [, bits = '32'] = range.trim().split('/')
+        t.ok(Number(bits) >= 24, `${range} in ${file}`)
+      }
+    }
+  }
+})

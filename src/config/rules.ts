@@ -55,7 +55,7 @@ function checkProxies({ http }: Config): Fault[] {
       : [
           fault(
             ['http', 'trustedProxies', index],
-            'an address or CIDR such as 10.0.0.0/8',
+            'an address or CIDR such as 10.0.1.0/28',
           ),
         ],
   )

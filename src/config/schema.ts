@@ -178,7 +178,11 @@ export const ConfigSchema = Type.Object(
       port: port(3000, 'Port to listen on; 0 takes a free one.'),
       trustedProxies: Type.Array(
         Type.String({ minLength: 1, expected: 'an address or CIDR' }),
-        { default: [], description: 'Proxies whose X-Forwarded-For is believed.' },
+        {
+          default: [],
+          description:
+            'Proxies whose X-Forwarded-For is believed: their own addresses, no range that users share.',
+        },
       ),
       proxyHeaders: Type.Optional(
         Type.Union([Type.Literal('original'), Type.Literal('forwarded')], {

@@ -364,7 +364,7 @@ t.test('the rules between keys', async t => {
       'http: { trustedProxies: [10.0.0.0/33, proxy, 10.0.0.0/8/8, 10.0.0.0/x, "::/129"] }',
       ...[0, 1, 2, 3, 4].map(
         index =>
-          `http.trustedProxies[${index}]: expected an address or CIDR such as 10.0.0.0/8`,
+          `http.trustedProxies[${index}]: expected an address or CIDR such as 10.0.1.0/28`,
       ),
     ],
     [
