@@ -103,7 +103,11 @@ export async function startLatchkey(
       store: { url: storeUrl },
       secrets: [randomBytes(32).toString('base64url')],
       passwords: hashing,
-      throttle: { perAddress: { max: 1_000_000_000, window: '1h' } },
+      throttle: {
+        perAddress: { max: 1_000_000_000, window: '1h' },
+        perClient: { max: 1_000_000_000, window: '1h' },
+        perSession: { max: 1_000_000_000, window: '1h' },
+      },
       clients: CLIENTS,
       ...config,
     }),

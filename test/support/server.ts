@@ -167,6 +167,8 @@ function configOf(
     passwords: CHEAP_HASHING,
     throttle: {
       perAddress: { max: 1_000_000, window: '1m' },
+      perClient: { max: 1_000_000_000, window: '1m' },
+      perSession: { max: 1_000_000, window: '1m' },
       logins: { perName: 1_000_000, perNetwork: 1_000_000, perPassword: 1_000_000 },
     },
     clients: CLIENTS,
