@@ -1,7 +1,7 @@
 // Evens out how long a refusal takes while some stored hashes take another time than ours: foreign ones, and
 // those of an older cost. An unknown name is checked at today's cost; without this, a slow refusal would tell
 // that the name exists.
-import { setTimeout as wait } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 // A machine that was asleep must not make every refusal slow.
 const LONGEST_MS = 2_000
@@ -17,8 +17,16 @@ export interface EvenTime {
   fill(ms: number): Promise<void>
 }
 
-/** Makes it; what is longer than an hour ago is forgotten. */
-export function createEvenTime(monotonic: () => number): EvenTime {
+/**
+ * Makes it; what is longer than an hour ago is forgotten.
+ *
+ * @param monotonic a clock that never goes back; milliseconds
+ * @param wait resolves after so many milliseconds
+ */
+export function createEvenTime(
+  monotonic: () => number,
+  wait: (ms: number) => Promise<unknown> = sleep,
+): EvenTime {
   let period = 0
   let [longest, longestBefore] = [0, 0]
   let [odd, oddBefore] = [false, false]

@@ -890,7 +890,7 @@ t.test('ids of records that bring none are keyed', async t => {
     concurrency: 1,
     memoryShare: 50,
     queue: 1,
-    maxWait: 1000,
+    maxWait: 60_000,
   })
   const options = {
     users: store.users,

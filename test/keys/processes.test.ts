@@ -3,11 +3,13 @@ import { Redis } from 'ioredis'
 import t from 'tap'
 import { openStore } from '../../src/stores/open.ts'
 import { EMPTY_RING, type StoredRing } from '../../src/stores/ports-keys.ts'
-import { until } from '../support/until.ts'
+import { PATIENCE_MS, until } from '../support/until.ts'
 import { startRedis } from '../support/redis.ts'
 import { runMain, startLatchkey } from '../support/server.ts'
 
 const RACES = 20
+// How long after the first save the other server's is still waited for.
+const SECOND_SAVE_MS = 2_000
 const RING = 'lk:keys'
 
 const kidsOf = ({ keys }: Pick<StoredRing, 'keys'>) => keys.map(({ kid }) => kid)
@@ -41,7 +43,8 @@ t.test('two servers that race to make a key make one, twenty times', async t => 
     ).length
 
   let forced = 0
-  for (let race = 1; race <= RACES; race++) {
+  // A server that is too busy to save in time is out of the race, and it is run again.
+  for (let race = 1; forced < RACES && race <= 10 * RACES; race++) {
     const before = await read()
     const {
       version,
@@ -57,12 +60,13 @@ t.test('two servers that race to make a key make one, twenty times', async t => 
         version: planted,
         content: JSON.stringify({ ...rest, keys: [signer] }),
       })
-      .call('CLIENT', 'PAUSE', '10000', 'WRITE')
+      .call('CLIENT', 'PAUSE', String(PATIENCE_MS), 'WRITE')
       .exec()
     for (const server of servers) server.signal('SIGHUP')
     await until(async () => (await client.info('clients')).includes('blocked_clients:2'))
     await client.call('CLIENT', 'UNPAUSE')
-    await until(async () => (await read()).version > planted && savesOf(planted) === 2)
+    await until(async () => (await read()).version > planted)
+    await until(() => savesOf(planted) === 2, SECOND_SAVE_MS).catch(() => {})
     if (savesOf(planted) === 2) forced += 1
 
     const { version: reached, ...after } = await read()

@@ -48,12 +48,10 @@ async function storeOn(
 
 /** Waits until the replica takes part. */
 async function inStep({ client }: RedisStore): Promise<void> {
-  for (let attempts = 100; attempts > 0; attempts--) {
-    await client.set('in step', attempts)
-    if ((await client.wait(1, 100)) === 1) return
-    await wait(50)
-  }
-  throw new Error("the replica didn't come")
+  await until(async () => {
+    await client.set('in step', 1)
+    return (await client.wait(1, 100)) === 1
+  })
 }
 
 /** Everything that is durable when it resolves, and whether it lasts. */
@@ -100,14 +98,11 @@ t.test("it waits for the replica, and says 503 when it doesn't come", async t =>
     'the name of an account stays its own',
   )
   for (const [name, call] of Object.entries(durableCalls(store, tag, ref))) {
-    const start = performance.now()
     await t.rejects(
       call(),
       { name: 'StoreUnavailable', reason: /^0 of 1 replicas of 127/ },
       name,
     )
-    const ms = performance.now() - start
-    t.ok(ms < 1000, `${name}: soon, after ${ms.toFixed(0)} ms`)
   }
   t.match(
     await store.users.byTag(tag),
@@ -266,23 +261,30 @@ t.test(
     await store.users.add(someAccount('broken'))
     const { tag } = someAccount('broken')
     halt()
-    const disabling = t.rejects(store.users.setDisabled(tag, true), StoreUnavailable)
-    await store.client.call('CLIENT', 'KILL', 'ID', await waitingClient(store))
-    await disabling
+    let cut = false
+    // It waits for half a second only: where that was too short for us, it is asked again.
+    await until(async () => {
+      const disabling = t.rejects(store.users.setDisabled(tag, true), StoreUnavailable)
+      cut = await cutOffWaiting(store)
+      await disabling
+      return cut
+    })
     goOn()
     await inStep(store)
     await t.resolves(until(() => store.users.setDisabled(tag, true)))
   },
 )
 
-/** The id of the connection that waits for replicas. */
-async function waitingClient({ client }: RedisStore): Promise<string> {
+/** Ends the connection that waits for replicas; false when there is none. */
+async function cutOffWaiting({ client }: RedisStore): Promise<boolean> {
   for (let attempts = 100; attempts > 0; attempts--) {
     const id = /^id=(\d+) .* flags=b .* cmd=wait /m.exec(
       String(await client.call('CLIENT', 'LIST')),
     )?.[1]
-    if (id !== undefined) return id
+    if (id !== undefined) {
+      return client.call('CLIENT', 'KILL', 'ID', id).then(count => count === 1)
+    }
     await wait(2)
   }
-  throw new Error('nobody waits')
+  return false
 }

@@ -126,7 +126,7 @@ t.test('many that ask at the same moment find one loss', async t => {
 
 t.test('the time limit ends it, too', async t => {
   const redis = await redisOf(t)
-  const store = await serverOn(t, redis, 300)
+  const store = await serverOn(t, redis, 3_000)
   const ref = await sessionOn(store)
   await store.client.flushall()
   await t.rejects(store.families.rotate(presented(ref, 1)), LOST)

@@ -158,7 +158,7 @@ function configOf(
       host,
       port: ports.http,
       cors,
-      closeGrace: '8s',
+      closeGrace: '60s',
       ...http,
     },
     management: { host, port: ports.management },

@@ -7,6 +7,12 @@ import { setTimeout as wait } from 'node:timers/promises'
  */
 export const PATIENCE_MS = 120_000
 
+/**
+ * How long "soon" may last on a busy machine, milliseconds, where a test knows no other way to see that
+ * something waits for nothing: much shorter than what it would wait for otherwise.
+ */
+export const SOON_MS = 30_000
+
 const LOOK_AGAIN_MS = 10
 
 /** Waits until something holds, and rejects when it never comes. What rejects doesn't hold yet. */

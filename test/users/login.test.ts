@@ -510,34 +510,34 @@ t.test(
   'refusals last as long as the longest check, once one was of an odd hash',
   async t => {
     let now = 0
-    const evenTime = createEvenTime(() => now)
-    const lasts = async (ms: number) => {
-      const start = performance.now()
+    let waited = 0
+    const evenTime = createEvenTime(
+      () => now,
+      async ms => {
+        waited += ms
+      },
+    )
+    /** How long is waited beside a check that took so long. */
+    const waits = async (ms: number) => {
+      waited = 0
       await evenTime.fill(ms)
-      return performance.now() - start
+      return waited
     }
     evenTime.observe(100, false)
-    t.ok((await lasts(10)) < 40, 'nothing odd, nothing to even out')
+    t.equal(await waits(10), 0, 'nothing odd, nothing to even out')
     evenTime.observe(60, true)
-    t.ok((await lasts(20)) > 75, 'up to the longest')
-    t.ok((await lasts(120)) < 40)
+    t.equal(await waits(20), 80, 'up to the longest')
+    t.equal(await waits(120), 0)
     now += 3_600_000
-    t.ok((await lasts(20)) > 75, 'for an hour or two')
+    t.equal(await waits(20), 80, 'for an hour or two')
     evenTime.observe(10, false)
     now += 3_600_000
-    t.ok((await lasts(0)) < 40, 'and no more')
+    t.equal(await waits(0), 0, 'and no more')
     evenTime.observe(30, true)
     now += 9 * 3_600_000
-    t.ok((await lasts(0)) < 25, 'nor after a quiet night')
+    t.equal(await waits(0), 0, 'nor after a quiet night')
     evenTime.observe(9e9, true)
-    const waiting = evenTime.fill(1_950)
-    t.ok(
-      await Promise.race([
-        waiting.then(() => true),
-        new Promise(resolve => setTimeout(resolve, 1000, false)),
-      ]),
-      'a sleeping machine makes nobody wait for long',
-    )
+    t.equal(await waits(1_950), 50, 'a sleeping machine makes nobody wait for long')
   },
 )
 
@@ -550,7 +550,8 @@ t.test('an unknown name takes the time of a slow foreign hash', async t => {
     await login(name, `wrong ${start}`)
     return performance.now() - start
   }
-  const bob = await timed('bob')
+  // The shortest of some, which is the least that others' work on the machine has added to.
+  const bob = Math.min(await timed('bob'), await timed('bob'), await timed('bob'))
   const [ann, nobody] = [await timed('ann'), await timed('nobody')]
   t.ok(ann > bob / 2 && nobody > bob / 2, `${ann} and ${nobody} against ${bob} ms`)
 })
