@@ -1,31 +1,37 @@
-// Ports for servers that a test starts.
+// Ports for servers that a test starts. They lie below those that the kernel gives to outgoing
+// connections: one of these would take a port between our look and the start of the server.
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 
+const LOWEST = 10_000
+const HIGHEST = 32_000
+const ATTEMPTS = 100
+
 /** A loopback port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
-}
+export const freePort = (): Promise<number> => freePorts(1)
 
 /** A loopback port that was free a moment ago, as was the next one: development mode takes both. */
-export async function freePortPair(attempts = 20): Promise<number> {
-  const port = await freePort()
-  const next = createServer().listen(port + 1, '127.0.0.1')
-  const free = await Promise.race([
-    once(next, 'listening').then(() => true),
-    once(next, 'error').then(() => false),
-  ])
-  if (free) {
-    next.close()
-    await once(next, 'close')
-    return port
+export const freePortPair = (): Promise<number> => freePorts(2)
+
+async function freePorts(count: number): Promise<number> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const first = randomInt(LOWEST, HIGHEST)
+    const ports = Array.from({ length: count }, (_, index) => first + index)
+    const free = await Promise.all(ports.map(isFree))
+    if (free.every(Boolean)) return first
   }
-  if (attempts === 0) throw new Error('no two ports')
-  return freePortPair(attempts - 1)
+  throw new Error('no port')
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1')
+  try {
+    await once(server, 'listening')
+  } catch {
+    return false
+  }
+  server.close()
+  await once(server, 'close')
+  return true
 }
