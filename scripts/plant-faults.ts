@@ -7,7 +7,6 @@
 // Same seed and sources: same faults. What stands in the results isn't asked again, so a run that was stopped
 // goes on; --again asks again about what survived. --list plants nothing. A change that changes nothing that
 // anybody could see has its reason in scripts/plant-faults/reasons.json and isn't planted.
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   appendFileSync,
@@ -24,6 +23,7 @@ import {
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { startChild } from '../test/support/children.ts'
 import { AREAS, testsFor, type Area } from './plant-faults/areas.ts'
 import { faultsIn, planted, type Fault } from './plant-faults/faults.ts'
 
@@ -137,9 +137,8 @@ async function noticedBy(
 
 /** Whether the test passes, in time; what it has started ends with it. */
 async function passes(test: string, cwd: string): Promise<boolean> {
-  const child = spawn(process.execPath, [test], {
+  const child = startChild(process.execPath, [test], {
     cwd,
-    detached: true,
     stdio: 'ignore',
     env: { ...process.env, TAP_BAIL: '1', TAP_TIMEOUT: values.seconds },
   })

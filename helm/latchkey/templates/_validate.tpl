@@ -30,7 +30,7 @@
 {{- fail "\n\nsecret.existingSecret and secret.value are both set: keep one of them" }}
 {{- end }}
 {{- if and .Values.secret.previous (not .Values.secret.existingSecret) (not .Values.secret.previousValue) }}
-{{- fail "\n\nsecret.previous is true but secret.previousValue is empty: set it to the old value of secret.value" }}
+{{- fail "\n\nsecret.previous is true but secret.previousValue is empty: set it to the second secret: the new one in step 1 of the rotation (docs/operations.md), the old one in step 2" }}
 {{- end }}
 {{- if and .Values.secret.previousValue (not .Values.secret.previous) }}
 {{- fail "\n\nsecret.previousValue is set but secret.previous is false: set secret.previous=true, or take the value away" }}
