@@ -163,7 +163,12 @@ t.test('wrong values fail with a message that helps', async t => {
     ],
     [
       'a route without a gateway',
-      [...ISSUER, ...REDIS, '--set', 'httpRoute.enabled=true'],
+      [
+        ...ISSUER,
+        ...REDIS,
+        '--set',
+        'httpRoute.enabled=true,config.http.trustedProxies={10.0.1.0/28}',
+      ],
       /httpRoute\.parentRefs/,
     ],
     [
@@ -175,6 +180,16 @@ t.test('wrong values fail with a message that helps', async t => {
       'traces to no URL',
       [...ISSUER, ...REDIS, '--set', 'traces.endpoint=collector:4318'],
       /endpoint/,
+    ],
+    [
+      'an ingress whose addresses nobody trusts',
+      [...ISSUER, ...REDIS, '--set', 'ingress.enabled=true'],
+      /config\.http\.trustedProxies is empty.*--set/s,
+    ],
+    [
+      'a gateway whose addresses nobody trusts',
+      [...ISSUER, ...REDIS, '--set', 'httpRoute.enabled=true'],
+      /config\.http\.trustedProxies is empty.*--set/s,
     ],
     ['a short secret', [...ISSUER, ...REDIS, '--set', 'secret.value=short'], /secret/],
   ]

@@ -55,6 +55,11 @@ async function exposed() {
   await server.introspect(tokens.access_token)
   server.metrics.setStoreUp(true)
   server.metrics.setStoreRisks([])
+  server.metrics.showStore(() => ({
+    isReached: true,
+    isLost: false,
+    revocations: { kept: 0, repeated: 0 },
+  }))
   const text = await server.metrics.render()
   await server.close()
   const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)]

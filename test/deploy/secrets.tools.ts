@@ -154,3 +154,20 @@ t.test('a cluster that has it keeps it', async t => {
   t.equal(rendered.code, 0, rendered.stderr)
   t.match(secretIn(rendered.stdout), data)
 })
+
+t.test('the checksum of the secrets says no more than whether they changed', async t => {
+  const checksum = async (password: string, release = 'release') => {
+    const { stdout, stderr } = await run('helm', [
+      ...['template', release, CHART, '--namespace', 'id', '--kube-version', '1.37.0'],
+      ...['--set', VALUES[0] ?? '', '--set', `secret.value=${'s'.repeat(43)}`],
+      ...['--set', `store.url=redis://:${password}@redis:6379/0`],
+    ])
+    const [, sum] = /checksum\/secret: ([0-9a-f]{64})/.exec(stdout) ?? []
+    t.type(sum, 'string', stderr)
+    return sum
+  }
+  const sum = await checksum('weak')
+  t.equal(await checksum('weak'), sum, 'the same for the same')
+  t.not(await checksum('other'), sum, 'another for another')
+  t.not(await checksum('weak', 'another'), sum, 'salted with the release')
+})

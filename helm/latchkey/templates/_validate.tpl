@@ -35,6 +35,9 @@
 {{- if and .Values.secret.previousValue (not .Values.secret.previous) }}
 {{- fail "\n\nsecret.previousValue is set but secret.previous is false: set secret.previous=true, or take the value away" }}
 {{- end }}
+{{- if and (or .Values.ingress.enabled .Values.httpRoute.enabled) (not (dig "http" "trustedProxies" (list) .Values.config)) }}
+{{- fail "\n\nconfig.http.trustedProxies is empty behind an ingress or a gateway: every request would count as the proxy's own in the rate limit, and the audit log would name the proxy. List the proxy's own addresses, for example\n  --set 'config.http.trustedProxies={10.0.1.0/28}'" }}
+{{- end }}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
 {{- fail "\n\nhttpRoute.enabled needs httpRoute.parentRefs: name the Gateway that takes the route, for example\n  --set 'httpRoute.parentRefs[0].name=public'" }}
 {{- end }}
