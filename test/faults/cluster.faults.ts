@@ -25,6 +25,8 @@ const PASSES = FULL ? 10 : 1
 /** Between two keys of a slot: while they are apart, its users ask both masters. */
 const KEY_PAUSE_MS = 10
 const KILLS = FULL ? 5 : 1
+/** How many more, where the link had nothing on its way each time: what is lost is a matter of chance. */
+const MORE_KILLS = 4
 
 t.test('slots moved during load', async t => {
   const { cluster, fleet, stop } = await setScene(t)
@@ -55,7 +57,8 @@ t.test('masters killed', async t => {
   const { cluster, fleet, stop } = await setScene(t)
   const before = fleet.answers.length
   const [lost, back]: [number[], number[]] = [[], []]
-  for (let kill = 0; kill < KILLS; kill++) {
+  const isEnough = () => lost.some(count => count > 0)
+  for (let kill = 0; kill < KILLS || (kill < KILLS + MORE_KILLS && !isEnough()); kill++) {
     const masters = await cluster.settled()
     const [victim] = masters
     if (victim === undefined) throw new Error('no master')
@@ -89,14 +92,14 @@ t.test('masters killed', async t => {
   await stop()
   const answers = fleet.answers.slice(before)
   figure(t, {
-    fault: `cluster of 3 masters, one and its 50 ms replication link killed under load, ${KILLS} times`,
+    fault: `cluster of 3 masters, one and its 50 ms replication link killed under load, ${lost.length} times`,
     figure:
       `${lost.join(', ')} acknowledged rotations lost; ${summary(answers)}; ` +
       `${loggedOut(fleet).length} of ${SESSIONS} sessions logged out; every session refreshed again ` +
       `${Math.max(...back).toFixed(0)} ms after the promotion at most`,
     mustShow: 'rotations lost, 0 errors beyond 503, 0 logouts, back',
     holds:
-      lost.some(count => count > 0) &&
+      isEnough() &&
       isCalm(answers) &&
       loggedOut(fleet).length === 0 &&
       back.every(ms => ms < 10_000),
