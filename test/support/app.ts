@@ -171,6 +171,8 @@ export interface TestAppOptions {
   readonly lossPeriodMs?: number
   /** How far the store's clock is ahead of the server's. */
   readonly storeAheadMs?: number
+  /** Where its clock stands; milliseconds, default: now. */
+  readonly now?: number
   readonly issuer?: string
   readonly secrets?: readonly string[]
   readonly trustedProxies?: readonly string[]
@@ -203,6 +205,7 @@ export async function buildTestApp({
   clients: registered = CLIENTS,
   algorithm = 'ES256',
   storeAheadMs = 0,
+  now,
   source,
   overHasher = hasher => hasher,
   passwords = {},
@@ -215,7 +218,7 @@ export async function buildTestApp({
   maxConnections = 5000,
   maxConnectionsPerAddress = 1000,
 }: TestAppOptions = {}): Promise<TestApp> {
-  const clock = createHandClock()
+  const clock = createHandClock(now)
   const storeClock = () => clock() + storeAheadMs
   const opened = await openStore({
     url: storeUrl,
