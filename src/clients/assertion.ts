@@ -80,15 +80,15 @@ export function createAssertions({
     },
     async check(assertion, client) {
       const keys = keysOf(client)
-      if (keys === undefined) throw invalidClient('assertion_not_allowed', false)
+      if (keys === undefined) throw invalidClient('assertion_not_allowed')
       const claims = await verify(assertion, keys, { issuer, client, now: clock() })
       if (typeof claims.jti !== 'string' || claims.jti.length > 256) {
-        throw invalidClient('assertion_without_jti', false)
+        throw invalidClient('assertion_without_jti')
       }
       if (Number(claims.exp) * 1000 > clock() + MAX_LIFE_MS) {
-        throw invalidClient('assertion_too_long_lived', false)
+        throw invalidClient('assertion_too_long_lived')
       }
-      if (!(await once(claims, client))) throw invalidClient('assertion_replayed', false)
+      if (!(await once(claims, client))) throw invalidClient('assertion_replayed')
     },
   }
 }
@@ -127,7 +127,7 @@ async function verify(
     payload.aud !== issuer &&
     !(Array.isArray(payload.aud) && payload.aud.length === 1)
   ) {
-    throw invalidClient('assertion_invalid', false)
+    throw invalidClient('assertion_invalid')
   }
   return payload
 }
@@ -136,7 +136,7 @@ function asVerdict(error: unknown): never {
   const isFault =
     error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid
   if (error instanceof errors.JOSEError && !isFault) {
-    throw invalidClient('assertion_invalid', false)
+    throw invalidClient('assertion_invalid')
   }
   // Not the assertion: keys that can't be had, or that no library can read.
   throw temporarilyUnavailable('client_keys_unavailable')

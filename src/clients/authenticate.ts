@@ -26,7 +26,6 @@ export interface AuthenticationOptions {
 interface Claim {
   readonly id: string
   readonly proof: { readonly assertion: string } | { readonly secret: string }
-  readonly basic: boolean
 }
 
 /**
@@ -40,12 +39,12 @@ export async function authenticateClient(
   presented: PresentedClient,
   { clients, assertions }: AuthenticationOptions,
 ): Promise<Client> {
-  const { id, proof, basic } = readClaim(presented, assertions)
+  const { id, proof } = readClaim(presented, assertions)
   const client = clients.find(id)
-  if (client === undefined) throw invalidClient('client_unknown', basic)
+  if (client === undefined) throw invalidClient('client_unknown')
   if ('assertion' in proof) await assertions.check(proof.assertion, client)
   else if (!provesIdentity(client, proof.secret)) {
-    throw invalidClient('client_secret_wrong', basic)
+    throw invalidClient('client_secret_wrong')
   }
   return client
 }
@@ -76,7 +75,7 @@ function readClaim(
     assertion === undefined
       ? (basic?.clientId ?? clientId)
       : claimantOf(assertion, assertionType, assertions)
-  if (claimed === undefined) throw invalidClient('client_missing', true)
+  if (claimed === undefined) throw invalidClient('client_missing')
   if (clientId !== undefined && clientId !== claimed) {
     throw invalidRequest(
       'client_id and the client that authenticates differ',
@@ -87,7 +86,7 @@ function readClaim(
     assertion === undefined
       ? { secret: basic?.clientSecret ?? clientSecret ?? '' }
       : { assertion }
-  return { id: claimed, proof, basic: basic !== undefined }
+  return { id: claimed, proof }
 }
 
 function claimantOf(
@@ -102,7 +101,7 @@ function claimantOf(
     )
   }
   const claimant = assertions.claimant(assertion)
-  if (claimant === undefined) throw invalidClient('assertion_malformed', false)
+  if (claimant === undefined) throw invalidClient('assertion_malformed')
   return claimant
 }
 

@@ -52,7 +52,7 @@ export function createIntrospectorOf({
 
   async function byCredentials(request: FastifyRequest): Promise<Client> {
     const client = await clientOf(request)
-    if (!isConfidential(client)) throw invalidClient('client_public', true)
+    if (!isConfidential(client)) throw invalidClient('client_public')
     return client
   }
 

@@ -41,20 +41,13 @@ export function invalidRequest(
 }
 
 /**
- * 401: the client is unknown or its secret is wrong (RFC 6749 §5.2). `challenge`: it tried Basic, or tried
- * nothing.
+ * 401: the client is unknown or its secret is wrong (RFC 6749 §5.2). However it tried, the answer names a way
+ * that may work: RFC 9110 §15.5.2 requires a challenge, and some clients read no body of a 401 without one.
  */
-export function invalidClient(reason: Reason, challenge: boolean): OAuthError {
-  const headers: Record<string, string> = challenge
-    ? { 'www-authenticate': 'Basic realm="latchkey", charset="UTF-8"' }
-    : {}
-  return new OAuthError(
-    401,
-    'invalid_client',
-    'client authentication failed',
-    reason,
-    headers,
-  )
+export function invalidClient(reason: Reason): OAuthError {
+  return new OAuthError(401, 'invalid_client', 'client authentication failed', reason, {
+    'www-authenticate': 'Basic realm="latchkey", charset="UTF-8"',
+  })
 }
 
 /** 400: the client may not use this grant. */

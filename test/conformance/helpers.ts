@@ -48,11 +48,18 @@ export interface Refusal {
   readonly challenge?: RegExp
 }
 
-/** Asserts everything that RFC 6749 §5.2 says of an error. */
+const CHALLENGES: Readonly<Record<string, RegExp>> = {
+  invalid_client: /^Basic realm="latchkey", charset="UTF-8"$/,
+}
+
+/**
+ * Asserts everything that RFC 6749 §5.2 says of an error, and that a 401 carries a challenge (RFC 9110
+ * §15.5.2) and nothing else one that wasn't expected.
+ */
 export function refused(
   t: Test,
   answer: LightMyRequestResponse,
-  { status, error, challenge }: Refusal,
+  { status, error, challenge = CHALLENGES[error] }: Refusal,
   name = 'status',
 ): void {
   t.equal(answer.statusCode, status, `${name}: ${answer.body}`)
@@ -71,7 +78,10 @@ export function refused(
   t.match(answer.headers['content-type'], /^application\/json(;|$)/)
   t.equal(answer.headers['cache-control'], 'no-store')
   if (challenge !== undefined) t.match(answer.headers['www-authenticate'], challenge)
-  else t.equal(answer.headers['www-authenticate'], undefined, 'no challenge')
+  else {
+    t.not(status, 401, 'a 401 needs a challenge')
+    t.equal(answer.headers['www-authenticate'], undefined, 'no challenge')
+  }
 }
 
 export const base64url = (value: string | Buffer) =>

@@ -117,7 +117,7 @@ t.test(
     const errors = await import('../../src/oauth/errors.ts')
     const made = [
       errors.invalidRequest('x'),
-      errors.invalidClient('client_unknown', true),
+      errors.invalidClient('client_unknown'),
       errors.unauthorizedClient(),
       errors.invalidGrant('family_idle'),
       errors.invalidScope(),
@@ -130,6 +130,7 @@ t.test(
     for (const error of made) {
       t.ok(error instanceof OAuthError)
       t.match(error.message, /^[\x20-\x21\x23-\x5B\x5D-\x7E]+$/)
+      t.equal('www-authenticate' in error.headers, error.status === 401, error.code)
     }
   },
 )
