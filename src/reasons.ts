@@ -109,3 +109,14 @@ export const REASONS = {
 
 /** A reason code; `http_…` with the status for what is refused before any rule of OAuth is asked. */
 export type Reason = keyof typeof REASONS | `http_${number}`
+
+/** The reasons for which a connection is refused or cut off. */
+export const CONNECTION_REASONS = [
+  'connections_full',
+  'connections_of_address_full',
+  'pipelined_too_many',
+  'write_stalled',
+] as const satisfies readonly Reason[]
+
+/** One of them. */
+export type ConnectionReason = (typeof CONNECTION_REASONS)[number]

@@ -82,10 +82,10 @@ function faultOfKey(key: KeyObject): JwkFault | undefined {
       expected: `the curve of one of ${ALGORITHM_NAMES.join(', ')}: P-256 or Ed25519`,
     }
   }
-  const { modulusLength, publicExponent } = asymmetricKeyDetails ?? {}
-  const bits = String(publicExponent?.toString(2).length)
+  const bits = asymmetricKeyDetails?.modulusLength
+  const exponentBits = asymmetricKeyDetails?.publicExponent?.toString(2).length
   return {
-    expected: `${RSA_BOUNDS}; this one has ${modulusLength} bits, and an exponent of ${bits}`,
+    expected: `${RSA_BOUNDS}; this one has ${bits} bits, and an exponent of ${exponentBits}`,
   }
 }
 

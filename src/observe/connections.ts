@@ -1,16 +1,9 @@
 // The connections of both listeners: how many there are, and which were refused or cut off.
 import { Gauge, type Registry } from 'prom-client'
 import type { Clock } from '../clock.ts'
-import type { Reason } from '../reasons.ts'
+import { CONNECTION_REASONS, type ConnectionReason } from '../reasons.ts'
 import { createTally } from './tally.ts'
 
-/** The reasons for which a connection is refused or cut off. */
-const CUTS = [
-  'connections_full',
-  'connections_of_address_full',
-  'pipelined_too_many',
-  'write_stalled',
-] as const satisfies readonly Reason[]
 const LISTENERS = ['public', 'management'] as const
 
 export type Listener = (typeof LISTENERS)[number]
@@ -19,7 +12,7 @@ export type Listener = (typeof LISTENERS)[number]
 export interface ConnectionCounts {
   opened(): void
   closed(): void
-  cut(reason: Reason): void
+  cut(reason: ConnectionReason): void
 }
 
 /** Makes the metrics; gives the place where each listener notes its connections. */
@@ -42,7 +35,9 @@ export function createConnectionCounts(
       const [listener = '', reason = ''] = key.split(' ')
       return { listener, reason }
     },
-    known: LISTENERS.flatMap(listener => CUTS.map(reason => `${listener} ${reason}`)),
+    known: LISTENERS.flatMap(listener =>
+      CONNECTION_REASONS.map(reason => `${listener} ${reason}`),
+    ),
   })
   for (const listener of LISTENERS) open.set({ listener }, 0)
   return listener => ({
@@ -59,7 +54,7 @@ export function createConnectionCounts(
 }
 
 /** What a log line says of each, and which key sets the bound. */
-const MESSAGES: Partial<Record<Reason, string>> = {
+const MESSAGES: Readonly<Record<ConnectionReason, string>> = {
   connections_full: 'connections are refused: maxConnections of this listener are open',
   connections_of_address_full:
     'connections of an address are refused: it has maxConnectionsPerAddress of this listener open; if it ' +
@@ -83,16 +78,16 @@ export function createConnectionWatch({
   log,
   clock,
 }: ConnectionWatchOptions) {
-  const logged = new Map<Reason, number>()
+  const logged = new Map<ConnectionReason, number>()
   return {
     opened: counts.opened,
     closed: counts.closed,
-    cut(reason: Reason, address: string): void {
+    cut(reason: ConnectionReason, address: string): void {
       counts.cut(reason)
       const now = clock()
       if (now - (logged.get(reason) ?? -Infinity) < QUIET_MS) return
       logged.set(reason, now)
-      log()?.warn({ listener, reason, address }, MESSAGES[reason] ?? reason)
+      log()?.warn({ listener, reason, address }, MESSAGES[reason])
     },
   }
 }

@@ -114,6 +114,15 @@ t.test('a rotation at once says what it breaks, and asks', async t => {
       address: '10.0.0.2',
       conditional: false,
     })
+    for (let i = 0; i < 2; i++) {
+      sightings.fetched({
+        clientId: null,
+        userAgent: 'c',
+        address: '10.0.0.4',
+        conditional: true,
+      })
+      clock.advance(6 * HOUR)
+    }
     clock.advance(3 * DAY)
     sightings.fetched({
       clientId: null,
@@ -139,6 +148,8 @@ t.test('a rotation at once says what it breaks, and asks', async t => {
       `${second?.kid} has been published for 3d.`,
       'orders-api has not fetched the keys since then: it may refuse new tokens until it does ' +
         '(somebody who says that they are it was seen every 12h, at most 12h, from 10.0.0.1).',
+      'c at 10.0.0.4 has not fetched the keys since then: it may refuse new tokens until it does ' +
+        '(usually every 6h, at most 6h).',
       'b at 10.0.0.2 has not fetched the keys since then: it may refuse new tokens until it does ' +
         '(it was seen once).',
       'Verifiers that have never been seen are not counted',
@@ -160,6 +171,7 @@ t.test('a rotation at once says what it breaks, and asks', async t => {
     records: [
       { record: 'impact' },
       { text: / has been published for \ds\./ },
+      {},
       {},
       {},
       {},

@@ -211,7 +211,7 @@ async function delays(
   })
 }
 
-async function counts(t: Test, { begin, settle, attempt }: Driver): Promise<void> {
+async function counts(t: Test, { begin, settle, attempt, clock }: Driver): Promise<void> {
   await t.test('tries at once count before they end', async t => {
     const { pair } = someAttempt()
     const verdicts = await Promise.all(
@@ -267,6 +267,24 @@ async function counts(t: Test, { begin, settle, attempt }: Driver): Promise<void
       t.same(await attempt(someAttempt({ password }), 'succeeded'), STRANGER)
     }
   })
+
+  await t.test(
+    'a try beyond the allowance that succeeds takes back its own failure alone',
+    async t => {
+      const { network } = someAttempt()
+      for (let i = 0; i < 6; i++) await attempt(someAttempt({ network }), 'failed')
+      clock.advance(1000)
+      t.same(await attempt(someAttempt({ network }), 'succeeded'), STRANGER)
+      t.same(await begin(someAttempt({ network })), throttled('network', 2000))
+      clock.advance(2000)
+      t.same(await begin(someAttempt({ network })), STRANGER)
+      t.same(
+        await begin(someAttempt({ network })),
+        throttled('network', 2000),
+        'the seventh failure, not the eighth',
+      )
+    },
+  )
 
   await t.test(
     'a try beyond the allowance that succeeds leaves the delay of the others',

@@ -5,6 +5,7 @@ import { placeOf } from '../../src/http/listener/connection-bounds.ts'
 import { MAX_WAITING } from '../../src/http/listener/one-at-a-time.ts'
 import { createConnectionWatch } from '../../src/observe/connections.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
+import { CONNECTION_REASONS } from '../../src/reasons.ts'
 import { buildTestApp, type TestApp, type TestAppOptions } from '../support/app.ts'
 import { openRaw, type RawConnection } from '../support/raw-connection.ts'
 import { until } from '../support/until.ts'
@@ -228,6 +229,19 @@ t.test('bounds on the connections', async t => {
   first.client.destroy()
   await until(async () => (await counted(server, 'latchkey_connections{')) === 4)
   t.ok((await open('127.0.0.2')).isOpen, 'a connection that ends gives its place back')
+})
+
+t.test('a kept-alive connection that nobody uses any more is closed', async t => {
+  const server = await listening(t)
+  server.app.server.keepAliveTimeout = 100
+  const client = await openRaw(server, KEYS)
+  await until(() => statuses(client).length === 1)
+  await client.closed
+  t.strictSame(statuses(client), [200])
+  await until(async () => (await counted(server, 'latchkey_connections{')) === 0)
+  for (const reason of CONNECTION_REASONS) {
+    t.equal(await counted(server, reason), 0, `${reason}: it is no cut`)
+  }
 })
 
 t.test('what counts as one caller', async t => {

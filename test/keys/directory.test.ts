@@ -17,6 +17,7 @@ import type { ExternalKey, KeySource } from '../../src/keys/source.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createHandClock } from '../support/clock.ts'
 import { commandLine } from '../support/command-line.ts'
+import { withEvenPrime } from '../support/damaged-keys.ts'
 import { configOf, startInProcess } from '../support/in-process.ts'
 import { addUser, login, ORDERS } from '../support/server.ts'
 import { until } from '../support/until.ts'
@@ -136,6 +137,11 @@ t.test("a file that can't sign here is named, and nothing of it is told", async 
         /a.pem don't belong together/,
       ]
     }),
+    [
+      'numbers that contradict each other',
+      JSON.stringify({ ...withEvenPrime(createPrivateKey(RSA)), alg: 'RS256' }),
+      /a.pem don't belong together/,
+    ],
     [
       'an algorithm that is no text',
       jwkOf(pemOf(generateKeyPairSync('x25519')), { alg: 1 }),

@@ -4,6 +4,7 @@ import {
   createPublicKey,
   generateKeyPairSync,
   randomBytes,
+  sign,
   type JsonWebKey,
 } from 'node:crypto'
 import * as jose from 'jose'
@@ -16,9 +17,11 @@ import {
   isPair,
   isSignedBy,
   JOSE_NAMES,
+  PROBE,
   requireAlgorithm,
 } from '../../src/oauth/algorithms.ts'
 import { faultOf, usableKeys } from '../../src/oauth/public-jwk.ts'
+import { withEvenPrime } from '../support/damaged-keys.ts'
 
 const ec = (namedCurve: string) => generateKeyPairSync('ec', { namedCurve })
 const rsa = (modulusLength: number, publicExponent?: number) =>
@@ -97,6 +100,14 @@ t.test(
     const broken = createPrivateKey({ key, format: 'jwk' })
     t.notOk(isPair(requireAlgorithm('RS256'), broken, RSA.publicKey))
     t.notOk(isPair(requireAlgorithm('RS256'), P256.privateKey, RSA.publicKey))
+    const damaged = createPrivateKey({
+      key: withEvenPrime(RSA.privateKey),
+      format: 'jwk',
+    })
+    t.throws(() => sign('sha256', PROBE, damaged), 'OpenSSL refuses to sign with it')
+    for (const name of ['RS256', 'PS256']) {
+      t.notOk(isPair(requireAlgorithm(name), damaged, RSA.publicKey), name)
+    }
   },
 )
 

@@ -1,5 +1,7 @@
 // A connection to Redis that can't be opened, or is lost: whoever runs the server reads why, and what to do;
 // and no command is sent on a connection whose opening failed.
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { openStore } from '../../src/stores/open.ts'
@@ -77,7 +79,20 @@ interface Row {
   readonly says: RegExp
 }
 
-async function rowsFor(redis: Scene): Promise<Row[]> {
+/** Takes connections and never says a word; gives its port. */
+async function startSilent(t: Test): Promise<number> {
+  const open = new Set<Socket>()
+  const server = createServer(socket => open.add(socket.on('error', () => {})))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.close()
+    for (const socket of open) socket.destroy()
+  })
+  return Object(server.address()).port
+}
+
+async function rowsFor(redis: Scene, silent: number): Promise<Row[]> {
   const { at, tlsPort } = redis
   const [ca, free] = [{ caFile: pem('ca'), serverName: 'redis.test' }, await freePort()]
   const ours = { certFile: pem('client'), keyFile: pem('client-key') }
@@ -130,6 +145,21 @@ async function rowsFor(redis: Scene): Promise<Row[]> {
       name: 'nobody listens at the address of a name',
       url: plain.replace(at, `localhost:${free}`),
       says: /^ECONNREFUSED at localhost:\d+ \(.*nobody listens there\)$/,
+    },
+    {
+      name: 'nobody listens at an IPv6 address',
+      url: plain.replace(at, `[::1]:${free}`),
+      says: /^(ECONNREFUSED|EADDRNOTAVAIL) at \[::1\]:\d+ \(/,
+    },
+    {
+      name: 'a server that takes connections and never answers',
+      url: plain.replace(at, `127.0.0.1:${silent}`),
+      says: /^no answer within 3000 ms from 127\.0\.0\.1:\d+$/,
+    },
+    {
+      name: 'a sentinel that never answers',
+      url: `redis+sentinel://127.0.0.1:${silent}/mymaster`,
+      says: /^no answer from the sentinel 127\.0\.0\.1:\d+$/,
     },
     {
       name: 'an unknown host',
@@ -195,7 +225,8 @@ async function rowsFor(redis: Scene): Promise<Row[]> {
 
 t.test('a start says why the store is unavailable, on the command line too', async t => {
   const redis = await redisOf(t)
-  for (const { name, url, store = {}, says } of await rowsFor(redis)) {
+  const rows = await rowsFor(redis, await startSilent(t))
+  for (const { name, url, store = {}, says } of rows) {
     const config = configOf(url, { store: { url, ...store } })
     const message = await startServer({ config }).then(
       server => server.close().then(() => 'it started'),

@@ -2,7 +2,7 @@
 // that no single caller takes them all.
 import type { Server } from 'node:http'
 import { isIPv6 } from 'node:net'
-import type { Reason } from '../../reasons.ts'
+import type { ConnectionReason } from '../../reasons.ts'
 
 export interface ConnectionBounds {
   /** How many connections may be open at once. */
@@ -18,7 +18,7 @@ export interface ConnectionObserver {
   opened(): void
   closed(): void
   /** A connection was refused or cut off, and why. */
-  cut(reason: Reason, address: string): void
+  cut(reason: ConnectionReason, address: string): void
 }
 
 /** Makes the function that bounds the connections of a server; several servers may share the bounds. */
@@ -37,7 +37,7 @@ export function createConnectionBounds(
     else perPlace.set(place, left)
   }
 
-  function refusal(place: string | undefined): Reason | undefined {
+  function refusal(place: string | undefined): ConnectionReason | undefined {
     if (open >= maxConnections) return 'connections_full'
     return place !== undefined && (perPlace.get(place) ?? 0) >= maxConnectionsPerAddress
       ? 'connections_of_address_full'

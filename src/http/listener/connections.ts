@@ -3,7 +3,7 @@
 import { createServer, STATUS_CODES, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyServerFactoryHandler } from 'fastify'
-import type { Reason } from '../../reasons.ts'
+import type { ConnectionReason } from '../../reasons.ts'
 import { refusalBody } from '../error-handler.ts'
 import {
   createConnectionBounds,
@@ -52,7 +52,7 @@ export function connectionOptions({
   const stallTimeout = requestTimeout + answerTimeout
 
   function serverFactory(handler: FastifyServerFactoryHandler): Server {
-    const cut = (socket: Socket, reason: Reason) => {
+    const cut = (socket: Socket, reason: ConnectionReason) => {
       // Its address is known only while it is open.
       observer.cut(reason, socket.remoteAddress ?? '')
       socket.destroy()

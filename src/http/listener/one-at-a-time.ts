@@ -17,7 +17,8 @@ export interface Turns {
    * Wraps the handler of a server's requests. A request whose connection is still writing an earlier answer
    * is handed on once that one has gone out: a client that never reads gets one answer made, not thousands.
    *
-   * @param tooMany is called with the connection of more than MAX_WAITING requests, which it has to end
+   * @param tooMany is called with the connection of more than MAX_WAITING requests; it has to end it, and to
+   * stop the parser: Node goes on with what it has read
    */
   oneAtATime(handle: Handler, tooMany: (socket: Socket) => void): Handler
   /** Whether a request of the connection has arrived as a whole and its answer hasn't left as a whole. */
@@ -26,7 +27,7 @@ export interface Turns {
 
 /** Makes the turns of one or several servers. */
 export function createTurns(): Turns {
-  const waiting = new WeakMap<Socket, number>()
+  const queues = new WeakMap<Socket, { waiting: number }>()
   const latest = new WeakMap<Socket, ServerResponse>()
 
   return {
@@ -49,18 +50,17 @@ export function createTurns(): Turns {
         start()
         return
       }
-      // Node goes on with what it has read, also of a connection that was ended meanwhile.
-      if (socket.destroyed) return
-      const others = waiting.get(socket) ?? 0
-      if (others >= MAX_WAITING) {
+      const queue = queues.get(socket) ?? { waiting: 0 }
+      if (queue.waiting >= MAX_WAITING) {
         tooMany(socket)
         return
       }
-      waiting.set(socket, others + 1)
+      queue.waiting += 1
+      queues.set(socket, queue)
       response.once('socket', () => {
         // Node first finishes what it does with the connection.
         process.nextTick(() => {
-          waiting.set(socket, (waiting.get(socket) ?? 1) - 1)
+          queue.waiting -= 1
           if (!socket.destroyed) start()
         })
       })

@@ -69,10 +69,9 @@ export function createDurable({
               `${have} of ${replicas} replicas of ${at} have the write after ${WAIT_MS} ms (store.replicas)`,
             )
           : null
-      /* c8 ignore next -- there is a result for each call; the type asks */
       for (const [index, call] of calls.entries()) {
-        const [error, reply] = results[index] ?? [null, undefined]
-        const fault = error ?? short
+        const fault = results[index]?.[0] ?? short
+        const reply = results[index]?.[1]
         if (fault === null) call.resolve(Array.isArray(reply) ? reply : [reply])
         else call.reject(unavailable(fault, at))
       }

@@ -117,7 +117,6 @@ export function createEpoch({
   /** Takes over the marks that are there, or makes them. False when they are those of before. */
   async function adopt({ isMine, main }: Marks): Promise<boolean> {
     if (isMine) return false
-    /* c8 ignore next -- it takes a cluster of several nodes, one of which is away */
     if (main === undefined) {
       throw unavailable(new RedisFault('the master that knows the epoch is away'), '')
     }
@@ -132,7 +131,6 @@ export function createEpoch({
     const infos = await answersOf(
       primariesOf(link.client).map(node => link.run(() => node.info('server'))),
     )
-    /* c8 ignore next -- the same */
     const ids = new Set(
       infos.flatMap(info =>
         info === undefined ? [] : [String(factsOf(info)['run_id'])],
@@ -221,6 +219,5 @@ async function answersOf<T>(
 ): Promise<ReadonlyArray<T | undefined>> {
   const settled = await Promise.allSettled(asked)
   if (settled.every(({ status }) => status === 'rejected')) await asked[0]
-  /* c8 ignore next -- the same */
   return settled.map(answer => (answer.status === 'fulfilled' ? answer.value : undefined))
 }
