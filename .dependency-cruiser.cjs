@@ -2,7 +2,8 @@
 // both read this table.
 
 /** Leaves that everything may import. */
-const LEAVES = '^src/(clock|ids|secrets|events|reasons|machine|deadlines|utf8)[.]ts$'
+const LEAVES =
+  '^src/(clock|ids|secrets|events|reasons|machine|deadlines|utf8|loopback)[.]ts$'
 
 /** Folder or file under src/ → what it may import beside itself and the leaves. */
 const MAY_IMPORT = {
@@ -78,7 +79,7 @@ const MAY_IMPORT = {
   'stores/watch[.]ts': ['stores/ports'],
   'stores/redis/': ['stores/ports'],
   'stores/sqlite/': ['stores/ports'],
-  '(clock|ids|secrets|events|reasons|machine|deadlines|utf8)[.]ts': [],
+  '(clock|ids|secrets|events|reasons|machine|deadlines|utf8|loopback)[.]ts': [],
 }
 
 /** Package → the only places that may import it. */

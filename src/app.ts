@@ -7,10 +7,8 @@ import { createAssertions } from './clients/assertion.ts'
 import type { ClientRegistry } from './clients/registry.ts'
 import type { Clock } from './clock.ts'
 import type { Emit } from './events.ts'
-import type { Grant } from './grants/grant.ts'
+import { createGrants } from './grants/all.ts'
 import { createIssue, type TokenPolicy } from './grants/issue.ts'
-import { createPasswordGrant } from './grants/password.ts'
-import { createRefreshGrant } from './grants/refresh-token.ts'
 import { registerAddressLimit, type RateLimits } from './http/address-limit.ts'
 import { createClientOf } from './http/client.ts'
 import {
@@ -30,6 +28,7 @@ import { collectRoutes, type RouteTable } from './http/routes.ts'
 import { introspectRoute } from './http/introspect.ts'
 import { createIntrospectorOf } from './http/introspector.ts'
 import { jwksRoute } from './http/jwks.ts'
+import { answerLoopbackNamesOnly } from './http/loopback-names.ts'
 import { metadataRoutes } from './http/metadata.ts'
 import { boundWork, type WorkBounds } from './http/overload.ts'
 import type { ProxiedRequestOptions } from './http/proxied-request.ts'
@@ -107,6 +106,8 @@ export interface AppDependencies {
   /** Told of what happens: the metrics and the audit log hear of it. */
   readonly emit: Emit
   readonly clock: Clock
+  /** Whether it answers to names of this machine only, as development mode does; default false. */
+  readonly loopbackNamesOnly?: boolean
   /** Whether the server is about to stop listening. */
   readonly isDraining?: () => boolean
 }
@@ -118,6 +119,11 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   const path = new URL(issuer).pathname.replace(/\/$/, '')
   const routes = collectRoutes(app)
   closeConnectionsWhenStopping(app, deps.isDraining)
+  if (deps.loopbackNamesOnly === true) {
+    // The keys' scope has no error handler of its own: they never fail.
+    setErrorHandler(app)
+    answerLoopbackNamesOnly(app)
+  }
   if (http.docs) await registerOpenApi(app, { ...deps, path })
   // Outside of what follows: nothing that is registered there stands before the keys.
   for (const prefix of new Set(['', path])) {
@@ -192,33 +198,17 @@ async function registerEndpoints(
     secrets: deps.secrets,
     plain: live.usernamesInLogs,
   })
-  const grants = new Map<string, Grant>([
-    [
-      'password',
-      createPasswordGrant({
-        issuer,
-        authenticate,
-        nameInLogs,
-        families: store.families,
-        issue,
-        policy: live.policy,
-        takeStatus: status.take,
-        emit,
-      }),
-    ],
-    [
-      'refresh_token',
-      createRefreshGrant({
-        issuer,
-        families: store.families,
-        refreshTokens,
-        issue,
-        policy: live.policy,
-        takeStatus: status.take,
-        emit,
-      }),
-    ],
-  ])
+  const grants = createGrants({
+    issuer,
+    authenticate,
+    nameInLogs,
+    families: store.families,
+    refreshTokens,
+    issue,
+    policy: live.policy,
+    takeStatus: status.take,
+    emit,
+  })
   const clientOf = createClientOf({
     clients,
     assertions: createAssertions({ issuer, replays: store.replays, clock }),

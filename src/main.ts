@@ -84,6 +84,7 @@ async function serveDevelopment(env: ServeOptions['env']): Promise<void> {
   const server = await startServer({
     config: development.config,
     traces: traceSettings(env),
+    loopbackNamesOnly: true,
   })
   const made = await addDemoUser(server, development)
   server.app.log.warn(

@@ -27,6 +27,8 @@ export const REASONS = {
   connections_full: 'As many connections as maxConnections of the listener were open.',
   connections_of_address_full:
     'An address had as many connections open as maxConnectionsPerAddress of the listener.',
+  host_not_loopback:
+    'Development mode was asked for by another name than one of this machine.',
   pipelined_too_many:
     'A connection sent more requests at once than may wait for the answers before.',
   write_stalled:

@@ -63,6 +63,8 @@ export interface ServerOptions {
   readonly logStream?: { write(line: string): void }
   /** Where traces go; default: there are none. */
   readonly traces?: TraceSettings | undefined
+  /** Whether it answers to names of this machine only, against DNS rebinding; default false. */
+  readonly loopbackNamesOnly?: boolean
 }
 
 /**
@@ -83,7 +85,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 /** Each part is put on the stack as it comes to life; they end in the opposite order. */
 async function start(
-  { config, clock = systemClock, logStream, traces }: ServerOptions,
+  {
+    config,
+    clock = systemClock,
+    logStream,
+    traces,
+    loopbackNamesOnly = false,
+  }: ServerOptions,
   parts: AsyncDisposableStack,
 ): Promise<RunningServer> {
   let current = config
@@ -188,6 +196,7 @@ async function start(
       isExempt: createTrust(config.http.trustedProxies),
     },
     observer: watchConnections('management'),
+    loopbackNamesOnly,
   })
   parts.defer(() => closeWithin(management, MANAGEMENT_GRACE_MS))
   const app = await buildApp({
@@ -211,6 +220,7 @@ async function start(
     emit,
     clock: agreed.now,
     isDraining: () => draining,
+    loopbackNamesOnly,
   })
   told.log = app.log
   parts.defer(() => closeWithin(app, config.http.closeGrace))

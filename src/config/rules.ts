@@ -1,5 +1,6 @@
 // The rules between keys, which no schema can say.
 import { BlockList, isIP } from 'node:net'
+import { isLoopbackName } from '../loopback.ts'
 import { faultOf } from '../oauth/public-jwk.ts'
 import { formatPlace, type Fault, type Place } from './faults.ts'
 import { formatDuration } from './duration.ts'
@@ -30,17 +31,8 @@ function checkIssuer({ issuer }: Config): Fault[] {
   if (url === null || url.username !== '' || url.password !== '') {
     return [fault(['issuer'], 'a URL without user and password')]
   }
-  if (url.protocol === 'https:' || isLoopback(url.hostname)) return []
+  if (url.protocol === 'https:' || isLoopbackName(url.hostname)) return []
   return [fault(['issuer'], 'an https URL (http only on loopback)')]
-}
-
-function isLoopback(hostname: string): boolean {
-  return (
-    hostname === 'localhost' ||
-    hostname.endsWith('.localhost') ||
-    hostname === '[::1]' ||
-    /^127(\.\d+){3}$/.test(hostname)
-  )
 }
 
 function checkPorts({ http, management }: Config): Fault[] {

@@ -10,6 +10,7 @@ import type {
   ConnectionObserver,
 } from './listener/connection-bounds.ts'
 import { setErrorHandler, setNotFoundHandler } from './error-handler.ts'
+import { answerLoopbackNamesOnly } from './loopback-names.ts'
 import { collectRoutes } from './routes.ts'
 
 const REQUEST_TIMEOUT_MS = 10_000
@@ -27,6 +28,8 @@ export interface ManagementOptions {
   /** The metrics in Prometheus' text format. */
   readonly metrics: () => Promise<string>
   readonly bounds: ConnectionBounds
+  /** Whether it answers to names of this machine only: development mode. */
+  readonly loopbackNamesOnly: boolean
   readonly observer: ConnectionObserver
 }
 
@@ -37,6 +40,7 @@ export function buildManagement({
   metrics,
   bounds,
   observer,
+  loopbackNamesOnly,
 }: ManagementOptions): FastifyInstance {
   const app: FastifyInstance = fastify({
     logger: false,
@@ -48,6 +52,7 @@ export function buildManagement({
     }),
   })
   setErrorHandler(app)
+  if (loopbackNamesOnly) answerLoopbackNamesOnly(app)
   setNotFoundHandler(app, collectRoutes(app))
   closeConnectionsWhenStopping(app)
   app.get('/livez', async () => ({ status: 'ok' }))

@@ -124,6 +124,17 @@ export function temporarilyUnavailable(
   )
 }
 
+/** 421: development mode was asked for by a name that isn't this machine's (RFC 9110 §15.5.20). */
+export function misdirectedRequest(): OAuthError {
+  return new OAuthError(
+    421,
+    'invalid_request',
+    'development mode answers to the names of this machine only, such as localhost, 127.0.0.1 and [::1]; ' +
+      'for any other name, write a configuration file and set LATCHKEY_CONFIG to its path',
+    'host_not_loopback',
+  )
+}
+
 /**
  * 499: the connection ended before there was an answer. Nobody reads this one; it keeps logs and metrics from
  * counting a caller who left as a fault of ours. The number is the one that nginx logs.

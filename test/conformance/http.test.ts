@@ -195,6 +195,7 @@ t.test('a path is never taken for a pattern', async t => {
     metrics: async () => '',
     bounds: { maxConnections: 1, maxConnectionsPerAddress: 1, isExempt: () => false },
     observer: server.metrics.connections('management'),
+    loopbackNamesOnly: false,
   })
   t.teardown(() => management.close())
   const paths = [

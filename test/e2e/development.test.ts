@@ -2,7 +2,9 @@
 // second start keeps.
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { freePortPair } from '../support/free-port.ts'
@@ -137,6 +139,74 @@ t.test(
     t.equal(await second.stop(), 0)
   },
 )
+
+/** The answer to a request as bytes, on a connection of its own. */
+async function exchange(port: number, head: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  socket.end(head)
+  return await text(socket)
+}
+
+t.test('both listeners refuse a name that a page of another site may own', async t => {
+  const port = await freePortPair()
+  const run = await start(t, t.testdir(), port)
+  const get = (at: number, path: string, host: string) =>
+    exchange(at, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+  const places: [number, string][] = [
+    ...['/livez', '/readyz', '/metrics', '/nothing'].map((path): [number, string] => [
+      port + 1,
+      path,
+    ]),
+    ...[
+      '/.well-known/jwks.json',
+      '/.well-known/oauth-authorization-server',
+      '/userinfo',
+      '/verify',
+      '/docs',
+      '/openapi.json',
+      '/nothing',
+    ].map((path): [number, string] => [port, path]),
+  ]
+  for (const [at, path] of places) {
+    for (const host of [
+      'evil.example',
+      `evil.example:${at}`,
+      'localhost.evil.example',
+      '127.0.0.1.evil.example',
+      'evillocalhost',
+      '10.0.0.1',
+      '[::2]',
+      '',
+    ]) {
+      const answer = await get(at, path, host)
+      t.match(answer, /^HTTP\/1\.1 421 /, `${path} for "${host}"`)
+      t.match(answer, 'set LATCHKEY_CONFIG', 'the answer says what to do')
+    }
+    for (const host of [
+      'localhost',
+      `127.0.0.1:${at}`,
+      'LocalHost:1',
+      'a.localhost',
+      '[::1]:2',
+    ]) {
+      t.notMatch(await get(at, path, host), /^HTTP\/1\.1 421 /, `${path} for ${host}`)
+    }
+  }
+  for (const method of ['OPTIONS', 'POST', 'DELETE']) {
+    const answer = await exchange(
+      port,
+      `${method} /token HTTP/1.1\r\nHost: evil.example\r\nOrigin: http://evil.example\r\n` +
+        'Access-Control-Request-Method: POST\r\nConnection: close\r\n\r\n',
+    )
+    t.match(answer, /^HTTP\/1\.1 421 /, `${method} /token`)
+  }
+  t.match(
+    await exchange(port + 1, 'GET /metrics HTTP/1.0\r\n\r\n'),
+    /^HTTP\/1\.1 421 /,
+    'no name at all',
+  )
+  t.equal(await run.stop(), 0)
+})
 
 t.test('what it can not start with is told in a line', async t => {
   const port = await freePortPair()
