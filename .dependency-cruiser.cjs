@@ -93,6 +93,7 @@ const ONLY_IN = {
   'prom-client|pino': '^src/observe/',
   '@opentelemetry': '^src/observe/otel[.]ts',
   'lru-cache': '^src/http/',
+  negotiator: '^src/http/',
   'commander|csv-parse|stream-json|stream-chain': '^src/cli/',
   yaml: '^src/config/',
 }

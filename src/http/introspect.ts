@@ -1,6 +1,7 @@
 // POST /introspect (RFC 7662): tells a confidential client whether a token lives, on its wish in a signed
 // answer (RFC 9701). One round trip to the store, none for a forged token.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import Negotiator from 'negotiator'
 import { Type, type Static } from 'typebox'
 import type { Client } from '../clients/registry.ts'
 import type { Clock } from '../clock.ts'
@@ -56,7 +57,6 @@ type IntrospectResponse = Static<typeof IntrospectResponse>
 /** RFC 9701 §4 and §5. */
 const SIGNED_TYP = 'token-introspection+jwt'
 const SIGNED = `application/${SIGNED_TYP}`
-const WANTS_SIGNED = /(?:^|,) *application\/token-introspection\+jwt *(?:[;,]|$)/i
 
 export interface IntrospectRouteOptions {
   readonly issuer: string
@@ -125,11 +125,16 @@ export async function introspectRoute(
         request,
       )
       reply.header('cache-control', 'no-store')
-      if (!WANTS_SIGNED.test(request.headers.accept ?? '')) return response
+      if (!wantsSigned(request)) return response
       reply.type(SIGNED)
       return signed(response, client, options)
     },
   )
+}
+
+// RFC 9110 §12.5.1: unless the signed form is preferred, the plain one.
+function wantsSigned({ headers }: FastifyRequest): boolean {
+  return new Negotiator({ headers }).mediaType(['application/json', SIGNED]) === SIGNED
 }
 
 // RFC 9701 §5: for the client that asked, and with no `exp` nor `sub` of its own, lest it passes for an

@@ -2,6 +2,7 @@
 // also while the store is away.
 import { gzipSync } from 'node:zlib'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import Negotiator from 'negotiator'
 import { Type } from 'typebox'
 import { OAuthError } from '../oauth/errors.ts'
 import { STATUS_LIST_TYP, type StatusDocument } from '../status/documents.ts'
@@ -112,11 +113,7 @@ function zippedOnce(document: StatusDocument): Buffer {
   return zip
 }
 
-// RFC 9110 §12.5.3, as far as one coding goes.
+// RFC 9110 §12.5.3.
 function takesGzip({ headers }: FastifyRequest): boolean {
-  return String(headers['accept-encoding'] ?? '')
-    .split(',')
-    .some(coding =>
-      /^\s*(gzip|x-gzip|\*)\s*(;\s*q=(?!0(\.0{0,3})?\s*$).*)?$/i.test(coding),
-    )
+  return new Negotiator({ headers }).encoding(['gzip', 'identity']) === 'gzip'
 }

@@ -434,6 +434,8 @@ for (const store of STORES) {
       for (const accept of [
         'application/token-introspection+jwt',
         'application/json;q=0.5, Application/Token-Introspection+JWT ; q=1',
+        'application/token-introspection+jwt, */*',
+        'text/html;a="x,y";q=0.9, application/token-introspection+jwt;q=0.2, application/json;q=0.1',
       ]) {
         const answer = await signed(accept)
         t.equal(answer.headers['content-type'], 'application/token-introspection+jwt')
@@ -467,6 +469,15 @@ for (const store of STORES) {
         'application/*',
         'application/json',
         'application/token-introspection+jwts',
+        'application/token-introspection+jwt;q=0',
+        'application/token-introspection+jwt;q=0, */*',
+        'application/token-introspection+jwt;q=0.1, application/json',
+        'application/json, application/token-introspection+jwt',
+        'application/token-introspection+jwt;q=0.5, application/*;q=0.8',
+        'text/html;a="application/token-introspection+jwt,application/token-introspection+jwt"',
+        'application/token-introspection+jwt;constructor=x',
+        'application/token-introspection+jwt;__proto__=x;q=x',
+        ';,="',
       ]) {
         t.match(
           (await signed(accept)).headers['content-type'],

@@ -276,6 +276,8 @@ t.test('copies', async t => {
       '*',
       'GZIP',
       'deflate,gzip ; q=1.0',
+      'gzip;q=0.001',
+      'identity;q=0.5, gzip;q=0.6',
     ]) {
       const zipped = await get(server, uri, { 'accept-encoding': accepted })
       t.match(
@@ -285,7 +287,18 @@ t.test('copies', async t => {
       )
       t.equal(gunzipSync(zipped.rawPayload).toString(), plain.body)
     }
-    for (const accepted of ['', 'identity', 'br', 'gzip;q=0', 'gzip; q=0.000', 'xgzip']) {
+    for (const accepted of [
+      '',
+      'identity',
+      'br',
+      'gzip;q=0',
+      'gzip; q=0.000',
+      'gzip;q=0, *',
+      'gzip;q=0.2, identity;q=0.3',
+      'xgzip',
+      'br;a=",gzip,"',
+      'gzip;q=x',
+    ]) {
       const answer = await get(server, uri, { 'accept-encoding': accepted })
       t.equal(answer.headers['content-encoding'], undefined, accepted)
       t.equal(answer.body, plain.body)
