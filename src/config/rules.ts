@@ -5,6 +5,7 @@ import { faultOf } from '../oauth/public-jwk.ts'
 import { formatPlace, type Fault, type Place } from './faults.ts'
 import { formatDuration } from './duration.ts'
 import type { ClientConfig, Config } from './schema.ts'
+import { checkStore } from './store-rules.ts'
 
 /** Checks what no single key can tell; the schema has let the configuration through. */
 export function checkRules(config: Config): Fault[] {
@@ -72,24 +73,6 @@ function takesSubnet(address: string, bits: number, family: number): boolean {
   } catch {
     return false
   }
-}
-
-function checkStore({ store: { url, tls, sentinel, replicas } }: Config): Fault[] {
-  const { certFile, keyFile } = tls ?? {}
-  return [
-    ...(tls !== undefined && !url.startsWith('rediss')
-      ? [fault(['store', 'tls'], 'no such key beside a URL other than rediss')]
-      : []),
-    ...((certFile === undefined) !== (keyFile === undefined)
-      ? [fault(['store', 'tls'], 'certFile and keyFile, or neither')]
-      : []),
-    ...(replicas > 0 && url.startsWith('sqlite:')
-      ? [fault(['store', 'replicas'], '0 with SQLite, which has none')]
-      : []),
-    ...(sentinel !== undefined && !url.includes('+sentinel://')
-      ? [fault(['store', 'sentinel'], 'no such key beside a URL other than +sentinel')]
-      : []),
-  ]
 }
 
 function checkSecrets({ secrets, clients }: Config): Fault[] {

@@ -285,6 +285,14 @@ export const ConfigSchema = Type.Object(
               'The password, instead of the one in the URL; here nothing needs to be percent-encoded.',
           }),
         ),
+        passwordFile: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description:
+              'A file that holds the password, instead of store.password. It is read again at every ' +
+              'connection, so that the password can change without a restart.',
+          }),
+        ),
         tls: Type.Optional(
           Type.Object(
             {
@@ -356,6 +364,13 @@ export const ConfigSchema = Type.Object(
                 Type.String({
                   minLength: 1,
                   description: 'The password at the sentinels.',
+                }),
+              ),
+              passwordFile: Type.Optional(
+                Type.String({
+                  minLength: 1,
+                  description:
+                    'A file that holds that password, read again at every connection.',
                 }),
               ),
             },

@@ -2,7 +2,7 @@
 // file; $${ is a plain ${.
 import { formatPlace, type Fault, type Place } from './faults.ts'
 import { looksLikeSecret } from './shown.ts'
-import { readValueFile, type ValueFile } from './value-file.ts'
+import { readValueFile, type ValueFile } from '../value-file.ts'
 
 /** The environment, as `process.env` gives it. */
 export type Environment = Readonly<Record<string, string | undefined>>

@@ -473,6 +473,19 @@ t.test('the rules between keys', async t => {
       'store.replicas: expected 0 with SQLite, which has none',
     ],
     [
+      '{ url: "sqlite:x", username: u, password: p, passwordFile: f }',
+      'store.username: expected no such key beside SQLite',
+      'store.password: expected no such key beside SQLite',
+      'store.passwordFile: expected no such key beside SQLite',
+    ],
+    ['{ url: "redis://a", passwordFile: f }'],
+    [
+      '{ url: "redis+sentinel://a/m", password: p, passwordFile: f, sentinel: { password: p, ' +
+        'passwordFile: f } }',
+      'store.passwordFile: expected no store.password beside it',
+      'store.sentinel.passwordFile: expected no store.sentinel.password beside it',
+    ],
+    [
       '{ url: "rediss://a", tls: { certFile: b } }',
       'store.tls: expected certFile and keyFile, or neither',
     ],

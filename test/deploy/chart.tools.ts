@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 import { startLatchkey, STORES } from '../support/server.ts'
 import { PROJECT, run, runWell } from './support/commands.ts'
 
@@ -190,6 +190,38 @@ t.test('wrong values fail with a message that helps', async t => {
       'a gateway whose addresses nobody trusts',
       [...ISSUER, ...REDIS, '--set', 'httpRoute.enabled=true'],
       /config\.http\.trustedProxies is empty.*--set/s,
+    ],
+    [
+      "a password's file for the chart's own Redis",
+      [...ISSUER, '--set', 'redis.enabled=true,store.passwordSecret=redis'],
+      /that of redis\.enabled is redis\.password/,
+    ],
+    [
+      "a password's file for SQLite",
+      [
+        ...ISSUER,
+        '--set',
+        'store.url=sqlite:/data/x.db,persistence.enabled=true,replicaCount=1',
+        '--set',
+        'store.sentinelPasswordSecret=redis',
+      ],
+      /SQLite has no password/,
+    ],
+    [
+      'a password and its file',
+      [...ISSUER, ...REDIS, '--set', 'store.passwordSecret=a,config.store.password=b'],
+      /store\.passwordSecret and config\.store\.password are both set/,
+    ],
+    [
+      "the sentinels' password in two files",
+      [
+        ...ISSUER,
+        '--set',
+        'store.url=redis+sentinel://a/m,store.sentinelPasswordSecret=a',
+        '--set',
+        'config.store.sentinel.passwordFile=/b',
+      ],
+      /store\.sentinelPasswordSecret and config\.store\.sentinel\.passwordFile are both set/,
     ],
     ['a short secret', [...ISSUER, ...REDIS, '--set', 'secret.value=short'], /secret/],
   ]
@@ -393,6 +425,33 @@ t.test('traces go to the collector, and the NetworkPolicy lets them', async t =>
     )
   }
   t.notMatch(JSON.stringify(await render('minimal-values.yaml')), 'OTEL_')
+})
+
+t.test("the store's passwords arrive as files that are renewed", async t => {
+  const objects = await render('store-password-file-values.yaml')
+  const config = objects.find(
+    ({ kind, data }) => kind === 'ConfigMap' && data['latchkey.yaml'] !== undefined,
+  )
+  const { store } = parse(config.data['latchkey.yaml'])
+  const pods = objects.flatMap(({ kind, spec }) =>
+    kind === 'Pod' ? [spec] : kind === 'Deployment' ? [spec.template.spec] : [],
+  )
+  t.equal(pods.length, 2, "the server's and that of helm test")
+  for (const { containers, volumes } of pods) {
+    const { projected, name } = volumes.find((volume: any) => volume.projected)
+    const mount = containers[0].volumeMounts.find((mount: any) => mount.name === name)
+    t.same(mount, { name, mountPath: mount.mountPath, readOnly: true }, 'no subPath')
+    const files = projected.sources.map(({ secret }: any) => [
+      secret.items[0].key,
+      join(mount.mountPath, secret.items[0].path),
+    ])
+    t.same(files, [
+      ['LATCHKEY_STORE_PASSWORD', store.passwordFile],
+      ['LATCHKEY_SENTINEL_PASSWORD', store.sentinel.passwordFile],
+    ])
+  }
+  t.equal(store.sentinel.username, 'latchkey', 'what stands beside it stays')
+  t.notMatch(JSON.stringify(await render('minimal-values.yaml')), 'latchkey-store')
 })
 
 t.test('no secret is outside a Secret', async t => {

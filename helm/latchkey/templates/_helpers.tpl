@@ -86,7 +86,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $secrets := list "${LATCHKEY_SECRET}" }}
 {{- if .Values.secret.previous }}{{ $secrets = append $secrets "${LATCHKEY_SECRET_PREVIOUS}" }}{{ end }}
 {{- $config := deepCopy .Values.config }}
-{{- $_ := set $config "store" (merge (dict "url" $url) ($config.store | default dict)) }}
+{{- $store := merge (dict "url" $url) ($config.store | default dict) }}
+{{- if .Values.store.passwordSecret }}{{ $_ := set $store "passwordFile" "/run/secrets/latchkey-store/password" }}{{ end }}
+{{- if .Values.store.sentinelPasswordSecret }}
+{{- $_ := set $store "sentinel" (merge (dict "passwordFile" "/run/secrets/latchkey-store/sentinel-password") ($store.sentinel | default dict)) }}
+{{- end }}
+{{- $_ := set $config "store" $store }}
 {{- $_ := set $config "secrets" $secrets }}
 {{- toYaml $config }}
 {{- end }}
@@ -152,6 +157,12 @@ capabilities:
 - name: data
   mountPath: /data
 {{- end }}
+{{- if or .Values.store.passwordSecret .Values.store.sentinelPasswordSecret }}
+# The folder and not its files: what is mounted by subPath is never renewed.
+- name: store-passwords
+  mountPath: /run/secrets/latchkey-store
+  readOnly: true
+{{- end }}
 {{- with .Values.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -165,6 +176,19 @@ capabilities:
 - name: data
   persistentVolumeClaim:
     claimName: {{ .Values.persistence.existingClaim | default (include "latchkey.fullname" .) }}
+{{- end }}
+{{- if or .Values.store.passwordSecret .Values.store.sentinelPasswordSecret }}
+- name: store-passwords
+  projected:
+    # Root's, and of the group of the pod's fsGroup.
+    defaultMode: 0440
+    sources:
+      {{- with .Values.store.passwordSecret }}
+      - secret: { name: {{ . }}, items: [{ key: LATCHKEY_STORE_PASSWORD, path: password }] }
+      {{- end }}
+      {{- with .Values.store.sentinelPasswordSecret }}
+      - secret: { name: {{ . }}, items: [{ key: LATCHKEY_SENTINEL_PASSWORD, path: sentinel-password }] }
+      {{- end }}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}

@@ -26,6 +26,17 @@
 {{- else if .Values.persistence.enabled }}
 {{- fail "\n\npersistence.enabled is for SQLite only (store.url: sqlite:/data/latchkey.db); with Redis the server keeps nothing on a disk" }}
 {{- end }}
+{{- if and (or .Values.store.passwordSecret .Values.store.sentinelPasswordSecret) (or .Values.redis.enabled (include "latchkey.usesSqlite" .)) }}
+{{- fail "\n\nstore.passwordSecret and store.sentinelPasswordSecret are for a Redis of your own: SQLite has no password, and that of redis.enabled is redis.password" }}
+{{- end }}
+{{- range $key := list "password" "passwordFile" }}
+{{- if and $.Values.store.passwordSecret (hasKey ($.Values.config.store | default dict) $key) }}
+{{- fail (printf "\n\nstore.passwordSecret and config.store.%s are both set: keep one of them" $key) }}
+{{- end }}
+{{- if and $.Values.store.sentinelPasswordSecret (hasKey (dig "store" "sentinel" (dict) $.Values.config) $key) }}
+{{- fail (printf "\n\nstore.sentinelPasswordSecret and config.store.sentinel.%s are both set: keep one of them" $key) }}
+{{- end }}
+{{- end }}
 {{- if and .Values.secret.existingSecret (or .Values.secret.value .Values.secret.previousValue) }}
 {{- fail "\n\nsecret.existingSecret and secret.value are both set: keep one of them" }}
 {{- end }}

@@ -2,6 +2,7 @@
 // Cluster.
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { coalesceWrites } from './coalesce.ts'
+import { givePasswords, readPasswords } from './credentials.ts'
 import { fenceOff } from './fence.ts'
 import { noAnswer } from './link.ts'
 import { createLastReason, watchOpening, type LastReason } from './opening.ts'
@@ -17,6 +18,8 @@ export interface RedisSettings {
   /** Instead of those in the URL. */
   readonly username?: string | undefined
   readonly password?: string | undefined
+  /** Where the password stands instead; read again for every connection. */
+  readonly passwordFile?: string | undefined
   /** With rediss:// only. */
   readonly tls?: TlsFiles | undefined
   /** What the sentinels themselves ask for. */
@@ -24,6 +27,7 @@ export interface RedisSettings {
     | {
         readonly username?: string | undefined
         readonly password?: string | undefined
+        readonly passwordFile?: string | undefined
       }
     | undefined
 }
@@ -104,6 +108,13 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
 
 /** The client for the settings, not connected yet. */
 export function createClient(settings: RedisSettings): Redis | Cluster {
+  const passwords = readPasswords(settings)
+  const client = newClient(settings)
+  givePasswords(client, passwords)
+  return client
+}
+
+function newClient(settings: RedisSettings): Redis | Cluster {
   const target = parseRedisUrl(settings.url)
   const options = clientOptions(target, settings)
   if (target.kind === 'cluster') return createCluster(target, options)

@@ -1,5 +1,7 @@
-// Files that are read anew for every connection, so that a renewed certificate needs no restart.
+// Files that are read anew for every connection, so that a renewed certificate or password needs no
+// restart.
 import { readFileSync } from 'node:fs'
+import { readValueFile, type ValueFile } from '../../value-file.ts'
 
 /** A file's text, as it is now. */
 export type Reading = () => string
@@ -33,4 +35,30 @@ function firstReading(key: string, file: string): string {
       cause: error,
     })
   }
+}
+
+/**
+ * Reads a password from a file, as `rereading` does. One line break at its end, as editors and `echo` put
+ * there, is cut off.
+ *
+ * @param key of the configuration, which names the file
+ * @throws TypeError when the file can't be read now, is empty, or has several lines
+ */
+export function rereadingPassword(key: string, file: string): Reading {
+  const first = readPassword(file)
+  if ('expected' in first) throw new TypeError(`${key}: expected ${first.expected}`)
+  let { value } = first
+  return () => {
+    const found = readPassword(file)
+    // One that is being written may be empty for a moment: the one of before goes on.
+    if ('value' in found) value = found.value
+    return value
+  }
+}
+
+function readPassword(file: string): ValueFile {
+  const found = readValueFile(file)
+  return 'value' in found && /[\r\n]/.test(found.value)
+    ? { expected: `the file ${file} to have one line` }
+    : found
 }

@@ -59,7 +59,7 @@ const BY_CODE: Readonly<Record<string, string>> = {
 /** By the word that a reply of Redis' begins with, or has inside where a script met it. */
 const BY_WORD: Readonly<Record<string, string>> = {
   WRONGPASS: 'user or password refused',
-  NOAUTH: 'it wants a password: store.password',
+  NOAUTH: 'it wants a password: store.password or store.passwordFile',
   OOM: 'its memory is full: raise maxmemory, and leave maxmemory-policy noeviction',
   READONLY: 'it is a replica: store.url must lead to the primary',
   LOADING: 'it still loads its data',

@@ -8,7 +8,7 @@ const HOST_FORM = /^(?:\[(?<v6>[^\]]+)\]|(?<name>[^:]+))(?::(?<port>\d{1,5}))?$/
 
 const ENCODED =
   'user and password percent-encoded (% as %25, / as %2F, @ as %40, ? as %3F, # as %23), or ' +
-  'store.password, where nothing is'
+  'store.password or store.passwordFile, where nothing is'
 
 /** What a store URL says. */
 export interface RedisTarget {
