@@ -58,7 +58,11 @@ const loginAs = (url: string, clientId: string) =>
 t.test(
   'probes and metrics are on the management port alone, the endpoints on the public one',
   async t => {
-    const server = await startInProcess(t, { config: configOf('sqlite::memory:') })
+    const server = await startInProcess(t, {
+      config: configOf('sqlite::memory:', {
+        http: { host: '127.0.0.1', port: 0, docs: true },
+      }),
+    })
     t.strictSame((await get(`${server.managementUrl}/livez`)).body, { status: 'ok' })
     t.match(await get(`${server.managementUrl}/readyz`), {
       status: 200,
@@ -112,6 +116,23 @@ t.test(
     })
   },
 )
+
+t.test('pages that nobody asked for are not served', async t => {
+  const { url } = await startInProcess(t, { config: configOf('sqlite::memory:') })
+  for (const path of [
+    '/docs',
+    '/docs/',
+    '/docs/static/index.html',
+    '/docs/static/swagger-ui-bundle.js',
+    '/docs/json',
+    '/docs/yaml',
+    '/openapi.json',
+  ]) {
+    t.match(await get(url + path), { status: 404, body: { error: 'not_found' } }, path)
+  }
+  const { text } = await get(`${url}/.well-known/oauth-authorization-server`)
+  t.notMatch(text, 'service_documentation', 'nor named')
+})
 
 t.test('the two listeners hold requests to their time-outs', async t => {
   const { app } = await startInProcess(t, {

@@ -52,7 +52,7 @@ export async function developmentConfig({
   return {
     config: decodeConfig({
       issuer: `http://${HOST}:${port}`,
-      http: { host: HOST, port, cors: ['*'] },
+      http: { host: HOST, port, cors: ['*'], docs: true },
       management: { host: HOST, port: port + 1 },
       store: { url: `sqlite:${join(directory, 'latchkey.db')}` },
       secrets: [secret.text],

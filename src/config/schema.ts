@@ -202,8 +202,10 @@ export const ConfigSchema = Type.Object(
         },
       ),
       docs: Type.Boolean({
-        default: true,
-        description: 'Whether /docs and /openapi.json are served.',
+        default: false,
+        description:
+          'Whether the pages of the API (/docs, /openapi.json) are served and named in the metadata. ' +
+          'Development mode serves them.',
       }),
       requestTimeout: duration(
         '10s',

@@ -16,7 +16,7 @@ for (const credentials of ['Authorization header', 'Request body'] as const) {
   t.test(
     `/docs logs in with the client in the ${credentials} and calls /userinfo`,
     async t => {
-      const { latchkey } = await startIssuer(t)
+      const { latchkey } = await startIssuer(t, { http: { docs: true } })
       await loginAndCall(t, `${latchkey.url}/docs`, credentials)
     },
   )
@@ -28,7 +28,10 @@ for (const keepsPath of [false, true]) {
     async t => {
       const port = await freePort()
       const issuer = `http://127.0.0.1:${port}/auth`
-      const { latchkey } = await startIssuer(t, { config: { issuer } })
+      const { latchkey } = await startIssuer(t, {
+        http: { docs: true },
+        config: { issuer },
+      })
       await startProxy(t, {
         port,
         path: '/auth',
@@ -41,7 +44,7 @@ for (const keepsPath of [false, true]) {
 }
 
 t.test('/docs shows a wrong password as the error that it is', async t => {
-  const { latchkey } = await startIssuer(t)
+  const { latchkey } = await startIssuer(t, { http: { docs: true } })
   const page = await browser.newPage()
   await page.goto(`${latchkey.url}/docs`)
   t.match(

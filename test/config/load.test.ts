@@ -3,6 +3,7 @@ import t from 'tap'
 import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parse } from 'yaml'
 import { formatDuration, parseDuration } from '../../src/config/duration.ts'
 import { expectedAt, expectedKeyAt, keysAt } from '../../src/config/expected.ts'
 import { ConfigError } from '../../src/config/faults.ts'
@@ -624,6 +625,16 @@ t.test(
     t.equal(page, pageText(page), 'run node scripts/config-schema.ts')
     const values = file('../helm/latchkey/values.schema.json')
     t.equal(values, valuesText(values), 'run node scripts/config-schema.ts')
+    const { config } = parse(file('../helm/latchkey/values.yaml'))
+    t.match(config, {
+      http: { docs: Boolean, maxConnections: Number, maxConnectionsPerAddress: Number },
+      management: { maxConnections: Number, maxConnectionsPerAddress: Number },
+    })
+    t.strictSame(
+      decodeConfig({ ...config, ...MINIMAL }),
+      decodeConfig(MINIMAL),
+      "what the chart's values name is what holds without them",
+    )
     const [, example = ''] = /```yaml\n([^]*?)```/.exec(page) ?? []
     t.equal(
       parseConfig(example, { LATCHKEY_SECRET: SECRET, LATCHKEY_STORE: 'sqlite:x' })
