@@ -32,10 +32,12 @@ import { answerLoopbackNamesOnly } from './http/loopback-names.ts'
 import { metadataRoutes } from './http/metadata.ts'
 import { boundWork, type WorkBounds } from './http/overload.ts'
 import type { ProxiedRequestOptions } from './http/proxied-request.ts'
+import { createRefreshTokenOf } from './http/refresh-token-of.ts'
 import { revokeRoute } from './http/revoke.ts'
 import { statusRoute } from './http/status.ts'
 import { sendSecurityHeaders } from './http/security-headers.ts'
 import { tokenRoute } from './http/token.ts'
+import { createTokenFailures } from './http/token-failures.ts'
 import { createTokenHolder } from './http/token-holder.ts'
 import { createTrust } from './http/trusted-proxies.ts'
 import { userinfoRoute } from './http/userinfo.ts'
@@ -203,7 +205,6 @@ async function registerEndpoints(
     authenticate,
     nameInLogs,
     families: store.families,
-    refreshTokens,
     issue,
     policy: live.policy,
     takeStatus: status.take,
@@ -230,16 +231,22 @@ async function registerEndpoints(
     accessTokens: store.accessTokens,
     isRevoked: status.isRevoked,
   })
-  const tokenHolder = createTokenHolder({ verify, check, provenKey })
+  const tokenHolder = createTokenHolder({
+    verify,
+    check,
+    provenKey,
+    failures: createTokenFailures(live),
+  })
   const introspectorOf = createIntrospectorOf({
     url: `${base}/introspect`,
     clientOf,
     clients,
     tokenHolder,
   })
+  const refreshTokenOf = createRefreshTokenOf(refreshTokens)
   const limits = await registerAddressLimit(app, {
     settings: live,
-    refreshTokens,
+    refreshTokenOf,
     counts: deps.addressCounts,
     clientOf,
   })
@@ -265,6 +272,7 @@ async function registerEndpoints(
         url: `${base}/token`,
         clientOf,
         grants,
+        refreshTokenOf,
         limit: limits.unproven,
         provenKey,
         count: metrics,

@@ -570,7 +570,8 @@ export const ConfigSchema = Type.Object(
     }),
     throttle: section('Rate limits.', {
       perAddress: section(
-        'Requests of one address to /token, and unauthenticated to /revoke and /introspect; not refreshes.',
+        'Requests of one address to /token, and unauthenticated to /revoke and /introspect; not refreshes. ' +
+          'Access tokens at /userinfo and /verify that are not ours count apart, at each server.',
         {
           max: Type.Integer({
             minimum: 1,
@@ -592,7 +593,8 @@ export const ConfigSchema = Type.Object(
         },
       ),
       perSession: section(
-        'Refreshes of one session, at each server; they are not counted per address.',
+        'Refreshes of one session, at each server; they are not counted per address. Bad proofs of a ' +
+          "session (DPoP) at /userinfo and /verify count apart, with their sender's address.",
         {
           max: Type.Integer({
             minimum: 1,

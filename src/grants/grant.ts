@@ -3,11 +3,14 @@ import type { Client } from '../clients/registry.ts'
 import type { Origin } from '../events.ts'
 import { invalidRequest } from '../oauth/errors.ts'
 import type { Form } from '../oauth/form.ts'
+import type { ReadRefreshToken } from '../tokens/refresh-token.ts'
 
 /** A request to the token endpoint whose client is known and allowed to make it. */
 export interface GrantRequest {
   readonly client: Client
   readonly params: Form
+  /** What the parameter refresh_token says; undefined: it is missing or not ours. */
+  readonly refreshToken: ReadRefreshToken | undefined
   /** Thumbprint of the key that the client proved to hold (RFC 9449); undefined: none. */
   readonly jkt: string | undefined
   /** The end user's address, as far as it can be believed. */

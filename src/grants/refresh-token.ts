@@ -16,7 +16,7 @@ import type {
   RotateOutcome,
   Wider,
 } from '../stores/ports.ts'
-import type { ReadRefreshToken, RefreshTokenCodec } from '../tokens/refresh-token.ts'
+import type { ReadRefreshToken } from '../tokens/refresh-token.ts'
 import { networkOf } from '../users/network.ts'
 import { required, type Grant, type GrantRequest } from './grant.ts'
 import { accessTtl, type IssueTokens, type TokenPolicy } from './issue.ts'
@@ -25,7 +25,6 @@ import { limited, requestedAudience, requestedScope } from './targets.ts'
 export interface RefreshGrantDependencies {
   readonly issuer: string
   readonly families: Pick<Families, 'rotate'>
-  readonly refreshTokens: RefreshTokenCodec
   readonly issue: IssueTokens
   readonly policy: () => TokenPolicy
   /** Undefined: tokens have no status. */
@@ -40,15 +39,20 @@ type Exchanged = Extract<RotateOutcome, { generation: number }>
 export function createRefreshGrant({
   issuer,
   families,
-  refreshTokens,
   issue,
   policy,
   takeStatus,
   emit,
 }: RefreshGrantDependencies): Grant {
-  function read({ client, params, address, origin }: GrantRequest): ReadRefreshToken {
-    const token = refreshTokens.decode(required(params, 'refresh_token'))
-    if (token !== undefined) return token
+  function read({
+    client,
+    params,
+    refreshToken,
+    address,
+    origin,
+  }: GrantRequest): ReadRefreshToken {
+    required(params, 'refresh_token')
+    if (refreshToken !== undefined) return refreshToken
     emit(
       {
         type: 'refresh.refused',

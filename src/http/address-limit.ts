@@ -6,15 +6,14 @@ import { LRUCache } from 'lru-cache'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isConfidential } from '../clients/authenticate.ts'
 import type { Client } from '../clients/registry.ts'
-import { optional } from '../grants/grant.ts'
 import { OAuthError, slowDown } from '../oauth/errors.ts'
 import type { Reason } from '../reasons.ts'
 import type { AddressCounts } from '../stores/ports-addresses.ts'
-import type { RefreshTokenCodec } from '../tokens/refresh-token.ts'
-import { formOf, type ClientOf } from './client.ts'
-import { createCountAhead } from './count-ahead.ts'
+import type { ClientOf } from './client.ts'
+import { createCountAhead, type CountRequest } from './count-ahead.ts'
 import { ownAddressOf } from './own-address.ts'
 import { createProven, proofOf } from './proven.ts'
+import type { RefreshTokenOf } from './refresh-token-of.ts'
 import { createWindowCounts, type WindowLimit } from './window-counts.ts'
 
 const FORWARDED_FOR = 'latchkey-forwarded-for'
@@ -32,7 +31,9 @@ export interface AddressLimitOptions {
   /** Where all replicas count together; undefined: the counts are this process's own. */
   readonly counts: AddressCounts | undefined
   readonly clientOf: ClientOf
-  readonly refreshTokens: Pick<RefreshTokenCodec, 'decode'>
+  readonly refreshTokenOf: RefreshTokenOf
+  /** Milliseconds of a clock that never goes back. */
+  readonly monotonic?: () => number
 }
 
 /** An address's window that has no request left. */
@@ -56,14 +57,22 @@ type Who = (request: FastifyRequest, reply: FastifyReply) => Promise<Client>
  */
 export async function registerAddressLimit(
   app: FastifyInstance,
-  { settings, counts, clientOf, refreshTokens }: AddressLimitOptions,
+  {
+    settings,
+    counts,
+    clientOf,
+    refreshTokenOf,
+    monotonic = () => performance.now(),
+  }: AddressLimitOptions,
 ) {
   const spent = new LRUCache<string, SpentWindow>({ max: REMEMBERED })
   const proven = createProven()
-  const countInWindow = createWindowCounts()
+  const windows = createWindowCounts(monotonic)
   await app.register(rateLimit, {
     global: false,
-    ...(counts !== undefined && { store: storeOver(counts) }),
+    ...(counts !== undefined && {
+      store: storeOver(createCountAhead(counts, monotonic)),
+    }),
   })
   const count = app.createRateLimit({
     max: () => settings.addressLimit().max,
@@ -84,7 +93,7 @@ export async function registerAddressLimit(
     if (counted.remaining === 0) {
       spent.set(counted.key, {
         max: counted.max,
-        endsAt: performance.now() + counted.ttl,
+        endsAt: monotonic() + counted.ttl,
       })
     }
     if (counted.isExceeded) throw slowDown(Math.max(1, counted.ttlInSeconds))
@@ -100,8 +109,8 @@ export async function registerAddressLimit(
     if (proof === undefined) return undefined
     const address = rateLimit.normalizeIP(ownAddressOf(request))
     const window = spent.get(address)
-    if (isSpent(window, settings.addressLimit().max) && !proven.has(proof, address)) {
-      const seconds = Math.ceil((window.endsAt - performance.now()) / 1000)
+    if (isSpent(window) && !proven.has(proof, address)) {
+      const seconds = Math.ceil((window.endsAt - monotonic()) / 1000)
       reply.headers({
         'ratelimit-limit': settings.addressLimit().max,
         'ratelimit-remaining': 0,
@@ -124,8 +133,7 @@ export async function registerAddressLimit(
 
   const unproven: AddressLimit = async (request, reply) => {
     const client = await prove(clientOf, request, reply)
-    const token = optional(formOf(request), 'refresh_token') ?? ''
-    const sid = refreshTokens.decode(token)?.sid
+    const sid = refreshTokenOf(request)?.sid
     // Its tag is right: the token is ours. A wrong client is counted as a stranger all the same.
     if (sid !== undefined && (client !== undefined || proofOf(request) === undefined)) {
       within(sid, settings.sessionLimit(), 'session_limit')
@@ -135,21 +143,24 @@ export async function registerAddressLimit(
     }
   }
 
+  function isSpent(window: SpentWindow | undefined): window is SpentWindow {
+    return (
+      window !== undefined &&
+      settings.addressLimit().max <= window.max &&
+      monotonic() < window.endsAt
+    )
+  }
+
   function within(key: string, windowLimit: WindowLimit, reason: Reason): void {
-    const endsInMs = countInWindow(`${reason} ${key}`, windowLimit)
+    const endsInMs = windows.count(`${reason} ${key}`, windowLimit)
     if (endsInMs !== undefined) throw slowDown(Math.ceil(endsInMs / 1000), reason)
   }
 
   return { all, strangersTo, unproven }
 }
 
-function isSpent(window: SpentWindow | undefined, max: number): window is SpentWindow {
-  return window !== undefined && max <= window.max && performance.now() < window.endsAt
-}
-
 /** A store as @fastify/rate-limit makes one for itself. It has but one limit, so there are no children. */
-function storeOver(counts: AddressCounts): FastifyRateLimitStoreCtor {
-  const countRequest = createCountAhead(counts)
+function storeOver(countRequest: CountRequest): FastifyRateLimitStoreCtor {
   return class {
     incr(
       address: string,

@@ -9,18 +9,32 @@ import {
   OAuthError,
 } from '../oauth/errors.ts'
 import type { CheckToken } from '../status/check-token.ts'
+import type { Reason } from '../reasons.ts'
 import type { User } from '../stores/ports.ts'
 import type { AccessTokenClaims } from '../tokens/access-token.ts'
 import type { ProvenKey, ProofTarget } from './dpop.ts'
+import type { TokenFailures } from './token-failures.ts'
 import type { VerifyAccessToken } from './verify-access-token.ts'
 
 const SCHEME = /^(Bearer|DPoP)(?: |$)/i
 const TOKEN = /^\w+ +([A-Za-z0-9._~+/-]+=*) *$/
 
+/** What is wrong with a proof that was read; a nonce that was handed out a moment ago is no fault. */
+const BAD_PROOF: ReadonlySet<Reason> = new Set<Reason>([
+  'dpop_malformed',
+  'dpop_stale',
+  'dpop_replayed',
+  'dpop_other_method',
+  'dpop_other_url',
+  'dpop_other_token',
+  'token_other_key',
+])
+
 export interface TokenHolderOptions {
   readonly verify: VerifyAccessToken
   readonly check: CheckToken
   readonly provenKey: ProvenKey
+  readonly failures: TokenFailures
 }
 
 /**
@@ -28,7 +42,7 @@ export interface TokenHolderOptions {
  * is what a proof must have been made for, asked where there is one to check.
  *
  * @throws OAuthError invalid_token, invalid_dpop_proof or use_dpop_nonce, each 401 with its challenge;
- * StoreUnavailable
+ * slow_down when too many came that were no good; StoreUnavailable
  */
 export type TokenHolder = (
   request: FastifyRequest,
@@ -41,6 +55,7 @@ export function createTokenHolder({
   verify,
   check,
   provenKey,
+  failures,
 }: TokenHolderOptions): TokenHolder {
   async function proven(
     request: FastifyRequest,
@@ -56,22 +71,39 @@ export function createTokenHolder({
     }
   }
 
+  async function checkKey(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { claims, target }: { claims: AccessTokenClaims; target: () => ProofTarget },
+  ): Promise<void> {
+    failures.beforeProof(request, claims.sid)
+    try {
+      if ((await proven(request, reply, target)) !== claims.cnf?.jkt) {
+        throw invalidToken('token_other_key', 'DPoP')
+      }
+    } catch (error) {
+      if (error instanceof OAuthError && BAD_PROOF.has(error.reason)) {
+        failures.badProof(request, claims.sid)
+      }
+      throw error
+    }
+  }
+
   return async (request, reply, target) => {
     const { scheme, token } = presentedIn(request)
     const verified = await verify(request, token)
-    if (verified === undefined) throw invalidToken('token_invalid', scheme)
+    if (verified === undefined) {
+      if (!verify.isOurs(token)) failures.forged(request)
+      throw invalidToken('token_invalid', scheme)
+    }
     const { claims } = verified
-    const bound = claims.cnf?.jkt
     // A stolen token is no good without its key, so it must not pass for one that needs none.
-    if (scheme === 'Bearer' && bound !== undefined) {
+    if (scheme === 'Bearer' && claims.cnf !== undefined) {
       throw invalidToken('token_bound', 'DPoP')
     }
-    if (
-      scheme === 'DPoP' &&
-      bound !==
-        (await proven(request, reply, () => ({ ...target(), accessToken: token })))
-    ) {
-      throw invalidToken('token_other_key', scheme)
+    if (scheme === 'DPoP') {
+      const ofToken = () => ({ ...target(), accessToken: token })
+      await checkKey(request, reply, { claims, target: ofToken })
     }
     const outcome = await check(verified)
     if (outcome.kind === 'refused') throw invalidToken(outcome.reason, scheme)

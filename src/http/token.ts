@@ -15,6 +15,7 @@ import { clientGone } from './client-gone.ts'
 import type { ProvenKey } from './dpop.ts'
 import { refusalOf } from './error-handler.ts'
 import { takeForms } from './form-body.ts'
+import type { RefreshTokenOf } from './refresh-token-of.ts'
 import { errors, formBody, FORM_ENDPOINT } from './schemas.ts'
 
 const TokenBody = formBody({
@@ -57,6 +58,7 @@ export interface TokenRouteOptions {
   readonly url: string
   readonly clientOf: ClientOf
   readonly grants: ReadonlyMap<string, Grant>
+  readonly refreshTokenOf: RefreshTokenOf
   readonly limit: AddressLimit
   readonly provenKey: ProvenKey
   readonly count: {
@@ -70,7 +72,7 @@ export interface TokenRouteOptions {
 /** The token endpoint. */
 export async function tokenRoute(
   app: FastifyInstance,
-  { url, clientOf, grants, limit, provenKey, count }: TokenRouteOptions,
+  { url, clientOf, grants, refreshTokenOf, limit, provenKey, count }: TokenRouteOptions,
 ): Promise<void> {
   takeForms(app)
   app.addHook('onError', (request, _reply, error, done) => {
@@ -106,6 +108,7 @@ export async function tokenRoute(
       const response = await grant({
         client,
         params,
+        refreshToken: refreshTokenOf(request),
         jkt,
         address: await addressOf(request, clientOf),
         clientGone: () => clientGone(reply),

@@ -35,7 +35,7 @@ export async function userinfoRoute(
         summary: 'Tell who the bearer of an access token is',
         operationId: 'userinfo',
         security: [{ user: [] }],
-        response: { 200: UserinfoResponse, ...errors(401, 503) },
+        response: { 200: UserinfoResponse, ...errors(401, 429, 503) },
       },
     },
     async (request, reply) => {

@@ -45,10 +45,11 @@ export interface VerifierOptions {
  *
  * @returns undefined when the text is no living access token of ours
  */
-export type VerifyAccessToken = (
-  request: FastifyRequest,
-  token: string,
-) => Promise<VerifiedToken | undefined>
+export interface VerifyAccessToken {
+  (request: FastifyRequest, token: string): Promise<VerifiedToken | undefined>
+  /** Whether a token that was just verified is ours, if no living one: its signature was right. */
+  isOurs(token: string): boolean
+}
 
 /** An access token of ours. */
 export interface VerifiedToken {
@@ -104,9 +105,14 @@ export async function registerVerifier(
   // A signature is checked once. The key is a hash of the whole token: any other has let one token pass for
   // another in the past.
   const remembered = new LRUCache<string, VerifiedToken>({ max: REMEMBERED })
-  return async (request, token) => {
+  const idOf = (token: string) => hash('sha256', token, 'base64')
+
+  async function verifyToken(
+    request: FastifyRequest,
+    token: string,
+  ): Promise<VerifiedToken | undefined> {
     if (token.length > MAX_TOKEN_LENGTH) return undefined
-    const id = hash('sha256', token, 'base64')
+    const id = idOf(token)
     const verified = remembered.get(id) ?? (await verify(request, token))
     // What changes with time is asked anew: a key that was retired, the token's end, the audiences.
     if (verified === undefined || keys.verificationKey(verified.kid) === undefined) {
@@ -121,6 +127,10 @@ export async function registerVerifier(
       ? verified
       : undefined
   }
+
+  return Object.assign(verifyToken, {
+    isOurs: (token: string) => remembered.has(idOf(token)),
+  })
 }
 
 function isInTime({ exp, nbf = 0 }: AccessTokenClaims, now: number): boolean {

@@ -45,7 +45,7 @@ export async function verifyRoute(
     security: [{ user: [] }],
     response: {
       200: { type: 'null', description: 'The request may pass.' },
-      ...errors(400, 401, 403, 503),
+      ...errors(400, 401, 403, 429, 503),
     },
   }
   const handler = async (request: FastifyRequest, reply: Parameters<TokenHolder>[1]) => {

@@ -1,4 +1,5 @@
-// Requests per window of what proved itself: a client, a session. Each process counts its own.
+// Counts per window, which each process keeps for itself: requests of what proved itself (a client, a
+// session), and failures.
 import { LRUCache } from 'lru-cache'
 
 /** How many are remembered, some 5 MB. One that was forgotten is taken for new. */
@@ -10,25 +11,37 @@ export interface WindowLimit {
   readonly window: number
 }
 
-/** Counts one more request; undefined: it is within the limit, else how long the window goes on, in ms. */
-export type CountInWindow = (key: string, limit: WindowLimit) => number | undefined
+export interface WindowCounts {
+  /** Counts one more; undefined: it is within the limit, else how long the window goes on, in ms. */
+  count(key: string, limit: WindowLimit): number | undefined
+  /** How long the window goes on, in ms, when nothing is left of its limit; else undefined. */
+  spent(key: string, limit: WindowLimit): number | undefined
+}
 
 /** Makes the counts. */
 export function createWindowCounts(
   monotonic: () => number = () => performance.now(),
-): CountInWindow {
+): WindowCounts {
   const windows = new LRUCache<string, { count: number; readonly beganAt: number }>({
     max: REMEMBERED,
   })
-  return (key, { max, window }) => {
-    const now = monotonic()
-    const known = windows.get(key)
-    const current =
-      known !== undefined && now < known.beganAt + window
-        ? known
-        : { count: 0, beganAt: now }
-    current.count += 1
-    if (current !== known) windows.set(key, current)
-    return current.count > max ? current.beganAt + window - now : undefined
+  return {
+    count(key, { max, window }) {
+      const now = monotonic()
+      const known = windows.get(key)
+      const current =
+        known !== undefined && now < known.beganAt + window
+          ? known
+          : { count: 0, beganAt: now }
+      current.count += 1
+      if (current !== known) windows.set(key, current)
+      return current.count > max ? current.beganAt + window - now : undefined
+    },
+    spent(key, { max, window }) {
+      const known = windows.get(key)
+      if (known === undefined || known.count < max) return undefined
+      const leftMs = known.beganAt + window - monotonic()
+      return leftMs > 0 ? leftMs : undefined
+    },
   }
 }

@@ -57,6 +57,7 @@ function setUp(
     const request: GrantRequest = {
       client,
       params: { username: 'Ann', password: 'p' },
+      refreshToken: undefined,
       jkt: 'key',
       address: '192.0.2.7',
       clientGone: () => new AbortController().signal,

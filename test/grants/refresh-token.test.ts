@@ -29,10 +29,6 @@ async function refresh(outcome: RotateOutcome) {
   const grant = createRefreshGrant({
     issuer: 'https://id.example.com',
     families: { rotate: async () => outcome },
-    refreshTokens: {
-      encode: () => 'rt',
-      decode: () => ({ userTag: 'tag', familyId, generation: 1, sid: 's1' }),
-    },
     issue: async () => ({ access_token: 'a', token_type: 'Bearer', expires_in: 600 }),
     policy: () => ({ accessTtl: 1, refreshIdle: 1, refreshAbsolute: 1, reuseGrace: 1 }),
     takeStatus: undefined,
@@ -41,6 +37,7 @@ async function refresh(outcome: RotateOutcome) {
   const error = await grant({
     client,
     params: { refresh_token: 'rt' },
+    refreshToken: { userTag: 'tag', familyId, generation: 1, sid: 's1' },
     jkt: undefined,
     address: '192.0.2.7',
     clientGone: () => new AbortController().signal,
