@@ -79,13 +79,15 @@ Example:
 async function withBar<T>(io: Io, work: (showPart: ShowPart) => Promise<T>): Promise<T> {
   const bar = createBar(io)
   try {
-    return await work(part => bar.show(part, ''))
-  } catch (error) {
-    if (error instanceof BackupRefused) throw new Refused(error.reason, error.message)
-    throw error
+    return await work(part => bar.show(part, '')).catch(explain)
   } finally {
     bar.clear()
   }
+}
+
+function explain(error: unknown): never {
+  if (error instanceof BackupRefused) throw new Refused(error.reason, error.message)
+  throw error
 }
 
 function countsOf({ accounts, sessions, revocations }: BackupContent): string {

@@ -53,12 +53,11 @@ export class BackupRefused extends Error {
 
 /** For a file that can't be made or read. */
 export function fileRefusal(file: string, error: unknown): BackupRefused {
-  const code =
-    error instanceof Error && 'code' in error ? String(error.code) : String(error)
+  const { code = error } = Object(error)
   if (code === 'EEXIST') {
     return new BackupRefused('file_exists', `${file} is there already: name a new file`)
   }
-  return new BackupRefused('file_unreadable', `${file} can't be used (${code})`)
+  return new BackupRefused('file_unreadable', `${file} can't be used (${String(code)})`)
 }
 
 /** For a store that has accounts. */

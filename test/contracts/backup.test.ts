@@ -15,6 +15,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { systemClock } from '../../src/clock.ts'
 import { openStore, type OpenedStore } from '../../src/stores/open.ts'
+import { hourOf } from '../../src/stores/ports-status.ts'
 import { presented, signIn, someAccount } from '../support/stores.ts'
 import { commandLine } from '../support/command-line.ts'
 import { startRedis } from '../support/redis.ts'
@@ -66,8 +67,17 @@ async function fill({ store }: OpenedStore) {
   const [alice, bob, carol] = accounts
   if (!alice || !bob || !carol) throw new Error('no accounts')
   await store.users.addAll(accounts)
-  const living = await signIn(store, alice.tag)
+  const { list, first } = await store.statusLists.lease(hourOf(Date.now()))
+  const status = { list, idx: first, forMs: HOUR }
+  const living = await signIn(store, alice.tag, { status })
   await store.families.rotate(presented(living, 1))
+  const dead = { list, idx: first + 1 }
+  await store.accessTokens.revoke({
+    ...living,
+    jti: 'a',
+    expiresAt: SOON(),
+    status: dead,
+  })
   const ended = await signIn(store, alice.tag)
   await store.families.end({ ...ended, clientId: null })
   const disabled = await signIn(store, bob.tag)
@@ -77,13 +87,17 @@ async function fill({ store }: OpenedStore) {
   await store.replays.once('proof', HOUR)
   const ring = await store.keys.load()
   await store.keys.save(ring)
-  return { alice, bob, carol, living, ended, disabled }
+  return { alice, bob, carol, living, ended, disabled, status, dead }
 }
 
 type Filled = Awaited<ReturnType<typeof fill>>
 
 async function holds(t: Test, { store }: OpenedStore, filled: Filled): Promise<void> {
-  const { alice, bob, carol, living, ended, disabled } = filled
+  const { alice, bob, carol, living, ended, disabled, status, dead } = filled
+  const revoked = async () => {
+    const lists = await store.statusLists.read(new Map())
+    return lists.find(({ list }) => list === status.list)?.revoked
+  }
   const of = (ref: typeof living) => store.families.rotate(presented(ref, 2))
   t.match(await store.users.byName(carol.foldedName), {
     sub: 'carol',
@@ -102,6 +116,9 @@ async function holds(t: Test, { store }: OpenedStore, filled: Filled): Promise<v
   t.equal(await store.replays.once('proof', HOUR), false, 'a proof counts once')
   t.equal(await store.users.add(alice), 'name_taken')
   t.equal((await store.families.list(alice.tag)).length, 1)
+  t.same(await revoked(), [dead.idx])
+  await store.families.end({ ...living, clientId: null })
+  t.same(await revoked(), [dead.idx, status.idx], 'its living tokens are known')
 }
 
 for (const [name, fresh] of FRESH) {
@@ -111,7 +128,7 @@ for (const [name, fresh] of FRESH) {
     const file = join(folder(t), 'store.backup')
     const parts: number[] = []
     const content = await first.backups.save(file, part => parts.push(part))
-    t.match(content, { accounts: 3, revocations: 1 })
+    t.match(content, { accounts: 3, revocations: 2 })
     t.ok(content.sessions >= 2)
     t.equal(statSync(file).mode & 0o777, 0o600, 'for its owner only')
     t.ok(parts.every(part => part >= 0 && part <= 1))
@@ -146,6 +163,7 @@ for (const [name, fresh] of FRESH) {
       text: Buffer.from('{"latchkey":"back-up"}\n'),
       'cut short': whole.subarray(0, whole.length - 30),
       'another program': gzipSync('{"a":1}\n'),
+      'no JSON': gzipSync('hello\n'),
     }
     for (const [what, bytes] of Object.entries(damaged)) {
       const path = join(dir, what)

@@ -3,14 +3,19 @@
 import t from 'tap'
 import { openRaw } from '../support/raw-connection.ts'
 import { SOON_MS, until } from '../support/until.ts'
-import { startLatchkey, STORES, type LatchkeyProcess } from '../support/server.ts'
+import {
+  startLatchkey,
+  STORES,
+  type ConfigText,
+  type LatchkeyProcess,
+} from '../support/server.ts'
 
 const REQUEST_TIMEOUT_MS = 1_000
 const POST =
   'POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n'
 const GET = 'GET /.well-known/jwks.json HTTP/1.1\r\nHost: x\r\n\r\n'
 
-async function start(http: Record<string, string>): Promise<LatchkeyProcess> {
+async function start(http: ConfigText): Promise<LatchkeyProcess> {
   const [sqlite] = STORES
   const store = await sqlite?.make()
   const server = await startLatchkey({ storeUrl: store?.url ?? '', addUser: false, http })
@@ -108,6 +113,19 @@ t.test('slow and silent clients, and requests that can not be read', async t => 
       )
     }
   })
+})
+
+t.test('the log says when an address has too many connections', async t => {
+  const server = await start({ maxConnectionsPerAddress: 3 })
+  const clients = await Promise.all(Array.from({ length: 4 }, () => openRaw(server)))
+  await Promise.race(clients.map(({ closed }) => closed))
+  t.match(JSON.parse(await server.logged(/connections of an address are refused/)), {
+    listener: 'public',
+    reason: 'connections_of_address_full',
+    address: '127.0.0.1',
+    msg: /http\.trustedProxies/,
+  })
+  for (const client of clients) client.destroy()
 })
 
 t.test('a stop waits for requests in flight and for nothing else', async t => {

@@ -133,8 +133,7 @@ async function* readLines(file: string): AsyncGenerator<string> {
     yield* createInterface({ input: text, crlfDelay: Infinity })
     await done
   } catch (error) {
-    if (error instanceof BackupRefused) throw error
-    throw codeOf(error).startsWith('Z_')
+    throw String(Object(error).code).startsWith('Z_')
       ? damaged(file, 'it is not whole, or no back-up of Redis')
       : fileRefusal(file, error)
   }
@@ -154,8 +153,4 @@ function isRecord(value: unknown): value is BackupRecord {
 
 function damaged(file: string, why: string): BackupRefused {
   return new BackupRefused('file_damaged', `${file} can't be restored: ${why}`)
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }

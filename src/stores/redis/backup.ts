@@ -226,20 +226,13 @@ function writeKey(
     const step = client.multi()
     if (text !== undefined) step.set(name, Buffer.from(text, 'base64'))
     if (hash !== undefined && hash.length > 0) step.hset(name, ...hash)
-    if (sorted !== undefined) {
-      for (const [member, score] of pairsOf(sorted)) {
-        step.zadd(name, score, member)
-      }
-    }
+    // Backwards each score stands before its member, as ZADD takes them.
+    if (sorted !== undefined) step.zadd(name, ...sorted.toReversed())
     if (expiresAt !== undefined) step.pexpireat(name, expiresAt)
-    for (const [error] of (await step.exec()) ?? []) if (error !== null) throw error
+    const results = await step.exec()
+    const refused = results?.find(([error]) => error !== null)
+    if (refused !== undefined) throw refused[0]
   }
-}
-
-function pairsOf(flat: readonly string[]): Array<readonly [string, string]> {
-  return flat.flatMap((member, index) =>
-    index % 2 === 0 ? [[member, flat[index + 1] ?? '0'] as const] : [],
-  )
 }
 
 /** The names that a pattern finds, on every primary; a name may come twice. */

@@ -87,14 +87,18 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
   })
   const ring = createRedisDocument(adapter, keys.ring, EMPTY_RING)
 
+  const now = async () => (clock === undefined ? serverTime(bare) : clock())
+
   let isLost = false
   const epoch = watchEpoch(options, {
     link: bare,
     keys,
     restore: () => Promise.all([ring.restore(), revocations.repeat()]),
-    found(now) {
-      isLost = now
-      for (const each of [link, durable]) each?.refuse(now ? lossFault() : undefined)
+    found(isLostNow) {
+      isLost = isLostNow
+      for (const each of [link, durable]) {
+        each?.refuse(isLostNow ? lossFault() : undefined)
+      }
     },
   })
   const stopVerifying = await keepVerifying(
@@ -110,7 +114,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
       link: bare,
       keys,
       marks: marksOf(client, keys),
-      now: () => (clock === undefined ? serverTime(bare) : Promise.resolve(clock())),
+      now,
     }),
     families: createRedisFamilies(adapter),
     accessTokens: createRedisAccessTokens(adapter),
@@ -120,7 +124,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
     sightings: createRedisDocument(adapter, keys.sightings, EMPTY_SIGHTINGS),
     replays: createRedisReplays(adapter),
     statusLists: createRedisStatusLists(adapter),
-    now: () => (clock === undefined ? serverTime(bare) : Promise.resolve(clock())),
+    now,
     async probe() {
       await bare.run(client => client.set(keys.probe, 1, 'PX', PROBE_MS))
       await bare.run(client => client.del(keys.probe))

@@ -43,20 +43,16 @@ export function createSqliteBackups({ db, file, clock }: SqliteBackupsOptions): 
       make(to)
       const stop = watchGrowth(file, to, showPart)
       try {
-        await backup(db, to, { rate: ALL_PAGES })
-        return finish(to, takenAt)
-      } catch (error) {
-        unlinkSync(to)
-        throw unavailable(error)
+        return await write(db, to, takenAt)
       } finally {
         stop()
       }
     },
 
     async restore(from, { replace, showPart = () => {} }) {
-      const work = mkdtempSync(
-        join(file === ':memory:' ? dirname(from) : dirname(file), 'restore-'),
-      )
+      // Beside the file there is room for another one.
+      const beside = file === ':memory:' ? from : file
+      const work = mkdtempSync(join(dirname(beside), 'restore-'))
       try {
         const copy = join(work, 'copy.db')
         const content = openCopy(from, copy)
@@ -85,11 +81,26 @@ function make(file: string): void {
   }
 }
 
+/** A file that isn't whole doesn't stay. */
+async function write(
+  db: DatabaseSync,
+  to: string,
+  takenAt: number,
+): Promise<BackupContent> {
+  try {
+    await backup(db, to, { rate: ALL_PAGES })
+    return finish(to, takenAt)
+  } catch (error) {
+    unlinkSync(to)
+    throw unavailable(error)
+  }
+}
+
 function watchGrowth(from: string, to: string, showPart: ShowPart): () => void {
   const size = (file: string) => statSync(file, { throwIfNoEntry: false })?.size ?? 0
-  const timer = setInterval(() => {
-    showPart(Math.min(1, size(to) / Math.max(1, size(from))))
-  }, LOOK_MS)
+  const look = () => showPart(Math.min(1, size(to) / Math.max(1, size(from))))
+  look()
+  const timer = setInterval(look, LOOK_MS)
   return () => clearInterval(timer)
 }
 
@@ -115,7 +126,7 @@ function openCopy(from: string, copy: string): BackupContent {
   try {
     db = openDatabase(copy, { checkUpTo: Infinity })
   } catch (error) {
-    const why = error instanceof Error ? error.message.replace(copy, from) : String(error)
+    const why = String(Object(error).message).replace(copy, from)
     throw new BackupRefused('file_damaged', `${from} can't be restored: ${why}`)
   }
   try {
@@ -136,7 +147,7 @@ function refuseForeign(from: string, copy: string): void {
     const hasUsers = db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'users'").get()
     if (hasUsers === undefined) throw new Error('it has no accounts table')
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
+    const why = String(Object(error).message)
     throw new BackupRefused(
       'file_damaged',
       `${from} can't be restored: it is no SQLite back-up of Latchkey (${why})`,
