@@ -1,7 +1,7 @@
 // Where the keys come from that the ring doesn't make itself: the one that the configuration names.
 import { openDirectory } from './directory.ts'
 import { openPkcs11 } from './pkcs11.ts'
-import { linesOf, type KeyPolicy } from './plan.ts'
+import { linesOf, type KeyPolicy } from './policy.ts'
 import type { KeySource } from './source.ts'
 
 /** What the configuration says of it. */

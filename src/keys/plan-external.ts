@@ -2,16 +2,8 @@
 // nothing is made here.
 import type { StoredRing } from '../stores/ports-keys.ts'
 import { current, isSigning, isSpent, signerAmong, upcoming } from './instants.ts'
-import {
-  endingAt,
-  isElsewhere,
-  linesOf,
-  MAIN,
-  restOf,
-  type KeyPolicy,
-  type Line,
-  type Planned,
-} from './plan.ts'
+import { endingAt, isElsewhere, type Planned } from './planned.ts'
+import { linesOf, MAIN, restOf, type KeyPolicy, type Line } from './policy.ts'
 import type { ExternalKey } from './source.ts'
 
 /** The ring as a plan wants it. */
@@ -30,7 +22,7 @@ export interface ExternalPlanning {
 type Ring = Pick<StoredRing, 'gone'> & { readonly keys: readonly Planned[] }
 
 /**
- * When a key stops to sign that nothing follows yet: the last day of the year 9998, in milliseconds since the
+ * When a key stops signing that nothing follows yet: the last day of the year 9998, in milliseconds since the
  * epoch.
  */
 export const UNTIL_REPLACED = Date.UTC(9998, 11, 31)
@@ -70,7 +62,8 @@ export function planExternal(
       .toSorted((a, b) => (a.name < b.name ? -1 : 1))
       .reduce(
         (keys, key) =>
-          registeredIn(keys, key, line, {
+          registeredIn(keys, key, {
+            line,
             now,
             policy,
             present,
@@ -99,13 +92,17 @@ function withoutSpent(
 function registeredIn(
   keys: readonly Planned[],
   { kid, publicJwk }: ExternalKey,
-  { name, alg }: Line,
   {
+    line: { name, alg },
     now,
     policy,
     present,
     isNew,
-  }: ExternalPlanning & { readonly now: number; readonly isNew: boolean },
+  }: ExternalPlanning & {
+    readonly line: Line
+    readonly now: number
+    readonly isNew: boolean
+  },
 ): Planned[] {
   const signs = atHand(keys, present).some(key => key.signUntil > now)
   // Somebody has to sign: in the main line always, in another one the main line does.
@@ -157,7 +154,7 @@ function atHand(keys: readonly Planned[], present: readonly ExternalKey[]): Plan
  * Plans that the next key of a line signs at once, or as soon as it has been published for `publishAheadMs`.
  * Nothing happens without one.
  */
-export function turnExternal(
+export function rotateExternal(
   keys: readonly Planned[],
   now: number,
   {
@@ -188,14 +185,13 @@ export function turnExternal(
 export function retireExternal(
   { keys, gone }: StoredRing,
   kid: string,
-  now: number,
-  planning: ExternalPlanning,
+  { now, ...planning }: ExternalPlanning & { readonly now: number },
 ): PlannedRing {
   const retired = keys.find(key => key.kid === kid)
   const rest = keys.filter(key => key !== retired)
   const signs = retired !== undefined && isSigning(retired, now)
-  const turned = signs
-    ? turnExternal(rest, now, { ...planning, line: retired.line, atOnce: true })
+  const rotated = signs
+    ? rotateExternal(rest, now, { ...planning, line: retired.line, atOnce: true })
     : rest
-  return planExternal({ keys: turned, gone: [...gone, kid] }, now, planning)
+  return planExternal({ keys: rotated, gone: [...gone, kid] }, now, planning)
 }

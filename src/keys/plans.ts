@@ -1,6 +1,9 @@
 // The plans of a ring: those of keys that are made here, or those of keys that are kept elsewhere.
-import { linesOf, planRetirement, planRing, planRotation, type Planned } from './plan.ts'
-import { planExternal, retireExternal, turnExternal } from './plan-external.ts'
+import { planRing } from './plan.ts'
+import { planExternal, retireExternal, rotateExternal } from './plan-external.ts'
+import { planRetirement, planRotation, type RotationOptions } from './plan-rotation.ts'
+import type { Planned } from './planned.ts'
+import { linesOf } from './policy.ts'
 import type { Plan } from './save.ts'
 import type { KeySource } from './source.ts'
 
@@ -8,11 +11,8 @@ import type { KeySource } from './source.ts'
 export interface Plans {
   /** What is due by the clock. */
   readonly due: Plan
-  /** A turn that an operator asks for. */
-  readonly turned: (turn: {
-    readonly atOnce: boolean
-    readonly line?: string | undefined
-  }) => Plan
+  /** A rotation that an operator asks for. */
+  readonly rotated: (rotation: RotationOptions) => Plan
   /** The ring without a key that leaked. */
   readonly retired: (kid: string, switchAfterMs: number) => Plan
 }
@@ -24,16 +24,16 @@ export function createPlans(source: KeySource | undefined): Plans {
 
 const OWN: Plans = {
   due: ({ keys, gone }, now, policy) => ({ keys: planRing(keys, now, policy), gone }),
-  turned:
-    turn =>
+  rotated:
+    rotation =>
     ({ keys, gone }, now, policy) => ({
-      keys: planRotation(keys, now, policy, turn),
+      keys: planRotation(keys, rotation, { now, policy }),
       gone,
     }),
   retired:
     (kid, switchAfterMs) =>
     ({ keys, gone }, now, policy) => ({
-      keys: planRetirement(keys, kid, now, { policy, switchAfterMs }),
+      keys: planRetirement(keys, { kid, switchAfterMs }, { now, policy }),
       gone,
     }),
 }
@@ -42,7 +42,7 @@ function externalPlans(source: KeySource): Plans {
   return {
     due: (ring, now, policy) =>
       planExternal(ring, now, { policy, present: source.keys() }),
-    turned:
+    rotated:
       ({ atOnce, line }) =>
       ({ keys, gone }, now, policy) => {
         const names = linesOf(policy)
@@ -50,13 +50,13 @@ function externalPlans(source: KeySource): Plans {
           .filter(name => (line ?? name) === name)
         return {
           keys: names.reduce<readonly Planned[]>(
-            (ring, name) => turnExternal(ring, now, { policy, line: name, atOnce }),
+            (ring, name) => rotateExternal(ring, now, { policy, line: name, atOnce }),
             keys,
           ),
           gone,
         }
       },
     retired: kid => (ring, now, policy) =>
-      retireExternal(ring, kid, now, { policy, present: source.keys() }),
+      retireExternal(ring, kid, { now, policy, present: source.keys() }),
   }
 }

@@ -8,7 +8,8 @@ import type { Keys, StoredRing } from '../stores/ports-keys.ts'
 import { createHeld, type Held, type Jwks } from './held.ts'
 import type { Instants } from './instants.ts'
 import { CACHE_LIFE_MS } from './jwks.ts'
-import { MAIN, type KeyPolicy } from './plan.ts'
+import type { RotationOptions } from './plan-rotation.ts'
+import { MAIN, type KeyPolicy } from './policy.ts'
 import { createPlans } from './plans.ts'
 import { createSave, type Plan, type Saved } from './save.ts'
 import { createSealer, type Sealer } from './seal.ts'
@@ -46,14 +47,6 @@ export type KeyChange =
       readonly reason: 'key_unknown' | 'key_alone' | 'next_key_missing'
     }
 
-/** Which keys turn, and when. */
-export interface Turn {
-  /** Whether the next key signs at once, though it may not have been published for long enough. */
-  readonly atOnce: boolean
-  /** Only this line; undefined: every line. */
-  readonly line?: string | undefined
-}
-
 /**
  * The key ring. Promises reject with StoreUnavailable, and with Error when a key can't be opened; the ring in
  * memory then stays as it was. What answers at once throws Error before the first load.
@@ -84,7 +77,7 @@ export interface KeyRing {
    * The next keys sign from now on, or as soon as verifiers have had the time to learn them. Other servers
    * follow with their next load.
    */
-  rotate(turn: Turn): Promise<KeyChange>
+  rotate(rotation: RotationOptions): Promise<KeyChange>
   /**
    * Drops a key at once, for one that leaked: its tokens die. If it signed, the next one takes over. After
    * `switchAfterMs` a fresh key signs, so that verifiers fetch the keys again and forget the one that was
@@ -152,15 +145,17 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
     describe: () => describe(held.view()),
     stored: () => held.taken().ring,
     secretIds: sealer.secretIds,
-    async rotate(turn) {
+    async rotate(rotation) {
       await ring.read()
       const { living, now } = held.view()
       if (
-        !living.some(key => key.signFrom > now && (turn.line ?? key.line) === key.line)
+        !living.some(
+          key => key.signFrom > now && (rotation.line ?? key.line) === key.line,
+        )
       ) {
         return { kind: 'refused', reason: 'next_key_missing' }
       }
-      await update(plans.turned(turn))
+      await update(plans.rotated(rotation))
       return { kind: 'done' }
     },
     async retire(kid, switchAfterMs = CACHE_LIFE_MS) {

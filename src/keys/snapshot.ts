@@ -5,7 +5,7 @@ import { isPair, requireAlgorithm } from '../oauth/algorithms.ts'
 import type { StoredKey, StoredRing } from '../stores/ports-keys.ts'
 import { inOrder, signerAmong, signerAt, type Instants } from './instants.ts'
 import { publicPem } from './make.ts'
-import { MAIN } from './plan.ts'
+import { MAIN } from './policy.ts'
 import type { Sealer } from './seal.ts'
 import type { ExternalKey, Signing } from './source.ts'
 

@@ -1,14 +1,10 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { signerAt, SKEW_MS } from '../../src/keys/instants.ts'
-import {
-  planRetirement,
-  planRing,
-  planRotation,
-  SETTLE_MS,
-  type KeyPolicy,
-  type Planned,
-} from '../../src/keys/plan.ts'
+import { planRing } from '../../src/keys/plan.ts'
+import { planRetirement, planRotation } from '../../src/keys/plan-rotation.ts'
+import type { Planned } from '../../src/keys/planned.ts'
+import { SETTLE_MS, type KeyPolicy } from '../../src/keys/policy.ts'
 import type { StoredKey } from '../../src/stores/ports-keys.ts'
 
 const DAY = 86_400_000
@@ -213,7 +209,7 @@ t.test("an audience's algorithm has a line of its own", async t => {
   )
 
   const early = store(
-    planRotation(added, at + DAY, both, { atOnce: true, line: 'RS256' }),
+    planRotation(added, { atOnce: true, line: 'RS256' }, { now: at + DAY, policy: both }),
   )
   t.match(
     early.filter(({ line }) => line === 'RS256'),
@@ -234,10 +230,11 @@ t.test("an audience's algorithm has a line of its own", async t => {
     1,
   )
   const without = store(
-    planRetirement(early, signer.kid, at + 2 * DAY, {
-      policy: both,
-      switchAfterMs: CACHE,
-    }),
+    planRetirement(
+      early,
+      { kid: signer.kid, switchAfterMs: CACHE },
+      { now: at + 2 * DAY, policy: both },
+    ),
   )
   t.match(
     without.filter(({ line }) => line === 'RS256'),
@@ -291,7 +288,7 @@ t.test('a rotation by hand lets the next key sign at once', async t => {
   const ring = start()
   const [first, second] = kids(ring)
   const at = T + 10 * DAY
-  const rotated = store(planRotation(ring, at, policy, { atOnce: true }))
+  const rotated = store(planRotation(ring, { atOnce: true }, { now: at, policy }))
   t.match(rotated, [
     {
       kid: first,
@@ -309,7 +306,7 @@ t.test('a rotation by hand lets the next key sign at once', async t => {
     { publishAt: at, signFrom: at + 90 * DAY },
   ])
   t.equal(signerAt(rotated, at)?.kid, second)
-  const twice = store(planRotation(rotated, at, policy, { atOnce: true }))
+  const twice = store(planRotation(rotated, { atOnce: true }, { now: at, policy }))
   t.equal(signerAt(twice, at)?.kid, kids(rotated)[2], 'also twice in the same instant')
   t.equal(twice.length, 4)
 })
@@ -319,7 +316,7 @@ t.test('a rotation by hand can wait until verifiers know the next key', async t 
   const [first, second] = kids(ring)
   const gentle = { atOnce: false }
   t.match(
-    store(planRotation(ring, T + 10 * DAY, policy, gentle)),
+    store(planRotation(ring, gentle, { now: T + 10 * DAY, policy })),
     [
       { kid: first, signUntil: T + 10 * DAY },
       { kid: second, signFrom: T + 10 * DAY },
@@ -328,14 +325,14 @@ t.test('a rotation by hand can wait until verifiers know the next key', async t 
     'it has been published for long enough',
   )
   const at = T + DAY
-  const soon = store(planRotation(ring, at, policy, gentle))
+  const soon = store(planRotation(ring, gentle, { now: at, policy }))
   t.match(soon, [
     { kid: first, signUntil: T + 7 * DAY, removeAt: T + 7 * DAY + REST },
     { kid: second, signFrom: T + 7 * DAY, signUntil: T + 97 * DAY },
   ])
   t.equal(soon.length, 2)
   t.same(
-    store(planRotation(soon, at + 1, policy, gentle)),
+    store(planRotation(soon, gentle, { now: at + 1, policy })),
     soon,
     'asking twice is asking once',
   )
@@ -346,11 +343,14 @@ t.test(
   async t => {
     const ring = start()
     const rsa = { ...policy, algorithm: 'RS256' }
-    t.match(store(planRotation(ring, T + 10 * DAY, rsa, { atOnce: true })), [
-      { kid: kids(ring)[0] },
-      { kid: kids(ring)[1], alg: 'ES256', signFrom: T + 10 * DAY },
-      { alg: 'RS256' },
-    ])
+    t.match(
+      store(planRotation(ring, { atOnce: true }, { now: T + 10 * DAY, policy: rsa })),
+      [
+        { kid: kids(ring)[0] },
+        { kid: kids(ring)[1], alg: 'ES256', signFrom: T + 10 * DAY },
+        { alg: 'RS256' },
+      ],
+    )
   },
 )
 
@@ -359,7 +359,7 @@ t.test(
   async t => {
     const ring = start()
     const turn = T + 90 * DAY
-    t.match(store(planRotation(ring, turn, policy, { atOnce: true })), [
+    t.match(store(planRotation(ring, { atOnce: true }, { now: turn, policy })), [
       {},
       { kid: kids(ring)[1], signUntil: T + 180 * DAY },
       { publishAt: turn, signFrom: T + 180 * DAY },
@@ -370,11 +370,12 @@ t.test(
 t.test(
   'a retired key is gone, the next signs, and a fresh one follows after one cache life',
   async t => {
-    const emergency = { policy, switchAfterMs: CACHE }
     const ring = start()
     const [first = '', second = ''] = kids(ring)
     const at = T + DAY
-    const retired = store(planRetirement(ring, first, at, emergency))
+    const retired = store(
+      planRetirement(ring, { kid: first, switchAfterMs: CACHE }, { now: at, policy }),
+    )
     t.match(retired, [
       {
         kid: second,
@@ -392,7 +393,9 @@ t.test(
       'nothing else is due then',
     )
 
-    const withoutNext = store(planRetirement(ring, second, at, emergency))
+    const withoutNext = store(
+      planRetirement(ring, { kid: second, switchAfterMs: CACHE }, { now: at, policy }),
+    )
     t.match(
       withoutNext,
       [
@@ -402,8 +405,14 @@ t.test(
       ],
       'verifiers must forget one that never signed, too',
     )
-    const rotated = store(planRotation(ring, at, policy, { atOnce: true }))
-    const withoutOld = store(planRetirement(rotated, first, at + 1, emergency))
+    const rotated = store(planRotation(ring, { atOnce: true }, { now: at, policy }))
+    const withoutOld = store(
+      planRetirement(
+        rotated,
+        { kid: first, switchAfterMs: CACHE },
+        { now: at + 1, policy },
+      ),
+    )
     t.match(
       withoutOld,
       [
@@ -416,19 +425,33 @@ t.test(
 
     const alone = ring.slice(0, 1)
     t.match(
-      planRetirement(alone, first, at, emergency),
+      planRetirement(alone, { kid: first, switchAfterMs: CACHE }, { now: at, policy }),
       [{ signFrom: at }, { signFrom: at + 90 * DAY }],
       'without any other a fresh one signs at once',
     )
     t.same(
-      store(planRetirement(ring, 'unknown', at, emergency))
+      store(
+        planRetirement(
+          ring,
+          { kid: 'unknown', switchAfterMs: CACHE },
+          { now: at, policy },
+        ),
+      )
         .slice(0, 1)
         .map(({ kid }) => kid),
       [first],
     )
     const foreign = store([{ ...get(ring, 0), line: 'PS256' }, ...ring.slice(1)])
     t.notOk(
-      kids(store(planRetirement(foreign, first, at, emergency))).includes(first),
+      kids(
+        store(
+          planRetirement(
+            foreign,
+            { kid: first, switchAfterMs: CACHE },
+            { now: at, policy },
+          ),
+        ),
+      ).includes(first),
       "of a line that this server doesn't know",
     )
   },
@@ -436,7 +459,7 @@ t.test(
 
 t.test('tokens that were made to live longer are waited for', async t => {
   const ring = store(planRing([], T, { ...policy, accessTtlMs: DAY }))
-  const rotated = store(planRotation(ring, T + DAY, policy, { atOnce: true }))
+  const rotated = store(planRotation(ring, { atOnce: true }, { now: T + DAY, policy }))
   t.match(rotated[0], { signUntil: T + DAY, removeAt: T + 2 * DAY + SKEW_MS })
 })
 
@@ -536,13 +559,16 @@ t.test(
           if (act === 'load') ring = store(planRing(before, now, today))
           else if (act === 'retire') {
             ring = store(
-              planRetirement(before, get(before, waitMs % before.length).kid, now, {
-                policy: today,
-                switchAfterMs: CACHE,
-              }),
+              planRetirement(
+                before,
+                { kid: get(before, waitMs % before.length).kid, switchAfterMs: CACHE },
+                { now, policy: today },
+              ),
             )
           } else {
-            ring = store(planRotation(before, now, today, { atOnce: act === 'rotate' }))
+            ring = store(
+              planRotation(before, { atOnce: act === 'rotate' }, { now, policy: today }),
+            )
           }
           if (act === 'retire') {
             for (const { kid } of ring) {
