@@ -4,7 +4,7 @@ export { PASSWORD, USER } from '../test/support/server.ts'
 
 export const CLIENT = 'mobile'
 export const API_CLIENT = 'orders-api'
-export const API_SECRET = 'orders-api-secret'
+export const API_SECRET = 'Vb7-orders-api-of-the-bench-2kQ9xLm'
 export const AUDIENCE = 'https://orders.example.com'
 
 /** As the configuration lists them. */

@@ -85,8 +85,20 @@ function distinct(faults: readonly Fault[]): Fault[] {
 
 function schemaFaults(tree: unknown, lineOf: LineOf): Fault[] {
   return allErrors(tree).flatMap(error =>
-    toFaults(error, toPlace(error.instancePath, tree), lineOf),
+    toFaults(error, toPlace(error.instancePath, tree), lineOf).map(fault => ({
+      ...fault,
+      expected: fault.expected + ofClient(toPlace(error.instancePath, tree), tree),
+    })),
   )
+}
+
+// A secret that is refused: an operator looks for the client by its id.
+function ofClient([section, number, key, item]: Place, tree: unknown): string {
+  if (section !== 'clients' || key !== 'secrets' || item === undefined) return ''
+  const { id } = Object(Object(tree)[section][Number(number)])
+  return typeof id === 'string' && /^[\x20-\x7E]{1,64}$/.test(id)
+    ? `, for the client ${id}`
+    : ''
 }
 
 /**

@@ -4,6 +4,7 @@ import { isLoopbackName } from '../loopback.ts'
 import { faultOf } from '../oauth/public-jwk.ts'
 import { formatPlace, type Fault, type Place } from './faults.ts'
 import { formatDuration } from './duration.ts'
+import { guessableSecrets } from './guessable-secrets.ts'
 import type { ClientConfig, Config } from './schema.ts'
 import { checkStore } from './store-rules.ts'
 
@@ -86,6 +87,15 @@ function checkSecrets({ secrets, clients }: Config): Fault[] {
         fault(
           ['clients', number, 'secrets', index],
           'another secret than the one before it',
+        ),
+      ),
+    ),
+    ...clients.flatMap((client, number) =>
+      guessableSecrets(client).map(index =>
+        fault(
+          ['clients', number, 'secrets', index],
+          `a secret of the client ${client.id} that nobody guesses: this hash is that of a common one ` +
+            '(`latchkey clients secret` makes a secret and its line)',
         ),
       ),
     ),

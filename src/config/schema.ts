@@ -81,13 +81,15 @@ const ClientSchema = Type.Object(
     secrets: Type.Array(
       Type.String({
         pattern: '^sha256:[A-Za-z0-9_-]{43}$',
-        expected: 'a line made by `latchkey clients secret`',
+        expected:
+          'the sha256: line that `latchkey clients secret` prints beside a new secret',
       }),
       {
         maxItems: 2,
         default: [],
         description:
-          'Hashes of the secrets; none makes the client public, two let one be rotated.',
+          'Hashes of the secrets; none makes the client public, two let one be rotated. How strong a ' +
+          'secret is can not be told from its hash: take one of `latchkey clients secret`.',
       },
     ),
     keys: Type.Array(

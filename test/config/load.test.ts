@@ -1,6 +1,6 @@
 /* eslint no-template-curly-in-string: "off" -- the configuration writes its variables so */
 import t from 'tap'
-import { generateKeyPairSync } from 'node:crypto'
+import { createHash, generateKeyPairSync } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
@@ -47,6 +47,51 @@ function faultsOf(
   }
   return []
 }
+
+t.test(
+  'client secrets that a person made up are refused, by the name of the client',
+  async t => {
+    const hashOf = (secret: string) =>
+      `sha256:${createHash('sha256').update(secret).digest('base64url')}`
+    const faultsWith = (secret: string, id = 'orders-api') =>
+      faultsOf(
+        `clients: [{ id: web, secrets: ["${HASH}"] }, { id: ${JSON.stringify(id)}, secrets: ["${secret}"] }]`,
+      )
+    for (const secret of ['hunter2', 'x'.repeat(43), 'sha256:short', 'SHA256:x', '']) {
+      t.strictSame(faultsWith(secret), [
+        'clients[1].secrets[0]: expected the sha256: line that `latchkey clients secret` prints beside a ' +
+          'new secret, for the client orders-api',
+      ])
+    }
+    for (const id of ['', 'ä', 'x'.repeat(65)]) {
+      t.match(faultsWith('plain', id), [/clients\[1\]\.id/, /beside a new secret$/], id)
+    }
+    for (const guess of [
+      '',
+      'secret',
+      'changeme',
+      'orders-api',
+      'orders-api-secret',
+      'orders-api_secret',
+      'secretorders-api',
+      'orders-api123',
+    ]) {
+      t.strictSame(
+        faultsWith(hashOf(guess)),
+        [
+          'clients[1].secrets[0]: expected a secret of the client orders-api that nobody guesses: this hash is ' +
+            'that of a common one (`latchkey clients secret` makes a secret and its line)',
+        ],
+        guess,
+      )
+    }
+    t.strictSame(
+      faultsWith(hashOf('web-secret')),
+      [],
+      'that of another client is none of its own',
+    )
+  },
+)
 
 t.test('a small file gets its defaults, durations become milliseconds', async t => {
   const config = parseConfig(

@@ -19,7 +19,7 @@ export const ORDERS = 'https://orders.example.com'
 export const USER = 'alice'
 export const PASSWORD = 'correct horse: battery+staple é'
 export const WEB_SECRET = 'web+secret:with%2Bodd é&='.replace(/[^\x20-\x7E]/g, 'e')
-export const API_SECRET = 'orders-api-secret'
+export const API_SECRET = 'Vb7-orders-api-of-the-tests-2kQ9xLm'
 
 /** How a started process is reached, and how it is ended. */
 export interface LatchkeyProcess {
