@@ -1,7 +1,7 @@
 // An Express resource server. Latchkey knows the users and hands out the tokens; this app only checks them.
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express'
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose'
-import { createIsRevoked, type Bearer } from './status-list.ts'
+import { createIsRevoked, LEEWAY_SECONDS, type Bearer } from './status-list.ts'
 
 const {
   LATCHKEY_ISSUER: issuer = 'http://127.0.0.1:3000',
@@ -18,6 +18,7 @@ const checks = {
   audience,
   typ: 'at+jwt',
   algorithms: ['ES256'],
+  clockTolerance: LEEWAY_SECONDS,
   requiredClaims: ['sub', 'exp', 'iat'],
 }
 const isRevoked = createIsRevoked(issuer, keys)

@@ -14,6 +14,8 @@ const RETRY_MS = 1_000
 /** A list of 2^20 bits; what inflates to more is none of Latchkey's. */
 const MOST_BYTES = 2 ** 17
 const DEFAULT_TTL_SECONDS = 10
+/** By how much the clocks of two machines may differ. */
+export const LEEWAY_SECONDS = 30
 
 /** What a verified token says. */
 export interface Bearer extends JWTPayload {
@@ -91,6 +93,7 @@ async function load(
     subject: uri,
     typ: 'statuslist+jwt',
     algorithms: ['ES256'],
+    clockTolerance: LEEWAY_SECONDS,
     requiredClaims: ['exp', 'iat'],
   })
   if (payload.status_list.bits !== 1) throw new Error('not a list of one bit per token')

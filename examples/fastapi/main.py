@@ -9,7 +9,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.security import OAuth2PasswordBearer, SecurityScopes
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
-from status_list import StatusLists, StatusListUnavailable
+from status_list import LEEWAY_SECONDS, StatusLists, StatusListUnavailable
 
 ISSUER = os.environ.get("LATCHKEY_ISSUER", "http://127.0.0.1:3000")
 AUDIENCE = os.environ.get("AUDIENCE", "http://127.0.0.1:8000")
@@ -44,6 +44,7 @@ def verified_claims(token: str) -> dict:
         algorithms=["ES256"],
         issuer=ISSUER,
         audience=AUDIENCE,
+        leeway=LEEWAY_SECONDS,
         options={"require": ["iss", "sub", "aud", "exp", "iat"]},
     )
     if str(decoded["header"].get("typ")).lower() not in ("at+jwt", "application/at+jwt"):

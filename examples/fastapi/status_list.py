@@ -14,6 +14,8 @@ from threading import Lock
 import jwt
 
 MOST_BYTES = 2**17
+# By how much the clocks of two machines may differ.
+LEEWAY_SECONDS = 30
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +89,7 @@ class StatusList:
             algorithms=["ES256"],
             issuer=self.issuer,
             subject=self.uri,
+            leeway=LEEWAY_SECONDS,
             options={"require": ["iss", "sub", "iat", "exp"]},
         )
         claims = decoded["payload"]

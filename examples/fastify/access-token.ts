@@ -1,6 +1,6 @@
 // Checks Latchkey's access tokens offline (RFC 9068 §4) and refuses as RFC 6750 §3 says.
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload } from 'jose'
-import { createIsRevoked, type StatusReference } from './status-list.ts'
+import { createIsRevoked, LEEWAY_SECONDS, type StatusReference } from './status-list.ts'
 
 // Latchkey publishes a key a week before it signs with it, and drops one that leaked at once.
 const RELOAD_MS = 300_000
@@ -66,6 +66,7 @@ export function createBearerOf({ issuer, audience, signal }: BearerOptions): Bea
     audience,
     typ: 'at+jwt',
     algorithms: ['ES256'],
+    clockTolerance: LEEWAY_SECONDS,
     requiredClaims: ['sub', 'exp', 'iat'],
   }
 

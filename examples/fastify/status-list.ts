@@ -10,6 +10,8 @@ const FETCH_MS = 5_000
 /** A list of 2^20 bits; what inflates to more is none of Latchkey's. */
 const MOST_BYTES = 2 ** 17
 const DEFAULT_TTL_SECONDS = 10
+/** By how much the clocks of two machines may differ. */
+export const LEEWAY_SECONDS = 30
 
 /** The claim `status.status_list` of a token. */
 export interface StatusReference {
@@ -56,6 +58,7 @@ export function createIsRevoked({
       subject: uri,
       typ: 'statuslist+jwt',
       algorithms: ['ES256'],
+      clockTolerance: LEEWAY_SECONDS,
       requiredClaims: ['exp', 'iat'],
     })
     if (payload.status_list.bits !== 1) throw new Error('not a list of one bit per token')

@@ -2,6 +2,7 @@
 
 import os
 import time
+from functools import partial
 
 import requests
 from authlib.integrations.flask_oauth2 import ResourceProtector, current_token
@@ -10,7 +11,7 @@ from authlib.oauth2.rfc6750 import InvalidTokenError
 from authlib.oauth2.rfc9068 import JWTBearerTokenValidator
 from flask import Flask, abort, jsonify, make_response, request
 from joserfc.jwk import KeySet
-from status_list import StatusLists, StatusListUnavailable
+from status_list import LEEWAY_SECONDS, StatusLists, StatusListUnavailable
 
 ISSUER = os.environ.get("LATCHKEY_ISSUER", "http://127.0.0.1:3000")
 AUDIENCE = os.environ.get("AUDIENCE", "http://127.0.0.1:8000")
@@ -40,6 +41,8 @@ class LatchkeyTokens(JWTBearerTokenValidator):
         # The base class checks a type that is there, but lets it be absent.
         if "typ" not in token.header:
             raise InvalidTokenError()
+        # The base class asks for no leeway.
+        token.validate = partial(token.validate, leeway=LEEWAY_SECONDS)
         return token
 
     def validate_token(self, token, scopes, request, **others):

@@ -15,6 +15,8 @@ from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64decode
 
 MOST_BYTES = 2**17
+# By how much the clocks of two machines may differ.
+LEEWAY_SECONDS = 30
 # joserfc's own limit is too small for a list with many revoked tokens: compression doesn't make it smaller.
 SIGNATURES = JWSRegistry(algorithms=["ES256"])
 SIGNATURES.max_payload_length = 2 * MOST_BYTES
@@ -87,6 +89,7 @@ class StatusLists:
     def _verified_claims(self, text, uri):
         token = jwt.decode(text, self.get_keys(), registry=SIGNATURES)
         jwt.JWTClaimsRegistry(
+            leeway=LEEWAY_SECONDS,
             iss={"essential": True, "value": self.issuer},
             sub={"essential": True, "value": uri},
             iat={"essential": True},

@@ -17,6 +17,9 @@ import (
 // errUnavailable is a fault: that keys or lists can't be had says nothing about the token, which the client must not throw away.
 var errUnavailable = errors.New("keys or status lists can't be had")
 
+// leeway is by how much the clocks of two machines may differ.
+const leeway = 30 * time.Second
+
 // verifier checks Latchkey's access tokens offline (RFC 9068 section 4) and refuses as RFC 6750 section 3 says.
 type verifier struct {
 	issuer, audience, jwksURL string
@@ -139,5 +142,5 @@ func parse(raw, wanted string, keys jwk.Set, checks ...jwt.ParseOption) (jwt.Tok
 	if strings.TrimPrefix(strings.ToLower(typ), "application/") != wanted {
 		return nil, errors.New("a JWT of another type")
 	}
-	return jwt.ParseString(raw, append(checks, jwt.WithKeySet(keys))...)
+	return jwt.ParseString(raw, append(checks, jwt.WithKeySet(keys), jwt.WithAcceptableSkew(leeway))...)
 }

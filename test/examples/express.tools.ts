@@ -1,4 +1,5 @@
 // examples/express, run as its README says.
+import { checkClockSkew } from '../support/clock-skew.ts'
 import {
   checkResourceServer,
   checkRevocation,
@@ -15,3 +16,4 @@ const example: Example = {
 checkResourceServer(example)
 checkRevocation(example)
 checkStatusLists(example)
+checkClockSkew(example)

@@ -1,5 +1,6 @@
 // examples/fastapi, run as its README says.
 import { python } from '../support/python.ts'
+import { checkClockSkew } from '../support/clock-skew.ts'
 import {
   checkResourceServer,
   checkRevocation,
@@ -16,4 +17,5 @@ const example: Example = {
 checkResourceServer(example)
 checkRevocation(example)
 checkStatusLists(example)
+checkClockSkew(example)
 checkStatusListsUnderStrain(example)

@@ -1,5 +1,6 @@
 // examples/flask, run as its README says.
 import { python } from '../support/python.ts'
+import { checkClockSkew } from '../support/clock-skew.ts'
 import {
   checkResourceServer,
   checkRevocation,
@@ -16,3 +17,4 @@ const example: Example = {
 checkResourceServer(example)
 checkRevocation(example)
 checkStatusLists(example)
+checkClockSkew(example)

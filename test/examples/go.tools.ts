@@ -1,5 +1,6 @@
 // examples/go, built and run as its README says.
 import { join } from 'node:path'
+import { checkClockSkew } from '../support/clock-skew.ts'
 import {
   checkResourceServer,
   checkRevocation,
@@ -20,3 +21,4 @@ const example: Example = { name: 'go', command: join(folder, 'orders'), args: ()
 checkResourceServer(example)
 checkRevocation(example)
 checkStatusLists(example)
+checkClockSkew(example)

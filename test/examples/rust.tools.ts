@@ -1,5 +1,6 @@
 // examples/rust, built by Cargo.
 import { join } from 'node:path'
+import { checkClockSkew } from '../support/clock-skew.ts'
 import {
   checkResourceServer,
   checkRevocation,
@@ -24,3 +25,4 @@ const example: Example = {
 checkResourceServer(example)
 checkRevocation(example)
 checkStatusLists(example)
+checkClockSkew(example)

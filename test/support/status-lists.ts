@@ -164,8 +164,8 @@ export function checkStatusListsUnderStrain(example: Example): void {
   })
 }
 
-/** Serves keys and lists, and signs tokens that name them. */
-async function standIn(t: Test) {
+/** An issuer that isn't Latchkey: serves keys and lists, and signs tokens that name them. */
+export async function standIn(t: Test) {
   const [own, foreign] = [await generateKeyPair('ES256'), await generateKeyPair('ES256')]
   const jwks = JSON.stringify({
     keys: [
@@ -216,8 +216,8 @@ async function standIn(t: Test) {
       'at+jwt',
     )
 
-  /** Serves a list at that name; gives a token whose bit is in it. */
-  async function tokenFor(
+  /** Serves a list at that name; gives the claim of a token whose bit is in it. */
+  async function statusOf(
     name: string,
     {
       claims,
@@ -248,12 +248,18 @@ async function standIn(t: Test) {
       ),
     )
     if (moved === true) pages.set(path, `${path}-moved`)
-    return tokenWith({ status: { status_list: { idx, uri } } })
+    return { status: { status_list: { idx, uri } } }
+  }
+
+  /** Serves a list at that name; gives a token whose bit is in it. */
+  async function tokenFor(name: string, row: Row) {
+    return tokenWith(await statusOf(name, row))
   }
 
   return {
     url,
     tokenWith,
+    statusOf,
     tokenFor,
     hang: (name: string) => {
       pages.set(`/status/${name}`, HANGS)
@@ -265,6 +271,7 @@ async function standIn(t: Test) {
   }
 }
 
-function now(): number {
+/** Seconds since the epoch. */
+export function now(): number {
   return Math.floor(Date.now() / 1000)
 }

@@ -15,6 +15,9 @@ use crate::{
     status_lists::{Reference, StatusLists},
 };
 
+/// By how much the clocks of two machines may differ.
+const LEEWAY_SECONDS: u64 = 30;
+
 /// What a verified token says.
 #[derive(Deserialize)]
 pub struct Bearer {
@@ -66,7 +69,8 @@ impl AccessTokens {
         validation.set_issuer(&[&issuer]);
         validation.set_audience(&[&audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.leeway = 0;
+        validation.leeway = LEEWAY_SECONDS;
+        validation.validate_nbf = true;
         let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).redirect(Policy::none()).build()?;
         Ok(Self { keys: Keys::new(&issuer, client.clone()), status_lists: StatusLists::new(&issuer, client), validation })
     }

@@ -42,6 +42,8 @@ import org.springframework.web.filter.OncePerRequestFilter;
 class AccessTokens {
 
     private static final Duration OUTAGE = Duration.ofMinutes(15);
+    /** By how much the clocks of two machines may differ. */
+    private static final Duration LEEWAY = Duration.ofSeconds(30);
 
     @Bean
     SecurityFilterChain security(HttpSecurity http) throws Exception {
@@ -88,7 +90,7 @@ class AccessTokens {
     private static OAuth2TokenValidator<Jwt> claims(String issuer, String audience) {
         return new DelegatingOAuth2TokenValidator<>(
             new JwtTypeValidator("at+jwt", "application/at+jwt"),
-            new JwtTimestampValidator(),
+            new JwtTimestampValidator(LEEWAY),
             new JwtClaimValidator<>("exp", exp -> exp != null),
             new JwtClaimValidator<>("sub", sub -> sub != null),
             new JwtIssuerValidator(issuer),
