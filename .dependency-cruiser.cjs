@@ -15,6 +15,7 @@ const MAY_IMPORT = {
     'http/trusted-proxies',
     'config/schema',
     'config/key-policy',
+    'config/plain-http',
     'config/tracing',
     'users/',
     'tokens/',

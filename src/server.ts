@@ -7,6 +7,7 @@ import { buildApp, type LiveSettings } from './app.ts'
 import { createClientRegistry, type ClientSettings } from './clients/registry.ts'
 import { createAgreedClock, systemClock, type Clock } from './clock.ts'
 import { keyPolicy } from './config/key-policy.ts'
+import { warnOfPlainHttp } from './config/plain-http.ts'
 import type { Config } from './config/schema.ts'
 import type { TraceSettings } from './config/tracing.ts'
 import type { Emit } from './events.ts'
@@ -223,6 +224,7 @@ async function start(
     loopbackNamesOnly,
   })
   told.log = app.log
+  warnOfPlainHttp(config, app.log)
   parts.defer(() => closeWithin(app, config.http.closeGrace))
 
   source?.watch(error => {

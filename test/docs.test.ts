@@ -58,6 +58,20 @@ t.test('what architecture.md says of a refresh is what the source does', async t
   }
 })
 
+t.test('every snippet that verifies a token allows the clocks some seconds', async t => {
+  const verifies = /\bjwtVerify\(|\bjwt\.decode\(|\bJwtTimestampValidator\(/
+  const snippets = pages.flatMap(page =>
+    [...read(page).matchAll(/```\w*\n([^]*?)```/g)]
+      .map(([, code = '']) => ({ page, code }))
+      .filter(({ code }) => verifies.test(code)),
+  )
+  t.ok(snippets.length >= 2)
+  for (const { page, code } of snippets) {
+    const [, seconds = '0'] = /(?:clockTolerance: |leeway=)(\d+)/.exec(code) ?? []
+    t.ok(Number(seconds) >= 5 && Number(seconds) <= 60, `${page}: ${seconds} s`)
+  }
+})
+
 t.test('no example trusts a range of proxies that users may share', async t => {
   const files = [
     'README.md',

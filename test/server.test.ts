@@ -314,6 +314,27 @@ t.test(
   },
 )
 
+t.test(
+  'an issuer in the clear starts where it is allowed, and the log warns',
+  async t => {
+    const file = join(t.testdir(), 'latchkey.db')
+    const warningsOf = async (settings: Record<string, unknown>) => {
+      const server = await startInProcess(t, {
+        config: configOf(`sqlite:${file}`, settings),
+      })
+      await server.close()
+      return server.lines
+        .map(line => JSON.parse(line))
+        .filter(({ level, msg }) => level === 40 && /PLAIN HTTP/.test(msg))
+        .map(({ msg }) => msg)
+    }
+    t.match(await warningsOf({ issuer: 'http://latchkey:3000', allowHttp: true }), [
+      /the issuer http:\/\/latchkey:3000 is not https \(allowHttp\): .*For trying out only/,
+    ])
+    t.same(await warningsOf({ issuer: 'https://id.example.com', allowHttp: true }), [])
+  },
+)
+
 t.test("the files of SQLite are their owner's alone", async t => {
   const file = join(t.testdir(), 'made', 'latchkey.db')
   await startInProcess(t, { config: configOf(`sqlite:${file}`) })

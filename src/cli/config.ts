@@ -1,9 +1,12 @@
 // latchkey config check
 import type { Command } from 'commander'
 import { systemClock } from '../clock.ts'
+import { plainHttpWarning } from '../config/plain-http.ts'
+import type { Config } from '../config/schema.ts'
 import { refuseRisks, risksOf } from '../stores/watch.ts'
 import type { Io } from './io.ts'
 import { withStore } from './tools.ts'
+import { countOf } from './words.ts'
 
 /** Adds `config`. */
 export function addConfig(program: Command, io: Io): void {
@@ -25,12 +28,19 @@ export function addConfig(program: Command, io: Io): void {
             clients: config.clients.length,
             store: 'ok',
             risks,
+            warnings: warningsOf(config),
           },
           [
-            `${checked}: right, ${config.clients.length} clients, the store takes writes`,
+            `${checked}: right, ${countOf(config.clients.length, 'client')}, the store takes writes`,
             ...risks.map(({ advice }) => `warning: ${advice}`),
+            ...warningsOf(config).map(warning => `warning: ${warning}`),
           ],
         )
       }),
     )
+}
+
+/** What is allowed, and risky whatever the store is. */
+function warningsOf(config: Config): string[] {
+  return [plainHttpWarning(config) ?? []].flat()
 }

@@ -11,6 +11,7 @@ import {
 } from '../keys/status.ts'
 import { iso, span } from './time.ts'
 import type { StoreTools } from './tools.ts'
+import { countOf } from './words.ts'
 
 /** Prints the status of the ring: one record each for keys, turns, secrets, audiences and verifiers. */
 export async function printStatus(
@@ -96,7 +97,7 @@ function describeSecret({
   if (mayGo) return 'may go'
   if (kids.length > 0) {
     return index === 0
-      ? `seals ${kids.length} keys, and refresh tokens`
+      ? `seals ${countOf(kids.length, 'key')}, and refresh tokens`
       : `still seals ${kids.join(', ')}: a server with another secret in front of it re-encrypts them`
   }
   return neededUntil === null
@@ -157,7 +158,7 @@ function printVerifier(
   const often =
     everyMs === null || longestMs === null
       ? 'seen once'
-      : `every ${span(everyMs)}, at most ${span(longestMs)}, ${fetches} times`
+      : `every ${span(everyMs)}, at most ${span(longestMs)}, ${countOf(fetches, 'time')}`
   print(
     {
       record: 'verifier',

@@ -12,6 +12,7 @@ import { decodeUtf8 } from '../utf8.ts'
 import type { Io } from './io.ts'
 import { parseSpan } from './time.ts'
 import { withTools } from './tools.ts'
+import { countOf } from './words.ts'
 
 const FALSE_POSITIVES = 1e-6
 const SHA1_CHARACTERS = 40
@@ -50,9 +51,11 @@ export function addPasswords(program: Command, io: Io): void {
       withTools(io, async ({ print }, list: string, filter: string) => {
         const { entries, notUtf8, bytes } = await build(list, filter)
         print({ entries, notUtf8, bytes, filter }, [
-          `${filter}: ${entries} entries in ${bytes} bytes`,
+          `${filter}: ${countOf(entries, 'entry', 'entries')} in ${bytes} bytes`,
           ...(notUtf8 > 0
-            ? [`${notUtf8} lines that are not UTF-8 were left out: nobody can type them`]
+            ? [
+                `left out, as nobody can type it: ${countOf(notUtf8, 'line')} of another encoding than UTF-8`,
+              ]
             : []),
         ])
       }),

@@ -9,6 +9,7 @@ import { createBar } from './bar.ts'
 import type { Io } from './io.ts'
 import { Refused } from './refused.ts'
 import { withStore } from './tools.ts'
+import { countOf } from './words.ts'
 
 const MINUTE_MS = 60_000
 
@@ -68,7 +69,7 @@ Example:
           const ageMs = Math.max(0, (await store.now()) - content.takenAt)
           print({ outcome: 'restored', file, ...content, ageMs }, [
             `restored from ${file}: ${countsOf(content)}, as of ${instantOf(content)}`,
-            `Everything in it is ${Math.round(ageMs / MINUTE_MS)} minutes old: what was added, changed or ` +
+            `Everything in it is ${countOf(Math.round(ageMs / MINUTE_MS), 'minute')} old: what was added, changed or ` +
               'revoked since is not there, and a session that was refreshed since may have to log in again.',
           ])
         },
@@ -91,7 +92,11 @@ function explain(error: unknown): never {
 }
 
 function countsOf({ accounts, sessions, revocations }: BackupContent): string {
-  return `${accounts} accounts, ${sessions} sessions, ${revocations} revoked tokens`
+  return [
+    countOf(accounts, 'account'),
+    countOf(sessions, 'session'),
+    countOf(revocations, 'revoked token'),
+  ].join(', ')
 }
 
 function instantOf({ takenAt }: BackupContent): string {

@@ -1,6 +1,12 @@
-// Codes of refusals in words for people: with the number, or the rule, that was not kept.
+// What commands say in words for people: counts, and why something is refused, with the number or the rule
+// that was not kept.
 import { judgeName } from '../users/names.ts'
 import type { PasswordFault } from '../users/new-password.ts'
+
+/** So many of a thing, as English counts: `1 client`, `2 clients`; `many` where an s doesn't do it. */
+export function countOf(count: number, thing: string, many = `${thing}s`): string {
+  return `${count} ${count === 1 ? thing : many}`
+}
 
 /** What new passwords are held to. */
 export interface PasswordLimits {

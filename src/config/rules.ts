@@ -1,10 +1,10 @@
 // The rules between keys, which no schema can say.
 import { BlockList, isIP } from 'node:net'
-import { isLoopbackName } from '../loopback.ts'
 import { faultOf } from '../oauth/public-jwk.ts'
 import { formatPlace, type Fault, type Place } from './faults.ts'
 import { formatDuration } from './duration.ts'
 import { guessableSecrets } from './guessable-secrets.ts'
+import { isInTheClear } from './plain-http.ts'
 import type { ClientConfig, Config } from './schema.ts'
 import { checkStore } from './store-rules.ts'
 
@@ -28,13 +28,18 @@ function fault(place: Place, expected: string): Fault {
   return { path: formatPlace(place), expected }
 }
 
-function checkIssuer({ issuer }: Config): Fault[] {
+function checkIssuer({ issuer, allowHttp }: Config): Fault[] {
   const url = URL.parse(issuer)
   if (url === null || url.username !== '' || url.password !== '') {
     return [fault(['issuer'], 'a URL without user and password')]
   }
-  if (url.protocol === 'https:' || isLoopbackName(url.hostname)) return []
-  return [fault(['issuer'], 'an https URL (http only on loopback)')]
+  if (allowHttp || !isInTheClear(issuer)) return []
+  return [
+    fault(
+      ['issuer'],
+      'an https URL (http only on loopback; for trying out elsewhere, allowHttp: true)',
+    ),
+  ]
 }
 
 function checkPorts({ http, management }: Config): Fault[] {

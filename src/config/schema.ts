@@ -172,8 +172,15 @@ export const ConfigSchema = Type.Object(
   {
     issuer: Type.String({
       pattern: '^https?://[^\\s?#]+$',
-      expected: 'an https URL without query and fragment (http only on loopback)',
+      expected:
+        'an https URL without query and fragment (http only on loopback, or with allowHttp)',
       description: 'The `iss` of every token and the base of every published URL.',
+    }),
+    allowHttp: Type.Boolean({
+      default: false,
+      description:
+        'Starts with an http issuer elsewhere than on loopback, for trying out in a network of containers: ' +
+        'passwords and tokens then cross that network in the clear.',
     }),
     http: section('The public listener.', {
       host: Type.String({ default: '0.0.0.0', description: 'Address to listen on.' }),

@@ -349,7 +349,11 @@ t.test('a secret in the place of a key is not repeated', async t => {
   const url = 'mT3q8Zr1xV0bW5uK7eYpLd2oNhGsAfJcXiQwRtUk4aB'
   const hex = '9f86d081884c7d659a2feaa0c55ad015'
   const rows: [secret: string, yaml: string, path: string][] = [
-    [base64, `"${base64}": 1`, 'line 4: expected no such key (known here: issuer, http'],
+    [
+      base64,
+      `"${base64}": 1`,
+      'line 4: expected no such key (known here: issuer, allowHttp, http',
+    ],
     [
       base64,
       `http:\n  "${base64}": 1`,
@@ -611,7 +615,9 @@ t.test('the issuer is https, or http on loopback, and holds no credentials', asy
   for (const bad of ['http://id.example.com', 'http://127.0.0.1.example.com']) {
     t.strictSame(
       faults(bad),
-      ['issuer: expected an https URL (http only on loopback)'],
+      [
+        'issuer: expected an https URL (http only on loopback; for trying out elsewhere, allowHttp: true)',
+      ],
       bad,
     )
   }
@@ -623,6 +629,14 @@ t.test('the issuer is https, or http on loopback, and holds no credentials', asy
   ]) {
     t.strictSame(faults(bad), ['issuer: expected a URL without user and password'], bad)
   }
+  t.strictSame(
+    faultsOf(
+      'allowHttp: true\n',
+      HEAD.replace('https://id.example.com', 'http://latchkey:3000'),
+    ),
+    [],
+    'http in a network of containers, where it is allowed',
+  )
 })
 
 t.test('no value of the file or the environment is repeated', async t => {

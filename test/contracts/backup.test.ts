@@ -277,7 +277,7 @@ t.test('the command line: words, JSON, a bar, exit codes', async t => {
   const file = join(directory, 'store.backup')
   t.match(await latchkey(`store backup ${file}`), {
     code: 0,
-    out: /^backed up into .*store\.backup: 1 accounts, 0 sessions, 0 revoked tokens, as of 20/,
+    out: /^backed up into .*store\.backup: 1 account, 0 sessions, 0 revoked tokens, as of 20/,
   })
   t.match(await latchkey(`store backup ${file}`), { code: 1, err: /is there already/ })
   t.match(await latchkey(`store restore ${file}`), { code: 1, err: /--replace/ })

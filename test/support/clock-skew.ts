@@ -1,5 +1,5 @@
-// A verifier's clock that isn't the issuer's: some seconds off is the daily case of two machines, minutes off is
-// a token out of its time.
+// A verifier's clock that isn't the issuer's: some seconds off is the daily case of two machines, minutes
+// off is a token out of its time.
 import t from 'tap'
 import { call, startExample, type Example } from './resource-server.ts'
 import { now, standIn } from './status-lists.ts'
