@@ -18,7 +18,7 @@ import {
 import type { ConnectionObserver } from './http/listener/connection-bounds.ts'
 import { docsRoutes, registerOpenApi } from './http/docs.ts'
 import { createProvenKey } from './http/dpop.ts'
-import { corsOptions } from './http/cors.ts'
+import { answersOptions, corsOptions } from './http/cors.ts'
 import {
   sendFrameworkError,
   setErrorHandler,
@@ -265,7 +265,10 @@ async function registerEndpoints(
     if (http.cors.length > 0) {
       await pages.register(cors, corsOptions({ origins: http.cors, path }))
     }
-    setNotFoundHandler(pages, deps.routes)
+    setNotFoundHandler(pages, {
+      routes: deps.routes,
+      answersOptions: url => answersOptions(url, { origins: http.cors, path }),
+    })
     for (const prefix of prefixes) {
       pages.register(tokenRoute, {
         prefix,

@@ -36,6 +36,11 @@ export function corsOptions({ origins, path }: CorsSettings) {
   }
 }
 
+/** Whether OPTIONS is answered at this URL: at documents always, elsewhere where origins are configured. */
+export function answersOptions(url: string, { origins, path }: CorsSettings): boolean {
+  return origins.length > 0 || isDocument(url, path)
+}
+
 // Keys, metadata and status lists. Only the path decides, and only from its beginning: neither a query nor
 // what stands at the end of another endpoint's path makes a document.
 function isDocument(url: string, path: string): boolean {

@@ -28,18 +28,37 @@ export function setErrorHandler(app: FastifyInstance): void {
   })
 }
 
-/** Sets the handler for unknown paths and for methods that a path doesn't take. */
-export function setNotFoundHandler(app: FastifyInstance, routes: RouteTable): void {
-  app.setNotFoundHandler((request, reply) => {
-    const [path = ''] = request.url.split('?', 1)
+export interface NotFoundOptions {
+  readonly routes: RouteTable
+  /** Whether CORS answers OPTIONS at this URL. Default: nowhere. */
+  readonly answersOptions?: (url: string) => boolean
+}
+
+/**
+ * Answers unknown paths with 404 and methods that a path doesn't take with 405 and Allow (RFC 9110 §15.5.6),
+ * before anything is said of the body or its type.
+ */
+export function setNotFoundHandler(
+  app: FastifyInstance,
+  { routes, answersOptions = () => false }: NotFoundOptions,
+): void {
+  function refusalFor({ method, url }: FastifyRequest): OAuthError {
+    const [path = ''] = url.split('?', 1)
     const allowed = routes.methodsAt(path)
     // A route that takes the method found nothing itself.
-    const isThere = allowed.length > 0 && !allowed.includes(request.method)
-    send(
-      isThere ? refused(405, { allow: allowed.join(', ') }) : refused(404),
-      request,
-      reply,
-    )
+    if (allowed.length === 0 || allowed.includes(method)) return refused(404)
+    const options = answersOptions(url) ? ['OPTIONS'] : []
+    const allow = [...new Set([...allowed, ...options])].sort().join(', ')
+    return refused(405, { allow })
+  }
+
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.is404) send(refusalFor(request), request, reply)
+    else done()
+  })
+  // A route may look for something and ask for this answer.
+  app.setNotFoundHandler((request, reply) => {
+    send(refusalFor(request), request, reply)
   })
 }
 

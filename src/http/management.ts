@@ -53,7 +53,7 @@ export function buildManagement({
   })
   setErrorHandler(app)
   if (loopbackNamesOnly) answerLoopbackNamesOnly(app)
-  setNotFoundHandler(app, collectRoutes(app))
+  setNotFoundHandler(app, { routes: collectRoutes(app) })
   closeConnectionsWhenStopping(app)
   app.get('/livez', async () => ({ status: 'ok' }))
   app.get('/readyz', async (_request, reply) => {

@@ -5,8 +5,8 @@ import type { FastifyInstance } from 'fastify'
 /** The routes of a server. */
 export interface RouteTable {
   /**
-   * The methods of the routes that match a path, in alphabetical order; empty where there is nothing. OPTIONS
-   * is left out: preflights are answered at every path.
+   * The methods of the routes that match a path, in alphabetical order; empty where there is nothing. The
+   * route by which CORS answers OPTIONS at every path is no such route.
    */
   methodsAt(path: string): readonly string[]
 }
@@ -16,7 +16,10 @@ export function collectRoutes(app: FastifyInstance): RouteTable {
   const patterns = new Map<string, Set<string>>()
   app.addHook('onRoute', ({ url, method }) => {
     const methods = patterns.get(url) ?? new Set()
-    for (const name of [method].flat()) if (name !== 'OPTIONS') methods.add(name)
+    if (url.endsWith('*') && method === 'OPTIONS') return
+    for (const name of [method].flat()) methods.add(name)
+    // For a path with a slash at its end the framework announces HEAD alone.
+    if (methods.has('HEAD')) methods.add('GET')
     patterns.set(url, methods)
   })
   return {

@@ -2,12 +2,13 @@
 // addresses and their limit.
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { METHODS } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import fc from 'fast-check'
-import type { InjectOptions } from 'fastify'
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import t, { type Test } from 'tap'
 import { buildManagement } from '../../src/http/management.ts'
-import { API_SECRET, buildTestApp, PASSWORD } from '../support/app.ts'
+import { API_SECRET, buildTestApp, PASSWORD, type TestApp } from '../support/app.ts'
 import { startRedis } from '../support/redis.ts'
 import { basic, FORM, refused, serverOn, STORES } from './helpers.ts'
 
@@ -133,7 +134,7 @@ t.test('paths and methods', async t => {
       request: { method: 'POST', url: '/.well-known/jwks.json', payload: {} },
       status: 405,
       error: 'invalid_request',
-      allow: 'GET, HEAD',
+      allow: 'GET, HEAD, OPTIONS',
     },
     {
       name: 'PATCH /userinfo',
@@ -147,7 +148,7 @@ t.test('paths and methods', async t => {
       request: { method: 'POST', url: '/status/1' },
       status: 405,
       error: 'invalid_request',
-      allow: 'GET, HEAD',
+      allow: 'GET, HEAD, OPTIONS',
     },
     {
       name: "POST to a file of the page's",
@@ -187,8 +188,8 @@ t.test('paths and methods', async t => {
   }
 })
 
-t.test('a path is never taken for a pattern', async t => {
-  const server = await serverOn(t, 'SQLite')
+/** The management server, gone with the test. */
+function managementOf(t: Test, server: TestApp) {
   const management = buildManagement({
     isReady: () => true,
     storeState: () => ({ store: 'ok' }),
@@ -198,6 +199,79 @@ t.test('a path is never taken for a pattern', async t => {
     loopbackNamesOnly: false,
   })
   t.teardown(() => management.close())
+  return management
+}
+
+t.test('405 names in Allow exactly what the path takes, at every path', async t => {
+  const methods = METHODS.filter(method => method !== 'CONNECT')
+  const taken = async (app: FastifyInstance, url: string) => {
+    const answers = await Promise.all(
+      methods.map(method => app.inject({ method, url } as unknown as InjectOptions)),
+    )
+    const isRefused = (answer: LightMyRequestResponse) => answer.statusCode === 405
+    return {
+      takes: methods.filter((_, index) => answers[index]?.statusCode !== 405).sort(),
+      allows: answers.filter(isRefused).map(({ headers }) => headers['allow']),
+    }
+  }
+  for (const cors of [[], ['https://app.example.com']]) {
+    const issuer = 'https://id.example.com/auth'
+    const server = await serverOn(t, 'SQLite', { cors, issuer })
+    const paths = [
+      ...ENDPOINTS,
+      '/userinfo',
+      '/verify',
+      '/verify/a/b',
+      '/status',
+      '/status/none',
+      '/.well-known/jwks.json',
+      '/.well-known/openid-configuration',
+      '/.well-known/oauth-authorization-server',
+      '/openapi.json',
+      '/docs',
+      '/docs/',
+      '/docs/static/index.css',
+      '/docs/json',
+    ]
+    for (const url of paths.flatMap(path => [path, `/auth${path}?x=/status`])) {
+      const { takes, allows } = await taken(server.app, url)
+      t.not(allows.length, 0)
+      t.same([...new Set(allows)], [takes.join(', ')], `${url} with ${cors}`)
+    }
+    const management = managementOf(t, server)
+    for (const url of ['/livez', '/readyz', '/metrics']) {
+      t.same([...new Set((await taken(management, url)).allows)], ['GET, HEAD'], url)
+    }
+  }
+})
+
+t.test('where the path or the method is wrong, nothing is said of the body', async t => {
+  const server = await serverOn(t, 'SQLite')
+  const bodies: Array<{ headers: Record<string, string>; payload?: string }> = [
+    { headers: {} },
+    { headers: { 'content-type': ';' }, payload: 'x' },
+    { headers: { 'content-type': 'application/json' }, payload: '{' },
+    { headers: { 'content-length': '0' } },
+    { headers: FORM, payload: 'a'.repeat(17 * KIB) },
+  ]
+  for (const [app, known] of [
+    [server.app, '/.well-known/jwks.json'],
+    [managementOf(t, server), '/livez'],
+  ] as const) {
+    for (const method of ['QUERY', 'POST', 'PUT', 'PROPFIND']) {
+      for (const body of bodies) {
+        const ask = (url: string) =>
+          app.inject({ method, url, ...body } as unknown as InjectOptions)
+        refused(t, await ask('/none'), { status: 404, error: 'not_found' }, method)
+        refused(t, await ask(known), { status: 405, error: 'invalid_request' }, method)
+      }
+    }
+  }
+})
+
+t.test('a path is never taken for a pattern', async t => {
+  const server = await serverOn(t, 'SQLite')
+  const management = managementOf(t, server)
   const paths = [
     '/:x(',
     '/:x(.*)',
