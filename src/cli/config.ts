@@ -1,12 +1,25 @@
 // latchkey config check
+import { accessSync, constants, existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { systemClock } from '../clock.ts'
+import { formatDuration } from '../config/duration.ts'
 import { plainHttpWarning } from '../config/plain-http.ts'
 import type { Config } from '../config/schema.ts'
-import { refuseRisks, risksOf } from '../stores/watch.ts'
+import { checkStore, type CheckedStore } from '../stores/open.ts'
+import { LOST_ADVICE, refuseRisks } from '../stores/watch.ts'
+import { openBlocklist } from '../users/blocklist/open.ts'
 import type { Io } from './io.ts'
-import { withStore } from './tools.ts'
+import { Refused } from './refused.ts'
+import { readConfig, withTools } from './tools.ts'
 import { countOf } from './words.ts'
+
+const STORE_WORDS: Readonly<Record<CheckedStore['state'], string>> = {
+  ok: 'the store takes writes',
+  new: 'a start makes the store',
+  old: 'a start brings the store up to date',
+  lost: 'the store has lost its data',
+}
 
 /** Adds `config`. */
 export function addConfig(program: Command, io: Io): void {
@@ -17,25 +30,25 @@ export function addConfig(program: Command, io: Io): void {
     .description('check the file, and that the store takes writes and is safe to run on')
     .addHelpText('after', '\nExample:\n  latchkey config check --config latchkey.yaml\n')
     .action(
-      withStore(io, async ({ file, store, config, print }) => {
-        await store.probe()
-        const risks = await risksOf(store, systemClock)
+      // Not as other commands on the store: a check makes nothing that isn't there.
+      withTools(io, async tools => {
+        const { file = 'development mode', print } = tools
+        const config = await readConfig(tools, false)
+        await (await openBlocklist(config.passwords.blocklist)).close()
+        checkAuditFile(config.audit.to)
+        const { state, risks, lossEndsInMs } = await checkStore({
+          ...config.store,
+          clock: systemClock,
+        })
+        if (lossEndsInMs !== undefined) throw lost(lossEndsInMs)
         refuseRisks(risks, config.store)
-        const checked = file ?? 'development mode'
-        print(
-          {
-            config: checked,
-            clients: config.clients.length,
-            store: 'ok',
-            risks,
-            warnings: warningsOf(config),
-          },
-          [
-            `${checked}: right, ${countOf(config.clients.length, 'client')}, the store takes writes`,
-            ...risks.map(({ advice }) => `warning: ${advice}`),
-            ...warningsOf(config).map(warning => `warning: ${warning}`),
-          ],
-        )
+        const clients = config.clients.length
+        const warnings = warningsOf(config)
+        print({ config: file, clients, store: state, risks, warnings }, [
+          `${file}: right, ${countOf(clients, 'client')}, ${STORE_WORDS[state]}`,
+          ...risks.map(({ advice }) => `warning: ${advice}`),
+          ...warnings.map(warning => `warning: ${warning}`),
+        ])
       }),
     )
 }
@@ -43,4 +56,25 @@ export function addConfig(program: Command, io: Io): void {
 /** What is allowed, and risky whatever the store is. */
 function warningsOf(config: Config): string[] {
   return [plainHttpWarning(config) ?? []].flat()
+}
+
+function lost(endsInMs: number): Refused {
+  const left = formatDuration(Math.ceil(endsInMs / 60_000) * 60_000)
+  return new Refused(
+    'store_lost',
+    `the store has lost its data (${left} left): ${LOST_ADVICE}`,
+  )
+}
+
+function checkAuditFile(to: string): void {
+  if (to === 'stdout') return
+  const place = existsSync(to) ? to : dirname(resolve(to))
+  try {
+    accessSync(place, constants.W_OK)
+  } catch {
+    throw new Refused(
+      'audit_not_written',
+      `audit.to: expected a file that can be written: ${to}`,
+    )
+  }
 }

@@ -131,9 +131,15 @@ function toolsOf(io: Io, command: Command): Tools {
   return { io, print, file: config ?? (io.env['LATCHKEY_CONFIG'] || undefined) }
 }
 
-async function readConfig({ io, file }: Tools): Promise<Config> {
+/**
+ * The configuration of the command.
+ *
+ * @param keeps false: development mode keeps nothing that isn't there
+ * @throws ConfigError
+ */
+export async function readConfig({ io, file }: Tools, keeps = true): Promise<Config> {
   return file === undefined
-    ? (await developmentConfig({ env: io.env })).config
+    ? (await developmentConfig({ env: io.env, keeps })).config
     : loadConfig(file, io.env)
 }
 

@@ -12,6 +12,8 @@ import type { Environment } from './variables.ts'
 export interface DevelopmentOptions {
   /** Made with mode 0700 when it is missing. Default `.latchkey`. */
   readonly directory?: string
+  /** False: secrets that aren't there are made up and kept nowhere, for a look. Default true. */
+  readonly keeps?: boolean
   /** LATCHKEY_DEV_PORT: the public port, 3000 without it; the management port is the next one. */
   readonly env?: Environment
 }
@@ -40,14 +42,17 @@ const ORDERS = `http://${HOST}:8000`
  */
 export async function developmentConfig({
   directory = '.latchkey',
+  keeps = true,
   env = {},
 }: DevelopmentOptions = {}): Promise<Development> {
   const port = portOf(env)
-  await mkdir(directory, { recursive: true, mode: 0o700 })
+  if (keeps) await mkdir(directory, { recursive: true, mode: 0o700 })
+  const textOf = (name: string, bytes: number) =>
+    keeps ? keep(directory, name, bytes) : madeUp(bytes)
   const [secret, password, apiSecret] = await Promise.all([
-    keep(directory, 'secret', 32),
-    keep(directory, 'demo-password', 12),
-    keep(directory, 'demo-api-secret', 32),
+    textOf('secret', 32),
+    textOf('demo-password', 12),
+    textOf('demo-api-secret', 32),
   ])
   return {
     config: decodeConfig({
@@ -86,6 +91,10 @@ function demoClients(apiSecret: string): unknown[] {
     },
     { id: 'demo-api', secrets: [`sha256:${hash}`], audience: [ORDERS] },
   ]
+}
+
+async function madeUp(bytes: number): Promise<{ text: string; made: boolean }> {
+  return { text: randomBytes(bytes).toString('base64url'), made: true }
 }
 
 /**

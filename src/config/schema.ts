@@ -278,7 +278,7 @@ export const ConfigSchema = Type.Object(
     store: Type.Object(
       {
         url: Type.String({
-          pattern: '^(sqlite:.+|rediss?://.+|rediss?\\+(sentinel|cluster)://.+)$',
+          pattern: '^(sqlite:|rediss?(\\+(sentinel|cluster))?://)[\\s\\S]',
           expected:
             'sqlite:FILE, redis://…, rediss://…, redis+sentinel://… or redis+cluster://…',
           description: 'Where accounts, families, revocations and keys live.',

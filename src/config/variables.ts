@@ -12,6 +12,9 @@ const REFERENCE = /\$?\$\{([^}]*)\}?/g
 const FORM = '${NAME} or ${file:/path}, or $${ for a plain ${'
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 const FILE = /^file:(.+)$/
+const NO_LINE_BREAK =
+  "no line break at its end (`echo` puts one there: use printf '%s', or kubectl create secret " +
+  '--from-literal)'
 
 /**
  * Replaces every reference in the strings of `tree`; keys are left as they are. Files are read anew at each
@@ -65,7 +68,8 @@ function valueOf(name: string, env: Environment): ValueFile {
   // A malformed reference isn't repeated: it may be a piece of a secret.
   if (!NAME.test(name)) return { expected: FORM }
   const value = env[name]
-  if (value !== undefined) return { value }
+  if (value !== undefined && !/[\r\n]$/.test(value)) return { value }
   const shown = looksLikeSecret(name) ? '(not shown, as it may be a secret)' : name
-  return { expected: `the environment variable ${shown} to be set` }
+  const wanted = value === undefined ? 'to be set' : `to have ${NO_LINE_BREAK}`
+  return { expected: `the environment variable ${shown} ${wanted}` }
 }

@@ -3,8 +3,10 @@
 import type { Clock } from '../clock.ts'
 import type { AddressCounts } from './ports-addresses.ts'
 import type { Backups } from './ports-backup.ts'
+import type { StoreRisk } from './ports-health.ts'
 import type { Store } from './ports.ts'
 import type { RedisSettings } from './redis/connect.ts'
+import { risksOf } from './watch.ts'
 
 /**
  * As configured. `url`: `sqlite:FILE`, or `redis:`, `rediss:`, `redis+sentinel:`, `redis+cluster:` and so on;
@@ -37,6 +39,44 @@ export interface OpenedStore {
   readonly backups: Backups
 }
 
+/** What a check found. */
+export interface CheckedStore {
+  /**
+   * `ok`: it takes writes. `new`, `old`: a start makes the SQLite file, or brings its tables up to date.
+   * `lost`: Redis has lost its data.
+   */
+  readonly state: 'ok' | 'new' | 'old' | 'lost'
+  /** In how many milliseconds a loss ends by itself. */
+  readonly lossEndsInMs?: number | undefined
+  readonly risks: readonly StoreRisk[]
+}
+
+/**
+ * Looks whether a start could use the store; what isn't there isn't made. Rejects with StoreUnavailable, or
+ * with a TypeError that names what is wrong with the settings.
+ */
+export async function checkStore(settings: OpenStore): Promise<CheckedStore> {
+  const file = sqliteFileOf(settings.url)
+  if (file !== undefined) {
+    const { checkSqliteFile } = await import('./sqlite/check.ts')
+    return checkSqliteFile(file)
+  }
+  const { store } = await openStore(settings)
+  try {
+    await store.probe()
+    const lossEndsInMs = await store.lossEndsInMs()
+    const risks = await risksOf(store, settings.clock)
+    return { state: lossEndsInMs === undefined ? 'ok' : 'lost', lossEndsInMs, risks }
+  } finally {
+    await store.close()
+  }
+}
+
+/** Undefined: the URL is another store's. */
+function sqliteFileOf(url: string): string | undefined {
+  return url.startsWith('sqlite:') ? url.slice('sqlite:'.length) : undefined
+}
+
 /**
  * Opens the store; rejects with StoreUnavailable when it can't be reached and with a TypeError when the URL
  * names no store.
@@ -52,10 +92,11 @@ export async function openStore({
     const store = await createRedisStore({ ...settings, clock: redisClock })
     return { store, addressCounts: store.addressCounts, backups: store.backups }
   }
-  if (!url.startsWith('sqlite:')) {
+  const file = sqliteFileOf(url)
+  if (file === undefined) {
     throw new TypeError('store.url: expected sqlite:FILE or a redis URL')
   }
   const { createSqliteStore } = await import('./sqlite/store.ts')
-  const store = createSqliteStore({ file: url.slice('sqlite:'.length), clock })
+  const store = createSqliteStore({ file, clock })
   return { store, addressCounts: undefined, backups: store.backups }
 }

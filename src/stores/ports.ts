@@ -42,6 +42,11 @@ export interface Store {
   probe(): Promise<void>
   /** Looks at how the store is set up; empty when nothing is amiss. */
   inspect(): Promise<readonly StoreRisk[]>
+  /**
+   * In how many milliseconds a loss of data ends by itself that nobody has accepted; undefined: nothing is
+   * lost.
+   */
+  lossEndsInMs(): Promise<number | undefined>
   /** What is known of the store right now, without asking it. */
   condition(): StoreCondition
   /**

@@ -120,6 +120,24 @@ t.test('variables stand anywhere in a text, $${ is a plain ${', async t => {
   t.equal(config.http.host, 'abc${NAME}')
 })
 
+t.test('a variable that ends in a line break is named, whatever its key', async t => {
+  const advice =
+    "no line break at its end (`echo` puts one there: use printf '%s', or kubectl create secret " +
+    '--from-literal)'
+  const text = 'issuer: https://a\nstore: { url: "${STORE}" }\nsecrets: ["${SECRET}"]'
+  for (const end of ['\n', '\r\n']) {
+    t.throws(
+      () =>
+        parseConfig(text, { STORE: `redis://:canary@a/0${end}`, SECRET: SECRET + end }),
+      {
+        message:
+          `store.url: expected the environment variable STORE to have ${advice}\n` +
+          `secrets[0]: expected the environment variable SECRET to have ${advice}`,
+      },
+    )
+  }
+})
+
 t.test('${file:PATH} is the text of a file, read at each load', async t => {
   const directory = t.testdir({
     secret: `${SECRET}\n`,
@@ -527,6 +545,30 @@ t.test('the rules between keys', async t => {
       'store.username: expected no such key beside SQLite',
       'store.password: expected no such key beside SQLite',
       'store.passwordFile: expected no such key beside SQLite',
+    ],
+    ...[
+      ['sqlite:///./app.db', 'a path right behind sqlite:'],
+      ['sqlite:///data/app.db', 'a path right behind sqlite:'],
+      ['sqlite::memory:', 'a file'],
+      ['sqlite:file:x?mode=ro', 'a path and no file: URI'],
+      ['sqlite:x.db?mode=ro', 'a path without ?…'],
+      ['sqlite:/data/', 'a file and no folder'],
+      ['sqlite: ', 'a file and no folder'],
+    ].map(([url, expected]): [string, string] => [
+      `{ url: "${url}" }`,
+      `store.url: expected ${expected}, such as sqlite:/data/latchkey.db or sqlite:./latchkey.db` +
+        (url === 'sqlite::memory:'
+          ? ': what is in memory is gone at the next restart'
+          : ''),
+    ]),
+    ...['url', 'username', 'password'].map((key): [string, string] => [
+      `{ ${key === 'url' ? '' : 'url: "redis://a", '}${key}: "redis://a\\n" }`,
+      `store.${key}: expected no line break in it`,
+    ]),
+    [
+      '{ url: "redis+sentinel://a/m", sentinel: { username: "a\\rb", password: "a\\nb" } }',
+      'store.sentinel.username: expected no line break in it',
+      'store.sentinel.password: expected no line break in it',
     ],
     ['{ url: "redis://a", passwordFile: f }'],
     [

@@ -6,18 +6,23 @@ import { startServer, type RunningServer, type ServerOptions } from '../../src/s
 import { SECRET } from './command-line.ts'
 import { CHEAP_HASHING, CLIENTS } from './server.ts'
 
-/** A configuration for ports that are free. */
+const IN_MEMORY = 'sqlite::memory:'
+
+/** A configuration for ports that are free. A store in memory is refused elsewhere; a test may have one. */
 export function configOf(storeUrl: string, more: object = {}): Config {
-  return decodeConfig({
+  const config = decodeConfig({
     issuer: 'http://127.0.0.1',
     http: { host: '127.0.0.1', port: 0 },
     management: { host: '127.0.0.1', port: 0 },
-    store: { url: storeUrl },
+    store: { url: storeUrl === IN_MEMORY ? 'sqlite:unused.db' : storeUrl },
     secrets: [SECRET],
     passwords: CHEAP_HASHING,
     clients: CLIENTS,
     ...more,
   })
+  return storeUrl === IN_MEMORY
+    ? { ...config, store: { ...config.store, url: IN_MEMORY } }
+    : config
 }
 
 /** Starts a server that ends with the test; `lines` are what it logs. */

@@ -60,7 +60,7 @@ t.test('more hashes at once than fit into 256 MiB stop the start', async t => {
   t.teardown(() => limit.remove())
   await t.rejects(
     startLatchkey({
-      storeUrl: 'sqlite::memory:',
+      storeUrl: `sqlite:${join(t.testdir({}), 'latchkey.db')}`,
       addUser: false,
       within: limit.within,
       env: { MALLOC_ARENA_MAX, NODE_OPTIONS: '' },

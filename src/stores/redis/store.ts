@@ -135,6 +135,10 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
       isLost,
       revocations: revocations.count(),
     }),
+    async lossEndsInMs() {
+      const ms = await bare.run(client => client.pttl(keys.lost))
+      return ms >= 0 ? ms : undefined
+    },
     acceptLoss: async () => (await bare.run(client => client.del(keys.lost))) === 1,
     async close() {
       stopVerifying()

@@ -212,3 +212,12 @@ function takeSteps(db: DatabaseSync, steps: typeof SQLITE_STEPS): void {
     )
   }
 }
+
+/**
+ * Whether a start would change the tables; changes nothing itself. Throws when a newer Latchkey has changed
+ * the file in a way that this one can't work with.
+ */
+export function checkFormat(db: DatabaseSync): 'ok' | 'old' {
+  refuseNewer(db, SQLITE_STEPS.length)
+  return formatOf(db).steps < SQLITE_STEPS.length ? 'old' : 'ok'
+}

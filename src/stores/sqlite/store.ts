@@ -55,6 +55,7 @@ export function createSqliteStore({
       isLost: false,
       revocations: { kept: 0, repeated: 0 },
     }),
+    lossEndsInMs: async () => undefined,
     acceptLoss: async () => false,
     close: async () => {
       for (const connection of [counts, db]) if (connection.isOpen) connection.close()
