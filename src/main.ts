@@ -71,7 +71,7 @@ async function serveFile(file: string, env: ServeOptions['env']): Promise<void> 
     watch.reload()
   })
   // A hangup means reload here; by default it would end the process.
-  stopWithGrace(server, current, () => watch.stop(), ['SIGHUP'])
+  stopWithGrace(server, current, { stopWatching: () => watch.stop(), skip: ['SIGHUP'] })
 }
 
 async function serveDevelopment(env: ServeOptions['env']): Promise<void> {
@@ -91,7 +91,7 @@ async function serveDevelopment(env: ServeOptions['env']): Promise<void> {
     'DEVELOPMENT MODE: no LATCHKEY_CONFIG; SQLite and generated secrets under .latchkey/, loopback only',
   )
   process.stderr.write(banner(development, server.url, made))
-  stopWithGrace(server, development.config, () => {})
+  stopWithGrace(server, development.config)
 }
 
 async function addDemoUser(
@@ -138,8 +138,10 @@ function banner({ demo }: Development, url: string, made: boolean): string {
 function stopWithGrace(
   server: RunningServer,
   { http }: Config,
-  stopWatching: () => void,
-  skip: 'SIGHUP'[] = [],
+  {
+    stopWatching = () => {},
+    skip = [],
+  }: { readonly stopWatching?: () => void; readonly skip?: 'SIGHUP'[] } = {},
 ): void {
   closeWithGrace(
     {

@@ -38,7 +38,7 @@ export function createGuardedFetch({
     connect: {
       timeout: TIMEOUT_MS,
       lookup: (hostname, options, done) => {
-        resolveAllowed(hostname, options, isAllowed, done)
+        resolveAllowed(hostname, { options, isAllowed }, done)
       },
     },
     maxResponseSize: MAX_BYTES,
@@ -62,13 +62,17 @@ export function createGuardedFetch({
   }
 }
 
+interface AllowedLookup {
+  readonly options: LookupOptions
+  readonly isAllowed: (address: string) => boolean
+}
+
 type Done = (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void
 
 // All of a name's addresses must be allowed: which of them is taken is not ours to say.
 function resolveAllowed(
   hostname: string,
-  options: LookupOptions,
-  isAllowed: (address: string) => boolean,
+  { options, isAllowed }: AllowedLookup,
   done: Done,
 ): void {
   lookup(hostname, { ...options, all: true }, (error, addresses) => {

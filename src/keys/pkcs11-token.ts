@@ -121,7 +121,7 @@ export function openToken(
   if (slot === undefined) throw new Error(`there is no token ${token}`)
   const session = library.C_OpenSession(slot, CKF_SERIAL_SESSION)
   library.C_Login(session, CKU_USER, pin)
-  const found = findKeys(library, session, algorithms)
+  const found = findKeys({ library, session }, algorithms)
   const signWith = ({ handle, alg }: FoundKey, data: Buffer): Buffer => {
     library.C_SignInit(session, MECHANISMS[alg], handle)
     return library.C_Sign(
@@ -171,60 +171,57 @@ export function attempt(
   }
 }
 
+/** A library, and the session that we have with a token through it. */
+interface Opened {
+  readonly library: Library
+  readonly session: Buffer
+}
+
 interface FoundKey extends TokenKey {
   readonly handle: Buffer
 }
 
-function findKeys(
-  library: Library,
-  session: Buffer,
-  algorithms: readonly string[],
-): FoundKey[] {
-  return find(library, session, [{ type: CKA_CLASS, value: CKO_PRIVATE_KEY }]).flatMap(
-    handle => {
-      const id = read(library, session, handle, CKA_ID)
-      // The private half doesn't tell the public one; they share an id.
-      const [publicHalf] = find(library, session, [
-        { type: CKA_CLASS, value: CKO_PUBLIC_KEY },
-        { type: CKA_ID, value: id },
-      ])
-      const half =
-        publicHalf === undefined
-          ? undefined
-          : readPublic(library, session, publicHalf, algorithms)
-      return half === undefined
-        ? []
-        : [
-            {
-              handle,
-              name: read(library, session, handle, CKA_LABEL).toString(),
-              ...half,
-            },
-          ]
-    },
-  )
+function findKeys(opened: Opened, algorithms: readonly string[]): FoundKey[] {
+  return find(opened, [{ type: CKA_CLASS, value: CKO_PRIVATE_KEY }]).flatMap(handle => {
+    const id = read(opened, handle, CKA_ID)
+    // The private half doesn't tell the public one; they share an id.
+    const [publicHalf] = find(opened, [
+      { type: CKA_CLASS, value: CKO_PUBLIC_KEY },
+      { type: CKA_ID, value: id },
+    ])
+    const half =
+      publicHalf === undefined ? undefined : readPublic(opened, publicHalf, algorithms)
+    return half === undefined
+      ? []
+      : [
+          {
+            handle,
+            name: read(opened, handle, CKA_LABEL).toString(),
+            ...half,
+          },
+        ]
+  })
 }
 
-function find(library: Library, session: Buffer, template: Attributes): Buffer[] {
+function find({ library, session }: Opened, template: Attributes): Buffer[] {
   library.C_FindObjectsInit(session, template)
   const handles = library.C_FindObjects(session, MOST_KEYS)
   library.C_FindObjectsFinal(session)
   return handles
 }
 
-function read(library: Library, session: Buffer, object: Buffer, type: number): Buffer {
+function read({ library, session }: Opened, object: Buffer, type: number): Buffer {
   const [attribute] = library.C_GetAttributeValue(session, object, [{ type }])
   return Buffer.from(attribute?.value ?? [])
 }
 
 /** The public half of a key, if it is one for us. */
 function readPublic(
-  library: Library,
-  session: Buffer,
+  opened: Opened,
   handle: Buffer,
   algorithms: readonly string[],
 ): Pick<TokenKey, 'alg' | 'publicJwk'> | undefined {
-  const publicJwk = publicJwkOf(type => read(library, session, handle, type))
+  const publicJwk = publicJwkOf(type => read(opened, handle, type))
   if (publicJwk === undefined) return undefined
   const fitting = algorithmsFor(createPublicKey({ key: publicJwk, format: 'jwk' }))
   const { name: alg } =

@@ -104,7 +104,7 @@ export function createSqliteFamilies(db: DatabaseSync, clock: Clock): Families {
     const found = find(presented)
     if (found === undefined) return { kind: 'refused', reason: 'family_unknown' } // R1
     const now = clock()
-    const verdict = judge(found.state, found.holder, presented, now)
+    const verdict = judge(found, presented, now)
     if (verdict.kind === 'refused') return verdict
     const wider =
       verdict.kind === 'reused' ? undefined : whyWider(found.family, presented)
@@ -133,7 +133,7 @@ export function createSqliteFamilies(db: DatabaseSync, clock: Clock): Families {
     const now = clock()
     const found = living(find(ref), now)
     if (found.kind === 'refused') return found
-    if (!isCurrent(found.state, generation, reuseGraceMs, now)) {
+    if (!isCurrent(found.state, { generation, reuseGraceMs }, now)) {
       return { kind: 'refused', reason: 'superseded' }
     }
     return { kind: 'active', family: found.family, user: found.user }

@@ -73,7 +73,7 @@ export function createSqliteLoginAttempts(db: DatabaseSync, clock: Clock): Login
       if (retryAfterMs > 0) return { kind: 'throttled', by: of.by, retryAfterMs }
     }
     for (const { of, count } of counts) {
-      write(of, countOne(count, of.limit, maxDelayMs, now), now)
+      write(of, countOne(count, { ...of.limit, maxDelayMs }, now), now)
     }
     return { kind: 'admitted', known }
   }

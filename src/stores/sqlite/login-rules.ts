@@ -52,14 +52,18 @@ export function waitOf(
   return wait <= maxDelayMs ? Math.max(0, wait) : 0
 }
 
+/** A limit, and the longest delay that a failure beyond it costs, in milliseconds. */
+export interface DelayedLimit extends FailureLimit {
+  readonly maxDelayMs: number
+}
+
 /**
  * Counts a failure: 1 s after the last free one, then twice as much each time. At the longest delay the count
  * stays as it is: it is to be forgotten in time.
  */
 export function countOne(
   count: FailureCount,
-  { free }: FailureLimit,
-  maxDelayMs: number,
+  { free, maxDelayMs }: DelayedLimit,
   now: number,
 ): FailureCount {
   const failures =

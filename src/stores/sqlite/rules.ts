@@ -77,10 +77,15 @@ export function whyWider(
     : 'audience_wider'
 }
 
+/** A family, and who holds it. */
+export interface HeldFamily {
+  readonly state: FamilyState
+  readonly holder: Holder
+}
+
 /** R2 to R8 for a family that is there (R1). */
 export function judge(
-  state: FamilyState,
-  holder: Holder,
+  { state, holder }: HeldFamily,
   presented: Presented,
   now: number,
 ): Verdict {
@@ -94,10 +99,10 @@ export function judge(
   if (reason !== undefined) return { kind: 'refused', reason } // R3
   const at = instantFor(state, now)
   const advance = { curAt: at, idleUntil: Math.min(at + presented.idleMs, state.endsAt) }
-  return verdictFor(state, presented, advance)[
-    ruleFor(state, presented.generation, presented.reuseGraceMs, at)
-  ]
+  return verdictFor(state, presented, advance)[ruleFor(state, presented, at)]
 }
+
+type PresentedGeneration = Pick<Presented, 'generation' | 'reuseGraceMs'>
 
 /**
  * Whether a generation would be exchanged without harm: as current, as a retry within the grace, or by
@@ -105,18 +110,16 @@ export function judge(
  */
 export function isCurrent(
   state: FamilyState,
-  generation: number,
-  reuseGraceMs: number,
+  presented: PresentedGeneration,
   now: number,
 ): boolean {
-  const rule = ruleFor(state, generation, reuseGraceMs, instantFor(state, now))
+  const rule = ruleFor(state, presented, instantFor(state, now))
   return rule === 'current' || rule === 'retry' || rule === 'ahead'
 }
 
 function ruleFor(
   { prev, cur, curAt }: FamilyState,
-  generation: number,
-  reuseGraceMs: number,
+  { generation, reuseGraceMs }: PresentedGeneration,
   at: number,
 ): Rule {
   if (generation === cur) return 'current'

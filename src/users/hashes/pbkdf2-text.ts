@@ -33,9 +33,13 @@ interface Pbkdf2Hash {
 /** Reads a PBKDF2 hash. */
 export function readPbkdf2(text: string): StoredHash | undefined {
   const found =
-    readWith(DJANGO, text, utf8, base64) ??
-    readWith(WERKZEUG, text, utf8, hex) ??
-    readWith(PASSLIB, text, fromAdaptedBase64, fromAdaptedBase64)
+    readWith(text, { form: DJANGO, readSalt: utf8, readHash: base64 }) ??
+    readWith(text, { form: WERKZEUG, readSalt: utf8, readHash: hex }) ??
+    readWith(text, {
+      form: PASSLIB,
+      readSalt: fromAdaptedBase64,
+      readHash: fromAdaptedBase64,
+    })
   return found && stored(found)
 }
 
@@ -82,12 +86,17 @@ function stored({ digest, iterations, salt, hash }: Pbkdf2Hash): StoredHash {
 
 type Decode = (text: string) => Buffer
 
+interface TextForm {
+  /** Its groups: digest, iterations, salt, hash. */
+  readonly form: RegExp
+  readonly readSalt: Decode
+  readonly readHash: Decode
+}
+
 // The forms vouch for the groups; String and Number only tell the compiler.
 function readWith(
-  form: RegExp,
   text: string,
-  readSalt: Decode,
-  readHash: Decode,
+  { form, readSalt, readHash }: TextForm,
 ): Pbkdf2Hash | undefined {
   const groups = form.exec(text)?.groups
   const digest = groups?.['digest'] ?? 'sha1'

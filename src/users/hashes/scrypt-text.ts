@@ -71,7 +71,7 @@ export function readSpringScrypt(text: string): StoredHash | undefined {
 
 function plain(costs: ScryptCost, salt: Buffer, hash: Buffer): StoredHash | undefined {
   return stored('scrypt', costs, async (password, cost) =>
-    timingSafeEqual(await derive(password, salt, hash.length, cost), hash),
+    timingSafeEqual(await derive(password, { salt, length: hash.length, cost }), hash),
   )
 }
 
@@ -83,7 +83,7 @@ export function readFirebase(text: string): StoredHash | undefined {
   if (key.length !== hash.length) return undefined
   const salt = Buffer.concat([base64(groups['salt']), base64(groups['separator'])])
   return stored('firebase-scrypt', costOf(groups), async (password, cost) => {
-    const secret = await derive(password, salt, 32, cost)
+    const secret = await derive(password, { salt, length: 32, cost })
     return timingSafeEqual(
       createCipheriv('aes-256-ctr', secret, Buffer.alloc(16)).update(key),
       hash,
@@ -121,9 +121,11 @@ function memoryBytes({ N, r }: ScryptCost): number {
 
 function derive(
   password: string,
-  salt: Buffer,
-  length: number,
-  cost: ScryptCost,
+  {
+    salt,
+    length,
+    cost,
+  }: { readonly salt: Buffer; readonly length: number; readonly cost: ScryptCost },
 ): Promise<Buffer> {
   // The library counts a little more than the large block.
   return deriveKey(password, salt, length, {
