@@ -182,20 +182,21 @@ interface Notes {
   readonly counts: readonly SignedCount[]
 }
 
+// What a newer release has put into the document stays in it.
 function merged(
-  { version, verifiers, signed }: StoredSightings,
+  stored: StoredSightings,
   { notes, counts }: Notes,
   now: number,
 ): StoredSightings {
-  const seen = new Map(verifiers.map(verifier => [nameOf(verifier), verifier]))
+  const seen = new Map(stored.verifiers.map(verifier => [nameOf(verifier), verifier]))
   for (const note of notes) {
     const before = seen.get(nameOf(note))
     seen.set(nameOf(note), before === undefined ? note : joined(before, note))
   }
   return {
-    version,
+    ...stored,
     verifiers: bounded([...seen.values()], now),
-    signed: summed([...signed, ...counts], now),
+    signed: summed([...stored.signed, ...counts], now),
   }
 }
 
@@ -206,6 +207,7 @@ function joined(
 ): SeenVerifier {
   const addresses = [...addressesOf(before), ...(fetch.addresses ?? [])]
   return {
+    ...before,
     ...fetch,
     ...(fetch.addresses !== undefined && { addresses: lastOf(addresses) }),
     fetches: before.fetches + fetches,
@@ -231,11 +233,11 @@ function bounded(verifiers: readonly SeenVerifier[], now: number): SeenVerifier[
 
 function summed(counts: readonly SignedCount[], now: number): SignedCount[] {
   const sums = new Map<string, SignedCount>()
-  for (const { kid, expiresAt, count } of counts) {
-    const id = `${kid} ${expiresAt}`
-    if (expiresAt > now) {
-      sums.set(id, { kid, expiresAt, count: (sums.get(id)?.count ?? 0) + count })
-    }
+  for (const each of counts) {
+    const id = `${each.kid} ${each.expiresAt}`
+    if (each.expiresAt <= now) continue
+    const before = sums.get(id)
+    sums.set(id, { ...before, ...each, count: (before?.count ?? 0) + each.count })
   }
   return [...sums.values()]
 }

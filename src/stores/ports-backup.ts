@@ -37,7 +37,12 @@ export interface Backups {
 }
 
 export type BackupRefusal =
-  'file_exists' | 'file_unreadable' | 'file_damaged' | 'store_not_empty'
+  | 'file_exists'
+  | 'file_unreadable'
+  | 'file_damaged'
+  | 'file_newer'
+  | 'store_newer'
+  | 'store_not_empty'
 
 /** A back-up that was not written, or not put back. Nothing was changed. */
 export class BackupRefused extends Error {
@@ -58,6 +63,24 @@ export function fileRefusal(file: string, error: unknown): BackupRefused {
     return new BackupRefused('file_exists', `${file} is there already: name a new file`)
   }
   return new BackupRefused('file_unreadable', `${file} can't be used (${String(code)})`)
+}
+
+/** For a back-up in which a release that knows formats up to `known` would leave something out. */
+export function newerBackup(file: string, format: number, known: number): BackupRefused {
+  return new BackupRefused(
+    'file_newer',
+    `${file} can't be restored: a newer Latchkey has made it (format ${format}, this one knows ${known}): ` +
+      'restore it with that release, or take a back-up from before it',
+  )
+}
+
+/** For a store of which a release that knows formats up to `known` would leave something as it is. */
+export function newerStore(format: number, known: number): BackupRefused {
+  return new BackupRefused(
+    'store_newer',
+    `a newer Latchkey has added to the store (format ${format}, this one knows ${known}): ` +
+      'restore with that release, or into a new file',
+  )
 }
 
 /** For a store that has accounts. */

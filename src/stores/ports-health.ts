@@ -33,6 +33,17 @@ export interface StoreRisk {
 }
 
 /**
+ * Why a release that knows formats up to `known` refuses a store that only releases which know `format` can
+ * work on; follows the name of the store.
+ */
+export function unreadableFormat(format: number, known: number): string {
+  return (
+    `a newer Latchkey has changed it to format ${format}, and this one knows formats up to ${known}: ` +
+    'run that release, or restore a back-up from before it into an empty store'
+  )
+}
+
+/**
  * What to say of a store of that format to whoever runs a release that knows formats up to `known`. A newer
  * one is no fault: nothing of it is lost here.
  */

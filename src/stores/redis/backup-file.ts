@@ -18,6 +18,8 @@ export interface BackupHeader {
   readonly takenAt: number
   /** The store's identity: the text of its marks; undefined where it had none. */
   readonly mark?: string | undefined
+  /** What a release must know to work on what is in the file; 0 where it says nothing. */
+  readonly readableFrom: number
 }
 
 /** One key of Redis, or a part of a large hash. */
@@ -109,7 +111,7 @@ export async function* readBackupFile(file: string): AsyncGenerator<BackupRecord
 }
 
 function headerOf(file: string, line: string): BackupHeader {
-  const { latchkey, format, takenAt, mark } = parse(line)
+  const { latchkey, format, takenAt, mark, readableFrom } = parse(line)
   if (latchkey !== 'back-up of Redis') {
     throw damaged(file, "it is no back-up of Redis; SQLite's are restored into SQLite")
   }
@@ -120,6 +122,7 @@ function headerOf(file: string, line: string): BackupHeader {
     format,
     takenAt: Number(takenAt),
     mark: typeof mark === 'string' ? mark : undefined,
+    readableFrom: Number(readableFrom ?? 0),
   }
 }
 

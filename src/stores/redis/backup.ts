@@ -4,6 +4,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
 import {
+  newerBackup,
   notEmpty,
   type BackupContent,
   type Backups,
@@ -18,6 +19,7 @@ import {
 } from './backup-file.ts'
 import { primariesOf } from './inspect.ts'
 import { markAfter } from './epoch.ts'
+import type { FormatMark } from './format.ts'
 import type { Caller } from './link.ts'
 import type { RedisKeys } from './redis-keys.ts'
 
@@ -27,6 +29,7 @@ export interface RedisBackupsOptions {
   readonly keys: RedisKeys
   /** The names of all marks of the store's identity. */
   readonly marks: readonly string[]
+  readonly format: Pick<FormatMark, 'read' | 'known'>
   /** Redis' clock in milliseconds. */
   readonly now: () => Promise<number>
 }
@@ -47,7 +50,7 @@ const NOTICE_MS = 500
 
 /** Makes the back-ups of this store. */
 export function createRedisBackups(options: RedisBackupsOptions): Backups {
-  const { link, keys, marks, now } = options
+  const { link, keys, marks, format, now } = options
   const [main = ''] = marks
   const ask: Ask = work => again(() => link.run(work))
 
@@ -105,13 +108,17 @@ export function createRedisBackups(options: RedisBackupsOptions): Backups {
     async save(file, showPart = () => {}) {
       const content = new Count(await now())
       const mark = (await ask(client => client.get(main))) ?? undefined
-      const header = { takenAt: content.takenAt, mark }
+      const { readableFrom } = await again(() => format.read())
+      const header = { takenAt: content.takenAt, mark, readableFrom }
       await writeBackupFile(file, header, recordsOf(content, showPart))
       return content.sum()
     },
 
     async restore(file: string, { replace, showPart = () => {} }: RestoreOptions) {
-      const { takenAt, mark, count } = await checkBackupFile(file)
+      const { takenAt, mark, count, readableFrom } = await checkBackupFile(file)
+      if (readableFrom > format.known) {
+        throw newerBackup(file, readableFrom, format.known)
+      }
       if (!replace && (await ask(client => client.exists(keys.names))) === 1) {
         throw notEmpty()
       }

@@ -44,6 +44,8 @@ export interface RedisKeys {
   readonly sightings: string
   /** Mark: the store takes writes. */
   readonly probe: string
+  /** Hash: the store's format (format.ts). */
+  readonly format: string
   /** Text: the store's epoch; several, so that in a cluster each master has some. */
   epoch(index: number): string
   /** Mark: the store has lost its data, and nobody has accepted it yet. */
@@ -80,6 +82,7 @@ export function createRedisKeys(prefix: string): RedisKeys {
     ring: `${prefix}keys`,
     sightings: `${prefix}sightings`,
     probe: `${prefix}probe`,
+    format: `${prefix}format`,
     epoch: index => `${prefix}epoch:${index}`,
     lost: `${prefix}lost`,
     every: `${escaped(prefix)}*`,

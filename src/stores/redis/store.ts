@@ -20,6 +20,7 @@ import {
   type EpochOptions,
 } from './epoch.ts'
 import { createRedisFamilies } from './families.ts'
+import { createFormatMark, type RedisFormat } from './format.ts'
 import { createInspect } from './inspect.ts'
 import { createLink, type Link } from './link.ts'
 import { createLastReason, type LastReason } from './opening.ts'
@@ -47,6 +48,8 @@ export interface RedisStoreOptions extends RedisSettings {
    * that.
    */
   readonly lossPeriodMs?: number | undefined
+  /** Replaces this release's own format; for tests. */
+  readonly format?: RedisFormat | undefined
   /** Replaces the server's clock; for tests. */
   readonly clock?: Clock | undefined
 }
@@ -76,6 +79,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
   const { bare } = link
   const revocations = createRevocations()
   const storeClock = createStoreClock(bare)
+  const format = createFormatMark({ link: bare, keys, own: options.format })
   const adapter = createAdapter({
     link,
     keys,
@@ -85,6 +89,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
     doubt: () => epoch.doubt(),
     revocations,
   })
+  const inspect = createInspect({ link: bare, replicas })
   const ring = createRedisDocument(adapter, keys.ring, EMPTY_RING)
 
   const now = async () => (clock === undefined ? serverTime(bare) : clock())
@@ -93,7 +98,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
   const epoch = watchEpoch(options, {
     link: bare,
     keys,
-    restore: () => Promise.all([ring.restore(), revocations.repeat()]),
+    restore: () => Promise.all([format.keep(), ring.restore(), revocations.repeat()]),
     found(isLostNow) {
       isLost = isLostNow
       for (const each of [link, durable]) {
@@ -103,7 +108,11 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
   })
   const stopVerifying = await keepVerifying(
     link,
-    () => Promise.all([epoch.verify(), storeClock.measure()]),
+    {
+      // Before anything is written.
+      begin: () => format.check(),
+      verify: () => Promise.all([epoch.verify(), storeClock.measure()]),
+    },
     options,
   )
 
@@ -114,6 +123,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
       link: bare,
       keys,
       marks: marksOf(client, keys),
+      format,
       now,
     }),
     families: createRedisFamilies(adapter),
@@ -129,7 +139,9 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
       await bare.run(client => client.set(keys.probe, 1, 'PX', PROBE_MS))
       await bare.run(client => client.del(keys.probe))
     },
-    inspect: createInspect({ link: bare, replicas }),
+    async inspect() {
+      return [...(await inspect()), ...(await format.risks())]
+    },
     condition: () => ({
       isReached: link.isUp(),
       isLost,
@@ -189,10 +201,11 @@ function watchEpoch(
 /** Looks at the store now, and again and again; gives the way to stop. */
 async function keepVerifying(
   link: Link,
-  verify: () => Promise<unknown>,
+  { begin, verify }: Record<'begin' | 'verify', () => Promise<unknown>>,
   { lossPeriodMs }: RedisStoreOptions,
 ): Promise<() => void> {
   try {
+    await begin()
     await verify()
   } catch (error) {
     link.close()

@@ -15,6 +15,8 @@ import type { Clock } from '../../clock.ts'
 import {
   BackupRefused,
   fileRefusal,
+  newerBackup,
+  newerStore,
   notEmpty,
   type BackupContent,
   type Backups,
@@ -22,6 +24,7 @@ import {
 } from '../ports-backup.ts'
 import { openDatabase, writing } from './database.ts'
 import { unavailable } from './faults.ts'
+import { formatOf, SQLITE_STEPS } from './migrations.ts'
 
 export interface SqliteBackupsOptions {
   readonly db: DatabaseSync
@@ -55,7 +58,7 @@ export function createSqliteBackups({ db, file, clock }: SqliteBackupsOptions): 
       const work = mkdtempSync(join(dirname(beside), 'restore-'))
       try {
         const copy = join(work, 'copy.db')
-        const content = openCopy(from, copy)
+        const content = openCopy(from, copy, db)
         db.prepare('ATTACH DATABASE ? AS restored').run(copy)
         try {
           const outcome = await writing(db, () => takeOver(db, replace))
@@ -118,8 +121,16 @@ function finish(file: string, takenAt: number): BackupContent {
   }
 }
 
+/** Rows of a table, or of a column, that this release doesn't know would be lost, or left behind. */
+function refuseNewer(from: string, copy: DatabaseSync, db: DatabaseSync): void {
+  const known = SQLITE_STEPS.length
+  const [steps, own] = [formatOf(copy).steps, formatOf(db).steps]
+  if (steps > known) throw newerBackup(from, steps, known)
+  if (own > known) throw newerStore(own, known)
+}
+
 /** Copies the back-up, brings it to today's schema and checks its pages. */
-function openCopy(from: string, copy: string): BackupContent {
+function openCopy(from: string, copy: string, store: DatabaseSync): BackupContent {
   const mtime = copyOf(from, copy)
   refuseForeign(from, copy)
   let db: DatabaseSync
@@ -130,6 +141,7 @@ function openCopy(from: string, copy: string): BackupContent {
     throw new BackupRefused('file_damaged', `${from} can't be restored: ${why}`)
   }
   try {
+    refuseNewer(from, db, store)
     const hasInstant = db
       .prepare("SELECT 1 FROM sqlite_master WHERE name = 'back_up'")
       .get()

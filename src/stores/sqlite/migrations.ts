@@ -2,6 +2,7 @@
 // docs/decisions/stored-data.md says what a step may do: a release must be able to work on a file that the
 // next one has changed, so that a rolling upgrade and `helm rollback` need no way back.
 import type { DatabaseSync } from 'node:sqlite'
+import { unreadableFormat } from '../ports-health.ts'
 
 /** A step that releases which don't know it can't live with: they refuse the file from then on. */
 interface BreakingStep {
@@ -191,10 +192,7 @@ export function migrate(
 function refuseNewer(db: DatabaseSync, known: number): void {
   const { readableFrom } = formatOf(db)
   if (readableFrom <= known) return
-  throw new Error(
-    `a newer Latchkey has changed it to format ${readableFrom}, and this one knows formats up to ${known}: ` +
-      'run that release, or restore a back-up from before it',
-  )
+  throw new Error(unreadableFormat(readableFrom, known))
 }
 
 function takeSteps(db: DatabaseSync, steps: typeof SQLITE_STEPS): void {

@@ -11,9 +11,13 @@ local step, now, maxDelayMs = ARGV[1], time(ARGV[2]), tonumber(ARGV[3])
 local function read_count (i)
   local at = BEFORE_COUNTS + 3 * (i - 1)
   local c = { key = KEYS[i], by = ARGV[at + 1], free = tonumber(ARGV[at + 2]), forgetMs = tonumber(ARGV[at + 3]) }
-  c.failures, c.since, c.retryAt, c.knownUntil = 0, now, 0, 0
-  local packed = redis.call('GET', c.key)
-  if packed then c.failures, c.since, c.retryAt, c.knownUntil = struct.unpack('>dddd', packed) end
+  c.failures, c.since, c.retryAt, c.knownUntil, c.rest = 0, now, 0, 0, ''
+  local packed, behind = redis.call('GET', c.key), 0
+  if packed then
+    c.failures, c.since, c.retryAt, c.knownUntil, behind = struct.unpack('>dddd', packed)
+    -- What a newer release has put behind our numbers is put back with them.
+    c.rest = packed:sub(behind)
+  end
   -- One failure goes after each forgetMs. A clock that ran backwards forgets nothing.
   local forgotten = math.min(c.failures, math.max(0, math.floor((now - c.since) / c.forgetMs)))
   c.failures = c.failures - forgotten
@@ -27,7 +31,8 @@ local function write_count (c)
   if goneAt <= now then
     redis.call('DEL', c.key)
   else
-    redis.call('SET', c.key, struct.pack('>dddd', c.failures, c.since, c.retryAt, c.knownUntil), 'PX', string.format('%.0f', goneAt - now))
+    local packed = struct.pack('>dddd', c.failures, c.since, c.retryAt, c.knownUntil) .. c.rest
+    redis.call('SET', c.key, packed, 'PX', string.format('%.0f', goneAt - now))
   end
 end
 
