@@ -43,7 +43,9 @@ export function createIntrospectorOf({
         'client_two_methods',
       )
     }
-    const { claims } = await tokenHolder(request, reply, () => ({ method: 'POST', url }))
+    const { claims } = await tokenHolder(request, reply, {
+      target: () => ({ method: 'POST', url }),
+    })
     const client = clients.find(claims.client_id)
     // A user of such a client holds the token, too: only who was told to may let it stand for the client.
     if (client?.introspectByToken !== true) throw invalidToken('token_may_not_introspect')

@@ -5,6 +5,7 @@ import { JOSE_NAMES } from '../oauth/algorithms.ts'
 import {
   asChallenge,
   invalidDpopProof,
+  invalidRequest,
   invalidToken,
   OAuthError,
 } from '../oauth/errors.ts'
@@ -18,6 +19,7 @@ import type { VerifyAccessToken } from './verify-access-token.ts'
 
 const SCHEME = /^(Bearer|DPoP)(?: |$)/i
 const TOKEN = /^\w+ +([A-Za-z0-9._~+/-]+=*) *$/
+const BODY_TOKEN = /^[A-Za-z0-9._~+/-]+=*$/
 
 /** What is wrong with a proof that was read; a nonce that was handed out a moment ago is no fault. */
 const BAD_PROOF: ReadonlySet<Reason> = new Set<Reason>([
@@ -37,17 +39,24 @@ export interface TokenHolderOptions {
   readonly failures: TokenFailures
 }
 
+export interface Presented {
+  /** What a proof must have been made for, asked where there is one to check. */
+  readonly target: () => ProofTarget
+  /** Where an endpoint takes one: the token in the form that is the body (RFC 6750 §2.2). */
+  readonly bodyToken?: string | undefined
+}
+
 /**
- * The claims of the access token that a request carries, and its user as the store knows them now. `target`
- * is what a proof must have been made for, asked where there is one to check.
+ * The claims of the access token that a request carries, and its user as the store knows them now.
  *
  * @throws OAuthError invalid_token, invalid_dpop_proof or use_dpop_nonce, each 401 with its challenge;
- * slow_down when too many came that were no good; StoreUnavailable
+ * invalid_request for a token in the header and another in the body; slow_down when too many came that were
+ * no good; StoreUnavailable
  */
 export type TokenHolder = (
   request: FastifyRequest,
   reply: FastifyReply,
-  target: () => ProofTarget,
+  presented: Presented,
 ) => Promise<{ readonly claims: AccessTokenClaims; readonly user: User }>
 
 /** Makes the function that tells who comes with a token. */
@@ -89,8 +98,9 @@ export function createTokenHolder({
     }
   }
 
-  return async (request, reply, target) => {
-    const { scheme, token } = presentedIn(request)
+  return async (request, reply, { target, bodyToken }) => {
+    const { scheme, token } =
+      bodyToken === undefined ? presentedIn(request) : presentedInBody(request, bodyToken)
     const verified = await verify(request, token)
     if (verified === undefined) {
       if (!verify.isOurs(token)) failures.forged(request)
@@ -109,6 +119,16 @@ export function createTokenHolder({
     if (outcome.kind === 'refused') throw invalidToken(outcome.reason, scheme)
     return { claims, user: outcome.user }
   }
+}
+
+// RFC 6750 §2: a request may use one way only. A token that is bound to a key can't come this way (RFC 9449
+// §7.1).
+function presentedInBody({ headers }: FastifyRequest, token: string) {
+  if (headers.authorization !== undefined) {
+    throw invalidRequest('the access token may come in the header or in the body only')
+  }
+  if (!BODY_TOKEN.test(token)) throw invalidToken('token_malformed')
+  return { scheme: 'Bearer', token } as const
 }
 
 // RFC 6750 §3: who sends no access token is told no error, who sends something else as one is.

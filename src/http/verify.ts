@@ -57,9 +57,9 @@ export async function verifyRoute(
     if (wanted === undefined) {
       throw invalidRequest('the header Latchkey-Required-Scope is malformed')
     }
-    const { claims, user } = await tokenHolder(request, reply, () =>
-      proxiedRequest(request),
-    )
+    const { claims, user } = await tokenHolder(request, reply, {
+      target: () => proxiedRequest(request),
+    })
     const scheme = claims.cnf === undefined ? 'Bearer' : 'DPoP'
     if (!audiencesOf(claims).includes(audience)) {
       throw invalidToken('audience_wrong', scheme)

@@ -106,7 +106,54 @@ for (const store of STORES) {
       }
     })
 
-    t.test('RFC 6750 §2: neither the query nor a body is read for a token', async t => {
+    t.test(
+      'OIDC Core §5.3.1, RFC 6750 §2.2: POST, the token in either place',
+      async t => {
+        const { access_token: token } = await server.login()
+        const bearer = { authorization: `Bearer ${token}` }
+        const post = (body: string, headers = {}) =>
+          server.post('/userinfo', body, headers)
+        const expected = (await ask(`Bearer ${token}`)).json()
+        const good = [
+          await server.app.inject({ method: 'POST', url: '/userinfo', headers: bearer }),
+          await post('', bearer),
+          await post('access_token=&x=y', bearer),
+          await post(`x=y&access_token=${token}`),
+        ]
+        for (const answer of good) {
+          t.equal(answer.statusCode, 200, answer.body)
+          t.same(answer.json(), expected)
+          t.equal(answer.headers['cache-control'], 'no-store')
+        }
+        const invalid = { status: 401, error: 'invalid_token', challenge: INVALID }
+        const bare = { status: 401, error: 'invalid_token', challenge: BARE }
+        refused(t, await post(''), bare)
+        refused(t, await post('access_token='), bare)
+        refused(
+          t,
+          await server.app.inject({
+            method: 'POST',
+            url: `/userinfo?access_token=${token}`,
+          }),
+          bare,
+        )
+        refused(t, await post('access_token=x'), invalid)
+        refused(t, await post(`access_token=Bearer+${token}`), invalid)
+        const malformed = { status: 400, error: 'invalid_request' }
+        refused(t, await post(`access_token=${token}`, bearer), malformed)
+        refused(t, await post(`access_token=${token}&access_token=${token}`), malformed)
+        refused(
+          t,
+          await post(`{"access_token":"${token}"}`, {
+            ...bearer,
+            'content-type': 'application/json',
+          }),
+          { ...malformed, status: 415 },
+        )
+      },
+    )
+
+    t.test('RFC 6750 §2: neither the query nor a body of GET is read', async t => {
       const { access_token: token } = await server.login()
       refused(t, await server.app.inject(`/userinfo?access_token=${token}`), {
         status: 401,

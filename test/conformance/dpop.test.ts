@@ -229,6 +229,38 @@ for (const store of STORES) {
       },
     )
 
+    t.test(
+      '§4.3: the proof names the method of the request, whichever it is',
+      async t => {
+        const { access_token: token } = (await post(login)).json()
+        const methods = ['GET', 'HEAD', 'POST'] as const
+        for (const method of methods) {
+          for (const proven of methods) {
+            const answer = await server.app.inject({
+              method,
+              url: '/userinfo',
+              headers: {
+                authorization: `DPoP ${token}`,
+                dpop: await proof(server, {
+                  method: proven,
+                  url: USERINFO,
+                  accessToken: token,
+                }),
+              },
+            })
+            const expected = method === proven ? 200 : 401
+            t.equal(answer.statusCode, expected, `${method}, a proof for ${proven}`)
+          }
+        }
+        const inBody = await server.post('/userinfo', { access_token: token })
+        refused(t, inBody, {
+          status: 401,
+          error: 'invalid_token',
+          challenge: /^DPoP realm="latchkey", error="invalid_token"/,
+        })
+      },
+    )
+
     t.test('§11.1: a proof is used once, also by two at once', async t => {
       const once = await proof(server)
       const answers = await Promise.all(

@@ -141,7 +141,7 @@ t.test('paths and methods', async t => {
       request: { method: 'PATCH', url: '/userinfo' },
       status: 405,
       error: 'invalid_request',
-      allow: 'GET, HEAD',
+      allow: 'GET, HEAD, POST',
     },
     {
       name: 'POST to a status list',
