@@ -3,7 +3,7 @@
 
 /** Leaves that everything may import. */
 const LEAVES =
-  '^src/(clock|ids|secrets|events|reasons|machine|deadlines|utf8|loopback|value-file)[.]ts$'
+  '^src/(clock|ids|secrets|events|reasons|machine|deadlines|repeat|utf8|loopback|value-file)[.]ts$'
 
 /** Folder or file under src/ → what it may import beside itself and the leaves. */
 const MAY_IMPORT = {
@@ -80,7 +80,7 @@ const MAY_IMPORT = {
   'stores/watch[.]ts': ['stores/ports'],
   'stores/redis/': ['stores/ports'],
   'stores/sqlite/': ['stores/ports'],
-  '(clock|ids|secrets|events|reasons|machine|deadlines|utf8|loopback|value-file)[.]ts':
+  '(clock|ids|secrets|events|reasons|machine|deadlines|repeat|utf8|loopback|value-file)[.]ts':
     [],
 }
 

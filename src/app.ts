@@ -54,6 +54,7 @@ import type { StatusService } from './status/service.ts'
 import type { Store } from './stores/ports.ts'
 import type { AccessTokenType } from './tokens/access-token.ts'
 import { createNonces } from './tokens/dpop-nonce.ts'
+import { createReadsRefreshToken } from './tokens/read-refresh-token.ts'
 import { createRefreshTokenCodec } from './tokens/refresh-token.ts'
 import { createJwtSigner } from './tokens/sign-jwt.ts'
 import { createFind } from './users/accounts.ts'
@@ -78,6 +79,8 @@ export interface LiveSettings extends RateLimits {
 export interface AppDependencies {
   readonly issuer: string
   readonly secrets: readonly string[]
+  /** Whether another server has a secret of that number (src/secrets.ts) which this one has not. */
+  readonly isSecretElsewhere: (number: number) => Promise<boolean>
   readonly http: {
     readonly cors: readonly string[]
     readonly docs: boolean
@@ -170,6 +173,7 @@ async function registerEndpoints(
   boundWork(app, http)
 
   const refreshTokens = createRefreshTokenCodec(deps)
+  const readRefreshToken = createReadsRefreshToken(refreshTokens, deps.isSecretElsewhere)
   const sign = tracing.around(
     'sign',
     createJwtSigner(keys.signingKey, deps.sightings.signed),
@@ -205,6 +209,7 @@ async function registerEndpoints(
     authenticate,
     nameInLogs,
     families: store.families,
+    readRefreshToken,
     issue,
     policy: live.policy,
     takeStatus: status.take,
@@ -255,11 +260,7 @@ async function registerEndpoints(
   const prefixes = new Set(['', path])
   // Proxies ask here, and no page does: outside of CORS.
   for (const prefix of prefixes) {
-    app.register(verifyRoute, {
-      prefix,
-      tokenHolder,
-      http,
-    })
+    app.register(verifyRoute, { prefix, tokenHolder, http })
   }
   await app.register(async pages => {
     if (http.cors.length > 0) {
@@ -287,7 +288,7 @@ async function registerEndpoints(
         limit: limits.strangersTo(introspectorOf),
         verify,
         check,
-        refreshTokens,
+        readRefreshToken,
         families: store.families,
         policy: live.policy,
         sign,
@@ -299,7 +300,7 @@ async function registerEndpoints(
         clientOf,
         limit: limits.strangersTo(clientOf),
         verify,
-        refreshTokens,
+        readRefreshToken,
         store,
         status,
         emit,
@@ -322,9 +323,7 @@ async function registerEndpoints(
         },
         { prefix },
       )
-      if (http.docs) {
-        pages.register(docsRoutes, { prefix, path })
-      }
+      if (http.docs) pages.register(docsRoutes, { prefix, path })
     }
   })
 }

@@ -103,6 +103,8 @@ export const REASONS = {
   dpop_target_unknown: 'The proxy does not say which request the proof is for.',
   // Faults: never a verdict.
   store_unavailable: 'The store did not answer.',
+  secret_elsewhere:
+    'The refresh token is sealed under a secret that another server has and this one has not.',
   status_list_stale:
     'The status lists could not be read from the store for so long that they say nothing any more.',
   signer_unavailable: 'The token or directory with the signing keys did not answer.',

@@ -16,6 +16,12 @@ import { buildManagement } from './http/management.ts'
 import { createTrust } from './http/trusted-proxies.ts'
 import { openSource } from './keys/open-source.ts'
 import { createKeyRing } from './keys/ring.ts'
+import { createKnownSecrets } from './keys/secret-lists.ts'
+import {
+  createSecretsNotice,
+  loadAtStart,
+  waitUntilHeard,
+} from './keys/secrets-at-start.ts'
 import { createSightings } from './keys/sightings.ts'
 import { createConnectionWatch, type Listener } from './observe/connections.ts'
 import { tracedHasher } from './observe/hasher.ts'
@@ -24,6 +30,7 @@ import { createMetrics } from './observe/metrics.ts'
 import { openAudit } from './observe/open-audit.ts'
 import { timedStore, tracedStore } from './observe/store.ts'
 import { NO_TRACING, type Tracing } from './observe/tracing.ts'
+import { every, unlessItFailed } from './repeat.ts'
 import { createStatusService } from './status/service.ts'
 import { openStore } from './stores/open.ts'
 import type { Store } from './stores/ports.ts'
@@ -34,6 +41,8 @@ import { createPasswordHasher } from './users/passwords.ts'
 /** A key that was retired elsewhere has to die here, too: nobody tells this server but the store. */
 const RING_CHECK_MS = 1_000
 const SIGHTINGS_MS = 60_000
+/** Well below TRUST_MS (keys/secret-lists.ts). */
+const SECRETS_SYNC_MS = 1_000
 /** A revocation has to reach verifiers within status.ttl and a second, whichever server they ask. */
 const STATUS_SYNC_MS = 500
 const STORE_CHECK_MS = 5_000
@@ -155,15 +164,17 @@ async function start(
   metrics.showHashing(hasher.load)
   const source = await openSource(config.keys, keyPolicy(config))
   if (source !== undefined) parts.defer(source.close)
+  const known = createKnownSecrets({ store, secrets: config.secrets })
   const keys = createKeyRing({
     keys: store.keys,
     secrets: config.secrets,
+    isEverywhere: known.isEverywhere,
     now: () => store.now().then(agreed.hear),
     policy: () => keyPolicy(current),
     emit,
     source,
   })
-  await keys.load()
+  await loadAtStart(keys, { known, wait })
   metrics.showKeys(keys.describe)
   const sightings = createSightings({ sightings: store.sightings, clock: agreed.now })
   const status = createStatusService({
@@ -212,6 +223,7 @@ async function start(
     live: liveSettings(() => current),
     store,
     addressCounts,
+    isSecretElsewhere: known.isElsewhere,
     keys,
     sightings,
     status,
@@ -243,6 +255,19 @@ async function start(
     },
   )
   parts.defer(every(RING_CHECK_MS, checkRing))
+  const noticeSecrets = createSecretsNotice(known, app.log)
+  noticeSecrets()
+  await waitUntilHeard({ known, wait })
+  const syncSecrets = unlessItFailed(
+    () => known.sync().then(noticeSecrets),
+    error => {
+      app.log.error(
+        { err: error },
+        'the secrets of the other servers could not be read; those known go on',
+      )
+    },
+  )
+  parts.defer(every(SECRETS_SYNC_MS, syncSecrets))
   const syncStatus = unlessItFailed(status.sync, error => {
     app.log.error(
       { err: error },
@@ -305,30 +330,6 @@ async function openTracing(
 ): Promise<Tracing> {
   const { openTracing: open } = await import('./observe/otel.ts')
   return open({ ...traces, version: packageVersion(), failed })
-}
-
-/** Does the work, which never rejects, again and again; gives the way to stop. */
-function every(ms: number, work: () => Promise<void>): () => void {
-  const timer = setInterval(work, ms).unref()
-  return () => clearInterval(timer)
-}
-
-/** Makes work that never rejects: the first of several faults in a row is told, the others are no news. */
-function unlessItFailed(
-  work: () => Promise<void>,
-  failed: (error: unknown) => void,
-): () => Promise<void> {
-  let works = true
-  return () =>
-    work().then(
-      () => {
-        works = true
-      },
-      (error: unknown) => {
-        if (works) failed(error)
-        works = false
-      },
-    )
 }
 
 function liveSettings(current: () => Config): LiveSettings {

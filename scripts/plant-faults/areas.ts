@@ -34,6 +34,7 @@ export const AREAS: readonly Area[] = [
         files: /dpop/,
         tests: ['tokens/tokens', 'conformance/dpop', 'conformance/proxies'],
       },
+      { files: /read-refresh/, tests: ['keys/secret-lists', 'tokens/tokens'] },
       { files: /refresh/, tests: ['tokens/tokens', 'conformance/refresh'] },
       { files: /offline/, tests: ['cli/process', 'cli/commands'] },
       {
@@ -63,6 +64,7 @@ export const AREAS: readonly Area[] = [
       { files: /directory|external|held/, tests: ['keys/directory', 'keys/plan'] },
       { files: /plan|instants/, tests: ['keys/plan', 'keys/ring', 'keys/directory'] },
       { files: /sightings/, tests: ['keys/sightings', 'keys/ring'] },
+      { files: /secret|seal/, tests: ['keys/secret-lists', 'keys/ring', 'keys/make'] },
       { files: /./, tests: [...KEYS, 'keys/make'] },
     ],
     wider: [...KEYS, 'cli/keys', 'keys/jwks', 'keys/simulation', 'keys/pkcs11'],

@@ -1,6 +1,7 @@
 // latchkey keys status
 import type { Config } from '../config/schema.ts'
 import type { KeyRing } from '../keys/ring.ts'
+import { runningLists } from '../keys/secret-lists.ts'
 import { liveTokens } from '../keys/sightings.ts'
 import {
   nextTurns,
@@ -18,7 +19,11 @@ export async function printStatus(
   { config, store, print }: StoreTools,
   ring: KeyRing,
 ): Promise<void> {
-  const [sightings, now] = await Promise.all([store.sightings.load(), store.now()])
+  const [sightings, { lists }, now] = await Promise.all([
+    store.sightings.load(),
+    store.secretLists.load(),
+    store.now(),
+  ])
   const keys = ring.describe()
   for (const { kid, alg, line, state, removeAt } of keys) {
     const tokens = liveTokens(sightings, kid, now)
@@ -46,13 +51,13 @@ export async function printStatus(
       `next turn of ${line}: ${iso(at)}, in ${span(at - now)}; then ${kid} signs`,
     )
   }
-  for (const status of secretStatus(
-    ring.stored(),
-    ring.secretIds,
-    longestSession(config),
-  )) {
-    printSecret(status, now, print)
-  }
+  const secrets = secretStatus({
+    ring: ring.stored(),
+    secretIds: ring.secretIds,
+    lists: runningLists(lists, now),
+    refreshAbsoluteMs: longestSession(config),
+  })
+  for (const status of secrets) printSecret(status, now, print)
   const verifiers = verifierStatus(sightings, config.keys.publishAhead)
   for (const audience of audiencesOf(config)) printAudience(audience, verifiers, print)
   for (const verifier of verifiers) {
@@ -68,40 +73,61 @@ function longestSession({ tokens, clients }: Config): number {
 }
 
 function printSecret(
-  { index, kids, neededUntil }: SecretStatus,
+  { neededUntil, ...status }: SecretStatus,
   now: number,
   print: StoreTools['print'],
 ): void {
-  const mayGo = neededUntil !== null && neededUntil <= now && kids.length === 0
+  const { index, fingerprint, state, kids } = status
+  const mayGo =
+    state === 'previous' &&
+    neededUntil !== null &&
+    neededUntil <= now &&
+    kids.length === 0
   const record = {
     record: 'secret',
-    index,
-    kids,
+    ...status,
     neededUntil: neededUntil === null ? null : iso(neededUntil),
     mayGo,
   }
-  print(record, `secrets[${index}]: ${describeSecret(record)}`)
+  print(
+    record,
+    `secrets[${index}]: ${describeSecret(record)}; fingerprint ${fingerprint}`,
+  )
 }
 
-function describeSecret({
-  index,
-  kids,
-  neededUntil,
-  mayGo,
-}: {
-  readonly index: number
-  readonly kids: readonly string[]
+type SecretRecord = Pick<SecretStatus, 'state' | 'kids' | 'isEverywhere'> & {
   readonly neededUntil: string | null
   readonly mayGo: boolean
-}): string {
+}
+
+function describeSecret(secret: SecretRecord): string {
+  if (secret.state === 'first') return describeFirst(secret)
+  return secret.state === 'next' ? describeNext(secret) : describePrevious(secret)
+}
+
+function describeFirst({ kids, isEverywhere }: SecretRecord): string {
+  const uses =
+    kids.length > 0
+      ? `seals ${countOf(kids.length, 'key')}, and refresh tokens`
+      : 'no key is sealed with it yet: a server with it in front does that, within 10 minutes'
+  return isEverywhere
+    ? uses
+    : `${uses}; NOT EVERY running server has it: they answer 503 to its refresh tokens`
+}
+
+function describeNext({ isEverywhere }: SecretRecord): string {
+  return isEverywhere
+    ? 'seals nothing yet; every running server has it, so it may move to the front'
+    : 'seals nothing yet; not every running server has it: start them with it before it moves to the front'
+}
+
+function describePrevious({ kids, neededUntil, mayGo }: SecretRecord): string {
   if (mayGo) return 'may go'
   if (kids.length > 0) {
-    return index === 0
-      ? `seals ${countOf(kids.length, 'key')}, and refresh tokens`
-      : `still seals ${kids.join(', ')}: a server with another secret in front of it re-encrypts them`
+    return `still seals ${kids.join(', ')}: a server with another secret in front of it re-encrypts them`
   }
   return neededUntil === null
-    ? 'no key is sealed with it yet: start a server'
+    ? 'a running server still has it in front'
     : `may go after ${neededUntil}, when the last session that it may have made has ended`
 }
 

@@ -9,6 +9,7 @@ import type { Config } from '../config/schema.ts'
 import type { Emit } from '../events.ts'
 import { openSource } from '../keys/open-source.ts'
 import { createKeyRing, type KeyRing } from '../keys/ring.ts'
+import { createKnownSecrets } from '../keys/secret-lists.ts'
 import { openAudit, type AuditLog } from '../observe/open-audit.ts'
 import { openStore } from '../stores/open.ts'
 import type { Backups } from '../stores/ports-backup.ts'
@@ -199,9 +200,12 @@ function domainOf({
     async readRing() {
       const source = await openSource(config.keys, keyPolicy(config))
       if (source !== undefined) parts.defer(source.close)
+      const known = createKnownSecrets({ store, secrets: config.secrets })
+      await known.read()
       const ring = createKeyRing({
         keys: store.keys,
         secrets: config.secrets,
+        isEverywhere: known.isEverywhere,
         now: () => store.now(),
         policy: () => keyPolicy(config),
         emit,

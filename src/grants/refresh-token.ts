@@ -16,6 +16,7 @@ import type {
   RotateOutcome,
   Wider,
 } from '../stores/ports.ts'
+import type { ReadsRefreshToken } from '../tokens/read-refresh-token.ts'
 import type { ReadRefreshToken } from '../tokens/refresh-token.ts'
 import { networkOf } from '../users/network.ts'
 import { required, type Grant, type GrantRequest } from './grant.ts'
@@ -25,6 +26,7 @@ import { limited, requestedAudience, requestedScope } from './targets.ts'
 export interface RefreshGrantDependencies {
   readonly issuer: string
   readonly families: Pick<Families, 'rotate'>
+  readonly readRefreshToken: ReadsRefreshToken
   readonly issue: IssueTokens
   readonly policy: () => TokenPolicy
   /** Undefined: tokens have no status. */
@@ -39,20 +41,22 @@ type Exchanged = Extract<RotateOutcome, { generation: number }>
 export function createRefreshGrant({
   issuer,
   families,
+  readRefreshToken,
   issue,
   policy,
   takeStatus,
   emit,
 }: RefreshGrantDependencies): Grant {
-  function read({
+  async function read({
     client,
     params,
     refreshToken,
     address,
     origin,
-  }: GrantRequest): ReadRefreshToken {
-    required(params, 'refresh_token')
-    if (refreshToken !== undefined) return refreshToken
+  }: GrantRequest): Promise<ReadRefreshToken> {
+    const text = required(params, 'refresh_token')
+    const token = refreshToken ?? (await readRefreshToken(text))
+    if (token !== undefined) return token
     emit(
       {
         type: 'refresh.refused',
@@ -111,7 +115,7 @@ export function createRefreshGrant({
   return async request => {
     const { client, params, jkt } = request
     const allowed = [...client.audience, issuer]
-    const token = read(request)
+    const token = await read(request)
     // What this client may never ask for is refused before the token is spent, and so is, in the store, what
     // wasn't granted at login.
     const wanted = {

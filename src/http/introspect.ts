@@ -11,7 +11,8 @@ import type { Reason } from '../reasons.ts'
 import type { CheckToken } from '../status/check-token.ts'
 import type { Families } from '../stores/ports.ts'
 import { AccessTokenClaims, audiencesOf } from '../tokens/access-token.ts'
-import { looksLikeRefreshToken, type RefreshTokenCodec } from '../tokens/refresh-token.ts'
+import type { ReadsRefreshToken } from '../tokens/read-refresh-token.ts'
+import { looksLikeRefreshToken } from '../tokens/refresh-token.ts'
 import type { SignJwt } from '../tokens/sign-jwt.ts'
 import type { AddressLimit } from './address-limit.ts'
 import { formOf } from './client.ts'
@@ -65,7 +66,7 @@ export interface IntrospectRouteOptions {
   readonly sign: SignJwt
   readonly clock: Clock
   readonly verify: VerifyAccessToken
-  readonly refreshTokens: RefreshTokenCodec
+  readonly readRefreshToken: ReadsRefreshToken
   readonly check: CheckToken
   readonly families: Pick<Families, 'peek'>
   readonly policy: () => { readonly reuseGrace: number }
@@ -188,9 +189,9 @@ async function introspectAccessToken(
 async function introspectRefreshToken(
   token: string,
   client: Client,
-  { issuer, refreshTokens, families, policy }: IntrospectRouteOptions,
+  { issuer, readRefreshToken, families, policy }: IntrospectRouteOptions,
 ): Promise<Finding> {
-  const read = refreshTokens.decode(token)
+  const read = await readRefreshToken(token)
   if (read === undefined) return inactive('token_invalid')
   const outcome = await families.peek({ ...read, reuseGraceMs: policy().reuseGrace })
   if (outcome.kind === 'refused') return inactive(outcome.reason)

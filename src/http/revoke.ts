@@ -7,7 +7,8 @@ import { required } from '../grants/grant.ts'
 import { invalidGrant } from '../oauth/errors.ts'
 import type { StatusService } from '../status/service.ts'
 import type { Store } from '../stores/ports.ts'
-import { looksLikeRefreshToken, type RefreshTokenCodec } from '../tokens/refresh-token.ts'
+import type { ReadsRefreshToken } from '../tokens/read-refresh-token.ts'
+import { looksLikeRefreshToken } from '../tokens/refresh-token.ts'
 import type { AddressLimit } from './address-limit.ts'
 import { formOf, type ClientOf } from './client.ts'
 import { takeForms } from './form-body.ts'
@@ -32,7 +33,7 @@ export interface RevokeRouteOptions {
   readonly clientOf: ClientOf
   readonly limit: AddressLimit
   readonly verify: VerifyAccessToken
-  readonly refreshTokens: RefreshTokenCodec
+  readonly readRefreshToken: ReadsRefreshToken
   readonly store: Pick<Store, 'families' | 'accessTokens'>
   readonly status: Pick<StatusService, 'entryOf'>
   readonly emit: Emit
@@ -80,9 +81,9 @@ async function revokeRefreshToken(
   request: FastifyRequest,
   token: string,
   client: Client,
-  { refreshTokens, store, emit }: RevokeRouteOptions,
+  { readRefreshToken, store, emit }: RevokeRouteOptions,
 ): Promise<void> {
-  const read = refreshTokens.decode(token)
+  const read = await readRefreshToken(token)
   if (read === undefined) return
   const { sid } = read
   const outcome = await store.families.end({

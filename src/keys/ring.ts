@@ -89,8 +89,10 @@ export interface KeyRing {
 /** What the ring is made of. */
 export interface KeyRingOptions {
   readonly keys: Keys
-  /** base64url, as configured: the first seals, all open. */
+  /** base64 or base64url, as configured: the first seals, all open. */
   readonly secrets: readonly string[]
+  /** Whether every other server has the secret of that fingerprint; default: all have all. */
+  readonly isEverywhere?: ((secretId: string) => boolean) | undefined
   /** The store's clock. */
   readonly now: () => Promise<number>
   readonly policy: () => KeyPolicy
@@ -108,7 +110,7 @@ export interface KeyRingOptions {
  */
 export function createKeyRing(options: KeyRingOptions): KeyRing {
   const { source, monotonic = () => performance.now() } = options
-  const sealer = createSealer(options.secrets)
+  const sealer = createSealer(options.secrets, options.isEverywhere)
   const { save, read } = createSave({ ...options, monotonic, sealer })
   const plans = createPlans(source)
   // One at a time, so that a slow load never puts an older ring in the place of a newer one.

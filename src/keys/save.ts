@@ -114,9 +114,10 @@ async function makeStored(
  */
 function secretsOf(
   known: readonly StoredSecret[],
-  { sealsUnder: first }: Sealer,
+  { secretIds }: Sealer,
   now: number,
 ): readonly StoredSecret[] {
+  const first = String(secretIds[0])
   const newest = known.at(-1)
   const isNews =
     newest === undefined ||
@@ -128,16 +129,21 @@ function secretsOf(
   )
 }
 
-// What can't be opened any more stays as it is: a retiring key verifies without its private half.
+// What can't be opened any more stays as it is: a retiring key verifies without its private half. A server
+// that lacks the secret of a key can't start: whoever can open it seals it under one that all have.
 function resealed(
   keys: readonly StoredKey[],
   secrets: readonly StoredSecret[],
   sealer: Sealer,
 ): StoredKey[] {
-  if (secrets.at(-1)?.id !== sealer.sealsUnder) return [...keys]
-  const older = sealer.secretIds.slice(1)
+  const { secretIds, sealsUnder, isEverywhere } = sealer
+  const isNewest = secrets.at(-1)?.id === secretIds[0]
+  const mustMove = (id: string) =>
+    id !== sealsUnder &&
+    secretIds.includes(id) &&
+    (isNewest || (!isEverywhere(id) && isEverywhere(sealsUnder)))
   return keys.map(key => {
-    if (key.sealed === null || !older.includes(sealedUnder(key.sealed))) return key
+    if (key.sealed === null || !mustMove(sealedUnder(key.sealed))) return key
     return { ...key, sealed: sealer.seal(key.kid, sealer.open(key.kid, key.sealed)) }
   })
 }

@@ -8,14 +8,34 @@ const IV_BYTES = 12
 const TAG_BYTES = 16
 const VERSION = 'v1'
 
+/** A signing key that can't be opened with the secrets of this process. */
+export class CannotOpen extends Error {
+  override readonly name = 'CannotOpen'
+  /** The fingerprint of the secret that sealed it. */
+  readonly secretId: string
+
+  constructor(kid: string, secretId: string, configured: readonly string[]) {
+    super(
+      `cannot open signing key ${kid}: ` +
+        (configured.includes(secretId)
+          ? 'the store has damaged it, or mixed it up with another'
+          : `it is sealed under the secret with the fingerprint ${secretId}, which is not among secrets ` +
+            `(${configured.join(', ')}): put that secret back, behind the others`),
+    )
+    this.secretId = secretId
+  }
+}
+
 /** Seals and opens private keys. */
 export interface Sealer {
   /** The ids of the configured secrets (src/secrets.ts), in their order. */
   readonly secretIds: readonly string[]
-  /** The first of them. */
+  /** The first of them that every other server has, or the first of all where there is none. */
   readonly sealsUnder: string
+  /** Whether every other server has the secret of that fingerprint. */
+  isEverywhere(secretId: string): boolean
   /**
-   * Seals under the first secret.
+   * Seals under that secret.
    *
    * @returns `v1.<id of the secret>.<iv>.<ciphertext>.<tag>`, the last three in base64url
    */
@@ -23,7 +43,7 @@ export interface Sealer {
   /**
    * Opens what any of the configured secrets has sealed for this very `kid`.
    *
-   * @throws Error when none has
+   * @throws CannotOpen when none has
    */
   open(kid: string, sealed: string): string
 }
@@ -31,25 +51,31 @@ export interface Sealer {
 /**
  * Makes the sealer.
  *
- * @param secrets base64url, as configured; at least one
+ * @param secrets base64 or base64url, as configured; at least one
+ * @param isEverywhere whether every other server has that secret too: what they can't open they can't start
+ * with
  * @throws TypeError without a secret
  */
-export function createSealer(secrets: readonly string[]): Sealer {
+export function createSealer(
+  secrets: readonly string[],
+  isEverywhere: (secretId: string) => boolean = () => true,
+): Sealer {
   const keys = deriveKeys(secrets, 'private-key')
   const [first] = keys
   if (first === undefined) throw new TypeError('no secret to seal signing keys with')
+  const secretIds = keys.map(({ id }) => id)
+  const current = () => keys.find(({ id }) => isEverywhere(id)) ?? first
   return {
-    secretIds: keys.map(({ id }) => id),
-    sealsUnder: first.id,
-    seal: (kid, privateKey) => seal(first, kid, privateKey),
+    secretIds,
+    isEverywhere,
+    get sealsUnder() {
+      return current().id
+    },
+    seal: (kid, privateKey) => seal(current(), kid, privateKey),
     open(kid, sealed) {
       const key = keys.find(({ id }) => id === sealedUnder(sealed))
       const opened = key === undefined ? undefined : tryOpen(key, kid, sealed)
-      if (opened === undefined) {
-        throw new Error(
-          `cannot open signing key ${kid}: is the secret that sealed it still configured?`,
-        )
-      }
+      if (opened === undefined) throw new CannotOpen(kid, sealedUnder(sealed), secretIds)
       return opened
     },
   }

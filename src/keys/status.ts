@@ -1,6 +1,7 @@
 // What an operator should know of the keys: the next turn, the secrets that are still needed, the verifiers
 // that were seen, and who would be hurt by a change.
 import type { SeenVerifier, StoredRing, StoredSightings } from '../stores/ports-keys.ts'
+import type { StoredSecretList } from '../stores/ports-secrets.ts'
 import type { KeyDescription } from './ring.ts'
 import { sealedUnder } from './seal.ts'
 import { addressesOf, nameOf } from './sightings.ts'
@@ -26,34 +27,62 @@ export function nextTurns(keys: readonly KeyDescription[]): NextTurn[] {
 export interface SecretStatus {
   /** Its place in the configuration, from 0. */
   readonly index: number
+  readonly fingerprint: string
+  /** Whether every running server has it; the first one may be a secret of these only. */
+  readonly isEverywhere: boolean
+  /**
+   * `first`: it seals here; `next`: it has sealed nothing yet; `previous`: it has, and servers may still need
+   * it.
+   */
+  readonly state: 'first' | 'next' | 'previous'
   /** The keys that it has sealed. */
   readonly kids: readonly string[]
   /**
-   * When the last refresh token that it may have made has ended, in milliseconds; null: it makes new ones.
+   * When the last refresh token that it may have made has ended, in milliseconds; null: it makes new ones, or
+   * has made none.
    */
   readonly neededUntil: number | null
 }
 
-/**
- * Tells of every configured secret whether it may go.
- *
- * @param refreshAbsoluteMs the longest life of a session
- */
-export function secretStatus(
-  { keys, secrets }: StoredRing,
-  secretIds: readonly string[],
-  refreshAbsoluteMs: number,
-): SecretStatus[] {
+/** What the status of secrets is made of. */
+export interface SecretFacts {
+  readonly ring: StoredRing
+  /** The fingerprints of the configured secrets, in their order. */
+  readonly secretIds: readonly string[]
+  /** Those of the servers that run. */
+  readonly lists: readonly StoredSecretList[]
+  /** The longest life of a session, in milliseconds. */
+  readonly refreshAbsoluteMs: number
+}
+
+/** Says of every configured secret whether it may move to the front, or go. */
+export function secretStatus({
+  ring: { keys, secrets },
+  secretIds,
+  lists,
+  refreshAbsoluteMs,
+}: SecretFacts): SecretStatus[] {
   const [first] = secretIds
   const since = secrets.find(({ id }) => id === first)?.since
-  return secretIds.map((id, index) => ({
-    index,
-    kids: keys
+  return secretIds.map((id, index) => {
+    const kids = keys
       .filter(({ sealed }) => sealed !== null && sealedUnder(sealed) === id)
-      .map(({ kid }) => kid),
-    // Before a server has started with the first one in front, the others make new ones, too.
-    neededUntil: index === 0 || since === undefined ? null : since + refreshAbsoluteMs,
-  }))
+      .map(({ kid }) => kid)
+    const hasSealed = kids.length > 0 || secrets.some(known => known.id === id)
+    const state = index === 0 ? 'first' : hasSealed ? 'previous' : 'next'
+    const sealsElsewhere = lists.some(list => list.secrets[0]?.id === id)
+    return {
+      index,
+      fingerprint: id,
+      isEverywhere: lists.every(list => list.secrets.some(mark => mark.id === id)),
+      state,
+      kids,
+      neededUntil:
+        state !== 'previous' || since === undefined || sealsElsewhere
+          ? null
+          : since + refreshAbsoluteMs,
+    }
+  })
 }
 
 /** How a verifier was seen to fetch the keys. */

@@ -36,6 +36,7 @@ function aroundPorts(
     keys,
     replays,
     sightings,
+    secretLists,
     statusLists,
     ...store
   }: Store,
@@ -75,6 +76,10 @@ function aroundPorts(
     sightings: {
       load: around('sightings.load', sightings.load),
       save: around('sightings.save', sightings.save),
+    },
+    secretLists: {
+      load: around('secret_lists.load', secretLists.load),
+      save: around('secret_lists.save', secretLists.save),
     },
     ...store,
     now: around('now', store.now),

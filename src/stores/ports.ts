@@ -6,6 +6,7 @@
 import type { StoreCondition, StoreRisk } from './ports-health.ts'
 import type { Keys, Sightings } from './ports-keys.ts'
 import type { LoginAttempts } from './ports-logins.ts'
+import type { SecretLists } from './ports-secrets.ts'
 import type { NewStatusEntry, StatusEntry, StatusLists } from './ports-status.ts'
 
 /**
@@ -35,6 +36,7 @@ export interface Store {
   readonly keys: Keys
   readonly replays: Replays
   readonly sightings: Sightings
+  readonly secretLists: SecretLists
   readonly statusLists: StatusLists
   /** The store's own clock. */
   now(): Promise<number>

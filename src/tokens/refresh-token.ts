@@ -37,6 +37,11 @@ export interface RefreshTokenCodec {
   encode(token: RefreshToken): string
   /** Undefined when the text is no refresh token or its tag is wrong (R0). */
   decode(text: string): ReadRefreshToken | undefined
+  /**
+   * The number of the secret that the text says it is sealed under, right tag or not; undefined when the text
+   * is no refresh token.
+   */
+  secretNumberOf(text: string): number | undefined
 }
 
 /**
@@ -44,7 +49,7 @@ export interface RefreshTokenCodec {
  *
  * @param options.issuer bound into every tag: a token of one issuer is none of another's, even under the same
  * secret
- * @param options.secrets base64url; the first makes tokens, all read them
+ * @param options.secrets base64 or base64url; the first makes tokens, all read them
  */
 export function createRefreshTokenCodec({
   issuer,
@@ -78,25 +83,28 @@ export function createRefreshTokenCodec({
     },
 
     decode(text) {
-      if (!TOKEN.test(text)) return undefined
-      const bytes = Buffer.from(text.slice(PREFIX.length), 'base64url')
+      const bytes = bytesOf(text)
+      if (bytes === undefined) return undefined
       const fields = bytes.subarray(0, AT.tag)
       const tag = bytes.subarray(AT.tag)
       const candidates = keys.filter(key => key.number === bytes.readUInt8(AT.secret))
-      if (
-        bytes.readUInt8(0) !== VERSION ||
-        !candidates.some(key => timingSafeEqual(tagOf(key, fields), tag))
-      ) {
-        return undefined
-      }
-      return readFields(bytes)
+      const isOurs = candidates.some(key => timingSafeEqual(tagOf(key, fields), tag))
+      return isOurs ? readFields(bytes) : undefined
     },
+
+    secretNumberOf: text => bytesOf(text)?.readUInt8(AT.secret),
   }
 }
 
 /** Whether the text has the form of a refresh token of ours, right tag or not. */
 export function looksLikeRefreshToken(text: string): boolean {
   return text.startsWith(PREFIX)
+}
+
+function bytesOf(text: string): Buffer | undefined {
+  if (!TOKEN.test(text)) return undefined
+  const bytes = Buffer.from(text.slice(PREFIX.length), 'base64url')
+  return bytes.readUInt8(0) === VERSION ? bytes : undefined
 }
 
 function readFields(bytes: Buffer): ReadRefreshToken {

@@ -2,6 +2,7 @@
 // verifiers.
 import t, { type Test } from 'tap'
 import { createKeyRing } from '../../src/keys/ring.ts'
+import { createKnownSecrets } from '../../src/keys/secret-lists.ts'
 import { createSightings } from '../../src/keys/sightings.ts'
 import type { Store } from '../../src/stores/ports.ts'
 import { createHandClock } from '../support/clock.ts'
@@ -10,6 +11,7 @@ import { commandLine, SECRET } from '../support/command-line.ts'
 const DAY = 86_400_000
 const HOUR = 3_600_000
 const NEW_SECRET = 'n'.repeat(43)
+const THIRD_SECRET = 'u'.repeat(43)
 const CLIENTS = [
   'clients:',
   '  - { id: mobile, grants: [password], audience: [https://orders, https://mail], refreshAbsolute: 120d }',
@@ -299,7 +301,7 @@ t.test('the status tells of turns, secrets, audiences and verifiers', async t =>
   const { latchkey, withStore } = setUp(t, [NEW_SECRET, SECRET])
   t.match(
     (await latchkey('keys status')).out,
-    /secrets\[0\]: no key is sealed with it yet: start a server\nsecrets\[1\]: no key is sealed with it yet/,
+    /secrets\[0\]: no key is sealed with it yet: a server with it in front does that, within 10 minutes; fingerprint \S+\nsecrets\[1\]: seals nothing yet/,
   )
   const [first, second] = await withStore(async store => {
     const ring = await ringOf(store, { age: 3 * DAY })
@@ -333,9 +335,9 @@ t.test('the status tells of turns, secrets, audiences and verifiers', async t =>
         `^key ${first?.kid}  ES256  main  signing  about 0 living tokens`,
         `key ${second?.kid}  ES256  main  published  about 0 living tokens`,
         `next turn of main: \\S+Z, in 86d; then ${second?.kid} signs`,
-        'secrets\\[0\\]: no key is sealed with it yet: start a server',
+        'secrets\\[0\\]: no key is sealed with it yet: a server with it in front does that, within 10 minutes; fingerprint \\S{11}',
         `secrets\\[1\\]: still seals ${first?.kid}, ${second?.kid}: a server with another secret ` +
-          'in front of it re-encrypts them',
+          'in front of it re-encrypts them; fingerprint \\S{11}',
         'audience https://orders: somebody who says that they are its verifier orders-api was seen',
         'audience https://mail: no verifier of it has said who it is',
         'verifier somebody who says that they are orders-api: every 8d, at most 8d, 2 times, last 1d ago, ' +
@@ -350,7 +352,7 @@ t.test('the status tells of turns, secrets, audiences and verifiers', async t =>
   await withStore(store => ringOf(store, { secrets: [NEW_SECRET, SECRET] }))
   t.match(
     (await latchkey('keys status')).out,
-    /secrets\[0\]: seals 2 keys, and refresh tokens\nsecrets\[1\]: may go after \S+Z, when the last session that it may have made has ended/,
+    /secrets\[0\]: seals 2 keys, and refresh tokens; fingerprint \S+\nsecrets\[1\]: may go after \S+Z, when the last session that it may have made has ended/,
   )
   const { records } = await latchkey('keys status --json')
   const secret = records.filter(({ record }) => record === 'secret')
@@ -374,5 +376,71 @@ t.test('the status tells of turns, secrets, audiences and verifiers', async t =>
       secrets: ring.secrets.map(({ id, since }) => ({ id, since: since - 121 * DAY })),
     })
   })
-  t.match((await latchkey('keys status')).out, /secrets\[1\]: may go\n/)
+  t.match((await latchkey('keys status')).out, /secrets\[1\]: may go; fingerprint/)
 })
+
+t.test(
+  'the status says when a secret may move to the front, and when it may go',
+  async t => {
+    const { latchkey, withStore } = setUp(t, [NEW_SECRET, SECRET, THIRD_SECRET])
+    await withStore(store => ringOf(store, { age: 200 * DAY, secrets: [SECRET] }))
+    const status = async () => {
+      const { out, records } = await latchkey('keys status')
+      return {
+        text: out.split('\n').filter(line => line.startsWith('secrets[')),
+        records,
+      }
+    }
+    const runs = (...secrets: string[]) =>
+      withStore(async store => {
+        await store.keys.load()
+        await createKnownSecrets({
+          store,
+          secrets,
+          monotonic: Date.now,
+        }).sync()
+      })
+
+    await runs(SECRET)
+    t.match((await status()).text, [
+      /NOT EVERY running server has it: they answer 503 to its refresh tokens; fingerprint/,
+      /still seals/,
+      /seals nothing yet; not every running server has it: start them with it before it moves/,
+    ])
+    const kids = await withStore(async store => {
+      const ring = await ringOf(store, { secrets: [NEW_SECRET, SECRET] })
+      const stored = await store.keys.load()
+      await store.keys.save({
+        ...stored,
+        secrets: stored.secrets.map(({ id, since }) => ({
+          id,
+          since: since - 121 * DAY,
+        })),
+      })
+      return ring.describe().length
+    })
+    t.match((await status()).text, [
+      `secrets[0]: seals ${kids} keys, and refresh tokens; NOT EVERY`,
+      /secrets\[1\]: a running server still has it in front; fingerprint/,
+    ])
+    await withStore(async store => {
+      const { version } = await store.secretLists.load()
+      await store.secretLists.save({ version, lists: [] })
+    })
+    await runs(NEW_SECRET, SECRET, THIRD_SECRET)
+    t.match((await status()).text, [
+      `secrets[0]: seals ${kids} keys, and refresh tokens; fingerprint`,
+      /secrets\[1\]: may go; fingerprint/,
+      /secrets\[2\]: seals nothing yet; every running server has it, so it may move to the front/,
+    ])
+    const { records } = await latchkey('keys status --json')
+    t.match(
+      records.filter(({ record }) => record === 'secret'),
+      [
+        { state: 'first', isEverywhere: true, mayGo: false, fingerprint: /^[\w-]{11}$/ },
+        { state: 'previous', isEverywhere: true, mayGo: true },
+        { state: 'next', isEverywhere: true, mayGo: false },
+      ],
+    )
+  },
+)

@@ -29,6 +29,7 @@ async function refresh(outcome: RotateOutcome) {
   const grant = createRefreshGrant({
     issuer: 'https://id.example.com',
     families: { rotate: async () => outcome },
+    readRefreshToken: async () => undefined,
     issue: async () => ({ access_token: 'a', token_type: 'Bearer', expires_in: 600 }),
     policy: () => ({ accessTtl: 1, refreshIdle: 1, refreshAbsolute: 1, reuseGrace: 1 }),
     takeStatus: undefined,

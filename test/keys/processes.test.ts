@@ -16,6 +16,15 @@ const kidsOf = ({ keys }: Pick<StoredRing, 'keys'>) => keys.map(({ kid }) => kid
 
 const redis = await startRedis()
 t.teardown(() => redis.stop())
+const client = new Redis(redis.url, { retryStrategy: () => null })
+t.teardown(() => client.disconnect())
+// Before any server runs: the driver mistakes a command that is seen right behind its OK for an answer.
+const monitor = await client.monitor()
+t.teardown(() => monitor.disconnect())
+const commands: string[][] = []
+monitor.on('monitor', (_time: string, command: string[]) => {
+  commands.push(command)
+})
 const secret = 'r'.repeat(43)
 const servers = await Promise.all(
   [1, 2].map(() => startLatchkey({ storeUrl: redis.url, secret })),
@@ -23,15 +32,7 @@ const servers = await Promise.all(
 for (const server of servers) t.teardown(() => server.stop())
 
 t.test('two servers that race to make a key make one, twenty times', async t => {
-  const client = new Redis(redis.url, { retryStrategy: () => null })
-  t.teardown(() => client.disconnect())
-  const monitor = await client.monitor()
-  t.teardown(() => monitor.disconnect())
-  const commands: string[][] = []
-  monitor.on('monitor', (_time: string, command: string[]) => {
-    commands.push(command)
-  })
-
+  commands.length = 0
   const read = async (): Promise<StoredRing> => {
     const { version, content = '' } = await client.hgetall(RING)
     return { ...EMPTY_RING, ...JSON.parse(content), version: Number(version) }
@@ -121,5 +122,29 @@ t.test(
       200,
       'the servers that were there go on',
     )
+  },
+)
+
+t.test(
+  'a server that goes back to the old secrets starts beside the new ones',
+  async t => {
+    const secrets = ['s'.repeat(43), secret]
+    const on = async (list: readonly string[]) => {
+      const started = await startLatchkey({
+        storeUrl: store.url,
+        addUser: false,
+        config: { secrets: list },
+      })
+      t.teardown(() => started.stop())
+      return started
+    }
+    const store = await startRedis()
+    t.teardown(() => store.stop())
+    const fresh = await on(secrets)
+    const kids = await jwksKids(fresh)
+    const old = await on([secret])
+    t.same(await jwksKids(old), kids, 'the ring was sealed under what both have')
+    await old.logged(/secrets: other servers have secrets that this one lacks/)
+    await fresh.logged(/secrets\[0\] .* is not among the secrets of every running server/)
   },
 )

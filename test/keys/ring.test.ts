@@ -4,6 +4,7 @@ import type { Event } from '../../src/events.ts'
 import { makeKey } from '../../src/keys/make.ts'
 import { createKeyRing, type KeyRing } from '../../src/keys/ring.ts'
 import type { KeySource } from '../../src/keys/source.ts'
+import { secretMarks } from '../../src/secrets.ts'
 import { StoreUnavailable } from '../../src/stores/ports.ts'
 import type { Keys } from '../../src/stores/ports-keys.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
@@ -24,12 +25,15 @@ function setUp(t: Tap) {
   const monotonic = createHandClock(5_000)
   const server = ({
     secrets = [SECRET],
+    lacking = [],
     algorithm = 'ES256',
     audienceAlgorithms = [],
     keys = store.keys,
     source,
   }: {
     secrets?: string[]
+    /** The secrets that another server has not. */
+    lacking?: readonly string[]
     algorithm?: string
     audienceAlgorithms?: string[]
     keys?: Keys
@@ -38,6 +42,7 @@ function setUp(t: Tap) {
     createKeyRing({
       keys,
       secrets,
+      isEverywhere: id => !secretMarks(lacking).some(mark => mark.id === id),
       now: store.now,
       policy: () => ({ ...spans, algorithm, audienceAlgorithms }),
       emit: event => events.push(event),
@@ -456,7 +461,8 @@ t.test(
     const before = privateKeyOf(ring)
     t.equal((await store.keys.load()).secrets.length, 1)
     await t.rejects(server({ secrets: [OTHER] }).load(), {
-      message: `cannot open signing key ${first?.kid}: is the secret that sealed it still configured?`,
+      name: 'CannotOpen',
+      message: `cannot open signing key ${first?.kid}: it is sealed under the secret with the fingerprint `,
     })
 
     const changed = server({ secrets: [OTHER, SECRET] })
@@ -485,6 +491,50 @@ t.test(
     t.equal(events.length, 2)
   },
 )
+
+t.test('a key is sealed so that every running server can open it', async t => {
+  const { server, store, events, pass } = setUp(t)
+  const opens = async (...secrets: string[]) => {
+    await server({ secrets, lacking: [SECRET, OTHER] }).read()
+    return true
+  }
+  const fresh = (lacking: string[] = []) =>
+    server({ secrets: [OTHER, SECRET], lacking }).load()
+  await server().load()
+  await fresh([OTHER])
+  t.equal(await opens(SECRET), true, 'not under the first, which another server lacks')
+  const { keys: before } = await store.keys.load()
+  pass(91 * DAY)
+  await fresh([OTHER])
+  const { keys: after } = await store.keys.load()
+  t.ok(after.some(({ kid }) => !before.some(key => key.kid === kid)))
+  t.equal(await opens(SECRET), true, 'neither is a new key')
+
+  await fresh()
+  await t.rejects(
+    opens(SECRET),
+    /cannot open signing key/,
+    'under the first as soon as all have it',
+  )
+  t.equal(await opens(OTHER), true)
+  await fresh([OTHER])
+  t.equal(await opens(SECRET), true, 'and back, for a server that starts without it')
+
+  await fresh()
+  await server({ secrets: [SECRET, OTHER], lacking: [OTHER] }).load()
+  t.equal(
+    await opens(SECRET),
+    true,
+    'whoever can open it does it, be its own order another',
+  )
+  pass(3_600_000)
+  events.length = 0
+  await fresh([SECRET, OTHER])
+  t.equal(await opens(OTHER), true, 'under the first where there is none that all have')
+  await server({ secrets: [SECRET, OTHER], lacking: [SECRET, OTHER] }).load()
+  t.equal(await opens(OTHER), true, 'and then nobody moves it to and fro')
+  t.equal(events.length, 1)
+})
 
 t.test('a key that signs no more verifies without the secret that sealed it', async t => {
   const { server, store, pass } = setUp(t)

@@ -9,6 +9,7 @@ import {
   type ClientSettings,
 } from '../../src/clients/registry.ts'
 import { createKeyRing, type KeyRing } from '../../src/keys/ring.ts'
+import { createKnownSecrets, type KnownSecrets } from '../../src/keys/secret-lists.ts'
 import { createSightings, type SightingsRecorder } from '../../src/keys/sightings.ts'
 import type { KeySource } from '../../src/keys/source.ts'
 import type { Emit } from '../../src/events.ts'
@@ -103,6 +104,8 @@ export interface TestApp {
   readonly app: FastifyInstance
   readonly store: Store
   readonly keys: KeyRing
+  /** Reads what is new when it is told to. */
+  readonly known: KnownSecrets
   readonly sightings: SightingsRecorder
   /** Reads what is new when it is told to. */
   readonly status: StatusService
@@ -258,9 +261,16 @@ export async function buildTestApp({
     typ: {} as Record<string, 'JWT' | 'at+jwt'>,
     algorithm: {} as Record<string, string>,
   }
+  const known = createKnownSecrets({
+    store,
+    secrets,
+    monotonic: clock,
+  })
+  await known.sync()
   const keys = createKeyRing({
     keys: store.keys,
     secrets,
+    isEverywhere: known.isEverywhere,
     now: () => store.now(),
     policy: () => ({
       algorithm,
@@ -308,6 +318,7 @@ export async function buildTestApp({
   const app = await buildApp({
     issuer,
     secrets,
+    isSecretElsewhere: known.isElsewhere,
     http: {
       trustedProxies,
       ...(proxyHeaders !== undefined && { proxyHeaders }),
@@ -364,6 +375,7 @@ export async function buildTestApp({
     app,
     store,
     keys,
+    known,
     sightings,
     status,
     accounts,

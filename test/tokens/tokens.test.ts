@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { sidOf, userTag } from '../../src/ids.ts'
+import { secretMarks } from '../../src/secrets.ts'
 import {
   createRefreshTokenCodec,
   looksLikeRefreshToken,
@@ -55,6 +56,19 @@ t.test('no bit of a refresh token can be changed', async t => {
     ` ${codec.encode(token)}`,
   ]) {
     t.equal(codec.decode(text), undefined)
+  }
+})
+
+t.test('a refresh token says which secret it is sealed under', async t => {
+  const codec = createRefreshTokenCodec({ issuer, secrets })
+  const other = createRefreshTokenCodec({ issuer, secrets: [secret()] })
+  const text = codec.encode(token)
+  t.equal(codec.secretNumberOf(text), secretMarks(secrets)[0]?.number)
+  t.equal(other.secretNumberOf(text), codec.secretNumberOf(text), 'to anybody')
+  const older = Buffer.from(text.slice(3), 'base64url')
+  older.writeUInt8(2, 0)
+  for (const none of ['', 'rt_x', `${text}A`, `rt_${older.toString('base64url')}`]) {
+    t.equal(codec.secretNumberOf(none), undefined)
   }
 })
 

@@ -42,6 +42,8 @@ export interface RedisKeys {
   readonly ring: string
   /** Hash: what was seen of verifiers. */
   readonly sightings: string
+  /** Hash: which secrets the running servers have. */
+  readonly secretLists: string
   /** Mark: the store takes writes. */
   readonly probe: string
   /** Hash: the store's format (format.ts). */
@@ -81,6 +83,7 @@ export function createRedisKeys(prefix: string): RedisKeys {
     names: `${prefix}names`,
     ring: `${prefix}keys`,
     sightings: `${prefix}sightings`,
+    secretLists: `${prefix}secret-lists`,
     probe: `${prefix}probe`,
     format: `${prefix}format`,
     epoch: index => `${prefix}epoch:${index}`,

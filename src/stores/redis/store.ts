@@ -3,6 +3,7 @@ import type { Cluster, Redis } from 'ioredis'
 import type { Clock } from '../../clock.ts'
 import { EMPTY_RING, EMPTY_SIGHTINGS } from '../ports-keys.ts'
 import type { AddressCounts } from '../ports-addresses.ts'
+import { NO_SECRET_LISTS } from '../ports-secrets.ts'
 import type { Store } from '../ports.ts'
 import { createRedisAddressCounts } from './address-counts.ts'
 import { createRedisAccessTokens } from './access-tokens.ts'
@@ -132,6 +133,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
     loginAttempts: createRedisLoginAttempts(adapter),
     keys: ring,
     sightings: createRedisDocument(adapter, keys.sightings, EMPTY_SIGHTINGS),
+    secretLists: createRedisDocument(adapter, keys.secretLists, NO_SECRET_LISTS),
     replays: createRedisReplays(adapter),
     statusLists: createRedisStatusLists(adapter),
     now,

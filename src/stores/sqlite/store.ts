@@ -2,6 +2,7 @@
 import type { Clock } from '../../clock.ts'
 import { EMPTY_RING, EMPTY_SIGHTINGS } from '../ports-keys.ts'
 import { newerFormat } from '../ports-health.ts'
+import { NO_SECRET_LISTS } from '../ports-secrets.ts'
 import type { Store } from '../ports.ts'
 import type { Backups } from '../ports-backup.ts'
 import { createSqliteAccessTokens } from './access-tokens.ts'
@@ -40,6 +41,7 @@ export function createSqliteStore({
     loginAttempts: createSqliteLoginAttempts(counts, clock),
     keys: createSqliteDocument(db, 'keys', EMPTY_RING),
     sightings: createSqliteDocument(db, 'sightings', EMPTY_SIGHTINGS),
+    secretLists: createSqliteDocument(db, 'secret-lists', NO_SECRET_LISTS),
     replays: createSqliteReplays(db, clock),
     statusLists: createSqliteStatusLists(db, clock),
     now: () => reading(clock),

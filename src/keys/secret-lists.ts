@@ -1,0 +1,187 @@
+// Which secrets the servers have that run beside this one. While `secrets` is being changed, what one seals
+// another may not be able to open: that is a fault, and never a verdict on who shows it. Servers know of each
+// other's secrets by fingerprints in the store.
+import { secretMarks, type SecretMark } from '../secrets.ts'
+import type { Store } from '../stores/ports.ts'
+import type { StoredSecretList, StoredSecretLists } from '../stores/ports-secrets.ts'
+
+/**
+ * How long what a server has sealed is taken for readable elsewhere after that server, and all others of the
+ * same configuration, were last heard of: a pod that is started anew, and an operator who goes back, take
+ * that long. Milliseconds.
+ */
+export const LIFE_MS = 600_000
+const RENEW_MS = 60_000
+
+/** A server that was not heard of for so long doesn't run any more; milliseconds. */
+const SILENT_MS = 90_000
+
+/** So old may what was read be that a secret is said to be nobody's; milliseconds. */
+export const TRUST_MS = 3_000
+
+/** After a time without the store: others have to be heard of again before they count as gone. */
+const GRACE_MS = 60_000
+
+/** Each that fails means that another server was faster; the next sync goes on. */
+const TRIES = 100
+
+/** What the servers' secrets are, as far as this one knows. */
+export interface KnownSecrets {
+  /** Reads what the servers have. Rejects with StoreUnavailable. */
+  read(): Promise<void>
+  /**
+   * Reads what the others have, and lets them know what this server has. To be called at the start and once a
+   * second. Rejects with StoreUnavailable.
+   */
+  sync(): Promise<void>
+  /**
+   * Whether another server has a secret of that number, which this one has not. Asks the store only if it
+   * wasn't read for TRUST_MS. Rejects with StoreUnavailable.
+   */
+  isElsewhere(number: number): Promise<boolean>
+  /**
+   * Lets this server's configuration count as gone, unless another server of the same one renews it: what
+   * can't start has sealed nothing. Rejects with StoreUnavailable.
+   */
+  withdraw(): Promise<void>
+  /** Whether every server of the last LIFE_MS has this secret, as far as is known. */
+  isEverywhere(id: string): boolean
+  /** Whether every server that runs now has this secret, as far as is known. */
+  isWithAllThatRun(id: string): boolean
+  /** The fingerprints of secrets that others have and this server has not, as far as is known. */
+  missing(): readonly string[]
+  /** This server's own, in the order of the configuration. */
+  readonly own: readonly SecretMark[]
+}
+
+export interface KnownSecretsOptions {
+  /** Its clock is the one by which all servers judge who lives. */
+  readonly store: Pick<Store, 'secretLists' | 'now'>
+  /** As configured. */
+  readonly secrets: readonly string[]
+  /** Milliseconds of a clock that only runs forward. */
+  readonly monotonic?: () => number
+}
+
+/** When the store was asked, by the monotonic clock, and what its own clock said. */
+interface Instants {
+  readonly startedAt: number
+  readonly at: number
+}
+
+/** Makes the knowledge, which is empty until it was synced. */
+export function createKnownSecrets({
+  store,
+  secrets,
+  monotonic = () => performance.now(),
+}: KnownSecretsOptions): KnownSecrets {
+  const own = secretMarks(secrets)
+  const name = nameOf(own)
+  const others = new Map<string, StoredSecretList>()
+  let readAt = -Infinity
+  let heardAt = -Infinity
+  let graceUntil = -Infinity
+  let reading: Promise<unknown> | undefined
+
+  function take(found: readonly StoredSecretList[], { startedAt, at }: Instants): void {
+    if (startedAt - readAt > TRUST_MS) graceUntil = at + GRACE_MS
+    readAt = Math.max(readAt, startedAt)
+    heardAt = at
+    for (const list of found) {
+      const key = nameOf(list.secrets)
+      // A store that was put back says less than what was heard meanwhile.
+      const until = Math.max(list.until, others.get(key)?.until ?? list.until)
+      others.set(key, { ...list, until })
+    }
+    others.delete(name)
+    for (const [key, { until }] of others) {
+      if (until <= at && graceUntil <= at) others.delete(key)
+    }
+  }
+
+  async function load(): Promise<{ stored: StoredSecretLists; at: number }> {
+    const startedAt = monotonic()
+    const [stored, at] = await Promise.all([store.secretLists.load(), store.now()])
+    take(stored.lists, { startedAt, at })
+    return { stored, at }
+  }
+
+  // Whoever asks while the store is being asked waits for that answer: strangers must not multiply questions.
+  async function read(): Promise<void> {
+    reading ??= load().finally(() => {
+      reading = undefined
+    })
+    await reading
+  }
+
+  /** Writes how long this configuration lives from now; null: nothing has to be written. */
+  async function put(lifeOf: (found: Heard) => number | null): Promise<void> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const { stored, at } = await load()
+      const until = stored.lists.find(list => nameOf(list.secrets) === name)?.until
+      const lifeMs = lifeOf({ until, at })
+      if (lifeMs === null) return
+      const list = { secrets: own, until: at + lifeMs }
+      const lists = withList(stored.lists, list, at)
+      if (await store.secretLists.save({ ...stored, lists })) return
+    }
+  }
+
+  const known = () => [...others.values()]
+  const missing = () =>
+    known()
+      .flatMap(list => list.secrets)
+      .filter(mark => !isIn(own, mark.id))
+  return {
+    own,
+    read,
+    sync: () => put(found => (isFresh(found) ? null : LIFE_MS)),
+    withdraw: () => put(() => 0),
+    async isElsewhere(number) {
+      if (monotonic() - readAt > TRUST_MS) await read()
+      return missing().some(mark => mark.number === number)
+    },
+    isEverywhere: id => known().every(list => isIn(list.secrets, id)),
+    isWithAllThatRun: id =>
+      runningLists(known(), heardAt).every(list => isIn(list.secrets, id)),
+    missing: () => [...new Set(missing().map(({ id }) => id))].sort(),
+  }
+}
+
+/** The lists of servers that run at this instant of the store's clock, in milliseconds. */
+export function runningLists(
+  lists: readonly StoredSecretList[],
+  at: number,
+): readonly StoredSecretList[] {
+  return lists.filter(({ until }) => until > at + LIFE_MS - SILENT_MS)
+}
+
+function isIn(marks: readonly SecretMark[], secretId: string): boolean {
+  return marks.some(({ id }) => id === secretId)
+}
+
+function nameOf(secrets: readonly SecretMark[]): string {
+  return secrets.map(({ id }) => id).join()
+}
+
+/** Until when the store has this configuration as living; undefined: not at all. */
+interface Heard {
+  readonly until: number | undefined
+  readonly at: number
+}
+
+function isFresh({ until, at }: Heard): boolean {
+  return until !== undefined && until > at + LIFE_MS - RENEW_MS
+}
+
+// What has ended stays for as long again: servers that come back from an outage have to hear of each other.
+function withList(
+  lists: readonly StoredSecretList[],
+  list: StoredSecretList,
+  at: number,
+): StoredSecretList[] {
+  const others = lists.filter(({ secrets, until }) => {
+    return nameOf(secrets) !== nameOf(list.secrets) && until > at - LIFE_MS
+  })
+  return [...others, list]
+}

@@ -1,0 +1,109 @@
+// What a server does about secrets that differ from those of the servers that run already.
+import { CannotOpen } from './seal.ts'
+import type { KeyRing } from './ring.ts'
+import { LIFE_MS, TRUST_MS, type KnownSecrets } from './secret-lists.ts'
+
+const PROCEDURE = 'docs/operations.md, "Rotate the secret"'
+const LIFE_MINUTES = LIFE_MS / 60_000
+
+/** So long the other servers are given to seal the ring anew. */
+const TRIES = 20
+const PAUSE_MS = 1_000
+
+/** What waiting needs. */
+export interface AtStart {
+  readonly known: KnownSecrets
+  /** Resolves after so many milliseconds. */
+  readonly wait: (ms: number) => Promise<unknown>
+}
+
+/**
+ * Lets the other servers know which secrets this one has, and loads the ring for the first time. Where
+ * another server has the secret that a key is sealed under, it learns that this one hasn't, and seals the key
+ * anew: that is waited for.
+ *
+ * @throws CannotOpen when nobody did; and as KeyRing.load
+ */
+export async function loadAtStart(
+  keys: Pick<KeyRing, 'load'>,
+  atStart: AtStart,
+): Promise<void> {
+  await atStart.known.sync()
+  try {
+    await loadPatiently(keys, atStart)
+  } catch (error) {
+    // Wrong secrets leave no trace. Where that can't be written, it ends by itself.
+    if (error instanceof CannotOpen) await atStart.known.withdraw().catch(() => {})
+    throw error
+  }
+}
+
+async function loadPatiently(
+  keys: Pick<KeyRing, 'load'>,
+  { known, wait }: AtStart,
+  triesLeft = TRIES,
+): Promise<void> {
+  try {
+    await keys.load()
+  } catch (error) {
+    const isComing =
+      error instanceof CannotOpen && known.missing().includes(error.secretId)
+    if (!isComing || triesLeft === 0) throw error
+    await wait(PAUSE_MS)
+    await known.read()
+    await loadPatiently(keys, { known, wait }, triesLeft - 1)
+  }
+}
+
+/**
+ * Waits until every other server has heard that this one seals under a secret that they lack: from then on
+ * they answer what it seals with 503, and never that it is no good.
+ */
+export async function waitUntilHeard({ known, wait }: AtStart): Promise<void> {
+  if (lacksFirst(known, known.isEverywhere)) await wait(TRUST_MS)
+}
+
+/**
+ * Makes the function that warns the log when the secrets of the servers begin to differ in a way that is
+ * answered 503, and says so when that is over.
+ */
+export function createSecretsNotice(
+  known: KnownSecrets,
+  log: { warn(message: string): void },
+): () => void {
+  let before = ''
+  return () => {
+    const now = [...adviceOn(known)].join('; ')
+    if (now !== before) {
+      log.warn(now === '' ? 'secrets: all servers can read each other again' : now)
+    }
+    before = now
+  }
+}
+
+function adviceOn(known: KnownSecrets): readonly string[] {
+  const missing = known.missing()
+  return [
+    ...(missing.length > 0
+      ? [
+          'secrets: other servers have secrets that this one lacks, or had them within the last ' +
+            `${LIFE_MINUTES} minutes (fingerprints ${missing.join(', ')}). What they seal is ` +
+            `answered 503 here: append these secrets here (${PROCEDURE})`,
+        ]
+      : []),
+    ...(lacksFirst(known, known.isWithAllThatRun)
+      ? [
+          `secrets[0] (fingerprint ${known.own[0]?.id}) is not among the secrets of every running ` +
+            'server. Those without it answer 503 to what this one seals: append it there first ' +
+            `(${PROCEDURE})`,
+        ]
+      : []),
+  ]
+}
+
+function lacksFirst(
+  { own }: KnownSecrets,
+  isWithOthers: (secretId: string) => boolean,
+): boolean {
+  return own.slice(0, 1).some(({ id }) => !isWithOthers(id))
+}
