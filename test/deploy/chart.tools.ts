@@ -172,6 +172,21 @@ t.test('wrong values fail with a message that helps', async t => {
       /httpRoute\.parentRefs/,
     ],
     [
+      'a rotation without the new secret',
+      [...ISSUER, ...REDIS, '--set', 'secret.keys={LATCHKEY_SECRET,LATCHKEY_SECRET_2}'],
+      /LATCHKEY_SECRET_2, which has no value: set secret\.values\.LATCHKEY_SECRET_2/,
+    ],
+    [
+      'a rotation in two forms',
+      [
+        ...ISSUER,
+        ...REDIS,
+        '--set',
+        'secret.existingSecret=s,secret.previous=true,secret.keys={LATCHKEY_SECRET_2,LATCHKEY_SECRET}',
+      ],
+      /keep secret\.keys/,
+    ],
+    [
       'a rotation without the old secret',
       [...ISSUER, ...REDIS, '--set', 'secret.previous=true'],
       /secret\.previousValue/,

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 import { PROJECT, run } from './support/commands.ts'
 
 const CHART = join(PROJECT, 'helm/latchkey')
@@ -170,4 +170,75 @@ t.test('the checksum of the secrets says no more than whether they changed', asy
   t.equal(await checksum('weak'), sum, 'the same for the same')
   t.not(await checksum('other'), sum, 'another for another')
   t.not(await checksum('weak', 'another'), sum, 'salted with the release')
+})
+
+const NEXT = 'LATCHKEY_SECRET_2'
+/** A rotation: each is an upgrade, and the one before is what a rollback brings back. */
+const STEPS = [
+  ['LATCHKEY_SECRET'],
+  ['LATCHKEY_SECRET', NEXT],
+  [NEXT, 'LATCHKEY_SECRET'],
+  [NEXT],
+]
+
+/** What pods are given by a step: the list in the configuration, the variables, and what restarts them. */
+async function podsOf(values: readonly string[]) {
+  const { code, stdout, stderr } = await render([
+    'redis.password=onlyATestOnlyATest',
+    ...values,
+  ])
+  if (code !== 0) throw new Error(stderr)
+  const objects = parseAllDocuments(stdout).map(document => document.toJS())
+  const of = (kind: string) => objects.find(object => object?.kind === kind)
+  const { metadata, spec } = of('Deployment').spec.template
+  return {
+    secrets: parse(of('ConfigMap').data['latchkey.yaml']).secrets,
+    variables: spec.containers[0].env
+      .filter(({ name }: { name: string }) => name.startsWith('LATCHKEY_SECRET'))
+      .map(({ name, valueFrom }: any) => [name, valueFrom.secretKeyRef]),
+    checksum: metadata.annotations['checksum/config'],
+  }
+}
+
+t.test('a rotation is a step an upgrade, and each one can be taken back', async t => {
+  const sums = new Set<string>()
+  for (const keys of STEPS) {
+    const values = ['secret.existingSecret=mine', `secret.keys={${keys.join()}}`]
+    const pods = await podsOf(values)
+    t.same(
+      pods.secrets,
+      keys.map(key => `\${${key}}`),
+      'in this order',
+    )
+    t.same(
+      pods.variables,
+      keys.map(key => [key, { name: 'mine', key }]),
+      'each from its own key of the Secret, which no step changes',
+    )
+    t.same(await podsOf(values), pods, 'a rollback gives the same pods again')
+    sums.add(pods.checksum)
+  }
+  t.equal(sums.size, STEPS.length, 'each step restarts the pods')
+})
+
+t.test('the secret that the chart has made is rotated beside a new value', async t => {
+  const kept = { LATCHKEY_SECRET: Buffer.from('k'.repeat(43)).toString('base64') }
+  const value = 'n'.repeat(43)
+  for (const keys of STEPS.slice(1)) {
+    const cluster = await startCluster(t, [
+      { apiVersion: 'v1', kind: 'Secret', metadata: { name: NAME }, data: kept },
+    ])
+    const { code, stdout, stderr } = await render(
+      [
+        'redis.password=onlyATestOnlyATest',
+        `secret.keys={${keys.join()}}`,
+        `secret.values.${NEXT}=${value}`,
+      ],
+      cluster,
+    )
+    t.equal(code, 0, stderr)
+    const data = secretIn(stdout)
+    t.match(data, kept, 'the one of before stays')
+    t.equal(decoded(data[NEXT]), value)
+  }
 })

@@ -81,10 +81,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if contains "${" .Values.store.url }}yes{{ end }}
 {{- end }}
 
+{{- /* The names of the secrets, in their order, as a JSON list. `helm upgrade --reuse-values` knows no new defaults. */}}
+{{- define "latchkey.secretKeys" -}}
+{{- $keys := .Values.secret.keys | default (list "LATCHKEY_SECRET") }}
+{{- if .Values.secret.previous }}{{ $keys = append $keys "LATCHKEY_SECRET_PREVIOUS" }}{{ end }}
+{{- toJson $keys }}
+{{- end }}
+
 {{- define "latchkey.config" -}}
 {{- $url := ternary .Values.store.url "${LATCHKEY_STORE_URL}" (eq (include "latchkey.storeUrlInConfig" .) "yes") }}
-{{- $secrets := list "${LATCHKEY_SECRET}" }}
-{{- if .Values.secret.previous }}{{ $secrets = append $secrets "${LATCHKEY_SECRET_PREVIOUS}" }}{{ end }}
+{{- $secrets := list }}
+{{- range include "latchkey.secretKeys" . | fromJsonArray }}{{ $secrets = append $secrets (printf "${%s}" .) }}{{ end }}
 {{- $config := deepCopy .Values.config }}
 {{- $store := merge (dict "url" $url) ($config.store | default dict) }}
 {{- if .Values.store.passwordSecret }}{{ $_ := set $store "passwordFile" "/run/secrets/latchkey-store/password" }}{{ end }}
@@ -131,13 +138,10 @@ capabilities:
 {{- define "latchkey.env" -}}
 - name: LATCHKEY_CONFIG
   value: /etc/latchkey/latchkey.yaml
-- name: LATCHKEY_SECRET
+{{- range $key := include "latchkey.secretKeys" . | fromJsonArray }}
+- name: {{ $key }}
   valueFrom:
-    secretKeyRef: { name: {{ include "latchkey.secretName" . }}, key: LATCHKEY_SECRET }
-{{- if .Values.secret.previous }}
-- name: LATCHKEY_SECRET_PREVIOUS
-  valueFrom:
-    secretKeyRef: { name: {{ include "latchkey.secretName" . }}, key: LATCHKEY_SECRET_PREVIOUS }
+    secretKeyRef: { name: {{ include "latchkey.secretName" $ }}, key: {{ $key }} }
 {{- end }}
 {{- if ne (include "latchkey.storeUrlInConfig" .) "yes" }}
 - name: LATCHKEY_STORE_URL

@@ -37,8 +37,19 @@
 {{- fail (printf "\n\nstore.sentinelPasswordSecret and config.store.sentinel.%s are both set: keep one of them" $key) }}
 {{- end }}
 {{- end }}
-{{- if and .Values.secret.existingSecret (or .Values.secret.value .Values.secret.previousValue) }}
-{{- fail "\n\nsecret.existingSecret and secret.value are both set: keep one of them" }}
+{{- if and .Values.secret.existingSecret (or .Values.secret.value .Values.secret.values .Values.secret.previousValue) }}
+{{- fail "\n\nsecret.existingSecret and secret.value or secret.values are both set: keep one of them" }}
+{{- end }}
+{{- $keys := .Values.secret.keys | default (list "LATCHKEY_SECRET") }}
+{{- if and .Values.secret.previous (ne (toJson $keys) (toJson (list "LATCHKEY_SECRET"))) }}
+{{- fail "\n\nsecret.previous and secret.keys are both set: keep secret.keys, and append LATCHKEY_SECRET_PREVIOUS to it where it is needed" }}
+{{- end }}
+{{- if not .Values.secret.existingSecret }}
+{{- range $key := $keys }}
+{{- if not (or (eq $key "LATCHKEY_SECRET") (hasKey ($.Values.secret.values | default dict) $key)) }}
+{{- fail (printf "\n\nsecret.keys names %s, which has no value: set secret.values.%s, or secret.existingSecret to a Secret that has it" $key $key) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- if and .Values.secret.previous (not .Values.secret.existingSecret) (not .Values.secret.previousValue) }}
 {{- fail "\n\nsecret.previous is true but secret.previousValue is empty: set it to the second secret: the new one in step 1 of the rotation (docs/operations.md), the old one in step 2" }}
