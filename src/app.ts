@@ -165,7 +165,8 @@ async function registerEndpoints(
     tracing = NO_TRACING,
     emit,
   } = deps
-  const base = issuer.replace(/\/$/, '')
+  // In ASCII, as clients send it: DPoP proofs are compared with it.
+  const base = new URL(issuer).href.replace(/\/$/, '')
   setErrorHandler(app)
   tracing.observeRequests(app)
   observeRequests(app, metrics)

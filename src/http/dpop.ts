@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../clock.ts'
 import { invalidDpopProof, useDpopNonce } from '../oauth/errors.ts'
+import { normaliseHttpUri } from '../oauth/uri.ts'
 import type { Replays } from '../stores/ports.ts'
 import type { Nonces } from '../tokens/dpop-nonce.ts'
 import { readProof, type Proof } from '../tokens/dpop-proof.ts'
@@ -78,8 +79,9 @@ function checkTarget(
   { method, url, accessToken }: ProofTarget,
 ): void {
   if (htm !== method) throw invalidDpopProof('dpop_other_method')
-  const wanted = normalised(url)
-  if (wanted === undefined || normalised(htu) !== wanted) {
+  // RFC 9449 §4.3: without query and fragment.
+  const wanted = normaliseHttpUri(url)
+  if (wanted === undefined || normaliseHttpUri(htu) !== wanted) {
     throw invalidDpopProof('dpop_other_url')
   }
   if (
@@ -88,13 +90,6 @@ function checkTarget(
   ) {
     throw invalidDpopProof('dpop_other_token')
   }
-}
-
-// RFC 9449 §4.3: without query and fragment, after the normalisations of RFC 3986 §6.2.2 and §6.2.3, which
-// WHATWG's URL does.
-function normalised(text: string): string | undefined {
-  const url = URL.parse(text)
-  return url === null ? undefined : url.origin + url.pathname
 }
 
 // Of fixed length whatever the client chose, and no client can use up another's ids.

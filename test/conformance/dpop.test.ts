@@ -297,6 +297,32 @@ for (const store of STORES) {
   })
 }
 
+t.test('§4.3: every spelling of the URL by RFC 3986 §6.2.2 is taken', async t => {
+  const server = await serverOn(t, 'SQLite', {
+    issuer: 'https://b\u00FCcher.example/a~b',
+  })
+  for (const url of [
+    'https://xn--bcher-kva.example/a~b/token',
+    'https://XN--bcher-kva.example:443/a%7Eb/x/../token?y#z',
+    'https://xn--bcher-kva.example/a%7eb/%74oken',
+  ]) {
+    const { statusCode } = await server.post('/token', login, {
+      dpop: await proof(server, { url }),
+    })
+    t.equal(statusCode, 200, url)
+  }
+})
+
+t.test('§4.3: a host that is a number is no address', async t => {
+  const server = await serverOn(t, 'SQLite', { issuer: 'http://127.0.0.1' })
+  const ask = async (url: string) =>
+    server.post('/token', login, { dpop: await proof(server, { url }) })
+  t.equal((await ask('http://127.0.0.1/token')).statusCode, 200)
+  const other = { status: 400, error: 'invalid_dpop_proof' }
+  refused(t, await ask('http://2130706433/token'), other)
+  refused(t, await ask('http://0x7f.1/token'), other)
+})
+
 t.test('§4.3: what is no proof for this request is refused', async t => {
   const server = await serverOn(t, 'SQLite')
   const now = Math.floor(server.clock() / 1000)
@@ -308,6 +334,10 @@ t.test('§4.3: what is no proof for this request is refused', async t => {
     ['another host', { url: 'https://evil.example/token' }],
     ['plain http', { url: TOKEN.replace('https', 'http') }],
     ['no URL', { url: 'token' }],
+    ['backslashes', { url: TOKEN.replaceAll('/', '\\') }],
+    ['a tab in the URL', { url: TOKEN.replace('token', 'to\tken') }],
+    ['a space before the URL', { url: ` ${TOKEN}` }],
+    ['user info', { url: TOKEN.replace('https://', 'https://user@') }],
     ['the header type of another JWT', { header: { typ: 'JWT' } }],
     ['no type', { header: { typ: undefined } }],
     ['no key', { header: { jwk: undefined } }],
