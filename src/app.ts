@@ -165,7 +165,6 @@ async function registerEndpoints(
     tracing = NO_TRACING,
     emit,
   } = deps
-  // In ASCII, as clients send it: DPoP proofs are compared with it.
   const base = new URL(issuer).href.replace(/\/$/, '')
   setErrorHandler(app)
   tracing.observeRequests(app)
@@ -214,6 +213,7 @@ async function registerEndpoints(
     issue,
     policy: live.policy,
     takeStatus: status.take,
+    clock,
     emit,
   })
   const clientOf = createClientOf({

@@ -100,12 +100,25 @@ export function mayRefresh(client: Client): boolean {
   return client.grants.includes('refresh_token')
 }
 
+/**
+ * Why a family is too near its end for another access token, which would live for less than a second;
+ * undefined while it isn't. `now` in milliseconds.
+ */
+export function whyTooLate(
+  family: Pick<Family, 'idleUntil' | 'endsAt'>,
+  now: number,
+): 'family_idle' | 'family_expired' | undefined {
+  if (lastExpiry(family) * 1000 - now >= 1000) return undefined
+  return family.idleUntil < family.endsAt ? 'family_idle' : 'family_expired'
+}
+
 // No access token outlives its family, so a family that is gone speaks for its tokens.
 function expiry(iat: number, ttlMs: number, family: Family): number {
-  return Math.min(
-    iat + Math.floor(ttlMs / 1000),
-    Math.floor(Math.min(family.idleUntil, family.endsAt) / 1000),
-  )
+  return Math.min(iat + Math.floor(ttlMs / 1000), lastExpiry(family))
+}
+
+function lastExpiry({ idleUntil, endsAt }: Pick<Family, 'idleUntil' | 'endsAt'>): number {
+  return Math.floor(Math.min(idleUntil, endsAt) / 1000)
 }
 
 // RFC 9068 §2.2.

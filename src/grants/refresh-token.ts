@@ -1,5 +1,6 @@
 // The refresh_token grant (RFC 6749 §6) over the families of DESIGN §5: one round trip to the store, none for
 // a forged token.
+import type { Clock } from '../clock.ts'
 import type { Emit, Event } from '../events.ts'
 import {
   invalidGrant,
@@ -20,7 +21,7 @@ import type { ReadsRefreshToken } from '../tokens/read-refresh-token.ts'
 import type { ReadRefreshToken } from '../tokens/refresh-token.ts'
 import { networkOf } from '../users/network.ts'
 import { required, type Grant, type GrantRequest } from './grant.ts'
-import { accessTtl, type IssueTokens, type TokenPolicy } from './issue.ts'
+import { accessTtl, whyTooLate, type IssueTokens, type TokenPolicy } from './issue.ts'
 import { limited, requestedAudience, requestedScope } from './targets.ts'
 
 export interface RefreshGrantDependencies {
@@ -31,6 +32,7 @@ export interface RefreshGrantDependencies {
   readonly policy: () => TokenPolicy
   /** Undefined: tokens have no status. */
   readonly takeStatus: TakeStatusEntry | undefined
+  readonly clock: Clock
   readonly emit: Emit
 }
 
@@ -45,6 +47,7 @@ export function createRefreshGrant({
   issue,
   policy,
   takeStatus,
+  clock,
   emit,
 }: RefreshGrantDependencies): Grant {
   async function read({
@@ -75,7 +78,7 @@ export function createRefreshGrant({
     wanted: Wanted,
   ): Promise<Exchanged> {
     const { refreshIdle, reuseGrace } = policy()
-    const outcome = await families.rotate({
+    const rotated = await families.rotate({
       userTag: token.userTag,
       sid: token.sid,
       generation: token.generation,
@@ -86,6 +89,7 @@ export function createRefreshGrant({
       ...wanted,
       jkt,
     })
+    const outcome = unlessTooLate(rotated, clock())
     if (outcome.kind === 'refused') {
       emit(
         {
@@ -158,6 +162,13 @@ function eventOf(
   return kind === 'rotated' || kind === 'replayed'
     ? { type: `refresh.${kind}`, ...session }
     : { type: `refresh.${kind}`, network: networkOf(address), ...session }
+}
+
+// In a session's last second there is no token left to give that anybody could use.
+function unlessTooLate(outcome: RotateOutcome, now: number): RotateOutcome {
+  if (!('generation' in outcome) || outcome.fault !== undefined) return outcome
+  const reason = whyTooLate(outcome.family, now)
+  return reason === undefined ? outcome : { kind: 'refused', reason }
 }
 
 function refusalFor(reason: Refusal | Wider): OAuthError {

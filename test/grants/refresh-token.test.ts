@@ -3,7 +3,7 @@ import t from 'tap'
 import { createClientRegistry } from '../../src/clients/registry.ts'
 import type { Event } from '../../src/events.ts'
 import { createRefreshGrant } from '../../src/grants/refresh-token.ts'
-import type { RotateOutcome } from '../../src/stores/ports.ts'
+import { StoreUnavailable, type RotateOutcome } from '../../src/stores/ports.ts'
 import { CLIENTS } from '../support/app.ts'
 
 const session = { clientId: 'mobile', sub: 'u1', sid: 's1' }
@@ -16,12 +16,12 @@ const family = {
   audience: ['https://id.example.com'],
   jkt: undefined,
   startedAt: 0,
-  idleUntil: 1,
-  endsAt: 1,
+  idleUntil: 60_000,
+  endsAt: 60_000,
 }
 const user = { sub: 'u1', name: 'Ann', scopes: null, roles: [] }
 
-async function refresh(outcome: RotateOutcome) {
+async function refresh(outcome: RotateOutcome, now = 0) {
   const events: Event[] = []
   const client = createClientRegistry(CLIENTS).find('mobile')
   if (client === undefined) throw new Error('no client')
@@ -33,6 +33,7 @@ async function refresh(outcome: RotateOutcome) {
     issue: async () => ({ access_token: 'a', token_type: 'Bearer', expires_in: 600 }),
     policy: () => ({ accessTtl: 1, refreshIdle: 1, refreshAbsolute: 1, reuseGrace: 1 }),
     takeStatus: undefined,
+    clock: () => now,
     emit: event => events.push(event),
   })
   const error = await grant({
@@ -78,4 +79,29 @@ t.test('a refusal is an event, and an error that fits', async t => {
     ])
     t.match(error, { code })
   }
+})
+
+t.test('less than a second before the end, a session is refused by its name', async t => {
+  const rotated = { kind: 'rotated', generation: 2, user } as const
+  const rows: [idleUntil: number, endsAt: number, now: number, reason?: string][] = [
+    [60_000, 60_000, 59_000],
+    [60_000, 60_000, 59_001, 'family_expired'],
+    [60_999, 90_000, 59_000],
+    [60_999, 90_000, 59_001, 'family_idle'],
+    [60_000, 60_000, 61_000, 'family_expired'],
+  ]
+  for (const [idleUntil, endsAt, now, reason] of rows) {
+    const last = { ...rotated, family: { ...family, idleUntil, endsAt } }
+    const { events, error } = await refresh(last, now)
+    t.same(
+      events,
+      reason === undefined
+        ? [{ type: 'refresh.rotated', ...session }]
+        : [{ type: 'refresh.refused', clientId: 'mobile', network, reason, sid: 's1' }],
+    )
+    t.match(error, reason === undefined ? undefined : { code: 'invalid_grant', reason })
+  }
+  const fault = new StoreUnavailable(undefined, 'not durable')
+  const unsure = { ...rotated, family, fault }
+  t.equal((await refresh(unsure, 59_500)).error, fault, 'a fault is no verdict')
 })
