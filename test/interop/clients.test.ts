@@ -433,8 +433,8 @@ for (const { name, make } of STORES) {
         insecure,
       )
       await rejects(t, oauth.processGenericTokenEndpointResponse(as, web, refused), {
-        error: 'invalid_client',
         status: 401,
+        cause: [{ scheme: 'basic' }],
       })
       const foreign = await oauth.introspectionRequest(
         as,
