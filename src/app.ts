@@ -35,6 +35,7 @@ import type { ProxiedRequestOptions } from './http/proxied-request.ts'
 import { createRefreshTokenOf } from './http/refresh-token-of.ts'
 import { revokeRoute } from './http/revoke.ts'
 import { statusRoute } from './http/status.ts'
+import { watchSenders } from './http/sender-watch.ts'
 import { sendSecurityHeaders } from './http/security-headers.ts'
 import { tokenRoute } from './http/token.ts'
 import { createTokenFailures } from './http/token-failures.ts'
@@ -169,6 +170,7 @@ async function registerEndpoints(
   setErrorHandler(app)
   tracing.observeRequests(app)
   observeRequests(app, metrics)
+  watchSenders(app, deps)
   sendSecurityHeaders(app)
   boundWork(app, http)
 

@@ -61,6 +61,20 @@ export function showStore(registry: Registry, condition: () => StoreCondition): 
   )
 }
 
+/** Shows whether a proxy seems to stand in front that http.trustedProxies doesn't name. */
+export function showProxy(registry: Registry, isMissing: () => boolean): void {
+  const gauge = new Gauge({
+    name: 'latchkey_proxy_untrusted',
+    help:
+      '1 while requests for tokens come from private addresses only, as through a proxy that is not in ' +
+      'http.trustedProxies, else 0.',
+    registers: [registry],
+    collect: () => {
+      gauge.set(Number(isMissing()))
+    },
+  })
+}
+
 export interface ShownStatus {
   readonly lists: number
   readonly revoked: number

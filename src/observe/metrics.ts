@@ -17,6 +17,7 @@ import {
 import {
   showHashing,
   showKeys,
+  showProxy,
   showStatus,
   showStore,
   type HashingLoad,
@@ -60,6 +61,8 @@ export interface Metrics {
   observeStatusRebuild(seconds: number): void
   /** Shows the status lists, as `count` tells when asked. */
   showStatus(count: () => ShownStatus): void
+  /** Shows whether http.trustedProxies seems to lack a proxy, as `isMissing` tells when asked. */
+  showProxy(isMissing: () => boolean): void
   /** Shows the key ring, as `describe` tells when asked. */
   showKeys(describe: () => readonly ShownKey[]): void
   /** The place where a listener notes its connections. */
@@ -200,6 +203,9 @@ export function createMetrics(version = ''): Metrics {
       leases('')
     },
     observeStatusRebuild: rebuilds.series({}),
+    showProxy: isMissing => {
+      showProxy(registry, isMissing)
+    },
     showStatus: count => {
       showStatus(registry, count)
     },
