@@ -125,11 +125,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   const path = new URL(issuer).pathname.replace(/\/$/, '')
   const routes = collectRoutes(app)
   closeConnectionsWhenStopping(app, deps.isDraining)
-  if (deps.loopbackNamesOnly === true) {
-    // The keys' scope has no error handler of its own: they never fail.
-    setErrorHandler(app)
-    answerLoopbackNamesOnly(app)
-  }
+  if (deps.loopbackNamesOnly === true) answerLoopbackNamesOnly(app)
   if (http.docs) await registerOpenApi(app, { ...deps, path })
   // Outside of what follows: nothing that is registered there stands before the keys.
   for (const prefix of new Set(['', path])) {

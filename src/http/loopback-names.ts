@@ -4,15 +4,17 @@
 import type { FastifyInstance } from 'fastify'
 import { isLoopbackName } from '../loopback.ts'
 import { misdirectedRequest } from '../oauth/errors.ts'
+import { sendFrameworkError } from './error-handler.ts'
 
 /**
  * Refuses with 421 (RFC 9110 §15.5.20) every request whose Host is no loopback name; for all routes that are
- * registered after it, in all scopes; the scope has the error handler of error-handler.ts.
+ * registered after it, in all scopes.
  */
 export function answerLoopbackNamesOnly(app: FastifyInstance): void {
-  app.addHook('onRequest', (request, _reply, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const name = (request.headers.host ?? '').replace(/:\d+$/, '').toLowerCase()
     if (isLoopbackName(name)) done()
-    else done(misdirectedRequest())
+    // The keys' scope has no error handler, as they never fail.
+    else sendFrameworkError(misdirectedRequest(), request, reply)
   })
 }
