@@ -166,7 +166,10 @@ function timeseries(box, { series, unit, stack, fill, from, until, width, height
   return chart
 }
 
-function stat(box, { series, unit, decimals, thresholds, from, until, width, height }) {
+function stat(
+  box,
+  { series, states, unit, decimals, thresholds, from, until, width, height },
+) {
   const points = series[0]?.points ?? []
   const value = points.at(-1)?.[1]
   const color =
@@ -189,7 +192,8 @@ function stat(box, { series, unit, decimals, thresholds, from, until, width, hei
     },
     value === undefined
       ? 'No data'
-      : UNITS[unit](decimals === null ? value : Number(value.toFixed(decimals))),
+      : (states[value]?.text ??
+          UNITS[unit](decimals === null ? value : Number(value.toFixed(decimals)))),
   )
   if (value === undefined) return
   const spark = element(box, 'div', { position: 'absolute', bottom: '0', left: '0' })

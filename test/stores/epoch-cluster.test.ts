@@ -73,11 +73,13 @@ t.test('the master of the first mark is away', async t => {
     { kind: 'refused', reason: 'family_unknown' },
     'the marks of the others are as they were: that is a verdict',
   )
-  await t.rejects(
-    open(),
-    { name: 'StoreUnavailable', reason: AWAY },
-    'no start without it',
-  )
+  const startFails = () =>
+    open().then(
+      () => undefined,
+      error => error.reason,
+    )
+  // On a busy machine a start may give up before it has reached one that is there.
+  t.ok(await until(async () => (await startFails()) === AWAY), 'no start without it')
 
   // Another master came back without its data: of what it doesn't know nobody can judge now.
   await store.client.del('lk:epoch:1')

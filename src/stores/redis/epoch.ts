@@ -1,18 +1,23 @@
 // Whether the store is still the one that it was. A random id, written once, tells a Redis that came back
-// empty: its silence about a family or a revocation is no verdict then. Everything is refused until an
-// operator, or a time limit, says that what is gone is gone; meanwhile every server puts back the revocations
-// that it knows of.
-import { randomBytes } from 'node:crypto'
-import { Cluster, type Redis } from 'ioredis'
+// empty: its silence about a family or a revocation is no verdict then. Everything is refused until the
+// data is back, or an operator or a time limit says that what is gone is gone; meanwhile every server puts
+// back the revocations that it knows of.
 import { StoreUnavailable } from '../ports.ts'
+import {
+  answersOf,
+  markOf,
+  marksOf,
+  newMark,
+  strangeAmong,
+  type Mark,
+  type Marks,
+} from './epoch-marks.ts'
 import { factsOf, primariesOf } from './inspect.ts'
 import type { Caller } from './link.ts'
 import { RedisFault, unavailable } from './reasons.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { loadScript } from './scripts.ts'
 
-/** In a cluster each master may lose its data alone: with so many marks each has some. */
-const CLUSTER_MARKS = 64
 /** How often in a row a doubt is looked into. */
 const DOUBTS = 3
 
@@ -41,22 +46,6 @@ export interface Epoch {
   doubt(): Promise<void>
 }
 
-/** An epoch as it is kept: its id, and the ids of those before it, the newest first. */
-interface Mark {
-  readonly id: string
-  readonly text: string
-}
-
-/** The marks that are there; `main` undefined: its node is away. */
-interface Marks {
-  readonly isMine: boolean
-  readonly main: string | null | undefined
-}
-
-const FIRST = '-'
-/** So many marks may come within the second in which a server doesn't look. */
-const REMEMBERED = 8
-
 /** Makes the watch over the epoch. */
 export function createEpoch({
   link,
@@ -66,16 +55,29 @@ export function createEpoch({
   found,
 }: EpochOptions): Epoch {
   const names = marksOf(link.client, keys)
+  const every = [...names.keys()]
   const mainName = keys.epoch(0)
   const setScript = loadScript(link, 'epoch-set')
   let mine: Mark | undefined
   let runIds: ReadonlySet<string> = new Set()
-  let lost = false
+  let [lost, reported] = [false, false]
+  // In a cluster: the marks that were lost and are not back; undefined: only another server knows them.
+  let gone: readonly number[] | undefined = []
   // Whether what this server knows has still to be put back.
   let owed = false
 
-  const setAll = (text: string) =>
-    Promise.all(names.slice(1).map(name => link.run(client => client.set(name, text))))
+  function report(isLost: boolean): void {
+    if (isLost !== reported) found((reported = isLost))
+  }
+
+  const setAll = (indexes: readonly number[], text: string) =>
+    Promise.all(
+      indexes
+        .filter(index => index > 0)
+        .map(index => link.run(client => client.set(keys.epoch(index), text))),
+    )
+  const markLost = () =>
+    link.run(client => client.set(keys.lost, 1, 'PX', lossPeriodMs, 'NX'))
 
   /** Keeps the mark, if nobody was faster; gives the one that is there now. */
   async function put(mark: Mark, seen: string): Promise<Mark> {
@@ -86,42 +88,66 @@ export function createEpoch({
   // A server that starts can't tell a store that lost its data from a new one.
   async function begin(main: string | null): Promise<void> {
     mine = main === null ? await put(newMark(''), '') : markOf(main)
-    await setAll(mine.text)
+    gone = undefined
+    await setAll(every, mine.text)
   }
 
-  async function change(before: Mark, main: string | null): Promise<void> {
+  async function change(before: Mark, marks: Marks): Promise<void> {
+    const [main] = marks
     // Another server has found out, and told.
-    if (main === null || !main.split(' ').slice(1).includes(before.id)) {
-      await announce(before, main ?? '')
-    } else mine = markOf(main)
+    if (typeof main === 'string' && markOf(main).before.includes(before.id)) {
+      mine = markOf(main)
+      gone = undefined
+    } else await announce(before, marks)
   }
 
-  async function announce(before: Mark, seen: string): Promise<void> {
-    found((lost = true))
-    await link.run(client => client.set(keys.lost, 1, 'PX', lossPeriodMs, 'NX'))
-    mine = await put(newMark(`${before.text} ${seen}`), seen)
-    await setAll(mine.text)
+  async function announce(before: Mark, marks: Marks): Promise<void> {
+    const seen = marks[0] ?? ''
+    const mark = newMark(`${before.text} ${seen}`)
+    report((lost = true))
+    await markLost()
+    mine = await put(mark, seen)
+    const isOurs = gone !== undefined && mine.id === mark.id
+    gone = isOurs ? [...(gone ?? []), ...strangeAmong(marks, before)] : undefined
+    await setAll(every, mine.text)
   }
 
-  /** The marks that are there. `isMine`: all of them are those that were left. */
-  async function read(): Promise<Marks> {
-    const texts = await answersOf(names.map(name => link.run(client => client.get(name))))
-    return {
-      isMine:
-        mine !== undefined &&
-        texts.every(text => text === undefined || text === mine?.text),
-      main: texts[0],
-    }
+  const read = (): Promise<Marks> =>
+    answersOf(names.map(name => link.run(client => client.get(name))))
+
+  /**
+   * Whether all that is strange is from before the loss: the data is back. Nothing could be written since
+   * then, as everything was refused, so it lacks no more than any back-up does.
+   */
+  const isBack = ({ before }: Mark, marks: Marks): boolean =>
+    lost &&
+    strangeAmong(marks, mine).every(index =>
+      before.includes(markOf(marks[index] ?? '').id),
+    )
+
+  /** Puts our mark in the place of those that are back, and ends the doubt when none is missing any more. */
+  async function takeBack(mark: Mark, marks: Marks): Promise<void> {
+    const back = strangeAmong(marks, mark)
+    // One server has one mark. Of a cluster's, only the server that found the loss knows which are missing.
+    const missing = every.length === 1 ? [] : gone?.filter(index => !back.includes(index))
+    if (missing === undefined) return
+    gone = missing
+    if (missing.length > 0) await markLost()
+    if (back.includes(0)) mine = await put(mark, marks[0] ?? '')
+    await setAll(back, (mine ?? mark).text)
+    if (missing.length === 0) await link.run(client => client.del(keys.lost))
   }
 
   /** Takes over the marks that are there, or makes them. False when they are those of before. */
-  async function adopt({ isMine, main }: Marks): Promise<boolean> {
-    if (isMine) return false
+  async function adopt(marks: Marks): Promise<boolean> {
+    if (mine !== undefined && strangeAmong(marks, mine).length === 0) return false
+    const [main] = marks
     if (main === undefined) {
       throw unavailable(new RedisFault('the master that knows the epoch is away'), '')
     }
     if (mine === undefined) await begin(main)
-    else await change(mine, main)
+    else if (isBack(mine, marks)) await takeBack(mine, marks)
+    else await change(mine, marks)
     return true
   }
 
@@ -145,11 +171,14 @@ export function createEpoch({
     const [marks, said] = await Promise.all([read(), isLost(), noticeRestart()])
     const isNew = await adopt(marks)
     owed ||= isNew
-    const wasLost = lost
     lost = isNew ? await isLost() : said
-    if (lost !== wasLost) found(lost)
+    if (lost) report(true)
+    // Before anything is answered: what was revoked since the back-up must not live for a moment.
     if (owed) await restore()
     owed = false
+    if (lost) return
+    gone = []
+    report(false)
   }
 
   // Many may ask at once; one looks.
@@ -165,23 +194,11 @@ export function createEpoch({
     verify,
     async doubt() {
       // Who joined a look that had begun before knows no more than before.
-      for (let times = 0; times < DOUBTS && !(await read()).isMine; times++) {
-        await verify()
-      }
+      const isMine = async () => strangeAmong(await read(), mine).length === 0
+      for (let times = 0; times < DOUBTS && !(await isMine()); times++) await verify()
       if (lost) throw lossFault()
     },
   }
-}
-
-/** The names of all marks. */
-export function marksOf(
-  client: Redis | Cluster,
-  keys: Pick<RedisKeys, 'epoch'>,
-): string[] {
-  return Array.from(
-    { length: client instanceof Cluster ? CLUSTER_MARKS : 1 },
-    (_, index) => keys.epoch(index),
-  )
 }
 
 /** Why a store that lost its data is refused. */
@@ -191,33 +208,4 @@ export function lossFault(): StoreUnavailable {
     'it has lost its data: restore the back-up, or run `latchkey store accept` ' +
       '(docs/operations.md, Restore)',
   )
-}
-
-/** A new id, and those of the marks before it: a server may not have seen each of them. */
-function newMark(before: string): Mark {
-  const id = randomBytes(12).toString('base64url')
-  const ids = new Set(before.split(' ').filter(old => old !== '' && old !== FIRST))
-  const text = [id, ...(ids.size > 0 ? [...ids].slice(0, REMEMBERED) : [FIRST])].join(' ')
-  return { id, text }
-}
-
-/** The mark that servers take for one after this one, which nobody has lost. */
-export function markAfter(text: string): string {
-  return newMark(text).text
-}
-
-function markOf(text: string): Mark {
-  return { id: text.replace(/ .*/, ''), text }
-}
-
-/**
- * What was answered, undefined where nothing was: one of many nodes may be away. Rejects when there is no
- * answer at all.
- */
-async function answersOf<T>(
-  asked: ReadonlyArray<Promise<T>>,
-): Promise<ReadonlyArray<T | undefined>> {
-  const settled = await Promise.allSettled(asked)
-  if (settled.every(({ status }) => status === 'rejected')) await asked[0]
-  return settled.map(answer => (answer.status === 'fulfilled' ? answer.value : undefined))
 }

@@ -13,13 +13,8 @@ import { createRedisBackups } from './backup.ts'
 import { connectRedis, type RedisSettings } from './connect.ts'
 import { createRedisDocument } from './document.ts'
 import { createDurable, DURABLE_MS } from './durable.ts'
-import {
-  createEpoch,
-  lossFault,
-  marksOf,
-  type Epoch,
-  type EpochOptions,
-} from './epoch.ts'
+import { createEpoch, lossFault, type Epoch, type EpochOptions } from './epoch.ts'
+import { marksOf } from './epoch-marks.ts'
 import { createRedisFamilies } from './families.ts'
 import { createFormatMark, type RedisFormat } from './format.ts'
 import { createInspect } from './inspect.ts'
