@@ -18,7 +18,9 @@ const REFUSALS: Readonly<Record<number, string>> = {
   408: 'the request took too long',
   413: 'the request is too large',
   415: 'the content type must be application/x-www-form-urlencoded',
+  417: 'the expectation is not supported',
   431: 'the headers are too large',
+  501: 'the transfer coding is not supported',
 }
 
 /** Sets the handler for errors. */

@@ -661,6 +661,49 @@ t.test('on the wire', async t => {
     ['a method that is none', 'FETCH /token HTTP/1.1\r\nHost: x\r\n\r\n', 400],
     ['no Host', 'GET /userinfo HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
     [
+      'two Host lines',
+      'GET /.well-known/jwks.json HTTP/1.1\r\nHost: x\r\nhost: y\r\n\r\n',
+      400,
+    ],
+    ['the same Host twice', 'GET /token HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n', 400],
+    ['a Host that is none', 'GET /token HTTP/1.1\r\nHost: x/token\r\n\r\n', 400],
+    [
+      'a transfer coding that is not known here',
+      `${post}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`,
+      501,
+    ],
+    [
+      'the same at a document',
+      'GET /.well-known/jwks.json HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
+      501,
+    ],
+    [
+      'an expectation with a body',
+      `${post}Expect: x\r\nContent-Length: 3\r\n\r\na=b`,
+      417,
+    ],
+    [
+      'a content coding',
+      `${post}Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\na=b`,
+      415,
+    ],
+    [
+      'a content coding of two',
+      `${post}Content-Encoding: identity, gzip\r\nContent-Length: 3\r\n\r\na=b`,
+      415,
+    ],
+    [
+      'no content coding',
+      `${post}Content-Encoding: identity\r\nContent-Length: 3\r\n\r\na=b`,
+      401,
+    ],
+    [
+      'chunks in capitals',
+      `${post}Transfer-Encoding: Chunked\r\n\r\n3\r\na=b\r\n0\r\n\r\n`,
+      401,
+    ],
+    ['100-continue', `${post}Expect: 100-continue\r\nContent-Length: 3\r\n\r\na=b`, 100],
+    [
       'a NUL in a header',
       'GET /userinfo HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\0b\r\n\r\n',
       400,
@@ -706,13 +749,18 @@ t.test('on the wire', async t => {
     t.test(name, async t => {
       const answer = await say(text)
       t.equal(answer.status, status, answer.head)
-      if (status === 417 || name === 'no Host') return
+      if (status === 100) return
       t.match(answer.head, /content-type: application\/json/)
       t.match(answer.head, /cache-control: no-store/)
       t.match(answer.head, /connection: close/)
-      t.equal(JSON.parse(answer.body).error, 'invalid_request')
+      const error = status === 401 ? 'invalid_client' : 'invalid_request'
+      t.equal(JSON.parse(answer.body).error, error)
     })
   }
+
+  t.test('HTTP/1.0 knows no Host', async t => {
+    t.equal((await say('GET /.well-known/jwks.json HTTP/1.0\r\n\r\n')).status, 200)
+  })
 
   t.test('a connection that is reset says nothing and costs nothing', async t => {
     const socket = connect(port, '127.0.0.1')

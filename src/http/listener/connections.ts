@@ -1,6 +1,6 @@
 // How a listener treats its connections: how many there may be, how long a request may take to arrive and its
 // answer to leave, what a request that can't be read is answered, and how connections end at a stop.
-import { createServer, STATUS_CODES, type Server } from 'node:http'
+import { createServer, STATUS_CODES, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyServerFactoryHandler } from 'fastify'
 import type { ConnectionReason } from '../../reasons.ts'
@@ -10,6 +10,7 @@ import {
   type ConnectionBounds,
   type ConnectionObserver,
 } from './connection-bounds.ts'
+import { framingFault } from './framing.ts'
 import { createTurns, type Turns } from './one-at-a-time.ts'
 
 const HEADERS_TIMEOUT_MS = 10_000
@@ -57,18 +58,30 @@ export function connectionOptions({
       observer.cut(reason, socket.remoteAddress ?? '')
       socket.destroy()
     }
+    const tooMany = (socket: Socket) => {
+      stopParsing(socket)
+      cut(socket, 'pipelined_too_many')
+    }
     const server = createServer(
       {
+        // framingFault looks for it, and its refusal says why.
+        requireHostHeader: false,
         requestTimeout,
         keepAliveTimeout: KEEP_ALIVE_MS,
         connectionsCheckingInterval: CHECK_MS,
         // Were the second longer than the first, Node would swap the two in silence.
         headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeout),
       },
-      turns.oneAtATime(handler, socket => {
-        stopParsing(socket)
-        cut(socket, 'pipelined_too_many')
-      }),
+      turns.oneAtATime((request, response) => {
+        const fault = framingFault(request)
+        if (fault === undefined) handler(request, response)
+        else refuse(response, fault)
+      }, tooMany),
+    )
+    // RFC 9110 §10.1.1: an expectation other than 100-continue, which Node itself meets.
+    server.on(
+      'checkExpectation',
+      turns.oneAtATime((_request, response) => refuse(response, 417), tooMany),
     )
     server.timeout = stallTimeout
     server.on('timeout', socket => {
@@ -171,13 +184,26 @@ function destroy(socket: Socket): void {
 
 function rawAnswer(status: number): string {
   const body = refusalBody(status)
+  const headers = Object.entries(refusalHeaders(body))
   return [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'content-type: application/json; charset=utf-8',
-    `content-length: ${body.length}`,
-    'cache-control: no-store',
-    'connection: close',
+    ...headers.map(([name, value]) => `${name}: ${value}`),
     '',
     body,
   ].join('\r\n')
+}
+
+function refuse(response: ServerResponse, status: number): void {
+  const body = refusalBody(status)
+  response.writeHead(status, refusalHeaders(body)).end(body)
+}
+
+// Nothing more is read of a connection whose requests may be read in two ways.
+function refusalHeaders(body: string): Record<string, string> {
+  return {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': String(body.length),
+    'cache-control': 'no-store',
+    connection: 'close',
+  }
 }
