@@ -87,6 +87,19 @@ export type SecurityEvent =
       readonly alreadyThere: number
       readonly refused: number
     }
+  /** A back-up took the place of what the store had. */
+  | {
+      readonly type: 'store.restored'
+      /** When the back-up was taken, by the store's clock in milliseconds. */
+      readonly takenAt: number
+      readonly accounts: number
+      readonly sessions: number
+      readonly revocations: number
+      /** Whether what the store had was given up for it. */
+      readonly replaced: boolean
+    }
+  /** Servers go on without what the store has lost. */
+  | { readonly type: 'store.accepted' }
 
 /** How a client authenticates, by its name in RFC 8414 and OpenID Connect Core §9. */
 export type ClientMethod =

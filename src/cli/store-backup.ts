@@ -59,13 +59,22 @@ Example:
       withStore(
         io,
         async (
-          { backups, store, print },
+          { backups, store, emit, print },
           file: string,
           { replace = false }: { replace?: boolean },
         ) => {
           const content = await withBar(io, showPart =>
             backups.restore(file, { replace, showPart }),
           )
+          const { takenAt, accounts, sessions, revocations } = content
+          emit({
+            type: 'store.restored',
+            takenAt,
+            accounts,
+            sessions,
+            revocations,
+            replaced: replace,
+          })
           const ageMs = Math.max(0, (await store.now()) - content.takenAt)
           print({ outcome: 'restored', file, ...content, ageMs }, [
             `restored from ${file}: ${countsOf(content)}, as of ${instantOf(content)}`,

@@ -26,8 +26,9 @@ Example:
 `,
     )
     .action(
-      withStore(io, async ({ store, print }) => {
+      withStore(io, async ({ store, emit, print }) => {
         if (!(await store.acceptLoss())) throw new Refused('nothing_lost')
+        emit({ type: 'store.accepted' })
         print(
           { outcome: 'accepted' },
           'the loss is accepted: the servers go on within a second',

@@ -176,6 +176,22 @@ export const AUDIT_EVENTS = [
     }),
     refused: Type.Integer({ minimum: 0, description: 'Records that were refused.' }),
   }),
+  event('store.restored', 'An operator put a back-up into the store.', {
+    takenAt: Type.Integer({
+      minimum: 0,
+      description: 'When the back-up was taken; milliseconds since the Unix epoch.',
+    }),
+    accounts: Type.Integer({ minimum: 0, description: 'Accounts in the back-up.' }),
+    sessions: Type.Integer({ minimum: 0, description: 'Sessions in the back-up.' }),
+    revocations: Type.Integer({
+      minimum: 0,
+      description: 'Revoked access tokens in the back-up.',
+    }),
+    replaced: Type.Boolean({
+      description: 'Whether what the store had was given up (`--replace`).',
+    }),
+  }),
+  event('store.accepted', 'An operator accepted that the store has lost its data.', {}),
 ] as const
 export type AuditEvent = Static<(typeof AUDIT_EVENTS)[number]>
 
