@@ -155,22 +155,33 @@ t.test('a cluster that has it keeps it', async t => {
   t.match(secretIn(rendered.stdout), data)
 })
 
-t.test('the checksum of the secrets says no more than whether they changed', async t => {
-  const checksum = async (password: string, release = 'release') => {
-    const { stdout, stderr } = await run('helm', [
-      ...['template', release, CHART, '--namespace', 'id', '--kube-version', '1.37.0'],
-      ...['--set', VALUES[0] ?? '', '--set', `secret.value=${'s'.repeat(43)}`],
-      ...['--set', `store.url=redis://:${password}@redis:6379/0`],
-    ])
-    const [, sum] = /checksum\/secret: ([0-9a-f]{64})/.exec(stdout) ?? []
-    t.type(sum, 'string', stderr)
-    return sum
-  }
-  const sum = await checksum('weak')
-  t.equal(await checksum('weak'), sum, 'the same for the same')
-  t.not(await checksum('other'), sum, 'another for another')
-  t.not(await checksum('weak', 'another'), sum, 'salted with the release')
-})
+const CHECKSUMS: ReadonlyArray<readonly [string, (password: string) => string]> = [
+  ['secret', password => `store.url=redis://:${password}@redis:6379/0`],
+  // Redis' own pod has to read the new one, too.
+  [
+    'password',
+    password => `redis.enabled=true,redis.password=${password.padEnd(16, 'x')}`,
+  ],
+]
+for (const [name, values] of CHECKSUMS) {
+  t.test(`checksum/${name} says no more than whether a password changed`, async t => {
+    const checksum = async (password: string, release = 'release') => {
+      const { stdout, stderr } = await run('helm', [
+        ...['template', release, CHART, '--namespace', 'id', '--kube-version', '1.37.0'],
+        ...['--set', VALUES[0] ?? '', '--set', `secret.value=${'s'.repeat(43)}`],
+        ...['--set', values(password)],
+      ])
+      const found = [...stdout.matchAll(/checksum\/(\w+): ([0-9a-f]{64})$/gm)]
+      const sum = found.find(([, of]) => of === name)?.[2]
+      t.type(sum, 'string', stderr)
+      return sum
+    }
+    const sum = await checksum('weak')
+    t.equal(await checksum('weak'), sum, 'the same for the same')
+    t.not(await checksum('other'), sum, 'another for another')
+    t.not(await checksum('weak', 'another'), sum, 'salted with the release')
+  })
+}
 
 const NEXT = 'LATCHKEY_SECRET_2'
 /** A rotation: each is an upgrade, and the one before is what a rollback brings back. */
