@@ -4,6 +4,7 @@ import { faultOf } from '../oauth/public-jwk.ts'
 import { formatPlace, type Fault, type Place } from './faults.ts'
 import { formatDuration } from './duration.ts'
 import { guessableSecrets } from './guessable-secrets.ts'
+import { originMeant } from './origins.ts'
 import { isInTheClear } from './plain-http.ts'
 import type { ClientConfig, Config } from './schema.ts'
 import { checkStore } from './store-rules.ts'
@@ -14,6 +15,7 @@ export function checkRules(config: Config): Fault[] {
     checkIssuer,
     checkPorts,
     checkProxies,
+    checkOrigins,
     checkStore,
     checkSecrets,
     checkTokens,
@@ -45,6 +47,13 @@ function checkIssuer({ issuer, allowHttp }: Config): Fault[] {
 function checkPorts({ http, management }: Config): Fault[] {
   if (http.port === 0 || http.port !== management.port) return []
   return [fault(['management', 'port'], 'another port than http.port')]
+}
+
+function checkOrigins({ http }: Config): Fault[] {
+  return http.cors.flatMap((origin, index) => {
+    const meant = originMeant(origin)
+    return meant === undefined ? [] : [fault(['http', 'cors', index], meant)]
+  })
 }
 
 function checkProxies({ http }: Config): Fault[] {

@@ -202,12 +202,14 @@ export const ConfigSchema = Type.Object(
       ),
       cors: Type.Array(
         Type.String({
-          pattern: '^(\\*|https?://[^/\\s]+)$',
-          expected: 'an origin such as https://app.example.com, or *',
+          pattern: '^(\\*|[A-Za-z][A-Za-z0-9+.-]*://\\S+)$',
+          expected:
+            'an origin such as https://app.example.com or capacitor://localhost, or *',
         }),
         {
           default: [],
-          description: 'Origins whose pages may call the endpoints.',
+          description:
+            'Origins whose pages may call the endpoints, as browsers write them: lower case, no default port.',
         },
       ),
       docs: Type.Boolean({

@@ -269,6 +269,28 @@ t.test('each fault is told with its path and what was expected', async t => {
       'http: { host: "${SECRET" }',
       'http.host: expected ${NAME} or ${file:/path}, or $${ for a plain ${',
     ],
+    ...[
+      ['capitals', 'https://App.example.com', 'https://app.example.com, as'],
+      ['the default port', 'https://app.example.com:443', 'https://app.example.com, as'],
+      ['a path', 'https://app.example.com/', 'https://app.example.com, as'],
+      ['a query', 'http://app.example.com:8080?x', 'http://app.example.com:8080, as'],
+      ['user info', 'https://u:p@app.example.com', 'https://app.example.com, as'],
+      [
+        'another alphabet',
+        'https://b\u00FCcher.example',
+        'https://xn--bcher-kva.example, as',
+      ],
+      ['a wildcard', 'https://*.example.com', 'each origin by its own name, or *'],
+      ['no host', 'https://:1', 'an origin such as'],
+      ['a path of an app', 'Capacitor://localhost/', 'capacitor://localhost, as'],
+      ['a file', 'file://localhost', 'an origin such as'],
+      ['a scheme alone', 'app://?', 'an origin such as'],
+      ['no scheme', 'app.example.com', 'an origin such as'],
+    ].map(([name, origin, meant]): [string, string, string] => [
+      `an origin with ${name}`,
+      `http: { cors: ["*", "${origin}"] }`,
+      `http.cors[1]: expected ${meant}`,
+    ]),
     [
       'a malformed name',
       'http: { host: "${A-B}" }',
@@ -763,5 +785,22 @@ t.test(
         message: new RegExp(`^line ${line}: expected UTF-8 \\(.*convert`),
       })
     }
+  },
+)
+
+t.test(
+  'origins of pages, apps and extensions are taken as browsers write them',
+  async t => {
+    const origins = [
+      '*',
+      'https://app.example.com',
+      'http://localhost:5173',
+      'http://[::1]:3000',
+      'capacitor://localhost',
+      'tauri://localhost',
+      'chrome-extension://abcdefghijklmnopabcdefghijklmnop',
+      'moz-extension://0c88c8bd-cdac-4349-8264-6295209ba004',
+    ]
+    t.same(faultsOf(`http: { cors: ${JSON.stringify(origins)} }`), [])
   },
 )

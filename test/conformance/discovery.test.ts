@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { calculateJwkThumbprint } from 'jose'
 import t from 'tap'
-import { API_SECRET, ISSUER } from '../support/app.ts'
+import { API_SECRET, ISSUER, MAIL } from '../support/app.ts'
 import { basic, read, refused, serverOn, STORES } from './helpers.ts'
 
 const BARE = /^Bearer realm="latchkey"$/
@@ -169,6 +169,18 @@ for (const store of STORES) {
         }),
         { status: 401, error: 'invalid_token', challenge: BARE },
       )
+    })
+
+    t.test('a token for another audience is taken, for what it holds', async t => {
+      const { access_token: token } = await server.login({
+        resource: MAIL,
+        scope: 'orders:read',
+      })
+      t.equal(read(token).payload.aud, MAIL)
+      t.same((await ask(`Bearer ${token}`)).json(), {
+        sub: read(token).payload.sub,
+        roles: ['buyer'],
+      })
     })
 
     t.test('an expired token is no good', async t => {

@@ -861,6 +861,19 @@ t.test('CORS', async t => {
     }
   })
 
+  t.test('an app in a web view and an extension have origins, too', async t => {
+    const origins = [
+      'capacitor://localhost',
+      'tauri://localhost',
+      'chrome-extension://abc',
+    ]
+    const get = await ask(t, origins)
+    for (const origin of origins) {
+      const { headers } = await get('/token', origin, preflight)
+      t.equal(headers['access-control-allow-origin'], origin)
+    }
+  })
+
   t.test('a query does not open an endpoint', async t => {
     for (const cors of [[], [ours]]) {
       const get = await ask(t, cors)
