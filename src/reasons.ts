@@ -105,6 +105,8 @@ export const REASONS = {
   store_unavailable: 'The store did not answer.',
   secret_elsewhere:
     'The refresh token is sealed under a secret that another server has and this one has not.',
+  token_newer:
+    'The refresh token has the form of a newer release, which runs beside this one.',
   status_list_stale:
     'The status lists could not be read from the store for so long that they say nothing any more.',
   signer_unavailable: 'The token or directory with the signing keys did not answer.',

@@ -2,11 +2,19 @@
 // never reaches the store.
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { sidOf } from '../ids.ts'
+import { temporarilyUnavailable } from '../oauth/errors.ts'
 import { deriveKeys, type DerivedKey } from '../secrets.ts'
 
 const PREFIX = 'rt_'
 const VERSION = 1
 const TOKEN = /^rt_[A-Za-z0-9_-]{72}$/
+
+/**
+ * Of any version: it begins with its version and the secret's number, and ends with the tag over all before.
+ * A later release must keep to that, so that this one knows its tokens from forged ones.
+ */
+const ANY_VERSION = /^rt_[A-Za-z0-9_-]{24,1000}$/
+const TAG_BYTES = 16
 
 /** Offsets in bytes: version, secret number, user tag, family id, generation, tag. */
 const AT = {
@@ -35,7 +43,11 @@ export interface ReadRefreshToken extends RefreshToken {
 /** Makes and reads refresh tokens. */
 export interface RefreshTokenCodec {
   encode(token: RefreshToken): string
-  /** Undefined when the text is no refresh token or its tag is wrong (R0). */
+  /**
+   * Undefined when the text is no refresh token or its tag is wrong (R0).
+   *
+   * @throws OAuthError temporarily_unavailable when a newer release has made it: that is no verdict
+   */
   decode(text: string): ReadRefreshToken | undefined
   /**
    * The number of the secret that the text says it is sealed under, right tag or not; undefined when the text
@@ -68,7 +80,7 @@ export function createRefreshTokenCodec({
       .update(context)
       .update(fields)
       .digest()
-      .subarray(0, AT.end - AT.tag)
+      .subarray(0, TAG_BYTES)
 
   return {
     encode({ userTag, familyId, generation }) {
@@ -85,11 +97,13 @@ export function createRefreshTokenCodec({
     decode(text) {
       const bytes = bytesOf(text)
       if (bytes === undefined) return undefined
-      const fields = bytes.subarray(0, AT.tag)
-      const tag = bytes.subarray(AT.tag)
+      const fields = bytes.subarray(0, -TAG_BYTES)
+      const tag = bytes.subarray(-TAG_BYTES)
       const candidates = keys.filter(key => key.number === bytes.readUInt8(AT.secret))
       const isOurs = candidates.some(key => timingSafeEqual(tagOf(key, fields), tag))
-      return isOurs ? readFields(bytes) : undefined
+      if (!isOurs) return undefined
+      if (bytes.readUInt8(0) > VERSION) throw temporarilyUnavailable('token_newer')
+      return readFields(bytes)
     },
 
     secretNumberOf: text => bytesOf(text)?.readUInt8(AT.secret),
@@ -101,10 +115,13 @@ export function looksLikeRefreshToken(text: string): boolean {
   return text.startsWith(PREFIX)
 }
 
+/** The bytes of a token of this version, or of a later one in whatever form. */
 function bytesOf(text: string): Buffer | undefined {
-  if (!TOKEN.test(text)) return undefined
+  if (!ANY_VERSION.test(text)) return undefined
   const bytes = Buffer.from(text.slice(PREFIX.length), 'base64url')
-  return bytes.readUInt8(0) === VERSION ? bytes : undefined
+  const version = bytes.readUInt8(0)
+  const isRead = version > VERSION || (version === VERSION && TOKEN.test(text))
+  return isRead ? bytes : undefined
 }
 
 function readFields(bytes: Buffer): ReadRefreshToken {

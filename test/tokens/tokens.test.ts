@@ -6,6 +6,7 @@ import {
   createRefreshTokenCodec,
   looksLikeRefreshToken,
 } from '../../src/tokens/refresh-token.ts'
+import { newerToken } from '../support/newer-token.ts'
 import { createNonces } from '../../src/tokens/dpop-nonce.ts'
 import { audiencesOf, isAccessTokenClaims } from '../../src/tokens/access-token.ts'
 
@@ -65,11 +66,43 @@ t.test('a refresh token says which secret it is sealed under', async t => {
   const text = codec.encode(token)
   t.equal(codec.secretNumberOf(text), secretMarks(secrets)[0]?.number)
   t.equal(other.secretNumberOf(text), codec.secretNumberOf(text), 'to anybody')
-  const older = Buffer.from(text.slice(3), 'base64url')
-  older.writeUInt8(2, 0)
-  for (const none of ['', 'rt_x', `${text}A`, `rt_${older.toString('base64url')}`]) {
-    t.equal(codec.secretNumberOf(none), undefined)
+  const newer = newerToken({ secrets, length: 90 })
+  t.equal(other.secretNumberOf(newer), codec.secretNumberOf(text), 'of any release')
+  const none = newerToken({ secrets, version: 0 })
+  for (const strange of ['', 'rt_x', `${text}A`, none]) {
+    t.equal(codec.secretNumberOf(strange), undefined)
   }
+})
+
+t.test('a token of a newer release is no verdict, a forged one is', async t => {
+  const codec = createRefreshTokenCodec({ issuer, secrets })
+  const newer = newerToken({ secrets })
+  t.throws(() => codec.decode(newer), {
+    status: 503,
+    code: 'temporarily_unavailable',
+    reason: 'token_newer',
+  })
+  t.throws(() => codec.decode(newerToken({ secrets, length: 300 })), Error, 'longer')
+  t.equal(
+    codec.decode(newerToken({ secrets: [secret()] })),
+    undefined,
+    'under no secret of ours',
+  )
+  t.equal(
+    codec.decode(newer.replace(/.$/, last => (last === 'A' ? 'Q' : 'A'))),
+    undefined,
+  )
+  t.equal(
+    codec.decode(newerToken({ secrets, version: 0 })),
+    undefined,
+    'there was no version 0',
+  )
+  t.equal(
+    codec.decode(newerToken({ secrets, version: 1, length: 90 })),
+    undefined,
+    'nor a longer version 1',
+  )
+  t.equal(codec.decode(`rt_${randomBytes(54).toString('base64url')}`), undefined)
 })
 
 t.test('a codec without secret is a mistake of ours', async t => {
