@@ -2,11 +2,13 @@
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { startChild } from './children.ts'
+import { runChild, startChild } from './children.ts'
 import { freePort } from './free-port.ts'
 import { until } from './until.ts'
 
 export interface Release {
+  /** Where it answers. */
+  readonly url: string
   /** Runs a command of the release; rejects with what it printed where it fails. */
   cli(line: readonly string[], stdin?: string): Promise<string>
   /** Sends a form to an endpoint. */
@@ -17,7 +19,7 @@ export interface Release {
   ): Promise<{ status: number; body: Record<string, string> }>
   /** What an endpoint answers to a GET. */
   get(path: string): Promise<any>
-  /** Ends the server as its supervisor does. */
+  /** Ends the server as its supervisor does; may be called again. */
   stop(): Promise<void>
 }
 
@@ -28,6 +30,27 @@ export interface ReleaseOptions {
   readonly dir: string
   /** Without its ports. */
   readonly config: Readonly<Record<string, unknown>>
+}
+
+const ROOT = new URL('../../', import.meta.url).pathname
+// A clone may belong to somebody else than who runs the tests.
+const GIT = ['-c', 'safe.directory=*', '-C', ROOT]
+
+/**
+ * Puts a release's files, and the packages that it runs with, into an empty folder. Rejects where this clone
+ * doesn't have the release's commit.
+ */
+export async function unpackRelease(commit: string, folder: string): Promise<void> {
+  await runChild('git', [...GIT, 'cat-file', '-e', `${commit}^{commit}`]).catch(cause => {
+    throw new Error(
+      `this clone has no commit ${commit}, which the test runs: get the whole history (git fetch --unshallow)`,
+      { cause },
+    )
+  })
+  const archive = join(folder, 'release.tar')
+  await runChild('git', [...GIT, 'archive', '--output', archive, commit])
+  await runChild('tar', ['-xf', archive, '-C', folder])
+  await runChild('npm', ['ci', '--omit=dev', '--no-audit', '--no-fund'], { cwd: folder })
 }
 
 /** Starts the release's server and waits until it is ready. */
@@ -45,11 +68,13 @@ export async function startRelease(options: ReleaseOptions): Promise<Release> {
   const run = (args: readonly string[]) => runRelease(options, file, args)
   const server = run(['serve'])
   server.stdout.resume()
+  const closed = once(server, 'close')
   const isReady = async () =>
     server.exitCode !== null || (await fetch(`http://127.0.0.1:${management}/readyz`)).ok
   await until(isReady)
   if (server.exitCode !== null) throw new Error('the release does not start')
   return {
+    url,
     cli: (line, stdin = '') => outputOf(run(line), `latchkey ${line.join(' ')}`, stdin),
     async post(path, form, headers = {}) {
       const body = new URLSearchParams(form)
@@ -60,7 +85,7 @@ export async function startRelease(options: ReleaseOptions): Promise<Release> {
     get: path => fetch(`${url}${path}`).then(answer => answer.json()),
     async stop() {
       server.kill('SIGTERM')
-      await once(server, 'close')
+      await closed
     },
   }
 }
