@@ -3,11 +3,11 @@
 
 /** Leaves that everything may import. */
 const LEAVES =
-  '^src/(clock|ids|secrets|events|reasons|machine|deadlines|repeat|utf8|loopback|value-file)[.]ts$'
+  '^src/(clock|ids|secrets|events|reasons|machine|deadlines|repeat|utf8|printable|loopback|value-file)[.]ts$'
 
 /** Folder or file under src/ → what it may import beside itself and the leaves. */
 const MAY_IMPORT = {
-  'main[.]ts': ['server[.]ts', 'config/', 'users/'],
+  'main[.]ts': ['server[.]ts', 'config/', 'users/', 'observe/readable-log'],
   'server[.]ts': [
     'app[.]ts',
     'http/management',
@@ -80,7 +80,7 @@ const MAY_IMPORT = {
   'stores/watch[.]ts': ['stores/ports'],
   'stores/redis/': ['stores/ports'],
   'stores/sqlite/': ['stores/ports'],
-  '(clock|ids|secrets|events|reasons|machine|deadlines|repeat|utf8|loopback|value-file)[.]ts':
+  '(clock|ids|secrets|events|reasons|machine|deadlines|repeat|utf8|printable|loopback|value-file)[.]ts':
     [],
 }
 

@@ -34,6 +34,7 @@ import { boundWork, type WorkBounds } from './http/overload.ts'
 import type { ProxiedRequestOptions } from './http/proxied-request.ts'
 import { createRefreshTokenOf } from './http/refresh-token-of.ts'
 import { revokeRoute } from './http/revoke.ts'
+import { startPageRoute } from './http/start-page.ts'
 import { statusRoute } from './http/status.ts'
 import { watchSenders } from './http/sender-watch.ts'
 import { sendSecurityHeaders } from './http/security-headers.ts'
@@ -318,6 +319,7 @@ async function registerEndpoints(
             algorithm: () => keys.signingKey().alg,
             docs: http.docs,
           })
+          await documents.register(startPageRoute, { path, docs: http.docs })
           await documents.register(statusRoute, { status })
         },
         { prefix },

@@ -7,6 +7,7 @@ import { loadConfig } from './config/load.ts'
 import { reloadable, watchConfig } from './config/reload.ts'
 import type { Config } from './config/schema.ts'
 import { traceSettings } from './config/tracing.ts'
+import { createReadableLog } from './observe/readable-log.ts'
 import { checkThreads, thisMachine, threadsFor } from './machine.ts'
 import { startServer, type RunningServer } from './server.ts'
 import { createAccounts } from './users/accounts.ts'
@@ -85,13 +86,25 @@ async function serveDevelopment(env: ServeOptions['env']): Promise<void> {
     config: development.config,
     traces: traceSettings(env),
     loopbackNamesOnly: true,
-  })
+    // A person reads along; what is no terminal gets the JSON.
+    ...(process.stdout.isTTY && { logStream: createReadableLog(process.stdout) }),
+  }).catch(nameTakenPort)
   const made = await addDemoUser(server, development)
   server.app.log.warn(
     'DEVELOPMENT MODE: no LATCHKEY_CONFIG; SQLite and generated secrets under .latchkey/, loopback only',
   )
   process.stderr.write(banner(development, server.url, made))
   stopWithGrace(server, development.config)
+}
+
+/** Says how to get around a port that is taken; throws the error, so named. */
+function nameTakenPort(error: NodeJS.ErrnoException & { readonly port?: number }): never {
+  if (error.code !== 'EADDRINUSE') throw error
+  throw new Error(
+    `port ${error.port} is taken, perhaps by a Latchkey that runs already: name another by ` +
+      'LATCHKEY_DEV_PORT (LATCHKEY_DEV_PORT=4000 npm start); management listens on the next one',
+    { cause: error },
+  )
 }
 
 async function addDemoUser(

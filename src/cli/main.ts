@@ -2,12 +2,12 @@
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import about from '../../package.json' with { type: 'json' }
+import { printableLines } from '../printable.ts'
 import { addClients } from './clients.ts'
 import { addConfig } from './config.ts'
 import type { Io } from './io.ts'
 import { addKeys } from './keys.ts'
 import { addPasswords } from './passwords.ts'
-import { printableLines } from './printable.ts'
 import { failureOf } from './refused.ts'
 import { addServe } from './serve.ts'
 import { addSessions } from './sessions.ts'

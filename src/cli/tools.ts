@@ -22,8 +22,8 @@ import {
   type IsBreached,
 } from '../users/new-password.ts'
 import { createPasswordHasher, type PasswordHasher } from '../users/passwords.ts'
+import { printable, printableLines } from '../printable.ts'
 import type { Io } from './io.ts'
-import { printable, printableLines } from './printable.ts'
 import { Refused } from './refused.ts'
 
 /**

@@ -140,6 +140,48 @@ t.test(
   },
 )
 
+t.test('on a terminal the log is lines for a person, elsewhere JSON', async t => {
+  const port = await freePortPair()
+  const terminal = '--import=data:text/javascript,process.stdout.isTTY=true'
+  const run = runNode(
+    [terminal, ...NPM_START],
+    { LATCHKEY_DEV_PORT: String(port) },
+    t.testdir(),
+  )
+  t.teardown(() => run.stop())
+  await run.logged(/Try the API: /)
+  t.match(
+    await run.logged(/DEVELOPMENT MODE: /),
+    /^\d\d:\d\d:\d\d WARN {2}DEVELOPMENT MODE/,
+  )
+  t.equal((await fetch(`http://127.0.0.1:${port}/nothing`)).status, 404)
+  t.match(
+    await run.logged(/ answered /),
+    /^\d\d:\d\d:\d\d INFO {2}answered reqId=\S+ method=GET route=unknown status=404 ms=/,
+  )
+  t.notOk(run.lines.some(isLog), 'no JSON')
+  t.equal(await run.stop(), 0)
+})
+
+t.test('the first page says what this is, and its links lead somewhere', async t => {
+  const run = await start(t, t.testdir(), await freePortPair())
+  const answer = await fetch(`${run.url}/`)
+  t.equal(answer.status, 200)
+  t.equal(answer.headers.get('content-type'), 'text/html; charset=utf-8')
+  const page = await answer.text()
+  t.match(page, 'An OAuth 2.0 token server')
+  const links = [...page.matchAll(/href="([^"]+)"/g)].map(([, link = '']) => link)
+  t.same(links, [
+    '/.well-known/oauth-authorization-server',
+    '/.well-known/jwks.json',
+    '/docs',
+  ])
+  for (const link of links) {
+    t.equal((await fetch(new URL(link, run.url))).status, 200, link)
+  }
+  t.equal(await run.stop(), 0)
+})
+
 /** The answer to a request as bytes, on a connection of its own. */
 async function exchange(port: number, head: string): Promise<string> {
   const socket = connect(port, '127.0.0.1')
@@ -226,13 +268,21 @@ t.test('what it can not start with is told in a line', async t => {
     [
       'a port that is taken',
       { LATCHKEY_DEV_PORT: String(port) },
-      /^latchkey: listen EADDRINUSE: address already in use 127\.0\.0\.1:\d+$/,
+      new RegExp(
+        `^latchkey: port ${port} is taken, .*: name another by LATCHKEY_DEV_PORT \\(LATCHKEY_DEV_PORT=4000 npm start\\)`,
+      ),
     ],
   ] as const) {
     const run = runMain(env, directory)
     t.equal(await run.ended, 1, name)
     t.match(run.lines, [message], name)
   }
+  const odd = runMain(
+    { LATCHKEY_DEV_PORT: String(await freePortPair()) },
+    t.testdir({ '.latchkey': { 'latchkey.db': {} } }),
+  )
+  t.equal(await odd.ended, 1, 'a store that is no file')
+  t.match(odd.lines, [/^latchkey: .*latchkey\.db/])
   t.equal(await first.stop(), 0, 'the one that runs is not hurt')
 })
 

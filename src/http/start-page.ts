@@ -1,0 +1,38 @@
+// GET /: what answers here, and where to go on, for whoever opens the issuer's address in a browser.
+import type { FastifyInstance } from 'fastify'
+
+export interface StartPageOptions {
+  /** The issuer's path, without a slash at its end; empty where it has none. */
+  readonly path: string
+  /** Whether /docs is served. */
+  readonly docs: boolean
+}
+
+/** Serves the page, which says nothing that the metadata doesn't: no version, no client, no user. */
+export async function startPageRoute(
+  app: FastifyInstance,
+  options: StartPageOptions,
+): Promise<void> {
+  const page = pageOf(options)
+  app.get('/', { schema: { hide: true } }, async (_request, reply) => {
+    reply.type('text/html; charset=utf-8').header('cache-control', 'public, max-age=300')
+    return page
+  })
+}
+
+// The path is that of a URL, which holds no quote and no <.
+function pageOf({ path, docs }: StartPageOptions): string {
+  const base = path.replaceAll('&', '&amp;')
+  const links: [string, string][] = [
+    ['/.well-known/oauth-authorization-server', 'Metadata (RFC 8414): every endpoint'],
+    ['/.well-known/jwks.json', 'The public keys that tokens are verified with'],
+    ...(docs ? [['/docs', 'The API, to try out'] satisfies [string, string]] : []),
+  ]
+  const items = links.map(([to, text]) => `<li><a href="${base}${to}">${text}</a>\n`)
+  return [
+    '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Latchkey</title>\n',
+    '<h1>Latchkey</h1>\n',
+    '<p>An OAuth 2.0 token server. Apps log their users in at the token endpoint; there is no form here.\n',
+    `<ul>\n${items.join('')}</ul>\n</html>\n`,
+  ].join('')
+}
