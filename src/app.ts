@@ -127,7 +127,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   const routes = collectRoutes(app)
   closeConnectionsWhenStopping(app, deps.isDraining)
   if (deps.loopbackNamesOnly === true) answerLoopbackNamesOnly(app)
-  if (http.docs) await registerOpenApi(app, { ...deps, path })
+  if (http.docs) await registerOpenApi(app, { ...deps, path, scopes: clients.scopes() })
   // Outside of what follows: nothing that is registered there stands before the keys.
   for (const prefix of new Set(['', path])) {
     app.register(jwksRoute, {
@@ -258,10 +258,6 @@ async function registerEndpoints(
 
   // An issuer with a path: everything is below it, too, so that a proxy may keep the path or cut it off.
   const prefixes = new Set(['', path])
-  // Proxies ask here, and no page does: outside of CORS.
-  for (const prefix of prefixes) {
-    app.register(verifyRoute, { prefix, tokenHolder, http })
-  }
   await app.register(async pages => {
     if (http.cors.length > 0) {
       await pages.register(cors, corsOptions({ origins: http.cors, path }))
@@ -324,9 +320,13 @@ async function registerEndpoints(
         },
         { prefix },
       )
-      if (http.docs) pages.register(docsRoutes, { prefix, path })
+      if (http.docs) pages.register(docsRoutes, { prefix, path, clients })
     }
   })
+  // Proxies ask here, and no page does: outside of CORS. Last, so that the document begins with /token.
+  for (const prefix of prefixes) {
+    app.register(verifyRoute, { prefix, tokenHolder, http })
+  }
 }
 
 function createServer({

@@ -52,6 +52,8 @@ export interface ClientRegistry {
   knowsAudience(audience: string): boolean
   /** Every scope that some client may ask for. */
   scopes(): readonly string[]
+  /** All of them. */
+  all(): readonly Client[]
   /** Puts another set of clients in place of this one. */
   replace(settings: readonly ClientSettings[]): void
 }
@@ -69,6 +71,7 @@ export function createClientRegistry(
     isSecret: text => secrets.has(`${HASHED}${hash('sha256', text, 'base64url')}`),
     knowsAudience: audience => audiences.has(audience),
     scopes: () => scopes,
+    all: () => [...clients.values()],
     replace(next) {
       clients = index(next)
       audiences = allAudiences(next)

@@ -3,13 +3,18 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
+import { isConfidential } from '../clients/authenticate.ts'
+import type { Client, ClientRegistry } from '../clients/registry.ts'
 import { keepFilesInMemory } from './files-in-memory.ts'
+import { FORM } from './form-body.ts'
 import { documentSchema } from './schemas.ts'
 
 export interface OpenApiOptions {
   readonly version: string
   /** The issuer's path, without a slash at its end; empty where it has none. */
   readonly path: string
+  /** What the page offers to ask for. */
+  readonly scopes: readonly string[]
 }
 
 /**
@@ -17,7 +22,7 @@ export interface OpenApiOptions {
  */
 export async function registerOpenApi(
   app: FastifyInstance,
-  { version, path }: OpenApiOptions,
+  { version, path, scopes }: OpenApiOptions,
 ): Promise<void> {
   await app.register(swagger, {
     transform: ({ schema, url }) => ({
@@ -34,6 +39,10 @@ export async function registerOpenApi(
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: path === '' ? '/' : path }],
+      tags: [
+        { name: 'OAuth 2.0', description: 'Get tokens, ask about them, end them.' },
+        { name: 'Discovery', description: 'What verifiers fetch, unasked for a token.' },
+      ],
       components: {
         securitySchemes: {
           user: {
@@ -44,7 +53,7 @@ export async function registerOpenApi(
               password: {
                 tokenUrl: `${path}/token`,
                 refreshUrl: `${path}/token`,
-                scopes: {},
+                scopes: Object.fromEntries(scopes.map(scope => [scope, ''])),
               },
             },
           },
@@ -57,6 +66,62 @@ export async function registerOpenApi(
       },
     },
   })
+}
+
+/** The client to log in with, where there is no choice: the only public one that may use passwords. */
+function usualClient(clients: readonly Client[]): Client | undefined {
+  const found = clients.filter(
+    client => !isConfidential(client) && client.grants.includes('password'),
+  )
+  return found.length === 1 ? found[0] : undefined
+}
+
+/** What a form may hold, as the document describes it. */
+interface FormContent {
+  readonly schema: { readonly properties: Record<string, { readonly type?: string }> }
+}
+
+/**
+ * The document as the page draws it. Its forms begin empty: Swagger UI would fill every field with a sample,
+ * such as `string`, and send it.
+ */
+function withEmptyForms(document: object): Record<string, unknown> {
+  return JSON.parse(
+    JSON.stringify(document, (name, value) => (name === FORM ? emptied(value) : value)),
+  )
+}
+
+function emptied({ schema, ...form }: FormContent): FormContent {
+  const fields = Object.entries(schema.properties).map(([name, field]) => [
+    name,
+    { ...field, example: field.type === 'array' ? [] : '' },
+  ])
+  return { ...form, schema: { ...schema, properties: Object.fromEntries(fields) } }
+}
+
+/** A request as Swagger UI is about to send it. */
+export interface PageRequest {
+  credentials?: string
+  body?: unknown
+}
+
+/**
+ * Runs in the page, which gets its text: sends what was filled in and no empty parameter. Without credentials
+ * of the browser's own, no prompt of the browser's covers what a 401 says.
+ */
+export function sendFilledIn(request: PageRequest): PageRequest {
+  request.credentials = 'omit'
+  if (typeof request.body === 'string') {
+    request.body = request.body
+      .split('&')
+      .filter(pair => !pair.endsWith('='))
+      .join('&')
+  }
+  return request
+}
+
+export interface DocsRoutesOptions extends Pick<OpenApiOptions, 'path'> {
+  readonly clients: Pick<ClientRegistry, 'all'>
 }
 
 // The page takes passwords: it runs its own scripts only and speaks to this server only. It draws icons from
@@ -78,9 +143,10 @@ const PAGE_POLICY = {
  */
 export async function docsRoutes(
   app: FastifyInstance,
-  { path }: Pick<OpenApiOptions, 'path'>,
+  { path, clients }: DocsRoutesOptions,
 ): Promise<void> {
   keepFilesInMemory(app)
+  let drawn: Record<string, unknown> | undefined
   app.get(
     '/openapi.json',
     { schema: documentSchema('OpenAPI', 'This document', 'openapi') },
@@ -90,7 +156,14 @@ export async function docsRoutes(
     routePrefix: '/docs',
     indexPrefix: path,
     theme: { title: 'Latchkey' },
-    uiConfig: { validatorUrl: null, persistAuthorization: false, layout: 'BaseLayout' },
+    initOAuth: { clientId: usualClient(clients.all())?.id ?? '' },
+    uiConfig: {
+      validatorUrl: null,
+      persistAuthorization: false,
+      layout: 'BaseLayout',
+      requestInterceptor: sendFilledIn,
+    },
     staticCSP: PAGE_POLICY,
+    transformSpecification: document => (drawn ??= withEmptyForms(document)),
   })
 }

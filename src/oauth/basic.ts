@@ -23,7 +23,9 @@ export function parseBasic(header: string | undefined): BasicCredentials | undef
   if (encoded === undefined) throw malformed()
   const decoded = Buffer.from(encoded, 'base64').toString('utf8')
   const colon = decoded.indexOf(':')
-  if (colon < 1) throw malformed()
+  if (colon < 0) throw malformed()
+  // A form that was left empty: what is missing is more to the point than how it was sent.
+  if (colon === 0) throw invalidRequest('client_id is missing', 'client_missing')
   return {
     clientId: decodeFormComponent(decoded.slice(0, colon)),
     clientSecret: decodeFormComponent(decoded.slice(colon + 1)),

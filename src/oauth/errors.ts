@@ -45,7 +45,9 @@ export function invalidRequest(
  * that may work: RFC 9110 §15.5.2 requires a challenge, and some clients read no body of a 401 without one.
  */
 export function invalidClient(reason: Reason): OAuthError {
-  return new OAuthError(401, 'invalid_client', 'client authentication failed', reason, {
+  const description =
+    reason === 'client_missing' ? 'client_id is missing' : 'client authentication failed'
+  return new OAuthError(401, 'invalid_client', description, reason, {
     'www-authenticate': 'Basic realm="latchkey", charset="UTF-8"',
   })
 }

@@ -87,6 +87,10 @@ t.test('Basic credentials are form-decoded after base64 (RFC 6749 §2.3.1)', asy
   ]) {
     t.throws(() => parseBasic(bad), { code: 'invalid_request' }, bad)
   }
+  t.throws(() => parseBasic(header(':')), {
+    message: 'client_id is missing',
+    reason: 'client_missing',
+  })
 })
 
 t.test('scope strings follow RFC 6749 §3.3', async t => {

@@ -81,14 +81,18 @@ export async function authorize(
   return text
 }
 
-/** Opens an operation by its id, executes it as it is, and gives the status that the page shows. */
+/** Opens an operation by its id, fills in the form, executes it, and gives the status that the page shows. */
 export async function tryOut(
   page: Page,
   operation: string,
+  filled: Readonly<Record<string, string>> = {},
 ): Promise<{ status: number; body: string }> {
   const block = page.locator(`.opblock[id$="${operation}"]`)
   await block.locator('.opblock-summary-control').click()
   await block.locator('.try-out__btn').click()
+  for (const [name, text] of Object.entries(filled)) {
+    await block.locator(`input[placeholder="${name}"]`).fill(text)
+  }
   await block.locator('.execute').click()
   const response = block.locator('.live-responses-table .response')
   await response.waitFor()

@@ -1,0 +1,68 @@
+// What /docs gives to its page: the client, the scopes, forms that begin empty.
+import t, { type Test } from 'tap'
+import { sendFilledIn } from '../../src/http/docs.ts'
+import { buildTestApp, client } from '../support/app.ts'
+
+async function pageOf(t: Test, ids: readonly string[]) {
+  const { app, close } = await buildTestApp({
+    docs: true,
+    clients: ids.map(id => client(id)),
+  })
+  t.teardown(close)
+  const get = async (url: string) => (await app.inject(url)).body
+  return {
+    script: await get('/docs/static/swagger-initializer.js'),
+    drawn: JSON.parse(await get('/docs/json')),
+    again: JSON.parse(await get('/docs/json')),
+    published: JSON.parse(await get('/openapi.json')),
+  }
+}
+
+t.test('the client is filled in where there is just one to choose', async t => {
+  t.match((await pageOf(t, ['mobile'])).script, '"clientId":"mobile"')
+  t.match((await pageOf(t, ['mobile', 'tablet'])).script, '"clientId":""')
+})
+
+t.test(
+  'the forms of the page begin empty, the published document is as it was',
+  async t => {
+    const { drawn, again, published } = await pageOf(t, ['mobile'])
+    const fieldsOf = (document: any) =>
+      document.paths['/token'].post.requestBody.content[
+        'application/x-www-form-urlencoded'
+      ].schema.properties
+    t.match(fieldsOf(drawn), { username: { example: '' }, resource: { example: [] } })
+    t.same(again, drawn)
+    t.notOk('example' in fieldsOf(published).username)
+    t.same(Object.keys(published.components.securitySchemes.user.flows.password.scopes), [
+      'orders:read',
+      'orders:write',
+      'profile',
+    ])
+  },
+)
+
+t.test('the first page links to the docs where they are served', async t => {
+  for (const docs of [true, false]) {
+    const { app, close } = await buildTestApp({
+      docs,
+      issuer: 'https://id.example.com/a&b',
+    })
+    t.teardown(close)
+    for (const url of ['/', '/a&b/']) {
+      const { statusCode, body } = await app.inject(url)
+      t.equal(statusCode, 200)
+      t.match(body, '<a href="/a&amp;b/.well-known/jwks.json">')
+      t.equal(body.includes('<a href="/a&amp;b/docs">'), docs)
+    }
+  }
+})
+
+t.test('what the page sends holds no empty parameter', async t => {
+  t.same(sendFilledIn({ body: 'a=1&b=&c=x%3D&d=' }), {
+    body: 'a=1&c=x%3D',
+    credentials: 'omit',
+  })
+  t.same(sendFilledIn({}), { credentials: 'omit' }, 'a request without a body')
+  t.same(sendFilledIn({ body: 7 }), { body: 7, credentials: 'omit' })
+})
