@@ -24,7 +24,7 @@ interface Help {
 export async function pageText(page: string): Promise<string> {
   const { commands } = await helpOf([])
   const sections: string[] = []
-  for (const [noun] of commands) sections.push(await sectionOf(noun))
+  for (const [term] of commands) sections.push(await sectionOf(nameOf(term)))
   return page.replace(
     TABLES,
     (_, head: string, tail: string) => `${head}${sections.join('')}${tail}`,
@@ -33,9 +33,7 @@ export async function pageText(page: string): Promise<string> {
 
 async function sectionOf(noun: string): Promise<string> {
   const own = await helpOf([noun])
-  const verbs = await Promise.all(
-    own.commands.map(([term]) => helpOf([noun, ...term.split(' ', 1)])),
-  )
+  const verbs = await verbsOf([noun], own)
   const rows = (verbs.length > 0 ? verbs : [own]).flatMap(
     ({ usage, description, options }) => [
       `| \`${usage}\` | ${description} |`,
@@ -58,6 +56,23 @@ async function sectionOf(noun: string): Promise<string> {
     '```',
     '',
   ].join('\n')
+}
+
+/** A command without its arguments: `add` of `add <name>`. */
+function nameOf(term: string): string {
+  return term.replace(/ .*/, '')
+}
+
+/** What stands below a command, at whatever depth. */
+async function verbsOf(argv: readonly string[], { commands }: Help): Promise<Help[]> {
+  const found = await Promise.all(
+    commands.map(async ([term]) => {
+      const path = [...argv, nameOf(term)]
+      const help = await helpOf(path)
+      return help.commands.length > 0 ? verbsOf(path, help) : [help]
+    }),
+  )
+  return found.flat()
 }
 
 /** Runs `--help`, as wide as it likes. */

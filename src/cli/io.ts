@@ -33,10 +33,15 @@ export async function readNewPassword(io: Io): Promise<string> {
  * @throws Refused when the answer is another, or when nobody is there to give one
  */
 export async function confirm({ stdin, stderr, isTTY }: Io): Promise<void> {
-  if (!isTTY) throw new Refused('confirmation_missing')
+  if (!isTTY) {
+    throw new Refused(
+      'confirmation_missing',
+      'confirmation missing: standard input is no terminal, so nobody can be asked; --yes answers',
+    )
+  }
   stderr.write('Type yes to go on: ')
   if ((await firstLine(stdin, 'not_confirmed')) !== 'yes') {
-    throw new Refused('not_confirmed')
+    throw new Refused('not_confirmed', 'not confirmed: nothing was changed')
   }
 }
 

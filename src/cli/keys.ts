@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander'
 import { formatDuration } from '../config/duration.ts'
 import { CACHE_LIFE_MS } from '../keys/jwks.ts'
 import type { KeyChange, KeyRing } from '../keys/ring.ts'
+import { addExamples } from './examples.ts'
 import { confirm, type Io } from './io.ts'
 import { impactOfRetirement, impactOfRotation } from './keys-impact.ts'
 import { printStatus } from './keys-status.ts'
@@ -10,12 +11,11 @@ import { Refused } from './refused.ts'
 import { iso, parseSpan } from './time.ts'
 import { withStore, type StoreTools } from './tools.ts'
 
-const EXAMPLES = `
-Examples:
-  latchkey keys status
-  latchkey keys rotate      # as soon as every verifier can know the next key
-  latchkey keys retire kcwT8M1mWRAIKcVcgOMtkWZBXwDuJEyhFBAzpvUOGeM      # a key that leaked; one that begins with - stands last, behind --
-`
+const EXAMPLES = [
+  'latchkey keys status',
+  'latchkey keys rotate      # as soon as every verifier can know the next key',
+  'latchkey keys retire kcwT8M1mWRAIKcVcgOMtkWZBXwDuJEyhFBAzpvUOGeM      # a key that leaked; one that begins with - stands last, behind --',
+]
 
 interface RotateOptions {
   readonly now?: true
@@ -30,10 +30,8 @@ interface RetireOptions {
 
 /** Adds `keys`. */
 export function addKeys(program: Command, io: Io): void {
-  const keys = program
-    .command('keys')
-    .description('the signing keys')
-    .addHelpText('afterAll', EXAMPLES)
+  const keys = program.command('keys').description('the signing keys')
+  addExamples(keys, 'Examples:', EXAMPLES)
 
   keys
     .command('list')
@@ -97,7 +95,12 @@ async function retire(
   { switchAfter, yes }: RetireOptions,
 ): Promise<void> {
   const ring = await tools.readRing()
-  if (!ring.describe().some(key => key.kid === kid)) throw new Refused('key_unknown')
+  if (!ring.describe().some(key => key.kid === kid)) {
+    throw new Refused(
+      'key_unknown',
+      `key unknown: the ring has no key ${kid} (latchkey keys list)`,
+    )
+  }
   await agree(tools, await impactOfRetirement(tools, kid, switchAfter), yes)
   done(await ring.retire(kid, switchAfter))
   printKeys(ring, tools.print)

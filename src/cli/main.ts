@@ -4,11 +4,12 @@ import { Command, CommanderError } from 'commander'
 import about from '../../package.json' with { type: 'json' }
 import { printableLines } from '../printable.ts'
 import { addClients } from './clients.ts'
+import { addCompletion } from './completion.ts'
 import { addConfig } from './config.ts'
 import type { Io } from './io.ts'
 import { addKeys } from './keys.ts'
 import { addPasswords } from './passwords.ts'
-import { failureOf } from './refused.ts'
+import { failureOf, type Failure } from './refused.ts'
 import { addServe } from './serve.ts'
 import { addSessions } from './sessions.ts'
 import { addStore } from './store.ts'
@@ -33,22 +34,41 @@ Examples:
  * @returns the exit code
  */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
-  const program = createProgram(io)
+  const program = createProgram(io, asksForJson(argv))
   try {
     await program.parseAsync(argv, { from: 'user' })
     return 0
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    if (error instanceof CommanderError) return usageCode(error, argv, io)
     const failure = failureOf(error)
-    io.stderr.write(
-      printableLines(
-        program.opts()['json']
-          ? `${JSON.stringify(failure)}\n`
-          : `latchkey: ${failure.message}\n`,
-      ),
-    )
+    if (program.opts()['json']) writeFailure(failure, io)
+    else io.stderr.write(printableLines(`latchkey: ${failure.message}\n`))
     return 1
   }
+}
+
+/** The exit code of help and of wrong usage, which the parser has written, but for scripts. */
+function usageCode(
+  { exitCode, code, message }: CommanderError,
+  argv: readonly string[],
+  io: Io,
+): number {
+  if (exitCode === 0) return 0
+  const words =
+    code === 'commander.help'
+      ? 'the command is not complete: --help shows how it goes on'
+      : message.replace(/^error: /, '')
+  if (asksForJson(argv)) writeFailure({ error: 'usage', message: words }, io)
+  return 2
+}
+
+/** What is wrong may stand before --json: the parser hasn't come to it. */
+function asksForJson(argv: readonly string[]): boolean {
+  return argv.includes('--json')
+}
+
+function writeFailure(failure: Failure, { stderr }: Io): void {
+  stderr.write(printableLines(`${JSON.stringify(failure)}\n`))
 }
 
 /** Runs the command of this process. */
@@ -69,7 +89,7 @@ export async function main(): Promise<void> {
   })
 }
 
-function createProgram(io: Io): Command {
+function createProgram(io: Io, isForScripts: boolean): Command {
   const width = () => io.columns ?? WIDTH
   const program = new Command('latchkey')
     .description('OAuth 2.0 token server for first-party apps')
@@ -85,7 +105,7 @@ function createProgram(io: Io): Command {
         io.stdout.write(printableLines(text))
       },
       writeErr: text => {
-        io.stderr.write(printableLines(text))
+        if (!isForScripts) io.stderr.write(printableLines(text))
       },
       getOutHelpWidth: width,
       getErrHelpWidth: width,
@@ -102,6 +122,7 @@ function createProgram(io: Io): Command {
     addToken,
     addStore,
     addConfig,
+    addCompletion,
   ]) {
     add(program, io)
   }

@@ -1,32 +1,34 @@
 // latchkey sessions list | revoke | revoke-all
 import type { Command } from 'commander'
 import type { Session } from '../stores/ports.ts'
+import { addExamples } from './examples.ts'
 import type { Io } from './io.ts'
 import { Refused } from './refused.ts'
-import { known, withStore, type StoreTools } from './tools.ts'
+import { accountRefused, known, withStore, type StoreTools } from './tools.ts'
 
-const EXAMPLES = `
-Examples:
-  latchkey sessions list alice
-  latchkey sessions revoke q83vEjRWeJCrze8SNFZ4kA --user alice
-  latchkey sessions revoke --user alice -- -jRWeJCrze8SNFZ4kAq83v      # a sid that begins with -
-  latchkey sessions revoke-all alice
-`
+const EXAMPLES = [
+  'latchkey sessions list alice',
+  'latchkey sessions revoke q83vEjRWeJCrze8SNFZ4kA --user alice',
+  'latchkey sessions revoke --user alice -- -jRWeJCrze8SNFZ4kAq83v      # a sid that begins with -',
+  'latchkey sessions revoke-all alice',
+]
 
 /** Adds `sessions`. */
 export function addSessions(program: Command, io: Io): void {
   const sessions = program
     .command('sessions')
     .description('the sessions of a user: one per login')
-    .addHelpText('afterAll', EXAMPLES)
+  addExamples(sessions, 'Examples:', EXAMPLES)
 
   sessions
     .command('list <user>')
     .description('the living sessions, the newest first')
     .action(
-      withStore(io, async ({ accounts, store, print }, name: string) => {
-        const { tag } = known(await accounts.find(name))
-        for (const session of await store.families.list(tag)) print(...describe(session))
+      withStore(io, async ({ accounts, store, print, remark }, name: string) => {
+        const { tag } = known(await accounts.find(name), name)
+        const sessions = await store.families.list(tag)
+        for (const session of sessions) print(...describe(session))
+        if (sessions.length === 0) remark(`${name} has no living session`)
       }),
     )
 
@@ -39,9 +41,9 @@ export function addSessions(program: Command, io: Io): void {
         const userTag =
           user === undefined
             ? await searchOwner(tools, sid)
-            : known(await tools.accounts.find(user)).tag
+            : known(await tools.accounts.find(user), user).tag
         const outcome = await tools.store.families.end({ userTag, sid, clientId: null })
-        if (outcome === 'family_unknown') throw new Refused('session_unknown')
+        if (outcome === 'family_unknown') throw sessionUnknown(sid)
         tools.print({ sid, outcome }, `${sid}: ${outcome.replace('_', ' ')}`)
       }),
     )
@@ -52,7 +54,7 @@ export function addSessions(program: Command, io: Io): void {
     .action(
       withStore(io, async ({ accounts, print }, name: string) => {
         const outcome = await accounts.endSessions(name)
-        if (outcome.kind === 'refused') throw new Refused(outcome.reason)
+        if (outcome.kind === 'refused') throw accountRefused(outcome.reason, name)
         print({ sub: outcome.sub, outcome: 'ended' }, `every session of ${name} is ended`)
       }),
     )
@@ -67,7 +69,14 @@ async function searchOwner(
     const sessions = await store.families.list(tag)
     if (sessions.some(session => session.sid === sid)) return tag
   }
-  throw new Refused('session_unknown')
+  throw sessionUnknown(sid)
+}
+
+function sessionUnknown(sid: string): Refused {
+  return new Refused(
+    'session_unknown',
+    `session unknown: no session that is kept has the sid ${sid}`,
+  )
 }
 
 function describe({

@@ -2,22 +2,24 @@
 import type { Command } from 'commander'
 import { decodeToken, verifyWithRing } from '../tokens/verify-offline.ts'
 import { userTag } from '../ids.ts'
+import { addExamples } from './examples.ts'
 import { firstLine, type Io } from './io.ts'
 import { Refused } from './refused.ts'
 import { withStore, withTools } from './tools.ts'
 
-const EXAMPLES = `
-Examples (- reads the token from standard input, where no process list shows it):
-  pbpaste | latchkey token inspect -
-  latchkey token verify - < token.txt
-`
+const EXAMPLES = [
+  'pbpaste | latchkey token inspect -',
+  'latchkey token verify - < token.txt',
+]
 
 /** Adds `token`. */
 export function addToken(program: Command, io: Io): void {
-  const token = program
-    .command('token')
-    .description('access tokens')
-    .addHelpText('afterAll', EXAMPLES)
+  const token = program.command('token').description('access tokens')
+  addExamples(
+    token,
+    'Examples (- reads the token from standard input, where no process list shows it):',
+    EXAMPLES,
+  )
 
   token
     .command('inspect <jwt>')

@@ -35,10 +35,14 @@ export type Print = (
   text: string | readonly string[],
 ) => void
 
+/** Prints a line for people, where there is no result to print; nothing with --json. */
+export type Remark = (text: string) => void
+
 /** What every command gets. */
 export interface Tools {
   readonly io: Io
   readonly print: Print
+  readonly remark: Remark
   /** The file of --config or LATCHKEY_CONFIG; undefined: development mode. */
   readonly file: string | undefined
 }
@@ -114,13 +118,18 @@ export function withStore<Args extends unknown[]>(
 }
 
 /**
- * The account that was found.
+ * The account that was found by that name.
  *
  * @throws Refused when none was
  */
-export function known(account: Account | undefined): Account {
-  if (account === undefined) throw new Refused('user_unknown')
+export function known(account: Account | undefined, name: string): Account {
+  if (account === undefined) throw accountRefused('user_unknown', name)
   return account
+}
+
+/** Why a command on the account of that name is refused. */
+export function accountRefused(reason: string, name: string): Refused {
+  return new Refused(reason, `${reason.replaceAll('_', ' ')}: ${name}`)
 }
 
 function toolsOf(io: Io, command: Command): Tools {
@@ -129,7 +138,10 @@ function toolsOf(io: Io, command: Command): Tools {
     const lines = json ? [JSON.stringify(record)] : [text].flat()
     io.stdout.write(`${lines.map(printable).join('\n')}\n`)
   }
-  return { io, print, file: config ?? (io.env['LATCHKEY_CONFIG'] || undefined) }
+  const remark: Remark = text => {
+    if (json !== true) io.stdout.write(`${printable(text)}\n`)
+  }
+  return { io, print, remark, file: config ?? (io.env['LATCHKEY_CONFIG'] || undefined) }
 }
 
 /**

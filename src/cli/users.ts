@@ -6,9 +6,11 @@ import type { Account } from '../stores/ports.ts'
 import type { Access, Accounts, ChangeOutcome } from '../users/accounts.ts'
 import { isRole, ROLE_RULE } from '../users/roles.ts'
 import { describeAccess } from './access.ts'
-import { readNewPassword, type Io } from './io.ts'
+import { addExamples } from './examples.ts'
+import { printable } from '../printable.ts'
+import { confirm, readNewPassword, type Io } from './io.ts'
 import { Refused } from './refused.ts'
-import { known, withStore, type StoreTools } from './tools.ts'
+import { accountRefused, known, withStore, type StoreTools } from './tools.ts'
 import { addExport } from './users-export.ts'
 import { addImport } from './users-import.ts'
 import { addNameHash } from './users-name-hash.ts'
@@ -23,15 +25,14 @@ interface AccessOptions {
 
 type Change = (accounts: Accounts, name: string) => Promise<ChangeOutcome>
 
-const EXAMPLES = `
-Examples:
-  latchkey users add alice --roles support
-  latchkey users add robot --scopes "orders:read" < password.txt
-  latchkey users access alice --scopes "profile,orders:read"
-  latchkey users list --json | jq -r .name
-  latchkey users name-hash alice | grep -F -f - audit.log
-  latchkey users import users.jsonl
-`
+const EXAMPLES = [
+  'latchkey users add alice --roles support',
+  'latchkey users add robot --scopes "orders:read" < password.txt',
+  'latchkey users access alice --scopes "profile,orders:read"',
+  'latchkey users list --json | jq -r .name',
+  'latchkey users name-hash alice | grep -F -f - audit.log',
+  'latchkey users import users.jsonl',
+]
 
 /** What is done to an account by its name alone. */
 const CHANGES: readonly {
@@ -39,6 +40,8 @@ const CHANGES: readonly {
   description: string
   done: string
   change: Change
+  /** Whether a person at a terminal is asked first: it can't be undone. */
+  asks?: true
 }[] = [
   {
     verb: 'disable',
@@ -57,15 +60,14 @@ const CHANGES: readonly {
     description: 'remove the account and every session',
     done: 'is removed',
     change: (accounts, name) => accounts.remove(name),
+    asks: true,
   },
 ]
 
 /** Adds `users`. */
 export function addUsers(program: Command, io: Io): void {
-  const users = program
-    .command('users')
-    .description('accounts')
-    .addHelpText('afterAll', EXAMPLES)
+  const users = program.command('users').description('accounts')
+  addExamples(users, 'Examples:', EXAMPLES)
   addAdding(users, io)
   addReading(users, io)
   addNameHash(users, io)
@@ -101,8 +103,13 @@ function addReading(users: Command, io: Io): void {
     .command('list')
     .description('every account, in no order')
     .action(
-      withStore(io, async ({ accounts, print }) => {
-        for await (const account of accounts.all()) print(...describe(account))
+      withStore(io, async ({ accounts, print, remark }) => {
+        let count = 0
+        for await (const account of accounts.all()) {
+          count += 1
+          print(...describe(account))
+        }
+        if (count === 0) remark('no account yet: latchkey users add NAME makes one')
       }),
     )
 
@@ -111,24 +118,29 @@ function addReading(users: Command, io: Io): void {
     .description('one account')
     .action(
       withStore(io, async ({ accounts, print }, name: string) =>
-        print(...describe(known(await accounts.find(name)))),
+        print(...describe(known(await accounts.find(name), name))),
       ),
     )
 }
 
 function addChanging(users: Command, io: Io): void {
-  for (const { verb, description, done, change } of CHANGES) {
-    users
-      .command(`${verb} <name>`)
-      .description(description)
-      .action(
-        withStore(io, async ({ accounts, print }, name: string) => {
+  for (const { verb, description, done, change, asks } of CHANGES) {
+    const command = users.command(`${verb} <name>`).description(description)
+    if (asks === true) command.option('--yes', 'do not ask at a terminal')
+    command.action(
+      withStore(
+        io,
+        async ({ accounts, print }, name: string, { yes }: { yes?: true }) => {
+          if (asks === true && io.isTTY && yes === undefined) {
+            await agreeToRemove(accounts, name, io)
+          }
           print(
-            { name, sub: subOf(await change(accounts, name)), change: verb },
+            { name, sub: subOf(await change(accounts, name), name), change: verb },
             `${name} ${done}`,
           )
-        }),
-      )
+        },
+      ),
+    )
   }
 
   users
@@ -137,7 +149,7 @@ function addChanging(users: Command, io: Io): void {
     .action(
       withStore(io, async ({ accounts, config, print }, name: string) => {
         // Asked first: nobody should type a password for nothing.
-        known(await accounts.find(name))
+        known(await accounts.find(name), name)
         const outcome = await accounts.setPassword(name, await readNewPassword(io))
         if (outcome.kind === 'refused') throw refusal(outcome, config, name)
         print(
@@ -151,15 +163,27 @@ function addChanging(users: Command, io: Io): void {
     users
       .command('access <name>')
       .description(
-        'set what the user may hold from the next token on; what is not named stays',
+        'set what the user may hold from the next token on; what is not named stays, and without an ' +
+          'option it is shown',
       ),
   ).action(
     withStore(io, async ({ accounts, print }, name: string, options: AccessOptions) => {
-      const access = accessOf(options, known(await accounts.find(name)))
-      const sub = subOf(await accounts.setAccess(name, access))
+      const account = known(await accounts.find(name), name)
+      const access = accessOf(options, account)
+      // Whoever names nothing asks what it is.
+      const sub =
+        Object.keys(options).length === 0
+          ? account.sub
+          : subOf(await accounts.setAccess(name, access), name)
       print({ name, sub, ...access }, `${name} may hold ${describeAccess(access)}`)
     }),
   )
+}
+
+async function agreeToRemove(accounts: Accounts, name: string, io: Io): Promise<void> {
+  const { sub } = known(await accounts.find(name), name)
+  io.stderr.write(printable(`${name} (${sub}) and every session will be removed.`) + '\n')
+  await confirm(io)
 }
 
 function withAccess(command: Command): Command {
@@ -211,8 +235,8 @@ function refusal(
   return new Refused(reason, accountWords(reason, { minLength, name }))
 }
 
-function subOf(outcome: ChangeOutcome): string {
-  if (outcome.kind === 'refused') throw new Refused(outcome.reason)
+function subOf(outcome: ChangeOutcome, name: string): string {
+  if (outcome.kind === 'refused') throw accountRefused(outcome.reason, name)
   return outcome.sub
 }
 

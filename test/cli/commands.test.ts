@@ -56,6 +56,96 @@ t.test('help and usage', async t => {
   }
 })
 
+t.test('wrong usage is JSON for scripts', async t => {
+  const { latchkey } = bench(t)
+  const rows: [line: string, message: RegExp | string][] = [
+    ['--json users', 'the command is not complete: --help shows how it goes on'],
+    ['users add --json', "missing required argument 'name'"],
+    ['users lsit --json', /^unknown command 'lsit'/],
+    ['--nope --json', "unknown option '--nope'"],
+  ]
+  for (const [line, message] of rows) {
+    const { code, out, err } = await latchkey(line)
+    t.match(
+      { code, out, ...JSON.parse(err) },
+      { code: 2, out: '', error: 'usage', message },
+    )
+  }
+})
+
+t.test("a verb's help shows its own examples, a noun's all", async t => {
+  const { latchkey } = bench(t)
+  const examplesOf = async (line: string) =>
+    (await latchkey(line)).out.match(/latchkey (users|keys) .*/g)?.slice(1)
+  t.same(await examplesOf('users access --help'), [
+    'latchkey users access alice --scopes "profile,orders:read"',
+  ])
+  t.same(await examplesOf('users show --help'), [])
+  t.equal((await examplesOf('users --help'))?.length, 6)
+  t.same(await examplesOf('keys status --help'), ['latchkey keys status'])
+})
+
+t.test('what is empty is said to people, and is no record', async t => {
+  const { latchkey } = bench(t)
+  t.match(
+    (await latchkey('users list')).out,
+    'no account yet: latchkey users add NAME makes one\n',
+  )
+  t.equal((await latchkey('users list --json')).out, '')
+  await latchkey('users add alice', PASSWORD)
+  t.equal((await latchkey('sessions list alice')).out, 'alice has no living session\n')
+  t.equal((await latchkey('sessions list alice --json')).out, '')
+})
+
+t.test('access that names nothing changes nothing and is shown', async t => {
+  const { latchkey } = bench(t)
+  await latchkey('users add alice --roles support', PASSWORD)
+  t.strictSame(await latchkey('users access alice'), {
+    code: 0,
+    out: 'alice may hold scopes: any; roles: support\n',
+    err: '',
+    records: [],
+  })
+})
+
+t.test('a person is asked before an account goes', async t => {
+  const { latchkey } = bench(t)
+  await latchkey('users add alice', PASSWORD)
+  const refused = await latchkey('users remove alice', 'no\n', { isTTY: true })
+  t.match(refused, {
+    code: 1,
+    err: /^alice \(\S+\) and every session will be removed\.\nType yes to go on: latchkey: not confirmed: nothing was changed\n$/,
+  })
+  t.match(await latchkey('users remove bob', '', { isTTY: true }), {
+    code: 1,
+    err: 'latchkey: user unknown: bob\n',
+  })
+  t.match(await latchkey('users remove alice', 'yes\n', { isTTY: true }), {
+    code: 0,
+    out: 'alice is removed\n',
+  })
+  await latchkey('users add alice', PASSWORD)
+  t.match(await latchkey('users remove alice --yes', '', { isTTY: true }), { code: 0 })
+})
+
+t.test('completion knows every command, for three shells', async t => {
+  const { latchkey } = bench(t)
+  for (const [shell, line] of [
+    ['bash', /complete -o default -F _latchkey latchkey\n$/],
+    ['zsh', /^#compdef latchkey\n/],
+    [
+      'fish',
+      /complete -c latchkey -n "__latchkey_at ' keys retire'" -a '--switch-after --yes /,
+    ],
+  ] as const) {
+    const { code, out } = await latchkey(`completion ${shell}`)
+    t.equal(code, 0)
+    t.match(out, line)
+    t.match(out, / users remove/)
+  }
+  t.match(await latchkey('completion tcsh'), { code: 2, err: /bash, zsh, fish/ })
+})
+
 t.test('how the audit log names a user', async t => {
   const { latchkey } = bench(t)
   const { code, out, records } = await latchkey('--json users name-hash Alice')
@@ -118,7 +208,7 @@ t.test('the life of an account', async t => {
     records: [{ change: 'enable' }],
   })
   t.match(await latchkey('users remove alice'), { code: 0, out: 'alice is removed\n' })
-  t.match(await latchkey('users list'), { code: 0, out: /^$/ })
+  t.match(await latchkey('users list'), { code: 0, out: /^no account yet/ })
 })
 
 t.test(
@@ -175,11 +265,28 @@ t.test('what is refused ends with 1 and says why', async t => {
     ['users passwd alice', 'x'.repeat(300), 'password too long: at most 256 bytes'],
     ['users add ALICE', PASSWORD, 'name taken: another account has it'],
     ['users add bob.', PASSWORD, 'name invalid: the name ends in a dot'],
+    ['users show bob', '', 'user unknown: bob'],
+    ['users disable bob', '', 'user unknown: bob'],
+    ['sessions list bob', '', 'user unknown: bob'],
+    ['sessions revoke-all bob', '', 'user unknown: bob'],
+    [
+      'sessions revoke nosuch',
+      '',
+      'session unknown: no session that is kept has the sid nosuch',
+    ],
+    [
+      'keys retire nosuch',
+      '',
+      'key unknown: the ring has no key nosuch (latchkey keys list)',
+    ],
   ]
   for (const [line, stdin, message] of words) {
     t.match(await latchkey(line, stdin), { code: 1, err: `latchkey: ${message}\n` })
   }
-  t.match(await latchkey('users show bob'), { code: 1, err: 'latchkey: user unknown\n' })
+  t.match(await latchkey('users show bob'), {
+    code: 1,
+    err: 'latchkey: user unknown: bob\n',
+  })
   t.match(
     await latchkey('config check', '', {
       env: { LATCHKEY_CONFIG: file, STORE: `sqlite:${file}/below/a/file.db` },
@@ -315,7 +422,10 @@ t.test('sessions are listed and ended', async t => {
     out: 'every session of alice is ended\n',
     err: /"sessions_ended"/,
   })
-  t.match(await latchkey('sessions list alice'), { code: 0, out: /^$/ })
+  t.match(await latchkey('sessions list alice'), {
+    code: 0,
+    out: 'alice has no living session\n',
+  })
 })
 
 t.test('a filter is made of a list of breached passwords', async t => {

@@ -34,7 +34,7 @@ t.test('bin/latchkey.js runs commands and exits with their code', async t => {
   })
   t.match(spawnSync(process.execPath, [BIN, 'users', 'show', 'bob'], options), {
     status: 1,
-    stderr: 'latchkey: user unknown\n',
+    stderr: 'latchkey: user unknown: bob\n',
   })
   t.match(spawnSync(process.execPath, [BIN, 'nonsense'], options), { status: 2 })
 })
@@ -105,7 +105,7 @@ t.test('help is as wide as the terminal, and 80 characters without one', async t
         done()
       },
     })
-    await run(['keys', 'list', '--help'], {
+    await run(['keys', 'status', '--help'], {
       stdin: Readable.from([]),
       stdout,
       stderr: stdout,
