@@ -53,7 +53,7 @@ interface Entry extends AddressRequests {
 /** Makes the counter. */
 export function createCountAhead(
   { add }: AddressCounts,
-  monotonic: () => number = () => performance.now(),
+  monotonic: () => number,
 ): CountRequest {
   const windows = new LRUCache<string, Window>({ max: REMEMBERED })
   let batch: Batch | undefined

@@ -145,11 +145,11 @@ export function requireAlgorithm(name: unknown): Algorithm {
  */
 export function isKeyFor(
   { keyType, namedCurve }: Algorithm,
-  { asymmetricKeyType, asymmetricKeyDetails }: KeyObject,
+  { asymmetricKeyType, asymmetricKeyDetails = {} }: KeyObject,
 ): boolean {
   if (asymmetricKeyType !== keyType) return false
-  if (keyType !== 'rsa') return asymmetricKeyDetails?.namedCurve === namedCurve
-  const { modulusLength = 0, publicExponent = 0n } = asymmetricKeyDetails ?? {}
+  if (keyType !== 'rsa') return asymmetricKeyDetails.namedCurve === namedCurve
+  const { modulusLength = 0, publicExponent = 0n } = asymmetricKeyDetails
   return (
     modulusLength >= RSA_BITS.least &&
     modulusLength <= RSA_BITS.most &&

@@ -138,6 +138,18 @@ t.test('one that names no store is told without what is in it', async t => {
       url,
     )
   }
+  // What is to be written instead.
+  for (const [url, instead] of [
+    ['redis://lk:100%sure@secret/0', 'percent-encoded'],
+    ['redis://lk:pass/w@rd@secret/0', 'percent-encoded'],
+    ['redis://secret/0?tls=true', 'keys of its own'],
+    ['redis://secret/-1', 'a number of 0 or more as database'],
+    ['redis+cluster://secret/2', 'no database'],
+    ['redis://secret:99999', 'host:port'],
+  ] as const) {
+    const message = new RegExp(`^store\\.url: expected (?!.*secret).*${instead}`)
+    t.throws(() => parseRedisUrl(url), { name: 'TypeError', message }, url)
+  }
   for (const url of ['', 'sqlite', 'postgres://a', 'redis+foo://a']) {
     await t.rejects(
       openStore({ url, clock }),

@@ -252,6 +252,31 @@ t.test('in a cluster', async t => {
   t.match(await store.families.rotate(presented(ref, 2)), { kind: 'rotated' })
 })
 
+t.test('in a cluster whose master of the first mark is away', async t => {
+  const redis = await startRedis({ cluster: true })
+  t.teardown(() => redis.stop())
+  const store = await serverOn(t, redis)
+  const ref = await sessionOn(store)
+  const get = store.client.get.bind(store.client)
+  store.client.get = async (name: string) => {
+    if (name === 'lk:epoch:0') throw new Error('Connection is closed.')
+    return get(name)
+  }
+  t.match(await store.families.rotate(presented(ref, 1)), { kind: 'rotated' })
+  t.match(
+    await store.families.rotate(presented({ ...ref, sid: 'unknown' }, 1)),
+    { reason: 'family_unknown' },
+    'the marks of the others are as they were',
+  )
+  // Another master came back without its data: of what it doesn't know nobody can judge now.
+  await store.client.del('lk:epoch:1')
+  await t.rejects(store.families.rotate(presented({ ...ref, sid: 'unknown' }, 1)), {
+    name: 'StoreUnavailable',
+    reason: 'the master that knows the epoch is away',
+  })
+  t.equal(store.condition().isLost, false, 'nor is it called a loss')
+})
+
 t.test('the latest revocations are kept, and a failure is none', async t => {
   const revocations = createRevocations(2)
   const made: string[] = []

@@ -55,7 +55,7 @@ export function connectionOptions({
   function serverFactory(handler: FastifyServerFactoryHandler): Server {
     const cut = (socket: Socket, reason: ConnectionReason) => {
       // Its address is known only while it is open.
-      observer.cut(reason, socket.remoteAddress ?? '')
+      observer.cut(reason, String(socket.remoteAddress))
       socket.destroy()
     }
     const tooMany = (socket: Socket) => {

@@ -158,9 +158,9 @@ export function createEpoch({
       primariesOf(link.client).map(node => link.run(() => node.info('server'))),
     )
     const ids = new Set(
-      infos.flatMap(info =>
-        info === undefined ? [] : [String(factsOf(info)['run_id'])],
-      ),
+      infos
+        .filter(info => info !== undefined)
+        .map(info => String(factsOf(info)['run_id'])),
     )
     owed ||= [...ids].some(id => !runIds.has(id))
     runIds = new Set([...runIds, ...ids])

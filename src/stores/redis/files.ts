@@ -29,9 +29,8 @@ function firstReading(key: string, file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    const code =
-      error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
-    throw new TypeError(`${key}: expected a file that can be read${code}: ${file}`, {
+    const code = String(Object(error).code)
+    throw new TypeError(`${key}: expected a file that can be read (${code}): ${file}`, {
       cause: error,
     })
   }
