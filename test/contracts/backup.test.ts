@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
+import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { systemClock } from '../../src/clock.ts'
 import { openStore, type OpenedStore } from '../../src/stores/open.ts'
@@ -258,6 +259,46 @@ t.test('servers refuse, and log nobody out, while their store is replaced', asyn
     'no verdict but the right one',
   )
   await holds(t, server, filled)
+})
+
+t.test('an answer of just before the data came back is no verdict', async t => {
+  const url = await redisUrl(t, false)
+  const server = await open(t, url)
+  const { living } = await fill(server)
+  const file = join(folder(t), 'store.backup')
+  await server.backups.save(file)
+  const { client } = Object(server.store)
+  const beside = new Redis(url)
+  t.teardown(() => beside.disconnect())
+  const get = client.get.bind(client)
+  const restored = Promise.withResolvers<void>()
+  let asked = 0
+  client.get = async (name: string) => {
+    asked += 1
+    await restored.promise
+    return get(name)
+  }
+  // What a restore takes away, and what it has done a moment later.
+  const [mark, key] = ['lk:epoch:0', `lk:{${living.userTag}}:f:${living.sid}`]
+  const [before, bytes] = [await beside.get(mark), await beside.getBuffer(key)]
+  await beside.del(mark, key)
+  const answer = server.store.families.rotate(presented(living, 2)).then(
+    ({ kind }) => kind,
+    ({ name }) => name,
+  )
+  await until(() => asked > 0)
+  await beside.mset(mark, `next ${before}`, key, bytes ?? '')
+  restored.resolve()
+  t.equal(await answer, 'StoreUnavailable')
+  client.get = get
+  await serves(server)
+  t.match(await server.store.families.rotate(presented(living, 2)), { kind: 'rotated' })
+  await until(() =>
+    server.store.families.rotate(presented({ ...living, sid: 'unknown' }, 1)).then(
+      ({ kind }) => kind === 'refused',
+      () => false,
+    ),
+  )
 })
 
 t.test('an account whose name was read late has its name again', async t => {

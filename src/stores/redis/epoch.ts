@@ -20,6 +20,11 @@ import { loadScript } from './scripts.ts'
 
 /** How often in a row a doubt is looked into. */
 const DOUBTS = 3
+/**
+ * For how long after the store's data came back what isn't there is no verdict: the question may have been
+ * answered just before. Longer than an answer may be on its way.
+ */
+const SETTLE_MS = 1000
 
 export interface EpochOptions {
   /** Calls through it are not refused by what is found here. */
@@ -63,6 +68,8 @@ export function createEpoch({
   let [lost, reported] = [false, false]
   // In a cluster: the marks that were lost and are not back; undefined: only another server knows them.
   let gone: readonly number[] | undefined = []
+  /** When its data came back, by the monotonic clock. */
+  let backAt = -Infinity
   // Whether what this server knows has still to be put back.
   let owed = false
 
@@ -169,6 +176,7 @@ export function createEpoch({
   async function look(): Promise<void> {
     // Asked at once: after a connection was lost everybody waits for this.
     const [marks, said] = await Promise.all([read(), isLost(), noticeRestart()])
+    const isAnother = mine !== undefined
     const isNew = await adopt(marks)
     owed ||= isNew
     lost = isNew ? await isLost() : said
@@ -177,6 +185,7 @@ export function createEpoch({
     if (owed) await restore()
     owed = false
     if (lost) return
+    if (reported || (isNew && isAnother)) backAt = performance.now()
     gone = []
     report(false)
   }
@@ -197,8 +206,16 @@ export function createEpoch({
       const isMine = async () => strangeAmong(await read(), mine).length === 0
       for (let times = 0; times < DOUBTS && !(await isMine()); times++) await verify()
       if (lost) throw lossFault()
+      if (performance.now() - backAt < SETTLE_MS) throw returnFault()
     },
   }
+}
+
+/** Why nothing is concluded of a store that has just come back. */
+function returnFault(): StoreUnavailable {
+  const message =
+    'its data has just come back: what was missing a moment ago may be there'
+  return new StoreUnavailable(new Error(message), message)
 }
 
 /** Why a store that lost its data is refused. */
