@@ -22,7 +22,7 @@ export function originMeant(text: string): string | undefined {
 
 function appOriginMeant(text: string): string | undefined {
   if (APP_ORIGIN.test(text)) return undefined
-  const [origin = ''] = /^[^:]+:\/\/[^/?#]*/.exec(text.toLowerCase()) ?? []
+  const origin = text.toLowerCase().replace(/(:\/\/[^/?#]*).*/, '$1')
   return APP_ORIGIN.test(origin)
     ? `${origin}, as browsers write it`
     : 'an origin such as https://app.example.com or capacitor://localhost, or *'
