@@ -288,7 +288,8 @@ t.test('a path is never taken for a pattern', async t => {
     '/:x(^a{65536}$)',
     '/(((token',
     '/[token',
-    '/\\token',
+    // Behind a slash, the test's own client would take it for a host, and ask for `/`.
+    '/x\\token',
     '/:a-:b-:c(',
     '/status/:id',
   ]
