@@ -1,5 +1,5 @@
 // A back-up is made while sessions are refreshed and accounts are written, and put back beside the servers
-// that go on: all that was acknowledged before the command began is there, and nobody has to accept the store.
+// that go on: all that was acknowledged before the command began is there, and the store needs no accept.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
