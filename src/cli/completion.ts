@@ -43,7 +43,7 @@ function placesOf(command: Command, path: string): Place[] {
   const words = new Set([
     ...command.commands.map(child => child.name()),
     ...command.registeredArguments.flatMap(({ argChoices = [] }) => argChoices),
-    ...command.options.flatMap(({ long }) => long ?? []),
+    ...command.options.map(option => `--${option.name()}`),
     ...EVERYWHERE,
   ])
   return [

@@ -157,6 +157,27 @@ for (const store of STORES) {
       t.equal((await post({ ...loginForm, client_id: 'bound' })).statusCode, 200)
     })
 
+    t.test('§7.1: a client introspects with a bound token of its own', async t => {
+      const credentials = { client_id: 'service', client_secret: 'service-secret' }
+      const { access_token: own } = (await post({ ...loginForm, ...credentials })).json()
+      const { access_token: token } = await server.login()
+      const asked = async (url: string) =>
+        server.post(
+          '/introspect',
+          { token },
+          {
+            authorization: `DPoP ${own}`,
+            dpop: await proof(server, { url, accessToken: own }),
+          },
+        )
+      t.match((await asked(`${ISSUER}/introspect`)).json(), { active: true })
+      refused(t, await asked(TOKEN), {
+        status: 401,
+        error: 'invalid_dpop_proof',
+        challenge: /^DPoP realm="latchkey", error="invalid_dpop_proof"/,
+      })
+    })
+
     t.test(
       '§7.1: a bound token needs its key at a resource, and never passes as Bearer',
       async t => {

@@ -98,6 +98,8 @@ async function storeContract(t: Test, { store, clock }: TestStore): Promise<void
   t.equal(await store.now(), clock())
   await t.resolves(store.probe())
   await t.resolves(store.probe(), 'again: the mark was removed, or is written over')
+  t.equal(await store.lossEndsInMs(), undefined, 'it has lost nothing')
+  t.equal(await store.acceptLoss(), false, 'and nothing is to be accepted')
 }
 
 async function accessTokensContract(t: Test, { store, clock }: TestStore): Promise<void> {

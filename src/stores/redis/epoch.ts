@@ -114,8 +114,8 @@ export function createEpoch({
     report((lost = true))
     await markLost()
     mine = await put(mark, seen)
-    const isOurs = gone !== undefined && mine.id === mark.id
-    gone = isOurs ? [...(gone ?? []), ...strangeAmong(marks, before)] : undefined
+    const known = mine.id === mark.id ? gone : undefined
+    gone = known && [...known, ...strangeAmong(marks, before)]
     await setAll(every, mine.text)
   }
 
@@ -140,8 +140,8 @@ export function createEpoch({
     if (missing === undefined) return
     gone = missing
     if (missing.length > 0) await markLost()
-    if (back.includes(0)) mine = await put(mark, marks[0] ?? '')
-    await setAll(back, (mine ?? mark).text)
+    mine = back.includes(0) ? await put(mark, String(marks[0])) : mark
+    await setAll(back, mine.text)
     if (missing.length === 0) await link.run(client => client.del(keys.lost))
   }
 
