@@ -25,7 +25,7 @@ try {
   // One file after the other: each keeps the machine busy, and measures time.
   const tap = spawnSync(
     'tap',
-    ['--disable-coverage', '--jobs=1', `--timeout=${full ? 3600 : 300}`, ...files],
+    ['--disable-coverage', '--jobs=1', `--timeout=${full ? 3600 : 600}`, ...files],
     {
       stdio: 'inherit',
       env: {
