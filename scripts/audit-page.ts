@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { AUDIT_EVENTS, AuditLine } from '../src/observe/audit-schema.ts'
 import { REASONS } from '../src/reasons.ts'
+import { layOut } from './markdown.ts'
 
 const PAGE_FILE = new URL('../docs/audit.md', import.meta.url)
 const TABLES =
@@ -24,12 +25,13 @@ const [LINE, ...EVENTS]: readonly Node[] = JSON.parse(
 )
 
 /** The text of docs/audit.md: `page` with its tables written anew. */
-export function pageText(page: string): string {
+export async function pageText(page: string): Promise<string> {
   const tables = ['', lineTable(), eventTable(), fieldTable(), reasonTable()].join('\n')
-  return page.replace(
+  const text = page.replace(
     TABLES,
     (_, head: string, tail: string) => `${head}${tables}${tail}`,
   )
+  return layOut(text)
 }
 
 function table(
@@ -104,4 +106,6 @@ function code(text: string): string {
   return `\`${text}\``
 }
 
-if (import.meta.main) writeFileSync(PAGE_FILE, pageText(readFileSync(PAGE_FILE, 'utf8')))
+if (import.meta.main) {
+  writeFileSync(PAGE_FILE, await pageText(readFileSync(PAGE_FILE, 'utf8')))
+}

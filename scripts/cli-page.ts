@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Readable, Writable } from 'node:stream'
 import { run } from '../src/cli/main.ts'
+import { layOut } from './markdown.ts'
 
 const PAGE_FILE = new URL('../docs/cli.md', import.meta.url)
 const TABLES =
@@ -25,10 +26,11 @@ export async function pageText(page: string): Promise<string> {
   const { commands } = await helpOf([])
   const sections: string[] = []
   for (const [term] of commands) sections.push(await sectionOf(nameOf(term)))
-  return page.replace(
+  const text = page.replace(
     TABLES,
     (_, head: string, tail: string) => `${head}${sections.join('')}${tail}`,
   )
+  return layOut(text)
 }
 
 async function sectionOf(noun: string): Promise<string> {

@@ -2,6 +2,7 @@
 // values.schema.json from the one schema: `node scripts/config-schema.ts`.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { ConfigSchema } from '../src/config/schema.ts'
+import { layOut } from './markdown.ts'
 
 const SCHEMA_FILE = new URL('../docs/config.schema.json', import.meta.url)
 const PAGE_FILE = new URL('../docs/configuration.md', import.meta.url)
@@ -37,11 +38,12 @@ export function schemaText(): string {
 }
 
 /** The text of docs/configuration.md: `page` with its table of keys written anew. */
-export function pageText(page: string): string {
-  return page.replace(
+export async function pageText(page: string): Promise<string> {
+  const text = page.replace(
     TABLE,
     (_, head: string, tail: string) => `${head}${tableText()}${tail}`,
   )
+  return layOut(text)
 }
 
 /**
@@ -158,5 +160,5 @@ function defaultOf(node: Node): string {
 if (import.meta.main) {
   writeFileSync(SCHEMA_FILE, schemaText())
   writeFileSync(VALUES_FILE, valuesText(readFileSync(VALUES_FILE, 'utf8')))
-  writeFileSync(PAGE_FILE, pageText(readFileSync(PAGE_FILE, 'utf8')))
+  writeFileSync(PAGE_FILE, await pageText(readFileSync(PAGE_FILE, 'utf8')))
 }

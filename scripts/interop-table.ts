@@ -4,6 +4,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { Parser } from 'tap-parser'
+import { layOut } from './markdown.ts'
 
 /** What is proven of a client or a verifier, and what the table calls it. */
 export const PROOFS = {
@@ -117,17 +118,15 @@ function versionOf(name: string): string | undefined {
     .find(([pinned]) => pinned === name)?.[1]
 }
 
-function main(): void {
+async function main(): Promise<void> {
   const {
     values: { check },
     positionals,
   } = parseArgs({ options: { check: { type: 'boolean' } }, allowPositionals: true })
   const readme = new URL('README.md', ROOT)
   const page = readFileSync(readme, 'utf8')
-  const text = withTable(
-    page,
-    positionals.map(file => readFileSync(file, 'utf8')),
-  )
+  const reports = positionals.map(file => readFileSync(file, 'utf8'))
+  const text = await layOut(withTable(page, reports))
   if (!check) return writeFileSync(readme, text)
   if (text === page) return
   console.log(
@@ -137,4 +136,4 @@ function main(): void {
   process.exitCode = 1
 }
 
-if (import.meta.main) main()
+if (import.meta.main) await main()

@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { withTable } from '../scripts/interop-table.ts'
+import { layOut } from '../scripts/markdown.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const script = join(ROOT, 'scripts/test-count.ts')
@@ -120,4 +121,19 @@ t.test("an example of Node's names the versions that the tests run it with", asy
   for (const file of files) {
     t.match({ ...dependencies, ...devDependencies }, json(file).dependencies, file)
   }
+})
+
+t.test('Markdown is wrapped, but for its tables and its code', async t => {
+  const long = 'word '.repeat(40).trim()
+  const laidOut = await layOut(
+    `${long}\n\n| a | b |\n|---|:-:|\n| ${long} | x |\n\n\`\`\`text\n| ${long}   | y |\n\`\`\`\n`,
+  )
+  const lines = laidOut.split('\n')
+  t.strictSame(
+    lines.filter(line => line.length > 110),
+    [`| ${long} | x |`, `| ${long}   | y |`],
+  )
+  t.ok(lines.includes('| a | b |'), 'no cell is padded')
+  t.ok(lines.includes('| --- | :---: |'))
+  t.equal(await layOut(laidOut), laidOut)
 })

@@ -745,7 +745,7 @@ t.test(
       readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8')
     const page = file('configuration.md')
     t.equal(file('config.schema.json'), schemaText(), 'run node scripts/config-schema.ts')
-    t.equal(page, pageText(page), 'run node scripts/config-schema.ts')
+    t.equal(page, await pageText(page), 'run node scripts/config-schema.ts')
     const values = file('../helm/latchkey/values.schema.json')
     t.equal(values, valuesText(values), 'run node scripts/config-schema.ts')
     const { config } = parse(file('../helm/latchkey/values.yaml'))

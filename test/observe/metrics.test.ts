@@ -372,7 +372,7 @@ t.test(
   'docs/audit.md is written from the schema, and every reason code is in use',
   async t => {
     const page = readFileSync(join(root, 'docs/audit.md'), 'utf8')
-    t.equal(page, pageText(page), 'run node scripts/audit-page.ts')
+    t.equal(page, await pageText(page), 'run node scripts/audit-page.ts')
     const source = globSync('src/**/*.{ts,lua}', { cwd: root })
       .filter(file => file !== 'src/reasons.ts')
       .map(file => readFileSync(join(root, file), 'utf8'))
