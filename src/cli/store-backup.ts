@@ -76,10 +76,11 @@ Example:
             replaced: replace,
           })
           const ageMs = Math.max(0, (await store.now()) - content.takenAt)
+          const age = countOf(Math.round(ageMs / MINUTE_MS), 'minute')
           print({ outcome: 'restored', file, ...content, ageMs }, [
             `restored from ${file}: ${countsOf(content)}, as of ${instantOf(content)}`,
-            `Everything in it is ${countOf(Math.round(ageMs / MINUTE_MS), 'minute')} old: what was added, changed or ` +
-              'revoked since is not there, and a session that was refreshed since may have to log in again.',
+            `Everything in it is ${age} old: what was added, changed or revoked since is not there, and a ` +
+              'session that was refreshed since may have to log in again.',
           ])
         },
       ),

@@ -70,7 +70,8 @@ async function survives(
     return run
   }
   const made = await command('backup').ended
-  await wait(500)
+  const then = writer.lines.length
+  await until(() => writer.lines.length > then + ACCOUNTS / 10)
   await writer.stop()
 
   const verdicts = keepAsking(still, dead)
@@ -89,8 +90,9 @@ async function survives(
   const lost = await missing(storeUrl, written)
   const outcomes = await Promise.all(
     still.sessions.map(async session => {
-      const goesOn = await still.refresh(session)
-      return goesOn === !dead.has(session) ? 'right' : `wrong: ${session.loggedOut}`
+      const became = (await still.refresh(session)) ? 'living' : session.loggedOut
+      const expected = dead.has(session) ? '400 invalid_grant' : 'living'
+      return became === expected ? 'right' : `${became} instead of ${expected}`
     }),
   )
   figure(t, {
