@@ -204,10 +204,12 @@ t.test('bounds on the connections', async t => {
   const { port } = server
   const isOpen = async (client: RawConnection) => {
     client.send(KEYS)
-    return Promise.race([
-      client.closed.then(() => false),
-      until(() => statuses(client).length > 0),
-    ])
+    let isClosed = false
+    client.closed.then(() => {
+      isClosed = true
+    })
+    await until(() => isClosed || statuses(client).length > 0)
+    return statuses(client).length > 0
   }
   const open = async (from: string) => {
     const client = await openRaw({ port, from })
