@@ -493,3 +493,22 @@ t.test(
     t.equal(reconnectOnError(new Error('OOM command not allowed')), false)
   },
 )
+
+t.test(
+  'a process ends with its connection to a cluster, whatever that was at',
+  async t => {
+    const redis = await startRedis({ cluster: true })
+    t.teardown(() => redis.stop())
+    const { href } = new URL('../../src/stores/redis/connect.ts', import.meta.url)
+    // Ended while it asks who has which slots, which Redis doesn't let it.
+    const script = `
+    const { connectRedis } = await import(process.env.CONNECT)
+    const client = await connectRedis({ url: process.env.STORE })
+    client.once('node error', () => client.disconnect())
+    await client.nodes()[0].call('ACL', 'SETUSER', 'default', '-cluster|slots')
+  `
+    const env = { ...process.env, CONNECT: href, STORE: redis.url }
+    const args = ['--input-type=module', '--eval', script]
+    await t.resolves(runChild(process.execPath, args, { env, timeout: SOON_MS }))
+  },
+)

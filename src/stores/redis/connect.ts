@@ -9,6 +9,7 @@ import { createLastReason, watchOpening, type LastReason } from './opening.ts'
 import { addressOf, unavailable } from './reasons.ts'
 import { Sentinels } from './sentinels.ts'
 import { readTls, type TlsFiles } from './tls.ts'
+import { endRefreshes } from './refreshes.ts'
 import { parseRedisUrl, type RedisTarget } from './url.ts'
 
 /** How Redis is reached. */
@@ -127,7 +128,7 @@ function newClient(settings: RedisSettings): Redis | Cluster {
 type ClientOptions = ReturnType<typeof clientOptions>
 
 function createCluster({ hosts }: RedisTarget, options: ClientOptions): Cluster {
-  return new Cluster([...hosts], {
+  const client = new Cluster([...hosts], {
     redisOptions: { ...options, socketTimeout: SILENCE_MS },
     lazyConnect: true,
     enableOfflineQueue: false,
@@ -141,6 +142,8 @@ function createCluster({ hosts }: RedisTarget, options: ClientOptions): Cluster 
       },
     }),
   })
+  endRefreshes(client)
+  return client
 }
 
 function sentinelOptions(
