@@ -42,11 +42,11 @@ export default [
         {
           object: 'Date',
           property: 'now',
-          message: 'Take a Clock as an argument (src/clock.ts).',
+          message: 'Take a Clock as an argument (src/base/clock.ts).',
         },
       ],
     },
   },
   { files: ['src/config/schema.ts'], rules: { 'max-lines': 'off' } },
-  { files: ['src/clock.ts'], rules: { 'no-restricted-properties': 'off' } },
+  { files: ['src/base/clock.ts'], rules: { 'no-restricted-properties': 'off' } },
 ]

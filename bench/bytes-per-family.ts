@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { createRedisStore } from '../src/stores/redis/store.ts'
-import { sidOf, userTag } from '../src/ids.ts'
+import { sidOf, userTag } from '../src/base/ids.ts'
 import { AUDIENCE, CLIENT } from './parties.ts'
 
 const FAMILIES = 10_000

@@ -6,7 +6,7 @@ import { parse } from 'node:querystring'
 import fastify from 'fastify'
 import { createSigner, createVerifier } from 'fast-jwt'
 import { Redis } from 'ioredis'
-import { argon2 } from '../src/users/argon2.ts'
+import { argon2 } from '../src/users/hashing/argon2.ts'
 
 /** How the process is started: its one argument, as JSON. */
 export interface FloorOptions {

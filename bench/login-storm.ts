@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { argon2Build } from '../src/users/argon2.ts'
+import { argon2Build } from '../src/users/hashing/argon2.ts'
 import { KINDS, type ProbeJob, type ProbeTimes } from './probes.ts'
 import { startCast, startWorker, type Cast } from './processes.ts'
 import { median, printTable, quantile } from './report.ts'

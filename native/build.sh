@@ -1,6 +1,6 @@
 #!/bin/sh
 # Compiles the package argon2 anew for processors with AVX2, where it computes more than twice as many hashes a second, into native/argon2. The
-# server takes it where it works (src/users/argon2.ts), and what npm brought everywhere else. Needs a C++ compiler; does nothing on other processors.
+# server takes it where it works (src/users/hashing/argon2.ts), and what npm brought everywhere else. Needs a C++ compiler; does nothing on other processors.
 set -eu
 cd "$(dirname "$0")"
 package=../node_modules/argon2 headers=node_modules/node-api-headers/include addon=../node_modules/node-addon-api

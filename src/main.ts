@@ -8,12 +8,12 @@ import { reloadable, watchConfig } from './config/reload.ts'
 import type { Config } from './config/schema.ts'
 import { traceSettings } from './config/tracing.ts'
 import { createReadableLog } from './observe/readable-log.ts'
-import { checkThreads, thisMachine, threadsFor } from './machine.ts'
+import { checkThreads, thisMachine, threadsFor } from './base/machine.ts'
 import { startServer, type RunningServer } from './server.ts'
 import { createAccounts } from './users/accounts.ts'
-import { planCapacity } from './users/capacity.ts'
+import { planCapacity } from './users/hashing/capacity.ts'
 import { createCheckNewPassword } from './users/new-password.ts'
-import { createPasswordHasher } from './users/passwords.ts'
+import { createPasswordHasher } from './users/hashing/hasher.ts'
 
 const WATCH_MS = 2_000
 /** After the grace for requests: a stop that still hangs then is ended by exit code 1. */

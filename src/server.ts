@@ -5,16 +5,16 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { buildApp, type LiveSettings } from './app.ts'
 import { createClientRegistry, type ClientSettings } from './clients/registry.ts'
-import { createAgreedClock, systemClock, type Clock } from './clock.ts'
+import { createAgreedClock, systemClock, type Clock } from './base/clock.ts'
 import { keyPolicy } from './config/key-policy.ts'
-import { warnOfPlainHttp } from './config/plain-http.ts'
+import { warnOfPlainHttp } from './config/rules/plain-http.ts'
 import type { Config } from './config/schema.ts'
 import type { TraceSettings } from './config/tracing.ts'
-import type { Emit } from './events.ts'
+import type { Emit } from './base/events.ts'
 import { closeWithin } from './http/listener/connections.ts'
-import { buildManagement } from './http/management.ts'
-import { createTrust } from './http/trusted-proxies.ts'
-import { openSource } from './keys/open-source.ts'
+import { buildManagement } from './http/management/management.ts'
+import { createTrust } from './http/callers/trusted-proxies.ts'
+import { openSource } from './keys/external/open.ts'
 import { createKeyRing } from './keys/ring.ts'
 import { createKnownSecrets } from './keys/secret-lists.ts'
 import {
@@ -22,21 +22,21 @@ import {
   loadAtStart,
   waitUntilHeard,
 } from './keys/secrets-at-start.ts'
-import { createSightings } from './keys/sightings.ts'
+import { createSightings } from './keys/verifiers/sightings.ts'
 import { createConnectionWatch, type Listener } from './observe/connections.ts'
-import { tracedHasher } from './observe/hasher.ts'
+import { tracedHasher } from './observe/tracing/traced-hasher.ts'
 import { createLogOutput } from './observe/log-output.ts'
-import { createMetrics } from './observe/metrics.ts'
-import { openAudit } from './observe/open-audit.ts'
-import { timedStore, tracedStore } from './observe/store.ts'
-import { NO_TRACING, type Tracing } from './observe/tracing.ts'
-import { every, unlessItFailed } from './repeat.ts'
-import { createStatusService } from './status/service.ts'
+import { createMetrics } from './observe/metrics/metrics.ts'
+import { openAudit } from './observe/audit/open.ts'
+import { timedStore, tracedStore } from './observe/tracing/traced-store.ts'
+import { NO_TRACING, type Tracing } from './observe/tracing/tracing.ts'
+import { every, unlessItFailed } from './base/repeat.ts'
+import { createStatusService } from './status-lists/service.ts'
 import { openStore } from './stores/open.ts'
-import type { Store } from './stores/ports.ts'
+import type { Store } from './stores/ports/ports.ts'
 import { createStoreWatch, refuseRisks, risksOf } from './stores/watch.ts'
-import { argon2Build } from './users/argon2.ts'
-import { createPasswordHasher } from './users/passwords.ts'
+import { argon2Build } from './users/hashing/argon2.ts'
+import { createPasswordHasher } from './users/hashing/hasher.ts'
 
 /** A key that was retired elsewhere has to die here, too: nobody tells this server but the store. */
 const RING_CHECK_MS = 1_000
@@ -328,7 +328,7 @@ async function openTracing(
   traces: TraceSettings,
   failed: (error: unknown) => void,
 ): Promise<Tracing> {
-  const { openTracing: open } = await import('./observe/otel.ts')
+  const { openTracing: open } = await import('./observe/tracing/otel.ts')
   return open({ ...traces, version: packageVersion(), failed })
 }
 

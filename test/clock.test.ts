@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createAgreedClock, systemClock } from '../src/clock.ts'
+import { createAgreedClock, systemClock } from '../src/base/clock.ts'
 
 t.test('the system clock gives the time in milliseconds', async t => {
   const before = Date.now()

@@ -2,7 +2,7 @@
 import { text } from 'node:stream/consumers'
 import { Readable } from 'node:stream'
 import t from 'tap'
-import { decodeUtf8, linesOf, NotUtf8, utf8Of } from '../src/utf8.ts'
+import { decodeUtf8, linesOf, NotUtf8, utf8Of } from '../src/base/utf8.ts'
 
 const TEXT = 'Zoë\n買い手 🐴\r\n\nend'
 

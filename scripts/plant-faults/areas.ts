@@ -57,7 +57,7 @@ export const AREAS: readonly Area[] = [
   },
   {
     name: 'keys',
-    sources: ['src/keys/*.ts'],
+    sources: ['src/keys/*.ts', 'src/keys/*/*.ts'],
     nearest: [
       { files: /pkcs11/, tests: ['keys/pkcs11', 'keys/pkcs11-failing'] },
       { files: /jwks/, tests: ['keys/jwks', 'keys/ring'] },
@@ -72,12 +72,14 @@ export const AREAS: readonly Area[] = [
   {
     name: 'failed logins',
     sources: [
-      'src/users/{throttle,authenticate,network,ask-together,even-time,turns}.ts',
-      'src/stores/sqlite/login-{rules,attempts}.ts',
-      'src/stores/redis/login-attempts.ts',
+      'src/users/authenticate.ts',
+      'src/users/failed-logins/*.ts',
+      'src/users/hashing/queue.ts',
+      'src/stores/sqlite/people/login-{rules,attempts}.ts',
+      'src/stores/redis/people/login-attempts.ts',
     ],
     nearest: [
-      { files: /turns/, tests: ['users/hashing', 'users/login'] },
+      { files: /queue/, tests: ['users/hashing', 'users/login'] },
       { files: /throttle/, tests: ['users/throttle', ...LOGINS] },
       { files: /stores/, tests: ['contracts/login-attempts', 'users/login'] },
       { files: /./, tests: LOGINS },
@@ -103,7 +105,7 @@ export const AREAS: readonly Area[] = [
   },
   {
     name: 'Lua scripts',
-    sources: ['src/stores/redis/scripts/*.lua'],
+    sources: ['src/stores/redis/scripts/{.,sessions,people,status-lists}/*.lua'],
     nearest: [
       { files: /login/, tests: ['contracts/login-attempts'] },
       { files: /status/, tests: ['contracts/status-lists', 'stores/status'] },

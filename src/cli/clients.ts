@@ -1,7 +1,7 @@
 // latchkey clients secret
 import { createHash, randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
-import type { Io } from './io.ts'
+import type { Io } from './terminal/io.ts'
 import { withTools } from './tools.ts'
 
 const SECRET_BYTES = 32

@@ -2,17 +2,17 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
-import { systemClock } from '../clock.ts'
-import { formatDuration } from '../config/duration.ts'
-import { plainHttpWarning } from '../config/plain-http.ts'
+import { systemClock } from '../base/clock.ts'
+import { formatDuration } from '../config/values/duration.ts'
+import { plainHttpWarning } from '../config/rules/plain-http.ts'
 import type { Config } from '../config/schema.ts'
 import { checkStore, type CheckedStore } from '../stores/open.ts'
 import { LOST_ADVICE, refuseRisks } from '../stores/watch.ts'
 import { openBlocklist } from '../users/blocklist/open.ts'
-import type { Io } from './io.ts'
-import { Refused } from './refused.ts'
+import type { Io } from './terminal/io.ts'
+import { Refused } from './terminal/refused.ts'
 import { readConfig, withTools } from './tools.ts'
-import { countOf } from './words.ts'
+import { countOf } from './terminal/words.ts'
 
 const STORE_WORDS: Readonly<Record<CheckedStore['state'], string>> = {
   ok: 'the store takes writes',

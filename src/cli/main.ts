@@ -2,19 +2,19 @@
 import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import about from '../../package.json' with { type: 'json' }
-import { printableLines } from '../printable.ts'
+import { printableLines } from '../base/printable.ts'
 import { addClients } from './clients.ts'
-import { addCompletion } from './completion.ts'
+import { addCompletion } from './terminal/completion.ts'
 import { addConfig } from './config.ts'
-import type { Io } from './io.ts'
-import { addKeys } from './keys.ts'
-import { addPasswords } from './passwords.ts'
-import { failureOf, type Failure } from './refused.ts'
+import type { Io } from './terminal/io.ts'
+import { addKeys } from './keys/keys.ts'
+import { addPasswords } from './users/passwords.ts'
+import { failureOf, type Failure } from './terminal/refused.ts'
 import { addServe } from './serve.ts'
 import { addSessions } from './sessions.ts'
-import { addStore } from './store.ts'
+import { addStore } from './store/store.ts'
 import { addToken } from './token.ts'
-import { addUsers } from './users.ts'
+import { addUsers } from './users/users.ts'
 
 const WIDTH = 80
 

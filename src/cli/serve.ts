@@ -1,6 +1,6 @@
 // latchkey serve
 import type { Command } from 'commander'
-import type { Io } from './io.ts'
+import type { Io } from './terminal/io.ts'
 import { withTools } from './tools.ts'
 
 /** Adds `serve`. */

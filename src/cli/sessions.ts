@@ -1,9 +1,9 @@
 // latchkey sessions list | revoke | revoke-all
 import type { Command } from 'commander'
-import type { Session } from '../stores/ports.ts'
-import { addExamples } from './examples.ts'
-import type { Io } from './io.ts'
-import { Refused } from './refused.ts'
+import type { Session } from '../stores/ports/ports.ts'
+import { addExamples } from './terminal/examples.ts'
+import type { Io } from './terminal/io.ts'
+import { Refused } from './terminal/refused.ts'
 import { accountRefused, known, withStore, type StoreTools } from './tools.ts'
 
 const EXAMPLES = [

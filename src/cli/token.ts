@@ -1,10 +1,10 @@
 // latchkey token inspect | verify
 import type { Command } from 'commander'
 import { decodeToken, verifyWithRing } from '../tokens/verify-offline.ts'
-import { userTag } from '../ids.ts'
-import { addExamples } from './examples.ts'
-import { firstLine, type Io } from './io.ts'
-import { Refused } from './refused.ts'
+import { userTag } from '../base/ids.ts'
+import { addExamples } from './terminal/examples.ts'
+import { firstLine, type Io } from './terminal/io.ts'
+import { Refused } from './terminal/refused.ts'
 import { withStore, withTools } from './tools.ts'
 
 const EXAMPLES = [

@@ -1,19 +1,19 @@
 // What the commands work with: the configuration, its store, and a way to print. Opened for one command and
 // closed after it.
 import type { Command } from 'commander'
-import { systemClock } from '../clock.ts'
+import { systemClock } from '../base/clock.ts'
 import { developmentConfig } from '../config/development.ts'
 import { keyPolicy } from '../config/key-policy.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
-import type { Emit } from '../events.ts'
-import { openSource } from '../keys/open-source.ts'
+import type { Emit } from '../base/events.ts'
+import { openSource } from '../keys/external/open.ts'
 import { createKeyRing, type KeyRing } from '../keys/ring.ts'
 import { createKnownSecrets } from '../keys/secret-lists.ts'
-import { openAudit, type AuditLog } from '../observe/open-audit.ts'
+import { openAudit, type AuditLog } from '../observe/audit/open.ts'
 import { openStore } from '../stores/open.ts'
-import type { Backups } from '../stores/ports-backup.ts'
-import type { Account, Store } from '../stores/ports.ts'
+import type { Backups } from '../stores/ports/backup.ts'
+import type { Account, Store } from '../stores/ports/ports.ts'
 import { createAccounts, type Accounts } from '../users/accounts.ts'
 import { openBlocklist } from '../users/blocklist/open.ts'
 import {
@@ -21,10 +21,10 @@ import {
   type CheckNewPassword,
   type IsBreached,
 } from '../users/new-password.ts'
-import { createPasswordHasher, type PasswordHasher } from '../users/passwords.ts'
-import { printable, printableLines } from '../printable.ts'
-import type { Io } from './io.ts'
-import { Refused } from './refused.ts'
+import { createPasswordHasher, type PasswordHasher } from '../users/hashing/hasher.ts'
+import { printable, printableLines } from '../base/printable.ts'
+import type { Io } from './terminal/io.ts'
+import { Refused } from './terminal/refused.ts'
 
 /**
  * Prints one result: `record` as a line of JSON with --json, else `text`, a line or several. Nothing in

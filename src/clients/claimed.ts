@@ -1,5 +1,5 @@
 // What a request says of its client, whether it is true or not: for the audit log, which names whoever fails.
-import type { ClientMethod } from '../events.ts'
+import type { ClientMethod } from '../base/events.ts'
 import { parseBasic } from '../oauth/basic.ts'
 import type { Assertions } from './assertion.ts'
 import type { PresentedClient } from './authenticate.ts'

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { ConfigError } from './faults.ts'
 import { decodeConfig } from './load.ts'
 import type { Config } from './schema.ts'
-import type { Environment } from './variables.ts'
+import type { Environment } from './values/variables.ts'
 
 /** Where development mode keeps its things, and where it listens. */
 export interface DevelopmentOptions {

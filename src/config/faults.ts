@@ -1,7 +1,7 @@
 // What is wrong with a configuration: where, and what was expected there. Never what was found: it may be a
 // secret.
 
-import { looksLikeSecret } from './shown.ts'
+import { looksLikeSecret } from './values/shown.ts'
 
 /** One fault of a configuration. */
 export interface Fault {

@@ -3,15 +3,15 @@
 import { readFile } from 'node:fs/promises'
 import { Settings } from 'typebox/system'
 import { Value } from 'typebox/value'
-import { decodeUtf8 } from '../utf8.ts'
+import { decodeUtf8 } from '../base/utf8.ts'
 import { ConfigError, formatPlace, type Fault, type Place } from './faults.ts'
-import { expectedAt, expectedKeyAt, keysAt } from './expected.ts'
-import { nearest } from './nearest.ts'
-import { checkRules } from './rules.ts'
+import { expectedAt, expectedKeyAt, keysAt } from './values/expected.ts'
+import { nearest } from './values/nearest.ts'
+import { checkRules } from './rules/rules.ts'
 import { ConfigSchema, type Config } from './schema.ts'
-import { looksLikeKey } from './shown.ts'
-import { substitute, type Environment } from './variables.ts'
-import { parseYaml, type ParsedYaml } from './yaml.ts'
+import { looksLikeKey } from './values/shown.ts'
+import { substitute, type Environment } from './values/variables.ts'
+import { parseYaml, type ParsedYaml } from './values/yaml.ts'
 
 /** What the schema's check reports. */
 type SchemaError = ReturnType<typeof Value.Errors>[number]

@@ -7,7 +7,7 @@ import {
   type AlgorithmName,
   type JoseName,
 } from '../oauth/algorithms.ts'
-import { DURATION_PATTERN, formatDuration, parseDuration } from './duration.ts'
+import { DURATION_PATTERN, formatDuration, parseDuration } from './values/duration.ts'
 
 const strict = { additionalProperties: false }
 

@@ -1,6 +1,6 @@
 // What a grant is: given a client that was authenticated and may use it, it turns parameters into tokens.
 import type { Client } from '../clients/registry.ts'
-import type { Origin } from '../events.ts'
+import type { Origin } from '../base/events.ts'
 import { invalidRequest } from '../oauth/errors.ts'
 import type { Form } from '../oauth/form.ts'
 import type { ReadRefreshToken } from '../tokens/refresh-token.ts'

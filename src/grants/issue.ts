@@ -1,10 +1,10 @@
 // The one place that mints a pair of tokens.
 import { randomUUID } from 'node:crypto'
 import type { Client } from '../clients/registry.ts'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../base/clock.ts'
 import { formatScope } from '../oauth/scope.ts'
-import type { Family, User } from '../stores/ports.ts'
-import type { StatusEntry } from '../stores/ports-status.ts'
+import type { Family, User } from '../stores/ports/ports.ts'
+import type { StatusEntry } from '../stores/ports/status-lists.ts'
 import type { AccessTokenClaims, AccessTokenType } from '../tokens/access-token.ts'
 import type { RefreshTokenCodec } from '../tokens/refresh-token.ts'
 import type { SignJwt } from '../tokens/sign-jwt.ts'

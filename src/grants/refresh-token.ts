@@ -1,7 +1,7 @@
 // The refresh_token grant (RFC 6749 §6) over the families of DESIGN §5: one round trip to the store, none for
 // a forged token.
-import type { Clock } from '../clock.ts'
-import type { Emit, Event } from '../events.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Emit, Event } from '../base/events.ts'
 import {
   invalidGrant,
   invalidScope,
@@ -9,17 +9,17 @@ import {
   type OAuthError,
 } from '../oauth/errors.ts'
 import { scopeTokens } from '../oauth/scope.ts'
-import type { TakeStatusEntry } from '../status/indices.ts'
+import type { TakeStatusEntry } from '../status-lists/indices.ts'
 import type {
   Families,
   Presented,
   Refusal,
   RotateOutcome,
   Wider,
-} from '../stores/ports.ts'
+} from '../stores/ports/ports.ts'
 import type { ReadsRefreshToken } from '../tokens/read-refresh-token.ts'
 import type { ReadRefreshToken } from '../tokens/refresh-token.ts'
-import { networkOf } from '../users/network.ts'
+import { networkOf } from '../users/failed-logins/network.ts'
 import { required, type Grant, type GrantRequest } from './grant.ts'
 import { accessTtl, whyTooLate, type IssueTokens, type TokenPolicy } from './issue.ts'
 import { limited, requestedAudience, requestedScope } from './targets.ts'

@@ -1,6 +1,6 @@
 // What verifiers fetch (RFC 7517 §5): serialised once per ring, and how long a copy of it may be kept.
 import { createHash, type JsonWebKey } from 'node:crypto'
-import { instantsOf, type Instants } from './instants.ts'
+import { instantsOf, type Instants } from './schedule/instants.ts'
 
 /**
  * The longest that a copy of the keys may be kept, in milliseconds. A key that must go today is remembered

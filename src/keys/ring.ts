@@ -3,18 +3,18 @@
 // without talking (DESIGN §6).
 import type { JsonWebKey } from 'node:crypto'
 import pLimit from 'p-limit'
-import type { Emit } from '../events.ts'
-import type { Keys, StoredRing } from '../stores/ports-keys.ts'
+import type { Emit } from '../base/events.ts'
+import type { Keys, StoredRing } from '../stores/ports/keys.ts'
 import { createHeld, type Held, type Jwks } from './held.ts'
-import type { Instants } from './instants.ts'
+import type { Instants } from './schedule/instants.ts'
 import { CACHE_LIFE_MS } from './jwks.ts'
-import type { RotationOptions } from './plan-rotation.ts'
-import { MAIN, type KeyPolicy } from './policy.ts'
-import { createPlans } from './plans.ts'
+import type { RotationOptions } from './schedule/plan-rotation.ts'
+import { MAIN, type KeyPolicy } from './schedule/policy.ts'
+import { createPlans } from './schedule/plans.ts'
 import { createSave, type Plan, type Saved } from './save.ts'
 import { createSealer, type Sealer } from './seal.ts'
 import { openRing, type OpenedKey, type View } from './snapshot.ts'
-import type { ExternalKey, KeySource, Signing } from './source.ts'
+import type { ExternalKey, KeySource, Signing } from './external/source.ts'
 
 /** A private key that may sign. */
 export type SigningKey = Signing & {

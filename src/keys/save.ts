@@ -1,12 +1,12 @@
 // Carries plans out: makes the keys, seals them, replaces the ring, and plans anew when another server was
 // faster.
-import type { Emit } from '../events.ts'
-import type { Keys, StoredKey, StoredRing, StoredSecret } from '../stores/ports-keys.ts'
-import { inOrder } from './instants.ts'
+import type { Emit } from '../base/events.ts'
+import type { Keys, StoredKey, StoredRing, StoredSecret } from '../stores/ports/keys.ts'
+import { inOrder } from './schedule/instants.ts'
 import { makeKey } from './make.ts'
-import type { KeyOrder } from './planned.ts'
-import { SETTLE_MS, type KeyPolicy } from './policy.ts'
-import type { PlannedRing } from './plan-external.ts'
+import type { KeyOrder } from './schedule/planned.ts'
+import { SETTLE_MS, type KeyPolicy } from './schedule/policy.ts'
+import type { PlannedRing } from './schedule/plan-external.ts'
 import { sealedUnder, type Sealer } from './seal.ts'
 
 /** What is to become of the ring. Throws nothing; what it can't do it leaves as it is. */

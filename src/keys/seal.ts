@@ -1,7 +1,7 @@
 // Private keys at rest: AES-256-GCM under a key derived from the configured secrets, so that a leaked store
 // signs nothing.
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { deriveKeys, type DerivedKey } from '../secrets.ts'
+import { deriveKeys, type DerivedKey } from '../base/secrets.ts'
 
 const CIPHER = 'aes-256-gcm'
 const IV_BYTES = 12
@@ -28,7 +28,7 @@ export class CannotOpen extends Error {
 
 /** Seals and opens private keys. */
 export interface Sealer {
-  /** The ids of the configured secrets (src/secrets.ts), in their order. */
+  /** The ids of the configured secrets (src/base/secrets.ts), in their order. */
   readonly secretIds: readonly string[]
   /** The first of them that every other server has, or the first of all where there is none. */
   readonly sealsUnder: string

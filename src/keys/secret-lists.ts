@@ -1,9 +1,9 @@
 // Which secrets the servers have that run beside this one. While `secrets` is being changed, what one seals
 // another may not be able to open: that is a fault, and never a verdict on who shows it. Servers know of each
 // other's secrets by fingerprints in the store.
-import { secretMarks, type SecretMark } from '../secrets.ts'
-import type { Store } from '../stores/ports.ts'
-import type { StoredSecretList, StoredSecretLists } from '../stores/ports-secrets.ts'
+import { secretMarks, type SecretMark } from '../base/secrets.ts'
+import type { Store } from '../stores/ports/ports.ts'
+import type { StoredSecretList, StoredSecretLists } from '../stores/ports/secret-lists.ts'
 
 /**
  * How long what a server has sealed is taken for readable elsewhere after that server, and all others of the

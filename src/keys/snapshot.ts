@@ -2,12 +2,12 @@
 // read only this.
 import { createPrivateKey, createPublicKey, type JsonWebKey } from 'node:crypto'
 import { isPair, requireAlgorithm } from '../oauth/algorithms.ts'
-import type { StoredKey, StoredRing } from '../stores/ports-keys.ts'
-import { inOrder, signerAmong, signerAt, type Instants } from './instants.ts'
+import type { StoredKey, StoredRing } from '../stores/ports/keys.ts'
+import { inOrder, signerAmong, signerAt, type Instants } from './schedule/instants.ts'
 import { publicPem } from './make.ts'
-import { MAIN } from './policy.ts'
+import { MAIN } from './schedule/policy.ts'
 import type { Sealer } from './seal.ts'
-import type { ExternalKey, Signing } from './source.ts'
+import type { ExternalKey, Signing } from './external/source.ts'
 
 /** A key of the ring, opened. */
 export interface OpenedKey extends Instants {

@@ -1,9 +1,9 @@
 // Clients that are refused again and again, folded: the first few refusals are written at once, those that
 // follow as one line a minute with their number. Who sends wrong secrets must not fill the disk, nor make the
 // server write a line for each.
-import type { Clock } from '../clock.ts'
-import type { Emit, Event, Origin } from '../events.ts'
-import type { Reason } from '../reasons.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Emit, Event, Origin } from '../base/events.ts'
+import type { Reason } from '../base/reasons.ts'
 
 type Refusal = Extract<Event, { type: 'client.refused' }>
 

@@ -1,6 +1,6 @@
 // Log lines for a person at a terminal, in place of JSON: the time of day, the level, what happened, and the
 // rest as name=value. Development mode only: whatever collects logs reads the JSON.
-import { printable } from '../printable.ts'
+import { printable } from '../base/printable.ts'
 
 const LEVELS: Readonly<Record<string, string>> = {
   10: 'TRACE',

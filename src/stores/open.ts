@@ -1,11 +1,11 @@
 // Picks the store by its URL. Each adapter is imported only when it is asked for: who uses SQLite never loads
 // a Redis driver.
-import type { Clock } from '../clock.ts'
-import type { AddressCounts } from './ports-addresses.ts'
-import type { Backups } from './ports-backup.ts'
-import type { StoreRisk } from './ports-health.ts'
-import type { Store } from './ports.ts'
-import type { RedisSettings } from './redis/connect.ts'
+import type { Clock } from '../base/clock.ts'
+import type { AddressCounts } from './ports/addresses.ts'
+import type { Backups } from './ports/backup.ts'
+import type { StoreRisk } from './ports/health.ts'
+import type { Store } from './ports/ports.ts'
+import type { RedisSettings } from './redis/connection/connect.ts'
 import { risksOf } from './watch.ts'
 
 /**
@@ -58,7 +58,7 @@ export interface CheckedStore {
 export async function checkStore(settings: OpenStore): Promise<CheckedStore> {
   const file = sqliteFileOf(settings.url)
   if (file !== undefined) {
-    const { checkSqliteFile } = await import('./sqlite/check.ts')
+    const { checkSqliteFile } = await import('./sqlite/database/check.ts')
     return checkSqliteFile(file)
   }
   const { store } = await openStore(settings)

@@ -1,8 +1,8 @@
 // The server's nonces for DPoP proofs (RFC 9449 §8): a span of time under a tag that only we can make.
 // Nothing is stored, and every replica knows the nonces of the others.
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import type { Clock } from '../clock.ts'
-import { deriveKeys, type DerivedKey } from '../secrets.ts'
+import type { Clock } from '../base/clock.ts'
+import { deriveKeys, type DerivedKey } from '../base/secrets.ts'
 
 /** How long a nonce is handed out, in milliseconds; it is good for as long again. */
 export const NONCE_SPAN_MS = 60_000

@@ -1,9 +1,9 @@
 // The refresh token's code (DESIGN §5): fixed bytes under a tag that only we can make, so that a forged token
 // never reaches the store.
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { sidOf } from '../ids.ts'
+import { sidOf } from '../base/ids.ts'
 import { temporarilyUnavailable } from '../oauth/errors.ts'
-import { deriveKeys, type DerivedKey } from '../secrets.ts'
+import { deriveKeys, type DerivedKey } from '../base/secrets.ts'
 
 const PREFIX = 'rt_'
 const VERSION = 1

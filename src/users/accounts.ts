@@ -1,11 +1,11 @@
 // Accounts: who is who, and what an operator does to them. The only place that emits user.changed.
 import { randomUUID } from 'node:crypto'
-import type { Emit, UserChange } from '../events.ts'
-import { userTag } from '../ids.ts'
-import type { Account, User, Users } from '../stores/ports.ts'
-import { foldName, readName } from './names.ts'
+import type { Emit, UserChange } from '../base/events.ts'
+import { userTag } from '../base/ids.ts'
+import type { Account, User, Users } from '../stores/ports/ports.ts'
+import { foldName, readName } from './names/names.ts'
 import type { CheckNewPassword, PasswordFault } from './new-password.ts'
-import type { PasswordHasher } from './passwords.ts'
+import type { PasswordHasher } from './hashing/hasher.ts'
 import { isRole } from './roles.ts'
 
 /** Why an account isn't added. */

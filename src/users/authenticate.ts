@@ -1,11 +1,11 @@
 // Checks a name and a password: in turn, throttled, and so that no refusal tells why.
-import type { Emit, Origin } from '../events.ts'
-import type { Account, Users } from '../stores/ports.ts'
-import type { ThrottledBy } from '../stores/ports-logins.ts'
-import { createEvenTime } from './even-time.ts'
-import { networksOf } from './network.ts'
-import type { Hashing, PasswordHasher } from './passwords.ts'
-import type { Credentials, Throttle } from './throttle.ts'
+import type { Emit, Origin } from '../base/events.ts'
+import type { Account, Users } from '../stores/ports/ports.ts'
+import type { ThrottledBy } from '../stores/ports/logins.ts'
+import { createEvenTime } from './failed-logins/even-time.ts'
+import { networksOf } from './failed-logins/network.ts'
+import type { Hashing, PasswordHasher } from './hashing/hasher.ts'
+import type { Credentials, Throttle } from './failed-logins/throttle.ts'
 
 /** A try to log in. */
 export interface LoginTry extends Credentials {

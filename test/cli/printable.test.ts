@@ -1,6 +1,6 @@
 // What a terminal is never sent, whatever a command prints.
 import t from 'tap'
-import { printable } from '../../src/printable.ts'
+import { printable } from '../../src/base/printable.ts'
 import { commandLine } from '../support/command-line.ts'
 
 // Controls but the line break, C1 controls, and what turns the writing round.

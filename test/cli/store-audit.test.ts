@@ -2,7 +2,7 @@
 import { Value } from 'typebox/value'
 import { join } from 'node:path'
 import t from 'tap'
-import { AuditLine } from '../../src/observe/audit-schema.ts'
+import { AuditLine } from '../../src/observe/audit/audit-schema.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { commandLine } from '../support/command-line.ts'
 import { startRedis } from '../support/redis.ts'

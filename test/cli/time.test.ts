@@ -1,6 +1,6 @@
 // Spans of time as the command line writes them.
 import t from 'tap'
-import { span } from '../../src/cli/time.ts'
+import { span } from '../../src/cli/terminal/time.ts'
 
 t.test('a span is in its largest unit, rounded down', async t => {
   for (const [ms, text] of [

@@ -6,7 +6,7 @@ import type {
   FamilyRef,
   Login,
   RotateOutcome,
-} from '../../src/stores/ports.ts'
+} from '../../src/stores/ports/ports.ts'
 import {
   addSomeone,
   familyRef,

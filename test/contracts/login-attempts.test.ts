@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { StoreUnavailable } from '../../src/stores/ports.ts'
+import { StoreUnavailable } from '../../src/stores/ports/ports.ts'
 import type {
   LoginAttempt,
   LoginCount,
   LoginResult,
   LoginVerdict,
-} from '../../src/stores/ports-logins.ts'
+} from '../../src/stores/ports/logins.ts'
 import { STORES, type TestStore } from '../support/stores.ts'
 
 const MINUTE = 60_000

@@ -10,8 +10,8 @@ import {
   newListName,
   type NewStatusEntry,
   type StatusBlock,
-} from '../../src/stores/ports-status.ts'
-import type { FamilyRef, Store } from '../../src/stores/ports.ts'
+} from '../../src/stores/ports/status-lists.ts'
+import type { FamilyRef, Store } from '../../src/stores/ports/ports.ts'
 import {
   addSomeone,
   presented,

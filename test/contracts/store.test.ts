@@ -1,7 +1,7 @@
 // The contracts of Store, AccessTokens and Keys in stores/ports.ts, sentence by sentence, on both stores.
 import t, { type Test } from 'tap'
-import { EMPTY_RING, type StoredKey } from '../../src/stores/ports-keys.ts'
-import { StoreUnavailable, type Store } from '../../src/stores/ports.ts'
+import { EMPTY_RING, type StoredKey } from '../../src/stores/ports/keys.ts'
+import { StoreUnavailable, type Store } from '../../src/stores/ports/ports.ts'
 import {
   everyOne,
   familyRef,

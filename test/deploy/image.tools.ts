@@ -104,7 +104,7 @@ t.test(
 )
 
 t.test('it hashes with AVX2 where the processor has it, and alike', async t => {
-  const probe = `const { argon2Build: { argon2: chosen, name, reason } } = await import('/app/src/users/argon2.ts')
+  const probe = `const { argon2Build: { argon2: chosen, name, reason } } = await import('/app/src/users/hashing/argon2.ts')
     const { default: portable } = await import('/app/node_modules/argon2/argon2.cjs')
     const settings = { memoryCost: 19456, timeCost: 2, parallelism: 1 }
     const best = async build => {

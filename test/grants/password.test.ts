@@ -2,10 +2,10 @@
 // the account changes between the password's check and the session's beginning.
 import t from 'tap'
 import { createClientRegistry } from '../../src/clients/registry.ts'
-import type { Event } from '../../src/events.ts'
+import type { Event } from '../../src/base/events.ts'
 import type { GrantRequest } from '../../src/grants/grant.ts'
 import { createPasswordGrant } from '../../src/grants/password.ts'
-import type { Families, Login, OpenOutcome } from '../../src/stores/ports.ts'
+import type { Families, Login, OpenOutcome } from '../../src/stores/ports/ports.ts'
 import type { Authentication } from '../../src/users/authenticate.ts'
 import { client as settingsOf, CLIENTS, MAIL, ORDERS } from '../support/app.ts'
 

@@ -1,9 +1,9 @@
 // The refresh grant over a store that the test holds: which event each outcome is.
 import t from 'tap'
 import { createClientRegistry } from '../../src/clients/registry.ts'
-import type { Event } from '../../src/events.ts'
+import type { Event } from '../../src/base/events.ts'
 import { createRefreshGrant } from '../../src/grants/refresh-token.ts'
-import { StoreUnavailable, type RotateOutcome } from '../../src/stores/ports.ts'
+import { StoreUnavailable, type RotateOutcome } from '../../src/stores/ports/ports.ts'
 import { CLIENTS } from '../support/app.ts'
 
 const session = { clientId: 'mobile', sub: 'u1', sid: 's1' }

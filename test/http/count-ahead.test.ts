@@ -1,8 +1,8 @@
 // Which requests needn't wait for Redis to tell how many there were.
 import t from 'tap'
-import { createCountAhead } from '../../src/http/count-ahead.ts'
-import type { AddressCount, AddressRequests } from '../../src/stores/ports-addresses.ts'
-import { StoreUnavailable } from '../../src/stores/ports.ts'
+import { createCountAhead } from '../../src/http/callers/count-ahead.ts'
+import type { AddressCount, AddressRequests } from '../../src/stores/ports/addresses.ts'
+import { StoreUnavailable } from '../../src/stores/ports/ports.ts'
 import { until } from '../support/until.ts'
 
 const WINDOW_MS = 60_000

@@ -1,6 +1,6 @@
 // What /docs gives to its page: the client, the scopes, forms that begin empty.
 import t, { type Test } from 'tap'
-import { sendFilledIn } from '../../src/http/docs.ts'
+import { sendFilledIn } from '../../src/http/public/docs.ts'
 import { buildTestApp, client } from '../support/app.ts'
 
 async function pageOf(t: Test, ids: readonly string[]) {

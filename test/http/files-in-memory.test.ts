@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fastify from 'fastify'
 import t from 'tap'
-import { keepFilesInMemory } from '../../src/http/files-in-memory.ts'
+import { keepFilesInMemory } from '../../src/http/request/files-in-memory.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'latchkey-files-'))
 t.teardown(() => rm(folder, { recursive: true }))

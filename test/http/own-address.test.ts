@@ -1,7 +1,7 @@
 // The address and the network that a request comes from.
 import type { FastifyRequest } from 'fastify'
 import t from 'tap'
-import { ownAddressOf, ownNetworkOf } from '../../src/http/own-address.ts'
+import { ownAddressOf, ownNetworkOf } from '../../src/http/callers/own-address.ts'
 
 const from = (ip: string | undefined) => ({ ip }) as FastifyRequest
 

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { signerAt, SKEW_MS } from '../../src/keys/instants.ts'
-import { planRing } from '../../src/keys/plan.ts'
-import { planRetirement, planRotation } from '../../src/keys/plan-rotation.ts'
-import type { Planned } from '../../src/keys/planned.ts'
-import { SETTLE_MS, type KeyPolicy } from '../../src/keys/policy.ts'
-import type { StoredKey } from '../../src/stores/ports-keys.ts'
+import { signerAt, SKEW_MS } from '../../src/keys/schedule/instants.ts'
+import { planRing } from '../../src/keys/schedule/plan.ts'
+import { planRetirement, planRotation } from '../../src/keys/schedule/plan-rotation.ts'
+import type { Planned } from '../../src/keys/schedule/planned.ts'
+import { SETTLE_MS, type KeyPolicy } from '../../src/keys/schedule/policy.ts'
+import type { StoredKey } from '../../src/stores/ports/keys.ts'
 
 const DAY = 86_400_000
 const policy: KeyPolicy = {

@@ -13,9 +13,9 @@ import {
   loadAtStart,
   waitUntilHeard,
 } from '../../src/keys/secrets-at-start.ts'
-import { secretMarks } from '../../src/secrets.ts'
-import { StoreUnavailable, type Store } from '../../src/stores/ports.ts'
-import type { SecretLists } from '../../src/stores/ports-secrets.ts'
+import { secretMarks } from '../../src/base/secrets.ts'
+import { StoreUnavailable, type Store } from '../../src/stores/ports/ports.ts'
+import type { SecretLists } from '../../src/stores/ports/secret-lists.ts'
 import { createRefreshTokenCodec } from '../../src/tokens/refresh-token.ts'
 import { API_SECRET, buildTestApp, ISSUER } from '../support/app.ts'
 import { createHandClock } from '../support/clock.ts'

@@ -4,10 +4,10 @@ import {
   liveTokens,
   nameOf,
   type Fetch,
-} from '../../src/keys/sightings.ts'
-import { slowerThan, verifierStatus } from '../../src/keys/status.ts'
-import { StoreUnavailable } from '../../src/stores/ports.ts'
-import { EMPTY_SIGHTINGS, type Sightings } from '../../src/stores/ports-keys.ts'
+} from '../../src/keys/verifiers/sightings.ts'
+import { slowerThan, verifierStatus } from '../../src/keys/verifiers/report.ts'
+import { StoreUnavailable } from '../../src/stores/ports/ports.ts'
+import { EMPTY_SIGHTINGS, type Sightings } from '../../src/stores/ports/keys.ts'
 import { buildTestApp } from '../support/app.ts'
 import { createHandClock } from '../support/clock.ts'
 import { STORES } from '../support/stores.ts'

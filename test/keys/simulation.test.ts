@@ -10,7 +10,7 @@ import {
 } from 'node:crypto'
 import t from 'tap'
 import type { Jwks } from '../../src/keys/held.ts'
-import type { KeyPolicy } from '../../src/keys/policy.ts'
+import type { KeyPolicy } from '../../src/keys/schedule/policy.ts'
 import { createKeyRing, type KeyRing } from '../../src/keys/ring.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createHandClock } from '../support/clock.ts'

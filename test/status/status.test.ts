@@ -7,12 +7,12 @@ import {
   LIST_SIZE,
   type StatusBlock,
   type StatusNews,
-} from '../../src/stores/ports-status.ts'
-import { createDocumentOf } from '../../src/status/documents.ts'
-import { encodeBits, indicesOf, setBit } from '../../src/status/encode.ts'
-import { createTakeStatusEntry } from '../../src/status/indices.ts'
-import { createStatusMemory } from '../../src/status/memory.ts'
-import { createStatusService } from '../../src/status/service.ts'
+} from '../../src/stores/ports/status-lists.ts'
+import { createDocumentOf } from '../../src/status-lists/documents.ts'
+import { encodeBits, indicesOf, setBit } from '../../src/status-lists/encode.ts'
+import { createTakeStatusEntry } from '../../src/status-lists/indices.ts'
+import { createStatusMemory } from '../../src/status-lists/memory.ts'
+import { createStatusService } from '../../src/status-lists/service.ts'
 import { createHandClock } from '../support/clock.ts'
 
 const HOUR = 3_600_000

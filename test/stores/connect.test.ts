@@ -6,15 +6,15 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
 import { openStore } from '../../src/stores/open.ts'
-import { StoreUnavailable } from '../../src/stores/ports.ts'
+import { StoreUnavailable } from '../../src/stores/ports/ports.ts'
 import {
   connectRedis,
   createClient,
   reconnectOnError,
   retryStrategy,
-} from '../../src/stores/redis/connect.ts'
-import { readTls } from '../../src/stores/redis/tls.ts'
-import { parseRedisUrl } from '../../src/stores/redis/url.ts'
+} from '../../src/stores/redis/connection/connect.ts'
+import { readTls } from '../../src/stores/redis/connection/tls.ts'
+import { parseRedisUrl } from '../../src/stores/redis/connection/url.ts'
 import { runChild } from '../support/children.ts'
 import { createHandClock } from '../support/clock.ts'
 import { startFakeSentinel } from '../support/fake-sentinel.ts'
@@ -499,7 +499,10 @@ t.test(
   async t => {
     const redis = await startRedis({ cluster: true })
     t.teardown(() => redis.stop())
-    const { href } = new URL('../../src/stores/redis/connect.ts', import.meta.url)
+    const { href } = new URL(
+      '../../src/stores/redis/connection/connect.ts',
+      import.meta.url,
+    )
     // Ended while it asks who has which slots, which Redis doesn't let it.
     const script = `
     const { connectRedis } = await import(process.env.CONNECT)

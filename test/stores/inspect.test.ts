@@ -2,15 +2,15 @@
 // worst of it stops a start.
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { createMetrics } from '../../src/observe/metrics.ts'
+import { createMetrics } from '../../src/observe/metrics/metrics.ts'
 import { startServer } from '../../src/server.ts'
-import { connectRedis } from '../../src/stores/redis/connect.ts'
+import { connectRedis } from '../../src/stores/redis/connection/connect.ts'
 import {
   createInspect,
   isLoopback,
   letsAnybodyIn,
-} from '../../src/stores/redis/inspect.ts'
-import { createLink } from '../../src/stores/redis/link.ts'
+} from '../../src/stores/redis/safety/inspect.ts'
+import { createLink } from '../../src/stores/redis/connection/link.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createStoreWatch, refuseRisks, risksOf } from '../../src/stores/watch.ts'
 import { createHandClock } from '../support/clock.ts'

@@ -2,10 +2,10 @@
 // comes back by itself.
 import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { createDeadlines } from '../../src/deadlines.ts'
-import { StoreUnavailable } from '../../src/stores/ports.ts'
-import { connectRedis } from '../../src/stores/redis/connect.ts'
-import { createLink, type Link } from '../../src/stores/redis/link.ts'
+import { createDeadlines } from '../../src/base/deadlines.ts'
+import { StoreUnavailable } from '../../src/stores/ports/ports.ts'
+import { connectRedis } from '../../src/stores/redis/connection/connect.ts'
+import { createLink, type Link } from '../../src/stores/redis/connection/link.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 

@@ -2,8 +2,12 @@
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { FamilyRef } from '../../src/stores/ports.ts'
-import { markAfter, markOf, newMark } from '../../src/stores/redis/epoch-marks.ts'
+import type { FamilyRef } from '../../src/stores/ports/ports.ts'
+import {
+  markAfter,
+  markOf,
+  newMark,
+} from '../../src/stores/redis/safety/identity-marks.ts'
 import { createRedisStore, type RedisStore } from '../../src/stores/redis/store.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { presented, signIn, someAccount } from '../support/stores.ts'

@@ -5,15 +5,15 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { createAdapter } from '../../src/stores/redis/adapter.ts'
-import { createLink } from '../../src/stores/redis/link.ts'
-import { createNames } from '../../src/stores/redis/names.ts'
+import { createLink } from '../../src/stores/redis/connection/link.ts'
+import { createNames } from '../../src/stores/redis/people/names.ts'
 import { createRedisKeys } from '../../src/stores/redis/redis-keys.ts'
 import { listOf, oneOf } from '../../src/stores/redis/replies.ts'
 import { loadScript, readLua } from '../../src/stores/redis/scripts.ts'
-import { EMPTY_RING } from '../../src/stores/ports-keys.ts'
-import { listGoneAt } from '../../src/stores/ports-status.ts'
+import { EMPTY_RING } from '../../src/stores/ports/keys.ts'
+import { listGoneAt } from '../../src/stores/ports/status-lists.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
-import { createRedisUsers } from '../../src/stores/redis/users.ts'
+import { createRedisUsers } from '../../src/stores/redis/people/users.ts'
 import { buildTestApp, PASSWORD } from '../support/app.ts'
 import { createHandClock } from '../support/clock.ts'
 import { until } from '../support/until.ts'
@@ -157,7 +157,7 @@ t.test("a script's fault is none of the answers", async t => {
     createAdapter({ link, keys: createRedisKeys('none:'), time: () => '' }),
   )
   await t.resolves(users.byTag('nobody'))
-  await t.rejects(loadScript(link, 'user-remove')(['not-a-hash'], ['']), {
+  await t.rejects(loadScript(link, 'people/user-remove')(['not-a-hash'], ['']), {
     name: 'StoreUnavailable',
     cause: { message: /WRONGTYPE/ },
   })
@@ -357,9 +357,17 @@ t.test('round trips', async t => {
   })
 
   const scripts = new Map(
-    ['check', 'count', 'login', 'open', 'peek', 'rotate', 'status-lease'].map(name => [
-      createHash('sha1').update(readLua(name)).digest('hex'),
-      name,
+    [
+      'count',
+      'people/login',
+      'sessions/check',
+      'sessions/open',
+      'sessions/peek',
+      'sessions/rotate',
+      'status-lists/lease',
+    ].map(path => [
+      createHash('sha1').update(readLua(path)).digest('hex'),
+      path.replace(/^.*\//, ''),
     ]),
   )
 

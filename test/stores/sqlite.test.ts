@@ -6,12 +6,20 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
-import { failureOf } from '../../src/cli/refused.ts'
-import { userTag } from '../../src/ids.ts'
+import { failureOf } from '../../src/cli/terminal/refused.ts'
+import { userTag } from '../../src/base/ids.ts'
 import { openStore } from '../../src/stores/open.ts'
-import { StoreUnavailable } from '../../src/stores/ports.ts'
-import { openDatabase, reading, writing } from '../../src/stores/sqlite/database.ts'
-import { formatOf, migrate, SQLITE_STEPS } from '../../src/stores/sqlite/migrations.ts'
+import { StoreUnavailable } from '../../src/stores/ports/ports.ts'
+import {
+  openDatabase,
+  reading,
+  writing,
+} from '../../src/stores/sqlite/database/database.ts'
+import {
+  formatOf,
+  migrate,
+  SQLITE_STEPS,
+} from '../../src/stores/sqlite/database/migrations.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createHandClock } from '../support/clock.ts'
 import { locksOn } from '../support/file-locks.ts'

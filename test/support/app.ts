@@ -10,18 +10,27 @@ import {
 } from '../../src/clients/registry.ts'
 import { createKeyRing, type KeyRing } from '../../src/keys/ring.ts'
 import { createKnownSecrets, type KnownSecrets } from '../../src/keys/secret-lists.ts'
-import { createSightings, type SightingsRecorder } from '../../src/keys/sightings.ts'
-import type { KeySource } from '../../src/keys/source.ts'
-import type { Emit } from '../../src/events.ts'
-import { openAudit } from '../../src/observe/open-audit.ts'
-import { createStatusService, type StatusService } from '../../src/status/service.ts'
-import { createMetrics, type Metrics } from '../../src/observe/metrics.ts'
-import { timedStore } from '../../src/observe/store.ts'
+import {
+  createSightings,
+  type SightingsRecorder,
+} from '../../src/keys/verifiers/sightings.ts'
+import type { KeySource } from '../../src/keys/external/source.ts'
+import type { Emit } from '../../src/base/events.ts'
+import { openAudit } from '../../src/observe/audit/open.ts'
+import {
+  createStatusService,
+  type StatusService,
+} from '../../src/status-lists/service.ts'
+import { createMetrics, type Metrics } from '../../src/observe/metrics/metrics.ts'
+import { timedStore } from '../../src/observe/tracing/traced-store.ts'
 import { openStore } from '../../src/stores/open.ts'
-import type { Store } from '../../src/stores/ports.ts'
+import type { Store } from '../../src/stores/ports/ports.ts'
 import { createAccounts, type Accounts } from '../../src/users/accounts.ts'
-import { createPasswordHasher, type PasswordHasher } from '../../src/users/passwords.ts'
-import type { ThrottlePolicy } from '../../src/users/throttle.ts'
+import {
+  createPasswordHasher,
+  type PasswordHasher,
+} from '../../src/users/hashing/hasher.ts'
+import type { ThrottlePolicy } from '../../src/users/failed-logins/throttle.ts'
 import { createHandClock } from './clock.ts'
 import { PATIENCE_MS } from './until.ts'
 

@@ -2,7 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { Agent, request } from 'undici'
-import type { Hashing, PasswordHasher } from '../../src/users/passwords.ts'
+import type { Hashing, PasswordHasher } from '../../src/users/hashing/hasher.ts'
 import { serverOn, type StoreName } from '../conformance/helpers.ts'
 import { UNTHROTTLED, type TestApp } from './app.ts'
 

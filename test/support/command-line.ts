@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { PassThrough, Readable, Writable } from 'node:stream'
 import type { Test } from 'tap'
 import { run } from '../../src/cli/main.ts'
-import { systemClock } from '../../src/clock.ts'
+import { systemClock } from '../../src/base/clock.ts'
 import { openStore } from '../../src/stores/open.ts'
-import type { Store } from '../../src/stores/ports.ts'
+import type { Store } from '../../src/stores/ports/ports.ts'
 
 export const SECRET = 's'.repeat(43)
 

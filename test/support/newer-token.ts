@@ -1,6 +1,6 @@
 // Refresh tokens as a later release may make them.
 import { createHmac } from 'node:crypto'
-import { deriveKeys } from '../../src/secrets.ts'
+import { deriveKeys } from '../../src/base/secrets.ts'
 
 /** A token of that version whose tag is right; `length` in bytes. */
 export function newerToken({

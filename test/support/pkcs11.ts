@@ -3,9 +3,9 @@ import { generateKeyPairSync, type KeyPairKeyObjectResult } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { openPkcs11, type Pkcs11Options } from '../../src/keys/pkcs11.ts'
-import type { Driver } from '../../src/keys/pkcs11-token.ts'
-import type { KeySource } from '../../src/keys/source.ts'
+import { openPkcs11, type Pkcs11Options } from '../../src/keys/external/pkcs11.ts'
+import type { Driver } from '../../src/keys/external/pkcs11-token.ts'
+import type { KeySource } from '../../src/keys/external/source.ts'
 
 export const { default: driver }: { default: Driver } = await import(
   './fake-pkcs11.js' as string

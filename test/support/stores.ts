@@ -3,14 +3,14 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
-import { userTag } from '../../src/ids.ts'
+import { userTag } from '../../src/base/ids.ts'
 import type {
   FamilyRef,
   Login,
   NewAccount,
   Presented,
   Store,
-} from '../../src/stores/ports.ts'
+} from '../../src/stores/ports/ports.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createHandClock, type HandClock } from './clock.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { sidOf, userTag } from '../../src/ids.ts'
-import { secretMarks } from '../../src/secrets.ts'
+import { sidOf, userTag } from '../../src/base/ids.ts'
+import { secretMarks } from '../../src/base/secrets.ts'
 import {
   createRefreshTokenCodec,
   looksLikeRefreshToken,

@@ -1,11 +1,15 @@
 import t from 'tap'
-import type { Event } from '../../src/events.ts'
-import { userTag } from '../../src/ids.ts'
-import { StoreUnavailable, type Account, type Users } from '../../src/stores/ports.ts'
+import type { Event } from '../../src/base/events.ts'
+import { userTag } from '../../src/base/ids.ts'
+import {
+  StoreUnavailable,
+  type Account,
+  type Users,
+} from '../../src/stores/ports/ports.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createAccounts } from '../../src/users/accounts.ts'
 import { createCheckNewPassword } from '../../src/users/new-password.ts'
-import { createPasswordHasher } from '../../src/users/passwords.ts'
+import { createPasswordHasher } from '../../src/users/hashing/hasher.ts'
 import { createHandClock } from '../support/clock.ts'
 
 const cheap = createPasswordHasher({

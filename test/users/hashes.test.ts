@@ -4,9 +4,9 @@
 import { pbkdf2Sync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { toAdaptedBase64 } from '../../src/users/hashes/adapted-base64.ts'
-import { readHash } from '../../src/users/hashes/read.ts'
-import { schemeOf } from '../../src/users/hashes/scheme.ts'
+import { toAdaptedBase64 } from '../../src/users/hashing/formats/adapted-base64.ts'
+import { readHash } from '../../src/users/hashing/formats/read.ts'
+import { schemeOf } from '../../src/users/hashing/formats/scheme.ts'
 
 interface Fixture {
   readonly name: string

@@ -10,19 +10,19 @@ import {
   limitedMemory,
   thisMachine,
   threadsFor,
-} from '../../src/machine.ts'
-import { argon2, chooseArgon2 } from '../../src/users/argon2.ts'
-import { calibrate, settingsText } from '../../src/users/calibrate.ts'
-import { planCapacity } from '../../src/users/capacity.ts'
-import { createFairQueue } from '../../src/users/fair-queue.ts'
-import { createLimiter } from '../../src/users/limiter.ts'
+} from '../../src/base/machine.ts'
+import { argon2, chooseArgon2 } from '../../src/users/hashing/argon2.ts'
+import { calibrate, settingsText } from '../../src/users/hashing/calibrate.ts'
+import { planCapacity } from '../../src/users/hashing/capacity.ts'
+import { createFairQueue } from '../../src/users/hashing/fair-queue.ts'
+import { createLimiter } from '../../src/users/hashing/hash-slots.ts'
 import {
   createPasswordHasher,
   type Hashing,
   type HashingOptions,
-} from '../../src/users/passwords.ts'
-import { createRankedQueue } from '../../src/users/ranked-queue.ts'
-import { createTurns, type TurnRequest } from '../../src/users/turns.ts'
+} from '../../src/users/hashing/hasher.ts'
+import { createRankedQueue } from '../../src/users/hashing/ranked-queue.ts'
+import { createTurns, type TurnRequest } from '../../src/users/hashing/queue.ts'
 
 const cheap: HashingOptions = {
   memoryKiB: 32,

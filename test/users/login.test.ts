@@ -1,21 +1,21 @@
 // A name and a password: who gets in, who is told to wait, and what nobody is told.
 import t, { type Test } from 'tap'
-import type { Event } from '../../src/events.ts'
-import { userTag } from '../../src/ids.ts'
-import { StoreUnavailable, type Store, type Users } from '../../src/stores/ports.ts'
+import type { Event } from '../../src/base/events.ts'
+import { userTag } from '../../src/base/ids.ts'
+import { StoreUnavailable, type Store, type Users } from '../../src/stores/ports/ports.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
-import { askTogether } from '../../src/users/ask-together.ts'
+import { askTogether } from '../../src/users/failed-logins/ask-together.ts'
 import { createAccounts, createFind } from '../../src/users/accounts.ts'
 import { createAuthenticate, type LoginTry } from '../../src/users/authenticate.ts'
-import { createEvenTime } from '../../src/users/even-time.ts'
-import { createNameInLogs } from '../../src/users/name-in-logs.ts'
-import { networkOf, networksOf } from '../../src/users/network.ts'
+import { createEvenTime } from '../../src/users/failed-logins/even-time.ts'
+import { createNameInLogs } from '../../src/users/names/name-in-logs.ts'
+import { networkOf, networksOf } from '../../src/users/failed-logins/network.ts'
 import {
   createPasswordHasher,
   type Hashing,
   type PasswordHasher,
-} from '../../src/users/passwords.ts'
-import { createThrottle } from '../../src/users/throttle.ts'
+} from '../../src/users/hashing/hasher.ts'
+import { createThrottle } from '../../src/users/failed-logins/throttle.ts'
 import { createHandClock } from '../support/clock.ts'
 
 const MINUTE = 60_000

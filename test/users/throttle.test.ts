@@ -1,8 +1,8 @@
 // Which counts a try to log in touches, and how much each of them may have; that they are counted so is the
 // store's part (contracts/login-attempts).
 import t from 'tap'
-import type { LoginAttempt, SettledAttempt } from '../../src/stores/ports-logins.ts'
-import { createThrottle } from '../../src/users/throttle.ts'
+import type { LoginAttempt, SettledAttempt } from '../../src/stores/ports/logins.ts'
+import { createThrottle } from '../../src/users/failed-logins/throttle.ts'
 
 const MINUTE = 60_000
 const ann = (address: string) => ({ name: 'Ann', password: 'wrong', address })

@@ -2,7 +2,7 @@
 // password, answered alike and in the same time. Thousands of logins, in turn; a planted early return shows
 // that the test would see it.
 import t, { type Test } from 'tap'
-import type { Hashing, PasswordHasher } from '../../src/users/passwords.ts'
+import type { Hashing, PasswordHasher } from '../../src/users/hashing/hasher.ts'
 import { PASSWORD } from '../support/app.ts'
 import { standardScore } from '../support/mann-whitney.ts'
 import { serverOn, STORES, type StoreName } from '../conformance/helpers.ts'

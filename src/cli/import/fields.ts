@@ -1,6 +1,6 @@
 // From a record to an account: which field means what, and how texts stand for lists and flags.
 import { isScopeToken } from '../../oauth/scope.ts'
-import type { ForeignUser, Refusal } from '../../users/import.ts'
+import type { ForeignUser, Refusal } from '../../users/import/import-accounts.ts'
 import { isRole, ROLE_RULE } from '../../users/roles.ts'
 
 /** The fields that an account is made of; `enabled` is `disabled` the other way round. */

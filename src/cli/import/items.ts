@@ -1,5 +1,9 @@
 // From a record to what the import takes: an account, or why there is none.
-import type { ForeignUser, ImportItem, Refusal } from '../../users/import.ts'
+import type {
+  ForeignUser,
+  ImportItem,
+  Refusal,
+} from '../../users/import/import-accounts.ts'
 import {
   mapFields,
   RecordRefused,

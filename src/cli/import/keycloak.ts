@@ -1,5 +1,5 @@
 // A user of a realm that Keycloak exported.
-import { toAdaptedBase64 } from '../../users/hashes/adapted-base64.ts'
+import { toAdaptedBase64 } from '../../users/hashing/formats/adapted-base64.ts'
 import { malformed, valueAt, type Fields } from './fields.ts'
 
 /**

@@ -1,6 +1,6 @@
 // How far an import is.
-import { createBar } from '../bar.ts'
-import type { Io } from '../io.ts'
+import { createBar } from '../terminal/bar.ts'
+import type { Io } from '../terminal/io.ts'
 
 /** What was done so far. */
 export interface Count {

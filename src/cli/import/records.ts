@@ -3,8 +3,8 @@
 import { pipeline, Readable } from 'node:stream'
 import { CsvError, parse } from 'csv-parse'
 import { parser } from 'stream-json'
-import { linesOf, utf8Of } from '../../utf8.ts'
-import { Refused } from '../refused.ts'
+import { linesOf, utf8Of } from '../../base/utf8.ts'
+import { Refused } from '../terminal/refused.ts'
 import { usersOf } from './document.ts'
 import { delimiterOf, formatOfStart, START_CHARACTERS, type Format } from './format.ts'
 

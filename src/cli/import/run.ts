@@ -1,7 +1,10 @@
 // Runs an import: a look at the file, then records in, accounts made of them in batches, and what became of
 // each reported and counted.
 import { open } from 'node:fs/promises'
-import { createImportUsers, type ImportOutcome } from '../../users/import.ts'
+import {
+  createImportUsers,
+  type ImportOutcome,
+} from '../../users/import/import-accounts.ts'
 import type { StoreTools } from '../tools.ts'
 import { openBatches, type BatchesOrder } from './batches.ts'
 import { createToItem, type Item, type ItemSettings } from './items.ts'

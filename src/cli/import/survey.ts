@@ -1,5 +1,5 @@
 // Looks at a file before its first record is imported: what would go wrong with every record is said once.
-import { Refused } from '../refused.ts'
+import { Refused } from '../terminal/refused.ts'
 import { FIELDS, hasPath, isRecord, type FieldMap } from './fields.ts'
 import type { Format } from './format.ts'
 import type { FileRecord } from './records.ts'

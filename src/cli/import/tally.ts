@@ -1,7 +1,7 @@
 // What an import has done, or would do: counted, and the first accounts as they would be.
-import type { ImportOutcome } from '../../users/import.ts'
-import type { PasswordHasher } from '../../users/passwords.ts'
-import { describeAccess } from '../access.ts'
+import type { ImportOutcome } from '../../users/import/import-accounts.ts'
+import type { PasswordHasher } from '../../users/hashing/hasher.ts'
+import { describeAccess } from '../users/access.ts'
 import type { Print } from '../tools.ts'
 import type { FoundUser } from './fields.ts'
 import type { Count } from './progress.ts'

@@ -1,6 +1,6 @@
 // What becomes of an import, in words: which field, which scheme, which number.
-import type { ImportFault, Refusal } from '../../users/import.ts'
-import { isPasswordFault, passwordWords, type PasswordLimits } from '../words.ts'
+import type { ImportFault, Refusal } from '../../users/import/import-accounts.ts'
+import { isPasswordFault, passwordWords, type PasswordLimits } from '../terminal/words.ts'
 import type { Format } from './format.ts'
 
 type OwnFault = Exclude<ImportFault, Parameters<typeof passwordWords>[0]>

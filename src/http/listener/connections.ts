@@ -3,8 +3,8 @@
 import { createServer, STATUS_CODES, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyServerFactoryHandler } from 'fastify'
-import type { ConnectionReason } from '../../reasons.ts'
-import { refusalBody } from '../error-handler.ts'
+import type { ConnectionReason } from '../../base/reasons.ts'
+import { refusalBody } from '../request/error-handler.ts'
 import {
   createConnectionBounds,
   type ConnectionBounds,

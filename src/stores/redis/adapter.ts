@@ -1,9 +1,9 @@
 // What each port's adapter is made of.
-import type { Caller, Link } from './link.ts'
+import type { Caller, Link } from './connection/link.ts'
 import type { RedisKeys } from './redis-keys.ts'
-import { createRevocations, type Revocations } from './revocations.ts'
+import { createRevocations, type Revocations } from './safety/revocations.ts'
 import { loadScript, type Script } from './scripts.ts'
-import { createStatusBits, type StatusBits } from './status-bits.ts'
+import { createStatusBits, type StatusBits } from './sessions/status-bits.ts'
 
 export interface RedisAdapter {
   readonly link: Link

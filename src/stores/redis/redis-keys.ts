@@ -1,6 +1,6 @@
 // The name of every key. All keys of one user share the hash slot of `{tag}`, so one script can hold them
 // together.
-import type { AccessTokenRef, FamilyRef } from '../ports.ts'
+import type { AccessTokenRef, FamilyRef } from '../ports/ports.ts'
 
 /** Makes the names under a prefix. */
 export interface RedisKeys {

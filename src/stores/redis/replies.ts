@@ -1,6 +1,6 @@
 // From a script's reply to the domain's objects. The scripts vouch for the types; String and Number only tell
 // the compiler.
-import type { Account, Family, FamilyRef, User } from '../ports.ts'
+import type { Account, Family, FamilyRef, User } from '../ports/ports.ts'
 
 /** One of the words that a script may answer with; throws when it is none of them. */
 export function oneOf<T extends string>(words: readonly T[], value: unknown): T {

@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
-import type { Clock } from '../../clock.ts'
+import type { Clock } from '../../base/clock.ts'
 import {
   BackupRefused,
   fileRefusal,
@@ -21,10 +21,10 @@ import {
   type BackupContent,
   type Backups,
   type ShowPart,
-} from '../ports-backup.ts'
-import { openDatabase, writing } from './database.ts'
-import { unavailable } from './faults.ts'
-import { formatOf, SQLITE_STEPS } from './migrations.ts'
+} from '../ports/backup.ts'
+import { openDatabase, writing } from './database/database.ts'
+import { unavailable } from './database/faults.ts'
+import { formatOf, SQLITE_STEPS } from './database/migrations.ts'
 
 export interface SqliteBackupsOptions {
   readonly db: DatabaseSync

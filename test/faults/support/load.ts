@@ -11,7 +11,7 @@ import {
   type ReadRefreshToken,
 } from '../../../src/tokens/refresh-token.ts'
 import { createAccounts } from '../../../src/users/accounts.ts'
-import { createPasswordHasher } from '../../../src/users/passwords.ts'
+import { createPasswordHasher } from '../../../src/users/hashing/hasher.ts'
 import {
   API_SECRET,
   CHEAP_HASHING,

@@ -1,0 +1,135 @@
+// What happened, for those who watch: the audit log and the metrics (observe/). The domain emits and doesn't
+// care who listens. No event holds a token, a password or a secret. src/observe/audit/audit-schema.ts
+// describes those that an auditor is told.
+import type { Reason } from './reasons.ts'
+
+/** What happened. */
+export type Event = Routine | SecurityEvent
+
+/** What happens at every request and says nothing of security. */
+export type Routine =
+  /** R4 and R5 of DESIGN §5. */
+  | (RefreshEvent & { readonly type: 'refresh.rotated' | 'refresh.replayed' })
+  | {
+      readonly type: 'introspected'
+      readonly clientId: string
+      readonly active: boolean
+      readonly reason: Reason
+    }
+
+/** What an auditor is told. */
+export type SecurityEvent =
+  | (LoginEvent & {
+      readonly type: 'login.succeeded'
+      readonly sub: string
+      readonly sid: string
+      readonly networkKnown: boolean
+    })
+  | (LoginEvent & {
+      readonly type: 'login.failed'
+      readonly reason: Reason
+      readonly sub?: string
+    })
+  | (LoginEvent & {
+      readonly type: 'login.throttled'
+      readonly reason: Reason
+      readonly retryAfterSeconds: number
+      readonly sub?: string
+    })
+  | { readonly type: 'password.upgraded'; readonly sub: string }
+  /** R6, R7 and R8. */
+  | (RefreshEvent & {
+      readonly type: 'refresh.late' | 'refresh.healed' | 'refresh.reused'
+      readonly network: string
+    })
+  | {
+      readonly type: 'refresh.refused'
+      readonly clientId: string
+      readonly network: string
+      readonly reason: Reason
+      readonly sid?: string
+    }
+  | {
+      readonly type: 'client.refused'
+      readonly reason: Reason
+      /** How it meant to authenticate. */
+      readonly method: ClientMethod
+      /** The /24 or /64 that the request came from. */
+      readonly network: string
+      /** As the request named it: printable, and not too long. */
+      readonly clientId?: string
+      /** How many refusals this stands for; undefined: one, now. */
+      readonly count?: number
+      /** When the first and the last of them were. */
+      readonly firstAt?: number
+      readonly lastAt?: number
+    }
+  | {
+      readonly type: 'token.revoked'
+      readonly clientId: string
+      readonly network: string
+      readonly kind: 'access_token' | 'refresh_token'
+      readonly sid: string
+    }
+  | {
+      readonly type: 'revocation.refused'
+      readonly clientId: string
+      readonly network: string
+      readonly reason: Reason
+      readonly sid: string
+    }
+  | { readonly type: 'keys.changed'; readonly kids: readonly string[] }
+  | { readonly type: 'user.changed'; readonly sub: string; readonly change: UserChange }
+  /** One import, also one that was cut short. */
+  | {
+      readonly type: 'users.imported'
+      readonly imported: number
+      readonly alreadyThere: number
+      readonly refused: number
+    }
+  /** A back-up took the place of what the store had. */
+  | {
+      readonly type: 'store.restored'
+      /** When the back-up was taken, by the store's clock in milliseconds. */
+      readonly takenAt: number
+      readonly accounts: number
+      readonly sessions: number
+      readonly revocations: number
+      /** Whether what the store had was given up for it. */
+      readonly replaced: boolean
+    }
+  /** Servers go on without what the store has lost. */
+  | { readonly type: 'store.accepted' }
+
+/** How a client authenticates, by its name in RFC 8414 and OpenID Connect Core §9. */
+export type ClientMethod =
+  'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'
+
+/** What every event of a login tells. */
+interface LoginEvent {
+  readonly clientId: string
+  /** A keyed hash of the name, or with log.usernames the name as it was typed. */
+  readonly username: string
+  /** The /24 or /64 that the login came from. */
+  readonly network: string
+}
+
+/** What every exchange of a refresh token tells. */
+interface RefreshEvent {
+  readonly clientId: string
+  readonly sub: string
+  readonly sid: string
+}
+
+export type UserChange =
+  'added' | 'password' | 'disabled' | 'enabled' | 'access' | 'sessions_ended' | 'removed'
+
+/** The request in which something happened. */
+export interface Origin {
+  /** The log's lines about the request have it, too. */
+  readonly id: string
+  readonly headers: Readonly<Record<string, unknown>>
+}
+
+/** Tells whoever watches. Never throws and never waits. */
+export type Emit = (event: Event, origin?: Origin) => void

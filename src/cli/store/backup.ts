@@ -1,0 +1,114 @@
+// latchkey store backup, latchkey store restore
+import type { Command } from 'commander'
+import {
+  BackupRefused,
+  type BackupContent,
+  type ShowPart,
+} from '../../stores/ports/backup.ts'
+import { createBar } from '../terminal/bar.ts'
+import type { Io } from '../terminal/io.ts'
+import { Refused } from '../terminal/refused.ts'
+import { withStore } from '../tools.ts'
+import { countOf } from '../terminal/words.ts'
+
+const MINUTE_MS = 60_000
+
+/** Adds `backup` and `restore` to `store`. */
+export function addStoreBackup(store: Command, io: Io): void {
+  store
+    .command('backup')
+    .description('write everything that the store keeps into a new file')
+    .argument('<file>')
+    .addHelpText(
+      'after',
+      `
+Servers go on meanwhile. Accounts, sessions, revocations and keys are in the
+file as of the command's begin; what is sealed under "secrets" stays sealed.
+Keep the secrets elsewhere: together they are every hash and every signing key.
+
+Example:
+  latchkey store backup latchkey-2026-11-28.backup
+`,
+    )
+    .action(
+      withStore(io, async ({ backups, print }, file: string) => {
+        const content = await withBar(io, showPart => backups.save(file, showPart))
+        print(
+          { outcome: 'backed_up', file, ...content },
+          `backed up into ${file}: ${countsOf(content)}, as of ${instantOf(content)}`,
+        )
+      }),
+    )
+  store
+    .command('restore')
+    .description('put a back-up into the store')
+    .argument('<file>')
+    .option('--replace', 'give up the accounts and sessions that the store has')
+    .addHelpText(
+      'after',
+      `
+Only an empty store is restored, unless --replace is there. Servers may run:
+they answer 503 until all of it is back. Sessions, revocations and passwords
+are as old as the back-up. Use the "secrets" of its time.
+
+Example:
+  latchkey store restore latchkey-2026-11-28.backup
+`,
+    )
+    .action(
+      withStore(
+        io,
+        async (
+          { backups, store, emit, print },
+          file: string,
+          { replace = false }: { replace?: boolean },
+        ) => {
+          const content = await withBar(io, showPart =>
+            backups.restore(file, { replace, showPart }),
+          )
+          const { takenAt, accounts, sessions, revocations } = content
+          emit({
+            type: 'store.restored',
+            takenAt,
+            accounts,
+            sessions,
+            revocations,
+            replaced: replace,
+          })
+          const ageMs = Math.max(0, (await store.now()) - content.takenAt)
+          const age = countOf(Math.round(ageMs / MINUTE_MS), 'minute')
+          print({ outcome: 'restored', file, ...content, ageMs }, [
+            `restored from ${file}: ${countsOf(content)}, as of ${instantOf(content)}`,
+            `Everything in it is ${age} old: what was added, changed or revoked since is not there, and a ` +
+              'session that was refreshed since may have to log in again.',
+          ])
+        },
+      ),
+    )
+}
+
+async function withBar<T>(io: Io, work: (showPart: ShowPart) => Promise<T>): Promise<T> {
+  const bar = createBar(io)
+  try {
+    return await work(part => bar.show(part, '')).catch(explain)
+  } finally {
+    bar.clear()
+  }
+}
+
+function explain(error: unknown): never {
+  if (error instanceof BackupRefused) throw new Refused(error.reason, error.message)
+  throw error
+}
+
+function countsOf({ accounts, sessions, revocations }: BackupContent): string {
+  return [
+    countOf(accounts, 'account'),
+    countOf(sessions, 'session'),
+    countOf(revocations, 'revoked token'),
+  ].join(', ')
+}
+
+function instantOf({ takenAt }: BackupContent): string {
+  return new Date(takenAt).toISOString()
+}

@@ -1,0 +1,265 @@
+// latchkey users add | list | show | passwd | disable | enable | remove | access; users-import.ts,
+// users-export.ts and users-name-hash.ts have the rest
+import { InvalidArgumentError, type Command } from 'commander'
+import { isScopeToken } from '../../oauth/scope.ts'
+import type { Account } from '../../stores/ports/ports.ts'
+import type { Access, Accounts, ChangeOutcome } from '../../users/accounts.ts'
+import { isRole, ROLE_RULE } from '../../users/roles.ts'
+import { describeAccess } from './access.ts'
+import { addExamples } from '../terminal/examples.ts'
+import { printable } from '../../base/printable.ts'
+import { confirm, readNewPassword, type Io } from '../terminal/io.ts'
+import { Refused } from '../terminal/refused.ts'
+import { accountRefused, known, withStore, type StoreTools } from '../tools.ts'
+import { addExport } from './export.ts'
+import { addImport } from './import.ts'
+import { addNameHash } from './name-hash.ts'
+import { accountWords } from '../terminal/words.ts'
+
+/** The options that say what a user may hold; undefined: not said. */
+interface AccessOptions {
+  readonly scopes?: string[]
+  readonly anyScope?: true
+  readonly roles?: string[]
+}
+
+type Change = (accounts: Accounts, name: string) => Promise<ChangeOutcome>
+
+const EXAMPLES = [
+  'latchkey users add alice --roles support',
+  'latchkey users add robot --scopes "orders:read" < password.txt',
+  'latchkey users access alice --scopes "profile,orders:read"',
+  'latchkey users list --json | jq -r .name',
+  'latchkey users name-hash alice | grep -F -f - audit.log',
+  'latchkey users import users.jsonl',
+]
+
+/** What is done to an account by its name alone. */
+const CHANGES: readonly {
+  verb: string
+  description: string
+  done: string
+  change: Change
+  /** Whether a person at a terminal is asked first: it can't be undone. */
+  asks?: true
+}[] = [
+  {
+    verb: 'disable',
+    description: 'let the user in no more and end every session',
+    done: 'is disabled, every session is ended',
+    change: (accounts, name) => accounts.disable(name),
+  },
+  {
+    verb: 'enable',
+    description: 'let the user in again',
+    done: 'is enabled',
+    change: (accounts, name) => accounts.enable(name),
+  },
+  {
+    verb: 'remove',
+    description: 'remove the account and every session',
+    done: 'is removed',
+    change: (accounts, name) => accounts.remove(name),
+    asks: true,
+  },
+]
+
+/** Adds `users`. */
+export function addUsers(program: Command, io: Io): void {
+  const users = program.command('users').description('accounts')
+  addExamples(users, 'Examples:', EXAMPLES)
+  addAdding(users, io)
+  addReading(users, io)
+  addNameHash(users, io)
+  addChanging(users, io)
+  addImport(users, io)
+  addExport(users, io)
+}
+
+function addAdding(users: Command, io: Io): void {
+  withAccess(
+    users
+      .command('add <name>')
+      .description('add an account; the password comes from a prompt or standard input'),
+  ).action(
+    withStore(io, async (tools, name: string, options: AccessOptions) => {
+      const { accounts, config, print } = tools
+      const outcome = await accounts.add({
+        name,
+        password: await readNewPassword(io),
+        ...accessOf(options, { scopes: null, roles: [] }),
+      })
+      if (outcome.kind === 'refused') throw refusal(outcome, config, name)
+      print(
+        { name, sub: outcome.account.sub },
+        `${name} is added as ${outcome.account.sub}`,
+      )
+    }),
+  )
+}
+
+function addReading(users: Command, io: Io): void {
+  users
+    .command('list')
+    .description('every account, in no order')
+    .action(
+      withStore(io, async ({ accounts, print, remark }) => {
+        let count = 0
+        for await (const account of accounts.all()) {
+          count += 1
+          print(...describe(account))
+        }
+        if (count === 0) remark('no account yet: latchkey users add NAME makes one')
+      }),
+    )
+
+  users
+    .command('show <name>')
+    .description('one account')
+    .action(
+      withStore(io, async ({ accounts, print }, name: string) =>
+        print(...describe(known(await accounts.find(name), name))),
+      ),
+    )
+}
+
+function addChanging(users: Command, io: Io): void {
+  for (const { verb, description, done, change, asks } of CHANGES) {
+    const command = users.command(`${verb} <name>`).description(description)
+    if (asks === true) command.option('--yes', 'do not ask at a terminal')
+    command.action(
+      withStore(
+        io,
+        async ({ accounts, print }, name: string, { yes }: { yes?: true }) => {
+          if (asks === true && io.isTTY && yes === undefined) {
+            await agreeToRemove(accounts, name, io)
+          }
+          print(
+            { name, sub: subOf(await change(accounts, name), name), change: verb },
+            `${name} ${done}`,
+          )
+        },
+      ),
+    )
+  }
+
+  users
+    .command('passwd <name>')
+    .description('set a password and end every session')
+    .action(
+      withStore(io, async ({ accounts, config, print }, name: string) => {
+        // Asked first: nobody should type a password for nothing.
+        known(await accounts.find(name), name)
+        const outcome = await accounts.setPassword(name, await readNewPassword(io))
+        if (outcome.kind === 'refused') throw refusal(outcome, config, name)
+        print(
+          { name, sub: outcome.sub, change: 'passwd' },
+          `${name} has a new password, every session is ended`,
+        )
+      }),
+    )
+
+  withAccess(
+    users
+      .command('access <name>')
+      .description(
+        'set what the user may hold from the next token on; what is not named stays, and without an ' +
+          'option it is shown',
+      ),
+  ).action(
+    withStore(io, async ({ accounts, print }, name: string, options: AccessOptions) => {
+      const account = known(await accounts.find(name), name)
+      const access = accessOf(options, account)
+      // Whoever names nothing asks what it is.
+      const sub =
+        Object.keys(options).length === 0
+          ? account.sub
+          : subOf(await accounts.setAccess(name, access), name)
+      print({ name, sub, ...access }, `${name} may hold ${describeAccess(access)}`)
+    }),
+  )
+}
+
+async function agreeToRemove(accounts: Accounts, name: string, io: Io): Promise<void> {
+  const { sub } = known(await accounts.find(name), name)
+  io.stderr.write(printable(`${name} (${sub}) and every session will be removed.`) + '\n')
+  await confirm(io)
+}
+
+function withAccess(command: Command): Command {
+  return command
+    .option(
+      '--scopes <list>',
+      'scopes that the user may hold, separated by blanks or commas; "" for none',
+      parseScopes,
+    )
+    .option('--any-scope', 'whatever the client may ask for')
+    .option(
+      '--roles <list>',
+      'roles, separated by blanks or commas; "" for none',
+      parseRoles,
+    )
+}
+
+function parseList(text: string): string[] {
+  return [...new Set(text.split(/[\s,]+/).filter(word => word !== ''))]
+}
+
+function parseScopes(text: string): string[] {
+  const scopes = parseList(text)
+  if (!scopes.every(isScopeToken)) {
+    throw new InvalidArgumentError('A scope is printable ASCII without " and \\.')
+  }
+  return scopes
+}
+
+function parseRoles(text: string): string[] {
+  const roles = parseList(text)
+  if (!roles.every(isRole)) throw new InvalidArgumentError(`A role is ${ROLE_RULE}.`)
+  return roles
+}
+
+function accessOf({ scopes, anyScope, roles }: AccessOptions, before: Access): Access {
+  return {
+    scopes: anyScope ? null : (scopes ?? before.scopes),
+    roles: roles ?? before.roles,
+  }
+}
+
+/** What is refused, with the rule that wasn't kept. */
+function refusal(
+  { reason }: { readonly reason: string },
+  { passwords: { minLength } }: StoreTools['config'],
+  name: string,
+): Refused {
+  return new Refused(reason, accountWords(reason, { minLength, name }))
+}
+
+function subOf(outcome: ChangeOutcome, name: string): string {
+  if (outcome.kind === 'refused') throw accountRefused(outcome.reason, name)
+  return outcome.sub
+}
+
+/** What an operator sees of an account: never the hash. */
+function describe({
+  name,
+  sub,
+  disabled,
+  scopes,
+  roles,
+  createdAt,
+}: Account): [Record<string, unknown>, string] {
+  const created = new Date(createdAt).toISOString()
+  return [
+    {
+      name,
+      sub,
+      disabled,
+      scopes,
+      roles,
+      createdAt: created,
+    },
+    `${name}  ${sub}  ${disabled ? 'disabled' : 'enabled'}  since ${created}  ` +
+      `${describeAccess({ scopes, roles })}`,
+  ]
+}

@@ -1,0 +1,82 @@
+// Who sends a request: authenticated at most once per request, for the rate limit and for the endpoint.
+import type { FastifyRequest } from 'fastify'
+import {
+  authenticateClient,
+  type AuthenticationOptions,
+} from '../../clients/authenticate.ts'
+import { claimedClient } from '../../clients/claimed.ts'
+import type { Client, ClientRegistry } from '../../clients/registry.ts'
+import type { Emit } from '../../base/events.ts'
+import { optional } from '../../grants/grant.ts'
+import { OAuthError } from '../../oauth/errors.ts'
+import type { Form } from '../../oauth/form.ts'
+import { ownNetworkOf } from './own-address.ts'
+import { createRequestSlot } from '../request/request-slot.ts'
+
+/**
+ * The client of a request whose body was parsed.
+ *
+ * @throws OAuthError invalid_client, invalid_request or temporarily_unavailable, the same one at every call;
+ * StoreUnavailable
+ */
+export type ClientOf = (request: FastifyRequest) => Promise<Client>
+
+export interface ClientOfOptions extends AuthenticationOptions {
+  readonly clients: Pick<ClientRegistry, 'find' | 'isSecret'>
+  readonly emit: Emit
+}
+
+/** Makes the function that tells a request's client; each refusal is told once. */
+export function createClientOf({ emit, ...options }: ClientOfOptions): ClientOf {
+  const known = createRequestSlot<Promise<Client>>()
+  const { assertions, clients } = options
+
+  return request => {
+    const found = known.get(request) ?? identify(request)
+    known.set(request, found)
+    return found
+  }
+
+  async function identify(request: FastifyRequest): Promise<Client> {
+    const presented = presentedBy(request)
+    try {
+      return await authenticateClient(presented, options)
+    } catch (error) {
+      if (error instanceof OAuthError) {
+        emit(
+          {
+            type: 'client.refused',
+            reason: error.reason,
+            network: ownNetworkOf(request),
+            ...claimedClient(presented, assertions, clients),
+          },
+          request,
+        )
+      }
+      throw error
+    }
+  }
+}
+
+function presentedBy(request: FastifyRequest) {
+  const form = formOf(request)
+  return {
+    authorization: request.headers.authorization,
+    clientId: optional(form, 'client_id'),
+    clientSecret: optional(form, 'client_secret'),
+    assertion: optional(form, 'client_assertion'),
+    assertionType: optional(form, 'client_assertion_type'),
+  }
+}
+
+/** The form that http/request/form-body.ts made of the request's body. */
+export function formOf({ body }: FastifyRequest): Form {
+  /* c8 ignore next -- a route's schema refuses a request without a body before anybody asks for its form */
+  if (!isForm(body)) throw new TypeError('the body was not parsed')
+  return body
+}
+
+/** Whether a body is there. Nothing else parses bodies where this is asked: what is there is a form. */
+export function isForm(body: unknown): body is Form {
+  return Boolean(body)
+}

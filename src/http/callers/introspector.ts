@@ -1,0 +1,69 @@
+// Who asks at the introspection endpoint (RFC 7662 §2.1): a client by its credentials, or by an access token
+// that was issued to it.
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { isConfidential } from '../../clients/authenticate.ts'
+import type { Client, ClientRegistry } from '../../clients/registry.ts'
+import { invalidClient, invalidRequest, invalidToken } from '../../oauth/errors.ts'
+import { formOf, type ClientOf } from './client.ts'
+import { createRequestSlot } from '../request/request-slot.ts'
+import type { TokenHolder } from './token-holder.ts'
+
+/**
+ * The confidential client that asks.
+ *
+ * @throws OAuthError invalid_client, invalid_request, or invalid_token where it came with a token (RFC 7662
+ * §2.3); StoreUnavailable
+ */
+export type IntrospectorOf = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+) => Promise<Client>
+
+export interface IntrospectorOptions {
+  readonly url: string
+  readonly clientOf: ClientOf
+  readonly clients: Pick<ClientRegistry, 'find'>
+  readonly tokenHolder: TokenHolder
+}
+
+/** Makes the function that tells who asks, once per request. */
+export function createIntrospectorOf({
+  url,
+  clientOf,
+  clients,
+  tokenHolder,
+}: IntrospectorOptions): IntrospectorOf {
+  const known = createRequestSlot<Promise<Client>>()
+
+  async function byToken(request: FastifyRequest, reply: FastifyReply): Promise<Client> {
+    const { client_secret: secret, client_assertion: assertion } = formOf(request)
+    if (secret !== undefined || assertion !== undefined) {
+      throw invalidRequest(
+        'only one way of authentication may be used',
+        'client_two_methods',
+      )
+    }
+    const { claims } = await tokenHolder(request, reply, {
+      target: () => ({ method: 'POST', url }),
+    })
+    const client = clients.find(claims.client_id)
+    // A user of such a client holds the token, too: only who was told to may let it stand for the client.
+    if (client?.introspectByToken !== true) throw invalidToken('token_may_not_introspect')
+    return client
+  }
+
+  async function byCredentials(request: FastifyRequest): Promise<Client> {
+    const client = await clientOf(request)
+    if (!isConfidential(client)) throw invalidClient('client_public')
+    return client
+  }
+
+  return (request, reply) => {
+    if (!/^(Bearer|DPoP) /i.test(request.headers.authorization ?? '')) {
+      return byCredentials(request)
+    }
+    const found = known.get(request) ?? byToken(request, reply)
+    known.set(request, found)
+    return found
+  }
+}

@@ -1,0 +1,24 @@
+// The address, and the network, that a request comes from.
+import { isIP } from 'node:net'
+import type { FastifyRequest } from 'fastify'
+import { networkOf } from '../../users/failed-logins/network.ts'
+import { presentSender, senderOf } from '../request/client-gone.ts'
+
+/**
+ * The address of the sender, as far as the trusted proxies tell.
+ *
+ * @throws OAuthError client_gone when the connection has ended
+ */
+export function ownAddressOf(request: FastifyRequest): string {
+  return withoutPort(presentSender(request))
+}
+
+/** The network of the sender, for the audit log; `unknown` once the connection has ended. */
+export function ownNetworkOf(request: FastifyRequest): string {
+  return networkOf(withoutPort(senderOf(request) ?? 'unknown'))
+}
+
+// Some proxies (Azure's) append the port: counted with it, every connection would be an address of its own.
+function withoutPort(address: string): string {
+  return isIP(address) === 0 ? address.replace(/^\[?(.+?)\]?:\d+$/, '$1') : address
+}

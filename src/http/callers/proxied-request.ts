@@ -1,0 +1,70 @@
+// Which request a proxy asks about at /verify, as a DPoP proof must name it (RFC 9449 §4.3).
+import type { FastifyRequest } from 'fastify'
+import { invalidDpopProof } from '../../oauth/errors.ts'
+import type { ProofTarget } from './dpop.ts'
+import { createTrust } from './trusted-proxies.ts'
+
+/**
+ * Which headers the proxies set: `original` are X-Original-Method and -URL, `forwarded` are
+ * X-Forwarded-Method, -Proto, -Host and -Uri.
+ */
+export type ProxyHeaders = 'original' | 'forwarded'
+
+export interface ProxiedRequestOptions {
+  /** Addresses and CIDRs of the proxies. */
+  readonly trustedProxies: readonly string[]
+  /** As in `http.proxyHeaders`; undefined: no header is believed. */
+  readonly proxyHeaders?: ProxyHeaders | undefined
+}
+
+/**
+ * Makes the function that reads method and URL of the request behind a proxy's question. A header is believed
+ * only of a trusted proxy, and only if it is of the kind that the proxies set: a proxy passes the other kind
+ * on as its caller sent it, who could so choose what a proof was made for.
+ *
+ * @throws OAuthError invalid_dpop_proof where the question doesn't name the request, or not to be believed;
+ * `onUnset` is called where that is for want of `proxyHeaders`
+ */
+export function createProxiedRequest(
+  { trustedProxies, proxyHeaders }: ProxiedRequestOptions,
+  onUnset: (request: FastifyRequest) => void,
+): (request: FastifyRequest) => ProofTarget {
+  const isTrusted = createTrust(trustedProxies)
+  return request => {
+    if (!isTrusted(String(request.socket.remoteAddress))) {
+      throw invalidDpopProof('dpop_target_unknown')
+    }
+    if (proxyHeaders === undefined) onUnset(request)
+    const target = proxyHeaders && READERS[proxyHeaders](request)
+    if (target === undefined) throw invalidDpopProof('dpop_target_unknown')
+    return target
+  }
+}
+
+const READERS: Readonly<
+  Record<ProxyHeaders, (request: FastifyRequest) => ProofTarget | undefined>
+> = {
+  original(request) {
+    const method = headerOf(request, 'x-original-method')
+    const url = headerOf(request, 'x-original-url')
+    return method === undefined || url === undefined ? undefined : { method, url }
+  },
+  forwarded(request) {
+    const has = (name: string) => headerOf(request, name) !== undefined
+    const method = headerOf(request, 'x-forwarded-method')
+    const path = headerOf(request, 'x-forwarded-uri')
+    if (method === undefined || !has('x-forwarded-proto') || !has('x-forwarded-host')) {
+      return undefined
+    }
+    // Anything else would go on with the host's name, or end it: `@`, `.example.net`.
+    if (path?.startsWith('/') !== true) return undefined
+    // Of several proxies in a row, what the nearest says.
+    return { method, url: `${request.protocol}://${request.host}${path}` }
+  },
+}
+
+/** The header's value; undefined where it is missing or empty. */
+export function headerOf({ headers }: FastifyRequest, name: string): string | undefined {
+  const value = headers[name]
+  return typeof value === 'string' && value !== '' ? value : undefined
+}

@@ -1,0 +1,67 @@
+// How many access tokens and proofs that are no good may come in a window. A good token is never held up by
+// this: a proxy asks /verify about every request of its callers, and many of them share an address.
+import rateLimit from '@fastify/rate-limit'
+import type { FastifyRequest } from 'fastify'
+import { slowDown } from '../../oauth/errors.ts'
+import type { Reason } from '../../base/reasons.ts'
+import type { RateLimits } from './address-limit.ts'
+import { ownAddressOf } from './own-address.ts'
+import { createWindowCounts } from './window-counts.ts'
+
+/** Each throws OAuthError client_gone when the connection has ended. */
+export interface TokenFailures {
+  /**
+   * Counts a token that isn't ours for its address.
+   *
+   * @throws OAuthError slow_down when the address sent too many
+   */
+  forged(request: FastifyRequest): void
+  /**
+   * To be asked before a proof is read, which costs a signature's check.
+   *
+   * @param sid the session of the token that the proof comes with
+   * @throws OAuthError slow_down when too many proofs of the session were no good, from the same address
+   */
+  beforeProof(request: FastifyRequest, sid: string): void
+  /** Counts a proof that was no good. */
+  badProof(request: FastifyRequest, sid: string): void
+}
+
+/**
+ * Makes the counts, which are this process's own.
+ *
+ * @param monotonic milliseconds of a clock that never goes back
+ */
+export function createTokenFailures(
+  settings: Pick<RateLimits, 'addressLimit' | 'sessionLimit'>,
+  monotonic?: () => number,
+): TokenFailures {
+  const windows = createWindowCounts(monotonic)
+
+  return {
+    forged(request) {
+      const key = addressOf(request)
+      refuse(windows.count(key, settings.addressLimit()), 'address_limit')
+    },
+    beforeProof(request, sid) {
+      const key = sessionAt(request, sid)
+      refuse(windows.spent(key, settings.sessionLimit()), 'session_limit')
+    },
+    badProof(request, sid) {
+      windows.count(sessionAt(request, sid), settings.sessionLimit())
+    },
+  }
+}
+
+function addressOf(request: FastifyRequest): string {
+  return rateLimit.normalizeIP(ownAddressOf(request))
+}
+
+// With its address: whoever stole a token without its key can't shut its owner out.
+function sessionAt(request: FastifyRequest, sid: string): string {
+  return `${sid} ${addressOf(request)}`
+}
+
+function refuse(endsInMs: number | undefined, reason: Reason): void {
+  if (endsInMs !== undefined) throw slowDown(Math.ceil(endsInMs / 1000), reason)
+}

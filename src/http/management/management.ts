@@ -1,0 +1,82 @@
+// The management listener: probes (Kubernetes' names) and metrics. Never on the public port.
+import { setImmediate } from 'node:timers/promises'
+import fastify, { type FastifyInstance } from 'fastify'
+import {
+  closeConnectionsWhenStopping,
+  connectionOptions,
+} from '../listener/connections.ts'
+import type {
+  ConnectionBounds,
+  ConnectionObserver,
+} from '../listener/connection-bounds.ts'
+import { setErrorHandler, setNotFoundHandler } from '../request/error-handler.ts'
+import { answerLoopbackNamesOnly } from '../request/loopback-names.ts'
+import { collectRoutes } from '../public/routes.ts'
+
+const REQUEST_TIMEOUT_MS = 10_000
+/** Collecting the metrics takes milliseconds. */
+const ANSWER_TIMEOUT_MS = 5_000
+
+export interface ManagementOptions {
+  /**
+   * Whether the server may be sent requests: it has its configuration and keys, reached the store once and
+   * isn't draining.
+   */
+  readonly isReady: () => boolean
+  /** How the store is; shown, but no reason to be unready: the keys are served without it. */
+  readonly storeState: () => { readonly store: string; readonly advice?: string }
+  /** The metrics in Prometheus' text format. */
+  readonly metrics: () => Promise<string>
+  readonly bounds: ConnectionBounds
+  /** Whether it answers to names of this machine only: development mode. */
+  readonly loopbackNamesOnly: boolean
+  readonly observer: ConnectionObserver
+}
+
+/** Builds the management server; never listens. */
+export function buildManagement({
+  isReady,
+  storeState,
+  metrics,
+  bounds,
+  observer,
+  loopbackNamesOnly,
+}: ManagementOptions): FastifyInstance {
+  const app: FastifyInstance = fastify({
+    logger: false,
+    ...connectionOptions({
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      answerTimeout: ANSWER_TIMEOUT_MS,
+      bounds,
+      observer,
+    }),
+  })
+  setErrorHandler(app)
+  if (loopbackNamesOnly) answerLoopbackNamesOnly(app)
+  setNotFoundHandler(app, { routes: collectRoutes(app) })
+  closeConnectionsWhenStopping(app)
+  app.get('/livez', async () => ({ status: 'ok' }))
+  app.get('/readyz', async (_request, reply) => {
+    const ready = isReady()
+    reply.code(ready ? 200 : 503)
+    return { status: ready ? 'ready' : 'not ready', ...storeState() }
+  })
+  const render = oncePerTurn(metrics)
+  app.get('/metrics', async (_request, reply) => {
+    reply.type('text/plain; version=0.0.4; charset=utf-8')
+    return await render()
+  })
+  return app
+}
+
+/** Does the work once for all who ask in the same turn of the event loop: it takes milliseconds of it. */
+function oncePerTurn<Result>(work: () => Promise<Result>): () => Promise<Result> {
+  let begun: Promise<Result> | undefined
+  return () => {
+    begun ??= setImmediate().then(() => {
+      begun = undefined
+      return work()
+    })
+    return begun
+  }
+}

@@ -1,0 +1,169 @@
+// GET /openapi.json and GET /docs: generated from the route schemas, so that they can't disagree with the
+// server.
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
+import { isConfidential } from '../../clients/authenticate.ts'
+import type { Client, ClientRegistry } from '../../clients/registry.ts'
+import { keepFilesInMemory } from '../request/files-in-memory.ts'
+import { FORM } from '../request/form-body.ts'
+import { documentSchema } from './schemas.ts'
+
+export interface OpenApiOptions {
+  readonly version: string
+  /** The issuer's path, without a slash at its end; empty where it has none. */
+  readonly path: string
+  /** What the page offers to ask for. */
+  readonly scopes: readonly string[]
+}
+
+/**
+ * Collects the routes that are registered after it; those below the issuer's path are the same ones again.
+ */
+export async function registerOpenApi(
+  app: FastifyInstance,
+  { version, path, scopes }: OpenApiOptions,
+): Promise<void> {
+  await app.register(swagger, {
+    transform: ({ schema, url }) => ({
+      schema:
+        path !== '' && url.startsWith(`${path}/`) ? { ...schema, hide: true } : schema,
+      url,
+    }),
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Latchkey',
+        description: 'An OAuth 2.0 token server for first-party apps.',
+        version,
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      servers: [{ url: path === '' ? '/' : path }],
+      tags: [
+        { name: 'OAuth 2.0', description: 'Get tokens, ask about them, end them.' },
+        { name: 'Discovery', description: 'What verifiers fetch, unasked for a token.' },
+      ],
+      components: {
+        securitySchemes: {
+          user: {
+            type: 'oauth2',
+            description:
+              "A user's access token, for one of your clients; a public client has no client_secret.",
+            flows: {
+              password: {
+                tokenUrl: `${path}/token`,
+                refreshUrl: `${path}/token`,
+                scopes: Object.fromEntries(scopes.map(scope => [scope, ''])),
+              },
+            },
+          },
+          client: {
+            type: 'http',
+            scheme: 'basic',
+            description: "A client's id and secret.",
+          },
+        },
+      },
+    },
+  })
+}
+
+/** The client to log in with, where there is no choice: the only public one that may use passwords. */
+function usualClient(clients: readonly Client[]): Client | undefined {
+  const found = clients.filter(
+    client => !isConfidential(client) && client.grants.includes('password'),
+  )
+  return found.length === 1 ? found[0] : undefined
+}
+
+/** What a form may hold, as the document describes it. */
+interface FormContent {
+  readonly schema: { readonly properties: Record<string, { readonly type?: string }> }
+}
+
+/**
+ * The document as the page draws it. Its forms begin empty: Swagger UI would fill every field with a sample,
+ * such as `string`, and send it.
+ */
+function withEmptyForms(document: object): Record<string, unknown> {
+  return JSON.parse(
+    JSON.stringify(document, (name, value) => (name === FORM ? emptied(value) : value)),
+  )
+}
+
+function emptied({ schema, ...form }: FormContent): FormContent {
+  const fields = Object.entries(schema.properties).map(([name, field]) => [
+    name,
+    { ...field, example: field.type === 'array' ? [] : '' },
+  ])
+  return { ...form, schema: { ...schema, properties: Object.fromEntries(fields) } }
+}
+
+/** A request as Swagger UI is about to send it. */
+export interface PageRequest {
+  credentials?: string
+  body?: unknown
+}
+
+/**
+ * Runs in the page, which gets its text: sends what was filled in and no empty parameter. Without credentials
+ * of the browser's own, no prompt of the browser's covers what a 401 says.
+ */
+export function sendFilledIn(request: PageRequest): PageRequest {
+  request.credentials = 'omit'
+  if (typeof request.body === 'string') {
+    request.body = request.body
+      .split('&')
+      .filter(pair => !pair.endsWith('='))
+      .join('&')
+  }
+  return request
+}
+
+export interface DocsRoutesOptions extends Pick<OpenApiOptions, 'path'> {
+  readonly clients: Pick<ClientRegistry, 'all'>
+}
+
+// The page takes passwords: it runs its own scripts only and speaks to this server only. It draws icons from
+// data: URLs.
+const PAGE_POLICY = {
+  'default-src': ["'none'"],
+  'script-src': ["'self'"],
+  'style-src': ["'self'"],
+  'img-src': ["'self'", 'data:'],
+  'connect-src': ["'self'"],
+  'form-action': ["'self'"],
+  'base-uri': ["'none'"],
+  'frame-ancestors': ["'none'"],
+}
+
+/**
+ * Serves the document and the page, which finds its scripts below the issuer's path: a proxy may show nothing
+ * else of us.
+ */
+export async function docsRoutes(
+  app: FastifyInstance,
+  { path, clients }: DocsRoutesOptions,
+): Promise<void> {
+  keepFilesInMemory(app)
+  let drawn: Record<string, unknown> | undefined
+  app.get(
+    '/openapi.json',
+    { schema: documentSchema('OpenAPI', 'This document', 'openapi') },
+    async () => app.swagger(),
+  )
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    indexPrefix: path,
+    theme: { title: 'Latchkey' },
+    initOAuth: { clientId: usualClient(clients.all())?.id ?? '' },
+    uiConfig: {
+      validatorUrl: null,
+      persistAuthorization: false,
+      layout: 'BaseLayout',
+      requestInterceptor: sendFilledIn,
+    },
+    staticCSP: PAGE_POLICY,
+    transformSpecification: document => (drawn ??= withEmptyForms(document)),
+  })
+}

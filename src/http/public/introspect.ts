@@ -1,0 +1,225 @@
+// POST /introspect (RFC 7662): tells a confidential client whether a token lives, on its wish in a signed
+// answer (RFC 9701). One round trip to the store, none for a forged token.
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import Negotiator from 'negotiator'
+import { Type, type Static } from 'typebox'
+import type { Client } from '../../clients/registry.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Emit } from '../../base/events.ts'
+import { required } from '../../grants/grant.ts'
+import type { Reason } from '../../base/reasons.ts'
+import type { CheckToken } from '../../status-lists/check-token.ts'
+import type { Families } from '../../stores/ports/ports.ts'
+import { AccessTokenClaims, audiencesOf } from '../../tokens/access-token.ts'
+import type { ReadsRefreshToken } from '../../tokens/read-refresh-token.ts'
+import { looksLikeRefreshToken } from '../../tokens/refresh-token.ts'
+import type { SignJwt } from '../../tokens/sign-jwt.ts'
+import type { AddressLimit } from '../callers/address-limit.ts'
+import { formOf } from '../callers/client.ts'
+import { takeForms } from '../request/form-body.ts'
+import type { IntrospectorOf } from '../callers/introspector.ts'
+import { errors, formBody, FORM_ENDPOINT } from './schemas.ts'
+import type { VerifyAccessToken } from '../callers/verify-access-token.ts'
+
+const IntrospectBody = formBody({
+  token: Type.Optional(
+    Type.String({ description: 'An access token or a refresh token.' }),
+  ),
+  token_type_hint: Type.Optional(
+    Type.String({ description: 'Ignored: the token tells.' }),
+  ),
+})
+
+const IntrospectResponse = Type.Object(
+  {
+    active: Type.Boolean(),
+    scope: Type.Optional(Type.String()),
+    client_id: Type.Optional(Type.String()),
+    username: Type.Optional(Type.String()),
+    token_type: Type.Optional(Type.String()),
+    exp: Type.Optional(Type.Integer()),
+    iat: Type.Optional(Type.Integer()),
+    sub: Type.Optional(Type.String()),
+    aud: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
+    iss: Type.Optional(Type.String()),
+    jti: Type.Optional(Type.String()),
+    sid: Type.Optional(Type.String()),
+    auth_time: Type.Optional(Type.Integer()),
+    roles: Type.Optional(Type.Array(Type.String())),
+    cnf: Type.Optional(
+      Type.Object({ jkt: Type.String({ description: 'RFC 9449 §6.2.' }) }),
+    ),
+    status: AccessTokenClaims.properties.status,
+  },
+  { title: 'IntrospectionResponse' },
+)
+type IntrospectResponse = Static<typeof IntrospectResponse>
+
+/** RFC 9701 §4 and §5. */
+const SIGNED_TYP = 'token-introspection+jwt'
+const SIGNED = `application/${SIGNED_TYP}`
+
+export interface IntrospectRouteOptions {
+  readonly issuer: string
+  readonly introspectorOf: IntrospectorOf
+  readonly limit: AddressLimit
+  readonly sign: SignJwt
+  readonly clock: Clock
+  readonly verify: VerifyAccessToken
+  readonly readRefreshToken: ReadsRefreshToken
+  readonly check: CheckToken
+  readonly families: Pick<Families, 'peek'>
+  readonly policy: () => { readonly reuseGrace: number }
+  readonly emit: Emit
+}
+
+type Finding = { readonly response: IntrospectResponse; readonly reason: Reason }
+
+/** The introspection endpoint. */
+export async function introspectRoute(
+  app: FastifyInstance,
+  options: IntrospectRouteOptions,
+): Promise<void> {
+  const { introspectorOf, limit, emit } = options
+  takeForms(app)
+
+  app.post(
+    '/introspect',
+    {
+      preHandler: limit,
+      schema: {
+        ...FORM_ENDPOINT,
+        summary: 'Tell whether a token is active',
+        operationId: 'introspect',
+        security: [{ client: [] }, { user: [] }],
+        body: IntrospectBody,
+        response: {
+          200: {
+            description: 'What is known of the token.',
+            content: {
+              'application/json': { schema: IntrospectResponse },
+              [SIGNED]: {
+                schema: Type.String({
+                  description:
+                    'A JWT whose claim token_introspection is that object (RFC 9701).',
+                }),
+              },
+            },
+          },
+          ...errors(400, 401, 413, 415, 429, 503),
+        },
+      },
+    },
+    async (request, reply) => {
+      const client = await introspectorOf(request, reply)
+      const token = required(formOf(request), 'token')
+      const { response, reason } = looksLikeRefreshToken(token)
+        ? await introspectRefreshToken(token, client, options)
+        : await introspectAccessToken(request, token, client, options)
+      emit(
+        {
+          type: 'introspected',
+          clientId: client.id,
+          active: response.active,
+          reason,
+        },
+        request,
+      )
+      reply.header('cache-control', 'no-store')
+      if (!wantsSigned(request)) return response
+      reply.type(SIGNED)
+      return signed(response, client, options)
+    },
+  )
+}
+
+// RFC 9110 §12.5.1: unless the signed form is preferred, the plain one.
+function wantsSigned({ headers }: FastifyRequest): boolean {
+  return new Negotiator({ headers }).mediaType(['application/json', SIGNED]) === SIGNED
+}
+
+// RFC 9701 §5: for the client that asked, and with no `exp` nor `sub` of its own, lest it passes for an
+// access token.
+function signed(
+  response: IntrospectResponse,
+  client: Client,
+  { issuer, sign, clock }: IntrospectRouteOptions,
+): string | Promise<string> {
+  return sign(
+    {
+      iss: issuer,
+      aud: client.id,
+      iat: Math.floor(clock() / 1000),
+      token_introspection: response,
+    },
+    SIGNED_TYP,
+  )
+}
+
+// RFC 7662 §2.2: nothing but this is told of a token that is dead, unknown or none of the caller's business.
+function inactive(reason: Reason): Finding {
+  return { response: { active: false }, reason }
+}
+
+async function introspectAccessToken(
+  request: FastifyRequest,
+  token: string,
+  client: Client,
+  { verify, check }: IntrospectRouteOptions,
+): Promise<Finding> {
+  const verified = await verify(request, token)
+  if (verified === undefined) return inactive('token_invalid')
+  const { claims } = verified
+  if (!concerns(client, claims.client_id, audiencesOf(claims))) {
+    return inactive('token_foreign')
+  }
+  const outcome = await check(verified)
+  if (outcome.kind === 'refused') return inactive(outcome.reason)
+  return {
+    response: {
+      active: true,
+      token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP',
+      username: outcome.user.name,
+      ...claims,
+    },
+    reason: 'active',
+  }
+}
+
+async function introspectRefreshToken(
+  token: string,
+  client: Client,
+  { issuer, readRefreshToken, families, policy }: IntrospectRouteOptions,
+): Promise<Finding> {
+  const read = await readRefreshToken(token)
+  if (read === undefined) return inactive('token_invalid')
+  const outcome = await families.peek({ ...read, reuseGraceMs: policy().reuseGrace })
+  if (outcome.kind === 'refused') return inactive(outcome.reason)
+  const { family, user } = outcome
+  if (!concerns(client, family.clientId, [])) return inactive('token_foreign')
+  const response = {
+    active: true,
+    ...(family.scope !== '' && { scope: family.scope }),
+    client_id: family.clientId,
+    username: user.name,
+    exp: Math.floor(Math.min(family.idleUntil, family.endsAt) / 1000),
+    iss: issuer,
+    sub: user.sub,
+    sid: family.sid,
+    auth_time: Math.floor(family.startedAt / 1000),
+    ...(family.jkt !== undefined && { cnf: { jkt: family.jkt } }),
+  }
+  return { response, reason: 'active' }
+}
+
+function concerns(
+  client: Client,
+  issuedTo: string,
+  audiences: readonly string[],
+): boolean {
+  return (
+    client.introspect === 'any' ||
+    client.id === issuedTo ||
+    audiences.some(audience => client.audience.includes(audience))
+  )
+}

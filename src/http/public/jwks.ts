@@ -1,0 +1,91 @@
+// GET /.well-known/jwks.json (RFC 7517): what every verifier of every token fetches. From memory; never
+// behind the store, a lock or a hash.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ClientRegistry } from '../../clients/registry.ts'
+import type { Jwks } from '../../keys/held.ts'
+import type { Fetch } from '../../keys/verifiers/sightings.ts'
+import { senderOf } from '../request/client-gone.ts'
+import { names } from '../request/etag.ts'
+import { documentSchema } from './schemas.ts'
+import { SECURITY_HEADERS } from '../request/security-headers.ts'
+
+const PATH = '/.well-known/jwks.json'
+
+export interface JwksRouteOptions {
+  readonly jwks: () => Jwks
+  readonly clients: Pick<ClientRegistry, 'find'>
+  /** Told of every fetch. */
+  readonly fetched: (fetch: Fetch) => void
+  /** Told of every answer. */
+  readonly count: (status: 200 | 304) => void
+}
+
+// Whoever may read the keys may read them from a page, too. Names and values in turn.
+const HEADERS: readonly string[] = [
+  'content-type',
+  'application/json; charset=utf-8',
+  'access-control-allow-origin',
+  '*',
+  ...Object.entries(SECURITY_HEADERS).flat(),
+]
+
+/**
+ * The keys. To be registered outside of what every other route goes through: this one answers more often than
+ * all others together, and needs none of it.
+ */
+export async function jwksRoute(
+  app: FastifyInstance,
+  { jwks, clients, fetched, count }: JwksRouteOptions,
+): Promise<void> {
+  let stopping = false
+  app.addHook('preClose', async () => {
+    stopping = true
+  })
+  app.setChildLoggerFactory(logger => logger)
+  app.get(
+    PATH,
+    { schema: documentSchema('JWKS', 'The public keys', 'jwks') },
+    (request, reply) => {
+      const fetch = fetchOf(request, clients)
+      if (fetch !== undefined) fetched(fetch)
+      count(answer(request, reply, { ...jwks(), stopping }))
+    },
+  )
+}
+
+// A verifier may say which client it is, in its URL of the keys; that changes nothing but what an operator is
+// told. Whoever has left by now fetched nothing.
+function fetchOf(
+  request: FastifyRequest,
+  clients: Pick<ClientRegistry, 'find'>,
+): Fetch | undefined {
+  const { query, headers } = request
+  const address = senderOf(request)
+  if (address === undefined) return undefined
+  const { client_id: id } = Object(query)
+  return {
+    clientId: typeof id === 'string' && clients.find(id) !== undefined ? id : null,
+    userAgent: headers['user-agent'] ?? '',
+    address,
+    conditional: headers['if-none-match'] !== undefined,
+  }
+}
+
+// Written past the framework's reply, whose headers and hooks cost as much again as all the rest (npm run
+// bench:jwks).
+function answer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { body, etag, maxAge, stopping }: Jwks & { readonly stopping: boolean },
+): 200 | 304 {
+  const headers = [...HEADERS, 'etag', etag, 'cache-control', `public, max-age=${maxAge}`]
+  if (stopping) headers.push('connection', 'close')
+  const { raw } = reply.hijack()
+  if (names(request.headers['if-none-match'], etag)) {
+    raw.writeHead(304, headers).end()
+    return 304
+  }
+  headers.push('content-length', String(Buffer.byteLength(body)))
+  raw.writeHead(200, headers).end(body)
+  return 200
+}

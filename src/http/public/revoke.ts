@@ -1,0 +1,171 @@
+// POST /revoke (RFC 7009): a refresh token ends its family, an access token goes on the revocation list.
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { Client } from '../../clients/registry.ts'
+import type { Emit } from '../../base/events.ts'
+import { required } from '../../grants/grant.ts'
+import { invalidGrant } from '../../oauth/errors.ts'
+import type { StatusService } from '../../status-lists/service.ts'
+import type { Store } from '../../stores/ports/ports.ts'
+import type { ReadsRefreshToken } from '../../tokens/read-refresh-token.ts'
+import { looksLikeRefreshToken } from '../../tokens/refresh-token.ts'
+import type { AddressLimit } from '../callers/address-limit.ts'
+import { formOf, type ClientOf } from '../callers/client.ts'
+import { takeForms } from '../request/form-body.ts'
+import { ownNetworkOf } from '../callers/own-address.ts'
+import { errors, formBody, FORM_ENDPOINT } from './schemas.ts'
+import type { VerifyAccessToken } from '../callers/verify-access-token.ts'
+
+const RevokeBody = formBody({
+  token: Type.Optional(
+    Type.String({ description: 'An access token or a refresh token.' }),
+  ),
+  token_type_hint: Type.Optional(
+    Type.String({ description: 'Ignored: the token tells.' }),
+  ),
+})
+
+// The mark goes by the store's clock, the token by ours. Where the store's is an hour ahead, or jumps there,
+// the mark must not go first.
+const CLOCK_MARGIN_MS = 2 * 3_600_000
+
+export interface RevokeRouteOptions {
+  readonly clientOf: ClientOf
+  readonly limit: AddressLimit
+  readonly verify: VerifyAccessToken
+  readonly readRefreshToken: ReadsRefreshToken
+  readonly store: Pick<Store, 'families' | 'accessTokens'>
+  readonly status: Pick<StatusService, 'entryOf'>
+  readonly emit: Emit
+}
+
+/** The revocation endpoint. */
+export async function revokeRoute(
+  app: FastifyInstance,
+  options: RevokeRouteOptions,
+): Promise<void> {
+  const { clientOf, limit } = options
+  takeForms(app)
+
+  app.post(
+    '/revoke',
+    {
+      preHandler: limit,
+      schema: {
+        ...FORM_ENDPOINT,
+        summary: 'Revoke a token',
+        operationId: 'revoke',
+        security: [{ client: [] }, {}],
+        body: RevokeBody,
+        response: {
+          200: Type.Object({}, { title: 'Revoked' }),
+          ...errors(400, 401, 413, 415, 429, 503),
+        },
+      },
+    },
+    async (request, reply) => {
+      const client = await clientOf(request)
+      const token = required(formOf(request), 'token')
+      if (looksLikeRefreshToken(token)) {
+        await revokeRefreshToken(request, token, client, options)
+      } else await revokeAccessToken(request, token, client, options)
+      reply.header('cache-control', 'no-store')
+      return {}
+    },
+  )
+}
+
+// A token that is unknown, expired or none at all is answered 200: it is as dead as was asked for (RFC 7009
+// §2.2).
+async function revokeRefreshToken(
+  request: FastifyRequest,
+  token: string,
+  client: Client,
+  { readRefreshToken, store, emit }: RevokeRouteOptions,
+): Promise<void> {
+  const read = await readRefreshToken(token)
+  if (read === undefined) return
+  const { sid } = read
+  const outcome = await store.families.end({
+    userTag: read.userTag,
+    sid,
+    clientId: client.id,
+  })
+  if (outcome === 'client_mismatch') {
+    throw foreign({
+      request,
+      client,
+      sid,
+      emit,
+    })
+  }
+  if (outcome === 'ended') {
+    emit(
+      {
+        type: 'token.revoked',
+        clientId: client.id,
+        network: ownNetworkOf(request),
+        kind: 'refresh_token',
+        sid,
+      },
+      request,
+    )
+  }
+}
+
+async function revokeAccessToken(
+  request: FastifyRequest,
+  token: string,
+  client: Client,
+  { verify, store, status, emit }: RevokeRouteOptions,
+): Promise<void> {
+  const verified = await verify(request, token)
+  if (verified === undefined) return
+  const { claims, ref } = verified
+  const { sid } = ref
+  if (claims.client_id !== client.id) {
+    throw foreign({
+      request,
+      client,
+      sid,
+      emit,
+    })
+  }
+  const entry = claims.status && status.entryOf(claims.status.status_list)
+  await store.accessTokens.revoke({
+    ...ref,
+    expiresAt: claims.exp * 1000 + CLOCK_MARGIN_MS,
+    status: entry,
+  })
+  emit(
+    {
+      type: 'token.revoked',
+      clientId: client.id,
+      network: ownNetworkOf(request),
+      kind: 'access_token',
+      sid,
+    },
+    request,
+  )
+}
+
+interface Foreign {
+  readonly request: FastifyRequest
+  readonly client: Client
+  readonly sid: string
+  readonly emit: Emit
+}
+
+function foreign({ request, client, sid, emit }: Foreign) {
+  emit(
+    {
+      type: 'revocation.refused',
+      clientId: client.id,
+      network: ownNetworkOf(request),
+      reason: 'client_mismatch',
+      sid,
+    },
+    request,
+  )
+  return invalidGrant('client_mismatch')
+}

@@ -1,0 +1,119 @@
+// GET /status/:list: a status list (IETF Token Status List §8), for whoever verifies tokens. From memory,
+// also while the store is away.
+import { gzipSync } from 'node:zlib'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import Negotiator from 'negotiator'
+import { Type } from 'typebox'
+import { OAuthError } from '../../oauth/errors.ts'
+import { STATUS_LIST_TYP, type StatusDocument } from '../../status-lists/documents.ts'
+import type { StatusService } from '../../status-lists/service.ts'
+import { names } from '../request/etag.ts'
+import { errors } from './schemas.ts'
+
+const MEDIA_TYPE = `application/${STATUS_LIST_TYP}`
+
+export interface StatusRouteOptions {
+  readonly status: Pick<StatusService, 'find' | 'uris' | 'maxAge'>
+}
+
+/** The status lists, and the list of them (§9.3). */
+export async function statusRoute(
+  app: FastifyInstance,
+  { status }: StatusRouteOptions,
+): Promise<void> {
+  const cacheControl = `public, max-age=${status.maxAge}`
+
+  app.get<{ Params: { list: string } }>(
+    '/status/:list',
+    {
+      schema: {
+        tags: ['Discovery'],
+        summary: 'The status list of some access tokens',
+        description:
+          "A JWT of type statuslist+jwt (IETF Token Status List): the bit at a token's `idx` is set " +
+          'once the token is revoked.',
+        operationId: 'statusList',
+        params: Type.Object({
+          list: Type.String({
+            description: 'From the claim status.status_list.uri of a token.',
+          }),
+        }),
+        response: {
+          200: {
+            description: 'The list.',
+            content: { [MEDIA_TYPE]: { schema: Type.String() } },
+          },
+          304: { description: 'The copy is still good.', type: 'null' },
+          ...errors(404, 501, 503),
+        },
+      },
+    },
+    async (request, reply) => {
+      // §8.4: the state at another time; we keep none.
+      if (Object(request.query).time !== undefined) {
+        throw new OAuthError(
+          501,
+          'not_implemented',
+          'lists are served as they are now',
+          'http_501',
+        )
+      }
+      const document = await status.find(request.params.list)
+      if (document === undefined) {
+        throw new OAuthError(404, 'not_found', 'there is no such status list', 'http_404')
+      }
+      const { etag, encoding, body } = representation(document, takesGzip(request))
+      reply.headers({ 'cache-control': cacheControl, etag, vary: 'accept-encoding' })
+      if (names(request.headers['if-none-match'], etag)) return reply.code(304).send()
+      if (encoding !== undefined) reply.header('content-encoding', encoding)
+      return reply.type(MEDIA_TYPE).send(body())
+    },
+  )
+
+  app.get(
+    '/status',
+    {
+      schema: {
+        tags: ['Discovery'],
+        summary: 'The URLs of all status lists',
+        operationId: 'statusLists',
+        response: {
+          200: Type.Object(
+            { status_lists: Type.Array(Type.String()) },
+            { title: 'StatusLists' },
+          ),
+          ...errors(503),
+        },
+      },
+    },
+    async (_request, reply) => {
+      reply.header('cache-control', cacheControl)
+      return { status_lists: status.uris() }
+    },
+  )
+}
+
+const zipped = new WeakMap<StatusDocument, Buffer>()
+
+// Other bytes, another strong tag (RFC 9110 §8.8.3).
+function representation(document: StatusDocument, gzip: boolean) {
+  if (!gzip) {
+    return { etag: `"${document.tag}"`, encoding: undefined, body: () => document.jwt }
+  }
+  return {
+    etag: `"${document.tag}.gz"`,
+    encoding: 'gzip',
+    body: () => zippedOnce(document),
+  }
+}
+
+function zippedOnce(document: StatusDocument): Buffer {
+  const zip = zipped.get(document) ?? gzipSync(document.jwt)
+  zipped.set(document, zip)
+  return zip
+}
+
+// RFC 9110 §12.5.3.
+function takesGzip({ headers }: FastifyRequest): boolean {
+  return new Negotiator({ headers }).encoding(['gzip', 'identity']) === 'gzip'
+}

@@ -1,0 +1,83 @@
+// /userinfo (OIDC Core §5.3): the claims of the bearer's user, by GET and by POST, the token in the header or
+// in a form body. Answers as RFC 6750 says.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { optional } from '../../grants/grant.ts'
+import { scopeTokens } from '../../oauth/scope.ts'
+import { isForm } from '../callers/client.ts'
+import { FORM, takeForms } from '../request/form-body.ts'
+import { errors } from './schemas.ts'
+import type { TokenHolder } from '../callers/token-holder.ts'
+
+const UserinfoResponse = Type.Object(
+  {
+    sub: Type.String(),
+    preferred_username: Type.Optional(
+      Type.String({ description: 'With the scope profile.' }),
+    ),
+    roles: Type.Optional(Type.Array(Type.String())),
+  },
+  { title: 'Userinfo' },
+)
+
+export interface UserinfoRouteOptions {
+  /** The endpoint's URL as clients know it. */
+  readonly url: string
+  readonly tokenHolder: TokenHolder
+}
+
+const UserinfoBody = Type.Object({
+  access_token: Type.Optional(
+    Type.String({ description: 'Unless it stands in the Authorization header.' }),
+  ),
+})
+
+/** The userinfo endpoint. */
+export async function userinfoRoute(
+  app: FastifyInstance,
+  { url, tokenHolder }: UserinfoRouteOptions,
+): Promise<void> {
+  takeForms(app)
+  const handler = async (request: FastifyRequest, reply: FastifyReply) => {
+    const {
+      claims,
+      user: { sub, name, roles },
+    } = await tokenHolder(request, reply, {
+      target: () => ({ method: request.method, url }),
+      bodyToken: isForm(request.body)
+        ? optional(request.body, 'access_token')
+        : undefined,
+    })
+    reply.header('cache-control', 'no-store')
+    return {
+      sub,
+      ...(scopeTokens(claims.scope ?? '').includes('profile') && {
+        preferred_username: name,
+      }),
+      ...(roles.length > 0 && { roles }),
+    }
+  }
+  const schema = {
+    tags: ['OAuth 2.0'],
+    summary: 'Tell who the bearer of an access token is',
+    operationId: 'userinfo',
+    security: [{ user: [] }],
+    response: { 200: UserinfoResponse, ...errors(401, 429, 503) },
+  }
+  app.get('/userinfo', { schema }, handler)
+  app.post(
+    '/userinfo',
+    {
+      schema: {
+        ...schema,
+        consumes: [FORM],
+        operationId: 'userinfoByPost',
+        body: UserinfoBody,
+        response: { 200: UserinfoResponse, ...errors(400, 401, 413, 415, 429, 503) },
+      },
+      // Documented, and judged by the handler: with the token in the header there may be no body at all.
+      validatorCompiler: () => () => true,
+    },
+    handler,
+  )
+}

@@ -1,0 +1,122 @@
+// /verify: the question that a proxy asks before it lets a request through (nginx auth_request, Traefik
+// ForwardAuth, HAProxy, Envoy ext_authz over HTTP). 200 with the caller's identity in headers, or 401 or 403
+// with a challenge (RFC 6750 §3).
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { insufficientScope, invalidRequest, invalidToken } from '../../oauth/errors.ts'
+import { formatScope, isWithin, parseScope, scopeTokens } from '../../oauth/scope.ts'
+import type { User } from '../../stores/ports/ports.ts'
+import { audiencesOf, type AccessTokenClaims } from '../../tokens/access-token.ts'
+import {
+  createProxiedRequest,
+  headerOf,
+  type ProxiedRequestOptions,
+} from '../callers/proxied-request.ts'
+import { errors } from './schemas.ts'
+import type { TokenHolder } from '../callers/token-holder.ts'
+
+// OPTIONS, too: left to CORS, it would be answered for any page.
+const METHODS = ['DELETE', 'OPTIONS', 'PATCH', 'POST', 'PUT'] as const
+
+export interface VerifyRouteOptions {
+  /** Whose word counts on which request is behind a question. */
+  readonly http: ProxiedRequestOptions
+  readonly tokenHolder: TokenHolder
+}
+
+/** The endpoint, for whatever method and path the proxy passes on (Envoy appends the original path). */
+export async function verifyRoute(
+  app: FastifyInstance,
+  { tokenHolder, http }: VerifyRouteOptions,
+): Promise<void> {
+  const proxiedRequest = createProxiedRequest(http, warnOnce())
+  // A proxy may send the request's body along; it says nothing about who sends it.
+  app.addContentTypeParser('*', (_request, payload, done) => {
+    payload.resume()
+    done(null)
+  })
+
+  const schema = {
+    tags: ['OAuth 2.0'],
+    summary: 'Tell a proxy whether a request carries a good access token',
+    description:
+      'The proxy names the audience in `Latchkey-Audience` and, where it wants one, the scope in ' +
+      '`Latchkey-Required-Scope`. Who the caller is stands in the headers of the answer.',
+    operationId: 'verify',
+    security: [{ user: [] }],
+    response: {
+      200: { type: 'null', description: 'The request may pass.' },
+      ...errors(400, 401, 403, 429, 503),
+    },
+  }
+  const handler = async (request: FastifyRequest, reply: Parameters<TokenHolder>[1]) => {
+    const audience = headerOf(request, 'latchkey-audience')
+    if (audience === undefined) {
+      throw invalidRequest('the header Latchkey-Audience is missing')
+    }
+    const wanted = requiredScope(request)
+    if (wanted === undefined) {
+      throw invalidRequest('the header Latchkey-Required-Scope is malformed')
+    }
+    const { claims, user } = await tokenHolder(request, reply, {
+      target: () => proxiedRequest(request),
+    })
+    const scheme = claims.cnf === undefined ? 'Bearer' : 'DPoP'
+    if (!audiencesOf(claims).includes(audience)) {
+      throw invalidToken('audience_wrong', scheme)
+    }
+    if (!isWithin(wanted, scopeTokens(claims.scope ?? ''))) {
+      throw insufficientScope(formatScope(wanted), scheme)
+    }
+    return reply
+      .headers({ ...identity(claims, user), 'cache-control': 'no-store' })
+      .send()
+  }
+  app.get('/verify', { schema }, handler)
+  app.get('/verify/*', { schema: { hide: true } }, handler)
+  for (const url of ['/verify', '/verify/*']) {
+    app.route({
+      method: [...METHODS],
+      url,
+      schema: { hide: true },
+      handler,
+    })
+  }
+}
+
+// Each is always there, so that none of the caller's own can pass for one of ours.
+function identity(
+  { sub, client_id: clientId, sid, scope = '' }: AccessTokenClaims,
+  { name, roles }: User,
+): Record<string, string> {
+  return {
+    'latchkey-sub': sub,
+    'latchkey-client-id': clientId,
+    'latchkey-sid': sid,
+    'latchkey-scope': scope,
+    // A header holds ASCII; names and roles may hold anything.
+    'latchkey-username': encode(name),
+    'latchkey-roles': roles.map(encode).join(' '),
+  }
+}
+
+function encode(text: string): string {
+  return encodeURIComponent(text.toWellFormed())
+}
+
+function requiredScope(request: FastifyRequest): readonly string[] | undefined {
+  const scope = headerOf(request, 'latchkey-required-scope')
+  return scope === undefined ? [] : parseScope(scope)
+}
+
+// For whoever set up a proxy, and sees all bound tokens refused.
+function warnOnce(): (request: FastifyRequest) => void {
+  let isLogged = false
+  return ({ log }) => {
+    if (isLogged) return
+    isLogged = true
+    log.warn(
+      'a proxy asks /verify about a token that is bound to a key (DPoP), and http.proxyHeaders is not set: ' +
+        'such tokens are refused; set it to original or forwarded, as docs/proxies.md says',
+    )
+  }
+}

@@ -1,0 +1,34 @@
+// Whether anybody still waits for the answer, and who that is.
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { clientClosedRequest } from '../../oauth/errors.ts'
+
+/**
+ * A signal that is aborted when the connection ends before the answer was written. Fastify's own
+ * `request.signal` won't do: it is aborted as soon as the request's body was read.
+ */
+export function clientGone({ raw }: FastifyReply): AbortSignal {
+  const controller = new AbortController()
+  raw.once('close', () => {
+    if (!raw.writableFinished) controller.abort()
+  })
+  return controller.signal
+}
+
+/**
+ * The address of the sender, as `http.trustedProxies` lets proxies name it; undefined once the connection has
+ * ended. Fastify's type knows no such end.
+ */
+export function senderOf({ ip }: { readonly ip?: string }): string | undefined {
+  return ip
+}
+
+/**
+ * The address of the sender of a request.
+ *
+ * @throws OAuthError client_gone when the connection has ended: nobody waits for what would follow
+ */
+export function presentSender(request: Pick<FastifyRequest, 'ip'>): string {
+  const address = senderOf(request)
+  if (address === undefined) throw clientClosedRequest()
+  return address
+}

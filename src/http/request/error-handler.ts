@@ -1,0 +1,149 @@
+// The one door through which errors leave: every refusal becomes an RFC 6749 §5.2 object, every fault of ours
+// a 500 or 503 that tells nothing.
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { SignerUnavailable } from '../../keys/external/source.ts'
+import {
+  clientClosedRequest,
+  OAuthError,
+  temporarilyUnavailable,
+} from '../../oauth/errors.ts'
+import { StoreUnavailable } from '../../stores/ports/ports.ts'
+import type { RouteTable } from '../public/routes.ts'
+
+/** Descriptions for what Fastify itself refuses. */
+const REFUSALS: Readonly<Record<number, string>> = {
+  400: 'the request is malformed',
+  404: 'there is nothing at this path',
+  405: 'the method is not allowed at this path',
+  408: 'the request took too long',
+  413: 'the request is too large',
+  415: 'the content type must be application/x-www-form-urlencoded',
+  417: 'the expectation is not supported',
+  431: 'the headers are too large',
+  501: 'the transfer coding is not supported',
+}
+
+/** Sets the handler for errors. */
+export function setErrorHandler(app: FastifyInstance): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    send(toOAuthError(error, request), request, reply)
+  })
+}
+
+export interface NotFoundOptions {
+  readonly routes: RouteTable
+  /** Whether CORS answers OPTIONS at this URL. Default: nowhere. */
+  readonly answersOptions?: (url: string) => boolean
+}
+
+/**
+ * Answers unknown paths with 404 and methods that a path doesn't take with 405 and Allow (RFC 9110 §15.5.6),
+ * before anything is said of the body or its type.
+ */
+export function setNotFoundHandler(
+  app: FastifyInstance,
+  { routes, answersOptions = () => false }: NotFoundOptions,
+): void {
+  function refusalFor({ method, url }: FastifyRequest): OAuthError {
+    const [path = ''] = url.split('?', 1)
+    const allowed = routes.methodsAt(path)
+    // A route that takes the method found nothing itself.
+    if (allowed.length === 0 || allowed.includes(method)) return refused(404)
+    const options = answersOptions(url) ? ['OPTIONS'] : []
+    const allow = [...new Set([...allowed, ...options])].sort().join(', ')
+    return refused(405, { allow })
+  }
+
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.is404) send(refusalFor(request), request, reply)
+    else done()
+  })
+  // A route may look for something and ask for this answer.
+  app.setNotFoundHandler((request, reply) => {
+    send(refusalFor(request), request, reply)
+  })
+}
+
+/**
+ * Answers an error that arose before routing, such as a URL that can't be decoded.
+ */
+export function sendFrameworkError(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  send(toOAuthError(error, request), request, reply)
+}
+
+/** The body of a refusal by status, for a request that never reached a route. */
+export function refusalBody(status: number): string {
+  return bodyOf(refused(status))
+}
+
+/** What an error is answered as. */
+export function refusalOf(error: FastifyError): OAuthError {
+  // Wherever the work was given up: nobody waited for it, which is no fault.
+  if (error instanceof OAuthError) {
+    return error.reason === 'client_gone' ? clientClosedRequest() : error
+  }
+  if (error instanceof StoreUnavailable) {
+    return temporarilyUnavailable('store_unavailable')
+  }
+  if (error instanceof SignerUnavailable) {
+    return temporarilyUnavailable('signer_unavailable')
+  }
+  const { statusCode } = error
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return refused(statusCode)
+  }
+  return new OAuthError(
+    500,
+    'server_error',
+    'the server met an unexpected condition',
+    'fault',
+  )
+}
+
+function toOAuthError(error: FastifyError, request: FastifyRequest): OAuthError {
+  const refusal = refusalOf(error)
+  // What a store or a signer says of its failure is made for the log, and what a driver said stands behind
+  // it.
+  if (error instanceof StoreUnavailable || error instanceof SignerUnavailable) {
+    request.log.error({ reqId: request.id, err: error.cause }, error.message)
+  } else if (refusal.reason === 'fault') {
+    request.log.error({ reqId: request.id, err: error }, 'a fault of ours')
+  }
+  return refusal
+}
+
+function refused(status: number, headers: Record<string, string> = {}): OAuthError {
+  const code = status === 404 ? 'not_found' : 'invalid_request'
+  return new OAuthError(
+    status,
+    code,
+    REFUSALS[status] ?? 'the request is refused',
+    `http_${status}`,
+    headers,
+  )
+}
+
+function send(error: OAuthError, request: FastifyRequest, reply: FastifyReply): void {
+  request.log.info(
+    { reqId: request.id, reason: error.reason, status: error.status },
+    'refused',
+  )
+  reply
+    .code(error.status)
+    // Before routing no hook has set the last one.
+    .headers({
+      ...error.headers,
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    })
+    .type('application/json; charset=utf-8')
+    .send(bodyOf(error))
+}
+
+function bodyOf(error: OAuthError): string {
+  return JSON.stringify({ error: error.code, error_description: error.message })
+}

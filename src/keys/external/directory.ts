@@ -1,0 +1,156 @@
+// Keys from the PEM and JWK files of a folder (keys.directory), such as a mounted Secret; read again when one
+// of them changes.
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  ALGORITHM_NAMES,
+  algorithmNamed,
+  algorithmsFor,
+  isPair,
+  RSA_BOUNDS,
+  type Algorithm,
+} from '../../oauth/algorithms.ts'
+import { publicMembers, thumbprint } from '../make.ts'
+import type { ExternalKey, KeySource } from './source.ts'
+
+export interface DirectoryOptions {
+  readonly directory: string
+  /** The algorithms that are asked for: an RSA key in PEM doesn't say whether it is for RS256 or PS256. */
+  readonly algorithms: readonly string[]
+  /** How often a watched folder is looked at, in milliseconds. */
+  readonly intervalMs?: number
+}
+
+const FILES = /^[^.].*[.](pem|key|jwk|json)$/
+
+/**
+ * Reads the folder.
+ *
+ * @throws Error when it can't be read, or when a file in it holds no private key that can sign here; it names
+ * the file and tells nothing of its contents
+ */
+export async function openDirectory({
+  directory,
+  algorithms,
+  intervalMs = 2_000,
+}: DirectoryOptions): Promise<KeySource> {
+  let state = await lookAt(directory)
+  let keys = await readKeys(directory, algorithms)
+
+  const look = async () => {
+    const now = await lookAt(directory)
+    if (now === state) return
+    state = now
+    keys = await readKeys(directory, algorithms)
+  }
+  let timer: NodeJS.Timeout | undefined
+  return {
+    keys: () => keys,
+    watch(onFault) {
+      timer = setInterval(() => {
+        look().catch(onFault)
+      }, intervalMs).unref()
+    },
+    close: async () => {
+      clearInterval(timer)
+    },
+  }
+}
+
+/**
+ * What changes when a file does. A Secret is swapped as a whole by a symlink, which stat(2) follows and
+ * inotify does not.
+ */
+async function lookAt(directory: string): Promise<string> {
+  const stats = await Promise.all(
+    (await namesIn(directory)).map(async name => {
+      const { ino, size, mtimeMs } = await stat(join(directory, name))
+      return `${name} ${ino} ${size} ${mtimeMs}`
+    }),
+  )
+  return stats.join('\n')
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  return (await readdir(directory)).filter(name => FILES.test(name)).sort()
+}
+
+async function readKeys(
+  directory: string,
+  algorithms: readonly string[],
+): Promise<ExternalKey[]> {
+  const names = await namesIn(directory)
+  return Promise.all(
+    names.map(async name =>
+      toKey(name, await readFile(join(directory, name), 'utf8'), algorithms),
+    ),
+  )
+}
+
+function toKey(name: string, text: string, algorithms: readonly string[]): ExternalKey {
+  const { key, publicKey, says } = parse(name, text)
+  const algorithm = algorithmOf(key, says, algorithms)
+  if (algorithm === undefined) {
+    throw new Error(
+      `keys.directory: ${name} holds no key for ${ALGORITHM_NAMES.join(', ')} (${RSA_BOUNDS})`,
+    )
+  }
+  if (!isPair(algorithm, key, publicKey)) {
+    throw new Error(
+      `keys.directory: the two halves of the key in ${name} don't belong together: nobody could verify ` +
+        'what it signs. Put the right file there',
+    )
+  }
+  const publicJwk = publicMembers(publicKey.export({ format: 'jwk' }))
+  return {
+    name,
+    kid: thumbprint(publicJwk),
+    alg: algorithm.name,
+    publicJwk,
+    signing: { privateKey: key.export({ format: 'pem', type: 'pkcs8' }).toString() },
+  }
+}
+
+interface ParsedKey {
+  readonly key: KeyObject
+  /** As the file gives it: of some keys OpenSSL would work it out from the private half. */
+  readonly publicKey: KeyObject
+  /** What a JWK says of its algorithm. */
+  readonly says: unknown
+}
+
+/** OpenSSL's messages may quote what it read: only the file is named. */
+function parse(name: string, text: string): ParsedKey {
+  try {
+    if (!text.trimStart().startsWith('{')) {
+      const key = createPrivateKey(text)
+      return { key, publicKey: createPublicKey(key), says: undefined }
+    }
+    const jwk = JSON.parse(text)
+    return {
+      key: createPrivateKey({ key: jwk, format: 'jwk' }),
+      publicKey: createPublicKey({ key: publicMembers(jwk), format: 'jwk' }),
+      says: jwk.alg,
+    }
+  } catch {
+    throw new Error(`keys.directory: ${name} holds no private key as PEM or JWK`)
+  }
+}
+
+/** What the key is for: what it says itself, or else the first of what is asked for. */
+function algorithmOf(
+  key: KeyObject,
+  says: unknown,
+  asked: readonly string[],
+): Algorithm | undefined {
+  const fitting = algorithmsFor(key)
+  if (typeof says === 'string') {
+    return fitting.find(algorithm => algorithm === algorithmNamed(says))
+  }
+  const wanted = asked
+    .map(algorithmNamed)
+    .find(algorithm => fitting.some(one => one === algorithm))
+  // Of an RSA key that nobody asks for: RS256, which every verifier knows.
+  return wanted ?? fitting.at(-1)
+}

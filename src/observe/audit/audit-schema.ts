@@ -1,0 +1,220 @@
+// What an audit line holds. docs/audit.md is made of this (scripts/audit-page.ts), and tests hold every line
+// to it.
+import { Type, type Static, type TSchema } from 'typebox'
+import type { ClientMethod, UserChange } from '../../base/events.ts'
+import { REASONS, type Reason } from '../../base/reasons.ts'
+
+const strict = { additionalProperties: false }
+
+const ClientId = Type.String({
+  description:
+    'The client by its configured id; in `client.refused` as the request named it: 64 characters at the most (8 of what looks like a secret), what is not ' +
+    'printable ASCII escaped as `\\u{…}`.',
+})
+const Sub = Type.String({ description: "The user's stable id." })
+const Sid = Type.String({
+  description: 'The session, as access tokens name it in `sid`.',
+})
+const ReasonCode = Type.Unsafe<Reason>({
+  type: 'string',
+  enum: Object.keys(REASONS),
+  description: 'A reason code.',
+})
+const CHANGES: readonly UserChange[] = [
+  'added',
+  'password',
+  'disabled',
+  'enabled',
+  'access',
+  'sessions_ended',
+  'removed',
+]
+const CLIENT_METHODS: readonly ClientMethod[] = [
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+  'none',
+]
+const Username = Type.String({
+  description:
+    'A keyed hash of the name that was typed; the name itself with `log.usernames`.',
+})
+const Network = Type.String({ description: 'The /24 or /64 that the request came from.' })
+const Instant = Type.Integer({
+  minimum: 0,
+  description:
+    'When the first, or the last, of them was: milliseconds since the Unix epoch.',
+})
+const Count = Type.Integer({ minimum: 0 })
+
+const login = { clientId: ClientId, username: Username, network: Network }
+
+function event<Name extends string, Properties extends Record<string, TSchema>>(
+  type: Name,
+  description: string,
+  properties: Properties,
+) {
+  return Type.Object(
+    { type: Type.Literal(type), ...properties },
+    { ...strict, description },
+  )
+}
+
+const family = { clientId: ClientId, network: Network, sub: Sub, sid: Sid }
+
+/** Every event that an auditor is told. */
+export const AUDIT_EVENTS = [
+  event('login.succeeded', 'A name and a password opened a session.', {
+    ...login,
+    sub: Sub,
+    sid: Sid,
+    networkKnown: Type.Boolean({
+      description: 'Whether the user logged in from this network before.',
+    }),
+  }),
+  event('login.failed', 'A name and a password were refused.', {
+    ...login,
+    reason: ReasonCode,
+    sub: Type.Optional(Sub),
+  }),
+  event('login.throttled', 'A login was refused unseen, because of failures before.', {
+    ...login,
+    reason: ReasonCode,
+    retryAfterSeconds: Type.Integer({
+      minimum: 0,
+      description: 'When the next try is let in.',
+    }),
+    sub: Type.Optional(Sub),
+  }),
+  event(
+    'password.upgraded',
+    'A hash of another algorithm or of an old cost was made anew at a login.',
+    { sub: Sub },
+  ),
+  event(
+    'refresh.late',
+    'A used refresh token came again after `tokens.reuseGrace`, before its successor was used. The ' +
+      'successor is burned (R6).',
+    family,
+  ),
+  event(
+    'refresh.healed',
+    'The store had lost a rotation in a failover; the token itself proved it (R7).',
+    family,
+  ),
+  event(
+    'refresh.reused',
+    'A refresh token was used again after its successor: one of the two holders is a thief. The ' +
+      'session has ended (R8).',
+    family,
+  ),
+  event('refresh.refused', 'A refresh token was refused.', {
+    clientId: ClientId,
+    network: Network,
+    reason: ReasonCode,
+    sid: Type.Optional(Sid),
+  }),
+  event(
+    'client.refused',
+    'A client did not prove who it is. The first three from one network, for one reason, are written at ' +
+      'once; those that follow are one line a minute.',
+    {
+      reason: ReasonCode,
+      method: Type.Unsafe<ClientMethod>({
+        type: 'string',
+        enum: CLIENT_METHODS,
+        description: 'How the client meant to authenticate; `none`: as a public client.',
+      }),
+      network: Network,
+      clientId: Type.Optional(ClientId),
+      count: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          description: 'How many refusals this line stands for; without it one.',
+        }),
+      ),
+      firstAt: Type.Optional(Instant),
+      lastAt: Type.Optional(Instant),
+    },
+  ),
+  event(
+    'token.revoked',
+    'A client revoked a token. With a refresh token the session has ended.',
+    {
+      clientId: ClientId,
+      network: Network,
+      kind: Type.Union([Type.Literal('access_token'), Type.Literal('refresh_token')]),
+      sid: Sid,
+    },
+  ),
+  event('revocation.refused', "A client tried to revoke another client's token.", {
+    clientId: ClientId,
+    network: Network,
+    reason: ReasonCode,
+    sid: Sid,
+  }),
+  event(
+    'keys.changed',
+    'The key ring is another one: a key was made, turned, retired or removed.',
+    {
+      kids: Type.Unsafe<readonly string[]>({
+        type: 'array',
+        items: { type: 'string' },
+        description: 'All keys that are in the ring now.',
+      }),
+    },
+  ),
+  event('user.changed', 'An operator changed an account, or the sessions of one.', {
+    sub: Sub,
+    change: Type.Unsafe<UserChange>({ type: 'string', enum: CHANGES }),
+  }),
+  event('users.imported', 'An import of accounts has ended, or was cut short.', {
+    imported: Type.Integer({ minimum: 0, description: 'Accounts that were added.' }),
+    alreadyThere: Type.Integer({
+      minimum: 0,
+      description: 'Accounts that were there before.',
+    }),
+    refused: Type.Integer({ minimum: 0, description: 'Records that were refused.' }),
+  }),
+  event('store.restored', 'An operator put a back-up into the store.', {
+    takenAt: Type.Integer({
+      minimum: 0,
+      description: 'When the back-up was taken; milliseconds since the Unix epoch.',
+    }),
+    accounts: Type.Integer({ minimum: 0, description: 'Accounts in the back-up.' }),
+    sessions: Type.Integer({ minimum: 0, description: 'Sessions in the back-up.' }),
+    revocations: Type.Integer({
+      minimum: 0,
+      description: 'Revoked access tokens in the back-up.',
+    }),
+    replaced: Type.Boolean({
+      description: 'Whether what the store had was given up (`--replace`).',
+    }),
+  }),
+  event('store.accepted', 'An operator accepted that the store has lost its data.', {}),
+] as const
+export type AuditEvent = Static<(typeof AUDIT_EVENTS)[number]>
+
+/** One line of the audit log. */
+export const AuditLine = Type.Object(
+  {
+    level: Type.Literal(30, { description: "As the log's lines have it: info." }),
+    time: Type.Integer({ minimum: 0, description: 'Milliseconds since the Unix epoch.' }),
+    pid: Count,
+    hostname: Type.String({ description: 'With Kubernetes the pod.' }),
+    reqId: Type.Optional(
+      Type.String({ description: "The request, as this process's log lines name it." }),
+    ),
+    traceparent: Type.Optional(
+      Type.String({
+        pattern: '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$',
+        description:
+          "The request's header of that name (W3C Trace Context), where it had one.",
+      }),
+    ),
+    audit: Type.Union([...AUDIT_EVENTS], { description: 'What happened.' }),
+    msg: Type.Literal('audit'),
+  },
+  strict,
+)
+export type AuditLine = Static<typeof AuditLine>

@@ -1,0 +1,237 @@
+// Traces by OpenTelemetry, sent over OTLP/HTTP. Nothing is registered globally, and no span holds more than
+// is written here: no name, no token, no address, no path, no text of an error.
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { hostname } from 'node:os'
+import { pid } from 'node:process'
+import { setTimeout as wait } from 'node:timers/promises'
+import {
+  type Context,
+  defaultTextMapGetter,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Tracer,
+} from '@opentelemetry/api'
+import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core'
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
+import {
+  defaultResource,
+  detectResources,
+  envDetector,
+  resourceFromAttributes,
+} from '@opentelemetry/resources'
+import {
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  type Sampler,
+  type SpanExporter,
+  TraceIdRatioBasedSampler,
+  TracerProvider,
+} from '@opentelemetry/sdk-trace'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { OAuthError } from '../../oauth/errors.ts'
+import type { EndSpan, Spans, Tracing } from './tracing.ts'
+
+const LAST_EXPORT_MS = 1_000
+
+export interface OpenTracingOptions {
+  /** The collector's URL for traces. */
+  readonly url: string
+  readonly sampling: { readonly followsCaller: boolean; readonly share: number }
+  /** Of Latchkey. */
+  readonly version: string
+  /** Told when spans could not be sent and are lost; of several failures in a row only the first is told. */
+  readonly failed: (error: unknown) => void
+}
+
+/** Starts tracing. The exporter reads the rest of its settings from OTEL_EXPORTER_OTLP_… itself. */
+export function openTracing({
+  url,
+  sampling,
+  version,
+  failed,
+}: OpenTracingOptions): Tracing {
+  const exporter = tellsFailures(new OTLPTraceExporter({ url }), failed)
+  const provider = new TracerProvider({
+    resource: resourceOf(version),
+    sampler: samplerOf(sampling),
+    spanProcessors: [new BatchSpanProcessor({ exporter })],
+  })
+  const tracer = provider.getTracer('latchkey', version)
+  const current = new AsyncLocalStorage<Context>()
+  return {
+    ...createSpans(tracer, current),
+    observeRequests(app) {
+      observeRequests(app, tracer, current)
+    },
+    async close() {
+      // A collector that hangs must not hold up a stop. What the exporter couldn't send was told by then.
+      await Promise.race([provider.shutdown().catch(() => {}), wait(LAST_EXPORT_MS)])
+    },
+  }
+}
+
+// What the environment says goes before ours.
+function resourceOf(version: string) {
+  const ours = resourceFromAttributes({
+    'service.name': 'latchkey',
+    'service.version': version,
+    'host.name': hostname(),
+    'process.pid': pid,
+  })
+  return defaultResource()
+    .merge(ours)
+    .merge(detectResources({ detectors: [envDetector] }))
+}
+
+function samplerOf({ followsCaller, share }: OpenTracingOptions['sampling']): Sampler {
+  const root = new TraceIdRatioBasedSampler(share)
+  // Spans within a request follow it either way.
+  return new ParentBasedSampler(
+    followsCaller
+      ? { root }
+      : { root, remoteParentSampled: root, remoteParentNotSampled: root },
+  )
+}
+
+function tellsFailures(
+  exporter: SpanExporter,
+  failed: (error: unknown) => void,
+): SpanExporter {
+  let works = true
+  return {
+    export(spans, done) {
+      exporter.export(spans, result => {
+        const isSent = result.code === ExportResultCode.SUCCESS
+        if (works && !isSent) failed(result.error)
+        works = isSent
+        done(result)
+      })
+    },
+    shutdown: () => exporter.shutdown(),
+  }
+}
+
+function createSpans(tracer: Tracer, current: AsyncLocalStorage<Context>): Spans {
+  const begin: Spans['begin'] = (name, attributes = {}) => {
+    const parent = current.getStore()
+    return parent === undefined
+      ? () => {}
+      : endOf(tracer.startSpan(name, { kind: kindOf(attributes), attributes }, parent))
+  }
+  return {
+    begin,
+    around:
+      (name, call, attributes) =>
+      (...args) => {
+        const end = begin(name, attributes)
+        try {
+          const result = call(...args)
+          if (result instanceof Promise) {
+            result.then(() => {
+              end()
+            }, end)
+          } else end()
+          return result
+        } catch (error) {
+          end(error)
+          throw error
+        }
+      },
+  }
+}
+
+// Semantic conventions: a call of a database is the client's side of it.
+function kindOf(attributes: Readonly<Record<string, string>>): SpanKind {
+  return 'db.system.name' in attributes ? SpanKind.CLIENT : SpanKind.INTERNAL
+}
+
+function endOf(span: Span): EndSpan {
+  return error => {
+    if (!span.isRecording()) return
+    if (error !== undefined) {
+      fail(
+        span,
+        error instanceof OAuthError
+          ? error.reason
+          : error instanceof Error
+            ? error.name
+            : typeof error,
+      )
+    }
+    span.end()
+  }
+}
+
+function fail(span: Span, type: string): void {
+  span.setAttribute('error.type', type).setStatus({ code: SpanStatusCode.ERROR })
+}
+
+const propagator = new W3CTraceContextPropagator()
+
+// Of the caller only its place in its trace: a tracestate is free text.
+function callerOf({ headers: { traceparent } }: FastifyRequest): Context {
+  return propagator.extract(ROOT_CONTEXT, { traceparent }, defaultTextMapGetter)
+}
+
+function observeRequests(
+  app: FastifyInstance,
+  tracer: Tracer,
+  current: AsyncLocalStorage<Context>,
+): void {
+  const contexts = new WeakMap<FastifyRequest, Context>()
+  app.addHook('onRequest', (request, reply, done) => {
+    const {
+      id,
+      method,
+      routeOptions: { url: route = 'unknown' },
+    } = request
+    const caller = callerOf(request)
+    const attributes = {
+      'http.request.method': method,
+      'http.route': route,
+      'latchkey.request_id': id,
+    }
+    const span = tracer.startSpan(
+      `${method} ${route}`,
+      { kind: SpanKind.SERVER, attributes },
+      caller,
+    )
+    if (span.isRecording()) contexts.set(request, trace.setSpan(caller, span))
+    // Also when the caller went away before the answer.
+    reply.raw.once('close', () => {
+      endRequest(span, reply.raw)
+    })
+    done()
+  })
+  // Not earlier: a body arrives in the context of its connection, and takes the request along there.
+  app.addHook('preValidation', (request, _reply, done) => {
+    const context = contexts.get(request)
+    if (context === undefined) done()
+    else current.run(context, done)
+  })
+  app.addHook('onError', (request, _reply, error, done) => {
+    const context = contexts.get(request)
+    if (context !== undefined && error instanceof OAuthError) {
+      trace.getSpan(context)?.setAttribute('latchkey.reason', error.reason)
+    }
+    done()
+  })
+}
+
+function endRequest(
+  span: Span,
+  {
+    statusCode,
+    writableFinished,
+  }: { readonly statusCode: number; readonly writableFinished: boolean },
+): void {
+  if (!writableFinished) fail(span, 'client_gone')
+  else {
+    span.setAttribute('http.response.status_code', statusCode)
+    if (statusCode >= 500) fail(span, String(statusCode))
+  }
+  span.end()
+}

@@ -1,0 +1,123 @@
+// Every call of the store, one by one and by name, so that each can be timed or traced: the name is the
+// metric's `command`.
+import type { AddressCounts } from '../../stores/ports/addresses.ts'
+import type { Store } from '../../stores/ports/ports.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import type { Spans } from './tracing.ts'
+
+/** Gives a call in the place of another. */
+export type Around = <Args extends unknown[], Result>(
+  command: string,
+  call: (...args: Args) => Promise<Result>,
+) => (...args: Args) => Promise<Result>
+
+/** What was opened. */
+export interface Opened {
+  readonly store: Store
+  readonly addressCounts: AddressCounts | undefined
+}
+
+/** What was opened, with something around each call; what is a walk over all accounts stays as it is. */
+export function aroundStore({ store, addressCounts }: Opened, around: Around): Opened {
+  return {
+    store: aroundPorts(store, around),
+    addressCounts: addressCounts && {
+      add: around('address_counts.add', addressCounts.add),
+    },
+  }
+}
+
+function aroundPorts(
+  {
+    families,
+    accessTokens,
+    users,
+    loginAttempts,
+    keys,
+    replays,
+    sightings,
+    secretLists,
+    statusLists,
+    ...store
+  }: Store,
+  around: Around,
+): Store {
+  return {
+    families: {
+      open: around('families.open', families.open),
+      rotate: around('families.rotate', families.rotate),
+      peek: around('families.peek', families.peek),
+      end: around('families.end', families.end),
+      list: around('families.list', families.list),
+    },
+    accessTokens: {
+      revoke: around('access_tokens.revoke', accessTokens.revoke),
+      check: around('access_tokens.check', accessTokens.check),
+    },
+    users: {
+      ...users,
+      addAll: around('users.add_all', users.addAll),
+      byName: around('users.by_name', users.byName),
+      byTag: around('users.by_tag', users.byTag),
+      upgradePassword: around('users.upgrade_password', users.upgradePassword),
+    },
+    loginAttempts: {
+      areWelcome: around('login_attempts.are_welcome', loginAttempts.areWelcome),
+      begin: around('login_attempts.begin', loginAttempts.begin),
+      settle: around('login_attempts.settle', loginAttempts.settle),
+    },
+    keys: { load: around('keys.load', keys.load), save: around('keys.save', keys.save) },
+    replays: { once: around('replays.once', replays.once) },
+    statusLists: {
+      lease: around('status_lists.lease', statusLists.lease),
+      revoke: around('status_lists.revoke', statusLists.revoke),
+      read: around('status_lists.read', statusLists.read),
+    },
+    sightings: {
+      load: around('sightings.load', sightings.load),
+      save: around('sightings.save', sightings.save),
+    },
+    secretLists: {
+      load: around('secret_lists.load', secretLists.load),
+      save: around('secret_lists.save', secretLists.save),
+    },
+    ...store,
+    now: around('now', store.now),
+    probe: around('probe', store.probe),
+  }
+}
+
+/** Times each call. */
+export function timedStore(
+  opened: Opened,
+  { storeCommand }: Pick<Metrics, 'storeCommand'>,
+): Opened {
+  return aroundStore(opened, (command, call) => {
+    const tell = storeCommand(command)
+    return async (...args) => {
+      const startedAt = performance.now()
+      let failed = true
+      try {
+        const result = await call(...args)
+        failed = false
+        return result
+      } finally {
+        tell((performance.now() - startedAt) / 1000, failed)
+      }
+    }
+  })
+}
+
+/** Traces each call. `system`: what the store is, as OpenTelemetry's semantic conventions name it. */
+export function tracedStore(
+  opened: Opened,
+  { around }: Spans,
+  system: 'redis' | 'sqlite',
+): Opened {
+  return aroundStore(opened, (command, call) =>
+    around(`store ${command}`, call, {
+      'db.system.name': system,
+      'db.operation.name': command,
+    }),
+  )
+}

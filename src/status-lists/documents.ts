@@ -1,0 +1,130 @@
+// The signed lists that verifiers fetch (IETF Token Status List §5.1): made when somebody asks, and kept
+// until something changes.
+import { hash } from 'node:crypto'
+import type { Clock } from '../base/clock.ts'
+import { temporarilyUnavailable } from '../oauth/errors.ts'
+import type { SignJwt } from '../tokens/sign-jwt.ts'
+import { LIST_SIZE } from '../stores/ports/status-lists.ts'
+import { encodeBits } from './encode.ts'
+import type { HeldList, StatusMemory } from './memory.ts'
+
+export const STATUS_LIST_TYP = 'statuslist+jwt'
+
+/** How long a list claims to be good after it was last read from the store; milliseconds. */
+export const LIFE_MS = 900_000
+/** A list that hasn't changed is signed anew when it is so old. */
+const RENEW_MS = 300_000
+
+/** A list as it is served. */
+export interface StatusDocument {
+  readonly jwt: string
+  /** Tells the document from all others. */
+  readonly tag: string
+}
+
+/**
+ * The document of a list; undefined: there is no such list.
+ *
+ * @throws OAuthError temporarily_unavailable when the list couldn't be read from the store for so long that
+ * it can't be vouched for
+ */
+export type DocumentOf = (list: string) => Promise<StatusDocument | undefined>
+
+export interface StatusDocumentsOptions {
+  readonly issuer: string
+  readonly uriOf: (list: string) => string
+  /** How long verifiers may keep a list, in milliseconds. */
+  readonly ttl: number
+  readonly memory: Pick<StatusMemory, 'find' | 'syncedAt' | 'sync'>
+  readonly sign: SignJwt
+  /**
+   * The key that signs now: a list that was signed by another is signed anew, lest a key that leaked vouches
+   * for it.
+   */
+  readonly kid: () => string
+  readonly clock: Clock
+  /** Told how long it took to make a document; seconds. */
+  readonly rebuilt?: (seconds: number) => void
+}
+
+/** A document, and what it was made of. */
+interface Made {
+  readonly document: Promise<StatusDocument>
+  readonly revoked: number
+  readonly kid: string
+  readonly madeAt: number
+  readonly goodUntil: number
+}
+
+/** A list that nobody has revoked a token of. */
+const NO_BITS = encodeBits(new Uint8Array(LIST_SIZE / 8))
+
+/** Makes the documents. */
+export function createDocumentOf({
+  issuer,
+  uriOf,
+  ttl,
+  memory,
+  sign,
+  kid,
+  clock,
+  rebuilt = () => {},
+}: StatusDocumentsOptions): DocumentOf {
+  const made = new Map<string, Made>()
+
+  async function build(
+    { list, bits }: HeldList,
+    goodUntil: number,
+  ): Promise<StatusDocument> {
+    const startedAt = performance.now()
+    const lst = bits === undefined ? NO_BITS : encodeBits(bits)
+    const jwt = await sign(
+      {
+        iss: issuer,
+        sub: uriOf(list),
+        iat: Math.floor(clock() / 1000),
+        exp: Math.floor(goodUntil / 1000),
+        ttl: Math.max(1, Math.floor(ttl / 1000)),
+        status_list: { bits: 1, lst },
+      },
+      STATUS_LIST_TYP,
+    )
+    rebuilt((performance.now() - startedAt) / 1000)
+    return { jwt, tag: hash('sha256', jwt, 'base64url').slice(0, 22) }
+  }
+
+  function make(held: HeldList, now: number): Made {
+    const goodUntil = memory.syncedAt() + LIFE_MS
+    const next = {
+      document: build(held, goodUntil),
+      revoked: held.revoked,
+      kid: kid(),
+      madeAt: now,
+      goodUntil,
+    }
+    // One that couldn't be signed is tried anew by who asks next.
+    next.document.catch(() => {
+      made.delete(held.list)
+    })
+    made.set(held.list, next)
+    for (const list of made.keys()) if (memory.find(list) === undefined) made.delete(list)
+    return next
+  }
+
+  return async list => {
+    const held = memory.find(list)
+    if (held === undefined) return undefined
+    const now = clock()
+    if (now >= memory.syncedAt() + LIFE_MS) {
+      throw temporarilyUnavailable('status_list_stale')
+    }
+    const last = made.get(list)
+    const isGood =
+      last !== undefined &&
+      last.revoked === held.revoked &&
+      last.kid === kid() &&
+      now - last.madeAt < RENEW_MS &&
+      now < last.goodUntil
+    return (isGood ? last : make(held, now)).document
+  }
+}

@@ -1,0 +1,136 @@
+// Where the status of the next token is told: an index that this process has leased, so that a token costs no
+// round trip of its own.
+import { getRandomValues } from 'node:crypto'
+import type { Clock } from '../base/clock.ts'
+import {
+  BLOCK_SIZE,
+  hourOf,
+  listEndsAt,
+  type NewStatusEntry,
+  type StatusBlock,
+  type StatusLists,
+} from '../stores/ports/status-lists.ts'
+
+/** The next block is asked for when so many indices are left. */
+const LOW = BLOCK_SIZE / 2
+/** The next hour's first block is asked for so long before; milliseconds. */
+const AHEAD_MS = 60_000
+
+/**
+ * Takes an entry for a token that lives so long, in milliseconds: at once, but for the first one of an hour
+ * and where the store lags behind.
+ *
+ * @throws StoreUnavailable, as a rejection, when none is left and none can be leased
+ */
+export type TakeStatusEntry = (forMs: number) => NewStatusEntry | Promise<NewStatusEntry>
+
+export interface StatusIndicesOptions {
+  readonly lists: Pick<StatusLists, 'lease'>
+  readonly clock: Clock
+  /** Told of each block that was leased. */
+  readonly leased?: () => void
+}
+
+/** The indices left to the tokens that expire in one hour. */
+interface Pool {
+  list: string
+  /** In random order; the last one is next. */
+  readonly indices: number[]
+  /** Those to go on with. */
+  next: StatusBlock | undefined
+  /** Resolves when there is a next one. */
+  leasing: Promise<void> | undefined
+}
+
+/** Makes the taker. */
+export function createTakeStatusEntry({
+  lists,
+  clock,
+  leased = () => {},
+}: StatusIndicesOptions): TakeStatusEntry {
+  const pools = new Map<number, Pool>()
+
+  function poolOf(hour: number): Pool {
+    const found = pools.get(hour)
+    if (found !== undefined) return found
+    for (const old of pools.keys()) if (old < hourOf(clock())) pools.delete(old)
+    const pool: Pool = {
+      list: '',
+      indices: [],
+      next: undefined,
+      leasing: undefined,
+    }
+    pools.set(hour, pool)
+    return pool
+  }
+
+  function lease(pool: Pool, hour: number): Promise<void> {
+    pool.leasing ??= lists
+      .lease(hour)
+      .then(block => {
+        leased()
+        pool.next = block
+      })
+      .finally(() => {
+        pool.leasing = undefined
+      })
+    return pool.leasing
+  }
+
+  // Whoever needs it asks again, and is told why not.
+  const leaseAhead = (pool: Pool, hour: number) => {
+    if (pool.next === undefined) lease(pool, hour).catch(() => {})
+  }
+
+  function pop(pool: Pool, forMs: number): NewStatusEntry | undefined {
+    if (pool.indices.length === 0 && pool.next !== undefined) {
+      pool.list = pool.next.list
+      pool.indices.push(...shuffled(pool.next))
+      pool.next = undefined
+    }
+    const idx = pool.indices.pop()
+    return idx === undefined ? undefined : { list: pool.list, idx, forMs }
+  }
+
+  async function wait(pool: Pool, hour: number, forMs: number): Promise<NewStatusEntry> {
+    await lease(pool, hour)
+    // Others may have waited for the same block, and taken all of it.
+    return pop(pool, forMs) ?? wait(pool, hour, forMs)
+  }
+
+  return forMs => {
+    const expiresAt = clock() + forMs
+    const hour = hourOf(expiresAt)
+    const pool = poolOf(hour)
+    if (pool.indices.length <= LOW && pool.indices.length > 0) leaseAhead(pool, hour)
+    if (hourOf(expiresAt + AHEAD_MS) > hour && !pools.has(hour + 1)) {
+      leaseAhead(poolOf(hour + 1), hour + 1)
+    }
+    return pop(pool, forMs) ?? wait(pool, hour, forMs)
+  }
+}
+
+/**
+ * The indices of a block in random order: an index tells nothing of when its token was issued (§12.5.2 of the
+ * draft).
+ */
+function shuffled({ first }: StatusBlock): number[] {
+  const indices = Array.from({ length: BLOCK_SIZE }, (_, index) => first + index)
+  for (const [index, random] of getRandomValues(new Uint32Array(BLOCK_SIZE)).entries()) {
+    swap(indices, index, index + Math.floor((random / 2 ** 32) * (BLOCK_SIZE - index)))
+  }
+  return indices
+}
+
+function swap(list: number[], a: number, b: number): void {
+  ;[list[a], list[b]] = [Number(list[b]), Number(list[a])]
+}
+
+/** Whether a name is one of a list whose tokens may live, give or take the clocks. */
+export function mayLive(list: string, now: number): boolean {
+  const endsAt = listEndsAt(list)
+  return endsAt !== undefined && now < endsAt + CLOCK_SKEW_MS
+}
+
+/** How far verifiers' clocks, and the time that a token's making takes, may be from ours; milliseconds. */
+const CLOCK_SKEW_MS = 300_000

@@ -1,0 +1,111 @@
+// The status lists in this process's memory: what verifiers fetch depends on nothing else. Read from the
+// store twice a second.
+import type { Clock } from '../base/clock.ts'
+import {
+  LIST_SIZE,
+  type StatusEntry,
+  type StatusLists,
+  type StatusNews,
+} from '../stores/ports/status-lists.ts'
+import { hasBit, indicesOf, setBit } from './encode.ts'
+import { mayLive } from './indices.ts'
+
+/** A list as it was read last. */
+export interface HeldList {
+  readonly list: string
+  /** Undefined: nothing is revoked. */
+  readonly bits: Uint8Array | undefined
+  /** How many are revoked. Grows with each change. */
+  readonly revoked: number
+}
+
+export interface StatusMemory {
+  /** Reads what is new, and puts back what the store has lost. Rejects with StoreUnavailable. */
+  sync(): Promise<void>
+  /** A list whose tokens may live. */
+  find(list: string): HeldList | undefined
+  /** Whether a token is known to be revoked. */
+  isRevoked(entry: StatusEntry): boolean
+  /** All of them. */
+  all(): HeldList[]
+  /** When the last sync began that succeeded; milliseconds since the epoch, by this process's clock. */
+  syncedAt(): number
+}
+
+interface Held extends HeldList {
+  bits: Uint8Array | undefined
+  revoked: number
+  /** How many the store has told of. */
+  known: number
+}
+
+/** Makes an empty memory. */
+export function createStatusMemory({
+  lists,
+  clock,
+}: {
+  readonly lists: Pick<StatusLists, 'read' | 'revoke'>
+  readonly clock: Clock
+}): StatusMemory {
+  const held = new Map<string, Held>()
+  let syncedAt = -Infinity
+  let syncing: Promise<void> | undefined
+
+  /** Takes news in; true when the store has lost what was known. */
+  function take({ list, count, revoked }: StatusNews): boolean {
+    const found: Held = held.get(list) ?? {
+      list,
+      bits: undefined,
+      revoked: 0,
+      known: 0,
+    }
+    held.set(list, found)
+    for (const idx of revoked) {
+      found.bits ??= new Uint8Array(LIST_SIZE / 8)
+      if (setBit(found.bits, idx)) found.revoked += 1
+    }
+    const isLost = count < found.known
+    found.known = count
+    return isLost
+  }
+
+  async function look(): Promise<void> {
+    const now = clock()
+    for (const list of held.keys()) if (!mayLive(list, now)) held.delete(list)
+    const known = new Map([...held.values()].map(({ list, known }) => [list, known]))
+    const news = (await lists.read(known)).filter(({ list }) => mayLive(list, now))
+    const shrunk = new Set(news.filter(take).map(({ list }) => list))
+    const told = new Set(news.map(({ list }) => list))
+    await putBack(
+      [...held.values()].filter(({ list }) => shrunk.has(list) || !told.has(list)),
+    )
+    syncedAt = now
+  }
+
+  async function putBack(lost: readonly Held[]): Promise<void> {
+    if (lost.length === 0) return
+    // It is read again with the next sync.
+    for (const each of lost) each.known = 0
+    await lists.revoke(
+      new Map(
+        lost.map(({ list, bits }) => [list, bits === undefined ? [] : indicesOf(bits)]),
+      ),
+    )
+  }
+
+  return {
+    sync() {
+      syncing ??= look().finally(() => {
+        syncing = undefined
+      })
+      return syncing
+    },
+    find: list => (mayLive(list, clock()) ? held.get(list) : undefined),
+    isRevoked({ list, idx }) {
+      const bits = held.get(list)?.bits
+      return bits !== undefined && hasBit(bits, idx)
+    },
+    all: () => [...held.values()],
+    syncedAt: () => syncedAt,
+  }
+}

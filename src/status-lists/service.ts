@@ -1,0 +1,127 @@
+// The status of access tokens (IETF Token Status List): a bit each, in lists that verifiers fetch instead of
+// asking about a token.
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Clock } from '../base/clock.ts'
+import type { KeyRing } from '../keys/ring.ts'
+import type { StatusEntry, StatusLists } from '../stores/ports/status-lists.ts'
+import { createJwtSigner } from '../tokens/sign-jwt.ts'
+import { createDocumentOf, type StatusDocument } from './documents.ts'
+import { createTakeStatusEntry, mayLive, type TakeStatusEntry } from './indices.ts'
+import { createStatusMemory, type StatusMemory } from './memory.ts'
+
+/** A list that isn't known is looked for at most so often; milliseconds. */
+const SEARCH_MS = 100
+
+export interface StatusService {
+  /** Undefined: tokens have no status. */
+  readonly take: TakeStatusEntry | undefined
+  /** Where a list is fetched. */
+  uriOf(list: string): string
+  /** The entry that a token's claim names; undefined: it names none of our lists. */
+  entryOf(claim: { readonly idx: number; readonly uri: string }): StatusEntry | undefined
+  /** Whether the token with this claim is known here to be revoked. */
+  isRevoked(claim: { readonly idx: number; readonly uri: string }): boolean
+  /**
+   * As DocumentOf; a list that may be new is looked for in the store, where it may reject with
+   * StoreUnavailable.
+   */
+  find(list: string): Promise<StatusDocument | undefined>
+  /** Where all lists are fetched whose tokens may live. */
+  uris(): string[]
+  /** Reads what is new. To be called twice a second. Rejects with StoreUnavailable. */
+  sync(): Promise<void>
+  /** What is held, for metrics. */
+  count(): { readonly lists: number; readonly revoked: number }
+  /** How long verifiers may keep a list, in seconds. */
+  readonly maxAge: number
+}
+
+export interface StatusServiceOptions {
+  readonly issuer: string
+  readonly status: { readonly enabled: boolean; readonly ttl: number }
+  readonly lists: StatusLists
+  readonly keys: Pick<KeyRing, 'signingKey'>
+  /** Told of the key of each list, and of the `exp` that it claims. */
+  readonly signed: (kid: string, exp: number) => void
+  readonly clock: Clock
+  readonly metrics: {
+    countStatusLease(): void
+    observeStatusRebuild(seconds: number): void
+  }
+}
+
+/** Makes the service, which knows no list yet. */
+export function createStatusService({
+  issuer,
+  status,
+  lists,
+  keys,
+  signed,
+  clock,
+  metrics,
+}: StatusServiceOptions): StatusService {
+  const prefix = `${issuer.replace(/\/$/, '')}/status/`
+  const uriOf = (list: string) => `${prefix}${list}`
+  const memory = createStatusMemory({ lists, clock })
+  const documentOf = createDocumentOf({
+    issuer,
+    uriOf,
+    ttl: status.ttl,
+    memory,
+    sign: createJwtSigner(keys.signingKey, signed),
+    kid: () => keys.signingKey().kid,
+    clock,
+    rebuilt: metrics.observeStatusRebuild,
+  })
+  const search = createSearch(memory, clock)
+  const entryOf: StatusService['entryOf'] = ({ idx, uri }) =>
+    uri.startsWith(prefix) ? { list: uri.slice(prefix.length), idx } : undefined
+  return {
+    take: status.enabled
+      ? createTakeStatusEntry({ lists, clock, leased: metrics.countStatusLease })
+      : undefined,
+    uriOf,
+    entryOf,
+    isRevoked(claim) {
+      const entry = entryOf(claim)
+      return entry !== undefined && memory.isRevoked(entry)
+    },
+    async find(list) {
+      await search(list)
+      return documentOf(list)
+    },
+    uris: () => memory.all().map(({ list }) => uriOf(list)),
+    sync: memory.sync,
+    count: () => ({
+      lists: memory.all().length,
+      revoked: memory.all().reduce((sum, { revoked }) => sum + revoked, 0),
+    }),
+    maxAge: Math.max(1, Math.floor(status.ttl / 1000)),
+  }
+}
+
+/**
+ * Looks for a list that another server may have begun a moment ago. Strangers who make names up wait together
+ * for one look.
+ */
+function createSearch(
+  memory: StatusMemory,
+  clock: Clock,
+): (list: string) => Promise<void> {
+  let searchedAt = -Infinity
+  let searching: Promise<void> | undefined
+
+  async function look(): Promise<void> {
+    await wait(Math.max(0, searchedAt + SEARCH_MS - performance.now()))
+    searchedAt = performance.now()
+    await memory.sync()
+  }
+
+  return async list => {
+    if (memory.find(list) !== undefined || !mayLive(list, clock())) return
+    searching ??= look().finally(() => {
+      searching = undefined
+    })
+    await searching
+  }
+}

@@ -1,0 +1,71 @@
+// The marks by which a store is known again: what stands in one, and what is read of all of them at once.
+import { randomBytes } from 'node:crypto'
+import { Cluster, type Redis } from 'ioredis'
+import type { RedisKeys } from '../redis-keys.ts'
+
+/** An epoch as it is kept: its id, and the ids of those before it, the newest first. */
+export interface Mark {
+  readonly id: string
+  readonly before: readonly string[]
+  readonly text: string
+}
+
+/** The texts of all marks by their index. null: none is there; undefined: its node is away. */
+export type Marks = ReadonlyArray<string | null | undefined>
+
+/** In a cluster each master may lose its data alone: with so many marks each has some. */
+const CLUSTER_MARKS = 64
+/** So many marks may come within the second in which a server doesn't look. */
+const REMEMBERED = 8
+/** Stands in the place of the ids before the first one. */
+const FIRST = '-'
+
+/** The names of all marks. */
+export function marksOf(
+  client: Redis | Cluster,
+  keys: Pick<RedisKeys, 'epoch'>,
+): string[] {
+  return Array.from(
+    { length: client instanceof Cluster ? CLUSTER_MARKS : 1 },
+    (_, index) => keys.epoch(index),
+  )
+}
+
+/** Reads the text of a mark. */
+export function markOf(text: string): Mark {
+  const [id = '', ...before] = text.split(' ')
+  return { id, before, text }
+}
+
+/** A new id, and those of the marks before it: a server may not have seen each of them. */
+export function newMark(before: string): Mark {
+  const id = randomBytes(12).toString('base64url')
+  const ids = new Set(before.split(' ').filter(old => old !== '' && old !== FIRST))
+  return markOf(
+    [id, ...(ids.size > 0 ? [...ids].slice(0, REMEMBERED) : [FIRST])].join(' '),
+  )
+}
+
+/** The mark that servers take for one after this one, which nobody has lost. */
+export function markAfter(text: string): string {
+  return newMark(text).text
+}
+
+/** The indexes of the marks that are there and are not that one, or are missing. */
+export function strangeAmong(marks: Marks, mine: Mark | undefined): number[] {
+  return [...marks.entries()].flatMap(([index, text]) =>
+    text === undefined || text === mine?.text ? [] : [index],
+  )
+}
+
+/**
+ * What was answered, undefined where nothing was: one of many nodes may be away. Rejects when there is no
+ * answer at all.
+ */
+export async function answersOf<T>(
+  asked: ReadonlyArray<Promise<T>>,
+): Promise<ReadonlyArray<T | undefined>> {
+  const settled = await Promise.allSettled(asked)
+  if (settled.every(({ status }) => status === 'rejected')) await asked[0]
+  return settled.map(answer => (answer.status === 'fulfilled' ? answer.value : undefined))
+}

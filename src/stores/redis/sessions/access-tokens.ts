@@ -1,0 +1,47 @@
+// The revocation list in Redis, and the question whether an access token lives: one round trip each.
+import type { AccessTokenRef, AccessTokens, CheckOutcome } from '../../ports/ports.ts'
+import { byList } from '../../ports/status-lists.ts'
+import type { RedisAdapter } from '../adapter.ts'
+import { REFUSALS } from './families.ts'
+import { oneOf, userOf } from '../replies.ts'
+import { loadScript } from '../scripts.ts'
+
+const CHECK_REFUSALS = [...REFUSALS, 'token_revoked'] as const
+
+export function createRedisAccessTokens({
+  link,
+  bare,
+  keys,
+  time,
+  durably,
+  doubt,
+  revocations,
+  statusBits,
+}: RedisAdapter): AccessTokens {
+  const revokeScript = durably('sessions/revoke')
+  const revokeAgainScript = loadScript(bare, 'sessions/revoke')
+  const checkScript = loadScript(link, 'sessions/check')
+
+  async function check(token: AccessTokenRef): Promise<CheckOutcome> {
+    const [kind, detail] = await checkScript(
+      [keys.user(token.userTag), keys.family(token), keys.revocation(token)],
+      [time()],
+    )
+    if (kind === 'refused') {
+      // What isn't there may have been lost.
+      if (detail === 'family_unknown') await doubt()
+      return { kind, reason: oneOf(CHECK_REFUSALS, detail) }
+    }
+    return { kind: 'active', user: userOf(detail) }
+  }
+
+  return {
+    async revoke(token) {
+      const key = keys.revocation(token)
+      await revokeScript([key], [time(), token.expiresAt])
+      revocations.remember(key, () => revokeAgainScript([key], [time(), token.expiresAt]))
+      if (token.status !== undefined) await statusBits.set(byList([token.status]))
+    },
+    check,
+  }
+}

@@ -1,0 +1,90 @@
+// From rows to the domain's objects. SQLite's STRICT tables vouch for the types; String and Number only tell
+// the compiler.
+import type { SQLOutputValue } from 'node:sqlite'
+import type { Account, Family, FamilyRef, User } from '../../ports/ports.ts'
+import type { FamilyState, Holder } from '../sessions/rules.ts'
+
+/** A row by its columns. */
+export type Row = Record<string, SQLOutputValue>
+
+/** A family with its user, as the rules and the answers need them. */
+export interface FoundFamily {
+  readonly family: Family
+  readonly state: FamilyState
+  readonly user: User
+  readonly holder: Holder
+}
+
+/** The columns of `foundFamily`, from `families f JOIN users u`. */
+export const FOUND_COLUMNS = `f.user_tag, f.sid, f.client_id, f.jkt, f.scope, f.audience, f.epoch AS family_epoch, f.prev, f.cur, f.cur_at,
+  f.started_at, f.idle_until, f.ends_at, f.ended, f.late_count, u.sub, u.name, u.scopes, u.roles, u.disabled, u.epoch`
+
+export function foundFamily(row: Row): FoundFamily {
+  return {
+    family: familyOf(row),
+    state: stateOf(row),
+    user: userOf(row),
+    holder: holderOf(row),
+  }
+}
+
+export function userOf(row: Row): User {
+  return {
+    sub: String(row['sub']),
+    name: String(row['name']),
+    scopes: row['scopes'] === null ? null : strings(row['scopes']),
+    roles: strings(row['roles']),
+  }
+}
+
+export function holderOf(row: Row): Holder {
+  return { disabled: row['disabled'] === 1, epoch: Number(row['epoch']) }
+}
+
+export function accountOf(row: Row): Account {
+  return {
+    ...userOf(row),
+    ...holderOf(row),
+    tag: String(row['tag']),
+    foldedName: String(row['folded_name']),
+    passwordHash: String(row['password_hash']),
+    createdAt: Number(row['created_at']),
+  }
+}
+
+function familyOf(row: Row): Family {
+  return {
+    ...refOf(row),
+    clientId: String(row['client_id']),
+    jkt: row['jkt'] === null ? undefined : String(row['jkt']),
+    scope: String(row['scope']),
+    audience: strings(row['audience']),
+    startedAt: Number(row['started_at']),
+    idleUntil: Number(row['idle_until']),
+    endsAt: Number(row['ends_at']),
+  }
+}
+
+function refOf(row: Row): FamilyRef {
+  return { userTag: String(row['user_tag']), sid: String(row['sid']) }
+}
+
+function stateOf(row: Row): FamilyState {
+  return {
+    clientId: String(row['client_id']),
+    jkt: row['jkt'] === null ? undefined : String(row['jkt']),
+    epoch: Number(row['family_epoch']),
+    prev: Number(row['prev']),
+    cur: Number(row['cur']),
+    curAt: Number(row['cur_at']),
+    idleUntil: Number(row['idle_until']),
+    endsAt: Number(row['ends_at']),
+    ended: row['ended'] === 1,
+    lateCount: Number(row['late_count']),
+  }
+}
+
+function strings(json: SQLOutputValue | undefined): readonly string[] {
+  const list: readonly string[] = JSON.parse(String(json))
+  return list
+}

@@ -1,0 +1,184 @@
+// Which counts a try to log in touches, and how many failures each may have. The counting itself is one step
+// of the store.
+import { createHmac } from 'node:crypto'
+import { deriveKeys } from '../../base/secrets.ts'
+import type { Account } from '../../stores/ports/ports.ts'
+import type {
+  FailureLimit,
+  LoginAttempt,
+  LoginAttempts,
+  LoginCount,
+  LoginResult,
+  LoginVerdict,
+} from '../../stores/ports/logins.ts'
+import { askTogether } from './ask-together.ts'
+import { foldName } from '../names/names.ts'
+import { networkOf, networksOf } from './network.ts'
+
+/** As configured. */
+export interface ThrottlePolicy {
+  /** Failures without delay of one name from one network, of one network, and of one password. */
+  readonly perName: number
+  readonly perNetwork: number
+  readonly perPassword: number
+  /** Milliseconds. */
+  readonly maxDelay: number
+  /** How long a network stays known after a login; milliseconds. */
+  readonly knownFor: number
+}
+
+/** What a try consists of. */
+export interface Credentials {
+  /** As it was typed. */
+  readonly name: string
+  readonly password: string
+  /** Where the try comes from. */
+  readonly address: string
+}
+
+export interface ThrottleOptions {
+  readonly attempts: LoginAttempts
+  /** The first one makes the ids. */
+  readonly secrets: readonly string[]
+  /** As set now. */
+  readonly policy: () => ThrottlePolicy
+}
+
+/** A try that is being judged. */
+export interface Throttled {
+  readonly verdict: LoginVerdict
+  /** Tells how an admitted try ended. */
+  settle(result: LoginResult): Promise<void>
+}
+
+export interface Throttle {
+  /** The id of the name at the network, without asking anybody. */
+  pairOf(credentials: Credentials): string
+  /** How many failures of one name from one network cost no delay. */
+  allowance(): number
+  /**
+   * Whether the user logged in from this network before and nothing delays them now, whatever the password.
+   * Rejects with StoreUnavailable.
+   */
+  isWelcome(credentials: Credentials): Promise<boolean>
+  /** Judges a try at an account, or at a name that has none, and counts it. Rejects with StoreUnavailable. */
+  begin(credentials: Credentials, account: Account | undefined): Promise<Throttled>
+}
+
+const MINUTE = 60_000
+const ID_BYTES = 16
+
+// A client library that tries two ways of authenticating sends each wrong password twice.
+const REPEAT_MS = MINUTE
+
+// One failure is forgotten after each such span: an attacker who goes slow enough not to be throttled gets
+// this rate.
+const FORGET_MS = { pair: 60 * MINUTE, network: 5 * MINUTE, password: MINUTE }
+
+// A wider network holds more people than the smallest one: at each step so many times as much is allowed, and
+// forgotten so many times as fast.
+const WIDER_TIMES = 2
+
+/** Makes the throttle. */
+export function createThrottle({ attempts, secrets, policy }: ThrottleOptions): Throttle {
+  const idOf = createIdOf(secrets)
+  // A name that nobody can have counts as it was typed: one user's typing error is no other's.
+  const pairIn = (name: string, network: string) =>
+    idOf('pair', foldName(name) ?? name, network)
+
+  function attemptOf(
+    { name, password, address }: Credentials,
+    account: Account | undefined,
+  ): LoginAttempt {
+    const [network, ...wider] = networksOf(address)
+    const { pairLimit, networkLimit, passwordLimit, maxDelayMs } = limitsOf(policy())
+    const inNetwork = (within: string, times: number): [LoginCount, LoginCount] => [
+      { by: 'pair', id: pairIn(name, within), limit: larger(pairLimit, times) },
+      {
+        by: 'network',
+        id: idOf('network', within),
+        limit: larger(networkLimit, times),
+      },
+    ]
+    const [pair, whole] = inNetwork(network, 1)
+    return {
+      pair,
+      others: [
+        whole,
+        ...wider.flatMap((within, place) =>
+          inNetwork(within, WIDER_TIMES ** (place + 1)),
+        ),
+        {
+          by: 'password',
+          id: idOf('password', password.normalize('NFC')),
+          limit: passwordLimit,
+        },
+      ],
+      // A password that was wrong may be right once another was set, or the user let in again.
+      repeat: idOf(
+        'repeat',
+        pair.id,
+        password,
+        account?.passwordHash ?? '',
+        String(account?.disabled),
+      ),
+      maxDelayMs,
+    }
+  }
+
+  const isWelcome = askTogether((ids: readonly string[]) => {
+    const { pairLimit: limit, maxDelayMs } = limitsOf(policy())
+    return attempts.areWelcome(
+      ids.map(id => ({ by: 'pair', id, limit })),
+      maxDelayMs,
+    )
+  })
+
+  return {
+    pairOf: ({ name, address }) => pairIn(name, networkOf(address)),
+    allowance: () => policy().perName,
+    isWelcome: ({ name, address }) => isWelcome(pairIn(name, networkOf(address))),
+    async begin(credentials, account) {
+      const attempt = attemptOf(credentials, account)
+      const { knownFor } = policy()
+      const verdict = await attempts.begin(attempt)
+      const known = verdict.kind === 'admitted' && verdict.known
+      return {
+        verdict,
+        settle: result =>
+          attempts.settle({
+            ...attempt,
+            known,
+            result,
+            knownForMs: knownFor,
+            repeatMs: REPEAT_MS,
+          }),
+      }
+    },
+  }
+}
+
+// Keyed, so that who reads the store can't try out which name, network or password an id stands for.
+function createIdOf(secrets: readonly string[]) {
+  const [first] = deriveKeys(secrets, 'login-attempts')
+  if (first === undefined) throw new TypeError('there is no secret')
+  return (...parts: string[]) =>
+    createHmac('sha256', first.key)
+      .update(JSON.stringify(parts))
+      .digest()
+      .subarray(0, ID_BYTES)
+      .toString('base64url')
+}
+
+function limitsOf({ perName, perNetwork, perPassword, maxDelay }: ThrottlePolicy) {
+  return {
+    pairLimit: { free: perName, forgetMs: FORGET_MS.pair },
+    networkLimit: { free: perNetwork, forgetMs: FORGET_MS.network },
+    passwordLimit: { free: perPassword, forgetMs: FORGET_MS.password },
+    maxDelayMs: maxDelay,
+  }
+}
+
+function larger({ free, forgetMs }: FailureLimit, times: number): FailureLimit {
+  return { free: free * times, forgetMs: forgetMs / times }
+}
