@@ -1,6 +1,6 @@
 // latchkey sessions list | revoke | revoke-all
 import type { Command } from 'commander'
-import type { Session } from '../stores/ports/ports.ts'
+import type { Session } from '../stores/ports/families.ts'
 import { addExamples } from './terminal/examples.ts'
 import type { Io } from './terminal/io.ts'
 import { Refused } from './terminal/refused.ts'

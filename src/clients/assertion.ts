@@ -14,7 +14,7 @@ import {
 import type { Clock } from '../base/clock.ts'
 import { JOSE_NAMES } from '../oauth/algorithms.ts'
 import { invalidClient, temporarilyUnavailable } from '../oauth/errors.ts'
-import type { Replays } from '../stores/ports/ports.ts'
+import type { Replays } from '../stores/ports/replays.ts'
 import { usableKeys } from '../oauth/public-jwk.ts'
 import { createGuardedFetch } from './guarded-fetch.ts'
 import type { Client } from './registry.ts'

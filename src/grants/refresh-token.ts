@@ -16,7 +16,7 @@ import type {
   Refusal,
   RotateOutcome,
   Wider,
-} from '../stores/ports/ports.ts'
+} from '../stores/ports/families.ts'
 import type { ReadsRefreshToken } from '../tokens/read-refresh-token.ts'
 import type { ReadRefreshToken } from '../tokens/refresh-token.ts'
 import { networkOf } from '../users/failed-logins/network.ts'

@@ -1,6 +1,6 @@
 // The ring in memory. It is looked at anew only when an instant has passed, and serialised only when its keys
 // have changed.
-import type { StoredRing } from '../stores/ports/keys.ts'
+import type { StoredRing } from '../stores/ports/documents/keys.ts'
 import { instantsOf } from './schedule/instants.ts'
 import { cacheLife, changeAfter, jwksDocument, type JwksDocument } from './jwks.ts'
 import { look, type OpenedKey, type View } from './snapshot.ts'

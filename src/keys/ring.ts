@@ -4,7 +4,7 @@
 import type { JsonWebKey } from 'node:crypto'
 import pLimit from 'p-limit'
 import type { Emit } from '../base/events.ts'
-import type { Keys, StoredRing } from '../stores/ports/keys.ts'
+import type { Keys, StoredRing } from '../stores/ports/documents/keys.ts'
 import { createHeld, type Held, type Jwks } from './held.ts'
 import type { Instants } from './schedule/instants.ts'
 import { CACHE_LIFE_MS } from './jwks.ts'

@@ -1,7 +1,12 @@
 // Carries plans out: makes the keys, seals them, replaces the ring, and plans anew when another server was
 // faster.
 import type { Emit } from '../base/events.ts'
-import type { Keys, StoredKey, StoredRing, StoredSecret } from '../stores/ports/keys.ts'
+import type {
+  Keys,
+  StoredKey,
+  StoredRing,
+  StoredSecret,
+} from '../stores/ports/documents/keys.ts'
 import { inOrder } from './schedule/instants.ts'
 import { makeKey } from './make.ts'
 import type { KeyOrder } from './schedule/planned.ts'

@@ -2,8 +2,11 @@
 // another may not be able to open: that is a fault, and never a verdict on who shows it. Servers know of each
 // other's secrets by fingerprints in the store.
 import { secretMarks, type SecretMark } from '../base/secrets.ts'
-import type { Store } from '../stores/ports/ports.ts'
-import type { StoredSecretList, StoredSecretLists } from '../stores/ports/secret-lists.ts'
+import type { Store } from '../stores/ports/store.ts'
+import type {
+  StoredSecretList,
+  StoredSecretLists,
+} from '../stores/ports/documents/secret-lists.ts'
 
 /**
  * How long what a server has sealed is taken for readable elsewhere after that server, and all others of the

@@ -2,7 +2,7 @@
 // read only this.
 import { createPrivateKey, createPublicKey, type JsonWebKey } from 'node:crypto'
 import { isPair, requireAlgorithm } from '../oauth/algorithms.ts'
-import type { StoredKey, StoredRing } from '../stores/ports/keys.ts'
+import type { StoredKey, StoredRing } from '../stores/ports/documents/keys.ts'
 import { inOrder, signerAmong, signerAt, type Instants } from './schedule/instants.ts'
 import { publicPem } from './make.ts'
 import { MAIN } from './schedule/policy.ts'

@@ -1,7 +1,7 @@
 // The log: JSON lines on standard output. It writes route patterns, never URLs, headers or bodies, so no
 // secret can get in.
 import type { FastifyInstance } from 'fastify'
-import { StoreUnavailable } from '../stores/ports/ports.ts'
+import { StoreUnavailable } from '../stores/ports/unavailable.ts'
 import { ANSWERED } from './log-output.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import { traceparentOf } from './tracing/traceparent.ts'

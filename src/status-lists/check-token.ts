@@ -1,6 +1,10 @@
 // Whether an access token lives: the store says so, but for what this server has heard and the store has
 // forgotten.
-import type { AccessTokenRef, AccessTokens, CheckOutcome } from '../stores/ports/ports.ts'
+import type {
+  AccessTokenRef,
+  AccessTokens,
+  CheckOutcome,
+} from '../stores/ports/access-tokens.ts'
 import type { AccessTokenClaims } from '../tokens/access-token.ts'
 import type { StatusService } from './service.ts'
 

@@ -1,10 +1,10 @@
 // Picks the store by its URL. Each adapter is imported only when it is asked for: who uses SQLite never loads
 // a Redis driver.
 import type { Clock } from '../base/clock.ts'
-import type { AddressCounts } from './ports/addresses.ts'
-import type { Backups } from './ports/backup.ts'
+import type { AddressCounts } from './ports/address-counts.ts'
+import type { Backups } from './ports/backups.ts'
 import type { StoreRisk } from './ports/health.ts'
-import type { Store } from './ports/ports.ts'
+import type { Store } from './ports/store.ts'
 import type { RedisSettings } from './redis/connection/connect.ts'
 import { risksOf } from './watch.ts'
 

@@ -1,7 +1,8 @@
 // How the store is, for operators: whether it takes writes, and what about its set-up puts the data at risk.
 // Tells the log and the metrics.
 import type { Clock } from '../base/clock.ts'
-import type { Store, StoreUnavailable } from './ports/ports.ts'
+import type { Store } from './ports/store.ts'
+import type { StoreUnavailable } from './ports/unavailable.ts'
 import type { StoreCheck, StoreCondition, StoreRisk } from './ports/health.ts'
 
 /** Further apart, and times are judged wrongly; milliseconds. */

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Emit, UserChange } from '../base/events.ts'
 import { userTag } from '../base/ids.ts'
-import type { Account, User, Users } from '../stores/ports/ports.ts'
+import type { Account, User, Users } from '../stores/ports/users.ts'
 import { foldName, readName } from './names/names.ts'
 import type { CheckNewPassword, PasswordFault } from './new-password.ts'
 import type { PasswordHasher } from './hashing/hasher.ts'

@@ -1,7 +1,7 @@
 // Checks a name and a password: in turn, throttled, and so that no refusal tells why.
 import type { Emit, Origin } from '../base/events.ts'
-import type { Account, Users } from '../stores/ports/ports.ts'
-import type { ThrottledBy } from '../stores/ports/logins.ts'
+import type { Account, Users } from '../stores/ports/users.ts'
+import type { ThrottledBy } from '../stores/ports/login-attempts.ts'
 import { createEvenTime } from './failed-logins/even-time.ts'
 import { networksOf } from './failed-logins/network.ts'
 import type { Hashing, PasswordHasher } from './hashing/hasher.ts'

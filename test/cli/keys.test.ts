@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { createKeyRing } from '../../src/keys/ring.ts'
 import { createKnownSecrets } from '../../src/keys/secret-lists.ts'
 import { createSightings } from '../../src/keys/verifiers/sightings.ts'
-import type { Store } from '../../src/stores/ports/ports.ts'
+import type { Store } from '../../src/stores/ports/store.ts'
 import { createHandClock } from '../support/clock.ts'
 import { commandLine, SECRET } from '../support/command-line.ts'
 

@@ -1,4 +1,4 @@
-// The contract of Families in stores/ports.ts, sentence by sentence, on both stores.
+// The contract of Families in stores/ports, sentence by sentence, on both stores.
 import t, { type Test } from 'tap'
 import type {
   EndRequest,
@@ -6,7 +6,7 @@ import type {
   FamilyRef,
   Login,
   RotateOutcome,
-} from '../../src/stores/ports/ports.ts'
+} from '../../src/stores/ports/families.ts'
 import {
   addSomeone,
   familyRef,

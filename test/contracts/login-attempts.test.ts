@@ -1,15 +1,15 @@
-// The contract of LoginAttempts in stores/ports.ts on both stores; and both, given the same history, say the
+// The contract of LoginAttempts in stores/ports on both stores; and both, given the same history, say the
 // same.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { StoreUnavailable } from '../../src/stores/ports/ports.ts'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import type {
   LoginAttempt,
   LoginCount,
   LoginResult,
   LoginVerdict,
-} from '../../src/stores/ports/logins.ts'
+} from '../../src/stores/ports/login-attempts.ts'
 import { STORES, type TestStore } from '../support/stores.ts'
 
 const MINUTE = 60_000

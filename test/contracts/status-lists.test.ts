@@ -1,4 +1,4 @@
-// The contract of StatusLists in stores/ports-status.ts, and what the other ports say of status bits, on both
+// The contract of StatusLists in stores/ports, and what the other ports say of status bits, on both
 // stores.
 import t, { type Test } from 'tap'
 import {
@@ -11,7 +11,8 @@ import {
   type NewStatusEntry,
   type StatusBlock,
 } from '../../src/stores/ports/status-lists.ts'
-import type { FamilyRef, Store } from '../../src/stores/ports/ports.ts'
+import type { FamilyRef } from '../../src/stores/ports/families.ts'
+import type { Store } from '../../src/stores/ports/store.ts'
 import {
   addSomeone,
   presented,

@@ -1,7 +1,8 @@
-// The contracts of Store, AccessTokens and Keys in stores/ports.ts, sentence by sentence, on both stores.
+// The contracts of Store, AccessTokens and Keys in stores/ports, sentence by sentence, on both stores.
 import t, { type Test } from 'tap'
-import { EMPTY_RING, type StoredKey } from '../../src/stores/ports/keys.ts'
-import { StoreUnavailable, type Store } from '../../src/stores/ports/ports.ts'
+import { EMPTY_RING, type StoredKey } from '../../src/stores/ports/documents/keys.ts'
+import type { Store } from '../../src/stores/ports/store.ts'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import {
   everyOne,
   familyRef,

@@ -1,7 +1,7 @@
-// The contract of Users in stores/ports.ts, sentence by sentence, on both stores.
+// The contract of Users in stores/ports, sentence by sentence, on both stores.
 import t, { type Test } from 'tap'
 import { userTag } from '../../src/base/ids.ts'
-import type { Account, NewAccount } from '../../src/stores/ports/ports.ts'
+import type { Account, NewAccount } from '../../src/stores/ports/users.ts'
 import {
   everyOne,
   presented,

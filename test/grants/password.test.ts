@@ -5,7 +5,7 @@ import { createClientRegistry } from '../../src/clients/registry.ts'
 import type { Event } from '../../src/base/events.ts'
 import type { GrantRequest } from '../../src/grants/grant.ts'
 import { createPasswordGrant } from '../../src/grants/password.ts'
-import type { Families, Login, OpenOutcome } from '../../src/stores/ports/ports.ts'
+import type { Families, Login, OpenOutcome } from '../../src/stores/ports/families.ts'
 import type { Authentication } from '../../src/users/authenticate.ts'
 import { client as settingsOf, CLIENTS, MAIL, ORDERS } from '../support/app.ts'
 

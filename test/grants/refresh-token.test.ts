@@ -3,7 +3,8 @@ import t from 'tap'
 import { createClientRegistry } from '../../src/clients/registry.ts'
 import type { Event } from '../../src/base/events.ts'
 import { createRefreshGrant } from '../../src/grants/refresh-token.ts'
-import { StoreUnavailable, type RotateOutcome } from '../../src/stores/ports/ports.ts'
+import type { RotateOutcome } from '../../src/stores/ports/families.ts'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import { CLIENTS } from '../support/app.ts'
 
 const session = { clientId: 'mobile', sub: 'u1', sid: 's1' }

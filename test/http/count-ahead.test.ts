@@ -1,8 +1,11 @@
 // Which requests needn't wait for Redis to tell how many there were.
 import t from 'tap'
 import { createCountAhead } from '../../src/http/callers/count-ahead.ts'
-import type { AddressCount, AddressRequests } from '../../src/stores/ports/addresses.ts'
-import { StoreUnavailable } from '../../src/stores/ports/ports.ts'
+import type {
+  AddressCount,
+  AddressRequests,
+} from '../../src/stores/ports/address-counts.ts'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import { until } from '../support/until.ts'
 
 const WINDOW_MS = 60_000

@@ -5,7 +5,7 @@ import { planRing } from '../../src/keys/schedule/plan.ts'
 import { planRetirement, planRotation } from '../../src/keys/schedule/plan-rotation.ts'
 import type { Planned } from '../../src/keys/schedule/planned.ts'
 import { SETTLE_MS, type KeyPolicy } from '../../src/keys/schedule/policy.ts'
-import type { StoredKey } from '../../src/stores/ports/keys.ts'
+import type { StoredKey } from '../../src/stores/ports/documents/keys.ts'
 
 const DAY = 86_400_000
 const policy: KeyPolicy = {

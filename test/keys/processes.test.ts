@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis'
 import t from 'tap'
 import { openStore } from '../../src/stores/open.ts'
-import { EMPTY_RING, type StoredRing } from '../../src/stores/ports/keys.ts'
+import { EMPTY_RING, type StoredRing } from '../../src/stores/ports/documents/keys.ts'
 import { PATIENCE_MS, until } from '../support/until.ts'
 import { startRedis } from '../support/redis.ts'
 import { runMain, startLatchkey } from '../support/server.ts'

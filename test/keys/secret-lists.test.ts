@@ -14,8 +14,9 @@ import {
   waitUntilHeard,
 } from '../../src/keys/secrets-at-start.ts'
 import { secretMarks } from '../../src/base/secrets.ts'
-import { StoreUnavailable, type Store } from '../../src/stores/ports/ports.ts'
-import type { SecretLists } from '../../src/stores/ports/secret-lists.ts'
+import type { Store } from '../../src/stores/ports/store.ts'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
+import type { SecretLists } from '../../src/stores/ports/documents/secret-lists.ts'
 import { createRefreshTokenCodec } from '../../src/tokens/refresh-token.ts'
 import { API_SECRET, buildTestApp, ISSUER } from '../support/app.ts'
 import { createHandClock } from '../support/clock.ts'

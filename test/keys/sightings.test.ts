@@ -6,8 +6,11 @@ import {
   type Fetch,
 } from '../../src/keys/verifiers/sightings.ts'
 import { slowerThan, verifierStatus } from '../../src/keys/verifiers/report.ts'
-import { StoreUnavailable } from '../../src/stores/ports/ports.ts'
-import { EMPTY_SIGHTINGS, type Sightings } from '../../src/stores/ports/keys.ts'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
+import {
+  EMPTY_SIGHTINGS,
+  type Sightings,
+} from '../../src/stores/ports/documents/sightings.ts'
 import { buildTestApp } from '../support/app.ts'
 import { createHandClock } from '../support/clock.ts'
 import { STORES } from '../support/stores.ts'

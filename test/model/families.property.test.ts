@@ -3,7 +3,7 @@
 import { notStrictEqual, ok } from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
-import type { FamilyRef } from '../../src/stores/ports/ports.ts'
+import type { FamilyRef } from '../../src/stores/ports/families.ts'
 import { addSomeone, STORES, type Copy, type TestStore } from '../support/stores.ts'
 import { histories, POLICY } from './family-commands.ts'
 import { FamilyModel } from './family-model.ts'

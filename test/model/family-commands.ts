@@ -7,7 +7,7 @@ import type {
   FamilyRef,
   Presented,
   RotateOutcome,
-} from '../../src/stores/ports/ports.ts'
+} from '../../src/stores/ports/families.ts'
 import type { Copy, TestStore } from '../support/stores.ts'
 import type { FamilyModel, ModelFamily, ModelOutcome } from './family-model.ts'
 

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
 import { openStore } from '../../src/stores/open.ts'
-import { StoreUnavailable } from '../../src/stores/ports/ports.ts'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import {
   connectRedis,
   createClient,

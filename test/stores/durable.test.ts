@@ -1,7 +1,8 @@
 // store.replicas: what must last is answered only once a replica has it.
 import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { StoreUnavailable, type FamilyRef } from '../../src/stores/ports/ports.ts'
+import type { FamilyRef } from '../../src/stores/ports/families.ts'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import { createRedisStore, type RedisStore } from '../../src/stores/redis/store.ts'
 import { buildTestApp } from '../support/app.ts'
 import { createHandClock } from '../support/clock.ts'

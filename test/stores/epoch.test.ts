@@ -2,8 +2,9 @@
 // and revocations are put back.
 import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { EMPTY_RING } from '../../src/stores/ports/keys.ts'
-import { StoreUnavailable, type FamilyRef } from '../../src/stores/ports/ports.ts'
+import { EMPTY_RING } from '../../src/stores/ports/documents/keys.ts'
+import type { FamilyRef } from '../../src/stores/ports/families.ts'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import { createRevocations } from '../../src/stores/redis/safety/revocations.ts'
 import { createRedisStore, type RedisStore } from '../../src/stores/redis/store.ts'
 import { createMetrics } from '../../src/observe/metrics/metrics.ts'

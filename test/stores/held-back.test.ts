@@ -5,7 +5,8 @@ import { connect, createServer, type Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { type FamilyRef, StoreUnavailable } from '../../src/stores/ports/ports.ts'
+import type { FamilyRef } from '../../src/stores/ports/families.ts'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import { mayFenceOff } from '../../src/stores/redis/connection/fence.ts'
 import {
   createRedisStore,

@@ -3,7 +3,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { createDeadlines } from '../../src/base/deadlines.ts'
-import { StoreUnavailable } from '../../src/stores/ports/ports.ts'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import { connectRedis } from '../../src/stores/redis/connection/connect.ts'
 import { createLink, type Link } from '../../src/stores/redis/connection/link.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'

@@ -2,7 +2,7 @@
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { FamilyRef } from '../../src/stores/ports/ports.ts'
+import type { FamilyRef } from '../../src/stores/ports/families.ts'
 import {
   markAfter,
   markOf,

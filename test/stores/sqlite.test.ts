@@ -9,7 +9,7 @@ import t from 'tap'
 import { failureOf } from '../../src/cli/terminal/refused.ts'
 import { userTag } from '../../src/base/ids.ts'
 import { openStore } from '../../src/stores/open.ts'
-import { StoreUnavailable } from '../../src/stores/ports/ports.ts'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import {
   openDatabase,
   reading,

@@ -24,7 +24,7 @@ import {
 import { createMetrics, type Metrics } from '../../src/observe/metrics/metrics.ts'
 import { timedStore } from '../../src/observe/tracing/traced-store.ts'
 import { openStore } from '../../src/stores/open.ts'
-import type { Store } from '../../src/stores/ports/ports.ts'
+import type { Store } from '../../src/stores/ports/store.ts'
 import { createAccounts, type Accounts } from '../../src/users/accounts.ts'
 import {
   createPasswordHasher,

@@ -6,7 +6,7 @@ import type { Test } from 'tap'
 import { run } from '../../src/cli/main.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { openStore } from '../../src/stores/open.ts'
-import type { Store } from '../../src/stores/ports/ports.ts'
+import type { Store } from '../../src/stores/ports/store.ts'
 
 export const SECRET = 's'.repeat(43)
 

@@ -4,13 +4,9 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
 import { userTag } from '../../src/base/ids.ts'
-import type {
-  FamilyRef,
-  Login,
-  NewAccount,
-  Presented,
-  Store,
-} from '../../src/stores/ports/ports.ts'
+import type { FamilyRef, Login, Presented } from '../../src/stores/ports/families.ts'
+import type { Store } from '../../src/stores/ports/store.ts'
+import type { NewAccount } from '../../src/stores/ports/users.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createHandClock, type HandClock } from './clock.ts'

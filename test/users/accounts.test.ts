@@ -1,11 +1,8 @@
 import t from 'tap'
 import type { Event } from '../../src/base/events.ts'
 import { userTag } from '../../src/base/ids.ts'
-import {
-  StoreUnavailable,
-  type Account,
-  type Users,
-} from '../../src/stores/ports/ports.ts'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
+import type { Account, Users } from '../../src/stores/ports/users.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createAccounts } from '../../src/users/accounts.ts'
 import { createCheckNewPassword } from '../../src/users/new-password.ts'

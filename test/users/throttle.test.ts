@@ -1,7 +1,10 @@
 // Which counts a try to log in touches, and how much each of them may have; that they are counted so is the
 // store's part (contracts/login-attempts).
 import t from 'tap'
-import type { LoginAttempt, SettledAttempt } from '../../src/stores/ports/logins.ts'
+import type {
+  LoginAttempt,
+  SettledAttempt,
+} from '../../src/stores/ports/login-attempts.ts'
 import { createThrottle } from '../../src/users/failed-logins/throttle.ts'
 
 const MINUTE = 60_000

@@ -4,7 +4,7 @@ import {
   BackupRefused,
   type BackupContent,
   type ShowPart,
-} from '../../stores/ports/backup.ts'
+} from '../../stores/ports/backups.ts'
 import { createBar } from '../terminal/bar.ts'
 import type { Io } from '../terminal/io.ts'
 import { Refused } from '../terminal/refused.ts'

@@ -1,7 +1,7 @@
 // A command that did not do what it was asked.
 import { ConfigError } from '../../config/faults.ts'
 import { OAuthError } from '../../oauth/errors.ts'
-import { StoreUnavailable } from '../../stores/ports/ports.ts'
+import { StoreUnavailable } from '../../stores/ports/unavailable.ts'
 import { NotUtf8 } from '../../base/utf8.ts'
 
 /** Ends a command with exit code 1. */

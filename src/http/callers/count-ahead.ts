@@ -6,7 +6,7 @@ import type {
   AddressCount,
   AddressCounts,
   AddressRequests,
-} from '../../stores/ports/addresses.ts'
+} from '../../stores/ports/address-counts.ts'
 
 /** How many addresses are remembered, some 2 MB. One that was forgotten is taken for new. */
 const REMEMBERED = 10_000

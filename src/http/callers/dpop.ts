@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../../base/clock.ts'
 import { invalidDpopProof, useDpopNonce } from '../../oauth/errors.ts'
 import { normaliseHttpUri } from '../../oauth/uri.ts'
-import type { Replays } from '../../stores/ports/ports.ts'
+import type { Replays } from '../../stores/ports/replays.ts'
 import type { Nonces } from '../../tokens/dpop-nonce.ts'
 import { readProof, type Proof } from '../../tokens/dpop-proof.ts'
 

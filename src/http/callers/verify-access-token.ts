@@ -10,7 +10,7 @@ import type { Clock } from '../../base/clock.ts'
 import { userTag } from '../../base/ids.ts'
 import { ALGORITHM_NAMES } from '../../oauth/algorithms.ts'
 import { invalidToken, OAuthError } from '../../oauth/errors.ts'
-import type { AccessTokenRef } from '../../stores/ports/ports.ts'
+import type { AccessTokenRef } from '../../stores/ports/access-tokens.ts'
 import {
   audiencesOf,
   isAccessTokenClaims,

@@ -7,7 +7,7 @@ import {
   OAuthError,
   temporarilyUnavailable,
 } from '../../oauth/errors.ts'
-import { StoreUnavailable } from '../../stores/ports/ports.ts'
+import { StoreUnavailable } from '../../stores/ports/unavailable.ts'
 import type { RouteTable } from '../public/routes.ts'
 
 /** Descriptions for what Fastify itself refuses. */

@@ -1,5 +1,5 @@
 // What the instants of keys say at a moment: who signs, who comes next, who may go. All of it pure.
-import type { StoredKey } from '../../stores/ports/keys.ts'
+import type { StoredKey } from '../../stores/ports/documents/keys.ts'
 
 /** The instants of a key, in milliseconds since the epoch. */
 export type Instants = Pick<

@@ -1,6 +1,6 @@
 // When keys that are kept elsewhere sign (keys.directory, PKCS#11): the same instants as in plan.ts, but
 // nothing is made here.
-import type { StoredRing } from '../../stores/ports/keys.ts'
+import type { StoredRing } from '../../stores/ports/documents/keys.ts'
 import { current, isSigning, isSpent, signerAmong, upcoming } from './instants.ts'
 import { endingAt, isElsewhere, type Planned } from './planned.ts'
 import { linesOf, MAIN, restOf, type KeyPolicy, type Line } from './policy.ts'

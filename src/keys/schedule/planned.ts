@@ -1,5 +1,5 @@
 // The keys of one line as a plan holds them, and what may be done to their instants. All of it pure.
-import type { StoredKey } from '../../stores/ports/keys.ts'
+import type { StoredKey } from '../../stores/ports/documents/keys.ts'
 import { current, upcoming, type Instants } from './instants.ts'
 import { restOf, type KeyPolicy, type Line } from './policy.ts'
 

@@ -1,11 +1,11 @@
 // What an operator should know of the keys: the next turn, the secrets that are still needed, the verifiers
 // that were seen, and who would be hurt by a change.
+import type { StoredRing } from '../../stores/ports/documents/keys.ts'
 import type {
   SeenVerifier,
-  StoredRing,
   StoredSightings,
-} from '../../stores/ports/keys.ts'
-import type { StoredSecretList } from '../../stores/ports/secret-lists.ts'
+} from '../../stores/ports/documents/sightings.ts'
+import type { StoredSecretList } from '../../stores/ports/documents/secret-lists.ts'
 import type { KeyDescription } from '../ring.ts'
 import { sealedUnder } from '../seal.ts'
 import { addressesOf, nameOf } from './sightings.ts'

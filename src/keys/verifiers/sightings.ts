@@ -7,7 +7,7 @@ import type {
   SignedCount,
   Sightings,
   StoredSightings,
-} from '../../stores/ports/keys.ts'
+} from '../../stores/ports/documents/sightings.ts'
 
 /** One fetch of the keys. */
 export interface Fetch {

@@ -1,7 +1,7 @@
 // Every call of the store, one by one and by name, so that each can be timed or traced: the name is the
 // metric's `command`.
-import type { AddressCounts } from '../../stores/ports/addresses.ts'
-import type { Store } from '../../stores/ports/ports.ts'
+import type { AddressCounts } from '../../stores/ports/address-counts.ts'
+import type { Store } from '../../stores/ports/store.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import type { Spans } from './tracing.ts'
 

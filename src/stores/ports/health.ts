@@ -1,4 +1,4 @@
-// What a store tells of its own health (ports.ts has the rest).
+// What a store tells of its own health (store.ts has the rest).
 
 export interface StoreCondition {
   /** Whether calls are let through to the store at all. */

@@ -1,4 +1,4 @@
-// What status lists need of a store (ports.ts has the rest): one bit for each access token, that verifiers
+// What status lists need of a store (store.ts has the rest): one bit for each access token, that verifiers
 // fetch by the list (IETF Token Status List). A list is named after the hour in which its tokens expire, and
 // goes with them.
 import { randomInt } from 'node:crypto'
@@ -49,7 +49,7 @@ export interface StatusNews {
 }
 
 /**
- * The status lists. Revoking a token, and whatever ends a family (ports.ts), sets the bits of the living
+ * The status lists. Revoking a token, and whatever ends a family (families.ts), sets the bits of the living
  * tokens as well.
  */
 export interface StatusLists {

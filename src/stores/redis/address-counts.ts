@@ -1,5 +1,5 @@
 // The requests of each address, counted for all replicas: one script for all that are counted at once.
-import type { AddressCounts } from '../ports/addresses.ts'
+import type { AddressCounts } from '../ports/address-counts.ts'
 import type { RedisAdapter } from './adapter.ts'
 import { loadScript } from './scripts.ts'
 

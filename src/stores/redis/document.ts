@@ -1,6 +1,6 @@
 // What servers share and replace as a whole, in Redis: one hash each, replaced when its version is the
 // expected one.
-import type { Shared, Versioned } from '../ports/keys.ts'
+import type { Shared, Versioned } from '../ports/documents/shared.ts'
 import type { RedisAdapter } from './adapter.ts'
 import { loadScript } from './scripts.ts'
 

@@ -1,6 +1,7 @@
 // The name of every key. All keys of one user share the hash slot of `{tag}`, so one script can hold them
 // together.
-import type { AccessTokenRef, FamilyRef } from '../ports/ports.ts'
+import type { AccessTokenRef } from '../ports/access-tokens.ts'
+import type { FamilyRef } from '../ports/families.ts'
 
 /** Makes the names under a prefix. */
 export interface RedisKeys {

@@ -1,6 +1,7 @@
 // From a script's reply to the domain's objects. The scripts vouch for the types; String and Number only tell
 // the compiler.
-import type { Account, Family, FamilyRef, User } from '../ports/ports.ts'
+import type { Family, FamilyRef } from '../ports/families.ts'
+import type { Account, User } from '../ports/users.ts'
 
 /** One of the words that a script may answer with; throws when it is none of them. */
 export function oneOf<T extends string>(words: readonly T[], value: unknown): T {

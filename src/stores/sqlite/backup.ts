@@ -21,7 +21,7 @@ import {
   type BackupContent,
   type Backups,
   type ShowPart,
-} from '../ports/backup.ts'
+} from '../ports/backups.ts'
 import { openDatabase, writing } from './database/database.ts'
 import { unavailable } from './database/faults.ts'
 import { formatOf, SQLITE_STEPS } from './database/migrations.ts'

@@ -2,7 +2,7 @@
 // of the store.
 import { createHmac } from 'node:crypto'
 import { deriveKeys } from '../../base/secrets.ts'
-import type { Account } from '../../stores/ports/ports.ts'
+import type { Account } from '../../stores/ports/users.ts'
 import type {
   FailureLimit,
   LoginAttempt,
@@ -10,7 +10,7 @@ import type {
   LoginCount,
   LoginResult,
   LoginVerdict,
-} from '../../stores/ports/logins.ts'
+} from '../../stores/ports/login-attempts.ts'
 import { askTogether } from './ask-together.ts'
 import { foldName } from '../names/names.ts'
 import { networkOf, networksOf } from './network.ts'

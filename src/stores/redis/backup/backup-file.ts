@@ -6,7 +6,7 @@ import { unlink } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
-import { BackupRefused, fileRefusal } from '../../ports/backup.ts'
+import { BackupRefused, fileRefusal } from '../../ports/backups.ts'
 
 /** A later format has another number. */
 const FORMAT = 1

@@ -10,7 +10,7 @@ import {
   type Backups,
   type RestoreOptions,
   type ShowPart,
-} from '../../ports/backup.ts'
+} from '../../ports/backups.ts'
 import {
   checkBackupFile,
   readBackupFile,

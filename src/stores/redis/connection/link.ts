@@ -3,7 +3,7 @@
 // whether the store is back: `verify` asks, again and again.
 import type { Cluster, Redis } from 'ioredis'
 import { createDeadlines } from '../../../base/deadlines.ts'
-import { StoreUnavailable } from '../../ports/ports.ts'
+import { StoreUnavailable } from '../../ports/unavailable.ts'
 import { createLastReason, type LastReason } from './opening.ts'
 import { addressOf, isReply, RedisFault, unavailable } from './reasons.ts'
 

@@ -1,7 +1,7 @@
 // Why Redis is unavailable, in words for whoever runs it: which host, what it said, what to do. A driver's
 // message or a reply is never repeated as it is: either may quote what was sent, and with it a password.
 import { Cluster, type Redis } from 'ioredis'
-import { StoreUnavailable } from '../../ports/ports.ts'
+import { StoreUnavailable } from '../../ports/unavailable.ts'
 
 /** A fault that this program found itself. Its message names the host and holds no secret. */
 export class RedisFault extends Error {

@@ -5,7 +5,7 @@ import type {
   LoginCount,
   LoginVerdict,
   SettledAttempt,
-} from '../../ports/logins.ts'
+} from '../../ports/login-attempts.ts'
 import type { RedisAdapter } from '../adapter.ts'
 import { oneOf } from '../replies.ts'
 import { loadScript } from '../scripts.ts'

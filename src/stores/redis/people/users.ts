@@ -1,5 +1,5 @@
 // The accounts in Redis: a hash each, and one hash of all names.
-import type { Account, NewAccount, Users } from '../../ports/ports.ts'
+import type { Account, NewAccount, Users } from '../../ports/users.ts'
 import type { RedisAdapter } from '../adapter.ts'
 import { createNames, ownerIn } from './names.ts'
 import { accountOf } from '../replies.ts'

@@ -2,7 +2,7 @@
 // empty: its silence about a family or a revocation is no verdict then. Everything is refused until the
 // data is back, or an operator or a time limit says that what is gone is gone; meanwhile every server puts
 // back the revocations that it knows of.
-import { StoreUnavailable } from '../../ports/ports.ts'
+import { StoreUnavailable } from '../../ports/unavailable.ts'
 import {
   answersOf,
   markOf,

@@ -1,5 +1,9 @@
 // The revocation list in Redis, and the question whether an access token lives: one round trip each.
-import type { AccessTokenRef, AccessTokens, CheckOutcome } from '../../ports/ports.ts'
+import type {
+  AccessTokenRef,
+  AccessTokens,
+  CheckOutcome,
+} from '../../ports/access-tokens.ts'
 import { byList } from '../../ports/status-lists.ts'
 import type { RedisAdapter } from '../adapter.ts'
 import { REFUSALS } from './families.ts'

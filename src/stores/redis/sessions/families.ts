@@ -11,8 +11,8 @@ import type {
   Refusal,
   RotateOutcome,
   Session,
-  StoreUnavailable,
-} from '../../ports/ports.ts'
+} from '../../ports/families.ts'
+import type { StoreUnavailable } from '../../ports/unavailable.ts'
 import type { RedisAdapter } from '../adapter.ts'
 import { addressOf, RedisFault, unavailable } from '../connection/reasons.ts'
 import { familyOf, listOf, oneOf, userOf } from '../replies.ts'

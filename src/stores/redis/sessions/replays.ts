@@ -1,5 +1,5 @@
 // What may be used once, in Redis: a key that is there until nobody would take the id any more.
-import type { Replays } from '../../ports/ports.ts'
+import type { Replays } from '../../ports/replays.ts'
 import type { RedisAdapter } from '../adapter.ts'
 
 export function createRedisReplays({ link, keys }: RedisAdapter): Replays {

@@ -1,7 +1,7 @@
 // What servers share and replace as a whole, in SQLite: one row each, replaced when its version is the
 // expected one.
 import type { DatabaseSync } from 'node:sqlite'
-import type { Shared, Versioned } from '../../ports/keys.ts'
+import type { Shared, Versioned } from '../../ports/documents/shared.ts'
 import { reading, writing } from './database.ts'
 import type { Row } from './rows.ts'
 

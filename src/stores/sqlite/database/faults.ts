@@ -1,5 +1,5 @@
 // What SQLite's errors mean to the store and to whoever runs it.
-import { StoreUnavailable } from '../../ports/ports.ts'
+import { StoreUnavailable } from '../../ports/unavailable.ts'
 
 // SQLite's result codes; what stands in the bits above them is detail.
 const BUSY = 5

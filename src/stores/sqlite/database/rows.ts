@@ -1,7 +1,8 @@
 // From rows to the domain's objects. SQLite's STRICT tables vouch for the types; String and Number only tell
 // the compiler.
 import type { SQLOutputValue } from 'node:sqlite'
-import type { Account, Family, FamilyRef, User } from '../../ports/ports.ts'
+import type { Family, FamilyRef } from '../../ports/families.ts'
+import type { Account, User } from '../../ports/users.ts'
 import type { FamilyState, Holder } from '../sessions/rules.ts'
 
 /** A row by its columns. */

@@ -7,7 +7,7 @@ import type {
   LoginCount,
   LoginVerdict,
   SettledAttempt,
-} from '../../ports/logins.ts'
+} from '../../ports/login-attempts.ts'
 import { reading, writing } from '../database/database.ts'
 import {
   countOne,

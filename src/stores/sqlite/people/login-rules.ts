@@ -1,6 +1,6 @@
 // The rules of the login counts as pure functions, as stores/redis/scripts/people/login.lua has them; one
 // contract test runs on both.
-import type { FailureLimit } from '../../ports/logins.ts'
+import type { FailureLimit } from '../../ports/login-attempts.ts'
 
 /** One count of failures. Instants in milliseconds. */
 export interface FailureCount {

@@ -1,7 +1,7 @@
 // The accounts in SQLite. Removing one takes its families along (ON DELETE CASCADE).
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import type { Clock } from '../../../base/clock.ts'
-import type { Account, NewAccount, Users } from '../../ports/ports.ts'
+import type { Account, NewAccount, Users } from '../../ports/users.ts'
 import { reading, writing } from '../database/database.ts'
 import { accountOf } from '../database/rows.ts'
 import { createSqliteStatusBits } from '../sessions/status-bits.ts'

@@ -1,7 +1,11 @@
 // The revocation list in SQLite, and the question whether an access token lives.
 import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../../base/clock.ts'
-import type { AccessTokenRef, AccessTokens, CheckOutcome } from '../../ports/ports.ts'
+import type {
+  AccessTokenRef,
+  AccessTokens,
+  CheckOutcome,
+} from '../../ports/access-tokens.ts'
 import { byList } from '../../ports/status-lists.ts'
 import { reading, writing } from '../database/database.ts'
 import { familyFinder, living } from './families.ts'

@@ -13,7 +13,7 @@ import type {
   Refusal,
   RotateOutcome,
   Session,
-} from '../../ports/ports.ts'
+} from '../../ports/families.ts'
 import { reading, writing } from '../database/database.ts'
 import {
   type FoundFamily,

@@ -1,7 +1,7 @@
 // What may be used once, in SQLite: a row until nobody would take the id any more.
 import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../../base/clock.ts'
-import type { Replays } from '../../ports/ports.ts'
+import type { Replays } from '../../ports/replays.ts'
 import { writing } from '../database/database.ts'
 
 /** How many expired ids a new one takes along. */

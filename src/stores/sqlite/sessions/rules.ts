@@ -1,6 +1,6 @@
 // The rules of the refresh family (DESIGN §5) as pure functions: a record, what was presented and the time
 // in; a verdict out.
-import type { Family, Presented, Refusal, Wider } from '../../ports/ports.ts'
+import type { Family, Presented, Refusal, Wider } from '../../ports/families.ts'
 
 /** What the rules look at in a family's record. */
 export interface FamilyState {

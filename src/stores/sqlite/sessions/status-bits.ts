@@ -1,6 +1,6 @@
 // The living tokens and their status bits in SQLite. All of it runs inside the transaction of whoever calls.
 import type { DatabaseSync } from 'node:sqlite'
-import type { FamilyRef } from '../../ports/ports.ts'
+import type { FamilyRef } from '../../ports/families.ts'
 import {
   byList,
   listGoneAt,

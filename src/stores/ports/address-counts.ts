@@ -1,4 +1,4 @@
-// What the rate limit per address needs of a store (ports.ts has the rest). Promises reject with
+// What the rate limit per address needs of a store (store.ts has the rest). Promises reject with
 // StoreUnavailable.
 
 /** The requests of each address, where all replicas count together. */

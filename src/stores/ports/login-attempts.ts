@@ -1,4 +1,4 @@
-// What the throttle of logins needs of a store (ports.ts has the rest).
+// What the throttle of logins needs of a store (store.ts has the rest).
 // Spans (`…Ms`) are milliseconds by the store's own clock.
 
 /** How many failures something may have. */

@@ -1,6 +1,6 @@
-// What servers let each other know of their secrets (ports.ts has the rest): fingerprints, never a secret.
-import type { SecretMark } from '../../base/secrets.ts'
-import type { Shared, Versioned } from './keys.ts'
+// What servers let each other know of their secrets (../store.ts has the rest): fingerprints, never a secret.
+import type { SecretMark } from '../../../base/secrets.ts'
+import type { Shared, Versioned } from './shared.ts'
 
 /** The secrets of one or more servers of the same configuration. */
 export interface StoredSecretList {

@@ -1,0 +1,33 @@
+// What the check of an access token needs of a store (store.ts has the rest).
+import type { FamilyRef, Refusal } from './families.ts'
+import type { StatusEntry } from './status-lists.ts'
+import type { User } from './users.ts'
+
+/** Where an access token is judged. */
+export interface AccessTokenRef extends FamilyRef {
+  readonly jti: string
+}
+
+export type CheckOutcome =
+  | { readonly kind: 'active'; readonly user: User }
+  | { readonly kind: 'refused'; readonly reason: Refusal | 'token_revoked' }
+
+/** The revocation list, and the question that it exists for. */
+export interface AccessTokens {
+  /**
+   * Puts the token on the list until it would have expired, and sets its status bit where it has one. Durable
+   * when it resolves; repeating it is harmless.
+   */
+  revoke(
+    token: AccessTokenRef & {
+      readonly expiresAt: number
+      readonly status?: StatusEntry | undefined
+    },
+  ): Promise<void>
+  /**
+   * Whether the token lives: it isn't on the list, its family is known and neither ended nor past its ends,
+   * its user enabled and in the family's epoch. (No access token is made to outlive its family.) Signature
+   * and times were checked by the caller.
+   */
+  check(token: AccessTokenRef): Promise<CheckOutcome>
+}
