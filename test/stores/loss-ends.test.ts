@@ -9,32 +9,12 @@ import {
   newMark,
 } from '../../src/stores/redis/safety/identity-marks.ts'
 import { createRedisStore, type RedisStore } from '../../src/stores/redis/store.ts'
+import { faultOf, LOST, redisOf, serverOn } from '../support/lost-store.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { presented, signIn, someAccount } from '../support/stores.ts'
 import { until } from '../support/until.ts'
 
 const HOUR = 3_600_000
-const LOST = {
-  name: 'StoreUnavailable',
-  cause: { message: 'the store has lost its data' },
-}
-
-async function serverOn(t: Test, { url }: TestRedis): Promise<RedisStore> {
-  const store = await createRedisStore({ url, lossPeriodMs: HOUR })
-  t.teardown(() => store.close())
-  return store
-}
-
-async function redisOf(
-  t: Test,
-  args: readonly string[],
-  port?: number,
-): Promise<TestRedis> {
-  const redis = await startRedis({ args, ...(port !== undefined && { port }) })
-  t.teardown(() => redis.stop())
-  return redis
-}
-
 async function sessionOn(store: RedisStore): Promise<FamilyRef> {
   const account = someAccount('owner')
   await store.users.add(account)
@@ -115,12 +95,12 @@ t.test(
     const since = await sessionOn(store)
     await restore()
     t.ok(await until(() => store.condition().isLost && store.condition().isReached))
-    await t.rejects(store.families.rotate(presented(since, 1)), LOST)
+    t.match(await faultOf(() => store.families.rotate(presented(since, 1))), LOST)
   },
 )
 
 t.test('what was revoked is put back before anything is answered', async t => {
-  const store = await serverOn(t, await redisOf(t, []))
+  const store = await serverOn(t, await redisOf(t))
   const { client } = store
   const ref = await sessionOn(store)
   const names = await client.keys('*')
@@ -167,6 +147,63 @@ t.test('in a cluster every master that was lost has to come back', async t => {
   await put(50, 64)
   t.ok(await until(() => [found, told].every(({ condition }) => !condition().isLost)))
 })
+
+/** The marks of the master that loses its data, and the one that is read for all of them. */
+const LOST_MARKS = Array.from({ length: 24 }, (_, place) => `lk:epoch:${40 + place}`)
+const LAST_MARK = 'lk:epoch:63'
+
+type View = (mark: string) => string | null
+
+/** Lets a server see those marks instead of the store's own; undefined: the store's own again. */
+function viewOf({ client }: RedisStore): (view: View | undefined) => void {
+  const get = client.get.bind(client)
+  let shown: View | undefined
+  client.get = async name => (shown === undefined ? get(name) : shown(String(name)))
+  return view => {
+    shown = view
+  }
+}
+
+/** What the second server sees while the first one finds the loss. */
+const SECOND_VIEWS: Readonly<Record<string, (before: string) => View>> = {
+  'is late': before => () => before,
+  'finds it at the same moment': before => mark =>
+    LOST_MARKS.includes(mark) ? null : before,
+}
+
+for (const [when, secondView] of Object.entries(SECOND_VIEWS)) {
+  t.test(`only the finder of a loss takes marks back, where another ${when}`, async t => {
+    const redis = await startRedis({ cluster: true })
+    t.teardown(() => redis.stop())
+    const [finder, other] = [await serverOn(t, redis), await serverOn(t, redis)]
+    const [showFinder, showOther] = [viewOf(finder), viewOf(other)]
+    const operator = await createRedisStore({ url: redis.url })
+    t.teardown(() => operator.close())
+    const { client } = operator
+    const before = String(await client.get(LAST_MARK))
+    // There is no key ring: a server that reads it looks whether it was lost.
+    const otherLooks = () => faultOf(() => other.keys.load())
+
+    for (const show of [showFinder, showOther]) show(() => before)
+    for (const mark of LOST_MARKS) await client.del(mark)
+    showFinder(undefined)
+    t.ok(await until(async () => (await client.exists(LAST_MARK)) === 1))
+    const after = String(await client.get(LAST_MARK))
+    showOther(secondView(before))
+    await otherLooks()
+    showOther(undefined)
+    t.match(await otherLooks(), LOST)
+
+    showFinder(() => after)
+    for (const mark of LOST_MARKS) await client.set(mark, before)
+    t.match(await otherLooks(), LOST)
+    t.equal(await client.get(LAST_MARK), before, "the other can't tell what is missing")
+    t.type(await operator.lossEndsInMs(), 'number')
+    showFinder(undefined)
+    t.ok(await until(() => [finder, other].every(({ condition }) => !condition().isLost)))
+    t.equal(await client.get(LAST_MARK), after)
+  })
+}
 
 t.test('a mark names eight of those before it', async t => {
   const first = newMark('')
