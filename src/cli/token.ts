@@ -1,7 +1,9 @@
 // latchkey token inspect | verify
 import type { Command } from 'commander'
-import { decodeToken, verifyWithRing } from '../tokens/verify-offline.ts'
-import { userTag } from '../base/ids.ts'
+import { createClientRegistry } from '../clients/registry.ts'
+import { refOf } from '../tokens/access-token.ts'
+import { decodeToken } from '../tokens/decode.ts'
+import { createTokenVerifier } from '../tokens/verifier.ts'
 import { addExamples } from './terminal/examples.ts'
 import { firstLine, type Io } from './terminal/io.ts'
 import { Refused } from './terminal/refused.ts'
@@ -34,20 +36,22 @@ export function addToken(program: Command, io: Io): void {
 
   token
     .command('verify <jwt>')
-    .description('check signature, type, issuer, times and revocation')
+    .description(
+      'check a token as the server does: signature, type, issuer, times, audience, revocation',
+    )
     .action(
       withStore(io, async ({ config, store, readRing, print }, jwt: string) => {
-        const verdict = verifyWithRing(await readToken(io, jwt), await readRing(), {
+        const now = await store.now()
+        const { knowsAudience } = createClientRegistry(config.clients)
+        const verified = createTokenVerifier({
           issuer: config.issuer,
-          now: await store.now(),
-        })
-        if (verdict.kind === 'refused') throw new Refused(verdict.reason)
-        const { claims } = verdict
-        const outcome = await store.accessTokens.check({
-          userTag: userTag(claims.sub),
-          sid: claims.sid,
-          jti: claims.jti,
-        })
+          keys: await readRing(),
+          knowsAudience,
+          now: () => now,
+        }).verify(await readToken(io, jwt))
+        if (verified.kind === 'refused') throw new Refused(verified.reason)
+        const { claims } = verified
+        const outcome = await store.accessTokens.check(refOf(claims))
         if (outcome.kind === 'refused') throw new Refused(outcome.reason)
         print(
           { active: true, claims },

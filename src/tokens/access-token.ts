@@ -1,6 +1,8 @@
 // JWT access tokens (RFC 9068): what they claim.
 import { Type, type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
+import { userTag } from '../base/ids.ts'
+import type { AccessTokenRef } from '../stores/ports/access-tokens.ts'
 
 /** Tokens longer than this were not made by us. In characters. */
 export const MAX_TOKEN_LENGTH = 8192
@@ -44,6 +46,11 @@ export function isAccessTokenClaims(payload: unknown): payload is AccessTokenCla
 /** The audiences of a token as a list. */
 export function audiencesOf(claims: AccessTokenClaims): readonly string[] {
   return typeof claims.aud === 'string' ? [claims.aud] : claims.aud
+}
+
+/** Where the store judges a token of these claims. */
+export function refOf({ sub, sid, jti }: AccessTokenClaims): AccessTokenRef {
+  return { userTag: userTag(sub), sid, jti }
 }
 
 /** The header types under which we sign access tokens: RFC 9068 §2.1, and what older verifiers insist on. */

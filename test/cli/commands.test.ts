@@ -519,7 +519,9 @@ t.test('a client secret and its line belong together', async t => {
 })
 
 t.test('tokens are decoded and verified', async t => {
-  const { latchkey, withStore } = bench(t)
+  const { latchkey, withStore } = bench(t, {
+    more: ['clients: [{ id: mobile, audience: [a] }]'],
+  })
   await latchkey('users add alice', PASSWORD)
   const now = Math.floor(Date.now() / 1000)
   const { sign, claims } = await withStore(async store => {
@@ -579,39 +581,6 @@ t.test('tokens are decoded and verified', async t => {
     out: /"client_id": "mobile"/,
   })
 
-  const [header = '', payload = '', signature = ''] = sign().split('.')
-  const forged = (part: object) =>
-    Buffer.from(
-      JSON.stringify({
-        ...JSON.parse(Buffer.from(header, 'base64url').toString()),
-        ...part,
-      }),
-    ).toString('base64url') + `.${payload}.${signature}`
-  const rows: [name: string, token: string, reason: string][] = [
-    ['no JWT', 'a.b', 'token_malformed'],
-    ['too long', 'a'.repeat(9000), 'token_malformed'],
-    ['another type', forged({ typ: 'logout+jwt' }), 'type_wrong'],
-    ['no signature', forged({ alg: 'none' }), 'algorithm_wrong'],
-    ['signed with the public key', forged({ alg: 'HS256' }), 'algorithm_wrong'],
-    ['an unknown key', sign({}, { kid: 'other' }), 'key_unknown'],
-    ['changed', `${header}.${payload.slice(0, -4)}AAAA.${signature}`, 'token_malformed'],
-    [
-      'signed otherwise',
-      `${header}.${payload}.${signature.slice(0, -4)}AAAA`,
-      'signature_invalid',
-    ],
-    ['without claims', sign({ jti: undefined }), 'claims_incomplete'],
-    ['another issuer', sign({ iss: 'https://evil.example.com' }), 'issuer_wrong'],
-    ['expired', sign({ exp: now - 1 }), 'token_expired'],
-    ['a session that is not known', sign({ sid: 'z'.repeat(22) }), 'family_unknown'],
-  ]
-  for (const [name, token, reason] of rows) {
-    t.match(
-      await latchkey(`token verify --json -- ${token}`),
-      { code: 1, err: new RegExp(`"error":"${reason}"`) },
-      name,
-    )
-  }
   await withStore(store =>
     store.accessTokens.revoke({
       userTag: userTag(claims.sub),

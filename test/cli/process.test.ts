@@ -10,7 +10,6 @@ import { run } from '../../src/cli/main.ts'
 import { failureOf } from '../../src/cli/terminal/refused.ts'
 import { invalidRequest, temporarilyUnavailable } from '../../src/oauth/errors.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
-import { verifyWithRing } from '../../src/tokens/verify-offline.ts'
 import { startChild } from '../support/children.ts'
 import { PATIENCE_MS } from '../support/until.ts'
 
@@ -137,14 +136,4 @@ t.test('failures are named without what a driver says', async t => {
     ['what', { error: 'failed', message: 'what' }],
   ]
   for (const [error, expected] of rows) t.match(failureOf(error), expected)
-})
-
-t.test("a key that can't verify is a fault and no verdict", async t => {
-  const [header, payload] = [{ alg: 'ES256', kid: 'a', typ: 'JWT' }, {}].map(part =>
-    Buffer.from(JSON.stringify(part)).toString('base64url'),
-  )
-  const ring = { verificationKey: () => ({ alg: 'ES256', publicKey: 'no key' }) }
-  t.throws(() =>
-    verifyWithRing(`${header}.${payload}.AAAA`, ring, { issuer: 'a', now: 0 }),
-  )
 })

@@ -8,6 +8,7 @@ import {
 } from '../../src/tokens/refresh-token.ts'
 import { newerToken } from '../support/newer-token.ts'
 import { createNonces } from '../../src/tokens/dpop-nonce.ts'
+import { createTokenVerifier } from '../../src/tokens/verifier.ts'
 import { audiencesOf, isAccessTokenClaims } from '../../src/tokens/access-token.ts'
 
 const issuer = 'https://id.example.com'
@@ -151,4 +152,17 @@ t.test('a nonce is the same on every server and release that has the secret', as
   const nonces = createNonces({ secrets: ['s'.repeat(43)], clock: () => 90_000 })
   t.equal(nonces.current(), 'AAAAAUBm7CJ4EX_hTDJ-9DeNANs')
   t.ok(nonces.isGood(nonces.current()))
+})
+
+t.test("a key that can't verify is a fault and no verdict", async t => {
+  const { verify } = createTokenVerifier({
+    issuer,
+    keys: { verificationKey: () => ({ alg: 'ES256', publicKey: 'no key' }) },
+    knowsAudience: () => true,
+    now: () => 0,
+  })
+  const [header, payload] = [{ alg: 'ES256', kid: 'a', typ: 'JWT' }, {}].map(part =>
+    Buffer.from(JSON.stringify(part)).toString('base64url'),
+  )
+  t.throws(() => verify(`${header}.${payload}.AAAA`))
 })

@@ -2,6 +2,7 @@
 // §7).
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { JOSE_NAMES } from '../../oauth/algorithms.ts'
+import { readBearer } from '../../oauth/bearer.ts'
 import {
   asChallenge,
   invalidDpopProof,
@@ -17,8 +18,6 @@ import type { ProvenKey, ProofTarget } from './dpop.ts'
 import type { TokenFailures } from './token-failures.ts'
 import type { VerifyAccessToken } from './verify-access-token.ts'
 
-const SCHEME = /^(Bearer|DPoP)(?: |$)/i
-const TOKEN = /^\w+ +([A-Za-z0-9._~+/-]+=*) *$/
 const BODY_TOKEN = /^[A-Za-z0-9._~+/-]+=*$/
 
 /** What is wrong with a proof that was read; a nonce that was handed out a moment ago is no fault. */
@@ -100,10 +99,13 @@ export function createTokenHolder({
 
   return async (request, reply, { target, bodyToken }) => {
     const { scheme, token } =
-      bodyToken === undefined ? presentedIn(request) : presentedInBody(request, bodyToken)
-    const verified = await verify(request, token)
-    if (verified === undefined) {
-      if (!verify.isOurs(token)) failures.forged(request)
+      bodyToken === undefined
+        ? readBearer(request.headers.authorization)
+        : presentedInBody(request, bodyToken)
+    const verified =
+      bodyToken === undefined ? await verify.carried(request) : verify.named(token)
+    if (verified.kind === 'refused') {
+      if (!verified.isOurs) failures.forged(request)
       throw invalidToken('token_invalid', scheme)
     }
     const { claims } = verified
@@ -129,17 +131,4 @@ function presentedInBody({ headers }: FastifyRequest, token: string) {
   }
   if (!BODY_TOKEN.test(token)) throw invalidToken('token_malformed')
   return { scheme: 'Bearer', token } as const
-}
-
-// RFC 6750 §3: who sends no access token is told no error, who sends something else as one is.
-function presentedIn({ headers: { authorization = '' } }: FastifyRequest): {
-  scheme: 'Bearer' | 'DPoP'
-  token: string
-} {
-  const [, named] = SCHEME.exec(authorization) ?? []
-  if (named === undefined) throw invalidToken('token_missing')
-  const scheme = named.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer'
-  const [, token] = TOKEN.exec(authorization) ?? []
-  if (token === undefined) throw invalidToken('token_malformed', scheme)
-  return { scheme, token }
 }

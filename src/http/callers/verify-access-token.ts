@@ -1,5 +1,5 @@
-// Verifying our own access tokens with @fastify/jwt (RFC 9068 §4, RFC 8725): keys from our ring only, each
-// pinned to its algorithm.
+// Our own access tokens at the server: those that a request names, and those that it carries. Both go through
+// the one verifier (src/tokens/verifier.ts); @fastify/jwt reads the Authorization header for it.
 import { hash } from 'node:crypto'
 import jwt from '@fastify/jwt'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -7,152 +7,141 @@ import { LRUCache } from 'lru-cache'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Clock } from '../../base/clock.ts'
-import { userTag } from '../../base/ids.ts'
 import { ALGORITHM_NAMES } from '../../oauth/algorithms.ts'
+import { readBearer } from '../../oauth/bearer.ts'
 import { invalidToken, OAuthError } from '../../oauth/errors.ts'
 import type { AccessTokenRef } from '../../stores/ports/access-tokens.ts'
+import { refOf, type AccessTokenClaims } from '../../tokens/access-token.ts'
 import {
-  audiencesOf,
-  isAccessTokenClaims,
-  MAX_TOKEN_LENGTH,
-  type AccessTokenClaims,
-} from '../../tokens/access-token.ts'
-import { isCanonical } from '../../tokens/compact.ts'
-import { createRequestSlot } from '../request/request-slot.ts'
-
-const TYPES: readonly string[] = ['at+jwt', 'JWT']
+  createTokenVerifier,
+  isWellFormed,
+  type SignedToken,
+  type TokenVerifier,
+  type TokenVerifierOptions,
+} from '../../tokens/verifier.ts'
 
 /** How many verified tokens are remembered, some 6 MB. */
 const REMEMBERED = 10_000
 
-/** What verification needs of the key ring. */
-export interface VerificationKeys {
-  verificationKey(
-    kid: string,
-  ): { readonly alg: string; readonly publicKey: string } | undefined
+export type VerifierOptions = Omit<TokenVerifierOptions, 'now'> & {
+  readonly clock: Clock
 }
 
-export interface VerifierOptions {
-  readonly issuer: string
-  readonly keys: VerificationKeys
-  readonly knowsAudience: (audience: string) => boolean
-  readonly clock: Clock
+/** A living access token of ours. */
+export interface VerifiedToken {
+  readonly kind: 'ok'
+  readonly claims: AccessTokenClaims
+  /** Where the store judges it. */
+  readonly ref: AccessTokenRef
+}
+
+/** No such token. `isOurs`: its signature was right. */
+export interface RefusedToken {
+  readonly kind: 'refused'
+  readonly isOurs: boolean
 }
 
 /**
  * Checks form, signature, type, issuer, audience and times. Whether the token was revoked is the store's to
- * say.
- *
- * @returns undefined when the text is no living access token of ours
+ * say. What else goes wrong is thrown, and no verdict on the token.
  */
 export interface VerifyAccessToken {
-  (request: FastifyRequest, token: string): Promise<VerifiedToken | undefined>
-  /** Whether a token that was just verified is ours, if no living one: its signature was right. */
-  isOurs(token: string): boolean
+  /** Verifies a token that a request names as a parameter. */
+  named(token: string): VerifiedToken | RefusedToken
+  /**
+   * Verifies the token in a request's Authorization header.
+   *
+   * @throws OAuthError invalid_token when there is none
+   */
+  carried(request: FastifyRequest): Promise<VerifiedToken | RefusedToken>
 }
 
-/** An access token of ours. */
-export interface VerifiedToken {
-  readonly claims: AccessTokenClaims
-  /** Where the store judges it. */
-  readonly ref: AccessTokenRef
-  /** The key that signed it. */
-  readonly kid: string
-}
-
-/** Registers @fastify/jwt and makes the verifier. */
+/** Registers @fastify/jwt and makes both functions. */
 export async function registerVerifier(
   app: FastifyInstance,
-  { issuer, keys, knowsAudience, clock }: VerifierOptions,
+  { clock, ...options }: VerifierOptions,
 ): Promise<VerifyAccessToken> {
-  const presented = createRequestSlot<string>()
+  const verifier = createTokenVerifier({ ...options, now: clock })
+  const readCarried = await registerJwt(app, verifier)
+  // A signature is checked once. The key is a hash of the whole token: any other has let one token pass for
+  // another in the past.
+  const remembered = new LRUCache<string, SignedToken>({ max: REMEMBERED })
+  const idOf = (token: string) => hash('sha256', token, 'base64')
 
+  function judge(id: string, token: SignedToken): VerifiedToken | RefusedToken {
+    remembered.set(id, token)
+    // What changes with time is asked anew: a key that was retired, the token's end, the audiences.
+    return verifier.judge(token).kind === 'ok'
+      ? { kind: 'ok', claims: token.claims, ref: refOf(token.claims) }
+      : { kind: 'refused', isOurs: true }
+  }
+
+  return {
+    named(text) {
+      if (!isWellFormed(text)) return FOREIGN
+      const id = idOf(text)
+      const known = remembered.get(id)
+      if (known !== undefined) return judge(id, known)
+      const token = verifier.read(text)
+      return token.kind === 'ok' ? judge(id, token) : FOREIGN
+    },
+    async carried(request) {
+      const id = idOf(readBearer(request.headers.authorization).token)
+      const token = remembered.get(id) ?? (await readCarried(request))
+      return token === undefined ? FOREIGN : judge(id, token)
+    },
+  }
+}
+
+const FOREIGN: RefusedToken = { kind: 'refused', isOurs: false }
+
+/** Registers @fastify/jwt with the verifier's rules; gives what reads the token that a request carries. */
+async function registerJwt(
+  app: FastifyInstance,
+  verifier: Pick<TokenVerifier, 'keyFor' | 'claimsOf'>,
+): Promise<(request: FastifyRequest) => Promise<SignedToken | undefined>> {
   await app.register(jwt, {
     secret: {
-      private: '',
       public: async (_request: FastifyRequest, decoded: unknown) =>
-        publicKeyFor(decoded, keys),
+        publicKeyFor(decoded, verifier),
     },
     decode: { complete: true },
     verify: {
-      extractToken: request => presented.get(request),
+      extractToken: wellFormedToken,
       algorithms: [...ALGORITHM_NAMES],
-      allowedIss: issuer,
-      // Times are judged below, by the server's own clock and after the cache.
+      complete: true,
+      // Times are judged by the server's own clock, also for a token that is remembered.
       ignoreExpiration: true,
       ignoreNotBefore: true,
-      requiredClaims: ['iss', 'sub', 'aud', 'client_id', 'iat', 'exp', 'jti', 'sid'],
     },
   })
 
-  async function verify(
-    request: FastifyRequest,
-    token: string,
-  ): Promise<VerifiedToken | undefined> {
-    if (!isCanonical(token)) return undefined
-    presented.set(request, token)
-    const claims: unknown = await request.jwtVerify().catch(asVerdict)
-    const decoded: unknown = claims === undefined ? undefined : app.jwt.decode(token)
-    return isAccessTokenClaims(claims) && DecodedToken.Check(decoded)
-      ? {
-          claims,
-          kid: decoded.header.kid,
-          ref: { userTag: userTag(claims.sub), sid: claims.sid, jti: claims.jti },
-        }
+  return async function readCarried(request) {
+    const token: unknown = await request.jwtVerify().catch(asVerdict)
+    if (!CompleteToken.Check(token)) return undefined
+    const checked = verifier.claimsOf(token.payload)
+    return checked.kind === 'ok'
+      ? { claims: checked.claims, kid: token.header.kid }
       : undefined
   }
-
-  // A signature is checked once. The key is a hash of the whole token: any other has let one token pass for
-  // another in the past.
-  const remembered = new LRUCache<string, VerifiedToken>({ max: REMEMBERED })
-  const idOf = (token: string) => hash('sha256', token, 'base64')
-
-  async function verifyToken(
-    request: FastifyRequest,
-    token: string,
-  ): Promise<VerifiedToken | undefined> {
-    if (token.length > MAX_TOKEN_LENGTH) return undefined
-    const id = idOf(token)
-    const verified = remembered.get(id) ?? (await verify(request, token))
-    // What changes with time is asked anew: a key that was retired, the token's end, the audiences.
-    if (verified === undefined || keys.verificationKey(verified.kid) === undefined) {
-      return undefined
-    }
-    remembered.set(id, verified)
-    const { claims } = verified
-    if (!isInTime(claims, clock())) return undefined
-    return audiencesOf(claims).some(
-      audience => audience === issuer || knowsAudience(audience),
-    )
-      ? verified
-      : undefined
-  }
-
-  return Object.assign(verifyToken, {
-    isOurs: (token: string) => remembered.has(idOf(token)),
-  })
 }
 
-function isInTime({ exp, nbf = 0 }: AccessTokenClaims, now: number): boolean {
-  return nbf * 1000 <= now && now < exp * 1000
-}
-
-const DecodedToken = Compile(
-  Type.Object({
-    header: Type.Object({ alg: Type.String(), kid: Type.String(), typ: Type.String() }),
-  }),
+const CompleteToken = Compile(
+  Type.Object({ header: Type.Object({ kid: Type.String() }), payload: Type.Unknown() }),
 )
 
-function publicKeyFor(decoded: unknown, keys: VerificationKeys): string {
-  // An extension that must be understood: there is none that we do (RFC 7515 §4.1.11).
-  if (!DecodedToken.Check(decoded) || 'crit' in decoded.header) {
-    throw invalidToken('header_wrong')
-  }
-  const { alg, kid, typ } = decoded.header
-  const key = keys.verificationKey(kid)
-  if (key === undefined || key.alg !== alg || !TYPES.includes(typ)) {
-    throw invalidToken('key_unknown')
-  }
+// Without a token @fastify/jwt refuses the request.
+function wellFormedToken({ headers }: FastifyRequest): string | undefined {
+  const { token } = readBearer(headers.authorization)
+  return isWellFormed(token) ? token : undefined
+}
+
+function publicKeyFor(
+  decoded: unknown,
+  { keyFor }: Pick<TokenVerifier, 'keyFor'>,
+): string {
+  const key = keyFor(decoded)
+  if (key.kind === 'refused') throw invalidToken('token_invalid')
   return key.publicKey
 }
 

@@ -115,7 +115,7 @@ export async function introspectRoute(
       const token = required(formOf(request), 'token')
       const { response, reason } = looksLikeRefreshToken(token)
         ? await introspectRefreshToken(token, client, options)
-        : await introspectAccessToken(request, token, client, options)
+        : await introspectAccessToken(token, client, options)
       emit(
         {
           type: 'introspected',
@@ -162,13 +162,12 @@ function inactive(reason: Reason): Finding {
 }
 
 async function introspectAccessToken(
-  request: FastifyRequest,
   token: string,
   client: Client,
   { verify, check }: IntrospectRouteOptions,
 ): Promise<Finding> {
-  const verified = await verify(request, token)
-  if (verified === undefined) return inactive('token_invalid')
+  const verified = verify.named(token)
+  if (verified.kind === 'refused') return inactive('token_invalid')
   const { claims } = verified
   if (!concerns(client, claims.client_id, audiencesOf(claims))) {
     return inactive('token_foreign')

@@ -66,21 +66,25 @@ export async function revokeRoute(
     async (request, reply) => {
       const client = await clientOf(request)
       const token = required(formOf(request), 'token')
-      if (looksLikeRefreshToken(token)) {
-        await revokeRefreshToken(request, token, client, options)
-      } else await revokeAccessToken(request, token, client, options)
+      const revoke = looksLikeRefreshToken(token) ? revokeRefreshToken : revokeAccessToken
+      await revoke({ request, token, client }, options)
       reply.header('cache-control', 'no-store')
       return {}
     },
   )
 }
 
+/** What is asked for, and by whom. */
+interface Revocation {
+  readonly request: FastifyRequest
+  readonly token: string
+  readonly client: Client
+}
+
 // A token that is unknown, expired or none at all is answered 200: it is as dead as was asked for (RFC 7009
 // §2.2).
 async function revokeRefreshToken(
-  request: FastifyRequest,
-  token: string,
-  client: Client,
+  { request, token, client }: Revocation,
   { readRefreshToken, store, emit }: RevokeRouteOptions,
 ): Promise<void> {
   const read = await readRefreshToken(token)
@@ -92,12 +96,7 @@ async function revokeRefreshToken(
     clientId: client.id,
   })
   if (outcome === 'client_mismatch') {
-    throw foreign({
-      request,
-      client,
-      sid,
-      emit,
-    })
+    throw foreign({ request, client, sid, emit })
   }
   if (outcome === 'ended') {
     emit(
@@ -114,22 +113,15 @@ async function revokeRefreshToken(
 }
 
 async function revokeAccessToken(
-  request: FastifyRequest,
-  token: string,
-  client: Client,
+  { request, token, client }: Revocation,
   { verify, store, status, emit }: RevokeRouteOptions,
 ): Promise<void> {
-  const verified = await verify(request, token)
-  if (verified === undefined) return
+  const verified = verify.named(token)
+  if (verified.kind === 'refused') return
   const { claims, ref } = verified
   const { sid } = ref
   if (claims.client_id !== client.id) {
-    throw foreign({
-      request,
-      client,
-      sid,
-      emit,
-    })
+    throw foreign({ request, client, sid, emit })
   }
   const entry = claims.status && status.entryOf(claims.status.status_list)
   await store.accessTokens.revoke({
