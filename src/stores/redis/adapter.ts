@@ -1,5 +1,6 @@
 // What each port's adapter is made of.
-import type { Caller, Link } from './connection/link.ts'
+import type { Caller } from './connection/caller.ts'
+import type { Link } from './connection/link.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { createRevocations, type Revocations } from './safety/revocations.ts'
 import { loadScript, type Script } from './scripts.ts'

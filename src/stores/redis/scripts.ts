@@ -1,7 +1,7 @@
 // The Lua scripts: one file per atomic step, sent once and then called by their hash, in one round trip.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { Caller } from './connection/link.ts'
+import type { Caller } from './connection/caller.ts'
 
 /** Runs a script; the reply is a list, also where it is one value. Rejects with StoreUnavailable. */
 export type Script = (

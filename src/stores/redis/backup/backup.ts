@@ -20,7 +20,7 @@ import {
 import { primariesOf } from '../safety/inspect.ts'
 import { markAfter } from '../safety/identity-marks.ts'
 import type { FormatMark } from '../safety/format.ts'
-import type { Caller } from '../connection/link.ts'
+import type { Caller } from '../connection/caller.ts'
 import type { RedisKeys } from '../redis-keys.ts'
 
 export interface RedisBackupsOptions {

@@ -2,7 +2,7 @@
 // blocks that connection: so there is one for these writes alone, and those that come while one WAIT goes on
 // share the next.
 import type { ChainableCommander } from 'ioredis'
-import type { Caller } from '../connection/link.ts'
+import type { Caller } from '../connection/caller.ts'
 import { addressOf, RedisFault, unavailable } from '../connection/reasons.ts'
 import { readLua, type Script } from '../scripts.ts'
 

@@ -1,7 +1,7 @@
 // Which release has written to the store, and which one a release must be to work on it
 // (docs/decisions/stored-data.md).
 import { newerFormat, unreadableFormat, type StoreRisk } from '../../ports/health.ts'
-import type { Caller } from '../connection/link.ts'
+import type { Caller } from '../connection/caller.ts'
 import { addressOf, RedisFault, unavailable } from '../connection/reasons.ts'
 import type { RedisKeys } from '../redis-keys.ts'
 import { loadScript } from '../scripts.ts'

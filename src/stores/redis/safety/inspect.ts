@@ -3,7 +3,7 @@ import { BlockList, isIPv6 } from 'node:net'
 import { Cluster, Redis } from 'ioredis'
 import type { StoreRisk } from '../../ports/health.ts'
 import { mayFenceOff } from '../connection/fence.ts'
-import type { Caller } from '../connection/link.ts'
+import type { Caller } from '../connection/caller.ts'
 
 export interface InspectOptions {
   readonly link: Caller

@@ -1,5 +1,5 @@
 // What the store's clock says, without asking it every time.
-import type { Caller } from '../connection/link.ts'
+import type { Caller } from '../connection/caller.ts'
 
 export interface StoreClock {
   /** Milliseconds since the epoch, as far as this process knows; half a round trip may be missing. */

@@ -13,7 +13,7 @@ import {
   type Marks,
 } from './identity-marks.ts'
 import { factsOf, primariesOf } from './inspect.ts'
-import type { Caller } from '../connection/link.ts'
+import type { Caller } from '../connection/caller.ts'
 import { RedisFault, unavailable } from '../connection/reasons.ts'
 import type { RedisKeys } from '../redis-keys.ts'
 import { loadScript } from '../scripts.ts'

@@ -1,7 +1,7 @@
 // Setting the status bits of tokens that died. They live in another hash slot than the family, so this is a
 // step of its own, after the one that ended it.
 import { byList, listGoneAt, type StatusEntry } from '../../ports/status-lists.ts'
-import type { Caller } from '../connection/link.ts'
+import type { Caller } from '../connection/caller.ts'
 import type { RedisKeys } from '../redis-keys.ts'
 import type { Revocations } from '../safety/revocations.ts'
 import { loadScript, type Script } from '../scripts.ts'
