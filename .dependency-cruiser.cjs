@@ -66,7 +66,7 @@ const MAY_IMPORT = {
     'stores/ports',
     'oauth/',
   ],
-  'observe/': ['oauth/', 'stores/ports', 'users/hashing/'],
+  'observe/': ['oauth/', 'stores/ports', 'users/hashing/', 'grants/all'],
   'users/': ['stores/ports', 'oauth/'],
   'status-lists/': ['tokens/', 'keys/', 'stores/ports', 'oauth/'],
   'tokens/': ['keys/', 'stores/ports', 'oauth/'],

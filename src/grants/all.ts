@@ -1,14 +1,38 @@
-// Every grant that there is.
+// Every grant that there is. This list is the only one: a new grant is a file in this folder and a line here.
+import { Type } from 'typebox'
+import type { GrantDescriptor, GrantServices } from './descriptor.ts'
 import type { Grant } from './grant.ts'
-import { createPasswordGrant, type PasswordGrantDependencies } from './password.ts'
-import { createRefreshGrant, type RefreshGrantDependencies } from './refresh-token.ts'
+import { passwordGrant } from './password.ts'
+import { refreshTokenGrant } from './refresh-token.ts'
+
+/** All grants, in the order in which documents name them. */
+export const GRANTS: readonly GrantDescriptor[] = [passwordGrant, refreshTokenGrant]
+
+/** Parameters that may stand in a form more than once. */
+export const REPEATABLE_PARAMETERS: readonly string[] = [
+  ...new Set(
+    GRANTS.flatMap(({ parameters }) =>
+      Object.keys(parameters).filter(name => mayRepeat(parameters[name])),
+    ),
+  ),
+]
+
+/** A grant that this server offers. */
+export interface OfferedGrant {
+  readonly descriptor: GrantDescriptor
+  readonly exchange: Grant
+}
 
 /** Makes all grants, by their grant_type. */
-export function createGrants(
-  deps: PasswordGrantDependencies & RefreshGrantDependencies,
-): ReadonlyMap<string, Grant> {
-  return new Map([
-    ['password', createPasswordGrant(deps)],
-    ['refresh_token', createRefreshGrant(deps)],
-  ])
+export function createGrants(services: GrantServices): ReadonlyMap<string, OfferedGrant> {
+  return new Map(
+    GRANTS.map(descriptor => [
+      descriptor.type,
+      { descriptor, exchange: descriptor.create(services) },
+    ]),
+  )
+}
+
+function mayRepeat(schema: unknown): boolean {
+  return Type.IsArray(schema)
 }

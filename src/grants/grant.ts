@@ -1,14 +1,14 @@
 // What a grant is: given a client that was authenticated and may use it, it turns parameters into tokens.
-import type { Client } from '../clients/registry.ts'
 import type { Origin } from '../base/events.ts'
+import type { Client } from '../clients/registry.ts'
 import { invalidRequest } from '../oauth/errors.ts'
 import type { Form } from '../oauth/form.ts'
 import type { ReadRefreshToken } from '../tokens/refresh-token.ts'
 
 /** A request to the token endpoint whose client is known and allowed to make it. */
-export interface GrantRequest {
+export interface GrantRequest<Parameters = Form> {
   readonly client: Client
-  readonly params: Form
+  readonly params: Parameters
   /** What the parameter refresh_token says; undefined: it is missing or not ours. */
   readonly refreshToken: ReadRefreshToken | undefined
   /** Thumbprint of the key that the client proved to hold (RFC 9449); undefined: none. */
@@ -35,11 +35,13 @@ export interface TokenResponse {
 }
 
 /**
- * One grant type.
+ * Runs one grant.
  *
- * @throws OAuthError when the request is refused; StoreUnavailable when nobody can say
+ * @throws OAuthError when the request is refused; StoreUnavailable when the store can't be asked
  */
-export type Grant = (request: GrantRequest) => Promise<TokenResponse>
+export type Grant<Parameters = Form> = (
+  request: GrantRequest<Parameters>,
+) => Promise<TokenResponse>
 
 /**
  * The value of a parameter that must be there.

@@ -1,103 +1,123 @@
 // The password grant (RFC 6749 §4.3): a name and a password open a family.
 import { randomBytes } from 'node:crypto'
-import { isConfidential } from '../clients/authenticate.ts'
-import type { Emit } from '../base/events.ts'
+import { Type, type Static } from 'typebox'
 import { sidOf } from '../base/ids.ts'
+import { isConfidential } from '../clients/authenticate.ts'
+import type { Client } from '../clients/registry.ts'
 import { invalidGrant, invalidScope, slowDown } from '../oauth/errors.ts'
 import { formatScope } from '../oauth/scope.ts'
-import type { TakeStatusEntry } from '../status-lists/indices.ts'
-import type { Families, Login } from '../stores/ports/families.ts'
-import type { Authenticate, Authentication } from '../users/authenticate.ts'
-import type { NameInLogs } from '../users/names/name-in-logs.ts'
+import type { Login, OpenOutcome } from '../stores/ports/families.ts'
+import type { Authentication } from '../users/authenticate.ts'
 import { networkOf } from '../users/failed-logins/network.ts'
-import { required, type Grant, type GrantRequest } from './grant.ts'
-import { accessTtl, mayRefresh, type IssueTokens, type TokenPolicy } from './issue.ts'
-import { limited, requestedAudience, requestedScope } from './targets.ts'
+import { defineGrant, type GrantServices } from './descriptor.ts'
+import type { Grant, GrantRequest, TokenResponse } from './grant.ts'
+import { accessTtl, mayRefresh, type TokenPolicy } from './issue.ts'
+import { TARGET_PARAMETERS } from './parameters.ts'
+import { intersect, requestedAudience, requestedScope } from './targets.ts'
 
 // A family that can't be refreshed lives as long as its access token, and a little longer for clocks that
 // differ.
 const CLOCK_MARGIN_MS = 60_000
 
-export interface PasswordGrantDependencies {
-  readonly issuer: string
-  readonly authenticate: Authenticate
-  readonly nameInLogs: NameInLogs
-  readonly families: Pick<Families, 'open'>
-  readonly issue: IssueTokens
-  readonly policy: () => TokenPolicy
-  /** Undefined: tokens have no status. */
-  readonly takeStatus: TakeStatusEntry | undefined
-  readonly emit: Emit
+const PARAMETERS = {
+  username: Type.String({ description: "The user's name." }),
+  password: Type.String({ format: 'password', description: "The user's password." }),
+  ...TARGET_PARAMETERS,
 }
 
+/** What the grant is built of. */
+export type PasswordGrantServices = Pick<
+  GrantServices,
+  'issuer' | 'authenticate' | 'nameInLogs' | 'issue' | 'policy' | 'takeStatus' | 'emit'
+> & { readonly families: Pick<GrantServices['families'], 'open'> }
+
+type Parameters = Static<Type.TObject<typeof PARAMETERS>>
+type Request = GrantRequest<Parameters>
 type Authenticated = Extract<Authentication, { kind: 'ok' }>
 
-/** Makes the grant. */
-export function createPasswordGrant({
-  issuer,
-  authenticate,
-  nameInLogs,
-  families,
-  issue,
-  policy,
-  takeStatus,
-  emit,
-}: PasswordGrantDependencies): Grant {
-  const told = ({ client, params, address }: GrantRequest) => ({
-    clientId: client.id,
-    username: nameInLogs(required(params, 'username')),
-    network: networkOf(address),
-  })
+/** What a session is opened for. */
+interface Targets {
+  readonly scope: readonly string[]
+  readonly audience: readonly string[]
+}
 
-  async function logIn(request: GrantRequest): Promise<Authenticated> {
+/** The password grant. */
+export const passwordGrant = defineGrant({
+  type: 'password',
+  label: 'password',
+  summary: 'A name and a password open a session.',
+  parameters: PARAMETERS,
+  example: {
+    grant_type: 'password',
+    client_id: 'mobile',
+    username: 'alice',
+    password: 'correct horse battery staple',
+    scope: 'orders:read',
+  },
+  allows: client => client.grants.includes('password'),
+  create: createPasswordGrant,
+})
+
+function createPasswordGrant(services: PasswordGrantServices): Grant<Parameters> {
+  const { issuer } = services
+  const logIn = createLogIn(services)
+  const openSession = createOpenSession(services)
+
+  return async function exchangePassword(request) {
+    const { client, params } = request
+    const wanted = requestedScope(params.scope, client.scopes) ?? client.scopes
+    const audience =
+      requestedAudience(params.resource, client.audience) ??
+      defaultAudience(client.audience, issuer)
+    const login = await logIn(request)
+    const scope = intersect(wanted, login.account.scopes)
+    if (wanted.length > 0 && scope.length === 0) {
+      throw invalidScope('scope_not_allowed_to_user')
+    }
+    return openSession(request, login, { scope, audience })
+  }
+}
+
+/** Makes the step that checks the password. Throws what refuses it, with an event of it. */
+function createLogIn(
+  services: PasswordGrantServices,
+): (request: Request) => Promise<Authenticated> {
+  const { authenticate, emit } = services
+
+  return async function logIn(request) {
     const { client, params, address, clientGone, origin } = request
     const outcome = await authenticate({
-      name: required(params, 'username'),
-      password: required(params, 'password'),
+      name: params.username,
+      password: params.password,
       clientId: client.id,
       address,
       signal: clientGone(),
       origin,
     })
     if (outcome.kind === 'ok') return outcome
-    if (outcome.kind === 'throttled') {
-      const retryAfterSeconds = Math.ceil(outcome.retryAfterMs / 1000)
-      emit(
-        {
-          type: 'login.throttled',
-          ...told(request),
-          reason: `throttled_by_${outcome.by}`,
-          retryAfterSeconds,
-          ...(outcome.sub !== undefined && { sub: outcome.sub }),
-        },
-        origin,
-      )
-      throw slowDown(retryAfterSeconds, `throttled_by_${outcome.by}`)
+    const attempt = {
+      ...attemptOf(request, services),
+      ...(outcome.sub !== undefined && { sub: outcome.sub }),
     }
-    emit(
-      {
-        type: 'login.failed',
-        ...told(request),
-        reason: outcome.reason,
-        ...(outcome.sub !== undefined && { sub: outcome.sub }),
-      },
-      origin,
-    )
-    throw invalidGrant(outcome.reason)
+    if (outcome.kind === 'refused') {
+      emit({ type: 'login.failed', ...attempt, reason: outcome.reason }, origin)
+      throw invalidGrant(outcome.reason)
+    }
+    const reason = `throttled_by_${outcome.by}` as const
+    const retryAfterSeconds = Math.ceil(outcome.retryAfterMs / 1000)
+    emit({ type: 'login.throttled', ...attempt, reason, retryAfterSeconds }, origin)
+    throw slowDown(retryAfterSeconds, reason)
   }
+}
 
-  return async request => {
-    const { client, params, jkt, origin } = request
-    const wanted = requestedScope(params, client.scopes) ?? client.scopes
-    const audience =
-      requestedAudience(params, client.audience) ??
-      defaultAudience(client.audience, issuer)
-    const { account, known } = await logIn(request)
-    const scope = limited(wanted, account.scopes)
-    if (wanted.length > 0 && scope.length === 0) {
-      throw invalidScope('scope_not_allowed_to_user')
-    }
+/** Makes the step that opens the family of a login and issues its first tokens. */
+function createOpenSession(
+  services: PasswordGrantServices,
+): (request: Request, login: Authenticated, targets: Targets) => Promise<TokenResponse> {
+  const { families, issue, policy, takeStatus } = services
 
+  return async function openSession(request, { account, known }, { scope, audience }) {
+    const { client, jkt } = request
     const status = await takeStatus?.(accessTtl(client, policy()))
     const familyId = randomBytes(16)
     const opened = await families.open({
@@ -109,30 +129,10 @@ export function createPasswordGrant({
       epoch: account.epoch,
       jkt: isConfidential(client) ? undefined : jkt,
       status,
-      ...lifetimes(request, policy()),
+      ...lifetimes(client, policy()),
     })
-    if (opened.kind === 'refused') {
-      emit(
-        {
-          type: 'login.failed',
-          ...told(request),
-          reason: opened.reason,
-          sub: account.sub,
-        },
-        origin,
-      )
-      throw invalidGrant(opened.reason)
-    }
-    emit(
-      {
-        type: 'login.succeeded',
-        ...told(request),
-        sub: account.sub,
-        sid: opened.family.sid,
-        networkKnown: known,
-      },
-      origin,
-    )
+    emitOutcome(opened, { request, services, sub: account.sub, networkKnown: known })
+    if (opened.kind === 'refused') throw invalidGrant(opened.reason)
     return issue({
       client,
       family: opened.family,
@@ -147,13 +147,49 @@ export function createPasswordGrant({
   }
 }
 
+// The account may have changed between the password's check and the family's beginning.
+function emitOutcome(
+  opened: OpenOutcome,
+  {
+    request,
+    services,
+    sub,
+    networkKnown,
+  }: {
+    readonly request: Request
+    readonly services: PasswordGrantServices
+    readonly sub: string
+    readonly networkKnown: boolean
+  },
+): void {
+  const attempt = { ...attemptOf(request, services), sub }
+  services.emit(
+    opened.kind === 'refused'
+      ? { type: 'login.failed', ...attempt, reason: opened.reason }
+      : { type: 'login.succeeded', ...attempt, sid: opened.family.sid, networkKnown },
+    request.origin,
+  )
+}
+
+/** How events name a login. */
+function attemptOf(
+  { client, params, address }: Request,
+  { nameInLogs }: Pick<GrantServices, 'nameInLogs'>,
+) {
+  return {
+    clientId: client.id,
+    username: nameInLogs(params.username),
+    network: networkOf(address),
+  }
+}
+
 // RFC 9068 §3 wants an audience: where none is configured, the issuer itself.
 function defaultAudience(audience: readonly string[], issuer: string): readonly string[] {
   return audience.length > 0 ? audience : [issuer]
 }
 
 function lifetimes(
-  { client }: GrantRequest,
+  client: Client,
   policy: TokenPolicy,
 ): Pick<Login, 'idleMs' | 'absoluteMs'> {
   if (mayRefresh(client)) {

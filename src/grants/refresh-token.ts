@@ -1,7 +1,8 @@
-// The refresh_token grant (RFC 6749 §6) over the families of DESIGN §5: one round trip to the store, none for
-// a forged token.
-import type { Clock } from '../base/clock.ts'
-import type { Emit, Event } from '../base/events.ts'
+// The refresh_token grant (RFC 6749 §6) over the refresh families that docs/architecture.md describes: one
+// round trip to the store, none for a forged token.
+import { Type, type Static } from 'typebox'
+import type { Event } from '../base/events.ts'
+import type { Client } from '../clients/registry.ts'
 import {
   invalidGrant,
   invalidScope,
@@ -9,56 +10,97 @@ import {
   type OAuthError,
 } from '../oauth/errors.ts'
 import { scopeTokens } from '../oauth/scope.ts'
-import type { TakeStatusEntry } from '../status-lists/indices.ts'
 import type {
-  Families,
   Presented,
   Refusal,
   RotateOutcome,
   Wider,
 } from '../stores/ports/families.ts'
-import type { ReadsRefreshToken } from '../tokens/read-refresh-token.ts'
 import type { ReadRefreshToken } from '../tokens/refresh-token.ts'
 import { networkOf } from '../users/failed-logins/network.ts'
-import { required, type Grant, type GrantRequest } from './grant.ts'
-import { accessTtl, whyTooLate, type IssueTokens, type TokenPolicy } from './issue.ts'
-import { limited, requestedAudience, requestedScope } from './targets.ts'
+import { defineGrant, type GrantServices } from './descriptor.ts'
+import type { Grant, GrantRequest } from './grant.ts'
+import { accessTtl, whyTooLate } from './issue.ts'
+import { TARGET_PARAMETERS } from './parameters.ts'
+import { intersect, requestedAudience, requestedScope } from './targets.ts'
 
-export interface RefreshGrantDependencies {
-  readonly issuer: string
-  readonly families: Pick<Families, 'rotate'>
-  readonly readRefreshToken: ReadsRefreshToken
-  readonly issue: IssueTokens
-  readonly policy: () => TokenPolicy
-  /** Undefined: tokens have no status. */
-  readonly takeStatus: TakeStatusEntry | undefined
-  readonly clock: Clock
-  readonly emit: Emit
+const PARAMETERS = {
+  refresh_token: Type.String({ description: 'The token to exchange.' }),
+  ...TARGET_PARAMETERS,
 }
 
+/** What the grant is built of. */
+export type RefreshGrantServices = Pick<
+  GrantServices,
+  'issuer' | 'readRefreshToken' | 'issue' | 'policy' | 'takeStatus' | 'clock' | 'emit'
+> & { readonly families: Pick<GrantServices['families'], 'rotate'> }
+
+type Parameters = Static<Type.TObject<typeof PARAMETERS>>
+type Request = GrantRequest<Parameters>
 type Wanted = Pick<Presented, 'scope' | 'audience' | 'status'>
 type Exchanged = Extract<RotateOutcome, { generation: number }>
+type Rotate = (
+  request: Request,
+  token: ReadRefreshToken,
+  wanted: Wanted,
+) => Promise<Exchanged>
 
-/** Makes the grant. */
-export function createRefreshGrant({
-  issuer,
-  families,
+/** The refresh_token grant. */
+export const refreshTokenGrant = defineGrant({
+  type: 'refresh_token',
+  label: 'refresh_token',
+  summary: 'A refresh token is exchanged for the next pair of tokens.',
+  parameters: PARAMETERS,
+  example: {
+    grant_type: 'refresh_token',
+    client_id: 'mobile',
+    refresh_token: 'rt_AQABx5dVPuEVfgYXuLhCsmTCEQ',
+  },
+  allows: client => client.grants.includes('refresh_token'),
+  create: createRefreshGrant,
+})
+
+function createRefreshGrant(services: RefreshGrantServices): Grant<Parameters> {
+  const { issuer, issue, policy, takeStatus } = services
+  const readToken = createReadToken(services)
+  const rotate = createRotate(services)
+
+  return async function exchangeRefreshToken(request) {
+    const { client, params, jkt } = request
+    const allowed = [...client.audience, issuer]
+    const token = await readToken(request)
+    // What this client may never ask for is refused before the token is spent, and so is, in the store, what
+    // wasn't granted at login.
+    const wanted = {
+      scope: requestedScope(params.scope, client.scopes),
+      audience: requestedAudience(params.resource, allowed),
+    }
+    const status = await takeStatus?.(accessTtl(client, policy()))
+    const exchanged = await rotate(request, token, { ...wanted, status })
+    const { family, user, generation } = exchanged
+    const audience = intersect(wanted.audience ?? family.audience, allowed)
+    if (audience.length === 0) throw invalidTarget('audience_withdrawn')
+    return issue({
+      client,
+      family,
+      familyId: token.familyId,
+      generation,
+      user,
+      scope: grantedScope(wanted.scope, exchanged, client),
+      audience,
+      jkt,
+      status,
+    })
+  }
+}
+
+/** Makes the step that decodes the token. Throws invalid_grant and emits why for one that isn't ours. */
+function createReadToken({
   readRefreshToken,
-  issue,
-  policy,
-  takeStatus,
-  clock,
   emit,
-}: RefreshGrantDependencies): Grant {
-  async function read({
-    client,
-    params,
-    refreshToken,
-    address,
-    origin,
-  }: GrantRequest): Promise<ReadRefreshToken> {
-    const text = required(params, 'refresh_token')
-    const token = refreshToken ?? (await readRefreshToken(text))
+}: RefreshGrantServices): (request: Request) => Promise<ReadRefreshToken> {
+  return async function readToken({ client, params, refreshToken, address, origin }) {
+    const token = refreshToken ?? (await readRefreshToken(params.refresh_token))
     if (token !== undefined) return token
     emit(
       {
@@ -71,12 +113,13 @@ export function createRefreshGrant({
     )
     throw invalidGrant('token_malformed')
   }
+}
 
-  async function exchange(
-    { client, jkt, address, origin }: GrantRequest,
-    token: ReadRefreshToken,
-    wanted: Wanted,
-  ): Promise<Exchanged> {
+/** Makes the step that asks the store for the next generation. Throws what refuses it and emits why. */
+function createRotate(services: RefreshGrantServices): Rotate {
+  const { families, policy, clock, emit } = services
+
+  return async function rotate({ client, jkt, address, origin }, token, wanted) {
     const { refreshIdle, reuseGrace } = policy()
     const rotated = await families.rotate({
       userTag: token.userTag,
@@ -90,78 +133,40 @@ export function createRefreshGrant({
       jkt,
     })
     const outcome = unlessTooLate(rotated, clock())
-    if (outcome.kind === 'refused') {
-      emit(
-        {
-          type: 'refresh.refused',
-          clientId: client.id,
-          network: networkOf(address),
-          reason: outcome.reason,
-          sid: token.sid,
-        },
-        origin,
-      )
-      throw refusalFor(outcome.reason)
-    }
-    emit(
-      eventOf(outcome.kind, address, {
-        clientId: client.id,
-        sub: outcome.user.sub,
-        sid: token.sid,
-      }),
-      origin,
-    )
+    emit(eventOf(outcome, address, { clientId: client.id, sid: token.sid }), origin)
+    if (outcome.kind === 'refused') throw refusalFor(outcome.reason)
     if (outcome.fault !== undefined) throw outcome.fault
     if (outcome.kind === 'reused') throw invalidGrant('token_reused')
     return outcome
-  }
-
-  return async request => {
-    const { client, params, jkt } = request
-    const allowed = [...client.audience, issuer]
-    const token = await read(request)
-    // What this client may never ask for is refused before the token is spent, and so is, in the store, what
-    // wasn't granted at login.
-    const wanted = {
-      scope: requestedScope(params, client.scopes),
-      audience: requestedAudience(params, allowed),
-    }
-    const status = await takeStatus?.(accessTtl(client, policy()))
-    const { family, user, generation } = await exchange(request, token, {
-      ...wanted,
-      status,
-    })
-    // Narrowing holds for this access token only: the family keeps what was granted (RFC 6749 §6). What the
-    // client or the user has lost since the login is left out.
-    const scope = limited(
-      limited(wanted.scope ?? scopeTokens(family.scope), client.scopes),
-      user.scopes,
-    )
-    const audience = limited(wanted.audience ?? family.audience, allowed)
-    if (audience.length === 0) throw invalidTarget('audience_withdrawn')
-    return issue({
-      client,
-      family,
-      familyId: token.familyId,
-      generation,
-      user,
-      scope,
-      audience,
-      jkt,
-      status,
-    })
   }
 }
 
 // The routine ones, a rotation and a replay, are counted and name no network: working it out is saved.
 function eventOf(
-  kind: Exclude<RotateOutcome['kind'], 'refused'>,
+  outcome: RotateOutcome,
   address: string,
-  session: { readonly clientId: string; readonly sub: string; readonly sid: string },
+  session: { readonly clientId: string; readonly sid: string },
 ): Event {
+  const { kind } = outcome
+  if (kind === 'refused') {
+    const { reason } = outcome
+    return { type: 'refresh.refused', network: networkOf(address), reason, ...session }
+  }
+  const { sub } = outcome.user
   return kind === 'rotated' || kind === 'replayed'
-    ? { type: `refresh.${kind}`, ...session }
-    : { type: `refresh.${kind}`, network: networkOf(address), ...session }
+    ? { type: `refresh.${kind}`, sub, ...session }
+    : { type: `refresh.${kind}`, network: networkOf(address), sub, ...session }
+}
+
+// Narrowing holds for this access token only: the family keeps what was granted (RFC 6749 §6). What the
+// client or the user has lost since the login is left out.
+function grantedScope(
+  wanted: readonly string[] | undefined,
+  { family, user }: Exchanged,
+  client: Client,
+): string[] {
+  const scope = wanted ?? scopeTokens(family.scope)
+  return intersect(intersect(scope, client.scopes), user.scopes)
 }
 
 // In a session's last second there is no token left to give that anybody could use.

@@ -8,28 +8,28 @@ import { invalidRequest } from './errors.ts'
  */
 export interface Form {
   readonly [name: string]: string | string[] | undefined
-  /** The one parameter that may repeat (RFC 8707 §2). */
-  readonly resource?: string[]
 }
+
+/** Parameters that may repeat wherever nothing else is said (RFC 8707 §2). */
+const REPEATABLE: readonly string[] = ['resource']
 
 // RFC 6749 appendix A: UNICODECHARNOCRLF, that is no control character but the tab.
 // eslint-disable-next-line no-control-regex
 const FORBIDDEN = /[\x00-\x08\x0A-\x1F\x7F\uFFFE\uFFFF]/
 
 /**
- * Reads a form-encoded body.
+ * Reads a form-encoded body. Parameters that may repeat are arrays, also where they stand once.
  *
  * @throws OAuthError invalid_request when it isn't UTF-8, a percent-encoding is broken, a control character
- * stands in it, or a parameter
- *   other than `resource` is repeated (RFC 6749 §3.2)
+ * stands in it, or a parameter that isn't among `repeatable` is repeated (RFC 6749 §3.2)
  */
-export function parseForm(body: Uint8Array): Form {
+export function parseForm(body: Uint8Array, repeatable = REPEATABLE): Form {
   const text = decodeUtf8(body)
   refuseForbidden(text)
   const form = Object.create(null)
   const empty = new Set<string>()
   for (const pair of text.split('&')) {
-    if (pair !== '') readPair(pair, form, empty)
+    if (pair !== '') readPair(pair, form, { empty, repeatable })
   }
   return form
 }
@@ -59,24 +59,27 @@ function decodeChecked(encoded: string): string {
   return encoded.includes('%') ? decodeFormComponent(encoded) : decode(encoded)
 }
 
+interface Reading {
+  /** Names that had no value so far. */
+  readonly empty: Set<string>
+  readonly repeatable: readonly string[]
+}
+
 // What is empty counts as absent, but not for repeats: `scope=&scope=a` repeats scope.
 function readPair(
   pair: string,
-  form: Record<string, string | string[]>,
-  empty: Set<string>,
+  form: Record<string, string | string[] | undefined>,
+  { empty, repeatable }: Reading,
 ): void {
   const split = pair.indexOf('=')
   const name = decodeChecked(split === -1 ? pair : pair.slice(0, split))
   const value = split === -1 ? '' : decodeChecked(pair.slice(split + 1))
-  if (name === 'resource') addResource(form, value)
-  else if (name in form || empty.has(name)) {
+  if (repeatable.includes(name)) {
+    if (value !== '') form[name] = [form[name] ?? [], value].flat()
+  } else if (name in form || empty.has(name)) {
     throw invalidRequest('a parameter is repeated')
   } else if (value === '') empty.add(name)
   else form[name] = value
-}
-
-function addResource(form: Record<string, string | string[]>, value: string): void {
-  if (value !== '') form['resource'] = [...(form['resource'] ?? []), value]
 }
 
 function decodeUtf8(body: Uint8Array): string {

@@ -4,7 +4,7 @@ import t from 'tap'
 import { createClientRegistry } from '../../src/clients/registry.ts'
 import type { Event } from '../../src/base/events.ts'
 import type { GrantRequest } from '../../src/grants/grant.ts'
-import { createPasswordGrant } from '../../src/grants/password.ts'
+import { passwordGrant } from '../../src/grants/password.ts'
 import type { Families, Login, OpenOutcome } from '../../src/stores/ports/families.ts'
 import type { Authentication } from '../../src/users/authenticate.ts'
 import { client as settingsOf, CLIENTS, MAIL, ORDERS } from '../support/app.ts'
@@ -36,7 +36,7 @@ function setUp(
       return outcome(login)
     },
   }
-  const grant = createPasswordGrant({
+  const grant = passwordGrant.create({
     issuer: 'https://id.example.com',
     authenticate: async () => authentication,
     nameInLogs: () => 'h:ann',

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { createClientRegistry } from '../../src/clients/registry.ts'
 import type { Event } from '../../src/base/events.ts'
-import { createRefreshGrant } from '../../src/grants/refresh-token.ts'
+import { refreshTokenGrant } from '../../src/grants/refresh-token.ts'
 import type { RotateOutcome } from '../../src/stores/ports/families.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import { CLIENTS } from '../support/app.ts'
@@ -27,7 +27,7 @@ async function refresh(outcome: RotateOutcome, now = 0) {
   const client = createClientRegistry(CLIENTS).find('mobile')
   if (client === undefined) throw new Error('no client')
   const familyId = Buffer.alloc(16)
-  const grant = createRefreshGrant({
+  const grant = refreshTokenGrant.create({
     issuer: 'https://id.example.com',
     families: { rotate: async () => outcome },
     readRefreshToken: async () => undefined,

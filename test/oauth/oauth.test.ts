@@ -138,3 +138,12 @@ t.test(
     }
   },
 )
+
+t.test('where other parameters may repeat, those do and no other', async t => {
+  const parse = (body: string) => ({ ...parseForm(Buffer.from(body), ['audience']) })
+  t.same(parse('audience=a&audience=&audience=b&resource=c'), {
+    audience: ['a', 'b'],
+    resource: 'c',
+  })
+  t.throws(() => parse('resource=a&resource=b'), { code: 'invalid_request' })
+})

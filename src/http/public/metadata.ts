@@ -1,5 +1,6 @@
 // What clients fetch to know the rest: the metadata (RFC 8414).
 import type { FastifyInstance } from 'fastify'
+import { GRANTS } from '../../grants/all.ts'
 import { JOSE_NAMES } from '../../oauth/algorithms.ts'
 import { documentSchema } from './schemas.ts'
 
@@ -66,7 +67,7 @@ function metadata({
     revocation_endpoint: `${base}/revoke`,
     status_list_aggregation_endpoint: `${base}/status`,
     userinfo_endpoint: `${base}/userinfo`,
-    grant_types_supported: ['password', 'refresh_token'],
+    grant_types_supported: GRANTS.map(({ type }) => type),
     response_types_supported: [],
     token_endpoint_auth_methods_supported: [...methods, 'none'],
     token_endpoint_auth_signing_alg_values_supported: JOSE_NAMES,

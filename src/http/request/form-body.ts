@@ -6,15 +6,18 @@ import { parseForm } from '../../oauth/form.ts'
 /** The only content type; parameters such as a charset may follow. */
 export const FORM = 'application/x-www-form-urlencoded'
 
-/** Lets this scope take form-encoded bodies: anything else is answered 415. */
-export function takeForms(app: FastifyInstance): void {
+/**
+ * Lets this scope take form-encoded bodies: anything else is answered 415. `repeatable`: parameters that may
+ * stand there more than once; default: as parseForm says.
+ */
+export function takeForms(app: FastifyInstance, repeatable?: readonly string[]): void {
   app.addContentTypeParser(
     FORM,
     { parseAs: 'buffer' },
     async ({ headers }: FastifyRequest, body: Buffer) => {
       const coding = headers['content-encoding']
       if (coding !== undefined && !/^\s*(identity)?\s*$/i.test(coding)) throw encoded()
-      return parseForm(body)
+      return parseForm(body, repeatable)
     },
   )
 }

@@ -3,6 +3,7 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Event } from '../../base/events.ts'
 import type { Reason } from '../../base/reasons.ts'
+import { GRANTS } from '../../grants/all.ts'
 import {
   STORE_CHECKS,
   type StoreCheck,
@@ -35,10 +36,10 @@ export interface Metrics {
    * cost next to nothing.
    */
   countJwks(status: 200 | 304): void
-  /** Counts tokens that were issued for a grant. */
+  /** Counts tokens that were issued for a grant, by the grant's label. */
   countIssued(grant: string): void
-  /** Counts a request for tokens that was not granted, whatever it asked for. */
-  countRefused(grant: unknown, status: number, reason: Reason): void
+  /** Counts a request for tokens that was not granted; `grant`: undefined where there is no such grant. */
+  countRefused(grant: string | undefined, status: number, reason: Reason): void
   /**
    * Gives the place where a command of the store tells how long it took, in seconds, and whether it failed.
    */
@@ -76,8 +77,6 @@ const STORE_BUCKETS = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
 ]
 const HASH_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5]
-
-const GRANTS = ['password', 'refresh_token']
 
 // The library calls them totals, and they go down.
 const MISNAMED = [
@@ -308,14 +307,12 @@ function createGrantCounts(
       const [grant = '', outcome = 'issued', reason = ''] = key.split(' ')
       return { grant, outcome, reason }
     },
-    known: GRANTS,
+    known: GRANTS.map(({ label }) => label),
   })
   return {
     countIssued: grants,
-    countRefused(grant, status, reason) {
-      // What a caller calls a grant must not become a label.
-      const name = GRANTS.find(known => known === grant) ?? 'none'
-      grants(`${name} ${status >= 500 ? 'failed' : 'refused'} ${reason}`)
+    countRefused(grant = 'none', status, reason) {
+      grants(`${grant} ${status >= 500 ? 'failed' : 'refused'} ${reason}`)
     },
   }
 }
