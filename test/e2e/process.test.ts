@@ -108,7 +108,13 @@ for (const { name, make } of STORES) {
         const mayLogIn = async (id: string) =>
           (await postForm(`${server.url}/token`, { ...loginForm, client_id: id }))
             .status === 200
-        const traffic = keepAsking(() => mayLogIn('mobile'))
+        // Answered without the store, which a busy machine may find too slow.
+        const isKnown = async (id: string) => {
+          const form = { grant_type: 'none', client_id: id }
+          const { body } = await postForm(`${server.url}/token`, form)
+          return body['error'] === 'unsupported_grant_type'
+        }
+        const traffic = keepAsking(() => isKnown('mobile'))
         const withClient = (id: string) => ({
           ...server.config,
           clients: [...CLIENTS, { ...CLIENTS[0], id }],
@@ -117,13 +123,11 @@ for (const { name, make } of STORES) {
         t.notOk(await mayLogIn('tablet'))
         await write(withClient('tablet'))
         server.signal('SIGHUP')
-        await until(() => mayLogIn('tablet'))
-        t.ok(await mayLogIn('tablet'), 'SIGHUP')
+        t.ok(await until(() => mayLogIn('tablet')), 'SIGHUP')
 
         await write(withClient('watch'))
-        await until(() => mayLogIn('watch'))
-        t.ok(await mayLogIn('watch'), 'the changed file was noticed')
-        t.notOk(await mayLogIn('tablet'))
+        t.ok(await until(() => mayLogIn('watch')), 'the changed file was noticed')
+        t.notOk(await isKnown('tablet'))
 
         await write({ ...withClient('watch'), passwords: { ...CHEAP_HASHING, queue: 3 } })
         server.signal('SIGHUP')
@@ -135,7 +139,7 @@ for (const { name, make } of STORES) {
         await write({ ...server.config, clients: [{ id: 'tablet', grunts: [] }] })
         server.signal('SIGHUP')
         t.match(await server.logged(/configuration refused/), /clients\[0\]\.grunts/)
-        t.ok(await mayLogIn('watch'), 'the old one stays')
+        t.ok(await isKnown('watch'), 'the old one stays')
 
         const answers = await traffic.stop()
         t.ok(answers.length > 5, `${answers.length} requests`)

@@ -497,17 +497,17 @@ t.test(
     link('two')
     await until(() => source.keys().length === 2)
     link('bad')
-    await until(() => faults.length > 0)
-    t.match(faults[0], { message: /a.pem holds no private key/ })
+    // A look that begins before the swap and ends after it finds a file gone: that is no fault of the key.
+    const isReported = (what: string) =>
+      until(() => faults.some(fault => String(fault).includes(what)))
+    t.ok(await isReported('a.pem holds no private key'))
     t.equal(source.keys().length, 2)
     link('mixed')
-    await until(() => faults.length > 1)
-    t.match(faults[1], {
-      message: /the two halves of the key in a.jwk don't belong together/,
-    })
+    t.ok(await isReported("the two halves of the key in a.jwk don't belong together"))
     t.equal(source.keys().length, 2, 'keys that sign nothing good replace none')
+    const reported = faults.length
     rmSync(join(directory, 'keys'))
-    await until(() => faults.length > 2)
+    await until(() => faults.length > reported)
     mkdirSync(join(directory, 'keys'))
     writeFileSync(join(directory, 'keys', 'c.pem'), C)
     await until(() => source.keys().length === 1)

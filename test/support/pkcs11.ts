@@ -41,6 +41,8 @@ export function tokenOf(t: Test, keys: readonly FakeKey[]) {
       token: 'latchkey',
       pin: '1234',
       algorithms: ['ES256'],
+      // A busy machine starts a process slowly.
+      openMs: 60_000,
       ...more,
     })
     t.teardown(() => source.close())
