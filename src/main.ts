@@ -10,10 +10,7 @@ import { traceSettings } from './config/tracing.ts'
 import { createReadableLog } from './observe/readable-log.ts'
 import { checkThreads, thisMachine, threadsFor } from './base/machine.ts'
 import { startServer, type RunningServer } from './server.ts'
-import { createAccounts } from './users/accounts.ts'
 import { planCapacity } from './users/hashing/capacity.ts'
-import { createCheckNewPassword } from './users/new-password.ts'
-import { createPasswordHasher } from './users/hashing/hasher.ts'
 
 const WATCH_MS = 2_000
 /** After the grace for requests: a stop that still hangs then is ended by exit code 1. */
@@ -107,28 +104,13 @@ function nameTakenPort(error: NodeJS.ErrnoException & { readonly port?: number }
   )
 }
 
+/** Adds the demo user; says whether it was missing. */
 async function addDemoUser(
-  { store }: RunningServer,
-  { config, demo }: Development,
+  { core }: RunningServer,
+  { demo: { name, password } }: Development,
 ): Promise<boolean> {
-  const checkNewPassword = createCheckNewPassword({
-    minLength: () => config.passwords.minLength,
-    issuer: config.issuer,
-    isBreached: async () => false,
-  })
-  const accounts = createAccounts({
-    users: store.users,
-    hasher: createPasswordHasher(config.passwords),
-    emit: () => {},
-    checkNewPassword,
-  })
-  const added = await accounts.add({
-    name: demo.name,
-    password: demo.password,
-    scopes: null,
-    roles: ['demo'],
-  })
-  return added.kind === 'added'
+  const user = { name, password, scopes: null, roles: ['demo'] }
+  return (await core.accounts.add(user)).kind === 'added'
 }
 
 // On the terminal and not in the log: the password is shown once, to whoever started the server by hand.

@@ -1,59 +1,37 @@
-// One running server: the configuration turned into parts, both listeners, the timers, and the way to stop
-// them all.
-import { readFileSync } from 'node:fs'
+// One running server, as a list: what watches it, its store, the core, both listeners, what is done again and
+// again. Each ends in the opposite order.
 import { setTimeout as wait } from 'node:timers/promises'
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import { buildApp, type LiveSettings } from './app.ts'
-import { createClientRegistry, type ClientSettings } from './clients/registry.ts'
+import type { FastifyInstance } from 'fastify'
+import about from '../package.json' with { type: 'json' }
+import { buildApp } from './app.ts'
 import { createAgreedClock, systemClock, type Clock } from './base/clock.ts'
 import { keyPolicy } from './config/key-policy.ts'
 import { warnOfPlainHttp } from './config/rules/plain-http.ts'
 import type { Config } from './config/schema.ts'
 import type { TraceSettings } from './config/tracing.ts'
-import type { Emit } from './base/events.ts'
+import { createCore, type Core } from './core/core.ts'
+import { coreSettings, toClientSettings } from './core/settings.ts'
+import { loadCore } from './core/start.ts'
+import { startUpkeep } from './core/upkeep.ts'
+import type { CallerSettings } from './http/callers/callers.ts'
+import { createTrust } from './http/callers/trusted-proxies.ts'
 import { closeWithin } from './http/listener/connections.ts'
 import { buildManagement } from './http/management/management.ts'
-import { createTrust } from './http/callers/trusted-proxies.ts'
 import { openSource } from './keys/external/open.ts'
-import { createKeyRing } from './keys/ring.ts'
-import { createKnownSecrets } from './keys/secret-lists.ts'
-import {
-  createSecretsNotice,
-  loadAtStart,
-  waitUntilHeard,
-} from './keys/secrets-at-start.ts'
-import { createSightings } from './keys/verifiers/sightings.ts'
-import { createConnectionWatch, type Listener } from './observe/connections.ts'
-import { tracedHasher } from './observe/tracing/traced-hasher.ts'
-import { createLogOutput } from './observe/log-output.ts'
-import { createMetrics } from './observe/metrics/metrics.ts'
-import { openAudit } from './observe/audit/open.ts'
-import { timedStore, tracedStore } from './observe/tracing/traced-store.ts'
-import { NO_TRACING, type Tracing } from './observe/tracing/tracing.ts'
-import { every, unlessItFailed } from './base/repeat.ts'
-import { createStatusService } from './status-lists/service.ts'
+import type { KeySource } from './keys/external/source.ts'
+import { openObservers, type Observers } from './observe/observers.ts'
+import { timedStore, tracedStore, type Opened } from './observe/tracing/traced-store.ts'
 import { openStore } from './stores/open.ts'
 import type { Store } from './stores/ports/store.ts'
-import { createStoreWatch, refuseRisks, risksOf } from './stores/watch.ts'
+import { refuseRisks, risksOf, startStoreWatch } from './stores/watch.ts'
 import { argon2Build } from './users/hashing/argon2.ts'
-import { createPasswordHasher } from './users/hashing/hasher.ts'
 
-/** A key that was retired elsewhere has to die here, too: nobody tells this server but the store. */
-const RING_CHECK_MS = 1_000
-const SIGHTINGS_MS = 60_000
-/** Well below TRUST_MS (keys/secret-lists.ts). */
-const SECRETS_SYNC_MS = 1_000
-/** A revocation has to reach verifiers within status.ttl and a second, whichever server they ask. */
-const STATUS_SYNC_MS = 500
-const STORE_CHECK_MS = 5_000
-const STORE_INSPECT_MS = 60_000
-const STORE_NOTICE_MS = 1_000
 const MANAGEMENT_GRACE_MS = 500
 
 /** A server that answers. */
 export interface RunningServer {
   readonly app: FastifyInstance
-  readonly store: Store
+  readonly core: Core
   /** Where the public listener is. */
   readonly url: string
   /** Where the management listener is. */
@@ -93,267 +71,173 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
+/** What changes while the server runs. */
+interface Live {
+  config: Config
+  isReady: boolean
+  isDraining: boolean
+}
+
 /** Each part is put on the stack as it comes to life; they end in the opposite order. */
 async function start(
-  {
-    config,
-    clock = systemClock,
-    logStream,
-    traces,
-    loopbackNamesOnly = false,
-  }: ServerOptions,
+  options: ServerOptions,
   parts: AsyncDisposableStack,
 ): Promise<RunningServer> {
-  let current = config
-  const output = createLogOutput()
-  parts.defer(() => output.flush())
-  const metrics = createMetrics(packageVersion())
-  const told: { log?: FastifyBaseLogger } = {}
-  const audit = openAudit({
-    to: config.audit.to,
-    output: logStream ?? {
-      write(line) {
-        output.write(line)
-        output.flush()
-      },
-    },
-    failed(error) {
-      metrics.countAuditFault()
-      told.log?.error(
-        { err: error },
-        'audit.to does not take the audit log, which goes to standard output',
-      )
-    },
+  const { config, clock = systemClock, loopbackNamesOnly = false } = options
+  const live: Live = { config, isReady: false, isDraining: false }
+  const observers = await openObservers({
+    ...options,
     clock,
+    version: about.version,
+    auditTo: config.audit.to,
+    parts,
   })
-  parts.defer(audit.close)
-  const tracing =
-    traces === undefined
-      ? NO_TRACING
-      : await openTracing(traces, error => {
-          told.log?.warn(
-            { err: error },
-            'traces could not be sent and are lost; requests go on',
-          )
-        })
-  parts.defer(tracing.close)
-  const emit: Emit = (event, origin) => {
-    metrics.emit(event)
-    audit.emit(event, origin)
-  }
-  const agreed = createAgreedClock({ system: clock, monotonic: () => performance.now() })
-  const opened = await openStore({
-    ...config.store,
-    lossPeriodMs: config.store.lossPeriod,
+  const { metrics } = observers
+  const { store, addressCounts } = await openSafeStore({
+    config,
     clock,
+    observers,
+    parts,
   })
-  parts.defer(() => opened.store.close())
-  const { store, addressCounts } = tracedStore(
-    timedStore(opened, metrics),
-    tracing,
-    config.store.url.startsWith('sqlite:') ? 'sqlite' : 'redis',
-  )
-  // Before anything is written there.
-  refuseRisks(await risksOf(store, clock), config.store)
-  const hasher = createPasswordHasher({
-    ...config.passwords,
-    onWaited: ms => {
-      metrics.observeHashWait(ms / 1000)
-    },
-  })
-  metrics.showHashing(hasher.load)
-  const source = await openSource(config.keys, keyPolicy(config))
-  if (source !== undefined) parts.defer(source.close)
-  const known = createKnownSecrets({ store, secrets: config.secrets })
-  const keys = createKeyRing({
-    keys: store.keys,
-    secrets: config.secrets,
-    isEverywhere: known.isEverywhere,
-    now: () => store.now().then(agreed.hear),
-    policy: () => keyPolicy(current),
-    emit,
-    source,
-  })
-  await loadAtStart(keys, { known, wait })
-  metrics.showKeys(keys.describe)
-  const sightings = createSightings({ sightings: store.sightings, clock: agreed.now })
-  const status = createStatusService({
-    issuer: config.issuer,
-    status: config.status,
-    lists: store.statusLists,
-    keys,
-    signed: sightings.signed,
-    clock: agreed.now,
-    metrics,
-  })
-  await status.sync()
-  metrics.showStatus(status.count)
-  const clients = createClientRegistry(current.clients.map(toClientSettings))
-  let ready = false
-  let draining = false
-
-  const watchConnections = (listener: Listener) =>
-    createConnectionWatch({
-      listener,
-      counts: metrics.connections(listener),
-      log: () => told.log,
-      clock,
-    })
+  const { core, source } = await openCore({ live, clock, store, observers, parts })
   const management = buildManagement({
-    isReady: () => ready,
+    isReady: () => live.isReady,
     storeState: () => watch.state(),
     metrics: metrics.render,
     bounds: {
       ...config.management,
       isExempt: createTrust(config.http.trustedProxies),
     },
-    observer: watchConnections('management'),
+    observer: observers.connections('management'),
     loopbackNamesOnly,
   })
   parts.defer(() => closeWithin(management, MANAGEMENT_GRACE_MS))
   const app = await buildApp({
-    issuer: config.issuer,
-    secrets: config.secrets,
+    core,
     http: config.http,
-    connections: watchConnections('public'),
+    live: liveSettings(() => live.config),
+    connections: observers.connections('public'),
     logLevel: config.log.level,
-    logStream: logStream ?? output,
-    version: packageVersion(),
-    clients,
-    live: liveSettings(() => current),
-    store,
+    logStream: observers.logStream,
+    version: about.version,
     addressCounts,
-    isSecretElsewhere: known.isElsewhere,
-    keys,
-    sightings,
-    status,
-    hasher: tracedHasher(hasher, tracing),
     metrics,
-    tracing,
-    emit,
-    clock: agreed.now,
-    isDraining: () => draining,
+    tracing: observers.tracing,
+    isDraining: () => live.isDraining,
     loopbackNamesOnly,
   })
-  told.log = app.log
-  warnOfPlainHttp(config, app.log)
+  const { log } = app
+  observers.useLog(log)
+  warnOfPlainHttp(config, log)
   parts.defer(() => closeWithin(app, config.http.closeGrace))
 
-  source?.watch(error => {
-    app.log.error(
-      { err: error },
-      'the keys that are kept elsewhere could not be read; those of before go on',
-    )
-  })
-  const checkRing = unlessItFailed(
-    () => keys.load(),
-    error => {
-      app.log.error(
-        { err: error },
-        'the key ring could not be checked; the one in memory goes on',
-      )
-    },
-  )
-  parts.defer(every(RING_CHECK_MS, checkRing))
-  const noticeSecrets = createSecretsNotice(known, app.log)
-  noticeSecrets()
-  await waitUntilHeard({ known, wait })
-  const syncSecrets = unlessItFailed(
-    () => known.sync().then(noticeSecrets),
-    error => {
-      app.log.error(
-        { err: error },
-        'the secrets of the other servers could not be read; those known go on',
-      )
-    },
-  )
-  parts.defer(every(SECRETS_SYNC_MS, syncSecrets))
-  const syncStatus = unlessItFailed(status.sync, error => {
-    app.log.error(
-      { err: error },
-      'the status lists could not be read; those in memory go on',
-    )
-  })
-  parts.defer(every(STATUS_SYNC_MS, syncStatus))
-  const saveSightings = unlessItFailed(sightings.flush, error => {
-    app.log.warn({ err: error }, 'who fetches the keys could not be saved')
-  })
-  parts.defer(saveSightings)
-  parts.defer(every(SIGHTINGS_MS, saveSightings))
-  const watch = createStoreWatch({
-    store,
-    clock,
-    log: app.log,
-    metrics,
-  })
-  await watch.inspect()
-  parts.defer(every(STORE_CHECK_MS, watch.probe))
-  parts.defer(every(STORE_INSPECT_MS, watch.inspect))
-  parts.defer(every(STORE_NOTICE_MS, async () => watch.notice()))
-  const url = await app.listen({ host: config.http.host, port: config.http.port })
-  const managementUrl = await management.listen({
-    host: config.management.host,
-    port: config.management.port,
-  })
-  ready = true
-  parts.defer(async () => {
-    ready = false
-    draining = true
-    await wait(config.http.drainDelay ?? 0)
-  })
-  app.log.info(
+  const { checkRing } = await startUpkeep({ core, source, log, wait, parts })
+  const watch = await startStoreWatch({ store, clock, log, metrics }, parts)
+  const url = await app.listen(addressOf(config.http))
+  const managementUrl = await management.listen(addressOf(config.management))
+  live.isReady = true
+  parts.defer(() => drain(live))
+  log.info(
     { argon2: argon2Build.name, reason: argon2Build.reason },
     'passwords are hashed by this build of argon2',
   )
 
   return {
     app,
-    store,
+    core,
     url,
     managementUrl,
     apply(next) {
-      current = next
-      clients.replace(next.clients.map(toClientSettings))
-      app.log.level = next.log.level
+      live.config = next
+      core.clients.replace(next.clients.map(toClientSettings))
+      log.level = next.log.level
       // Another algorithm is planned for at once.
       checkRing()
     },
-    reopen: audit.reopen,
+    reopen: observers.reopen,
     close: () => parts.disposeAsync(),
   }
 }
 
-// Only here: who doesn't trace never reads OpenTelemetry.
-async function openTracing(
-  traces: TraceSettings,
-  failed: (error: unknown) => void,
-): Promise<Tracing> {
-  const { openTracing: open } = await import('./observe/tracing/otel.ts')
-  return open({ ...traces, version: packageVersion(), failed })
+interface StoreOptions {
+  readonly config: Config
+  readonly clock: Clock
+  readonly observers: Observers
+  readonly parts: AsyncDisposableStack
 }
 
-function liveSettings(current: () => Config): LiveSettings {
+/** The store, measured; refused before anything is written there when it is too unsafe to run on. */
+async function openSafeStore({
+  config,
+  clock,
+  observers: { metrics, tracing },
+  parts,
+}: StoreOptions): Promise<Opened> {
+  const opened = await openStore({
+    ...config.store,
+    lossPeriodMs: config.store.lossPeriod,
+    clock,
+  })
+  parts.defer(() => opened.store.close())
+  const system = config.store.url.startsWith('sqlite:') ? 'sqlite' : 'redis'
+  const traced = tracedStore(timedStore(opened, metrics), tracing, system)
+  refuseRisks(await risksOf(traced.store, clock), config.store)
+  return traced
+}
+
+interface LoadedCore {
+  readonly core: Core
+  /** Where keys are kept elsewhere; undefined: nowhere. */
+  readonly source: KeySource | undefined
+}
+
+/** The core, which knows all that it needs for the first request; measured. */
+async function openCore({
+  live,
+  clock,
+  store,
+  observers: { metrics, emit, instruments },
+  parts,
+}: Omit<StoreOptions, 'config'> & {
+  readonly live: Live
+  readonly store: Store
+}): Promise<LoadedCore> {
+  const { config } = live
+  const source = await openSource(config.keys, keyPolicy(config))
+  if (source !== undefined) parts.defer(source.close)
+  const agreed = createAgreedClock({ system: clock, monotonic: () => performance.now() })
+  const core = createCore({
+    settings: coreSettings(() => live.config),
+    store,
+    clock: agreed.now,
+    storeNow: () => store.now().then(agreed.hear),
+    emit,
+    source,
+    instruments,
+  })
+  metrics.showHashing(core.hasher.load)
+  await loadCore(core, wait)
+  metrics.showKeys(core.keys.describe)
+  metrics.showStatus(core.status.count)
+  return { core, source }
+}
+
+/** Probes say first that no more requests should come. */
+async function drain(live: Live): Promise<void> {
+  live.isReady = false
+  live.isDraining = true
+  await wait(live.config.http.drainDelay ?? 0)
+}
+
+function addressOf({ host, port }: Config['http'] | Config['management']) {
+  return { host, port }
+}
+
+function liveSettings(current: () => Config): CallerSettings {
   return {
-    policy: () => current().tokens,
     dpop: () => current().dpop,
     addressLimit: () => current().throttle.perAddress,
     clientLimit: () => current().throttle.perClient,
     sessionLimit: () => current().throttle.perSession,
-    typOf: audience => current().audiences[audience]?.typ ?? 'at+jwt',
-    algorithmOf: audience => current().audiences[audience]?.algorithm,
-    logins: () => current().throttle.logins,
-    usernamesInLogs: () => current().log.usernames,
   }
-}
-
-// The configuration's optional keys are absent, never undefined.
-function toClientSettings(client: Config['clients'][number]): ClientSettings {
-  return client
-}
-
-function packageVersion(): string {
-  const { version } = JSON.parse(
-    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
-  )
-  return version
 }

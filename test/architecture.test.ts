@@ -35,6 +35,12 @@ const planted = [
     rule: 'direction-grants-',
   },
   {
+    name: 'the domain importing what composes it',
+    file: 'clients/planted.ts',
+    text: "import '../core/core.ts'",
+    rule: 'direction-clients-',
+  },
+  {
     name: "the protocol's words importing the house",
     file: 'oauth/planted.ts',
     text: "import '../clients/registry.ts'",

@@ -6,23 +6,16 @@ import { developmentConfig } from '../config/development.ts'
 import { keyPolicy } from '../config/key-policy.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
-import type { Emit } from '../base/events.ts'
+import { createCore, type Core } from '../core/core.ts'
+import { coreSettings } from '../core/settings.ts'
 import { openSource } from '../keys/external/open.ts'
-import { createKeyRing, type KeyRing } from '../keys/ring.ts'
-import { createKnownSecrets } from '../keys/secret-lists.ts'
+import type { KeySource } from '../keys/external/source.ts'
+import type { KeyRing } from '../keys/ring.ts'
 import { openAudit, type AuditLog } from '../observe/audit/open.ts'
 import { openStore } from '../stores/open.ts'
 import type { Backups } from '../stores/ports/backups.ts'
-import type { Store } from '../stores/ports/store.ts'
 import type { Account } from '../stores/ports/users.ts'
-import { createAccounts, type Accounts } from '../users/accounts.ts'
 import { openBlocklist } from '../users/blocklist/open.ts'
-import {
-  createCheckNewPassword,
-  type CheckNewPassword,
-  type IsBreached,
-} from '../users/new-password.ts'
-import { createPasswordHasher, type PasswordHasher } from '../users/hashing/hasher.ts'
 import { printable, printableLines } from '../base/printable.ts'
 import type { Io } from './terminal/io.ts'
 import { Refused } from './terminal/refused.ts'
@@ -49,14 +42,12 @@ export interface Tools {
 }
 
 /** What a command on the store gets. */
-export interface StoreTools extends Tools {
+export interface StoreTools
+  extends
+    Tools,
+    Pick<Core, 'accounts' | 'hasher' | 'checkNewPassword' | 'store' | 'emit'> {
   readonly config: Config
-  readonly store: Store
   readonly backups: Backups
-  readonly hasher: PasswordHasher
-  readonly accounts: Accounts
-  readonly emit: Emit
-  readonly checkNewPassword: CheckNewPassword
   /** Reads the key ring, and changes nothing. */
   readonly readRing: () => Promise<KeyRing>
 }
@@ -93,28 +84,7 @@ export function withStore<Args extends unknown[]>(
     const tools = toolsOf(io, this)
     const config = await readConfig(tools)
     await using parts = new AsyncDisposableStack()
-    const blocklist = await openBlocklist(config.passwords.blocklist)
-    parts.defer(() => blocklist.close())
-    const { store, backups } = await openStore({ ...config.store, clock: systemClock })
-    parts.defer(() => store.close())
-    const audit = auditTo(io, config)
-    parts.defer(audit.close)
-    await action(
-      {
-        ...tools,
-        config,
-        store,
-        backups,
-        ...domainOf({
-          config,
-          store,
-          parts,
-          emit: audit.emit,
-          isBreached: blocklist.isBreached,
-        }),
-      },
-      ...args,
-    )
+    await action({ ...tools, ...(await openCore({ io, config, parts })) }, ...args)
   }
 }
 
@@ -175,57 +145,46 @@ function auditTo({ stderr }: Io, { audit: { to } }: Config): AuditLog {
   })
 }
 
-interface DomainOptions {
+interface OpenOptions {
+  readonly io: Io
   readonly config: Config
-  readonly store: Store
-  /** What is opened for the command and has to be closed after it. */
+  /** Takes what is opened for the command and has to be closed after it. */
   readonly parts: AsyncDisposableStack
-  readonly emit: Emit
-  readonly isBreached: IsBreached
 }
 
-function domainOf({
+/** Opens the core for one command. */
+async function openCore({
+  io,
   config,
-  store,
   parts,
-  emit,
-  isBreached,
-}: DomainOptions): Pick<
-  StoreTools,
-  'emit' | 'hasher' | 'accounts' | 'checkNewPassword' | 'readRing'
-> {
-  const hasher = createPasswordHasher(config.passwords)
-  const checkNewPassword = createCheckNewPassword({
-    minLength: () => config.passwords.minLength,
-    issuer: config.issuer,
-    isBreached,
-  })
+}: OpenOptions): Promise<Omit<StoreTools, keyof Tools>> {
+  const blocklist = await openBlocklist(config.passwords.blocklist)
+  parts.defer(() => blocklist.close())
+  const { store, backups } = await openStore({ ...config.store, clock: systemClock })
+  parts.defer(() => store.close())
+  const audit = auditTo(io, config)
+  parts.defer(audit.close)
+  const compose = (source?: KeySource) =>
+    createCore({
+      settings: coreSettings(() => config),
+      store,
+      clock: systemClock,
+      emit: audit.emit,
+      isBreached: blocklist.isBreached,
+      source,
+    })
   return {
-    emit,
-    hasher,
-    checkNewPassword,
-    accounts: createAccounts({
-      users: store.users,
-      hasher,
-      emit,
-      checkNewPassword,
-    }),
+    ...compose(),
+    config,
+    backups,
+    // Only here: keys that are kept elsewhere are opened for the commands that look at keys.
     async readRing() {
       const source = await openSource(config.keys, keyPolicy(config))
       if (source !== undefined) parts.defer(source.close)
-      const known = createKnownSecrets({ store, secrets: config.secrets })
-      await known.read()
-      const ring = createKeyRing({
-        keys: store.keys,
-        secrets: config.secrets,
-        isEverywhere: known.isEverywhere,
-        now: () => store.now(),
-        policy: () => keyPolicy(config),
-        emit,
-        source,
-      })
-      await ring.read()
-      return ring
+      const { knownSecrets, keys } = compose(source)
+      await knownSecrets.read()
+      await keys.read()
+      return keys
     },
   }
 }

@@ -1,12 +1,17 @@
 // How the store is, for operators: whether it takes writes, and what about its set-up puts the data at risk.
 // Tells the log and the metrics.
 import type { Clock } from '../base/clock.ts'
+import { every } from '../base/repeat.ts'
 import type { Store } from './ports/store.ts'
 import type { StoreUnavailable } from './ports/unavailable.ts'
 import type { StoreCheck, StoreCondition, StoreRisk } from './ports/health.ts'
 
 /** Further apart, and times are judged wrongly; milliseconds. */
 const CLOCK_TOLERANCE_MS = 5_000
+
+const PROBE_MS = 5_000
+const INSPECT_MS = 60_000
+const NOTICE_MS = 1_000
 
 /** What to do about a store that has lost its data. */
 export const LOST_ADVICE =
@@ -102,6 +107,23 @@ export function createStoreWatch({
         : { store: 'failing', advice: failing }
     },
   }
+}
+
+/**
+ * Starts the watch: looks at the store at once and again and again.
+ *
+ * @param parts takes the timers, to be ended with the server
+ */
+export async function startStoreWatch(
+  options: StoreWatchOptions,
+  parts: AsyncDisposableStack,
+): Promise<StoreWatch> {
+  const watch = createStoreWatch(options)
+  await watch.inspect()
+  parts.defer(every(PROBE_MS, watch.probe))
+  parts.defer(every(INSPECT_MS, watch.inspect))
+  parts.defer(every(NOTICE_MS, async () => watch.notice()))
+  return watch
 }
 
 /**

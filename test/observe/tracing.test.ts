@@ -392,7 +392,7 @@ t.test('what fails is told by its class alone', async t => {
   )
   const full = storm.filter(({ status }) => status === 503)
   t.ok(full.length > 0, 'the queue is full')
-  await server.store.close()
+  await server.core.store.close()
   const fault = await post('/token', LOGIN)
   t.equal(fault.status, 503)
   await close()

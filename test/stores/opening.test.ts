@@ -297,7 +297,8 @@ t.test(
     const redis = await redisOf(t)
     const url = `redis://${await userWithout(redis, 'app')}@${redis.at}/0`
     const server = await startInProcess(t, { config: configOf(url) })
-    const { store, lines, managementUrl } = server
+    const { lines, managementUrl } = server
+    const { store } = server.core
     await redis.admin('ACL', 'SETUSER', 'app', 'resetpass', '>another')
     await redis.admin('CLIENT', 'KILL', 'USER', 'app')
     const reason = `WRONGPASS at ${redis.at} (user or password refused)`

@@ -3,34 +3,24 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { buildApp } from '../../src/app.ts'
-import {
-  createClientRegistry,
-  type ClientRegistry,
-  type ClientSettings,
-} from '../../src/clients/registry.ts'
-import { createKeyRing, type KeyRing } from '../../src/keys/ring.ts'
-import { createKnownSecrets, type KnownSecrets } from '../../src/keys/secret-lists.ts'
-import {
-  createSightings,
-  type SightingsRecorder,
-} from '../../src/keys/verifiers/sightings.ts'
-import type { KeySource } from '../../src/keys/external/source.ts'
 import type { Emit } from '../../src/base/events.ts'
+import type { ClientRegistry, ClientSettings } from '../../src/clients/registry.ts'
+import { createCore } from '../../src/core/core.ts'
+import type { CoreSettings } from '../../src/core/settings.ts'
+import { loadCore } from '../../src/core/start.ts'
+import type { KeySource } from '../../src/keys/external/source.ts'
+import type { KeyRing } from '../../src/keys/ring.ts'
+import type { KnownSecrets } from '../../src/keys/secret-lists.ts'
+import type { SightingsRecorder } from '../../src/keys/verifiers/sightings.ts'
 import { openAudit } from '../../src/observe/audit/open.ts'
-import {
-  createStatusService,
-  type StatusService,
-} from '../../src/status-lists/service.ts'
 import { createMetrics, type Metrics } from '../../src/observe/metrics/metrics.ts'
 import { timedStore } from '../../src/observe/tracing/traced-store.ts'
+import type { StatusService } from '../../src/status-lists/service.ts'
 import { openStore } from '../../src/stores/open.ts'
 import type { Store } from '../../src/stores/ports/store.ts'
-import { createAccounts, type Accounts } from '../../src/users/accounts.ts'
-import {
-  createPasswordHasher,
-  type PasswordHasher,
-} from '../../src/users/hashing/hasher.ts'
+import type { Accounts } from '../../src/users/accounts.ts'
 import type { ThrottlePolicy } from '../../src/users/failed-logins/throttle.ts'
+import type { PasswordHasher } from '../../src/users/hashing/hasher.ts'
 import { createHandClock } from './clock.ts'
 import { PATIENCE_MS } from './until.ts'
 
@@ -73,6 +63,17 @@ export const UNTHROTTLED: ThrottlePolicy = {
   perPassword: 1_000_000,
   maxDelay: 15 * MINUTE,
   knownFor: 30 * DAY,
+}
+
+/** Cheap, and never in the way of the tests beside it. */
+const HASHING = {
+  memoryKiB: 64,
+  passes: 2,
+  parallelism: 1,
+  concurrency: 2,
+  memoryShare: 50,
+  queue: 64,
+  maxWait: PATIENCE_MS,
 }
 
 /** The clients of every test. */
@@ -270,64 +271,47 @@ export async function buildTestApp({
     typ: {} as Record<string, 'JWT' | 'at+jwt'>,
     algorithm: {} as Record<string, string>,
   }
-  const known = createKnownSecrets({
-    store,
+  const settings: CoreSettings = {
+    issuer,
     secrets,
-    monotonic: clock,
-  })
-  await known.sync()
-  const keys = createKeyRing({
-    keys: store.keys,
-    secrets,
-    isEverywhere: known.isEverywhere,
-    now: () => store.now(),
-    policy: () => ({
+    status: { enabled: statusEnabled, ttl: 10_000 },
+    hashing: { ...HASHING, ...passwords },
+    clients: registered,
+    minPasswordLength: () => 1,
+    keyPolicy: () => ({
       algorithm,
       audienceAlgorithms: Object.values(live.algorithm),
       rotateEveryMs: live.rotateEvery,
       publishAheadMs: live.publishAhead,
       accessTtlMs: live.accessTtl,
     }),
-    emit,
-    monotonic: clock,
-    source,
-  })
-  await keys.load()
-  metrics.showKeys(keys.describe)
-  metrics.showHashing(() => hasher.load())
-  const sightings = createSightings({ sightings: store.sightings, clock })
-  const status = createStatusService({
-    issuer,
-    status: { enabled: statusEnabled, ttl: 10_000 },
-    lists: store.statusLists,
-    keys,
-    signed: sightings.signed,
+    tokenPolicy: () => live,
+    typOf: audience => live.typ[audience] ?? 'at+jwt',
+    algorithmOf: audience => live.algorithm[audience],
+    logins: () => live.logins,
+    usernamesInLogs: () => live.usernames,
+  }
+  const core = createCore({
+    settings,
+    store,
     clock,
-    metrics,
-  })
-  await status.sync()
-  metrics.showStatus(status.count)
-  const hasher = createPasswordHasher({
-    memoryKiB: 64,
-    passes: 2,
-    parallelism: 1,
-    concurrency: 2,
-    memoryShare: 50,
-    queue: 64,
-    maxWait: PATIENCE_MS,
-    ...passwords,
-  })
-  const accounts = createAccounts({
-    users: store.users,
-    hasher,
+    monotonic: clock,
     emit,
-    checkNewPassword: async () => undefined,
+    source,
+    instruments: {
+      status: metrics,
+      hashWaited: () => {},
+      aroundHasher: overHasher,
+      aroundSign: sign => sign,
+    },
   })
-  const clients = createClientRegistry(registered)
+  await loadCore(core, async () => {})
+  const { keys, sightings, status, accounts, clients } = core
+  metrics.showKeys(keys.describe)
+  metrics.showHashing(core.hasher.load)
+  metrics.showStatus(status.count)
   const app = await buildApp({
-    issuer,
-    secrets,
-    isSecretElsewhere: known.isElsewhere,
+    core,
     http: {
       trustedProxies,
       ...(proxyHeaders !== undefined && { proxyHeaders }),
@@ -339,31 +323,18 @@ export async function buildTestApp({
       maxConnections,
       maxConnectionsPerAddress,
     },
-    connections: metrics.connections('public'),
-    logLevel,
-    logStream,
-    version: '0.0.0-test',
-    clients,
     live: {
-      policy: () => live,
       dpop: () => live,
       addressLimit: () => live,
       clientLimit: () => ({ max: live.maxPerClient, window: live.window }),
       sessionLimit: () => ({ max: live.maxPerSession, window: live.window }),
-      typOf: audience => live.typ[audience] ?? 'at+jwt',
-      algorithmOf: audience => live.algorithm[audience],
-      logins: () => live.logins,
-      usernamesInLogs: () => live.usernames,
     },
-    store,
+    connections: metrics.connections('public'),
+    logLevel,
+    logStream,
+    version: '0.0.0-test',
     addressCounts,
-    keys,
-    sightings,
-    status,
-    hasher: overHasher(hasher),
     metrics,
-    emit,
-    clock,
   })
   await accounts.add({
     name: 'alice',
@@ -384,7 +355,7 @@ export async function buildTestApp({
     app,
     store,
     keys,
-    known,
+    known: core.knownSecrets,
     sightings,
     status,
     accounts,

@@ -1,0 +1,45 @@
+// What Latchkey can do, composed once. The server, the command line, development mode and the tests' server
+// are faces of this one object: none of them puts the domain together by itself. Nothing here opens a file or
+// a connection, and nothing runs by itself: start.ts loads what has to be known first, upkeep.ts keeps it so.
+import type { Clock } from '../base/clock.ts'
+import type { Emit } from '../base/events.ts'
+import { createClientRegistry, type ClientRegistry } from '../clients/registry.ts'
+import type { Store } from '../stores/ports/store.ts'
+import { NO_INSTRUMENTS } from './instruments.ts'
+import type { CoreOptions } from './options.ts'
+import { composePeople, type People } from './people.ts'
+import type { CoreSettings } from './settings.ts'
+import { composeSigning, type Signing } from './signing.ts'
+import { composeTokens, type Tokens } from './tokens.ts'
+
+/** Everything that Latchkey can do. */
+export interface Core extends People, Signing, Tokens {
+  readonly settings: CoreSettings
+  readonly store: Store
+  readonly clock: Clock
+  readonly emit: Emit
+  /** The registered clients. */
+  readonly clients: ClientRegistry
+}
+
+/**
+ * Composes the domain.
+ *
+ * @throws RangeError when the machine's memory doesn't suffice for the configured hashing
+ */
+export function createCore(options: CoreOptions): Core {
+  const { settings, store, clock, emit, instruments = NO_INSTRUMENTS } = options
+  const given = { ...options, instruments }
+  const people = composePeople(given)
+  const signing = composeSigning(given)
+  return {
+    settings,
+    store,
+    clock,
+    emit,
+    clients: createClientRegistry(settings.clients),
+    ...people,
+    ...signing,
+    ...composeTokens({ ...given, ...people, ...signing }),
+  }
+}

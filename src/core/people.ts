@@ -1,0 +1,60 @@
+// The core's people: accounts, their passwords, and who may log in.
+import { createAccounts, createFind, type Accounts } from '../users/accounts.ts'
+import { createAuthenticate, type Authenticate } from '../users/authenticate.ts'
+import { createThrottle } from '../users/failed-logins/throttle.ts'
+import { createPasswordHasher, type PasswordHasher } from '../users/hashing/hasher.ts'
+import { createNameInLogs, type NameInLogs } from '../users/names/name-in-logs.ts'
+import {
+  createCheckNewPassword,
+  type CheckNewPassword,
+  type IsBreached,
+} from '../users/new-password.ts'
+import type { ComposeOptions } from './options.ts'
+
+/** What the core can do with people. */
+export interface People {
+  readonly hasher: PasswordHasher
+  readonly checkNewPassword: CheckNewPassword
+  readonly accounts: Accounts
+  readonly authenticate: Authenticate
+  readonly nameInLogs: NameInLogs
+}
+
+const onNoList: IsBreached = async () => false
+
+/** Composes the people's side. */
+export function composePeople({
+  settings,
+  store,
+  emit,
+  instruments,
+  isBreached = onNoList,
+}: ComposeOptions): People {
+  const { issuer, secrets } = settings
+  const hasher = instruments.aroundHasher(
+    createPasswordHasher({ ...settings.hashing, onWaited: instruments.hashWaited }),
+  )
+  const checkNewPassword = createCheckNewPassword({
+    minLength: settings.minPasswordLength,
+    issuer,
+    isBreached,
+  })
+  const throttle = createThrottle({
+    attempts: store.loginAttempts,
+    secrets,
+    policy: settings.logins,
+  })
+  return {
+    hasher,
+    checkNewPassword,
+    accounts: createAccounts({ users: store.users, hasher, emit, checkNewPassword }),
+    authenticate: createAuthenticate({
+      find: createFind(store.users),
+      users: store.users,
+      hasher,
+      throttle,
+      emit,
+    }),
+    nameInLogs: createNameInLogs({ secrets, plain: settings.usernamesInLogs }),
+  }
+}

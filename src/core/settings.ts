@@ -1,0 +1,61 @@
+// What the core is told: values of the process's whole life, and functions that give those of now. The
+// configuration has all of them; the tests' server gives its own.
+import type { ClientSettings } from '../clients/registry.ts'
+import { keyPolicy } from '../config/key-policy.ts'
+import type { Config } from '../config/schema.ts'
+import type { TokenPolicy } from '../grants/issue.ts'
+import type { KeyPolicy } from '../keys/schedule/policy.ts'
+import type { StatusServiceOptions } from '../status-lists/service.ts'
+import type { AccessTokenType } from '../tokens/access-token.ts'
+import type { ThrottlePolicy } from '../users/failed-logins/throttle.ts'
+import type { HashingOptions } from '../users/hashing/hasher.ts'
+
+/** The settings of the core; each function gives the value of now. */
+export interface CoreSettings {
+  readonly issuer: string
+  /** base64 or base64url: the first seals, all open. */
+  readonly secrets: readonly string[]
+  readonly status: StatusServiceOptions['status']
+  readonly hashing: HashingOptions
+  /** Those of the start; a reload replaces them in the registry. */
+  readonly clients: readonly ClientSettings[]
+  /** In code points. */
+  readonly minPasswordLength: () => number
+  readonly keyPolicy: () => KeyPolicy
+  readonly tokenPolicy: () => TokenPolicy
+  /** The header type that an audience wants. */
+  readonly typOf: (audience: string) => AccessTokenType
+  /** The algorithm that an audience needs; undefined: it takes any. */
+  readonly algorithmOf: (audience: string) => string | undefined
+  readonly logins: () => ThrottlePolicy
+  /** Whether the audit log has names as they were typed. */
+  readonly usernamesInLogs: () => boolean
+}
+
+/**
+ * Takes the core's settings from the configuration.
+ *
+ * @param current gives the configuration of now; what can't change while a process runs is read once
+ */
+export function coreSettings(current: () => Config): CoreSettings {
+  const { issuer, secrets, status, passwords, clients } = current()
+  return {
+    issuer,
+    secrets,
+    status,
+    hashing: passwords,
+    clients: clients.map(toClientSettings),
+    minPasswordLength: () => current().passwords.minLength,
+    keyPolicy: () => keyPolicy(current()),
+    tokenPolicy: () => current().tokens,
+    typOf: audience => current().audiences[audience]?.typ ?? 'at+jwt',
+    algorithmOf: audience => current().audiences[audience]?.algorithm,
+    logins: () => current().throttle.logins,
+    usernamesInLogs: () => current().log.usernames,
+  }
+}
+
+/** A client for the registry: the configuration's optional keys are absent, never undefined. */
+export function toClientSettings(client: Config['clients'][number]): ClientSettings {
+  return client
+}

@@ -1,0 +1,55 @@
+// The core's keys, and what is published of what they signed.
+import { createKeyRing, type KeyRing } from '../keys/ring.ts'
+import { createKnownSecrets, type KnownSecrets } from '../keys/secret-lists.ts'
+import { createSightings, type SightingsRecorder } from '../keys/verifiers/sightings.ts'
+import { createStatusService, type StatusService } from '../status-lists/service.ts'
+import type { ComposeOptions } from './options.ts'
+
+/** What the core signs with, and what it knows of what was signed. */
+export interface Signing {
+  /** Which secrets the servers have that run beside this one. */
+  readonly knownSecrets: KnownSecrets
+  readonly keys: KeyRing
+  readonly sightings: SightingsRecorder
+  readonly status: StatusService
+}
+
+/** Composes the keys' side. */
+export function composeSigning(options: ComposeOptions): Signing {
+  const { settings, store, clock, instruments } = options
+  const { knownSecrets, keys } = composeKeys(options)
+  const sightings = createSightings({ sightings: store.sightings, clock })
+  const status = createStatusService({
+    issuer: settings.issuer,
+    status: settings.status,
+    lists: store.statusLists,
+    keys,
+    signed: sightings.signed,
+    clock,
+    metrics: instruments.status,
+  })
+  return { knownSecrets, keys, sightings, status }
+}
+
+function composeKeys({
+  settings: { secrets, keyPolicy },
+  store,
+  storeNow = () => store.now(),
+  monotonic,
+  emit,
+  source,
+}: ComposeOptions): Pick<Signing, 'knownSecrets' | 'keys'> {
+  const byMonotonic = monotonic !== undefined && { monotonic }
+  const knownSecrets = createKnownSecrets({ store, secrets, ...byMonotonic })
+  const keys = createKeyRing({
+    keys: store.keys,
+    secrets,
+    isEverywhere: knownSecrets.isEverywhere,
+    now: storeNow,
+    policy: keyPolicy,
+    emit,
+    source,
+    ...byMonotonic,
+  })
+  return { knownSecrets, keys }
+}

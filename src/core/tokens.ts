@@ -1,0 +1,95 @@
+// The core's tokens: what is issued, read, and judged.
+import { createAssertions, type Assertions } from '../clients/assertion.ts'
+import { createGrants } from '../grants/all.ts'
+import { createIssue } from '../grants/issue.ts'
+import { createCheckToken, type CheckToken } from '../status-lists/check-token.ts'
+import { createNonces, type Nonces } from '../tokens/dpop-nonce.ts'
+import {
+  createReadsRefreshToken,
+  type ReadsRefreshToken,
+} from '../tokens/read-refresh-token.ts'
+import {
+  createRefreshTokenCodec,
+  type RefreshTokenCodec,
+} from '../tokens/refresh-token.ts'
+import { createJwtSigner, type SignJwt } from '../tokens/sign-jwt.ts'
+import type { ComposeOptions } from './options.ts'
+import type { People } from './people.ts'
+import type { Signing } from './signing.ts'
+
+/** What the core can do with tokens. */
+export interface Tokens {
+  readonly refreshTokens: RefreshTokenCodec
+  readonly readRefreshToken: ReadsRefreshToken
+  readonly sign: SignJwt
+  /** The grants, by their grant_type. */
+  readonly grants: ReturnType<typeof createGrants>
+  /** Judges an access token that was verified. */
+  readonly check: CheckToken
+  /** Clients' assertions (RFC 7523). */
+  readonly assertions: Assertions
+  /** Of DPoP proofs (RFC 9449 §8). */
+  readonly nonces: Nonces
+}
+
+/** What tokens are made with. */
+type TokenParts = ComposeOptions & Signing & Pick<People, 'authenticate' | 'nameInLogs'>
+
+/** Composes the tokens' side. */
+export function composeTokens(parts: TokenParts): Tokens {
+  const { settings, store, clock, status } = parts
+  const { issuer, secrets } = settings
+  const refreshTokens = createRefreshTokenCodec({ issuer, secrets })
+  const readRefreshToken = createReadsRefreshToken(
+    refreshTokens,
+    parts.knownSecrets.isElsewhere,
+  )
+  const sign = parts.instruments.aroundSign(
+    createJwtSigner(parts.keys.signingKey, parts.sightings.signed),
+  )
+  return {
+    refreshTokens,
+    readRefreshToken,
+    sign,
+    grants: composeGrants({ ...parts, refreshTokens, readRefreshToken, sign }),
+    check: createCheckToken({
+      accessTokens: store.accessTokens,
+      isRevoked: status.isRevoked,
+    }),
+    assertions: createAssertions({ issuer, replays: store.replays, clock }),
+    nonces: createNonces({ secrets, clock }),
+  }
+}
+
+function composeGrants({
+  settings,
+  store,
+  clock,
+  emit,
+  status,
+  ...parts
+}: TokenParts & Pick<Tokens, 'refreshTokens' | 'readRefreshToken' | 'sign'>) {
+  const { issuer, tokenPolicy, typOf, algorithmOf } = settings
+  const issue = createIssue({
+    issuer,
+    sign: parts.sign,
+    refreshTokens: parts.refreshTokens,
+    policy: tokenPolicy,
+    uriOf: status.uriOf,
+    typOf,
+    algorithmOf,
+    clock,
+  })
+  return createGrants({
+    issuer,
+    authenticate: parts.authenticate,
+    nameInLogs: parts.nameInLogs,
+    families: store.families,
+    readRefreshToken: parts.readRefreshToken,
+    issue,
+    policy: tokenPolicy,
+    takeStatus: status.take,
+    clock,
+    emit,
+  })
+}

@@ -1,0 +1,82 @@
+// What is done again and again so that the core goes on knowing what the other servers do: nobody tells a
+// server but the store.
+import { every, unlessItFailed } from '../base/repeat.ts'
+import type { KeySource } from '../keys/external/source.ts'
+import { createSecretsNotice, waitUntilHeard } from '../keys/secrets-at-start.ts'
+import type { Core } from './core.ts'
+
+/** A key that was retired elsewhere has to die here, too. */
+const RING_CHECK_MS = 1_000
+/** Well below TRUST_MS (keys/secret-lists.ts). */
+const SECRETS_SYNC_MS = 1_000
+/** A revocation has to reach verifiers within status.ttl and a second, whichever server they ask. */
+const STATUS_SYNC_MS = 500
+const SIGHTINGS_MS = 60_000
+
+/** The log's two levels that are used here. */
+export interface UpkeepLog {
+  warn(message: string): void
+  warn(fields: { readonly err: unknown }, message: string): void
+  error(fields: { readonly err: unknown }, message: string): void
+}
+
+/** What the upkeep needs. */
+export interface UpkeepOptions {
+  readonly core: Core
+  /** Where keys are kept elsewhere; undefined: nowhere. */
+  readonly source: KeySource | undefined
+  readonly log: UpkeepLog
+  /** Resolves after so many milliseconds. */
+  readonly wait: (ms: number) => Promise<unknown>
+  /** Takes each timer, to be ended with the server. */
+  readonly parts: AsyncDisposableStack
+}
+
+/** The upkeep, while it runs. */
+export interface Upkeep {
+  /** Plans for another algorithm at once, and not with the next check. Never rejects. */
+  checkRing(): Promise<void>
+}
+
+/**
+ * Starts the upkeep. Resolves when the other servers have heard of this one's secrets.
+ */
+export async function startUpkeep({
+  core,
+  source,
+  log,
+  wait,
+  parts,
+}: UpkeepOptions): Promise<Upkeep> {
+  const failing = (message: string) => (err: unknown) => {
+    log.error({ err }, message)
+  }
+  const { keys, knownSecrets, status, sightings } = core
+  source?.watch(
+    failing('the keys that are kept elsewhere could not be read; those of before go on'),
+  )
+  const checkRing = unlessItFailed(
+    () => keys.load(),
+    failing('the key ring could not be checked; the one in memory goes on'),
+  )
+  parts.defer(every(RING_CHECK_MS, checkRing))
+  const noticeSecrets = createSecretsNotice(knownSecrets, log)
+  noticeSecrets()
+  await waitUntilHeard({ known: knownSecrets, wait })
+  const syncSecrets = unlessItFailed(
+    () => knownSecrets.sync().then(noticeSecrets),
+    failing('the secrets of the other servers could not be read; those known go on'),
+  )
+  parts.defer(every(SECRETS_SYNC_MS, syncSecrets))
+  const syncStatus = unlessItFailed(
+    status.sync,
+    failing('the status lists could not be read; those in memory go on'),
+  )
+  parts.defer(every(STATUS_SYNC_MS, syncStatus))
+  const saveSightings = unlessItFailed(sightings.flush, err => {
+    log.warn({ err }, 'who fetches the keys could not be saved')
+  })
+  parts.defer(saveSightings)
+  parts.defer(every(SIGHTINGS_MS, saveSightings))
+  return { checkRing }
+}

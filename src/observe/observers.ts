@@ -1,0 +1,140 @@
+// What watches a running server, opened together: the log's output, metrics, the audit log, traces. They are
+// there before the log is, which comes to life with the server that it belongs to.
+import type { Clock } from '../base/clock.ts'
+import type { Emit } from '../base/events.ts'
+import type { PasswordHasher } from '../users/hashing/hasher.ts'
+import { openAudit, type AuditLog } from './audit/open.ts'
+import { createConnectionWatch, type Listener } from './connections.ts'
+import { createLogOutput } from './log-output.ts'
+import { createMetrics, type Metrics } from './metrics/metrics.ts'
+import { tracedHasher } from './tracing/traced-hasher.ts'
+import { NO_TRACING, type Tracing } from './tracing/tracing.ts'
+
+/** The log's two levels that are used here. */
+export interface ObserversLog {
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** What is to be opened. */
+export interface ObserversOptions {
+  /** Of Latchkey. */
+  readonly version: string
+  /** As `audit.to`. */
+  readonly auditTo: string
+  /** Where log lines go; default: standard output. */
+  readonly logStream?: { write(line: string): void } | undefined
+  /** Where traces go; undefined: there are none. */
+  readonly traces?: TraceTarget | undefined
+  readonly clock: Clock
+  /** Takes what has to be closed. */
+  readonly parts: AsyncDisposableStack
+}
+
+/** Where traces go, and which requests are traced. */
+export interface TraceTarget {
+  readonly url: string
+  readonly sampling: { readonly followsCaller: boolean; readonly share: number }
+}
+
+/** What watches. */
+export interface Observers {
+  readonly metrics: Metrics
+  readonly tracing: Tracing
+  /** Tells the metrics and the audit log. */
+  readonly emit: Emit
+  /** Where log lines go. */
+  readonly logStream: { write(line: string): void }
+  /** Opens the audit log's file anew. */
+  readonly reopen: AuditLog['reopen']
+  /** What the core is measured with (core/instruments.ts). */
+  readonly instruments: {
+    readonly status: Metrics
+    hashWaited(ms: number): void
+    aroundHasher(hasher: PasswordHasher): PasswordHasher
+    aroundSign<Args extends unknown[], Result>(
+      sign: (...args: Args) => Result,
+    ): (...args: Args) => Result
+  }
+  /** Watches the connections of a listener. */
+  connections(listener: Listener): ReturnType<typeof createConnectionWatch>
+  /** Hands over the log, which faults of the observers go to from then on. */
+  useLog(log: ObserversLog): void
+}
+
+/**
+ * Opens what watches a server.
+ *
+ * @throws Error when the audit log's file can't be opened
+ */
+export async function openObservers(options: ObserversOptions): Promise<Observers> {
+  const { version, logStream, clock, parts } = options
+  let log: ObserversLog | undefined
+  const output = createLogOutput()
+  parts.defer(() => output.flush())
+  const metrics = createMetrics(version)
+  const audit = openAudit({
+    to: options.auditTo,
+    output: logStream ?? {
+      write(line) {
+        output.write(line)
+        output.flush()
+      },
+    },
+    failed(err) {
+      metrics.countAuditFault()
+      log?.error(
+        { err },
+        'audit.to does not take the audit log, which goes to standard output',
+      )
+    },
+    clock,
+  })
+  parts.defer(audit.close)
+  const tracing = await openTracing(options, err => {
+    log?.warn({ err }, 'traces could not be sent and are lost; requests go on')
+  })
+  parts.defer(tracing.close)
+  return {
+    metrics,
+    tracing,
+    emit(event, origin) {
+      metrics.emit(event)
+      audit.emit(event, origin)
+    },
+    logStream: logStream ?? output,
+    reopen: audit.reopen,
+    instruments: instrumentsOf(metrics, tracing),
+    connections: listener =>
+      createConnectionWatch({
+        listener,
+        counts: metrics.connections(listener),
+        log: () => log,
+        clock,
+      }),
+    useLog(given) {
+      log = given
+    },
+  }
+}
+
+function instrumentsOf(metrics: Metrics, tracing: Tracing): Observers['instruments'] {
+  return {
+    status: metrics,
+    hashWaited: ms => {
+      metrics.observeHashWait(ms / 1000)
+    },
+    aroundHasher: hasher => tracedHasher(hasher, tracing),
+    aroundSign: sign => tracing.around('sign', sign),
+  }
+}
+
+// Only here: without traces OpenTelemetry is never read.
+async function openTracing(
+  { traces, version }: ObserversOptions,
+  failed: (error: unknown) => void,
+): Promise<Tracing> {
+  if (traces === undefined) return NO_TRACING
+  const { openTracing: open } = await import('./tracing/otel.ts')
+  return open({ ...traces, version, failed })
+}
