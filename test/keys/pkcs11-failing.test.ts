@@ -13,7 +13,7 @@ t.test(
   async t => {
     const { write, open } = tokenOf(t, [{ label: 'key', pem: EC }])
     const faults: unknown[] = []
-    const source = await open({ signMs: 300, openMs: 6_000, intervalMs: 1_000 })
+    const source = await open({ signMs: 300, openMs: 30_000, intervalMs: 1_000 })
     source.watch(error => faults.push(error))
     const [key] = source.keys()
     const sign = async () =>
