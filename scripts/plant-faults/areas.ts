@@ -111,7 +111,10 @@ export const AREAS: readonly Area[] = [
       { files: /status/, tests: ['contracts/status-lists', 'stores/status'] },
       { files: /confirm/, tests: ['stores/durable'] },
       { files: /user|name/, tests: ['contracts/users', 'contracts/families'] },
-      { files: /count|document|epoch/, tests: ['contracts/store', 'stores/epoch'] },
+      {
+        files: /count|document|identity/,
+        tests: ['contracts/store', 'stores/store-identity'],
+      },
       { files: /./, tests: ['contracts/families', 'contracts/status-lists'] },
     ],
     wider: [

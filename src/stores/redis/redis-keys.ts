@@ -49,8 +49,8 @@ export interface RedisKeys {
   readonly probe: string
   /** Hash: the store's format (format.ts). */
   readonly format: string
-  /** Text: the store's epoch; several, so that in a cluster each master has some. */
-  epoch(index: number): string
+  /** Text: a mark of the store's identity; several, so that in a cluster each master has some. */
+  identity(index: number): string
   /** Mark: the store has lost its data, and nobody has accepted it yet. */
   readonly lost: string
   /** Pattern: every key. */
@@ -87,7 +87,7 @@ export function createRedisKeys(prefix: string): RedisKeys {
     secretLists: `${prefix}secret-lists`,
     probe: `${prefix}probe`,
     format: `${prefix}format`,
-    epoch: index => `${prefix}epoch:${index}`,
+    identity: index => `${prefix}epoch:${index}`,
     lost: `${prefix}lost`,
     every: `${escaped(prefix)}*`,
     bareName: name => name.slice(prefix.length),

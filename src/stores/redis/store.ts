@@ -15,10 +15,10 @@ import { connectRedis, type RedisSettings } from './connection/connect.ts'
 import { createRedisDocument } from './document.ts'
 import { createDurable, DURABLE_MS } from './safety/durable.ts'
 import {
-  createEpoch,
+  createStoreIdentity,
   lossFault,
-  type Epoch,
-  type EpochOptions,
+  type StoreIdentity,
+  type StoreIdentityOptions,
 } from './safety/store-identity.ts'
 import { marksOf } from './safety/identity-marks.ts'
 import { createRedisFamilies } from './sessions/families.ts'
@@ -70,7 +70,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
   const keys = createRedisKeys(prefix)
   const [main, second] = await connectAll(options, replicas > 0 ? 2 : 1)
   const { client } = main
-  const link: Link = createLink({ ...main, verify: () => epoch.verify() })
+  const link: Link = createLink({ ...main, verify: () => identity.verify() })
   const durable =
     second &&
     createLink({
@@ -88,7 +88,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
     time: () => (clock === undefined ? '' : String(clock())),
     ...(clock === undefined && { askedAt: storeClock.now }),
     durably: durable && createDurable({ link: durable, replicas }),
-    doubt: () => epoch.doubt(),
+    doubt: () => identity.doubt(),
     revocations,
   })
   const inspect = createInspect({ link: bare, replicas })
@@ -97,11 +97,11 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
   const now = async () => (clock === undefined ? serverTime(bare) : clock())
 
   let isLost = false
-  const epoch = watchEpoch(options, {
+  const identity = watchIdentity(options, {
     link: bare,
     keys,
     restore: () => Promise.all([format.keep(), ring.restore(), revocations.repeat()]),
-    found(isLostNow) {
+    report(isLostNow) {
       isLost = isLostNow
       for (const each of [link, durable]) {
         each?.refuse(isLostNow ? lossFault() : undefined)
@@ -113,7 +113,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
     {
       // Before anything is written.
       begin: () => format.check(),
-      verify: () => Promise.all([epoch.verify(), storeClock.measure()]),
+      verify: () => Promise.all([identity.verify(), storeClock.measure()]),
     },
     options,
   )
@@ -188,11 +188,11 @@ async function connectOne(settings: RedisSettings): Promise<Connection> {
   return { client: await connectRedis(settings, last), last }
 }
 
-function watchEpoch(
+function watchIdentity(
   { lossPeriodMs }: RedisStoreOptions,
-  options: Omit<EpochOptions, 'lossPeriodMs'>,
-): Epoch {
-  if (lossPeriodMs !== undefined) return createEpoch({ ...options, lossPeriodMs })
+  options: Omit<StoreIdentityOptions, 'lossPeriodMs'>,
+): StoreIdentity {
+  if (lossPeriodMs !== undefined) return createStoreIdentity({ ...options, lossPeriodMs })
   return {
     verify: async () => {
       await options.link.run(ping)

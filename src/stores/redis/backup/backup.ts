@@ -177,7 +177,7 @@ function isKept(name: string, keys: RedisKeys): boolean {
     keys.probe,
     keys.lost,
     keys.names,
-    keys.epoch(0).slice(0, -1),
+    keys.identity(0).slice(0, -1),
     keys.rate(''),
   ]
   return !passing.some(start => name.startsWith(start))

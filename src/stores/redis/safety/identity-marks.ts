@@ -1,9 +1,9 @@
-// The marks by which a store is known again: what stands in one, and what is read of all of them at once.
+// The marks that hold the store's identity: the text of one, and how all of them are compared.
 import { randomBytes } from 'node:crypto'
 import { Cluster, type Redis } from 'ioredis'
 import type { RedisKeys } from '../redis-keys.ts'
 
-/** An epoch as it is kept: its id, and the ids of those before it, the newest first. */
+/** A store's identity as it is kept: its id, and the ids of those before it, the newest first. */
 export interface Mark {
   readonly id: string
   readonly before: readonly string[]
@@ -15,19 +15,19 @@ export type Marks = ReadonlyArray<string | null | undefined>
 
 /** In a cluster each master may lose its data alone: with so many marks each has some. */
 const CLUSTER_MARKS = 64
-/** So many marks may come within the second in which a server doesn't look. */
+/** How many earlier ids a mark names: so many may come within the second in which a server doesn't look. */
 const REMEMBERED = 8
-/** Stands in the place of the ids before the first one. */
+/** What the first mark has instead of earlier ids. */
 const FIRST = '-'
 
 /** The names of all marks. */
 export function marksOf(
   client: Redis | Cluster,
-  keys: Pick<RedisKeys, 'epoch'>,
+  keys: Pick<RedisKeys, 'identity'>,
 ): string[] {
   return Array.from(
     { length: client instanceof Cluster ? CLUSTER_MARKS : 1 },
-    (_, index) => keys.epoch(index),
+    (_, index) => keys.identity(index),
   )
 }
 
@@ -46,21 +46,20 @@ export function newMark(before: string): Mark {
   )
 }
 
-/** The mark that servers take for one after this one, which nobody has lost. */
+/** The text of a mark that servers accept as the successor of this one, without a loss. */
 export function markAfter(text: string): string {
   return newMark(text).text
 }
 
-/** The indexes of the marks that are there and are not that one, or are missing. */
-export function strangeAmong(marks: Marks, mine: Mark | undefined): number[] {
+/** The indexes of the marks that are another one or missing; those whose node is away don't count. */
+export function differing(marks: Marks, known: Mark | undefined): number[] {
   return [...marks.entries()].flatMap(([index, text]) =>
-    text === undefined || text === mine?.text ? [] : [index],
+    text === undefined || text === known?.text ? [] : [index],
   )
 }
 
 /**
- * What was answered, undefined where nothing was: one of many nodes may be away. Rejects when there is no
- * answer at all.
+ * The answers; undefined for a node that is away. Rejects when no node answers.
  */
 export async function answersOf<T>(
   asked: ReadonlyArray<Promise<T>>,

@@ -210,7 +210,7 @@ t.test(
 )
 
 t.test(
-  "a store whose epoch can't be read, or that takes no second connection, is none",
+  "a store whose identity can't be read, or that takes no second connection, is none",
   async t => {
     const redis = await redisOf(t)
     const plain = await createRedisStore({ url: redis.url })
@@ -259,7 +259,7 @@ t.test('in a cluster whose master of the first mark is away', async t => {
   await store.client.del('lk:epoch:1')
   await t.rejects(store.families.rotate(presented({ ...ref, sid: 'unknown' }, 1)), {
     name: 'StoreUnavailable',
-    reason: 'the master that knows the epoch is away',
+    reason: "the master that knows the store's identity is away",
   })
   t.equal(store.condition().isLost, false, 'nor is it called a loss')
 })
