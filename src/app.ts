@@ -180,6 +180,7 @@ function registerTokenRoutes(
     families: store.families,
     policy: settings.tokenPolicy,
     sign: core.sign,
+    algorithmOf: settings.algorithmOf,
     clock: core.clock,
     emit,
   })

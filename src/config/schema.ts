@@ -460,8 +460,10 @@ export const ConfigSchema = Type.Object(
           algorithm: Type.Optional(
             algorithm({
               description:
-                'What signs the access tokens for this audience, with keys of its own in the same ' +
-                'JWKS; for verifiers that know nothing else. Begins after keys.publishAhead.',
+                'What signs the access tokens for this audience, their status lists and the signed ' +
+                'introspection answers of its clients, with keys of its own in the same JWKS ' +
+                '(`/.well-known/jwks.json?alg=…` has these alone); for verifiers that know nothing ' +
+                'else. Begins after keys.publishAhead.',
             }),
           ),
         },

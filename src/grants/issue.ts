@@ -43,8 +43,8 @@ export interface IssueDependencies {
   readonly sign: SignJwt
   readonly refreshTokens: RefreshTokenCodec
   readonly policy: () => TokenPolicy
-  /** Where a status list is fetched. */
-  readonly uriOf: (list: string) => string
+  /** Where a status list is fetched that is signed by this algorithm; undefined: by any. */
+  readonly uriOf: (list: string, algorithm: string | undefined) => string
   /** The header type that an audience wants. */
   readonly typOf: (audience: string) => AccessTokenType
   /** The algorithm that an audience needs; undefined: it takes any. */
@@ -65,17 +65,17 @@ export function createIssue({
 }: IssueDependencies): IssueTokens {
   return async issue => {
     const iat = Math.floor(clock() / 1000)
+    const algorithm = algorithmFor(issue.audience, algorithmOf)
     const ttl = accessTtl(issue.client, policy())
     const claims = claimsOf(issue, {
       iss: issuer,
       iat,
       exp: expiry(iat, ttl, issue.family),
-      uriOf,
+      uriOf: list => uriOf(list, algorithm),
     })
     const typ = issue.audience.some(audience => typOf(audience) === 'JWT')
       ? 'JWT'
       : 'at+jwt'
-    const algorithm = issue.audience.map(algorithmOf).find(name => name !== undefined)
     return {
       access_token: await sign(claims, typ, algorithm),
       token_type: issue.jkt === undefined ? 'Bearer' : 'DPoP',
@@ -86,6 +86,14 @@ export function createIssue({
       ...(claims.scope !== undefined && { scope: claims.scope }),
     }
   }
+}
+
+/** The algorithm that one of the audiences needs; undefined: they take any. */
+export function algorithmFor(
+  audiences: readonly string[],
+  algorithmOf: IssueDependencies['algorithmOf'],
+): string | undefined {
+  return audiences.map(algorithmOf).find(name => name !== undefined)
 }
 
 /** How long the client's access tokens live at the most; milliseconds. */

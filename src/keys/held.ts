@@ -2,7 +2,14 @@
 // have changed.
 import type { StoredRing } from '../stores/ports/documents/keys.ts'
 import { instantsOf } from './schedule/instants.ts'
-import { cacheLife, changeAfter, jwksDocument, type JwksDocument } from './jwks.ts'
+import type { AlgorithmName } from '../oauth/algorithms.ts'
+import {
+  cacheLife,
+  changeAfter,
+  createJwksDocuments,
+  type JwksDocument,
+  type JwksDocuments,
+} from './jwks.ts'
 import { look, type OpenedKey, type View } from './snapshot.ts'
 
 /** A ring that was read. */
@@ -25,7 +32,8 @@ export interface Held {
   take(taken: Taken): void
   taken(): Taken
   view(): View
-  jwks(): Jwks
+  /** All keys, or those of one algorithm. */
+  jwks(algorithm?: AlgorithmName): Jwks
 }
 
 /** How long a look is good for, in milliseconds; until the next instant if that is nearer. */
@@ -34,8 +42,8 @@ const LOOK_MS = 1_000
 /** A ring as it is now. */
 interface Present {
   readonly view: View
-  readonly document: JwksDocument
-  /** When the document is to be another one. */
+  readonly documents: JwksDocuments
+  /** When the documents are to be other ones. */
   readonly changesAt: number
   /** When this has to be found out anew. */
   readonly until: number
@@ -56,10 +64,10 @@ export function createHeld(monotonic: () => number): Held {
       return present
     }
     const view = look(keys, now, now - offsetMs)
-    const document = documentOf(view, present)
+    const documents = documentsOf(view, present)
     present = {
       view,
-      document,
+      documents,
       changesAt: changeAfter(view.living, now),
       until: Math.min(
         now + LOOK_MS,
@@ -73,23 +81,26 @@ export function createHeld(monotonic: () => number): Held {
   return {
     take(next) {
       taken = next
-      // Its document may serve the next ring, too.
+      // Its documents may serve the next ring, too.
       if (present !== undefined) present = { ...present, until: 0 }
     },
     taken: current,
     view: () => presentAt(now()).view,
-    jwks() {
+    jwks(algorithm) {
       const at = now()
-      const { document, changesAt } = presentAt(at)
-      return { ...document, maxAge: Math.floor(cacheLife(changesAt, at) / 1000) }
+      const { documents, changesAt } = presentAt(at)
+      return {
+        ...documents(algorithm),
+        maxAge: Math.floor(cacheLife(changesAt, at) / 1000),
+      }
     },
   }
 }
 
-function documentOf({ living }: View, before: Present | undefined): JwksDocument {
+function documentsOf({ living }: View, before: Present | undefined): JwksDocuments {
   const isSame =
     before !== undefined &&
     before.view.living.length === living.length &&
     living.every(({ kid }, index) => before.view.living[index]?.kid === kid)
-  return isSame ? before.document : jwksDocument(living.map(({ jwk }) => jwk))
+  return isSame ? before.documents : createJwksDocuments(living)
 }

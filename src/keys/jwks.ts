@@ -1,5 +1,6 @@
 // What verifiers fetch (RFC 7517 §5): serialised once per ring, and how long a copy of it may be kept.
 import { createHash, type JsonWebKey } from 'node:crypto'
+import type { AlgorithmName } from '../oauth/algorithms.ts'
 import { instantsOf, type Instants } from './schedule/instants.ts'
 
 /**
@@ -23,8 +24,25 @@ export interface JwksDocument {
   readonly etag: string
 }
 
-/** Serialises public keys. */
-export function jwksDocument(keys: readonly JsonWebKey[]): JwksDocument {
+/** The documents of one ring: of all keys, or of those of one algorithm, which may be none. */
+export type JwksDocuments = (algorithm?: AlgorithmName) => JwksDocument
+
+/** Serialises the keys of a ring, each document once. */
+export function createJwksDocuments(
+  keys: readonly { readonly alg: string; readonly jwk: JsonWebKey }[],
+): JwksDocuments {
+  const made = new Map<AlgorithmName | undefined, JwksDocument>()
+  return algorithm => {
+    const known = made.get(algorithm)
+    if (known !== undefined) return known
+    const chosen = keys.filter(({ alg }) => algorithm === undefined || alg === algorithm)
+    const document = jwksDocument(chosen.map(({ jwk }) => jwk))
+    made.set(algorithm, document)
+    return document
+  }
+}
+
+function jwksDocument(keys: readonly JsonWebKey[]): JwksDocument {
   const body = JSON.stringify({ keys })
   return {
     body,

@@ -4,6 +4,7 @@
 import type { JsonWebKey } from 'node:crypto'
 import pLimit from 'p-limit'
 import type { Emit } from '../base/events.ts'
+import type { AlgorithmName } from '../oauth/algorithms.ts'
 import type { Keys, StoredRing } from '../stores/ports/documents/keys.ts'
 import { createHeld, type Held, type Jwks } from './held.ts'
 import type { Instants } from './schedule/instants.ts'
@@ -65,8 +66,8 @@ export interface KeyRing {
   verificationKey(kid: string): VerificationKey | undefined
   /** The same keys, as JWKS has them: public members only. */
   published(): readonly JsonWebKey[]
-  /** JWKS (RFC 7517 §5), serialised once per ring. */
-  jwks(): Jwks
+  /** JWKS (RFC 7517 §5), of all keys or of those of one algorithm; serialised once per ring. */
+  jwks(algorithm?: AlgorithmName): Jwks
   /** The keys in the order in which they sign. */
   describe(): readonly KeyDescription[]
   /** The ring as the store has it. */
@@ -143,7 +144,7 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
     },
     verificationKey: kid => held.view().byKid.get(kid),
     published: () => held.view().living.map(({ jwk }) => jwk),
-    jwks: () => held.jwks(),
+    jwks: held.jwks,
     describe: () => describe(held.view()),
     stored: () => held.taken().ring,
     secretIds: sealer.secretIds,

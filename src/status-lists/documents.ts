@@ -2,6 +2,7 @@
 // until something changes.
 import { hash } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
+import type { AlgorithmName } from '../oauth/algorithms.ts'
 import { temporarilyUnavailable } from '../oauth/errors.ts'
 import type { SignJwt } from '../tokens/sign-jwt.ts'
 import { LIST_SIZE } from '../stores/ports/status-lists.ts'
@@ -23,16 +24,20 @@ export interface StatusDocument {
 }
 
 /**
- * The document of a list; undefined: there is no such list.
+ * The document of a list, signed as an audience needs it that knows this algorithm only; undefined: there is
+ * no such list.
  *
  * @throws OAuthError temporarily_unavailable when the list couldn't be read from the store for so long that
  * it can't be vouched for
  */
-export type DocumentOf = (list: string) => Promise<StatusDocument | undefined>
+export type DocumentOf = (
+  list: string,
+  algorithm?: AlgorithmName,
+) => Promise<StatusDocument | undefined>
 
 export interface StatusDocumentsOptions {
   readonly issuer: string
-  readonly uriOf: (list: string) => string
+  readonly uriOf: (list: string, algorithm?: AlgorithmName) => string
   /** How long verifiers may keep a list, in milliseconds. */
   readonly ttl: number
   readonly memory: Pick<StatusMemory, 'find' | 'syncedAt' | 'sync'>
@@ -41,7 +46,7 @@ export interface StatusDocumentsOptions {
    * The key that signs now: a list that was signed by another is signed anew, lest a key that leaked vouches
    * for it.
    */
-  readonly kid: () => string
+  readonly kid: (algorithm?: AlgorithmName) => string
   readonly clock: Clock
   /** Told how long it took to make a document; seconds. */
   readonly rebuilt?: (seconds: number) => void
@@ -49,11 +54,22 @@ export interface StatusDocumentsOptions {
 
 /** A document, and what it was made of. */
 interface Made {
+  readonly list: string
   readonly document: Promise<StatusDocument>
   readonly revoked: number
   readonly kid: string
   readonly madeAt: number
   readonly goodUntil: number
+}
+
+/** What is asked for. */
+interface Wanted {
+  readonly held: HeldList
+  readonly algorithm: AlgorithmName | undefined
+}
+
+function idOf(list: string, algorithm = ''): string {
+  return `${algorithm} ${list}`
 }
 
 /** A list that nobody has revoked a token of. */
@@ -72,59 +88,65 @@ export function createDocumentOf({
 }: StatusDocumentsOptions): DocumentOf {
   const made = new Map<string, Made>()
 
-  async function build(
-    { list, bits }: HeldList,
-    goodUntil: number,
-  ): Promise<StatusDocument> {
+  async function build({
+    held: { list, bits },
+    algorithm,
+    goodUntil,
+  }: Wanted & { readonly goodUntil: number }): Promise<StatusDocument> {
     const startedAt = performance.now()
     const lst = bits === undefined ? NO_BITS : encodeBits(bits)
     const jwt = await sign(
       {
         iss: issuer,
-        sub: uriOf(list),
+        sub: uriOf(list, algorithm),
         iat: Math.floor(clock() / 1000),
         exp: Math.floor(goodUntil / 1000),
         ttl: Math.max(1, Math.floor(ttl / 1000)),
         status_list: { bits: 1, lst },
       },
       STATUS_LIST_TYP,
+      algorithm,
     )
     rebuilt((performance.now() - startedAt) / 1000)
     return { jwt, tag: hash('sha256', jwt, 'base64url').slice(0, 22) }
   }
 
-  function make(held: HeldList, now: number): Made {
+  function make({ held, algorithm }: Wanted, now: number): Made {
+    const id = idOf(held.list, algorithm)
     const goodUntil = memory.syncedAt() + LIFE_MS
     const next = {
-      document: build(held, goodUntil),
+      list: held.list,
+      document: build({ held, algorithm, goodUntil }),
       revoked: held.revoked,
-      kid: kid(),
+      kid: kid(algorithm),
       madeAt: now,
       goodUntil,
     }
     // One that couldn't be signed is tried anew by who asks next.
     next.document.catch(() => {
-      made.delete(held.list)
+      made.delete(id)
     })
-    made.set(held.list, next)
-    for (const list of made.keys()) if (memory.find(list) === undefined) made.delete(list)
+    made.set(id, next)
+    for (const [other, { list }] of made) {
+      if (memory.find(list) === undefined) made.delete(other)
+    }
     return next
   }
 
-  return async list => {
+  return async (list, algorithm) => {
     const held = memory.find(list)
     if (held === undefined) return undefined
     const now = clock()
     if (now >= memory.syncedAt() + LIFE_MS) {
       throw temporarilyUnavailable('status_list_stale')
     }
-    const last = made.get(list)
+    const last = made.get(idOf(list, algorithm))
     const isGood =
       last !== undefined &&
       last.revoked === held.revoked &&
-      last.kid === kid() &&
+      last.kid === kid(algorithm) &&
       now - last.madeAt < RENEW_MS &&
       now < last.goodUntil
-    return (isGood ? last : make(held, now)).document
+    return (isGood ? last : make({ held, algorithm }, now)).document
   }
 }

@@ -3,6 +3,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Clock } from '../base/clock.ts'
 import type { KeyRing } from '../keys/ring.ts'
+import type { AlgorithmName } from '../oauth/algorithms.ts'
 import type { StatusEntry, StatusLists } from '../stores/ports/status-lists.ts'
 import { createJwtSigner } from '../tokens/sign-jwt.ts'
 import { createDocumentOf, type StatusDocument } from './documents.ts'
@@ -15,8 +16,8 @@ const SEARCH_MS = 100
 export interface StatusService {
   /** Undefined: tokens have no status. */
   readonly take: TakeStatusEntry | undefined
-  /** Where a list is fetched. */
-  uriOf(list: string): string
+  /** Where a list is fetched, signed as an audience needs it that knows this algorithm only. */
+  uriOf(list: string, algorithm?: string): string
   /** The entry that a token's claim names; undefined: it names none of our lists. */
   entryOf(claim: { readonly idx: number; readonly uri: string }): StatusEntry | undefined
   /** Whether the token with this claim is known here to be revoked. */
@@ -25,9 +26,9 @@ export interface StatusService {
    * As DocumentOf; a list that may be new is looked for in the store, where it may reject with
    * StoreUnavailable.
    */
-  find(list: string): Promise<StatusDocument | undefined>
+  find(list: string, algorithm?: AlgorithmName): Promise<StatusDocument | undefined>
   /** Where all lists are fetched whose tokens may live. */
-  uris(): string[]
+  uris(algorithm?: AlgorithmName): string[]
   /** Reads what is new. To be called twice a second. Rejects with StoreUnavailable. */
   sync(): Promise<void>
   /** What is held, for metrics. */
@@ -61,7 +62,8 @@ export function createStatusService({
   metrics,
 }: StatusServiceOptions): StatusService {
   const prefix = `${issuer.replace(/\/$/, '')}/status/`
-  const uriOf = (list: string) => `${prefix}${list}`
+  const uriOf = (list: string, algorithm?: string) =>
+    `${prefix}${list}${algorithm === undefined ? '' : `?alg=${algorithm}`}`
   const memory = createStatusMemory({ lists, clock })
   const documentOf = createDocumentOf({
     issuer,
@@ -69,13 +71,13 @@ export function createStatusService({
     ttl: status.ttl,
     memory,
     sign: createJwtSigner(keys.signingKey, signed),
-    kid: () => keys.signingKey().kid,
+    kid: algorithm => keys.signingKey(algorithm).kid,
     clock,
     rebuilt: metrics.observeStatusRebuild,
   })
   const search = createSearch(memory, clock)
   const entryOf: StatusService['entryOf'] = ({ idx, uri }) =>
-    uri.startsWith(prefix) ? { list: uri.slice(prefix.length), idx } : undefined
+    uri.startsWith(prefix) ? { list: listIn(uri.slice(prefix.length)), idx } : undefined
   return {
     take: status.enabled
       ? createTakeStatusEntry({ lists, clock, leased: metrics.countStatusLease })
@@ -86,11 +88,11 @@ export function createStatusService({
       const entry = entryOf(claim)
       return entry !== undefined && memory.isRevoked(entry)
     },
-    async find(list) {
+    async find(list, algorithm) {
       await search(list)
-      return documentOf(list)
+      return documentOf(list, algorithm)
     },
-    uris: () => memory.all().map(({ list }) => uriOf(list)),
+    uris: algorithm => memory.all().map(({ list }) => uriOf(list, algorithm)),
     sync: memory.sync,
     count: () => ({
       lists: memory.all().length,
@@ -98,6 +100,12 @@ export function createStatusService({
     }),
     maxAge: Math.max(1, Math.floor(status.ttl / 1000)),
   }
+}
+
+/** The name of a list without the algorithm behind it. */
+function listIn(path: string): string {
+  const [list = ''] = path.split('?', 1)
+  return list
 }
 
 /**

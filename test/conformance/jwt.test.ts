@@ -10,6 +10,7 @@ import {
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { getListFromStatusListJWT } from '@sd-jwt/jwt-status-list'
 import fastify from 'fastify'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import t, { type Test } from 'tap'
@@ -183,6 +184,77 @@ t.test('the header typ that an audience wants', async t => {
   t.equal(await typOf(MAIL), 'JWT')
   t.equal(await typOf(ORDERS), 'at+jwt')
   t.equal(await typOf(), 'JWT', 'one of two')
+})
+
+t.test('all that a verifier of one algorithm reads is of that algorithm', async t => {
+  const server = await serverOn(t, 'SQLite')
+  const { app, keys, live, clock, post } = server
+  const algorithmIn = (jwt: string) => read(jwt).header.alg
+  // The keys of an audience are published first, as all others are.
+  live.algorithm[MAIL] = 'RS256'
+  await keys.load()
+  clock.advance(live.publishAhead + 60_000)
+  await keys.load()
+  clock.advance(live.publishAhead + 60_000)
+  await keys.load()
+
+  const askSigned = async (id: string, token: string) =>
+    (
+      await post(
+        '/introspect',
+        { token, client_id: id, client_secret: `${id.split('-')[0]}-secret` },
+        { accept: 'application/token-introspection+jwt' },
+      )
+    ).body
+  const rows: [resource: string | undefined, api: string, algorithm: string][] = [
+    [MAIL, 'mail-api', 'RS256'],
+    [ORDERS, 'orders-api', 'ES256'],
+    [undefined, 'mail-api', 'RS256'],
+  ]
+  for (const [resource, api, algorithm] of rows) {
+    const { access_token: token, refresh_token: refreshToken } = await server.login(
+      resource === undefined ? {} : { resource },
+    )
+    await server.status.sync()
+    const { uri } = read(token).payload.status.status_list
+    const { body: list } = await app.inject(uri.slice(ISSUER.length))
+    const { body: jwks } = await app.inject(`/.well-known/jwks.json?alg=${algorithm}`)
+    const refreshed = (await server.refresh(refreshToken)).json().access_token
+    t.same(
+      {
+        token: algorithmIn(token),
+        refreshed: algorithmIn(refreshed),
+        list: algorithmIn(list),
+        introspection: algorithmIn(await askSigned(api, token)),
+      },
+      {
+        token: algorithm,
+        refreshed: algorithm,
+        list: algorithm,
+        introspection: algorithm,
+      },
+      `for ${resource ?? 'both'}`,
+    )
+    t.equal(read(list).payload.sub, uri, 'the list names itself as the token does')
+    t.ok(await isTaken(t, server, token))
+    for (const jwt of [token, list, await askSigned(api, token)]) {
+      await t.resolves(
+        jwtVerify(jwt, createLocalJWKSet(JSON.parse(jwks)), {
+          currentDate: new Date(clock()),
+        }),
+        'by the keys of that algorithm alone',
+      )
+    }
+  }
+
+  const { access_token: token } = await server.login({ resource: MAIL })
+  const { idx, uri } = read(token).payload.status.status_list
+  await post('/revoke', { token, client_id: 'mobile' })
+  await server.status.sync()
+  const { body: list } = await app.inject(uri.slice(ISSUER.length))
+  t.equal(getListFromStatusListJWT(list).getStatus(idx), 1, 'one bit, in every form')
+  t.same((await app.inject('/status?alg=RS256')).json(), { status_lists: [uri] })
+  t.equal((await app.inject('/status?alg=none')).statusCode, 400)
 })
 
 t.test('RFC 8725 §3.1, §3.2: headers', async t => {

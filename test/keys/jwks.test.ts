@@ -59,6 +59,61 @@ t.test('the keys come with a strong tag, and 304 when they are known', async t =
   t.equal((await app.inject({ method: 'POST', url: URL })).statusCode, 405)
 })
 
+t.test('the keys of one algorithm, for a verifier that knows no other', async t => {
+  const { app, keys, live } = await serverOf(t)
+  live.algorithm[MAIL] = 'RS256'
+  await keys.load()
+  const all = await app.inject(URL)
+  const get = async (alg: string, condition = '') => {
+    const headers = { 'if-none-match': condition }
+    return app.inject({ url: `${URL}?${alg}`, headers })
+  }
+  const rows: [query: string, algorithms: string[]][] = [
+    ['alg=RS256', ['RS256']],
+    ['alg=ES256', ['ES256', 'ES256']],
+    ['alg=EdDSA', []],
+    ['alg=Ed25519', []],
+    ['client_id=mobile&alg=RS256', ['RS256']],
+    ['client_id=mobile', ['ES256', 'ES256', 'RS256']],
+  ]
+  for (const [query, algorithms] of rows) {
+    const answer = await get(query)
+    const { etag } = answer.headers
+    t.same(
+      answer
+        .json()
+        .keys.map(({ alg }: { alg: string }) => alg)
+        .sort(),
+      algorithms,
+      query,
+    )
+    t.equal(answer.headers['cache-control'], all.headers['cache-control'])
+    t.equal(etag === all.headers.etag, algorithms.length === 3, 'another tag for others')
+    t.match(await get(query, String(etag)), { statusCode: 304, headers: { etag } })
+    t.equal((await get(query)).headers.etag, etag, 'the same tag for the same keys')
+  }
+  for (const query of [
+    'alg=none',
+    'alg=rs256',
+    'alg=',
+    'alg=HS256',
+    'alg=RS256&alg=ES256',
+    'alg=constructor',
+    `alg=${'R'.repeat(8000)}`,
+  ]) {
+    const answer = await get(query)
+    t.match(
+      answer,
+      { statusCode: 400, headers: { 'cache-control': 'no-store' } },
+      query.slice(0, 20),
+    )
+    t.same(answer.json(), {
+      error: 'invalid_request',
+      error_description: 'alg must be one of ES256, EdDSA, Ed25519, PS256, RS256',
+    })
+  }
+})
+
 t.test('a stop ends the connection that was asking, with the keys', async t => {
   const { app, store, sightings } = await serverOf(t)
   const { port } = new globalThis.URL(await app.listen({ host: '127.0.0.1', port: 0 }))

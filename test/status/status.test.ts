@@ -368,5 +368,10 @@ t.test('a claim of another issuer names none of our lists', async t => {
     list: '1-a',
     idx: 4,
   })
+  t.equal(uriOf('1-a', 'RS256'), 'https://id.example.com/status/1-a?alg=RS256')
+  t.same(entryOf({ idx: 4, uri: 'https://id.example.com/status/1-a?alg=RS256' }), {
+    list: '1-a',
+    idx: 4,
+  })
   t.equal(entryOf({ idx: 4, uri: 'https://elsewhere.example.com/status/1-a' }), undefined)
 })

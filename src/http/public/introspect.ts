@@ -7,6 +7,7 @@ import type { Client } from '../../clients/registry.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Emit } from '../../base/events.ts'
 import { required } from '../../grants/grant.ts'
+import { algorithmFor } from '../../grants/issue.ts'
 import type { Reason } from '../../base/reasons.ts'
 import type { CheckToken } from '../../status-lists/check-token.ts'
 import type { Families } from '../../stores/ports/families.ts'
@@ -64,6 +65,8 @@ export interface IntrospectRouteOptions {
   readonly introspectorOf: IntrospectorOf
   readonly limit: AddressLimit
   readonly sign: SignJwt
+  /** The algorithm that an audience needs; undefined: it takes any. */
+  readonly algorithmOf: (audience: string) => string | undefined
   readonly clock: Clock
   readonly verify: VerifyAccessToken
   readonly readRefreshToken: ReadsRefreshToken
@@ -138,12 +141,12 @@ function wantsSigned({ headers }: FastifyRequest): boolean {
   return new Negotiator({ headers }).mediaType(['application/json', SIGNED]) === SIGNED
 }
 
-// RFC 9701 §5: for the client that asked, and with no `exp` nor `sub` of its own, lest it passes for an
-// access token.
+// RFC 9701 §5: for the client that asked, by the algorithm that it can read. It has no `exp` nor `sub` of its
+// own, lest it passes for an access token.
 function signed(
   response: IntrospectResponse,
   client: Client,
-  { issuer, sign, clock }: IntrospectRouteOptions,
+  { issuer, sign, algorithmOf, clock }: IntrospectRouteOptions,
 ): string | Promise<string> {
   return sign(
     {
@@ -153,6 +156,7 @@ function signed(
       token_introspection: response,
     },
     SIGNED_TYP,
+    algorithmFor(client.audience, algorithmOf),
   )
 }
 

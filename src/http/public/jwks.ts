@@ -4,15 +4,18 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ClientRegistry } from '../../clients/registry.ts'
 import type { Jwks } from '../../keys/held.ts'
 import type { Fetch } from '../../keys/verifiers/sightings.ts'
+import type { AlgorithmName } from '../../oauth/algorithms.ts'
 import { senderOf } from '../request/client-gone.ts'
+import { setErrorHandler } from '../request/error-handler.ts'
 import { names } from '../request/etag.ts'
-import { documentSchema } from './schemas.ts'
 import { SECURITY_HEADERS } from '../request/security-headers.ts'
+import { algorithmQuery, askedAlgorithm, judgedByHandler } from './algorithm-query.ts'
+import { documentSchema, errors } from './schemas.ts'
 
 const PATH = '/.well-known/jwks.json'
 
 export interface JwksRouteOptions {
-  readonly jwks: () => Jwks
+  readonly jwks: (algorithm?: AlgorithmName) => Jwks
   readonly clients: Pick<ClientRegistry, 'find'>
   /** Told of every fetch. */
   readonly fetched: (fetch: Fetch) => void
@@ -29,6 +32,16 @@ const HEADERS: readonly string[] = [
   ...Object.entries(SECURITY_HEADERS).flat(),
 ]
 
+const DOCUMENT = documentSchema('JWKS', 'The public keys', 'jwks')
+
+const JWKS_SCHEMA = {
+  ...DOCUMENT,
+  querystring: algorithmQuery(
+    'Only the keys of this algorithm, for a verifier that knows no other; none while the ring has none.',
+  ),
+  response: { ...DOCUMENT.response, ...errors(400) },
+}
+
 /**
  * The keys. To be registered outside of what every other route goes through: this one answers more often than
  * all others together, and needs none of it.
@@ -42,13 +55,15 @@ export async function jwksRoute(
     stopping = true
   })
   app.setChildLoggerFactory(logger => logger)
+  setErrorHandler(app)
   app.get(
     PATH,
-    { schema: documentSchema('JWKS', 'The public keys', 'jwks') },
+    { schema: JWKS_SCHEMA, validatorCompiler: judgedByHandler },
     (request, reply) => {
+      const algorithm = askedAlgorithm(request)
       const fetch = fetchOf(request, clients)
       if (fetch !== undefined) fetched(fetch)
-      count(answer(request, reply, { ...jwks(), stopping }))
+      count(answer(request, reply, { ...jwks(algorithm), stopping }))
     },
   )
 }

@@ -8,6 +8,7 @@ import { OAuthError } from '../../oauth/errors.ts'
 import { STATUS_LIST_TYP, type StatusDocument } from '../../status-lists/documents.ts'
 import type { StatusService } from '../../status-lists/service.ts'
 import { names } from '../request/etag.ts'
+import { algorithmQuery, askedAlgorithm, judgedByHandler } from './algorithm-query.ts'
 import { errors } from './schemas.ts'
 
 const MEDIA_TYPE = `application/${STATUS_LIST_TYP}`
@@ -33,6 +34,9 @@ export async function statusRoute(
           "A JWT of type statuslist+jwt (IETF Token Status List): the bit at a token's `idx` is set " +
           'once the token is revoked.',
         operationId: 'statusList',
+        querystring: algorithmQuery(
+          'What signs the list: as the claim status.status_list.uri of a token has it.',
+        ),
         params: Type.Object({
           list: Type.String({
             description: 'From the claim status.status_list.uri of a token.',
@@ -44,9 +48,10 @@ export async function statusRoute(
             content: { [MEDIA_TYPE]: { schema: Type.String() } },
           },
           304: { description: 'The copy is still good.', type: 'null' },
-          ...errors(404, 501, 503),
+          ...errors(400, 404, 501, 503),
         },
       },
+      validatorCompiler: judgedByHandler,
     },
     async (request, reply) => {
       // §8.4: the state at another time; we keep none.
@@ -58,7 +63,7 @@ export async function statusRoute(
           'http_501',
         )
       }
-      const document = await status.find(request.params.list)
+      const document = await status.find(request.params.list, askedAlgorithm(request))
       if (document === undefined) {
         throw new OAuthError(404, 'not_found', 'there is no such status list', 'http_404')
       }
@@ -77,18 +82,21 @@ export async function statusRoute(
         tags: ['Discovery'],
         summary: 'The URLs of all status lists',
         operationId: 'statusLists',
+        querystring: algorithmQuery('What signs the lists.'),
         response: {
           200: Type.Object(
             { status_lists: Type.Array(Type.String()) },
             { title: 'StatusLists' },
           ),
-          ...errors(503),
+          ...errors(400, 503),
         },
       },
+      validatorCompiler: judgedByHandler,
     },
-    async (_request, reply) => {
+    async (request, reply) => {
+      const uris = status.uris(askedAlgorithm(request))
       reply.header('cache-control', cacheControl)
-      return { status_lists: status.uris() }
+      return { status_lists: uris }
     },
   )
 }
