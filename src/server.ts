@@ -4,7 +4,12 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import about from '../package.json' with { type: 'json' }
 import { buildApp } from './app.ts'
-import { createAgreedClock, systemClock, type Clock } from './base/clock.ts'
+import {
+  createAgreedClock,
+  monotonicClock,
+  systemClock,
+  type Clock,
+} from './base/clock.ts'
 import { keyPolicy } from './config/key-policy.ts'
 import { warnOfPlainHttp } from './config/rules/plain-http.ts'
 import type { Config } from './config/schema.ts'
@@ -205,7 +210,7 @@ async function openCore({
   const { config } = live
   const source = await openSource(config.keys, keyPolicy(config))
   if (source !== undefined) parts.defer(source.close)
-  const agreed = createAgreedClock({ system: clock, monotonic: () => performance.now() })
+  const agreed = createAgreedClock({ system: clock, monotonic: monotonicClock })
   const core = createCore({
     settings: coreSettings(() => live.config),
     store,

@@ -1,8 +1,14 @@
 /** Milliseconds since the Unix epoch. Handed to whatever needs the time, so that tests can move it. */
 export type Clock = () => number
 
-/** The process's clock; the only place that asks the system for the time. */
+/** The system's clock, which somebody may set. This file alone asks the system for the time. */
 export const systemClock: Clock = () => Date.now()
+
+/** Milliseconds on a clock that starts anywhere and never goes back: for spans, not for dates. */
+export type Monotonic = () => number
+
+/** The process's monotonic clock. */
+export const monotonicClock: Monotonic = () => performance.now()
 
 /** A clock that no single witness can move. */
 export interface AgreedClock {
@@ -15,7 +21,7 @@ export interface Witnesses {
   /** The system's clock, which somebody may set. */
   readonly system: Clock
   /** Milliseconds since whenever: never set, but it may stand still while the machine sleeps. */
-  readonly monotonic: () => number
+  readonly monotonic: Monotonic
 }
 
 /**

@@ -1,5 +1,6 @@
 // Deadlines of one length for many things at once: one timer for all of them, next to nothing for each that
 // ends in time.
+import { monotonicClock, type Monotonic } from './clock.ts'
 
 /** Something that is waited for. */
 export interface Deadline {
@@ -17,7 +18,7 @@ export interface Deadlines {
 /** Makes deadlines after so many milliseconds. They don't keep the process alive. */
 export function createDeadlines(
   ms: number,
-  monotonic: () => number = () => performance.now(),
+  monotonic: Monotonic = monotonicClock,
 ): Deadlines {
   // All have the same length: they stand in the order in which they expire.
   const waiting = new Set<Deadline>()

@@ -1,6 +1,7 @@
 // latchkey clients secret
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { Command } from 'commander'
+import { systemRandom } from '../base/random.ts'
 import type { Io } from './terminal/io.ts'
 import { withTools } from './tools.ts'
 
@@ -22,7 +23,7 @@ export function addClients(program: Command, io: Io): void {
     .addHelpText('after', EXAMPLE)
     .action(
       withTools(io, async ({ print }) => {
-        const secret = randomBytes(SECRET_BYTES).toString('base64url')
+        const secret = systemRandom.bytes(SECRET_BYTES).toString('base64url')
         const hash = `sha256:${createHash('sha256').update(secret, 'ascii').digest('base64url')}`
         print({ secret, hash }, [secret, hash])
       }),

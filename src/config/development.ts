@@ -1,8 +1,9 @@
 // Development mode: what runs when no configuration is named. Loopback only, generated secrets kept beside
 // the SQLite file.
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { systemRandom, type Random } from '../base/random.ts'
 import { ConfigError } from './faults.ts'
 import { decodeConfig } from './load.ts'
 import type { Config } from './schema.ts'
@@ -16,6 +17,8 @@ export interface DevelopmentOptions {
   readonly keeps?: boolean
   /** LATCHKEY_DEV_PORT: the public port, 3000 without it; the management port is the next one. */
   readonly env?: Environment
+  /** Default: the system's. */
+  readonly random?: Random
 }
 
 /** A configuration to try things with, and who may log in. */
@@ -44,11 +47,14 @@ export async function developmentConfig({
   directory = '.latchkey',
   keeps = true,
   env = {},
+  random = systemRandom,
 }: DevelopmentOptions = {}): Promise<Development> {
   const port = portOf(env)
   if (keeps) await mkdir(directory, { recursive: true, mode: 0o700 })
   const textOf = (name: string, bytes: number) =>
-    keeps ? keep(directory, name, bytes) : madeUp(bytes)
+    keeps
+      ? keep(join(directory, name), { bytes, random })
+      : { text: textFrom(random, bytes), made: true }
   const [secret, password, apiSecret] = await Promise.all([
     textOf('secret', 32),
     textOf('demo-password', 12),
@@ -93,8 +99,8 @@ function demoClients(apiSecret: string): unknown[] {
   ]
 }
 
-async function madeUp(bytes: number): Promise<{ text: string; made: boolean }> {
-  return { text: randomBytes(bytes).toString('base64url'), made: true }
+function textFrom(random: Random, bytes: number): string {
+  return random.bytes(bytes).toString('base64url')
 }
 
 /**
@@ -102,21 +108,19 @@ async function madeUp(bytes: number): Promise<{ text: string; made: boolean }> {
  * once agree on one text.
  */
 async function keep(
-  directory: string,
-  name: string,
-  bytes: number,
+  file: string,
+  { bytes, random }: { readonly bytes: number; readonly random: Random },
 ): Promise<{ text: string; made: boolean }> {
-  const file = join(directory, name)
-  const made = await makeOnce(file, randomBytes(bytes).toString('base64url'))
+  const draft = `${file}.${random.bytes(6).toString('hex')}`
+  await writeFile(draft, textFrom(random, bytes), { mode: 0o600 })
+  const made = await linkOnce(draft, file)
   return { text: (await readFile(file, 'utf8')).trim(), made }
 }
 
 /**
  * A file appears with its whole text or not at all, and never in place of another: that is what link(2) does.
  */
-async function makeOnce(file: string, text: string): Promise<boolean> {
-  const draft = `${file}.${randomBytes(6).toString('hex')}`
-  await writeFile(draft, text, { mode: 0o600 })
+async function linkOnce(draft: string, file: string): Promise<boolean> {
   // The file is there already; if something else went wrong, reading it tells.
   const made = await link(draft, file).then(
     () => true,

@@ -1,8 +1,9 @@
 // What Latchkey can do, composed once. The server, the command line, development mode and the tests' server
 // are faces of this one object: none of them puts the domain together by itself. Nothing here opens a file or
 // a connection, and nothing runs by itself: start.ts loads what has to be known first, upkeep.ts keeps it so.
-import type { Clock } from '../base/clock.ts'
+import { monotonicClock, type Clock } from '../base/clock.ts'
 import type { Emit } from '../base/events.ts'
+import { systemRandom } from '../base/random.ts'
 import { createClientRegistry, type ClientRegistry } from '../clients/registry.ts'
 import type { Store } from '../stores/ports/store.ts'
 import { NO_INSTRUMENTS } from './instruments.ts'
@@ -29,7 +30,8 @@ export interface Core extends People, Signing, Tokens {
  */
 export function createCore(options: CoreOptions): Core {
   const { settings, store, clock, emit, instruments = NO_INSTRUMENTS } = options
-  const given = { ...options, instruments }
+  const { monotonic = monotonicClock, random = systemRandom } = options
+  const given = { ...options, instruments, monotonic, random }
   const people = composePeople(given)
   const signing = composeSigning(given)
   return {

@@ -1,6 +1,7 @@
 // What the core is made of.
-import type { Clock } from '../base/clock.ts'
+import type { Clock, Monotonic } from '../base/clock.ts'
 import type { Emit } from '../base/events.ts'
+import type { Random } from '../base/random.ts'
 import type { KeySource } from '../keys/external/source.ts'
 import type { Store } from '../stores/ports/store.ts'
 import type { IsBreached } from '../users/new-password.ts'
@@ -16,7 +17,9 @@ export interface CoreOptions {
   /** The store's clock; default: it is asked, and nobody listens in. */
   readonly storeNow?: () => Promise<number>
   /** Milliseconds of a clock that only runs forward; default: the process's own. */
-  readonly monotonic?: () => number
+  readonly monotonic?: Monotonic
+  /** Default: the system's. */
+  readonly random?: Random
   /** Told of what happens: the metrics and the audit log hear of it. */
   readonly emit: Emit
   /** Keys that are kept elsewhere; undefined: the ring makes its own. */
@@ -30,4 +33,6 @@ export interface CoreOptions {
 /** The same, with what was left out of it. */
 export interface ComposeOptions extends CoreOptions {
   readonly instruments: Instruments
+  readonly monotonic: Monotonic
+  readonly random: Random
 }

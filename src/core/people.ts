@@ -28,11 +28,18 @@ export function composePeople({
   store,
   emit,
   instruments,
+  monotonic,
+  random,
   isBreached = onNoList,
 }: ComposeOptions): People {
   const { issuer, secrets } = settings
   const hasher = instruments.aroundHasher(
-    createPasswordHasher({ ...settings.hashing, onWaited: instruments.hashWaited }),
+    createPasswordHasher({
+      ...settings.hashing,
+      onWaited: instruments.hashWaited,
+      monotonic,
+      random,
+    }),
   )
   const checkNewPassword = createCheckNewPassword({
     minLength: settings.minPasswordLength,
@@ -47,13 +54,20 @@ export function composePeople({
   return {
     hasher,
     checkNewPassword,
-    accounts: createAccounts({ users: store.users, hasher, emit, checkNewPassword }),
+    accounts: createAccounts({
+      users: store.users,
+      hasher,
+      emit,
+      checkNewPassword,
+      random,
+    }),
     authenticate: createAuthenticate({
       find: createFind(store.users),
       users: store.users,
       hasher,
       throttle,
       emit,
+      monotonic,
     }),
     nameInLogs: createNameInLogs({ secrets, plain: settings.usernamesInLogs }),
   }

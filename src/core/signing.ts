@@ -26,6 +26,8 @@ export function composeSigning(options: ComposeOptions): Signing {
     keys,
     signed: sightings.signed,
     clock,
+    monotonic: options.monotonic,
+    random: options.random,
     metrics: instruments.status,
   })
   return { knownSecrets, keys, sightings, status }
@@ -39,8 +41,7 @@ function composeKeys({
   emit,
   source,
 }: ComposeOptions): Pick<Signing, 'knownSecrets' | 'keys'> {
-  const byMonotonic = monotonic !== undefined && { monotonic }
-  const knownSecrets = createKnownSecrets({ store, secrets, ...byMonotonic })
+  const knownSecrets = createKnownSecrets({ store, secrets, monotonic })
   const keys = createKeyRing({
     keys: store.keys,
     secrets,
@@ -49,7 +50,7 @@ function composeKeys({
     policy: keyPolicy,
     emit,
     source,
-    ...byMonotonic,
+    monotonic,
   })
   return { knownSecrets, keys }
 }

@@ -67,6 +67,7 @@ function composeGrants({
   clock,
   emit,
   status,
+  random,
   ...parts
 }: TokenParts & Pick<Tokens, 'refreshTokens' | 'readRefreshToken' | 'sign'>) {
   const { issuer, tokenPolicy, typOf, algorithmOf } = settings
@@ -79,6 +80,7 @@ function composeGrants({
     typOf,
     algorithmOf,
     clock,
+    random,
   })
   return createGrants({
     issuer,
@@ -91,5 +93,6 @@ function composeGrants({
     takeStatus: status.take,
     clock,
     emit,
+    random,
   })
 }

@@ -4,6 +4,7 @@ import { Type, type Static, type TObject, type TProperties } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Clock } from '../base/clock.ts'
 import type { Emit } from '../base/events.ts'
+import type { Random } from '../base/random.ts'
 import type { Client } from '../clients/registry.ts'
 import { invalidRequest } from '../oauth/errors.ts'
 import type { Form } from '../oauth/form.ts'
@@ -28,6 +29,8 @@ export interface GrantServices {
   readonly takeStatus: TakeStatusEntry | undefined
   readonly clock: Clock
   readonly emit: Emit
+  /** Default: the system's. */
+  readonly random?: Random
 }
 
 /** What a grant says of itself. */

@@ -1,7 +1,7 @@
 // The one place that mints a pair of tokens.
-import { randomUUID } from 'node:crypto'
 import type { Client } from '../clients/registry.ts'
 import type { Clock } from '../base/clock.ts'
+import { systemRandom, type Random } from '../base/random.ts'
 import { formatScope } from '../oauth/scope.ts'
 import type { Family } from '../stores/ports/families.ts'
 import type { User } from '../stores/ports/users.ts'
@@ -50,6 +50,8 @@ export interface IssueDependencies {
   /** The algorithm that an audience needs; undefined: it takes any. */
   readonly algorithmOf: (audience: string) => string | undefined
   readonly clock: Clock
+  /** Default: the system's. */
+  readonly random?: Random
 }
 
 /** Makes the minter. */
@@ -62,6 +64,7 @@ export function createIssue({
   typOf,
   algorithmOf,
   clock,
+  random = systemRandom,
 }: IssueDependencies): IssueTokens {
   return async issue => {
     const iat = Math.floor(clock() / 1000)
@@ -71,6 +74,7 @@ export function createIssue({
       iss: issuer,
       iat,
       exp: expiry(iat, ttl, issue.family),
+      jti: random.uuid(),
       uriOf: list => uriOf(list, algorithm),
     })
     const typ = issue.audience.some(audience => typOf(audience) === 'JWT')
@@ -137,11 +141,13 @@ function claimsOf(
     iss,
     iat,
     exp,
+    jti,
     uriOf,
   }: {
     iss: string
     iat: number
     exp: number
+    jti: string
     uriOf: (list: string) => string
   },
 ): AccessTokenClaims {
@@ -154,7 +160,7 @@ function claimsOf(
     client_id: client.id,
     iat,
     exp,
-    jti: randomUUID(),
+    jti,
     sid: family.sid,
     ...(scope.length > 0 && { scope: formatScope(scope) }),
     auth_time: Math.floor(family.startedAt / 1000),

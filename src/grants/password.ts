@@ -1,7 +1,7 @@
 // The password grant (RFC 6749 §4.3): a name and a password open a family.
-import { randomBytes } from 'node:crypto'
 import { Type, type Static } from 'typebox'
 import { sidOf } from '../base/ids.ts'
+import { systemRandom } from '../base/random.ts'
 import { isConfidential } from '../clients/authenticate.ts'
 import type { Client } from '../clients/registry.ts'
 import { invalidGrant, invalidScope, slowDown } from '../oauth/errors.ts'
@@ -28,7 +28,14 @@ const PARAMETERS = {
 /** What the grant is built of. */
 export type PasswordGrantServices = Pick<
   GrantServices,
-  'issuer' | 'authenticate' | 'nameInLogs' | 'issue' | 'policy' | 'takeStatus' | 'emit'
+  | 'issuer'
+  | 'authenticate'
+  | 'nameInLogs'
+  | 'issue'
+  | 'policy'
+  | 'takeStatus'
+  | 'emit'
+  | 'random'
 > & { readonly families: Pick<GrantServices['families'], 'open'> }
 
 type Parameters = Static<Type.TObject<typeof PARAMETERS>>
@@ -114,12 +121,12 @@ function createLogIn(
 function createOpenSession(
   services: PasswordGrantServices,
 ): (request: Request, login: Authenticated, targets: Targets) => Promise<TokenResponse> {
-  const { families, issue, policy, takeStatus } = services
+  const { families, issue, policy, takeStatus, random = systemRandom } = services
 
   return async function openSession(request, { account, known }, { scope, audience }) {
     const { client, jkt } = request
     const status = await takeStatus?.(accessTtl(client, policy()))
-    const familyId = randomBytes(16)
+    const familyId = random.bytes(16)
     const opened = await families.open({
       userTag: account.tag,
       sid: sidOf(familyId),

@@ -3,6 +3,7 @@
 // without talking (DESIGN §6).
 import type { JsonWebKey } from 'node:crypto'
 import pLimit from 'p-limit'
+import { monotonicClock, type Monotonic } from '../base/clock.ts'
 import type { Emit } from '../base/events.ts'
 import type { AlgorithmName } from '../oauth/algorithms.ts'
 import type { Keys, StoredRing } from '../stores/ports/documents/keys.ts'
@@ -100,8 +101,8 @@ export interface KeyRingOptions {
   readonly emit: Emit
   /** Keys that are kept elsewhere; without it the ring makes its own. */
   readonly source?: KeySource | undefined
-  /** Milliseconds of a clock that only runs forward; performance.now when left out. */
-  readonly monotonic?: () => number
+  /** Milliseconds of a clock that only runs forward; default: the system's. */
+  readonly monotonic?: Monotonic
 }
 
 /**
@@ -110,7 +111,7 @@ export interface KeyRingOptions {
  * @throws TypeError without a secret
  */
 export function createKeyRing(options: KeyRingOptions): KeyRing {
-  const { source, monotonic = () => performance.now() } = options
+  const { source, monotonic = monotonicClock } = options
   const sealer = createSealer(options.secrets, options.isEverywhere)
   const { save, read } = createSave({ ...options, monotonic, sealer })
   const plans = createPlans(source)

@@ -1,6 +1,7 @@
 // Private keys at rest: AES-256-GCM under a key derived from the configured secrets, so that a leaked store
 // signs nothing.
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv } from 'node:crypto'
+import { systemRandom } from '../base/random.ts'
 import { deriveKeys, type DerivedKey } from '../base/secrets.ts'
 
 const CIPHER = 'aes-256-gcm'
@@ -92,7 +93,8 @@ function label(kid: string): Buffer {
 }
 
 function seal({ id, key }: DerivedKey, kid: string, privateKey: string): string {
-  const iv = randomBytes(IV_BYTES)
+  // Not an argument: a nonce that came twice under one key would give the key away.
+  const iv = systemRandom.bytes(IV_BYTES)
   const cipher = createCipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES }).setAAD(
     label(kid),
   )

@@ -1,6 +1,7 @@
 // Which secrets the servers have that run beside this one. While `secrets` is being changed, what one seals
 // another may not be able to open: that is a fault, and never a verdict on who shows it. Servers know of each
 // other's secrets by fingerprints in the store.
+import { monotonicClock, type Monotonic } from '../base/clock.ts'
 import { secretMarks, type SecretMark } from '../base/secrets.ts'
 import type { Store } from '../stores/ports/store.ts'
 import type {
@@ -63,7 +64,7 @@ export interface KnownSecretsOptions {
   /** As configured. */
   readonly secrets: readonly string[]
   /** Milliseconds of a clock that only runs forward. */
-  readonly monotonic?: () => number
+  readonly monotonic?: Monotonic
 }
 
 /** When the store was asked, by the monotonic clock, and what its own clock said. */
@@ -76,7 +77,7 @@ interface Instants {
 export function createKnownSecrets({
   store,
   secrets,
-  monotonic = () => performance.now(),
+  monotonic = monotonicClock,
 }: KnownSecretsOptions): KnownSecrets {
   const own = secretMarks(secrets)
   const name = nameOf(own)

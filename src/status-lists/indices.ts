@@ -1,7 +1,7 @@
 // Where the status of the next token is told: an index that this process has leased, so that a token costs no
 // round trip of its own.
-import { getRandomValues } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
+import { systemRandom, type Random } from '../base/random.ts'
 import {
   BLOCK_SIZE,
   hourOf,
@@ -27,6 +27,8 @@ export type TakeStatusEntry = (forMs: number) => NewStatusEntry | Promise<NewSta
 export interface StatusIndicesOptions {
   readonly lists: Pick<StatusLists, 'lease'>
   readonly clock: Clock
+  /** Default: the system's. */
+  readonly random?: Random | undefined
   /** Told of each block that was leased. */
   readonly leased?: () => void
 }
@@ -46,6 +48,7 @@ interface Pool {
 export function createTakeStatusEntry({
   lists,
   clock,
+  random = systemRandom,
   leased = () => {},
 }: StatusIndicesOptions): TakeStatusEntry {
   const pools = new Map<number, Pool>()
@@ -85,7 +88,7 @@ export function createTakeStatusEntry({
   function pop(pool: Pool, forMs: number): NewStatusEntry | undefined {
     if (pool.indices.length === 0 && pool.next !== undefined) {
       pool.list = pool.next.list
-      pool.indices.push(...shuffled(pool.next))
+      pool.indices.push(...shuffled(pool.next, random))
       pool.next = undefined
     }
     const idx = pool.indices.pop()
@@ -114,10 +117,10 @@ export function createTakeStatusEntry({
  * The indices of a block in random order: an index tells nothing of when its token was issued (§12.5.2 of the
  * draft).
  */
-function shuffled({ first }: StatusBlock): number[] {
+function shuffled({ first }: StatusBlock, random: Random): number[] {
   const indices = Array.from({ length: BLOCK_SIZE }, (_, index) => first + index)
-  for (const [index, random] of getRandomValues(new Uint32Array(BLOCK_SIZE)).entries()) {
-    swap(indices, index, index + Math.floor((random / 2 ** 32) * (BLOCK_SIZE - index)))
+  for (const index of indices.keys()) {
+    swap(indices, index, index + random.int(BLOCK_SIZE - index))
   }
   return indices
 }

@@ -1,7 +1,8 @@
 // The status of access tokens (IETF Token Status List): a bit each, in lists that verifiers fetch instead of
 // asking about a token.
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Clock } from '../base/clock.ts'
+import { monotonicClock, type Clock, type Monotonic } from '../base/clock.ts'
+import type { Random } from '../base/random.ts'
 import type { KeyRing } from '../keys/ring.ts'
 import type { AlgorithmName } from '../oauth/algorithms.ts'
 import type { StatusEntry, StatusLists } from '../stores/ports/status-lists.ts'
@@ -45,6 +46,10 @@ export interface StatusServiceOptions {
   /** Told of the key of each list, and of the `exp` that it claims. */
   readonly signed: (kid: string, exp: number) => void
   readonly clock: Clock
+  /** Default: the system's. */
+  readonly monotonic?: Monotonic
+  /** Default: the system's. */
+  readonly random?: Random | undefined
   readonly metrics: {
     countStatusLease(): void
     observeStatusRebuild(seconds: number): void
@@ -59,6 +64,8 @@ export function createStatusService({
   keys,
   signed,
   clock,
+  monotonic = monotonicClock,
+  random,
   metrics,
 }: StatusServiceOptions): StatusService {
   const prefix = `${issuer.replace(/\/$/, '')}/status/`
@@ -73,14 +80,15 @@ export function createStatusService({
     sign: createJwtSigner(keys.signingKey, signed),
     kid: algorithm => keys.signingKey(algorithm).kid,
     clock,
+    monotonic,
     rebuilt: metrics.observeStatusRebuild,
   })
-  const search = createSearch(memory, clock)
+  const search = createSearch(memory, { clock, monotonic })
   const entryOf: StatusService['entryOf'] = ({ idx, uri }) =>
     uri.startsWith(prefix) ? { list: listIn(uri.slice(prefix.length)), idx } : undefined
   return {
     take: status.enabled
-      ? createTakeStatusEntry({ lists, clock, leased: metrics.countStatusLease })
+      ? createTakeStatusEntry({ lists, clock, random, leased: metrics.countStatusLease })
       : undefined,
     uriOf,
     entryOf,
@@ -114,14 +122,14 @@ function listIn(path: string): string {
  */
 function createSearch(
   memory: StatusMemory,
-  clock: Clock,
+  { clock, monotonic }: { readonly clock: Clock; readonly monotonic: Monotonic },
 ): (list: string) => Promise<void> {
   let searchedAt = -Infinity
   let searching: Promise<void> | undefined
 
   async function look(): Promise<void> {
-    await wait(Math.max(0, searchedAt + SEARCH_MS - performance.now()))
-    searchedAt = performance.now()
+    await wait(Math.max(0, searchedAt + SEARCH_MS - monotonic()))
+    searchedAt = monotonic()
     await memory.sync()
   }
 

@@ -1,7 +1,7 @@
 // Accounts: who is who, and what an operator does to them. The only place that emits user.changed.
-import { randomUUID } from 'node:crypto'
 import type { Emit, UserChange } from '../base/events.ts'
 import { userTag } from '../base/ids.ts'
+import { systemRandom, type Random } from '../base/random.ts'
 import type { Account, User, Users } from '../stores/ports/users.ts'
 import { foldName, readName } from './names/names.ts'
 import type { CheckNewPassword, PasswordFault } from './new-password.ts'
@@ -64,6 +64,8 @@ export interface AccountsOptions {
   readonly hasher: PasswordHasher
   readonly emit: Emit
   readonly checkNewPassword: CheckNewPassword
+  /** Default: the system's. */
+  readonly random?: Random
 }
 
 const SUB = /^[\x21-\x7E]{1,255}$/
@@ -135,6 +137,7 @@ function createAdd({
   hasher,
   checkNewPassword,
   emit,
+  random = systemRandom,
 }: AccountsOptions): Accounts['add'] {
   return async ({ name: typed, password, scopes, roles }) => {
     const read = readName(typed)
@@ -143,7 +146,7 @@ function createAdd({
     const { written: name, folded: foldedName } = read
     const fault = await checkNewPassword(password, name)
     if (fault !== undefined) return refused(fault)
-    const sub = randomUUID()
+    const sub = random.uuid()
     const outcome = await users.add({
       sub,
       tag: userTag(sub),

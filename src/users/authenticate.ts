@@ -1,4 +1,5 @@
 // Checks a name and a password: in turn, throttled, and so that no refusal tells why.
+import { monotonicClock, type Monotonic } from '../base/clock.ts'
 import type { Emit, Origin } from '../base/events.ts'
 import type { Account, Users } from '../stores/ports/users.ts'
 import type { ThrottledBy } from '../stores/ports/login-attempts.ts'
@@ -49,7 +50,7 @@ export interface AuthenticateOptions {
   readonly throttle: Throttle
   readonly emit: Emit
   /** A clock that never goes back; milliseconds. */
-  readonly monotonic?: () => number
+  readonly monotonic?: Monotonic
 }
 
 /** A verdict, and how long it took to look at the password. */
@@ -60,7 +61,7 @@ interface Judged {
 
 /** Makes the check. */
 export function createAuthenticate(options: AuthenticateOptions): Authenticate {
-  const { find, hasher, throttle, monotonic = () => performance.now() } = options
+  const { find, hasher, throttle, monotonic = monotonicClock } = options
   const evenTime = createEvenTime(monotonic)
   const upgrade = createUpgrade(options)
 

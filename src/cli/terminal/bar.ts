@@ -1,4 +1,5 @@
 // A bar for a person who waits at the terminal; nothing for pipes.
+import { monotonicClock } from '../../base/clock.ts'
 import type { Io } from './io.ts'
 
 const WIDTH = 30
@@ -15,7 +16,7 @@ export interface Bar {
 /** Makes the bar; `monotonic` is a clock in milliseconds that never goes back. */
 export function createBar(
   { stderr, showsProgress }: Io,
-  monotonic = () => performance.now(),
+  monotonic = monotonicClock,
 ): Bar {
   if (!showsProgress) return { show() {}, clear() {} }
   let drawnAt = -Infinity

@@ -4,6 +4,7 @@ import { isIP } from 'node:net'
 import rateLimit, { type FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
 import { LRUCache } from 'lru-cache'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { monotonicClock, type Monotonic } from '../../base/clock.ts'
 import { isConfidential } from '../../clients/authenticate.ts'
 import type { Client } from '../../clients/registry.ts'
 import { OAuthError, slowDown } from '../../oauth/errors.ts'
@@ -33,7 +34,7 @@ export interface AddressLimitOptions {
   readonly clientOf: ClientOf
   readonly refreshTokenOf: RefreshTokenOf
   /** Milliseconds of a clock that never goes back. */
-  readonly monotonic?: () => number
+  readonly monotonic?: Monotonic
 }
 
 /** An address's window that has no request left. */
@@ -62,7 +63,7 @@ export async function registerAddressLimit(
     counts,
     clientOf,
     refreshTokenOf,
-    monotonic = () => performance.now(),
+    monotonic = monotonicClock,
   }: AddressLimitOptions,
 ) {
   const spent = new LRUCache<string, SpentWindow>({ max: REMEMBERED })

@@ -1,9 +1,10 @@
 // What a request presents to prove its client, and which of it has proved a client a moment ago from the same
 // address. Nothing is looked up here: an address that has spent its limit is refused unseen, all but what was
 // found right there before.
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
+import { systemRandom, type Random } from '../../base/random.ts'
 import { optional } from '../../grants/grant.ts'
 import { formOf } from './client.ts'
 
@@ -16,8 +17,8 @@ export interface Proven {
 }
 
 /** Makes the memory: keyed hashes, for ten minutes. */
-export function createProven(): Proven {
-  const key = randomBytes(32)
+export function createProven(random: Random = systemRandom): Proven {
+  const key = random.bytes(32)
   const seen = new LRUCache<string, true>({ max: REMEMBERED, ttl: REMEMBERED_MS })
   const idOf = (...parts: string[]) =>
     createHmac('sha256', key).update(JSON.stringify(parts)).digest('base64url')

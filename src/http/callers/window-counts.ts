@@ -1,6 +1,7 @@
 // Counts per window, which each process keeps for itself: requests of what proved itself (a client, a
 // session), and failures.
 import { LRUCache } from 'lru-cache'
+import { monotonicClock, type Monotonic } from '../../base/clock.ts'
 
 /** How many are remembered, some 5 MB. One that was forgotten is taken for new. */
 const REMEMBERED = 50_000
@@ -19,9 +20,7 @@ export interface WindowCounts {
 }
 
 /** Makes the counts. */
-export function createWindowCounts(
-  monotonic: () => number = () => performance.now(),
-): WindowCounts {
+export function createWindowCounts(monotonic: Monotonic = monotonicClock): WindowCounts {
   const windows = new LRUCache<string, { count: number; readonly beganAt: number }>({
     max: REMEMBERED,
   })

@@ -3,6 +3,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
+import { monotonicClock, type Monotonic } from '../../base/clock.ts'
 import { thumbprint } from '../make.ts'
 import type { Answer, OpenRequest, SignRequest } from './pkcs11-process.ts'
 import type { TokenKey } from './pkcs11-token.ts'
@@ -21,6 +22,8 @@ export interface Pkcs11Options extends OpenRequest {
   /** How long the token may take to open, and to sign; whoever logs in waits for that. Milliseconds. */
   readonly openMs?: number
   readonly signMs?: number
+  /** Default: the system's. */
+  readonly monotonic?: Monotonic
 }
 
 /** A token behind its process. */
@@ -41,6 +44,7 @@ export async function openPkcs11({
   intervalMs = 60_000,
   openMs = 10_000,
   signMs = 1_500,
+  monotonic = monotonicClock,
   ...request
 }: Pkcs11Options): Promise<KeySource> {
   const open = () => openProcess(request, { openMs, signMs })
@@ -62,8 +66,8 @@ export async function openPkcs11({
     await last.close()
   }
   const renewOnce = () => {
-    if (renewal !== undefined || performance.now() - triedAt < RETRY_MS) return
-    triedAt = performance.now()
+    if (renewal !== undefined || monotonic() - triedAt < RETRY_MS) return
+    triedAt = monotonic()
     renewal = renew()
       .catch(tell)
       .finally(() => {

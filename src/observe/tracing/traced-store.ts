@@ -1,5 +1,6 @@
 // Every call of the store, one by one and by name, so that each can be timed or traced: the name is the
 // metric's `command`.
+import { monotonicClock } from '../../base/clock.ts'
 import type { AddressCounts } from '../../stores/ports/address-counts.ts'
 import type { Store } from '../../stores/ports/store.ts'
 import type { Metrics } from '../metrics/metrics.ts'
@@ -91,18 +92,19 @@ function aroundPorts(
 export function timedStore(
   opened: Opened,
   { storeCommand }: Pick<Metrics, 'storeCommand'>,
+  monotonic = monotonicClock,
 ): Opened {
   return aroundStore(opened, (command, call) => {
     const tell = storeCommand(command)
     return async (...args) => {
-      const startedAt = performance.now()
+      const startedAt = monotonic()
       let failed = true
       try {
         const result = await call(...args)
         failed = false
         return result
       } finally {
-        tell((performance.now() - startedAt) / 1000, failed)
+        tell((monotonic() - startedAt) / 1000, failed)
       }
     }
   })

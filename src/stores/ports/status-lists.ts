@@ -1,7 +1,7 @@
 // What status lists need of a store (store.ts has the rest): one bit for each access token, that verifiers
 // fetch by the list (IETF Token Status List). A list is named after the hour in which its tokens expire, and
 // goes with them.
-import { randomInt } from 'node:crypto'
+import { systemRandom, type Random } from '../../base/random.ts'
 
 /** How many tokens a list has bits for. */
 export const LIST_SIZE = 2 ** 20
@@ -72,8 +72,8 @@ export interface StatusLists {
 }
 
 /** A name for a new list: one that no other list has, also if the store has forgotten the others. */
-export function newListName(hour: number): string {
-  return `${hour}-${randomInt(2 ** 47).toString(36)}`
+export function newListName(hour: number, random: Random = systemRandom): string {
+  return `${hour}-${random.int(2 ** 47).toString(36)}`
 }
 
 /** When the last token of a list expires; undefined: the name is none of a list. */

@@ -1,5 +1,6 @@
 // Finds the cost of a password hash that takes as long as wanted, on this machine, with as many at once as a
 // server has.
+import { monotonicClock, type Monotonic } from '../../base/clock.ts'
 import type { Machine } from '../../base/machine.ts'
 import { argon2, argon2Build } from './argon2.ts'
 import { planCapacity } from './capacity.ts'
@@ -26,7 +27,7 @@ export interface CalibrateOptions {
   /** Computes one hash. */
   readonly hash?: (cost: HashCost) => Promise<unknown>
   /** A clock that never goes back; milliseconds. */
-  readonly monotonic?: () => number
+  readonly monotonic?: Monotonic
 }
 
 /**
@@ -104,7 +105,7 @@ export function settingsText(
 
 /** The mean time of a hash, so many running at once. */
 function createMeter(
-  { hash = hashNothing, monotonic = () => performance.now() }: CalibrateOptions,
+  { hash = hashNothing, monotonic = monotonicClock }: CalibrateOptions,
   atOnce: number,
 ) {
   return async (cost: HashCost): Promise<number> => {

@@ -1,8 +1,9 @@
 // Passwords as hashes: made with argon2id (RFC 9106), checked in whatever form they came, never more at once
 // than the machine bears.
-import { randomBytes } from 'node:crypto'
 import { argon2 } from './argon2.ts'
+import { monotonicClock, type Monotonic } from '../../base/clock.ts'
 import { thisMachine } from '../../base/machine.ts'
+import { systemRandom, type Random } from '../../base/random.ts'
 import { planCapacity, type Capacity, type CapacityOptions } from './capacity.ts'
 import { readArgon2 } from './formats/argon2-text.ts'
 import type { HashCost, StoredHash } from './formats/cost.ts'
@@ -71,8 +72,10 @@ export interface HashingOptions extends CapacityOptions {
   readonly queue: number
   /** Milliseconds. */
   readonly maxWait: number
-  /** A clock that never goes back; milliseconds. */
-  readonly monotonic?: () => number
+  /** Default: the system's. */
+  readonly monotonic?: Monotonic
+  /** Default: the system's. */
+  readonly random?: Random
   /** Told how long each login has waited; milliseconds. */
   readonly onWaited?: (ms: number) => void
 }
@@ -94,7 +97,8 @@ export function createPasswordHasher(
   const {
     queue,
     maxWait,
-    monotonic = () => performance.now(),
+    monotonic = monotonicClock,
+    random = systemRandom,
     onWaited,
     memoryKiB,
     passes,
@@ -109,7 +113,7 @@ export function createPasswordHasher(
     monotonic,
     ...(onWaited !== undefined && { onWaited }),
   })
-  const nobodysHash = makeNobodysHash(cost)
+  const nobodysHash = makeNobodysHash(cost, random)
   const hashing = createHashing(cost, capacity, nobodysHash)
   const inTurn: PasswordHasher['inTurn'] = (request, work) =>
     turns.take(request, () => work(hashing))
@@ -217,9 +221,9 @@ function isOfToday(hash: string, { memoryKiB, passes, parallelism }: HashCost): 
 }
 
 // Random bytes stand where the result would.
-function makeNobodysHash(cost: HashCost): string {
+function makeNobodysHash(cost: HashCost, random: Random): string {
   const { memoryKiB, passes, parallelism } = cost
-  const [salt, hash] = [randomBytes(16), randomBytes(32)].map(bytes =>
+  const [salt, hash] = [random.bytes(16), random.bytes(32)].map(bytes =>
     bytes.toString('base64').replaceAll('=', ''),
   )
   const text = `$argon2id$v=${VERSION}$m=${memoryKiB},t=${passes},p=${parallelism}$${salt}$${hash}`

@@ -1,6 +1,8 @@
 // The circuit breaker of a connection to Redis. It trips when the connection ends, or when calls fail again
 // and again; then it probes the store itself until the store is back, so that no request has to find out.
 import type { Cluster, Redis } from 'ioredis'
+import type { Monotonic } from '../../../base/clock.ts'
+import type { Random } from '../../../base/random.ts'
 import { StoreUnavailable } from '../../ports/unavailable.ts'
 import type { LastReason } from './opening.ts'
 
@@ -11,6 +13,8 @@ export interface BreakerOptions {
   readonly verify: () => Promise<unknown>
   /** Keeps the reason why the store is down. */
   readonly last: LastReason
+  readonly monotonic: Monotonic
+  readonly random: Random
 }
 
 export interface Breaker {
@@ -35,16 +39,22 @@ const PROBE_MS = 100
 const STUCK_PROBES = 5
 
 /** Makes the breaker, and lets it trip when the connection ends. */
-export function createBreaker({ client, verify, last }: BreakerOptions): Breaker {
+export function createBreaker({
+  client,
+  verify,
+  last,
+  monotonic,
+  random,
+}: BreakerOptions): Breaker {
   const reconnect = createReconnect(client)
   let [isUp, isStopped] = [true, false]
   let failures = 0
   let firstFailureAt = 0
 
   function failed({ reason }: StoreUnavailable): void {
-    if (failures === 0) firstFailureAt = performance.now()
+    if (failures === 0) firstFailureAt = monotonic()
     failures += 1
-    if (failures < TRIP_FAILURES || performance.now() - firstFailureAt < TRIP_MS) return
+    if (failures < TRIP_FAILURES || monotonic() - firstFailureAt < TRIP_MS) return
     if (isUp) last.hear(reason)
     trip()
   }
@@ -78,7 +88,7 @@ export function createBreaker({ client, verify, last }: BreakerOptions): Breaker
 
   /** Probes a little later, again and again until the store is up. */
   function reopen(): void {
-    setTimeout(tryProbe, PROBE_MS * (0.5 + Math.random())).unref()
+    setTimeout(tryProbe, PROBE_MS * (0.5 + random.fraction())).unref()
   }
 
   client.on('close', trip)

@@ -1,6 +1,7 @@
 // How Redis is called: each call gets an answer in time, or rejects. Nothing is refused here; link.ts does
 // that.
 import type { Cluster, Redis } from 'ioredis'
+import type { Monotonic } from '../../../base/clock.ts'
 import { createDeadlines } from '../../../base/deadlines.ts'
 import type { StoreUnavailable } from '../../ports/unavailable.ts'
 import { addressOf, isReply, RedisFault } from './reasons.ts'
@@ -30,6 +31,7 @@ export interface CallerOptions {
   readonly replied: () => void
   /** Called with each call that got no reply. */
   readonly failed: (fault: StoreUnavailable) => void
+  readonly monotonic: Monotonic
 }
 
 /** Makes the caller. */
@@ -39,8 +41,9 @@ export function createCaller({
   toFault,
   replied,
   failed,
+  monotonic,
 }: CallerOptions): Caller {
-  const deadlines = createDeadlines(deadlineMs)
+  const deadlines = createDeadlines(deadlineMs, monotonic)
 
   function run<T>(work: Work<T>, recover?: Recover<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {

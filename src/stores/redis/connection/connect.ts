@@ -1,6 +1,7 @@
 // From the store's settings to a connected client that answers or fails soon: a single server, Sentinel or
 // Cluster.
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { systemRandom, type Random } from '../../../base/random.ts'
 import { coalesceWrites } from './coalesce.ts'
 import { givePasswords, readPasswords } from './credentials.ts'
 import { fenceOff } from './fence.ts'
@@ -132,7 +133,8 @@ function createCluster({ hosts }: RedisTarget, options: ClientOptions): Cluster 
     redisOptions: { ...options, socketTimeout: SILENCE_MS },
     lazyConnect: true,
     enableOfflineQueue: false,
-    clusterRetryStrategy: retryStrategy,
+    // The driver passes a reason as well, which is no source of randomness.
+    clusterRetryStrategy: times => retryStrategy(times),
     slotsRefreshTimeout: TRY_MS,
     slotsRefreshInterval: SLOTS_MS,
     // A certificate is for a name: the driver would connect to its address.
@@ -196,8 +198,10 @@ function clientOptions(target: RedisTarget, settings: RedisSettings) {
  * Waits longer each time, up to half a second, with jitter: replicas that lost one server don't come back as
  * one wave.
  */
-export function retryStrategy(times: number): number {
-  return Math.min(25 * 2 ** Math.min(times, 6), RETRY_MAX_MS) * (0.5 + Math.random() / 2)
+export function retryStrategy(times: number, random: Random = systemRandom): number {
+  return (
+    Math.min(25 * 2 ** Math.min(times, 6), RETRY_MAX_MS) * (0.5 + random.fraction() / 2)
+  )
 }
 
 /**

@@ -1,6 +1,8 @@
 // A connection to Redis, and what is known of it. A call through it gets an answer in time or rejects; while
 // the store is known to be down, or is refused, it rejects at once.
 import type { Cluster, Redis } from 'ioredis'
+import { monotonicClock, type Monotonic } from '../../../base/clock.ts'
+import { systemRandom, type Random } from '../../../base/random.ts'
 import type { StoreUnavailable } from '../../ports/unavailable.ts'
 import { createBreaker } from './breaker.ts'
 import { createCaller, type Caller } from './caller.ts'
@@ -27,6 +29,10 @@ export interface LinkOptions {
   readonly deadlineMs?: number
   /** Why its connection was lost or can't be opened; of watchOpening. */
   readonly last?: LastReason
+  /** Default: the system's. */
+  readonly monotonic?: Monotonic
+  /** Default: the system's. */
+  readonly random?: Random
 }
 
 const DEADLINE_MS = 300
@@ -37,11 +43,19 @@ export function createLink({
   verify,
   deadlineMs = DEADLINE_MS,
   last = createLastReason(),
+  monotonic = monotonicClock,
+  random = systemRandom,
 }: LinkOptions): Link {
   const toFault = (error: unknown) => unavailable(error, addressOf(client), last.reason())
-  const breaker = createBreaker({ client, last, verify: () => verify(bare) })
+  const breaker = createBreaker({
+    client,
+    last,
+    verify: () => verify(bare),
+    monotonic,
+    random,
+  })
   const { replied, failed } = breaker
-  const bare = createCaller({ client, deadlineMs, toFault, replied, failed })
+  const bare = createCaller({ client, deadlineMs, toFault, replied, failed, monotonic })
   let refusal: StoreUnavailable | undefined
 
   return {

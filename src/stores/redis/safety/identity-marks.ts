@@ -1,6 +1,6 @@
 // The marks that hold the store's identity: the text of one, and how all of them are compared.
-import { randomBytes } from 'node:crypto'
 import { Cluster, type Redis } from 'ioredis'
+import { systemRandom, type Random } from '../../../base/random.ts'
 import type { RedisKeys } from '../redis-keys.ts'
 
 /** A store's identity as it is kept: its id, and the ids of those before it, the newest first. */
@@ -38,8 +38,8 @@ export function markOf(text: string): Mark {
 }
 
 /** A new id, and those of the marks before it: a server may not have seen each of them. */
-export function newMark(before: string): Mark {
-  const id = randomBytes(12).toString('base64url')
+export function newMark(before: string, random: Random = systemRandom): Mark {
+  const id = random.bytes(12).toString('base64url')
   const ids = new Set(before.split(' ').filter(old => old !== '' && old !== FIRST))
   return markOf(
     [id, ...(ids.size > 0 ? [...ids].slice(0, REMEMBERED) : [FIRST])].join(' '),

@@ -1,4 +1,5 @@
 // What the store's clock says, without asking it every time.
+import { monotonicClock, type Monotonic } from '../../../base/clock.ts'
 import type { Caller } from '../connection/caller.ts'
 
 export interface StoreClock {
@@ -12,14 +13,17 @@ export interface StoreClock {
  * Makes the clock; it knows nothing until it has measured once. In a cluster it follows whichever node
  * answers.
  */
-export function createStoreClock(caller: Caller): StoreClock {
+export function createStoreClock(
+  caller: Caller,
+  monotonic: Monotonic = monotonicClock,
+): StoreClock {
   let ahead = Number.NaN
   return {
-    now: () => performance.now() + ahead,
+    now: () => monotonic() + ahead,
     async measure() {
-      const before = performance.now()
+      const before = monotonic()
       const there = await serverTime(caller)
-      ahead = there - (before + performance.now()) / 2
+      ahead = there - (before + monotonic()) / 2
     },
   }
 }

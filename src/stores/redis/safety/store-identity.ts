@@ -2,6 +2,7 @@
 // back empty: that one knows no family and no revocation, which is no verdict. Then everything is refused
 // until the data is back, or an operator or a time limit accepts the loss. Meanwhile every server puts back
 // the revocations that it knows of.
+import { monotonicClock, type Monotonic } from '../../../base/clock.ts'
 import { StoreUnavailable } from '../../ports/unavailable.ts'
 import { createIdentityRecords, type IdentityRecordsOptions } from './identity-records.ts'
 import { createKnownIdentity } from './known-identity.ts'
@@ -19,6 +20,8 @@ export interface StoreIdentityOptions extends IdentityRecordsOptions {
   readonly restore: () => Promise<unknown>
   /** Called whenever the store is found to have lost its data, and when that is over. */
   readonly report: (isLost: boolean) => void
+  /** Default: the system's. */
+  readonly monotonic?: Monotonic
 }
 
 export interface StoreIdentity {
@@ -41,6 +44,7 @@ export interface StoreIdentity {
 export function createStoreIdentity({
   restore,
   report,
+  monotonic = monotonicClock,
   ...options
 }: StoreIdentityOptions): StoreIdentity {
   const records = createIdentityRecords(options)
@@ -85,7 +89,7 @@ export function createStoreIdentity({
     if (mustRestore) await restore()
     mustRestore = false
     if (isLost) return
-    if (isReportedLost || (isNew && wasKnown)) backAt = performance.now()
+    if (isReportedLost || (isNew && wasKnown)) backAt = monotonic()
     identity.settle()
     reportChange(false)
   }
@@ -106,7 +110,7 @@ export function createStoreIdentity({
       const isSame = async () => identity.isIn(await records.read())
       for (let times = 0; times < DOUBTS && !(await isSame()); times++) await verify()
       if (isLost) throw lossFault()
-      if (performance.now() - backAt < SETTLE_MS) throw returnFault()
+      if (monotonic() - backAt < SETTLE_MS) throw returnFault()
     },
   }
 }

@@ -1,5 +1,5 @@
 // The status lists in Redis: leasing indices, and reading what was revoked. Each call is one script.
-import { randomInt } from 'node:crypto'
+import { systemRandom, type Random } from '../../../base/random.ts'
 import {
   BLOCK_SIZE,
   BLOCKS,
@@ -14,23 +14,20 @@ import { loadScript } from '../scripts.ts'
 
 const DIGITS = 5
 
-export function createRedisStatusLists({
-  bare,
-  keys,
-  time,
-  durably,
-  statusBits,
-}: RedisAdapter): StatusLists {
+export function createRedisStatusLists(
+  { bare, keys, time, durably, statusBits }: RedisAdapter,
+  random: Random = systemRandom,
+): StatusLists {
   const leaseScript = durably('status-lists/lease')
   // Reading and repairing go on while a store that lost its data is refused: what is known goes back into it.
   const readScript = loadScript(bare, 'status-lists/read')
 
   return {
     async lease(hour) {
-      const name = newListName(hour)
+      const name = newListName(hour, random)
       const [list, block] = await leaseScript(
         [keys.status.hour(hour), keys.status.lists],
-        [time(), listGoneAt(name), name, randomInt(BLOCKS), BLOCKS],
+        [time(), listGoneAt(name), name, random.int(BLOCKS), BLOCKS],
       )
       return { list: String(list), first: Number(block) * BLOCK_SIZE }
     },

@@ -3,6 +3,7 @@ import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
+import { monotonicClock } from '../../../base/clock.ts'
 import { isBusy, unavailable, unusable } from './faults.ts'
 import { migrate } from './migrations.ts'
 import { CHECKED_BYTES, checkPages } from './pages.ts'
@@ -95,12 +96,12 @@ export function writing<T>(db: DatabaseSync, work: () => T): Promise<T> {
 
 /** Runs a step, and again while another process has the lock, which leaves nothing of it behind. */
 async function patiently<T>(step: () => T): Promise<T> {
-  const deadline = performance.now() + BUSY_MS
+  const deadline = monotonicClock() + BUSY_MS
   for (;;) {
     try {
       return step()
     } catch (error) {
-      if (!isBusy(error) || performance.now() > deadline) throw unavailable(error)
+      if (!isBusy(error) || monotonicClock() > deadline) throw unavailable(error)
     }
     await wait(PAUSE_MS)
   }

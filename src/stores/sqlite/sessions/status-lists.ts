@@ -1,7 +1,7 @@
 // The status lists in SQLite: leasing indices, and reading what was revoked.
-import { randomInt } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../../base/clock.ts'
+import { systemRandom, type Random } from '../../../base/random.ts'
 import {
   BLOCK_SIZE,
   BLOCKS,
@@ -13,7 +13,11 @@ import {
 import { reading, writing } from '../database/database.ts'
 import { createSqliteStatusBits } from './status-bits.ts'
 
-export function createSqliteStatusLists(db: DatabaseSync, clock: Clock): StatusLists {
+export function createSqliteStatusLists(
+  db: DatabaseSync,
+  clock: Clock,
+  random: Random = systemRandom,
+): StatusLists {
   const bits = createSqliteStatusBits(db)
   // A name begins with its hour.
   const current = db.prepare(`SELECT list FROM status_lists l WHERE list GLOB ?
@@ -29,7 +33,7 @@ export function createSqliteStatusLists(db: DatabaseSync, clock: Clock): StatusL
   )
 
   function newList(hour: number): string {
-    const list = newListName(hour)
+    const list = newListName(hour, random)
     bits.set(new Map([[list, []]]))
     return list
   }
@@ -38,7 +42,7 @@ export function createSqliteStatusLists(db: DatabaseSync, clock: Clock): StatusL
     sweep.run(clock())
     const list = String(current.get(`${hour}-*`)?.['list'] ?? newList(hour))
     const taken = new Set(leased.all(list).map(({ block }) => block))
-    let block = randomInt(BLOCKS)
+    let block = random.int(BLOCKS)
     while (taken.has(block)) block = (block + 1) % BLOCKS
     lease.run(list, block)
     return { list, first: block * BLOCK_SIZE }
