@@ -210,7 +210,7 @@ async function registerDocuments(
     issuer: core.settings.issuer,
     path,
     scopes: () => core.clients.scopes(),
-    algorithm: () => core.keys.signingKey().alg,
+    keys: core.keys,
     docs: http.docs,
   })
   await documents.register(startPageRoute, { path, docs: http.docs })

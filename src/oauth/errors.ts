@@ -102,6 +102,19 @@ export function unsupportedGrantType(): OAuthError {
   )
 }
 
+/**
+ * 400: there is nothing to authorize here (RFC 6749 §4.1.2.1). Sent as it is and never by a redirect, since
+ * no client has registered where to.
+ */
+export function unsupportedResponseType(): OAuthError {
+  return new OAuthError(
+    400,
+    'unsupported_response_type',
+    'this server shows no login page: an app asks the token endpoint for tokens',
+    'http_400',
+  )
+}
+
 /** 429: too many attempts. */
 export function slowDown(
   retryAfterSeconds: number,

@@ -342,6 +342,9 @@ t.test('RFC 8414: metadata', async t => {
         'private_key_jwt',
       ],
       introspection_signing_alg_values_supported: ['ES256'],
+      authorization_endpoint: `${ISSUER}/authorize`,
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['ES256'],
       scopes_supported: ['orders:read', 'orders:write', 'profile'],
     })
   })
@@ -360,6 +363,42 @@ t.test('RFC 8414: metadata', async t => {
     refused(t, await app.inject('/docs'), { status: 404, error: 'not_found' })
     refused(t, await app.inject('/openapi.json'), { status: 404, error: 'not_found' })
   })
+
+  t.test(
+    'OIDC Discovery §3: verifiers are given every algorithm of the ring',
+    async t => {
+      const { app, keys, live, clock } = await serverOn(t, 'SQLite')
+      live.algorithm['https://old.example.com'] = 'RS256'
+      await keys.rotate({ atOnce: true })
+      clock.advance(120_000)
+      const url = '/.well-known/openid-configuration'
+      const { id_token_signing_alg_values_supported: algorithms } = (
+        await app.inject(url)
+      ).json()
+      t.same([...algorithms].sort(), ['ES256', 'RS256'])
+    },
+  )
+
+  t.test(
+    'RFC 6749 §4.1.2.1: the authorization endpoint says that it is none',
+    async t => {
+      const { app } = await serverOn(t, 'SQLite', { issuer: 'https://example.com/auth' })
+      const query =
+        'response_type=code&client_id=mobile&redirect_uri=https%3A%2F%2Fevil.example'
+      for (const path of ['/authorize', '/auth/authorize']) {
+        for (const request of [
+          { url: `${path}?${query}` },
+          { url: path },
+          { url: path, method: 'POST', payload: query },
+          { url: path, method: 'POST', payload: { response_type: 'code' } },
+        ] as const) {
+          const answer = await app.inject(request)
+          refused(t, answer, { status: 400, error: 'unsupported_response_type' })
+          t.notOk('location' in answer.headers)
+        }
+      }
+    },
+  )
 
   const forms: Array<{ issuer: string; urls: string[] }> = [
     {
@@ -537,6 +576,43 @@ t.test('OpenAPI 3.1', async t => {
       const { valid, errors } = await new Validator().validate(document)
       t.ok(valid, JSON.stringify(errors))
       t.match(document.openapi, /^3\.1\./)
+      t.notMatch(answer.body, 'Default Response')
+      const operations: any[] = Object.values(document.paths).flatMap(item =>
+        Object.values(item as object),
+      )
+      for (const { operationId: id, security, requestBody, responses } of operations) {
+        t.type(security, Array, `${id} says which credentials it takes`)
+        const bodies: any[] = [requestBody, ...Object.values(responses)].flatMap(part =>
+          Object.values(part?.content ?? {}),
+        )
+        for (const body of bodies) {
+          t.ok('example' in body || 'examples' in body || id === 'userinfoByPost', id)
+        }
+        for (const [status, response] of Object.entries<any>(responses)) {
+          if (Number(status) < 400) continue
+          const { schema } = response.content['application/json']
+          t.same(schema, { $ref: '#/components/schemas/OAuthError' }, `${id} ${status}`)
+        }
+      }
+      t.same(document.components.schemas.TokenRequest.required, ['grant_type'])
+      t.same(document.components.schemas.IntrospectionRequest.required, ['token'])
+      t.same(document.components.schemas.RevocationRequest.required, ['token'])
+      const named = (url: string) =>
+        document.paths[url].get.parameters.map(
+          ({ name, required }: { name: string; required: boolean }) =>
+            `${name} ${required}`,
+        )
+      t.same(named('/verify'), [
+        'Latchkey-Audience true',
+        'Latchkey-Required-Scope false',
+      ])
+      t.same(named('/status/{list}'), ['alg false', 'time false', 'list true'])
+      t.equal(
+        document.paths['/userinfo'].post.requestBody.required,
+        false,
+        'the token may stand in the header',
+      )
+      t.equal(document.paths['/token'].post.requestBody.required, true)
 
       // A tree: what is deeper continues the path above.
       const above: string[] = []
@@ -566,6 +642,7 @@ t.test('OpenAPI 3.1', async t => {
           !isAgain(route) &&
           !route.url.startsWith('/docs') &&
           route.url !== '/' &&
+          route.url !== '/authorize' &&
           (path === '' || !route.url.includes(path)),
       )
       t.same(

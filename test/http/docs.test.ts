@@ -1,6 +1,7 @@
 // What /docs gives to its page: the client, the scopes, forms that begin empty.
 import t, { type Test } from 'tap'
 import { sendFilledIn } from '../../src/http/public/docs.ts'
+import { withComponents } from '../../src/http/public/openapi-document.ts'
 import { buildTestApp, client } from '../support/app.ts'
 
 async function pageOf(t: Test, ids: readonly string[]) {
@@ -28,10 +29,12 @@ t.test(
   async t => {
     const { drawn, again, published } = await pageOf(t, ['mobile'])
     const fieldsOf = (document: any) =>
-      document.paths['/token'].post.requestBody.content[
-        'application/x-www-form-urlencoded'
-      ].schema.properties
+      document.components.schemas.TokenRequest.properties
     t.match(fieldsOf(drawn), { username: { example: '' }, resource: { example: [] } })
+    const bodies = Object.keys(
+      drawn.paths['/token'].post.requestBody.content['application/x-www-form-urlencoded'],
+    )
+    t.same(bodies, ['schema'], 'no example fills a field')
     t.same(again, drawn)
     t.notOk('example' in fieldsOf(published).username)
     t.same(Object.keys(published.components.securitySchemes.user.flows.password.scopes), [
@@ -41,6 +44,20 @@ t.test(
     ])
   },
 )
+
+t.test('a title stands for one schema of the document', async t => {
+  const answer = (schema: object) => ({ content: { 'application/json': { schema } } })
+  const one = { title: 'One', type: 'object' }
+  const document = withComponents({ paths: { '/a': answer(one), '/b': answer(one) } })
+  const $ref = '#/components/schemas/One'
+  t.same(document.paths, { '/a': answer({ $ref }), '/b': answer({ $ref }) })
+  t.match(document, { components: { schemas: { One: one } } })
+  const two = { ...one, description: 'another' }
+  t.throws(
+    () => withComponents({ paths: { '/a': answer(one), '/b': answer(two) } }),
+    /two schemas .* are called One/,
+  )
+})
 
 t.test('the first page links to the docs where they are served', async t => {
   for (const docs of [true, false]) {

@@ -7,7 +7,16 @@ import { isConfidential } from '../../clients/authenticate.ts'
 import type { Client, ClientRegistry } from '../../clients/registry.ts'
 import { keepFilesInMemory } from '../request/files-in-memory.ts'
 import { FORM } from '../request/form-body.ts'
+import { withComponents } from './openapi-document.ts'
 import { documentSchema } from './schemas.ts'
+
+const SCHEMA = documentSchema({
+  title: 'OpenAPI',
+  summary: 'This document',
+  operationId: 'openapi',
+  members: { openapi: { type: 'string', description: 'The version of the format.' } },
+  example: { openapi: '3.1.0' },
+})
 
 export interface OpenApiOptions {
   readonly version: string
@@ -30,6 +39,8 @@ export async function registerOpenApi(
         path !== '' && url.startsWith(`${path}/`) ? { ...schema, hide: true } : schema,
       url,
     }),
+    transformObject: given =>
+      'openapiObject' in given ? withComponents(given.openapiObject) : {},
     openapi: {
       openapi: '3.1.0',
       info: {
@@ -76,27 +87,48 @@ function usualClient(clients: readonly Client[]): Client | undefined {
   return found.length === 1 ? found[0] : undefined
 }
 
-/** What a form may hold, as the document describes it. */
-interface FormContent {
-  readonly schema: { readonly properties: Record<string, { readonly type?: string }> }
-}
-
 /**
  * The document as the page draws it. Its forms begin empty: Swagger UI would fill every field with a sample,
  * such as `string`, and send it.
  */
-function withEmptyForms(document: object): Record<string, unknown> {
+function withEmptyForms({ components, ...document }: Described): Record<string, unknown> {
+  const schemas = Object.fromEntries(
+    Object.entries(components?.schemas ?? {}).map(([name, schema]) => [
+      name,
+      name.endsWith('Request') ? emptied(Object(schema)) : schema,
+    ]),
+  )
+  const drawn = { ...document, components: { ...components, schemas } }
   return JSON.parse(
-    JSON.stringify(document, (name, value) => (name === FORM ? emptied(value) : value)),
+    JSON.stringify(drawn, (name, value) =>
+      name === FORM ? { schema: value.schema } : value,
+    ),
   )
 }
 
-function emptied({ schema, ...form }: FormContent): FormContent {
-  const fields = Object.entries(schema.properties).map(([name, field]) => [
+/** The part of a document that says what its forms hold. */
+interface Described {
+  readonly components?: { readonly schemas?: Readonly<Record<string, unknown>> }
+}
+
+/** What a form may hold, as the document describes it. */
+interface FormSchema {
+  readonly properties: Readonly<Record<string, FieldSchema>>
+  readonly required?: readonly string[]
+}
+
+interface FieldSchema {
+  readonly type?: string
+  readonly enum?: readonly string[]
+}
+
+// Nothing is required, so that the page sends what is there and shows what the server says of it.
+function emptied({ required, properties, ...schema }: FormSchema): object {
+  const fields = Object.entries(properties).map(([name, { enum: values, ...field }]) => [
     name,
     { ...field, example: field.type === 'array' ? [] : '' },
   ])
-  return { ...form, schema: { ...schema, properties: Object.fromEntries(fields) } }
+  return { ...schema, properties: Object.fromEntries(fields) }
 }
 
 /** A request as Swagger UI is about to send it. */
@@ -147,11 +179,7 @@ export async function docsRoutes(
 ): Promise<void> {
   keepFilesInMemory(app)
   let drawn: Record<string, unknown> | undefined
-  app.get(
-    '/openapi.json',
-    { schema: documentSchema('OpenAPI', 'This document', 'openapi') },
-    async () => app.swagger(),
-  )
+  app.get('/openapi.json', { schema: SCHEMA }, async () => app.swagger())
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     indexPrefix: path,

@@ -19,17 +19,10 @@ import type { AddressLimit } from '../callers/address-limit.ts'
 import { formOf } from '../callers/client.ts'
 import { takeForms } from '../request/form-body.ts'
 import type { IntrospectorOf } from '../callers/introspector.ts'
-import { errors, formBody, FORM_ENDPOINT } from './schemas.ts'
+import { errors, FORM_ENDPOINT, tokenForm } from './schemas.ts'
 import type { VerifyAccessToken } from '../callers/verify-access-token.ts'
 
-const IntrospectBody = formBody({
-  token: Type.Optional(
-    Type.String({ description: 'An access token or a refresh token.' }),
-  ),
-  token_type_hint: Type.Optional(
-    Type.String({ description: 'Ignored: the token tells.' }),
-  ),
-})
+const IntrospectBody = tokenForm('IntrospectionRequest')
 
 const IntrospectResponse = Type.Object(
   {
@@ -100,12 +93,17 @@ export async function introspectRoute(
           200: {
             description: 'What is known of the token.',
             content: {
-              'application/json': { schema: IntrospectResponse },
+              'application/json': {
+                schema: IntrospectResponse,
+                example: { active: true, client_id: 'mobile', scope: 'orders:read' },
+              },
               [SIGNED]: {
                 schema: Type.String({
                   description:
                     'A JWT whose claim token_introspection is that object (RFC 9701).',
                 }),
+                example:
+                  'eyJhbGciOiJFUzI1NiIsInR5cCI6InRva2VuLWludHJvc3BlY3Rpb24rand0In0.e30.cw',
               },
             },
           },

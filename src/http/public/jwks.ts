@@ -14,6 +14,32 @@ import { documentSchema, errors } from './schemas.ts'
 
 const PATH = '/.well-known/jwks.json'
 
+const DOCUMENT = documentSchema({
+  title: 'JWKS',
+  summary: 'The public keys',
+  operationId: 'jwks',
+  members: {
+    keys: {
+      type: 'array',
+      description: 'One JWK (RFC 7517) for each key.',
+      items: { type: 'object', additionalProperties: true },
+    },
+  },
+  example: {
+    keys: [
+      {
+        kty: 'EC',
+        crv: 'P-256',
+        x: 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU',
+        y: 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0',
+        kid: 'b7DkBWyHyQOVyVTDxs1Lkw0Zb7nLVh1qNwHnHfFZTWM',
+        use: 'sig',
+        alg: 'ES256',
+      },
+    ],
+  },
+})
+
 export interface JwksRouteOptions {
   readonly jwks: (algorithm?: AlgorithmName) => Jwks
   readonly clients: Pick<ClientRegistry, 'find'>
@@ -31,8 +57,6 @@ const HEADERS: readonly string[] = [
   '*',
   ...Object.entries(SECURITY_HEADERS).flat(),
 ]
-
-const DOCUMENT = documentSchema('JWKS', 'The public keys', 'jwks')
 
 const JWKS_SCHEMA = {
   ...DOCUMENT,

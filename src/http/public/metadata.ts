@@ -1,19 +1,34 @@
-// What clients fetch to know the rest: the metadata (RFC 8414).
+// What clients fetch to know the rest: the metadata (RFC 8414, OpenID Connect Discovery).
 import type { FastifyInstance } from 'fastify'
 import { GRANTS } from '../../grants/all.ts'
+import type { KeyRing } from '../../keys/ring.ts'
 import { JOSE_NAMES } from '../../oauth/algorithms.ts'
+import { authorizeRoute } from './authorize.ts'
 import { documentSchema } from './schemas.ts'
 
 /** How long a copy may be kept, in seconds. */
 const METADATA_MAX_AGE = 3600
+
+const MEMBERS = {
+  issuer: {
+    type: 'string',
+    description: 'What stands in the claim `iss` of every token.',
+  },
+  token_endpoint: { type: 'string' },
+  jwks_uri: { type: 'string' },
+}
+const EXAMPLE = {
+  issuer: 'https://id.example.com',
+  token_endpoint: 'https://id.example.com/token',
+  jwks_uri: 'https://id.example.com/.well-known/jwks.json',
+}
 
 export interface MetadataRouteOptions {
   readonly issuer: string
   /** The issuer's path, without a slash at its end; empty where it has none. */
   readonly path: string
   readonly scopes: () => readonly string[]
-  /** What signs now where nothing else is asked for. */
-  readonly algorithm: () => string
+  readonly keys: Pick<KeyRing, 'signingKey' | 'describe'>
   readonly docs: boolean
 }
 
@@ -23,12 +38,19 @@ export interface MetadataRouteOptions {
  */
 export async function metadataRoutes(
   app: FastifyInstance,
-  { issuer, path, scopes, algorithm, docs }: MetadataRouteOptions,
+  { issuer, path, scopes, keys, docs }: MetadataRouteOptions,
 ): Promise<void> {
+  await app.register(authorizeRoute)
   for (const name of ['oauth-authorization-server', 'openid-configuration']) {
     for (const behind of new Set(['', path])) {
       const schema = {
-        ...documentSchema('Metadata', "The server's metadata", name),
+        ...documentSchema({
+          title: 'Metadata',
+          summary: "The server's metadata",
+          operationId: name,
+          members: MEMBERS,
+          example: EXAMPLE,
+        }),
         hide: behind !== '',
       }
       app.get(`/.well-known/${name}${behind}`, { schema }, async (_request, reply) => {
@@ -36,7 +58,8 @@ export async function metadataRoutes(
         return metadata({
           issuer,
           scopes: scopes(),
-          algorithm: algorithm(),
+          algorithm: keys.signingKey().alg,
+          algorithms: algorithmsOf(keys),
           docs,
         })
       })
@@ -44,23 +67,31 @@ export async function metadataRoutes(
   }
 }
 
-// RFC 8414 §2. `response_types_supported` is required there; without an authorization endpoint there are
-// none.
+// What a key of the ring signed before may still live.
+function algorithmsOf(keys: MetadataRouteOptions['keys']): readonly string[] {
+  return [...new Set(keys.describe().map(({ alg }) => alg))]
+}
+
+// RFC 8414 §2 and OpenID Connect Discovery §3. `response_types_supported` is required: there are none, and
+// the authorization endpoint, which is required too, says so.
 function metadata({
   issuer,
   scopes,
   algorithm,
+  algorithms,
   docs,
 }: {
   issuer: string
   scopes: readonly string[]
   algorithm: string
+  algorithms: readonly string[]
   docs: boolean
 }) {
   const base = issuer.replace(/\/$/, '')
   const methods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']
   return {
     issuer,
+    authorization_endpoint: `${base}/authorize`,
     token_endpoint: `${base}/token`,
     jwks_uri: `${base}/.well-known/jwks.json`,
     introspection_endpoint: `${base}/introspect`,
@@ -79,6 +110,8 @@ function metadata({
     scopes_supported: scopes,
     dpop_signing_alg_values_supported: JOSE_NAMES,
     subject_types_supported: ['public'],
+    // Verifiers that know OpenID Connect take tokens of these algorithms, and of RS256 alone without it.
+    id_token_signing_alg_values_supported: algorithms,
     claims_supported: ['sub', 'preferred_username', 'roles'],
     ...(docs && { service_documentation: `${base}/docs` }),
   }

@@ -13,17 +13,10 @@ import type { AddressLimit } from '../callers/address-limit.ts'
 import { formOf, type ClientOf } from '../callers/client.ts'
 import { takeForms } from '../request/form-body.ts'
 import { ownNetworkOf } from '../callers/own-address.ts'
-import { errors, formBody, FORM_ENDPOINT } from './schemas.ts'
+import { errors, FORM_ENDPOINT, jsonResponse, tokenForm } from './schemas.ts'
 import type { VerifyAccessToken } from '../callers/verify-access-token.ts'
 
-const RevokeBody = formBody({
-  token: Type.Optional(
-    Type.String({ description: 'An access token or a refresh token.' }),
-  ),
-  token_type_hint: Type.Optional(
-    Type.String({ description: 'Ignored: the token tells.' }),
-  ),
-})
+const RevokeBody = tokenForm('RevocationRequest')
 
 // The mark goes by the store's clock, the token by ours. Where the store's is an hour ahead, or jumps there,
 // the mark must not go first.
@@ -58,7 +51,11 @@ export async function revokeRoute(
         security: [{ client: [] }, {}],
         body: RevokeBody,
         response: {
-          200: Type.Object({}, { title: 'Revoked' }),
+          200: jsonResponse(
+            'The token is dead.',
+            Type.Object({}, { title: 'Revoked' }),
+            {},
+          ),
           ...errors(400, 401, 413, 415, 429, 503),
         },
       },

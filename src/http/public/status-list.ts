@@ -9,9 +9,14 @@ import { STATUS_LIST_TYP, type StatusDocument } from '../../status-lists/documen
 import type { StatusService } from '../../status-lists/service.ts'
 import { names } from '../request/etag.ts'
 import { algorithmQuery, askedAlgorithm, judgedByHandler } from './algorithm-query.ts'
-import { errors } from './schemas.ts'
+import { errors, jsonResponse } from './schemas.ts'
 
 const MEDIA_TYPE = `application/${STATUS_LIST_TYP}`
+
+const StatusLists = Type.Object(
+  { status_lists: Type.Array(Type.String()) },
+  { title: 'StatusLists' },
+)
 
 export interface StatusRouteOptions {
   readonly status: Pick<StatusService, 'find' | 'uris' | 'maxAge'>
@@ -34,9 +39,18 @@ export async function statusRoute(
           "A JWT of type statuslist+jwt (IETF Token Status List): the bit at a token's `idx` is set " +
           'once the token is revoked.',
         operationId: 'statusList',
-        querystring: algorithmQuery(
-          'What signs the list: as the claim status.status_list.uri of a token has it.',
-        ),
+        security: [],
+        querystring: Type.Object({
+          ...algorithmQuery(
+            'What signs the list: as the claim status.status_list.uri of a token has it.',
+          ).properties,
+          time: Type.Optional(
+            Type.Integer({
+              description:
+                'The state at another time (§8.4), in seconds: none is kept, the answer is 501.',
+            }),
+          ),
+        }),
         params: Type.Object({
           list: Type.String({
             description: 'From the claim status.status_list.uri of a token.',
@@ -45,7 +59,13 @@ export async function statusRoute(
         response: {
           200: {
             description: 'The list.',
-            content: { [MEDIA_TYPE]: { schema: Type.String() } },
+            content: {
+              [MEDIA_TYPE]: {
+                schema: Type.String(),
+                example:
+                  'eyJhbGciOiJFUzI1NiIsInR5cCI6InN0YXR1c2xpc3Qrand0In0.e30.c2lnbmF0dXJl',
+              },
+            },
           },
           304: { description: 'The copy is still good.', type: 'null' },
           ...errors(400, 404, 501, 503),
@@ -82,12 +102,12 @@ export async function statusRoute(
         tags: ['Discovery'],
         summary: 'The URLs of all status lists',
         operationId: 'statusLists',
+        security: [],
         querystring: algorithmQuery('What signs the lists.'),
         response: {
-          200: Type.Object(
-            { status_lists: Type.Array(Type.String()) },
-            { title: 'StatusLists' },
-          ),
+          200: jsonResponse('The URLs.', StatusLists, {
+            status_lists: ['https://id.example.com/status/1'],
+          }),
           ...errors(400, 503),
         },
       },

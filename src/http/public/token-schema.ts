@@ -2,27 +2,72 @@
 import { Type, type TSchema } from 'typebox'
 import { GRANTS } from '../../grants/all.ts'
 import type { GrantDescription } from '../../grants/descriptor.ts'
-import { formBody } from './schemas.ts'
+import { errors, formBody, FORM_ENDPOINT, jsonResponse } from './schemas.ts'
 
-/** The form that /token takes, whichever grant it is for. */
-export const TokenBody = formBody({
-  grant_type: Type.Optional(
-    Type.String({ description: GRANTS.map(({ type }) => type).join(' or ') }),
-  ),
-  ...parametersOf(GRANTS),
-})
+const TYPES = GRANTS.map(({ type }) => type)
+
+const TokenRequest = formBody(
+  {
+    grant_type: Type.Unsafe<string>({
+      type: 'string',
+      enum: TYPES,
+      description: `What the tokens are asked for with: ${TYPES.join(' or ')}.`,
+    }),
+    ...parametersOf(GRANTS),
+  },
+  {
+    title: 'TokenRequest',
+    examples: Object.fromEntries(
+      GRANTS.map(({ label, summary, example }) => [label, { summary, value: example }]),
+    ),
+  },
+)
 
 /** RFC 6749 §5.1. */
-export const TokenResponse = Type.Object(
+const TokenResponse = Type.Object(
   {
-    access_token: Type.String(),
-    token_type: Type.Union([Type.Literal('Bearer'), Type.Literal('DPoP')]),
+    access_token: Type.String({ description: 'A JWT (RFC 9068).' }),
+    token_type: Type.Unsafe<'Bearer' | 'DPoP'>({
+      type: 'string',
+      enum: ['Bearer', 'DPoP'],
+      description:
+        'DPoP: it is bound to the key of the proof that came with the request.',
+    }),
     expires_in: Type.Integer({ description: 'Seconds.' }),
-    refresh_token: Type.Optional(Type.String()),
-    scope: Type.Optional(Type.String()),
+    refresh_token: Type.Optional(
+      Type.String({ description: 'For clients that may refresh.' }),
+    ),
+    scope: Type.Optional(
+      Type.String({ description: 'What was granted, separated by spaces.' }),
+    ),
   },
   { title: 'TokenResponse' },
 )
+
+/** The schema of the route. */
+export const TOKEN_SCHEMA = {
+  ...FORM_ENDPOINT,
+  summary: 'Get tokens',
+  description: GRANTS.map(({ type, summary }) => `- \`${type}\`: ${summary}`).join('\n'),
+  operationId: 'token',
+  security: [{ client: [] }, {}],
+  headers: Type.Object({
+    DPoP: Type.Optional(
+      Type.String({ description: 'Proof of the key to bind the tokens to (RFC 9449).' }),
+    ),
+  }),
+  body: TokenRequest,
+  response: {
+    200: jsonResponse('The tokens.', TokenResponse, {
+      access_token: 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl',
+      token_type: 'Bearer',
+      expires_in: 600,
+      refresh_token: 'rt_AQABx5dVPuEVfgYXuLhCsmTCEQ',
+      scope: 'orders:read',
+    }),
+    ...errors(400, 401, 413, 415, 429, 503),
+  },
+}
 
 /** The parameters of all grants in one form: each says which grants take it, unless all do. */
 function parametersOf(grants: readonly GrantDescription[]): Record<string, TSchema> {

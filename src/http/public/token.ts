@@ -16,8 +16,7 @@ import type { ProvenKey } from '../callers/dpop.ts'
 import { refusalOf } from '../request/error-handler.ts'
 import { takeForms } from '../request/form-body.ts'
 import type { RefreshTokenOf } from './refresh-token-of.ts'
-import { errors, FORM_ENDPOINT } from './schemas.ts'
-import { TokenBody, TokenResponse } from './token-schema.ts'
+import { TOKEN_SCHEMA } from './token-schema.ts'
 
 export interface TokenRouteOptions {
   /** The endpoint's URL as clients know it. */
@@ -52,14 +51,7 @@ export async function tokenRoute(
     '/token',
     {
       preHandler: limit,
-      schema: {
-        ...FORM_ENDPOINT,
-        summary: 'Get tokens by name and password, or by refresh token',
-        operationId: 'token',
-        security: [{ client: [] }, {}],
-        body: TokenBody,
-        response: { 200: TokenResponse, ...errors(400, 401, 413, 415, 429, 503) },
-      },
+      schema: TOKEN_SCHEMA,
     },
     async (request, reply) => {
       const params = formOf(request)

@@ -6,12 +6,12 @@ import { optional } from '../../grants/grant.ts'
 import { scopeTokens } from '../../oauth/scope.ts'
 import { isForm } from '../callers/client.ts'
 import { FORM, takeForms } from '../request/form-body.ts'
-import { errors } from './schemas.ts'
+import { errors, jsonResponse, TOKEN_REFUSED } from './schemas.ts'
 import type { TokenHolder } from '../callers/token-holder.ts'
 
 const UserinfoResponse = Type.Object(
   {
-    sub: Type.String(),
+    sub: Type.String({ description: "The user's stable id." }),
     preferred_username: Type.Optional(
       Type.String({ description: 'With the scope profile.' }),
     ),
@@ -26,11 +26,14 @@ export interface UserinfoRouteOptions {
   readonly tokenHolder: TokenHolder
 }
 
-const UserinfoBody = Type.Object({
-  access_token: Type.Optional(
-    Type.String({ description: 'Unless it stands in the Authorization header.' }),
-  ),
-})
+const UserinfoBody = Type.Object(
+  {
+    access_token: Type.Optional(
+      Type.String({ description: 'Unless it stands in the Authorization header.' }),
+    ),
+  },
+  { title: 'UserinfoRequest', examples: [{}] },
+)
 
 /** The userinfo endpoint. */
 export async function userinfoRoute(
@@ -57,12 +60,17 @@ export async function userinfoRoute(
       ...(roles.length > 0 && { roles }),
     }
   }
+  const answer = jsonResponse('What is known of the user.', UserinfoResponse, {
+    sub: 'u_3yNkqQ2hXw',
+    preferred_username: 'alice',
+    roles: ['buyer'],
+  })
   const schema = {
     tags: ['OAuth 2.0'],
     summary: 'Tell who the bearer of an access token is',
     operationId: 'userinfo',
     security: [{ user: [] }],
-    response: { 200: UserinfoResponse, ...errors(401, 429, 503) },
+    response: { 200: answer, ...TOKEN_REFUSED, ...errors(429, 503) },
   }
   app.get('/userinfo', { schema }, handler)
   app.post(
@@ -73,7 +81,7 @@ export async function userinfoRoute(
         consumes: [FORM],
         operationId: 'userinfoByPost',
         body: UserinfoBody,
-        response: { 200: UserinfoResponse, ...errors(400, 401, 413, 415, 429, 503) },
+        response: { 200: answer, ...TOKEN_REFUSED, ...errors(400, 413, 415, 429, 503) },
       },
       // Documented, and judged by the handler: with the token in the header there may be no body at all.
       validatorCompiler: () => () => true,

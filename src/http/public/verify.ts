@@ -2,6 +2,7 @@
 // ForwardAuth, HAProxy, Envoy ext_authz over HTTP). 200 with the caller's identity in headers, or 401 or 403
 // with a challenge (RFC 6750 §3).
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
 import { insufficientScope, invalidRequest, invalidToken } from '../../oauth/errors.ts'
 import { formatScope, isWithin, parseScope, scopeTokens } from '../../oauth/scope.ts'
 import type { User } from '../../stores/ports/users.ts'
@@ -11,11 +12,23 @@ import {
   headerOf,
   type ProxiedRequestOptions,
 } from '../callers/proxied-request.ts'
-import { errors } from './schemas.ts'
+import { errors, TOKEN_REFUSED } from './schemas.ts'
 import type { TokenHolder } from '../callers/token-holder.ts'
 
 // OPTIONS, too: left to CORS, it would be answered for any page.
 const METHODS = ['DELETE', 'OPTIONS', 'PATCH', 'POST', 'PUT'] as const
+
+/** What is said of the caller. */
+const IDENTITY_HEADERS = {
+  'Latchkey-Sub': header("The user's stable id."),
+  'Latchkey-Client-Id': header('The client that the token was issued to.'),
+  'Latchkey-Sid': header('The session.'),
+  'Latchkey-Scope': header('What the token allows, separated by spaces.'),
+  'Latchkey-Username': header("The user's name, percent-encoded."),
+  'Latchkey-Roles': header(
+    "The user's roles, each percent-encoded, separated by spaces.",
+  ),
+}
 
 export interface VerifyRouteOptions {
   /** Whose word counts on which request is behind a question. */
@@ -43,9 +56,26 @@ export async function verifyRoute(
       '`Latchkey-Required-Scope`. Who the caller is stands in the headers of the answer.',
     operationId: 'verify',
     security: [{ user: [] }],
+    headers: Type.Object({
+      'Latchkey-Audience': Type.String({
+        description: 'The audience that the token must be for.',
+        examples: ['https://orders.example.com'],
+      }),
+      'Latchkey-Required-Scope': Type.Optional(
+        Type.String({
+          description: 'The scope that it must hold, separated by spaces.',
+          examples: ['orders:read'],
+        }),
+      ),
+    }),
     response: {
-      200: { type: 'null', description: 'The request may pass.' },
-      ...errors(400, 401, 403, 429, 503),
+      200: {
+        type: 'null',
+        description: 'The request may pass.',
+        headers: IDENTITY_HEADERS,
+      },
+      ...TOKEN_REFUSED,
+      ...errors(400, 403, 429, 503),
     },
   }
   const handler = async (request: FastifyRequest, reply: Parameters<TokenHolder>[1]) => {
@@ -71,7 +101,8 @@ export async function verifyRoute(
       .headers({ ...identity(claims, user), 'cache-control': 'no-store' })
       .send()
   }
-  app.get('/verify', { schema }, handler)
+  // Documented only: the handler judges the headers.
+  app.get('/verify', { schema, validatorCompiler: () => () => true }, handler)
   app.get('/verify/*', { schema: { hide: true } }, handler)
   for (const url of ['/verify', '/verify/*']) {
     app.route({
@@ -81,6 +112,10 @@ export async function verifyRoute(
       handler,
     })
   }
+}
+
+function header(description: string) {
+  return { type: 'string', description }
 }
 
 // Each is always there, so that none of the caller's own can pass for one of ours.

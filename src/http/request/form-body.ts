@@ -1,6 +1,6 @@
 // Form-encoded bodies, and no others, for the endpoints that take parameters.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { OAuthError } from '../../oauth/errors.ts'
+import { invalidRequest, OAuthError } from '../../oauth/errors.ts'
 import { parseForm } from '../../oauth/form.ts'
 
 /** The only content type; parameters such as a charset may follow. */
@@ -11,6 +11,13 @@ export const FORM = 'application/x-www-form-urlencoded'
  * stand there more than once; default: as parseForm says.
  */
 export function takeForms(app: FastifyInstance, repeatable?: readonly string[]): void {
+  // Documented only: which parameters there must be is judged by the endpoint, once the client has proved who
+  // it is.
+  app.setValidatorCompiler(
+    ({ httpPart }) =>
+      value =>
+        httpPart === 'body' && value === null ? { error: withoutBody() } : true,
+  )
   app.addContentTypeParser(
     FORM,
     { parseAs: 'buffer' },
@@ -20,6 +27,10 @@ export function takeForms(app: FastifyInstance, repeatable?: readonly string[]):
       return parseForm(body, repeatable)
     },
   )
+}
+
+function withoutBody(): OAuthError {
+  return invalidRequest('the request has no body')
 }
 
 // RFC 9110 §8.4, §15.5.16; §12.5.3: Accept-Encoding says what would be taken.

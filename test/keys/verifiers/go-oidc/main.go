@@ -17,11 +17,15 @@ func main() {
 	ctx := context.Background()
 	var now time.Time
 	issuer := os.Getenv("ISSUER")
-	keys := oidc.NewRemoteKeySet(ctx, issuer+"/.well-known/jwks.json")
-	verifier := oidc.NewVerifier(issuer, keys, &oidc.Config{
-		ClientID:             os.Getenv("AUDIENCE"),
-		SupportedSigningAlgs: []string{oidc.ES256},
-		Now:                  func() time.Time { return now },
+	// As its documentation shows it: what the issuer signs with is read from its metadata, and set nowhere.
+	provider, err := oidc.NewProvider(ctx, issuer)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	verifier := provider.Verifier(&oidc.Config{
+		ClientID: os.Getenv("AUDIENCE"),
+		Now:      func() time.Time { return now },
 	})
 
 	lines := bufio.NewScanner(os.Stdin)
