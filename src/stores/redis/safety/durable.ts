@@ -1,6 +1,6 @@
 // Writes that replicas must have before they are answered. WAIT counts what its own connection wrote, and
-// blocks that connection: so there is one for these writes alone, and those that come while one WAIT goes on
-// share the next.
+// blocks that connection: so these writes have a connection of their own. Those that come while one WAIT is
+// pending share the next.
 import type { ChainableCommander } from 'ioredis'
 import type { Caller } from '../connection/caller.ts'
 import { addressOf, RedisFault, unavailable } from '../connection/reasons.ts'
@@ -32,53 +32,13 @@ type Results = ReadonlyArray<readonly [Error | null, unknown]>
  * Gives scripts that resolve when so many replicas have what they wrote, and reject with StoreUnavailable
  * when too few have it in time; the primary may have it then, and repeating the call is harmless.
  */
-export function createDurable({
-  link,
-  replicas,
-}: DurableOptions): (name: string) => Script {
-  /**
-   * What waits for its turn, by what may share a WAIT: in a cluster, the writes of one node; elsewhere, all.
-   */
+export function createDurable(options: DurableOptions): (name: string) => Script {
+  const { link } = options
+  /** The calls that wait, by what may share a WAIT: in a cluster, the writes of one node; elsewhere, all. */
   const waiting = new Map<string, Call[]>()
   const busy = new Set<string>()
   const groupOf = (key: string | undefined) =>
     link.client.isCluster ? String(/\{(.*?)\}/.exec(String(key))?.[1]) : ''
-
-  async function send(calls: readonly Call[]): Promise<Results> {
-    return link.run(async client => {
-      const pipeline: ChainableCommander = client.pipeline()
-      for (const { lua, keys, args } of calls) {
-        pipeline.eval(lua, keys.length, ...keys, ...args)
-      }
-      /* c8 ignore next -- null is for transactions alone */
-      const results = (await pipeline.wait(replicas, WAIT_MS).exec()) ?? []
-      const fault = results.at(-1)?.[0]
-      if (fault) throw fault
-      return results
-    })
-  }
-
-  async function commit(calls: readonly Call[]): Promise<void> {
-    try {
-      const results = await send(calls)
-      const have = Number(results.at(-1)?.[1])
-      const at = addressOf(link.client)
-      const short =
-        have < replicas
-          ? new RedisFault(
-              `${have} of ${replicas} replicas of ${at} have the write after ${WAIT_MS} ms (store.replicas)`,
-            )
-          : null
-      for (const [index, call] of calls.entries()) {
-        const fault = results[index]?.[0] ?? short
-        const reply = results[index]?.[1]
-        if (fault === null) call.resolve(Array.isArray(reply) ? reply : [reply])
-        else call.reject(unavailable(fault, at))
-      }
-    } catch (error) {
-      for (const { reject } of calls) reject(error)
-    }
-  }
 
   async function work(group: string): Promise<void> {
     if (busy.has(group)) return
@@ -89,28 +49,63 @@ export function createDurable({
       calls = waiting.get(group)
     ) {
       waiting.delete(group)
-      await commit(calls)
+      await commit(calls, options)
     }
     busy.delete(group)
   }
 
-  return name => {
+  return function durableScript(name) {
     const lua = readLua(name)
-    return (keys, args = []) =>
-      new Promise((resolve, reject) => {
+    return function runDurably(keys, args = []) {
+      return new Promise((resolve, reject) => {
         const group = groupOf(keys[0])
         const calls = waiting.get(group) ?? []
-        waiting.set(group, [
-          ...calls,
-          {
-            lua,
-            keys,
-            args,
-            resolve,
-            reject,
-          },
-        ])
+        waiting.set(group, [...calls, { lua, keys, args, resolve, reject }])
         work(group)
       })
+    }
   }
+}
+
+/** Runs the calls and one WAIT for all of them. Rejects with StoreUnavailable when none can be answered. */
+async function send(
+  calls: readonly Call[],
+  { link, replicas }: DurableOptions,
+): Promise<Results> {
+  return link.run(async client => {
+    const pipeline: ChainableCommander = client.pipeline()
+    for (const { lua, keys, args } of calls) {
+      pipeline.eval(lua, keys.length, ...keys, ...args)
+    }
+    /* c8 ignore next -- null is for transactions alone */
+    const results = (await pipeline.wait(replicas, WAIT_MS).exec()) ?? []
+    const fault = results.at(-1)?.[0]
+    if (fault) throw fault
+    return results
+  })
+}
+
+/** Sends the calls and answers each of them. */
+async function commit(calls: readonly Call[], options: DurableOptions): Promise<void> {
+  try {
+    const results = await send(calls, options)
+    const at = addressOf(options.link.client)
+    const shortage = shortageOf(Number(results.at(-1)?.[1]), options.replicas, at)
+    for (const [index, call] of calls.entries()) {
+      const fault = results[index]?.[0] ?? shortage
+      const reply = results[index]?.[1]
+      if (fault === null) call.resolve(Array.isArray(reply) ? reply : [reply])
+      else call.reject(unavailable(fault, at))
+    }
+  } catch (error) {
+    for (const { reject } of calls) reject(error)
+  }
+}
+
+/** The fault of a primary whose replicas didn't get the write; null when enough of them did. */
+function shortageOf(have: number, replicas: number, at: string): RedisFault | null {
+  if (have >= replicas) return null
+  return new RedisFault(
+    `${have} of ${replicas} replicas of ${at} have the write after ${WAIT_MS} ms (store.replicas)`,
+  )
 }

@@ -6,7 +6,7 @@ import type {
 } from '../../ports/access-tokens.ts'
 import { byList } from '../../ports/status-lists.ts'
 import type { RedisAdapter } from '../adapter.ts'
-import { REFUSALS } from './families.ts'
+import { REFUSALS } from './family-parts.ts'
 import { oneOf, userOf } from '../replies.ts'
 import { loadScript } from '../scripts.ts'
 

@@ -17,8 +17,10 @@ export interface FoundFamily {
 }
 
 /** The columns of `foundFamily`, from `families f JOIN users u`. */
-export const FOUND_COLUMNS = `f.user_tag, f.sid, f.client_id, f.jkt, f.scope, f.audience, f.epoch AS family_epoch, f.prev, f.cur, f.cur_at,
-  f.started_at, f.idle_until, f.ends_at, f.ended, f.late_count, u.sub, u.name, u.scopes, u.roles, u.disabled, u.epoch`
+export const FOUND_COLUMNS = `
+  f.user_tag, f.sid, f.client_id, f.jkt, f.scope, f.audience, f.epoch AS family_epoch,
+  f.prev, f.cur, f.cur_at, f.started_at, f.idle_until, f.ends_at, f.ended, f.late_count,
+  u.sub, u.name, u.scopes, u.roles, u.disabled, u.epoch`
 
 export function foundFamily(row: Row): FoundFamily {
   return {

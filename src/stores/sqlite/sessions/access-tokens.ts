@@ -8,7 +8,7 @@ import type {
 } from '../../ports/access-tokens.ts'
 import { byList } from '../../ports/status-lists.ts'
 import { reading, writing } from '../database/database.ts'
-import { familyFinder, living } from './families.ts'
+import { familyFinder, living } from './family-rows.ts'
 import { createSqliteStatusBits } from './status-bits.ts'
 
 /** How many expired revocations a new one takes along. */

@@ -25,8 +25,9 @@ export function createSqliteStatusLists(
   const leased = db.prepare('SELECT block FROM status_blocks WHERE list = ?')
   const lease = db.prepare('INSERT INTO status_blocks (list, block) VALUES (?, ?)')
   const sweep = db.prepare('DELETE FROM status_lists WHERE gone_at <= ?')
-  const kept =
-    db.prepare(`SELECT list, (SELECT coalesce(max(place) + 1, 0) FROM status_bits b WHERE b.list = l.list) AS count
+  const kept = db.prepare(`
+    SELECT list,
+      (SELECT coalesce(max(place) + 1, 0) FROM status_bits b WHERE b.list = l.list) AS count
     FROM status_lists l WHERE gone_at > ?`)
   const since = db.prepare(
     'SELECT idx FROM status_bits WHERE list = ? AND place >= ? ORDER BY place',

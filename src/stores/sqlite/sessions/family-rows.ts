@@ -1,0 +1,117 @@
+// The rows of the refresh-token families. Each function is a statement; families.ts makes transactions of
+// them.
+import type { DatabaseSync } from 'node:sqlite'
+import type { FamilyRef, Login, Refusal } from '../../ports/families.ts'
+import {
+  type FoundFamily,
+  FOUND_COLUMNS,
+  foundFamily,
+  holderOf,
+} from '../database/rows.ts'
+import { whyDead, type FamilyState, type Holder } from './rules.ts'
+
+/** How many dead rows one login takes along. */
+const SWEEP = 20
+
+export interface FamilyRows {
+  /** A family together with its user; undefined when either is gone. */
+  find(ref: FamilyRef): FoundFamily | undefined
+  /** All families of a user, the newest first. */
+  ofUser(userTag: string): readonly FoundFamily[]
+  /** What the rules look at in the user's record; undefined when there is no such user. */
+  holder(userTag: string): Holder | undefined
+  insert(login: Login, now: number): void
+  save(ref: FamilyRef, state: FamilyState): void
+  /** Removes some of the families that are gone. */
+  sweep(now: number): void
+}
+
+/** Prepares the statements. */
+export function createFamilyRows(db: DatabaseSync): FamilyRows {
+  const holder = db.prepare('SELECT disabled, epoch FROM users WHERE tag = ?')
+  const insert = db.prepare(`
+    INSERT INTO families (
+      user_tag, sid, client_id, jkt, scope, audience, epoch,
+      prev, cur, cur_at, started_at, idle_until, ends_at
+    ) VALUES (
+      :userTag, :sid, :clientId, :jkt, :scope, :audience, :epoch,
+      0, 1, :now, :now, :idleUntil, :endsAt
+    )`)
+  const update = db.prepare(`
+    UPDATE families
+    SET prev = :prev, cur = :cur, cur_at = :curAt, idle_until = :idleUntil,
+      ended = :ended, late_count = :lateCount
+    WHERE user_tag = :userTag AND sid = :sid`)
+  const ofUser = db.prepare(`
+    SELECT ${FOUND_COLUMNS}
+    FROM families f JOIN users u ON u.tag = f.user_tag
+    WHERE f.user_tag = ?
+    ORDER BY f.started_at DESC, f.sid`)
+  const sweep = db.prepare(`
+    DELETE FROM families WHERE (user_tag, sid) IN
+      (SELECT user_tag, sid FROM families WHERE gone_at <= ? LIMIT ?)`)
+
+  return {
+    find: familyFinder(db),
+    ofUser: userTag => ofUser.all(userTag).map(foundFamily),
+    holder(userTag) {
+      const row = holder.get(userTag)
+      return row && holderOf(row)
+    },
+    insert({ idleMs, absoluteMs, status: _status, ...login }, now) {
+      const endsAt = now + absoluteMs
+      insert.run({
+        ...login,
+        jkt: login.jkt ?? null,
+        audience: JSON.stringify(login.audience),
+        now,
+        endsAt,
+        idleUntil: Math.min(now + idleMs, endsAt),
+      })
+    },
+    save({ userTag, sid }, { prev, cur, curAt, idleUntil, ended, lateCount }) {
+      update.run({
+        userTag,
+        sid,
+        prev,
+        cur,
+        curAt,
+        idleUntil,
+        ended: Number(ended),
+        lateCount,
+      })
+    },
+    sweep(now) {
+      sweep.run(now, SWEEP)
+    },
+  }
+}
+
+/** Finds a family together with its user; undefined when either is gone. */
+export function familyFinder(
+  db: DatabaseSync,
+): (ref: FamilyRef) => FoundFamily | undefined {
+  const select = db.prepare(`
+    SELECT ${FOUND_COLUMNS}
+    FROM families f JOIN users u ON u.tag = f.user_tag
+    WHERE f.user_tag = ? AND f.sid = ?`)
+  return function findFamily({ userTag, sid }) {
+    const row = select.get(userTag, sid)
+    return row === undefined ? undefined : foundFamily(row)
+  }
+}
+
+interface Refused {
+  readonly kind: 'refused'
+  readonly reason: Refusal
+}
+interface Living extends FoundFamily {
+  readonly kind: 'living'
+}
+
+/** R1 and R3: the family, or why it can't be used. */
+export function living(found: FoundFamily | undefined, now: number): Refused | Living {
+  if (found === undefined) return { kind: 'refused', reason: 'family_unknown' }
+  const reason = whyDead(found.state, found.holder, now)
+  return reason === undefined ? { kind: 'living', ...found } : { kind: 'refused', reason }
+}
