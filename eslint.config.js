@@ -81,7 +81,6 @@ export default [
       'no-restricted-syntax': ['error', ...NOW],
     },
   },
-  { files: ['src/config/schema.ts'], rules: { 'max-lines': 'off' } },
   {
     files: ['src/base/clock.ts'],
     rules: {

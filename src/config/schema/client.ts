@@ -1,0 +1,102 @@
+// What the configuration says of a client.
+import { Type } from 'typebox'
+import { Audience, optionalDuration, ScopeToken, strict } from './parts.ts'
+
+/** One of `clients`. */
+export const ClientSchema = Type.Object(
+  {
+    id: Type.String({
+      minLength: 1,
+      maxLength: 64,
+      pattern: '^[\\x20-\\x7E]+$',
+      expected: 'up to 64 printable ASCII characters',
+      description: 'client_id',
+    }),
+    secrets: Type.Array(
+      Type.String({
+        pattern: '^sha256:[A-Za-z0-9_-]{43}$',
+        expected:
+          'the sha256: line that `latchkey clients secret` prints beside a new secret',
+      }),
+      {
+        maxItems: 2,
+        default: [],
+        description:
+          'Hashes of the secrets; none makes the client public, two let one be rotated. How strong a ' +
+          'secret is can not be told from its hash: take one of `latchkey clients secret`.',
+      },
+    ),
+    keys: Type.Array(
+      Type.Object(
+        {
+          kty: Type.Union([Type.Literal('EC'), Type.Literal('OKP'), Type.Literal('RSA')]),
+        },
+        { additionalProperties: Type.Unknown() },
+      ),
+      {
+        default: [],
+        description:
+          'Public keys (JWK) of a client that authenticates by a signed assertion (private_key_jwt, ' +
+          'RFC 7523).',
+      },
+    ),
+    jwksUri: Type.Optional(
+      Type.String({
+        pattern: '^https?://[^\\s#]+$',
+        expected: 'an https URL',
+        description: 'Where those keys are fetched instead.',
+      }),
+    ),
+    jwksUriMayBePrivate: Type.Boolean({
+      default: false,
+      description: 'Whether jwksUri may lead to a private or loopback address.',
+    }),
+    grants: Type.Array(
+      Type.Union([Type.Literal('password'), Type.Literal('refresh_token')]),
+      { default: [], description: 'Grant types that the client may use.' },
+    ),
+    scopes: Type.Array(ScopeToken, {
+      default: [],
+      description: 'Scopes that the client may ask for.',
+    }),
+    audience: Type.Array(Audience, {
+      default: [],
+      description:
+        'Audiences that the client may get tokens for; for a resource server, the audiences that it is.',
+    }),
+    introspect: Type.Union([Type.Literal('own'), Type.Literal('any')], {
+      default: 'own',
+      description:
+        'Which tokens a confidential client may introspect: those issued to it or meant for one of ' +
+        'its audiences, or any.',
+    }),
+    introspectByToken: Type.Boolean({
+      default: false,
+      description:
+        'Whether a confidential client may introspect with an access token that was issued to it, ' +
+        'in place of its secret (RFC 7662 §2.1). Every user of the client holds such a token.',
+    }),
+    forwardsAddress: Type.Boolean({
+      default: false,
+      description:
+        "Whether a confidential client may name the end user's address in Latchkey-Forwarded-For.",
+    }),
+    lateRetry: Type.Union([Type.Literal('burn'), Type.Literal('refuse')], {
+      default: 'burn',
+      description:
+        'What a refresh token does that comes again after reuseGrace: burn its unconfirmed ' +
+        'successor, or end the family.',
+    }),
+    dpop: Type.Union([Type.Literal('allowed'), Type.Literal('required')], {
+      default: 'allowed',
+      description:
+        'Whether the client may or must bind its tokens to a key (DPoP, RFC 9449).',
+    }),
+    accessTtl: optionalDuration('Overrides tokens.accessTtl for this client.'),
+    refreshIdle: optionalDuration('Overrides tokens.refreshIdle for this client.'),
+    refreshAbsolute: optionalDuration(
+      'Overrides tokens.refreshAbsolute for this client.',
+    ),
+  },
+  strict,
+)

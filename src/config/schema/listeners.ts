@@ -1,0 +1,102 @@
+// What the configuration says of the two listeners.
+import { Type } from 'typebox'
+import { duration, optionalDuration, port, section } from './parts.ts'
+
+/** `http` */
+export const HttpSchema = section('The public listener.', {
+  host: Type.String({ default: '0.0.0.0', description: 'Address to listen on.' }),
+  port: port(3000, 'Port to listen on; 0 takes a free one.'),
+  trustedProxies: Type.Array(
+    Type.String({ minLength: 1, expected: 'an address or CIDR' }),
+    {
+      default: [],
+      description:
+        'Proxies whose X-Forwarded-For is believed: their own addresses, no range that users share.',
+    },
+  ),
+  proxyHeaders: Type.Optional(
+    Type.Union([Type.Literal('original'), Type.Literal('forwarded')], {
+      description:
+        'Which headers of http.trustedProxies name the request at /verify: X-Original-Method and -URL, ' +
+        'or X-Forwarded-Method, -Proto, -Host and -Uri; without it, tokens with DPoP are refused there.',
+    }),
+  ),
+  cors: Type.Array(
+    Type.String({
+      pattern: '^(\\*|[A-Za-z][A-Za-z0-9+.-]*://\\S+)$',
+      expected:
+        'an origin such as https://app.example.com or capacitor://localhost, or *',
+    }),
+    {
+      default: [],
+      description:
+        'Origins whose pages may call the endpoints, as browsers write them: lower case, no default port.',
+    },
+  ),
+  docs: Type.Boolean({
+    default: false,
+    description:
+      'Whether the pages of the API (/docs, /openapi.json) are served and named in the metadata. ' +
+      'Development mode serves them.',
+  }),
+  requestTimeout: duration(
+    '10s',
+    'How long a client may take to send a request. Who takes no byte of an answer for that long and ' +
+      'http.answerTimeout is cut off.',
+  ),
+  answerTimeout: duration(
+    '5s',
+    'How long the server may take to answer one; then it is 503.',
+  ),
+  maxInFlight: Type.Integer({
+    minimum: 1,
+    maximum: 100_000,
+    default: 1000,
+    description:
+      'How many requests may be worked on at once, fetches of the keys left out; more are ' +
+      'answered 503 at once.',
+  }),
+  maxConnections: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 5000,
+    description: 'How many connections may be open at once; more are refused.',
+  }),
+  maxConnectionsPerAddress: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 1000,
+    description:
+      'How many of these one IPv4 address, or one IPv6 /64, may have; http.trustedProxies are exempt.',
+  }),
+  drainDelay: optionalDuration(
+    'How long a server that is told to stop goes on answering, not ready any more, so that load ' +
+      'balancers learn of it; not at all when left out.',
+  ),
+  closeGrace: duration(
+    '10s',
+    'How long requests in flight may take to end when the server stops; then they are cut off.',
+  ),
+})
+
+/** `management` */
+export const ManagementSchema = section(
+  'The listener for probes and metrics; keep it off the public network.',
+  {
+    host: Type.String({ default: '0.0.0.0', description: 'Address to listen on.' }),
+    port: port(3001, 'Port to listen on; 0 takes a free one.'),
+    maxConnections: Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      default: 200,
+      description: 'How many connections may be open at once; more are refused.',
+    }),
+    maxConnectionsPerAddress: Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      default: 50,
+      description:
+        'How many of these one IPv4 address, or one IPv6 /64, may have; http.trustedProxies are exempt.',
+    }),
+  },
+)

@@ -1,0 +1,120 @@
+// What the configuration says of the store.
+import { Type } from 'typebox'
+import { duration, strict } from './parts.ts'
+
+/** `store` */
+export const StoreSchema = Type.Object(
+  {
+    url: Type.String({
+      pattern: '^(sqlite:|rediss?(\\+(sentinel|cluster))?://)[\\s\\S]',
+      expected:
+        'sqlite:FILE, redis://…, rediss://…, redis+sentinel://… or redis+cluster://…',
+      description: 'Where accounts, families, revocations and keys live.',
+    }),
+    username: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'The ACL user, instead of the one in the URL.',
+      }),
+    ),
+    password: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'The password, instead of the one in the URL; here nothing needs to be percent-encoded.',
+      }),
+    ),
+    passwordFile: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'A file that holds the password, instead of store.password. It is read again at every ' +
+          'connection, so that the password can change without a restart.',
+      }),
+    ),
+    tls: Type.Optional(
+      Type.Object(
+        {
+          caFile: Type.Optional(
+            Type.String({
+              minLength: 1,
+              description:
+                'PEM file of the authorities that may vouch for the server; without it, those ' +
+                'that Node knows.',
+            }),
+          ),
+          certFile: Type.Optional(
+            Type.String({
+              minLength: 1,
+              description:
+                'PEM file of the client certificate. Files are read again at every connection.',
+            }),
+          ),
+          keyFile: Type.Optional(
+            Type.String({
+              minLength: 1,
+              description: 'PEM file of its private key.',
+            }),
+          ),
+          serverName: Type.Optional(
+            Type.String({
+              minLength: 1,
+              description:
+                "The name in the server's certificate, where it isn't the host's.",
+            }),
+          ),
+        },
+        { ...strict, description: 'TLS to Redis, with rediss://.' },
+      ),
+    ),
+    replicas: Type.Integer({
+      minimum: 0,
+      maximum: 16,
+      default: 0,
+      description:
+        'How many Redis replicas must have a login, a revocation or a change of an account ' +
+        'before it is answered; fewer: 503.',
+    }),
+    lossPeriod: duration(
+      '1h',
+      'How long everything is answered 503, at most, once Redis is found to have lost its data; ' +
+        '`latchkey store accept` ends it.',
+    ),
+    allowEviction: Type.Boolean({
+      default: false,
+      description:
+        'Starts on a Redis that may throw keys away (a maxmemory-policy other than noeviction).',
+    }),
+    allowNoAuthentication: Type.Boolean({
+      default: false,
+      description: 'Starts on a Redis that lets anybody in, elsewhere than on loopback.',
+    }),
+    sentinel: Type.Optional(
+      Type.Object(
+        {
+          username: Type.Optional(
+            Type.String({
+              minLength: 1,
+              description: 'The ACL user at the sentinels.',
+            }),
+          ),
+          password: Type.Optional(
+            Type.String({
+              minLength: 1,
+              description: 'The password at the sentinels.',
+            }),
+          ),
+          passwordFile: Type.Optional(
+            Type.String({
+              minLength: 1,
+              description:
+                'A file that holds that password, read again at every connection.',
+            }),
+          ),
+        },
+        { ...strict, description: 'What the sentinels themselves ask for.' },
+      ),
+    ),
+  },
+  { ...strict, description: 'The store.' },
+)

@@ -1,0 +1,72 @@
+// What the configuration says of tokens, their proofs, their status and those that they are for.
+import { Type } from 'typebox'
+import { algorithm, Audience, duration, section, strict } from './parts.ts'
+
+/** `tokens` */
+export const TokensSchema = section('Lifetimes and signing.', {
+  accessTtl: duration('10m', 'Lifetime of an access token.'),
+  refreshIdle: duration('14d', 'A session ends when it is not refreshed for so long.'),
+  refreshAbsolute: duration('90d', 'A session ends so long after its login.'),
+  reuseGrace: duration('10s', 'How long a used refresh token gives its successor again.'),
+  algorithm: algorithm({
+    default: 'ES256',
+    description:
+      'What signs the access tokens. A change is a rotation: the key that is made for it signs ' +
+      'after keys.publishAhead. Ed25519 is another name of EdDSA, which is what tokens say.',
+  }),
+})
+
+/** `dpop` */
+export const DpopSchema = section('Proofs of possession (RFC 9449).', {
+  proofAge: duration('1m', "How far the `iat` of a proof may be from the server's time."),
+  nonce: Type.Boolean({
+    default: true,
+    description:
+      'Whether a proof must carry a nonce of the server, so that none can be made in advance.',
+  }),
+})
+
+/** `status` */
+export const StatusSchema = section(
+  'The status lists, by which verifiers learn of revoked access tokens without asking about ' +
+    'each (IETF Token Status List).',
+  {
+    enabled: Type.Boolean({
+      default: true,
+      description: 'Whether access tokens name their place in a list.',
+    }),
+    ttl: duration(
+      '10s',
+      'How long a verifier may keep a list: so long after it was revoked a token may be taken.',
+    ),
+  },
+)
+
+/** `audiences` */
+export const AudiencesSchema = Type.Record(
+  Audience,
+  Type.Object(
+    {
+      typ: Type.Union([Type.Literal('at+jwt'), Type.Literal('JWT')], {
+        default: 'at+jwt',
+        description:
+          'The header `typ` of access tokens for this audience; JWT for verifiers that refuse at+jwt.',
+      }),
+      algorithm: Type.Optional(
+        algorithm({
+          description:
+            'What signs the access tokens for this audience, their status lists and the signed ' +
+            'introspection answers of its clients, with keys of its own in the same JWKS ' +
+            '(`/.well-known/jwks.json?alg=…` has these alone); for verifiers that know nothing ' +
+            'else. Begins after keys.publishAhead.',
+        }),
+      ),
+    },
+    { ...strict, default: {} },
+  ),
+  {
+    propertyNames: Audience,
+    default: {},
+    description: 'What single audiences need.',
+  },
+)
