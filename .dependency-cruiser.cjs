@@ -16,7 +16,7 @@ const MAY_IMPORT = {
     'app[.]ts',
     'core/',
     'http/management/',
-    'http/listener/connections',
+    'http/listener/listener',
     'http/callers/callers',
     'http/callers/trusted-proxies',
     'config/schema',

@@ -61,7 +61,7 @@ export const AREAS: readonly Area[] = [
     nearest: [
       { files: /pkcs11/, tests: ['keys/pkcs11', 'keys/pkcs11-failing'] },
       { files: /jwks/, tests: ['keys/jwks', 'keys/ring'] },
-      { files: /directory|external|held/, tests: ['keys/directory', 'keys/plan'] },
+      { files: /directory|external|ring-cache/, tests: ['keys/directory', 'keys/plan'] },
       { files: /plan|instants/, tests: ['keys/plan', 'keys/ring', 'keys/directory'] },
       { files: /sightings/, tests: ['keys/sightings', 'keys/ring'] },
       { files: /secret|seal/, tests: ['keys/secret-lists', 'keys/ring', 'keys/make'] },
@@ -80,7 +80,7 @@ export const AREAS: readonly Area[] = [
     ],
     nearest: [
       { files: /queue/, tests: ['users/hashing', 'users/login'] },
-      { files: /throttle/, tests: ['users/throttle', ...LOGINS] },
+      { files: /failed-logins[.]ts/, tests: ['users/failed-logins', ...LOGINS] },
       { files: /stores/, tests: ['contracts/login-attempts', 'users/login'] },
       { files: /./, tests: LOGINS },
     ],

@@ -2,7 +2,7 @@
 import type { ClientMethod } from '../base/events.ts'
 import { parseBasic } from '../oauth/basic.ts'
 import type { Assertions } from './assertion.ts'
-import type { PresentedClient } from './authenticate.ts'
+import type { PresentedClient } from './client-auth.ts'
 import type { ClientRegistry } from './registry.ts'
 
 export interface ClaimedClient {

@@ -2,7 +2,7 @@
 import type { Clock, Monotonic } from '../base/clock.ts'
 import type { Emit } from '../base/events.ts'
 import type { Random } from '../base/random.ts'
-import type { KeySource } from '../keys/external/source.ts'
+import type { KeySource } from '../keys/external/key-source.ts'
 import type { Store } from '../stores/ports/store.ts'
 import type { IsBreached } from '../users/new-password.ts'
 import type { Instruments } from './instruments.ts'

@@ -1,7 +1,7 @@
 // The core's people: accounts, their passwords, and who may log in.
 import { createAccounts, createFind, type Accounts } from '../users/accounts.ts'
 import { createAuthenticate, type Authenticate } from '../users/authenticate.ts'
-import { createThrottle } from '../users/failed-logins/throttle.ts'
+import { createThrottle } from '../users/failed-logins/failed-logins.ts'
 import { createPasswordHasher, type PasswordHasher } from '../users/hashing/hasher.ts'
 import { createNameInLogs, type NameInLogs } from '../users/names/name-in-logs.ts'
 import {

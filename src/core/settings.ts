@@ -7,7 +7,7 @@ import type { TokenPolicy } from '../grants/issue.ts'
 import type { KeyPolicy } from '../keys/schedule/policy.ts'
 import type { StatusServiceOptions } from '../status-lists/service.ts'
 import type { AccessTokenType } from '../tokens/access-token.ts'
-import type { ThrottlePolicy } from '../users/failed-logins/throttle.ts'
+import type { ThrottlePolicy } from '../users/failed-logins/failed-logins.ts'
 import type { HashingOptions } from '../users/hashing/hasher.ts'
 
 /** The settings of the core; each function gives the value of now. */

@@ -1,6 +1,6 @@
 // The core's keys, and what is published of what they signed.
 import { createKeyRing, type KeyRing } from '../keys/ring.ts'
-import { createKnownSecrets, type KnownSecrets } from '../keys/secret-lists.ts'
+import { createKnownSecrets, type KnownSecrets } from '../keys/known-secrets.ts'
 import { createSightings, type SightingsRecorder } from '../keys/verifiers/sightings.ts'
 import { createStatusService, type StatusService } from '../status-lists/service.ts'
 import type { ComposeOptions } from './options.ts'

@@ -1,13 +1,13 @@
 // What is done again and again so that the core goes on knowing what the other servers do: nobody tells a
 // server but the store.
 import { every, unlessItFailed } from '../base/repeat.ts'
-import type { KeySource } from '../keys/external/source.ts'
+import type { KeySource } from '../keys/external/key-source.ts'
 import { createSecretsNotice, waitUntilHeard } from '../keys/secrets-at-start.ts'
 import type { Core } from './core.ts'
 
 /** A key that was retired elsewhere has to die here, too. */
 const RING_CHECK_MS = 1_000
-/** Well below TRUST_MS (keys/secret-lists.ts). */
+/** Well below TRUST_MS (keys/known-secrets.ts). */
 const SECRETS_SYNC_MS = 1_000
 /** A revocation has to reach verifiers within status.ttl and a second, whichever server they ask. */
 const STATUS_SYNC_MS = 500

@@ -2,7 +2,7 @@
 import { Type, type Static } from 'typebox'
 import { sidOf } from '../base/ids.ts'
 import { systemRandom } from '../base/random.ts'
-import { isConfidential } from '../clients/authenticate.ts'
+import { isConfidential } from '../clients/client-auth.ts'
 import type { Client } from '../clients/registry.ts'
 import { invalidGrant, invalidScope, slowDown } from '../oauth/errors.ts'
 import { formatScope } from '../oauth/scope.ts'

@@ -1,7 +1,7 @@
 // What a server does about secrets that differ from those of the servers that run already.
 import { CannotOpen } from './seal.ts'
 import type { KeyRing } from './ring.ts'
-import { LIFE_MS, TRUST_MS, type KnownSecrets } from './secret-lists.ts'
+import { LIFE_MS, TRUST_MS, type KnownSecrets } from './known-secrets.ts'
 
 const PROCEDURE = 'docs/operations.md, "Rotate the secret"'
 const LIFE_MINUTES = LIFE_MS / 60_000

@@ -7,7 +7,7 @@ import { inOrder, signerAmong, signerAt, type Instants } from './schedule/instan
 import { publicPem } from './make.ts'
 import { MAIN } from './schedule/policy.ts'
 import type { Sealer } from './seal.ts'
-import type { ExternalKey, Signing } from './external/source.ts'
+import type { ExternalKey, Signing } from './external/key-source.ts'
 
 /** A key of the ring, opened. */
 export interface OpenedKey extends Instants {

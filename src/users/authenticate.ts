@@ -3,10 +3,10 @@ import { monotonicClock, type Monotonic } from '../base/clock.ts'
 import type { Emit, Origin } from '../base/events.ts'
 import type { Account, Users } from '../stores/ports/users.ts'
 import type { ThrottledBy } from '../stores/ports/login-attempts.ts'
-import { createEvenTime } from './failed-logins/even-time.ts'
+import { createEvenTime } from './failed-logins/time-padding.ts'
 import { networksOf } from './failed-logins/network.ts'
 import type { Hashing, PasswordHasher } from './hashing/hasher.ts'
-import type { Credentials, Throttle } from './failed-logins/throttle.ts'
+import type { Credentials, Throttle } from './failed-logins/failed-logins.ts'
 
 /** A try to log in. */
 export interface LoginTry extends Credentials {

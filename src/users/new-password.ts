@@ -1,7 +1,7 @@
 // The rules for new passwords (NIST SP 800-63B rev. 4 §3.1.1.2, ASVS 5 §6.2): length, what everybody would
 // guess, and no rules of composition.
 import { decodeFormComponent } from '../oauth/form.ts'
-import { foldName } from './names/names.ts'
+import { foldName } from './names/user-name.ts'
 
 const MAX_BYTES = 256
 

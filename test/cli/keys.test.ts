@@ -2,7 +2,7 @@
 // verifiers.
 import t, { type Test } from 'tap'
 import { createKeyRing } from '../../src/keys/ring.ts'
-import { createKnownSecrets } from '../../src/keys/secret-lists.ts'
+import { createKnownSecrets } from '../../src/keys/known-secrets.ts'
 import { createSightings } from '../../src/keys/verifiers/sightings.ts'
 import type { Store } from '../../src/stores/ports/store.ts'
 import { createHandClock } from '../support/clock.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import { createAssertions } from '../../src/clients/assertion.ts'
-import { authenticateClient, isConfidential } from '../../src/clients/authenticate.ts'
+import { authenticateClient, isConfidential } from '../../src/clients/client-auth.ts'
 import { createClientRegistry, type ClientSettings } from '../../src/clients/registry.ts'
 
 const line = (secret: string) =>

@@ -2,7 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { placeOf } from '../../src/http/listener/connection-bounds.ts'
-import { MAX_WAITING } from '../../src/http/listener/one-at-a-time.ts'
+import { MAX_WAITING } from '../../src/http/listener/pipelining.ts'
 import { createConnectionWatch } from '../../src/observe/connections.ts'
 import { createMetrics } from '../../src/observe/metrics/metrics.ts'
 import { CONNECTION_REASONS } from '../../src/base/reasons.ts'

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { LIFE_MS } from '../../src/keys/secret-lists.ts'
+import { LIFE_MS } from '../../src/keys/known-secrets.ts'
 import { API_SECRET, buildTestApp, MAIL, ORDERS } from '../support/app.ts'
 
 const URL = '/.well-known/jwks.json'

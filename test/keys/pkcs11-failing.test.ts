@@ -4,7 +4,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import t from 'tap'
 import { openToken } from '../../src/keys/external/pkcs11-token.ts'
-import { SignerUnavailable } from '../../src/keys/external/source.ts'
+import { SignerUnavailable } from '../../src/keys/external/key-source.ts'
 import { driver, EC, ED, pemOf, RSA, tokenOf } from '../support/pkcs11.ts'
 import { until } from '../support/until.ts'
 

@@ -6,7 +6,7 @@ import {
   LIFE_MS,
   runningLists,
   TRUST_MS,
-} from '../../src/keys/secret-lists.ts'
+} from '../../src/keys/known-secrets.ts'
 import { CannotOpen } from '../../src/keys/seal.ts'
 import {
   createSecretsNotice,

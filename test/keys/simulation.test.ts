@@ -9,7 +9,7 @@ import {
   type KeyObject,
 } from 'node:crypto'
 import t from 'tap'
-import type { Jwks } from '../../src/keys/held.ts'
+import type { Jwks } from '../../src/keys/ring-cache.ts'
 import type { KeyPolicy } from '../../src/keys/schedule/policy.ts'
 import { createKeyRing, type KeyRing } from '../../src/keys/ring.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { openPkcs11, type Pkcs11Options } from '../../src/keys/external/pkcs11.ts'
 import type { Driver } from '../../src/keys/external/pkcs11-token.ts'
-import type { KeySource } from '../../src/keys/external/source.ts'
+import type { KeySource } from '../../src/keys/external/key-source.ts'
 
 export const { default: driver }: { default: Driver } = await import(
   './fake-pkcs11.js' as string

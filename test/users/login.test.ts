@@ -6,10 +6,10 @@ import type { Store } from '../../src/stores/ports/store.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import type { Users } from '../../src/stores/ports/users.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
-import { askTogether } from '../../src/users/failed-logins/ask-together.ts'
+import { askTogether } from '../../src/users/failed-logins/batch-calls.ts'
 import { createAccounts, createFind } from '../../src/users/accounts.ts'
 import { createAuthenticate, type LoginTry } from '../../src/users/authenticate.ts'
-import { createEvenTime } from '../../src/users/failed-logins/even-time.ts'
+import { createEvenTime } from '../../src/users/failed-logins/time-padding.ts'
 import { createNameInLogs } from '../../src/users/names/name-in-logs.ts'
 import { networkOf, networksOf } from '../../src/users/failed-logins/network.ts'
 import {
@@ -17,7 +17,7 @@ import {
   type Hashing,
   type PasswordHasher,
 } from '../../src/users/hashing/hasher.ts'
-import { createThrottle } from '../../src/users/failed-logins/throttle.ts'
+import { createThrottle } from '../../src/users/failed-logins/failed-logins.ts'
 import { createHandClock } from '../support/clock.ts'
 
 const MINUTE = 60_000

@@ -1,6 +1,6 @@
 import { domainToASCII } from 'node:url'
 import t from 'tap'
-import { foldName, judgeName } from '../../src/users/names/names.ts'
+import { foldName, judgeName } from '../../src/users/names/user-name.ts'
 
 const same = [
   { name: 'case', forms: ['Alice', 'ALICE', 'alice'], folded: 'alice' },

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createFilter, filterSize } from '../../src/users/blocklist/filter.ts'
-import { openBlocklist, sha1Of } from '../../src/users/blocklist/open.ts'
+import { openBlocklist, sha1Of } from '../../src/users/blocklist/open-blocklist.ts'
 import { createCheckNewPassword } from '../../src/users/new-password.ts'
 
 const check = createCheckNewPassword({

@@ -1,7 +1,7 @@
 // latchkey keys list | status | rotate | retire
 import { Option, type Command } from 'commander'
 import { formatDuration } from '../../config/values/duration.ts'
-import { CACHE_LIFE_MS } from '../../keys/jwks.ts'
+import { CACHE_LIFE_MS } from '../../keys/jwks-document.ts'
 import type { KeyChange, KeyRing } from '../../keys/ring.ts'
 import { addExamples } from '../terminal/examples.ts'
 import { confirm, type Io } from '../terminal/io.ts'

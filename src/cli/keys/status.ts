@@ -1,7 +1,7 @@
 // latchkey keys status
 import type { Config } from '../../config/schema.ts'
 import type { KeyRing } from '../../keys/ring.ts'
-import { runningLists } from '../../keys/secret-lists.ts'
+import { runningLists } from '../../keys/known-secrets.ts'
 import { liveTokens } from '../../keys/verifiers/sightings.ts'
 import {
   nextTurns,

@@ -1,6 +1,6 @@
 // What commands say in words for people: counts, and why something is refused, with the number or the rule
 // that was not kept.
-import { judgeName } from '../../users/names/names.ts'
+import { judgeName } from '../../users/names/user-name.ts'
 import type { PasswordFault } from '../../users/new-password.ts'
 
 /** So many of a thing, as English counts: `1 client`, `2 clients`; `many` where an s doesn't do it. */

@@ -1,10 +1,10 @@
 // Who asks at the introspection endpoint (RFC 7662 §2.1): a client by its credentials, or by an access token
 // that was issued to it.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { isConfidential } from '../../clients/authenticate.ts'
+import { isConfidential } from '../../clients/client-auth.ts'
 import type { Client, ClientRegistry } from '../../clients/registry.ts'
 import { invalidClient, invalidRequest, invalidToken } from '../../oauth/errors.ts'
-import { formOf, type ClientOf } from './client.ts'
+import { formOf, type ClientOf } from './request-client.ts'
 import { createRequestSlot } from '../request/request-slot.ts'
 import type { TokenHolder } from './token-holder.ts'
 

@@ -4,7 +4,7 @@ import fastify, { LogController, type FastifyInstance } from 'fastify'
 import { createTrust } from '../callers/trusted-proxies.ts'
 import { sendFrameworkError } from '../request/error-handler.ts'
 import type { ConnectionObserver } from './connection-bounds.ts'
-import { connectionOptions } from './connections.ts'
+import { connectionOptions } from './listener.ts'
 
 const BODY_LIMIT = 16 * 1024
 

@@ -1,10 +1,7 @@
 // The management listener: probes (Kubernetes' names) and metrics. Never on the public port.
 import { setImmediate } from 'node:timers/promises'
 import fastify, { type FastifyInstance } from 'fastify'
-import {
-  closeConnectionsWhenStopping,
-  connectionOptions,
-} from '../listener/connections.ts'
+import { closeConnectionsWhenStopping, connectionOptions } from '../listener/listener.ts'
 import type {
   ConnectionBounds,
   ConnectionObserver,

@@ -3,7 +3,7 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
-import { isConfidential } from '../../clients/authenticate.ts'
+import { isConfidential } from '../../clients/client-auth.ts'
 import type { Client, ClientRegistry } from '../../clients/registry.ts'
 import { keepFilesInMemory } from '../request/files-in-memory.ts'
 import { FORM } from '../request/form-body.ts'

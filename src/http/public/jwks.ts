@@ -2,7 +2,7 @@
 // behind the store, a lock or a hash.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ClientRegistry } from '../../clients/registry.ts'
-import type { Jwks } from '../../keys/held.ts'
+import type { Jwks } from '../../keys/ring-cache.ts'
 import type { Fetch } from '../../keys/verifiers/sightings.ts'
 import type { AlgorithmName } from '../../oauth/algorithms.ts'
 import { senderOf } from '../request/client-gone.ts'

@@ -9,8 +9,8 @@ import {
   unsupportedGrantType,
 } from '../../oauth/errors.ts'
 import type { Reason } from '../../base/reasons.ts'
-import { addressOf, type AddressLimit } from '../callers/address-limit.ts'
-import { formOf, isForm, type ClientOf } from '../callers/client.ts'
+import { addressOf, type AddressLimit } from '../callers/rate-limit.ts'
+import { formOf, isForm, type ClientOf } from '../callers/request-client.ts'
 import { clientGone } from '../request/client-gone.ts'
 import type { ProvenKey } from '../callers/dpop.ts'
 import { refusalOf } from '../request/error-handler.ts'

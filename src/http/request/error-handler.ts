@@ -1,7 +1,7 @@
 // The one door through which errors leave: every refusal becomes an RFC 6749 §5.2 object, every fault of ours
 // a 500 or 503 that tells nothing.
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { SignerUnavailable } from '../../keys/external/source.ts'
+import { SignerUnavailable } from '../../keys/external/key-source.ts'
 import {
   clientClosedRequest,
   OAuthError,

@@ -12,7 +12,7 @@ import {
   type Algorithm,
 } from '../../oauth/algorithms.ts'
 import { publicMembers, thumbprint } from '../make.ts'
-import type { ExternalKey, KeySource } from './source.ts'
+import type { ExternalKey, KeySource } from './key-source.ts'
 
 export interface DirectoryOptions {
   readonly directory: string

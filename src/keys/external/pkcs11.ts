@@ -7,7 +7,7 @@ import { monotonicClock, type Monotonic } from '../../base/clock.ts'
 import { thumbprint } from '../make.ts'
 import type { Answer, OpenRequest, SignRequest } from './pkcs11-process.ts'
 import type { TokenKey } from './pkcs11-token.ts'
-import { SignerUnavailable, type ExternalKey, type KeySource } from './source.ts'
+import { SignerUnavailable, type ExternalKey, type KeySource } from './key-source.ts'
 
 /** A token that fails is opened anew no more often than that; milliseconds. */
 const RETRY_MS = 1_000

@@ -4,7 +4,7 @@ import type { StoredRing } from '../../stores/ports/documents/keys.ts'
 import { current, isSigning, isSpent, signerAmong, upcoming } from './instants.ts'
 import { endingAt, isElsewhere, type Planned } from './planned.ts'
 import { linesOf, MAIN, restOf, type KeyPolicy, type Line } from './policy.ts'
-import type { ExternalKey } from '../external/source.ts'
+import type { ExternalKey } from '../external/key-source.ts'
 
 /** The ring as a plan wants it. */
 export interface PlannedRing {

@@ -5,7 +5,7 @@ import { planRetirement, planRotation, type RotationOptions } from './plan-rotat
 import type { Planned } from './planned.ts'
 import { linesOf } from './policy.ts'
 import type { Plan } from '../save.ts'
-import type { KeySource } from '../external/source.ts'
+import type { KeySource } from '../external/key-source.ts'
 
 /** What may become of a ring. */
 export interface Plans {

@@ -14,7 +14,7 @@ export interface User {
 export interface Account extends User {
   /** `userTag(sub)`. */
   readonly tag: string
-  /** The name as it is compared (users/names/names.ts); unique. */
+  /** The name as it is compared (users/names/user-name.ts); unique. */
   readonly foldedName: string
   /** A PHC string. */
   readonly passwordHash: string

@@ -6,7 +6,7 @@ import { userTag } from '../../base/ids.ts'
 import { deriveKeys } from '../../base/secrets.ts'
 import type { NewAccount, Users } from '../../stores/ports/users.ts'
 import { isSub, type Access } from '../accounts.ts'
-import { judgeName } from '../names/names.ts'
+import { judgeName } from '../names/user-name.ts'
 import type { CheckNewPassword, PasswordFault } from '../new-password.ts'
 import type { HashFault, PasswordHasher } from '../hashing/hasher.ts'
 

@@ -2,7 +2,7 @@
 // wrong field.
 import { createHmac } from 'node:crypto'
 import { deriveKeys } from '../../base/secrets.ts'
-import { foldName } from './names.ts'
+import { foldName } from './user-name.ts'
 
 const CHARACTERS = 22
 

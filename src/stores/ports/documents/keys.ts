@@ -15,7 +15,7 @@ export interface StoredKey {
   readonly removeAt: number
   /** JWK, public members only. */
   readonly publicJwk: Readonly<Record<string, string>>
-  /** The private key, encrypted (keys/seal.ts); null: it is kept elsewhere (keys/external/source.ts). */
+  /** The private key, encrypted (keys/seal.ts); null: it is kept elsewhere (keys/external/key-source.ts). */
   readonly sealed: string | null
 }
 

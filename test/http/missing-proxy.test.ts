@@ -1,6 +1,6 @@
 // A proxy that http.trustedProxies doesn't name is noticed: by a metric, and once in the log.
 import t, { type Test } from 'tap'
-import { createSenderWatch, ENOUGH } from '../../src/http/callers/sender-watch.ts'
+import { createSenderWatch, ENOUGH } from '../../src/http/callers/missing-proxy.ts'
 import { serverOn } from '../conformance/helpers.ts'
 import type { TestAppOptions } from '../support/app.ts'
 

@@ -6,7 +6,7 @@ import type { FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import { systemRandom, type Random } from '../../base/random.ts'
 import { optional } from '../../grants/grant.ts'
-import { formOf } from './client.ts'
+import { formOf } from './request-client.ts'
 
 const REMEMBERED = 10_000
 const REMEMBERED_MS = 10 * 60_000

@@ -11,8 +11,8 @@ import type {
   LoginResult,
   LoginVerdict,
 } from '../../stores/ports/login-attempts.ts'
-import { askTogether } from './ask-together.ts'
-import { foldName } from '../names/names.ts'
+import { askTogether } from './batch-calls.ts'
+import { foldName } from '../names/user-name.ts'
 import { networkOf, networksOf } from './network.ts'
 
 /** As configured. */

@@ -2,7 +2,7 @@
 import { openDirectory } from './directory.ts'
 import { openPkcs11 } from './pkcs11.ts'
 import { linesOf, type KeyPolicy } from '../schedule/policy.ts'
-import type { KeySource } from './source.ts'
+import type { KeySource } from './key-source.ts'
 
 /** What the configuration says of it. */
 export interface SourceSettings {

@@ -9,7 +9,7 @@ import {
   createJwksDocuments,
   type JwksDocument,
   type JwksDocuments,
-} from './jwks.ts'
+} from './jwks-document.ts'
 import { look, type OpenedKey, type View } from './snapshot.ts'
 
 /** A ring that was read. */

@@ -5,7 +5,7 @@ import type {
   LoginAttempt,
   SettledAttempt,
 } from '../../src/stores/ports/login-attempts.ts'
-import { createThrottle } from '../../src/users/failed-logins/throttle.ts'
+import { createThrottle } from '../../src/users/failed-logins/failed-logins.ts'
 
 const MINUTE = 60_000
 const ann = (address: string) => ({ name: 'Ann', password: 'wrong', address })

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import {
   authenticateClient,
   type AuthenticationOptions,
-} from '../../clients/authenticate.ts'
+} from '../../clients/client-auth.ts'
 import { claimedClient } from '../../clients/claimed.ts'
 import type { Client, ClientRegistry } from '../../clients/registry.ts'
 import type { Emit } from '../../base/events.ts'

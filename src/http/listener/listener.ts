@@ -11,7 +11,7 @@ import {
   type ConnectionObserver,
 } from './connection-bounds.ts'
 import { framingFault } from './framing.ts'
-import { createTurns, type Turns } from './one-at-a-time.ts'
+import { createTurns, type Turns } from './pipelining.ts'
 
 const HEADERS_TIMEOUT_MS = 10_000
 /** How late a time-out may be; Node's own 30 s would make one of 10 s last 40. */

@@ -16,7 +16,7 @@ export interface WorkBounds {
  * Bounds the work of all routes that are registered here. It begins when a request has arrived as a whole:
  * who sends slowly takes nobody's place. It ends when the answer is there: who reads slowly takes none
  * either.
- * The listener cuts off both (listener/connections.ts).
+ * The listener cuts off both (listener/listener.ts).
  */
 export function boundWork(
   app: FastifyInstance,
