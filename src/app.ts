@@ -9,7 +9,7 @@ import {
   type Callers,
 } from './http/callers/callers.ts'
 import type { ProxiedRequestOptions } from './http/callers/proxied-request.ts'
-import { watchSenders } from './http/callers/missing-proxy.ts'
+import { detectMissingProxy } from './http/callers/missing-proxy.ts'
 import type { ConnectionObserver } from './http/listener/connection-bounds.ts'
 import { closeConnectionsWhenStopping } from './http/listener/listener.ts'
 import { createServer, type HttpSettings } from './http/listener/create-server.ts'
@@ -27,7 +27,7 @@ import { verifyRoute } from './http/public/verify.ts'
 import { answersOptions, corsOptions } from './http/request/cors.ts'
 import { setErrorHandler, setNotFoundHandler } from './http/request/error-handler.ts'
 import { answerLoopbackNamesOnly } from './http/request/loopback-names.ts'
-import { boundWork, type WorkBounds } from './http/request/in-flight-limit.ts'
+import { limitInFlight, type InFlightLimits } from './http/request/in-flight-limit.ts'
 import { sendSecurityHeaders } from './http/request/security-headers.ts'
 import { logOptions, observeRequests } from './observe/log.ts'
 import type { Metrics } from './observe/metrics/metrics.ts'
@@ -38,7 +38,7 @@ import type { AddressCounts } from './stores/ports/address-counts.ts'
 export interface AppDependencies {
   readonly core: Core
   readonly http: HttpSettings &
-    WorkBounds &
+    InFlightLimits &
     ProxiedRequestOptions & { readonly cors: readonly string[]; readonly docs: boolean }
   /** What the server reads while it runs. */
   readonly live: CallerSettings
@@ -110,9 +110,9 @@ async function registerEndpoints(app: FastifyInstance, deps: Endpoints): Promise
   setErrorHandler(app)
   tracing.observeRequests(app)
   observeRequests(app, metrics)
-  watchSenders(app, { issuer: deps.core.settings.issuer, http, metrics })
+  detectMissingProxy(app, { issuer: deps.core.settings.issuer, http, metrics })
   sendSecurityHeaders(app)
-  boundWork(app, http)
+  limitInFlight(app, http)
   const callers = await registerCallers(app, {
     ...deps,
     introspectUrl: `${deps.base}/introspect`,
@@ -165,7 +165,7 @@ function registerTokenRoutes(
     clientOf,
     grants: core.grants,
     refreshTokenOf,
-    limit: limits.unproven,
+    limit: limits.tokenRequests,
     provenKey,
     count: metrics,
   })
@@ -173,7 +173,7 @@ function registerTokenRoutes(
     prefix,
     issuer: settings.issuer,
     introspectorOf,
-    limit: limits.strangersTo(introspectorOf),
+    limit: limits.unlessAuthenticated(introspectorOf),
     verify,
     check: core.check,
     readRefreshToken,
@@ -187,7 +187,7 @@ function registerTokenRoutes(
   pages.register(revokeRoute, {
     prefix,
     clientOf,
-    limit: limits.strangersTo(clientOf),
+    limit: limits.unlessAuthenticated(clientOf),
     verify,
     readRefreshToken,
     store,

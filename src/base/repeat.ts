@@ -15,7 +15,7 @@ export function every(ms: number, work: () => Promise<void>): () => void {
  *
  * @param failed is given the first of several faults in a row; the others are no news
  */
-export function unlessItFailed(
+export function reportFirstFailure(
   work: () => Promise<void>,
   failed: (error: unknown) => void,
 ): () => Promise<void> {

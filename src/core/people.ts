@@ -1,7 +1,7 @@
 // The core's people: accounts, their passwords, and who may log in.
 import { createAccounts, createFind, type Accounts } from '../users/accounts.ts'
 import { createAuthenticate, type Authenticate } from '../users/authenticate.ts'
-import { createThrottle } from '../users/failed-logins/failed-logins.ts'
+import { createFailedLogins } from '../users/failed-logins/failed-logins.ts'
 import { createPasswordHasher, type PasswordHasher } from '../users/hashing/hasher.ts'
 import { createNameInLogs, type NameInLogs } from '../users/names/name-in-logs.ts'
 import {
@@ -46,7 +46,7 @@ export function composePeople({
     issuer,
     isBreached,
   })
-  const throttle = createThrottle({
+  const failedLogins = createFailedLogins({
     attempts: store.loginAttempts,
     secrets,
     policy: settings.logins,
@@ -65,7 +65,7 @@ export function composePeople({
       find: createFind(store.users),
       users: store.users,
       hasher,
-      throttle,
+      failedLogins,
       emit,
       monotonic,
     }),

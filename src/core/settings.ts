@@ -7,7 +7,7 @@ import type { TokenPolicy } from '../grants/issue.ts'
 import type { KeyPolicy } from '../keys/schedule/policy.ts'
 import type { StatusServiceOptions } from '../status-lists/service.ts'
 import type { AccessTokenType } from '../tokens/access-token.ts'
-import type { ThrottlePolicy } from '../users/failed-logins/failed-logins.ts'
+import type { FailedLoginsPolicy } from '../users/failed-logins/failed-logins.ts'
 import type { HashingOptions } from '../users/hashing/hasher.ts'
 
 /** The settings of the core; each function gives the value of now. */
@@ -27,7 +27,7 @@ export interface CoreSettings {
   readonly typOf: (audience: string) => AccessTokenType
   /** The algorithm that an audience needs; undefined: it takes any. */
   readonly algorithmOf: (audience: string) => string | undefined
-  readonly logins: () => ThrottlePolicy
+  readonly logins: () => FailedLoginsPolicy
   /** Whether the audit log has names as they were typed. */
   readonly usernamesInLogs: () => boolean
 }

@@ -1,8 +1,8 @@
 // What is done again and again so that the core goes on knowing what the other servers do: nobody tells a
 // server but the store.
-import { every, unlessItFailed } from '../base/repeat.ts'
+import { every, reportFirstFailure } from '../base/repeat.ts'
 import type { KeySource } from '../keys/external/key-source.ts'
-import { createSecretsNotice, waitUntilHeard } from '../keys/secrets-at-start.ts'
+import { createSecretsNotice, waitUntilOthersKnow } from '../keys/secrets-at-start.ts'
 import type { Core } from './core.ts'
 
 /** A key that was retired elsewhere has to die here, too. */
@@ -55,25 +55,25 @@ export async function startUpkeep({
   source?.watch(
     failing('the keys that are kept elsewhere could not be read; those of before go on'),
   )
-  const checkRing = unlessItFailed(
+  const checkRing = reportFirstFailure(
     () => keys.load(),
     failing('the key ring could not be checked; the one in memory goes on'),
   )
   parts.defer(every(RING_CHECK_MS, checkRing))
   const noticeSecrets = createSecretsNotice(knownSecrets, log)
   noticeSecrets()
-  await waitUntilHeard({ known: knownSecrets, wait })
-  const syncSecrets = unlessItFailed(
+  await waitUntilOthersKnow({ known: knownSecrets, wait })
+  const syncSecrets = reportFirstFailure(
     () => knownSecrets.sync().then(noticeSecrets),
     failing('the secrets of the other servers could not be read; those known go on'),
   )
   parts.defer(every(SECRETS_SYNC_MS, syncSecrets))
-  const syncStatus = unlessItFailed(
+  const syncStatus = reportFirstFailure(
     status.sync,
     failing('the status lists could not be read; those in memory go on'),
   )
   parts.defer(every(STATUS_SYNC_MS, syncStatus))
-  const saveSightings = unlessItFailed(sightings.flush, err => {
+  const saveSightings = reportFirstFailure(sightings.flush, err => {
     log.warn({ err }, 'who fetches the keys could not be saved')
   })
   parts.defer(saveSightings)

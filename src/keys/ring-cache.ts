@@ -10,10 +10,10 @@ import {
   type JwksDocument,
   type JwksDocuments,
 } from './jwks-document.ts'
-import { look, type OpenedKey, type View } from './snapshot.ts'
+import { viewAt, type OpenedKey, type View } from './snapshot.ts'
 
 /** A ring that was read. */
-export interface Taken {
+export interface LoadedRing {
   readonly ring: StoredRing
   readonly keys: readonly OpenedKey[]
   /** The store's clock minus the monotonic one. */
@@ -27,10 +27,10 @@ export interface Jwks extends JwksDocument {
 }
 
 /** The ring of this process, and what it means now. Throws Error before a ring was taken. */
-export interface Held {
+export interface RingCache {
   /** Puts another ring in the place of this one. */
-  take(taken: Taken): void
-  taken(): Taken
+  take(taken: LoadedRing): void
+  taken(): LoadedRing
   view(): View
   /** All keys, or those of one algorithm. */
   jwks(algorithm?: AlgorithmName): Jwks
@@ -50,11 +50,11 @@ interface Present {
 }
 
 /** Makes the place that a ring is held in. */
-export function createHeld(monotonic: () => number): Held {
-  let taken: Taken | undefined
+export function createRingCache(monotonic: () => number): RingCache {
+  let taken: LoadedRing | undefined
   let present: Present | undefined
 
-  const current = (): Taken => {
+  const current = (): LoadedRing => {
     if (taken === undefined) throw new Error('the key ring is not loaded')
     return taken
   }
@@ -63,7 +63,7 @@ export function createHeld(monotonic: () => number): Held {
     if (present !== undefined && now >= present.view.now && now < present.until) {
       return present
     }
-    const view = look(keys, now, now - offsetMs)
+    const view = viewAt(keys, now, now - offsetMs)
     const documents = documentsOf(view, present)
     present = {
       view,

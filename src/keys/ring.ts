@@ -7,7 +7,7 @@ import { monotonicClock, type Monotonic } from '../base/clock.ts'
 import type { Emit } from '../base/events.ts'
 import type { AlgorithmName } from '../oauth/algorithms.ts'
 import type { Keys, StoredRing } from '../stores/ports/documents/keys.ts'
-import { createHeld, type Held, type Jwks } from './ring-cache.ts'
+import { createRingCache, type RingCache, type Jwks } from './ring-cache.ts'
 import type { Instants } from './schedule/instants.ts'
 import { CACHE_LIFE_MS } from './jwks-document.ts'
 import type { RotationOptions } from './schedule/plan-rotation.ts'
@@ -117,7 +117,7 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
   const plans = createPlans(source)
   // One at a time, so that a slow load never puts an older ring in the place of a newer one.
   const inTurn = pLimit(1)
-  const held = createHeld(monotonic)
+  const held = createRingCache(monotonic)
   const take = createTake(held, sealer, source)
   const update = (plan: Plan) =>
     inTurn(async () => {
@@ -180,7 +180,7 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
 }
 
 /** Opens a ring that was read, unless it is the one that is held, and holds it. */
-function createTake(held: Held, sealer: Sealer, source: KeySource | undefined) {
+function createTake(held: RingCache, sealer: Sealer, source: KeySource | undefined) {
   let before: {
     readonly version: number
     readonly external: readonly ExternalKey[]

@@ -59,7 +59,7 @@ async function loadPatiently(
  * Waits until every other server has heard that this one seals under a secret that they lack: from then on
  * they answer what it seals with 503, and never that it is no good.
  */
-export async function waitUntilHeard({ known, wait }: AtStart): Promise<void> {
+export async function waitUntilOthersKnow({ known, wait }: AtStart): Promise<void> {
   if (lacksFirst(known, known.isEverywhere)) await wait(TRUST_MS)
 }
 

@@ -119,7 +119,7 @@ function proven({ kid, alg, sealed, publicJwk }: SealedKey, sealer: Sealer): Sig
 }
 
 /** Looks at the keys at a moment: `now` by the store's clock, `monotonicNow` by that of the process. */
-export function look(
+export function viewAt(
   keys: readonly OpenedKey[],
   now: number,
   monotonicNow: number,

@@ -3,10 +3,10 @@ import { monotonicClock, type Monotonic } from '../base/clock.ts'
 import type { Emit, Origin } from '../base/events.ts'
 import type { Account, Users } from '../stores/ports/users.ts'
 import type { ThrottledBy } from '../stores/ports/login-attempts.ts'
-import { createEvenTime } from './failed-logins/time-padding.ts'
+import { createTimePadding } from './failed-logins/time-padding.ts'
 import { networksOf } from './failed-logins/network.ts'
 import type { Hashing, PasswordHasher } from './hashing/hasher.ts'
-import type { Credentials, Throttle } from './failed-logins/failed-logins.ts'
+import type { Credentials, FailedLogins } from './failed-logins/failed-logins.ts'
 
 /** A try to log in. */
 export interface LoginTry extends Credentials {
@@ -47,7 +47,7 @@ export interface AuthenticateOptions {
   readonly find: (name: string) => Promise<Account | undefined>
   readonly users: Pick<Users, 'upgradePassword'>
   readonly hasher: PasswordHasher
-  readonly throttle: Throttle
+  readonly failedLogins: FailedLogins
   readonly emit: Emit
   /** A clock that never goes back; milliseconds. */
   readonly monotonic?: Monotonic
@@ -61,8 +61,8 @@ interface Judged {
 
 /** Makes the check. */
 export function createAuthenticate(options: AuthenticateOptions): Authenticate {
-  const { find, hasher, throttle, monotonic = monotonicClock } = options
-  const evenTime = createEvenTime(monotonic)
+  const { find, hasher, failedLogins, monotonic = monotonicClock } = options
+  const timePadding = createTimePadding(monotonic)
   const upgrade = createUpgrade(options)
 
   async function look(
@@ -73,19 +73,19 @@ export function createAuthenticate(options: AuthenticateOptions): Authenticate {
     const startedAt = monotonic()
     const right =
       account === undefined
-        ? await hashing.verifyNothing(password)
+        ? await hashing.verifyDummy(password)
         : await hashing.verify(account.passwordHash, password)
     const tookMs = monotonic() - startedAt
-    evenTime.observe(
+    timePadding.observe(
       tookMs,
-      hasher.needsUpgrade(account?.passwordHash ?? hasher.nobodysHash),
+      hasher.needsUpgrade(account?.passwordHash ?? hasher.dummyHash),
     )
     return { outcome: verdictOf(account, right === true), tookMs }
   }
 
   async function judge(hashing: Hashing, login: LoginTry): Promise<Judged> {
     const account = await find(login.name)
-    const { verdict, settle } = await throttle.begin(login, account)
+    const { verdict, settle } = await failedLogins.begin(login, account)
     if (verdict.kind === 'throttled') {
       return { outcome: { ...verdict, ...subOf(account) } }
     }
@@ -107,19 +107,19 @@ export function createAuthenticate(options: AuthenticateOptions): Authenticate {
 
   return async login => {
     const { clientId, address, signal } = login
-    const key = { id: throttle.pairOf(login), atOnce: throttle.allowance() }
+    const key = { id: failedLogins.pairOf(login), atOnce: failedLogins.allowance() }
     const request = {
       lane: [clientId, ...networksOf(address).toReversed()],
       // Where nobody waits it makes no difference, and the question is saved.
-      known: !hasher.isFree() && (await throttle.isWelcome(login)),
+      known: !hasher.isFree() && (await failedLogins.isWelcome(login)),
       key,
       ...(signal !== undefined && { signal }),
     }
-    const { outcome, tookMs } = await hasher.inTurn(request, hashing =>
+    const { outcome, tookMs } = await hasher.enqueue(request, hashing =>
       judge(hashing, login),
     )
     // After the turn, which is somebody else's by now.
-    if (tookMs !== undefined) await evenTime.fill(tookMs)
+    if (tookMs !== undefined) await timePadding.pad(tookMs)
     return outcome
   }
 }

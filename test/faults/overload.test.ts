@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import fastify from 'fastify'
 import t from 'tap'
 import { setErrorHandler } from '../../src/http/request/error-handler.ts'
-import { boundWork } from '../../src/http/request/in-flight-limit.ts'
+import { limitInFlight } from '../../src/http/request/in-flight-limit.ts'
 import { refused } from '../conformance/helpers.ts'
 import { buildTestApp, type TestApp } from '../support/app.ts'
 import { openRaw } from '../support/raw-connection.ts'
@@ -130,7 +130,7 @@ t.test('nothing is worked on for a caller who has left', async t => {
   app.addHook('onSend', async (_request, reply) => {
     statuses.push(reply.statusCode)
   })
-  boundWork(app, { maxInFlight: 1, answerTimeout: 10_000 })
+  limitInFlight(app, { maxInFlight: 1, answerTimeout: 10_000 })
   app.get('/*', async ({ url }) => {
     reached.push(url)
     return url

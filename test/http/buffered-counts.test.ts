@@ -1,6 +1,6 @@
 // Which requests needn't wait for Redis to tell how many there were.
 import t from 'tap'
-import { createCountAhead } from '../../src/http/callers/buffered-counts.ts'
+import { createBufferedCounter } from '../../src/http/callers/buffered-counts.ts'
 import type {
   AddressCount,
   AddressRequests,
@@ -19,7 +19,7 @@ interface Question extends PromiseWithResolvers<readonly AddressCount[]> {
 function setScene() {
   const questions: Question[] = []
   let now = 1000
-  const count = createCountAhead(
+  const count = createBufferedCounter(
     {
       add(requests) {
         const answer = Promise.withResolvers<readonly AddressCount[]>()

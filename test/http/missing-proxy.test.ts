@@ -1,6 +1,6 @@
 // A proxy that http.trustedProxies doesn't name is noticed: by a metric, and once in the log.
 import t, { type Test } from 'tap'
-import { createSenderWatch, ENOUGH } from '../../src/http/callers/missing-proxy.ts'
+import { createProxyDetector, ENOUGH } from '../../src/http/callers/missing-proxy.ts'
 import { serverOn } from '../conformance/helpers.ts'
 import type { TestAppOptions } from '../support/app.ts'
 
@@ -11,9 +11,9 @@ const FORWARDED = { 'x-forwarded-for': USER }
 /** A watch, how to send it many requests, and the addresses that it found. */
 function watchWith(...trustedProxies: string[]) {
   const found: string[] = []
-  const watch = createSenderWatch({
+  const watch = createProxyDetector({
     trustedProxies,
-    found: address => {
+    report: address => {
       found.push(address)
     },
   })

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import fastify from 'fastify'
 import t from 'tap'
 import { createClientRegistry } from '../../src/clients/registry.ts'
-import { registerAddressLimit } from '../../src/http/callers/rate-limit.ts'
+import { registerRateLimit } from '../../src/http/callers/rate-limit.ts'
 import { setErrorHandler } from '../../src/http/request/error-handler.ts'
 import { invalidClient } from '../../src/oauth/errors.ts'
 import { CLIENTS } from '../support/app.ts'
@@ -25,7 +25,7 @@ t.test('a spent limit ends by the clock that is given', async t => {
     if (!isRight || web === undefined) throw invalidClient('client_secret_wrong')
     return web
   }
-  const { strangersTo } = await registerAddressLimit(app, {
+  const { unlessAuthenticated } = await registerRateLimit(app, {
     settings: {
       addressLimit: () => limit,
       clientLimit: () => limit,
@@ -43,7 +43,7 @@ t.test('a spent limit ends by the clock that is given', async t => {
     refreshTokenOf: () => undefined,
     monotonic: () => now,
   })
-  app.get('/', { preHandler: strangersTo(clientOf) }, async () => 'passed')
+  app.get('/', { preHandler: unlessAuthenticated(clientOf) }, async () => 'passed')
   const ask = async () => {
     const { statusCode } = await app.inject({
       url: '/',

@@ -11,7 +11,7 @@ import { CannotOpen } from '../../src/keys/seal.ts'
 import {
   createSecretsNotice,
   loadAtStart,
-  waitUntilHeard,
+  waitUntilOthersKnow,
 } from '../../src/keys/secrets-at-start.ts'
 import { secretMarks } from '../../src/base/secrets.ts'
 import type { Store } from '../../src/stores/ports/store.ts'
@@ -352,7 +352,7 @@ t.test(
     const [old, fresh] = [server(OLD), server(NEW, OLD)]
     const waited = async (known: typeof old) => {
       const waits: number[] = []
-      await waitUntilHeard({ known, wait: async ms => waits.push(ms) })
+      await waitUntilOthersKnow({ known, wait: async ms => waits.push(ms) })
       return waits
     }
     await old.sync()

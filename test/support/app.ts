@@ -19,7 +19,7 @@ import type { StatusService } from '../../src/status-lists/service.ts'
 import { openStore } from '../../src/stores/open.ts'
 import type { Store } from '../../src/stores/ports/store.ts'
 import type { Accounts } from '../../src/users/accounts.ts'
-import type { ThrottlePolicy } from '../../src/users/failed-logins/failed-logins.ts'
+import type { FailedLoginsPolicy } from '../../src/users/failed-logins/failed-logins.ts'
 import type { PasswordHasher } from '../../src/users/hashing/hasher.ts'
 import { createHandClock } from './clock.ts'
 import { PATIENCE_MS } from './until.ts'
@@ -57,7 +57,7 @@ export const client = (
 })
 
 /** For tests that fail on purpose, of something else: no failure costs a delay. */
-export const UNTHROTTLED: ThrottlePolicy = {
+export const UNTHROTTLED: FailedLoginsPolicy = {
   perName: 1_000_000,
   perNetwork: 1_000_000,
   perPassword: 1_000_000,
@@ -128,7 +128,7 @@ export interface TestApp {
   /** What the server reads while it runs; change it to see it obeyed. */
   readonly live: {
     usernames: boolean
-    logins: ThrottlePolicy
+    logins: FailedLoginsPolicy
     proofAge: number
     nonce: boolean
     accessTtl: number

@@ -104,11 +104,11 @@ function counting(
   const watch = (hashing: Hashing): Hashing => ({
     ...hashing,
     verify: (hash, password) => look(hashing.verify(hash, password)),
-    verifyNothing: password => look(hashing.verifyNothing(password)),
+    verifyDummy: password => look(hashing.verifyDummy(password)),
   })
   return {
     ...hasher,
-    inTurn: (turn, work) => hasher.inTurn(turn, hashing => work(watch(hashing))),
+    enqueue: (turn, work) => hasher.enqueue(turn, hashing => work(watch(hashing))),
   }
 }
 

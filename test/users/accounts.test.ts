@@ -47,7 +47,7 @@ function setUp(
 type Tap = Pick<typeof t, 'teardown'>
 
 const belongs = (account: Account | undefined, password: string) =>
-  cheap.inTurn({ lane: ['test', ''] }, ({ verify }) =>
+  cheap.enqueue({ lane: ['test', ''] }, ({ verify }) =>
     verify(account?.passwordHash ?? '', password),
   )
 

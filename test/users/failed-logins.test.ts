@@ -5,7 +5,7 @@ import type {
   LoginAttempt,
   SettledAttempt,
 } from '../../src/stores/ports/login-attempts.ts'
-import { createThrottle } from '../../src/users/failed-logins/failed-logins.ts'
+import { createFailedLogins } from '../../src/users/failed-logins/failed-logins.ts'
 
 const MINUTE = 60_000
 const ann = (address: string) => ({ name: 'Ann', password: 'wrong', address })
@@ -13,7 +13,7 @@ const ann = (address: string) => ({ name: 'Ann', password: 'wrong', address })
 function setUp() {
   const begun: LoginAttempt[] = []
   const settled: SettledAttempt[] = []
-  const throttle = createThrottle({
+  const failedLogins = createFailedLogins({
     attempts: {
       areWelcome: async pairs => pairs.map(() => true),
       async begin(attempt) {
@@ -34,12 +34,12 @@ function setUp() {
     }),
   })
   const limitsAt = async (address: string) => {
-    await throttle.begin(ann(address), undefined)
+    await failedLogins.begin(ann(address), undefined)
     const attempt = begun.at(-1)
     const counts = attempt === undefined ? [] : [attempt.pair, ...attempt.others]
     return counts.map(({ by, limit }) => [by, limit.free, limit.forgetMs / MINUTE])
   }
-  return { throttle, begun, settled, limitsAt }
+  return { failedLogins, begun, settled, limitsAt }
 }
 
 t.test('a wider network is allowed more, and forgets faster', async t => {
@@ -65,12 +65,12 @@ t.test('a wider network is allowed more, and forgets faster', async t => {
 })
 
 t.test('how a try ended is said with what it was counted as', async t => {
-  const { throttle, begun, settled } = setUp()
-  const { settle } = await throttle.begin(ann('192.0.2.1'), undefined)
+  const { failedLogins, begun, settled } = setUp()
+  const { settle } = await failedLogins.begin(ann('192.0.2.1'), undefined)
   await settle('succeeded')
   t.same(settled, [
     { ...begun[0], known: true, result: 'succeeded', knownForMs: 7, repeatMs: MINUTE },
   ])
-  t.equal(throttle.allowance(), 5)
-  t.equal(throttle.pairOf(ann('192.0.2.99')), begun[0]?.pair.id, 'the /24')
+  t.equal(failedLogins.allowance(), 5)
+  t.equal(failedLogins.pairOf(ann('192.0.2.99')), begun[0]?.pair.id, 'the /24')
 })

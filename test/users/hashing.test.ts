@@ -15,14 +15,14 @@ import { argon2, chooseArgon2 } from '../../src/users/hashing/argon2.ts'
 import { calibrate, settingsText } from '../../src/users/hashing/calibrate.ts'
 import { planCapacity } from '../../src/users/hashing/capacity.ts'
 import { createFairQueue } from '../../src/users/hashing/fair-queue.ts'
-import { createLimiter } from '../../src/users/hashing/hash-slots.ts'
+import { createHashSlots } from '../../src/users/hashing/hash-slots.ts'
 import {
   createPasswordHasher,
   type Hashing,
   type HashingOptions,
 } from '../../src/users/hashing/hasher.ts'
 import { createRankedQueue } from '../../src/users/hashing/ranked-queue.ts'
-import { createTurns, type TurnRequest } from '../../src/users/hashing/queue.ts'
+import { createHashQueue, type QueueRequest } from '../../src/users/hashing/queue.ts'
 
 const cheap: HashingOptions = {
   memoryKiB: 32,
@@ -36,9 +36,9 @@ const cheap: HashingOptions = {
 const MIB = 1024 * 1024
 const machine = { cores: 2, memoryBytes: 256 * MIB }
 const hasher = createPasswordHasher(cheap, machine)
-const ANYBODY: TurnRequest = { lane: ['mobile', '192.0.2.0/24'] }
+const ANYBODY: QueueRequest = { lane: ['mobile', '192.0.2.0/24'] }
 const verify = (hash: string, password: string, by = hasher) =>
-  by.inTurn(ANYBODY, hashing => hashing.verify(hash, password))
+  by.enqueue(ANYBODY, hashing => hashing.verify(hash, password))
 
 const SALT = 'c29tZXNhbHRzb21lc2FsdA'
 const HASH = 'RdescudvJCsgt3ub+b/dWRWJTmaaJObGRdescudvJCs'
@@ -367,7 +367,7 @@ t.test('checking against nothing takes the time of a check', async t => {
   const hash = await slow.hash('password')
   const works: ((hashing: Hashing) => Promise<unknown>)[] = [
     ({ verify }) => verify(hash, 'wrong'),
-    ({ verifyNothing }) => verifyNothing('wrong'),
+    ({ verifyDummy }) => verifyDummy('wrong'),
     ({ verify }) => verify('no hash', 'wrong'),
     ({ verify }) => verify(phc('m=999999,t=1,p=1'), 'wrong'),
   ]
@@ -376,7 +376,7 @@ t.test('checking against nothing takes the time of a check', async t => {
     for (const [index, work] of works.entries()) {
       // What it costs, however busy others keep the machine.
       const before = process.cpuUsage()
-      await slow.inTurn(ANYBODY, work)
+      await slow.enqueue(ANYBODY, work)
       const { user, system } = process.cpuUsage(before)
       shortest[index] = Math.min(shortest[index] ?? 0, (user + system) / 1000)
     }
@@ -390,16 +390,16 @@ t.test('checking against nothing takes the time of a check', async t => {
 /** Lets everything happen that waits for nothing. */
 const calm = () => wait(0)
 
-/** Turns whose work ends when the test says so, by a clock that stands still. */
-function setUpTurns(
-  options: { turns?: number; queue?: number; maxWaitMs?: number } = {},
+/** A queue whose jobs end when the test says so, by a clock that stands still. */
+function setUpQueue(
+  options: { concurrency?: number; queue?: number; maxWaitMs?: number } = {},
 ) {
   let now = 0
   const started: string[] = []
   const waited: number[] = []
   const running = new Map<string, () => void>()
-  const turns = createTurns({
-    turns: 1,
+  const hashQueue = createHashQueue({
+    concurrency: 1,
     queue: 64,
     maxWaitMs: 60_000,
     monotonic: () => now,
@@ -407,14 +407,14 @@ function setUpTurns(
     ...options,
   })
   return {
-    turns,
+    hashQueue,
     started,
     waited,
     advance: (ms: number) => {
       now += ms
     },
-    ask: (name: string, request: Partial<TurnRequest> = {}) =>
-      turns.take(
+    ask: (name: string, request: Partial<QueueRequest> = {}) =>
+      hashQueue.enqueue(
         { ...ANYBODY, ...request },
         () =>
           new Promise<void>(resolve => {
@@ -438,31 +438,31 @@ const busy = (reason: string, seconds = '1') => ({
 })
 
 t.test('so many have their turn at once; the others come one by one', async t => {
-  const { turns, started, ask, end } = setUpTurns({ turns: 2 })
+  const { hashQueue, started, ask, end } = setUpQueue({ concurrency: 2 })
   const all = ['a', 'b', 'c', 'd'].map(name => ask(name))
   await calm()
   t.same(started, ['a', 'b'])
-  t.same(turns.load(), { waiting: 2, working: 2 })
+  t.same(hashQueue.load(), { waiting: 2, working: 2 })
   await end('b')
   t.same(started, ['a', 'b', 'c'])
   for (const name of ['a', 'c', 'd']) await end(name)
   await Promise.all(all)
-  t.same(turns.load(), { waiting: 0, working: 0 })
+  t.same(hashQueue.load(), { waiting: 0, working: 0 })
 })
 
 t.test('a turn ends also when its work fails', async t => {
-  const { turns } = setUpTurns()
+  const { hashQueue } = setUpQueue()
   await t.rejects(
-    turns.take(ANYBODY, async () => {
+    hashQueue.enqueue(ANYBODY, async () => {
       throw new Error('no')
     }),
     { message: 'no' },
   )
-  t.equal(await turns.take(ANYBODY, async () => 'yes'), 'yes')
+  t.equal(await hashQueue.enqueue(ANYBODY, async () => 'yes'), 'yes')
 })
 
 t.test("clients take turns, and so do a client's networks", async t => {
-  const { started, ask, end } = setUpTurns()
+  const { started, ask, end } = setUpQueue()
   const flood = [1, 2, 3, 4].map(number =>
     ask(`flood ${number}`, { lane: ['mobile', 'a'] }),
   )
@@ -486,7 +486,7 @@ t.test("clients take turns, and so do a client's networks", async t => {
 })
 
 t.test('a full queue puts off the last of whoever has most in it', async t => {
-  const { started, ask, end } = setUpTurns({ queue: 3 })
+  const { started, ask, end } = setUpQueue({ queue: 3 })
   const taken = [ask('working'), ask('flood 1'), ask('flood 2')]
   const last = t.rejects(ask('flood 3'), busy('hash_queue_full'))
   taken.push(ask('other', { lane: ['web', 'b'] }))
@@ -500,11 +500,11 @@ t.test('a full queue puts off the last of whoever has most in it', async t => {
 t.test(
   'nobody waits longer than the deadline, and who would is told at once',
   async t => {
-    const { turns, ask, end, advance, waited } = setUpTurns({ maxWaitMs: 30 })
+    const { hashQueue, ask, end, advance, waited } = setUpQueue({ maxWaitMs: 30 })
     const first = ask('first')
     await calm()
     await t.rejects(ask('second'), busy('hash_wait_too_long'))
-    t.same(turns.load(), { waiting: 0, working: 1 })
+    t.same(hashQueue.load(), { waiting: 0, working: 1 })
     advance(20)
     await end('first')
     await first
@@ -534,7 +534,7 @@ t.test(
 )
 
 t.test('who would wait longer than the deadline takes no place in the queue', async t => {
-  const { turns, ask, end, advance } = setUpTurns({ maxWaitMs: 60_000 })
+  const { hashQueue, ask, end, advance } = setUpQueue({ maxWaitMs: 60_000 })
   for (let i = 0; i < 60; i++) {
     const turn = ask('slow')
     await calm()
@@ -549,13 +549,13 @@ t.test('who would wait longer than the deadline takes no place in the queue', as
   })
   await calm()
   t.match(refusal, busy('hash_wait_too_long', '80'), 'at once, not when the time is over')
-  t.same(turns.load(), { waiting: 2, working: 1 })
+  t.same(hashQueue.load(), { waiting: 2, working: 1 })
   for (const name of ['working', 'one', 'two', 'three']) await end(name)
   await Promise.all([...held, refused])
 })
 
 t.test('Retry-After tells how long the queue is', async t => {
-  const { ask, end, advance } = setUpTurns({ queue: 2, maxWaitMs: 60_000 })
+  const { ask, end, advance } = setUpQueue({ queue: 2, maxWaitMs: 60_000 })
   for (let i = 0; i < 60; i++) {
     const turn = ask('slow')
     await calm()
@@ -570,7 +570,7 @@ t.test('Retry-After tells how long the queue is', async t => {
 })
 
 t.test('who has gone away leaves the queue', async t => {
-  const { turns, started, ask, end } = setUpTurns()
+  const { hashQueue, started, ask, end } = setUpQueue()
   const [before, meanwhile] = [new AbortController(), new AbortController()]
   before.abort()
   await t.rejects(ask('gone before', { signal: before.signal }), busy('client_gone'))
@@ -581,7 +581,7 @@ t.test('who has gone away leaves the queue', async t => {
   const gone = t.rejects(waiting, busy('client_gone'))
   meanwhile.abort()
   await gone
-  t.same(turns.load(), { waiting: 1, working: 1 }, 'work that has begun goes on')
+  t.same(hashQueue.load(), { waiting: 1, working: 1 }, 'work that has begun goes on')
   await end('working')
   await end('other')
   await Promise.all([working, other])
@@ -589,7 +589,7 @@ t.test('who has gone away leaves the queue', async t => {
 })
 
 t.test('one key has no more than its turns at once; others pass by', async t => {
-  const { started, ask, end } = setUpTurns({ turns: 3 })
+  const { started, ask, end } = setUpQueue({ concurrency: 3 })
   const key = { id: 'ann', atOnce: 2 }
   const all = [1, 2, 3, 4].map(number => ask(`ann ${number}`, { key }))
   all.push(ask('bob', { key: { id: 'bob', atOnce: 2 } }))
@@ -625,7 +625,7 @@ t.test('of equal lanes, the one whose turn is last gives way', async t => {
 })
 
 t.test('known people go before strangers, who have one turn of four', async t => {
-  const { started, ask, end } = setUpTurns({ queue: 8 })
+  const { started, ask, end } = setUpQueue({ queue: 8 })
   const all = [ask('working')]
   for (let i = 1; i <= 3; i++) {
     all.push(ask(`stranger ${i}`, { lane: ['mobile', `${i}`] }))
@@ -650,7 +650,7 @@ t.test('known people go before strangers, who have one turn of four', async t =>
 })
 
 t.test('a full queue puts off strangers first', async t => {
-  const { started, ask, end } = setUpTurns({ queue: 2 })
+  const { started, ask, end } = setUpQueue({ queue: 2 })
   const all = [ask('working'), ask('known 1', { known: true })]
   const stranger = t.rejects(ask('stranger'), busy('hash_queue_full'))
   all.push(ask('known 2', { known: true }))
@@ -752,11 +752,11 @@ t.test('whatever comes and goes, the queue counts right and starves nobody', asy
 })
 
 t.test('hashes share slots and memory, in order', async t => {
-  const limited = createLimiter({ slots: 3, memoryKiB: 100 })
+  const inSlot = createHashSlots({ slots: 3, memoryKiB: 100 })
   const started: string[] = []
   const ends = new Map<string, () => void>()
   const run = (name: string, memoryKiB: number) =>
-    limited(
+    inSlot(
       memoryKiB,
       () =>
         new Promise<void>(resolve => {

@@ -6,10 +6,10 @@ import type { Store } from '../../src/stores/ports/store.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import type { Users } from '../../src/stores/ports/users.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
-import { askTogether } from '../../src/users/failed-logins/batch-calls.ts'
+import { batchCalls } from '../../src/users/failed-logins/batch-calls.ts'
 import { createAccounts, createFind } from '../../src/users/accounts.ts'
 import { createAuthenticate, type LoginTry } from '../../src/users/authenticate.ts'
-import { createEvenTime } from '../../src/users/failed-logins/time-padding.ts'
+import { createTimePadding } from '../../src/users/failed-logins/time-padding.ts'
 import { createNameInLogs } from '../../src/users/names/name-in-logs.ts'
 import { networkOf, networksOf } from '../../src/users/failed-logins/network.ts'
 import {
@@ -17,7 +17,7 @@ import {
   type Hashing,
   type PasswordHasher,
 } from '../../src/users/hashing/hasher.ts'
-import { createThrottle } from '../../src/users/failed-logins/failed-logins.ts'
+import { createFailedLogins } from '../../src/users/failed-logins/failed-logins.ts'
 import { createHandClock } from '../support/clock.ts'
 
 const MINUTE = 60_000
@@ -68,7 +68,7 @@ async function setUp(
     emit: () => {},
     checkNewPassword: async () => undefined,
   })
-  const throttle = createThrottle({
+  const failedLogins = createFailedLogins({
     attempts: store.loginAttempts,
     secrets: SECRETS,
     policy: () => policy,
@@ -78,7 +78,7 @@ async function setUp(
       find: createFind(users),
       users,
       hasher: counting(by, looks),
-      throttle,
+      failedLogins,
       emit: event => events.push(event),
     })
     return (name: string, password: string, more: Partial<LoginTry> = {}) =>
@@ -131,14 +131,14 @@ function counting(hasher: PasswordHasher, looks: string[]): PasswordHasher {
       looks.push('verify')
       return hashing.verify(hash, password)
     },
-    verifyNothing: password => {
+    verifyDummy: password => {
       looks.push('nothing')
-      return hashing.verifyNothing(password)
+      return hashing.verifyDummy(password)
     },
   })
   return {
     ...hasher,
-    inTurn: (request, work) => hasher.inTurn(request, hashing => work(watch(hashing))),
+    enqueue: (request, work) => hasher.enqueue(request, hashing => work(watch(hashing))),
   }
 }
 
@@ -389,7 +389,7 @@ t.test(
 t.test('what is asked while another question is under way is asked together', async t => {
   const asked: string[][] = []
   const answers: PromiseWithResolvers<readonly string[]>[] = []
-  const ask = askTogether((questions: readonly string[]) => {
+  const ask = batchCalls((questions: readonly string[]) => {
     asked.push([...questions])
     const answer = Promise.withResolvers<readonly string[]>()
     answers.push(answer)
@@ -481,8 +481,8 @@ t.test('a fault is no verdict, and counts for nobody', async t => {
   )
   const broken: PasswordHasher = {
     ...cheap,
-    inTurn: (request, work) =>
-      cheap.inTurn(request, hashing =>
+    enqueue: (request, work) =>
+      cheap.enqueue(request, hashing =>
         work({
           ...hashing,
           verify: async () => {
@@ -513,7 +513,7 @@ t.test(
   async t => {
     let now = 0
     let waited = 0
-    const evenTime = createEvenTime(
+    const timePadding = createTimePadding(
       () => now,
       async ms => {
         waited += ms
@@ -522,23 +522,23 @@ t.test(
     /** How long is waited beside a check that took so long. */
     const waits = async (ms: number) => {
       waited = 0
-      await evenTime.fill(ms)
+      await timePadding.pad(ms)
       return waited
     }
-    evenTime.observe(100, false)
+    timePadding.observe(100, false)
     t.equal(await waits(10), 0, 'nothing odd, nothing to even out')
-    evenTime.observe(60, true)
+    timePadding.observe(60, true)
     t.equal(await waits(20), 80, 'up to the longest')
     t.equal(await waits(120), 0)
     now += 3_600_000
     t.equal(await waits(20), 80, 'for an hour or two')
-    evenTime.observe(10, false)
+    timePadding.observe(10, false)
     now += 3_600_000
     t.equal(await waits(0), 0, 'and no more')
-    evenTime.observe(30, true)
+    timePadding.observe(30, true)
     now += 9 * 3_600_000
     t.equal(await waits(0), 0, 'nor after a quiet night')
-    evenTime.observe(9e9, true)
+    timePadding.observe(9e9, true)
     t.equal(await waits(1_950), 50, 'a sleeping machine makes nobody wait for long')
   },
 )
@@ -603,7 +603,7 @@ t.test(
     t.throws(() => createNameInLogs({ secrets: [], plain: () => false }), TypeError)
     t.throws(
       () =>
-        createThrottle({
+        createFailedLogins({
           attempts: createSqliteStore({ file: ':memory:', clock: Date.now })
             .loginAttempts,
           secrets: [],

@@ -100,14 +100,14 @@ for (const store of STORES) {
   })
 }
 
-/** A hasher whose every `verifyNothing` is another one. */
+/** A hasher whose every `verifyDummy` is another one. */
 function planting(
-  verifyNothing: Hashing['verifyNothing'],
+  verifyDummy: Hashing['verifyDummy'],
 ): (hasher: PasswordHasher) => PasswordHasher {
   return hasher => ({
     ...hasher,
-    inTurn: (request, work) =>
-      hasher.inTurn(request, hashing => work({ ...hashing, verifyNothing })),
+    enqueue: (request, work) =>
+      hasher.enqueue(request, hashing => work({ ...hashing, verifyDummy })),
   })
 }
 

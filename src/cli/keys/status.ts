@@ -4,7 +4,7 @@ import type { KeyRing } from '../../keys/ring.ts'
 import { runningLists } from '../../keys/known-secrets.ts'
 import { liveTokens } from '../../keys/verifiers/sightings.ts'
 import {
-  nextTurns,
+  nextRotations,
   secretStatus,
   verifierStatus,
   type SecretStatus,
@@ -40,7 +40,7 @@ export async function printStatus(
       `key ${kid}  ${alg}  ${line}  ${state}  about ${tokens} living tokens`,
     )
   }
-  for (const { line, at, kid } of nextTurns(keys)) {
+  for (const { line, at, kid } of nextRotations(keys)) {
     print(
       {
         record: 'turn',

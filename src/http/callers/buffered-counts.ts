@@ -1,6 +1,6 @@
-// Counting requests without waiting for the count. Where all replicas count together the answer comes from
-// Redis, and a request that waits for it pays a second round trip. An address that is far from its limit
-// needn't wait: it is counted a moment later, together with others.
+// Counts requests in Redis without waiting for the count, where that is safe. All replicas count together, so
+// the count comes from Redis, and a request that waits for it pays a second round trip. A request of an
+// address well below its limit is counted a moment later, together with others.
 import { LRUCache } from 'lru-cache'
 import type {
   AddressCount,
@@ -8,15 +8,13 @@ import type {
   AddressRequests,
 } from '../../stores/ports/address-counts.ts'
 
-/** How many addresses are remembered, some 2 MB. One that was forgotten is taken for new. */
+/** How many addresses are remembered, some 2 MB. A forgotten one counts as new. */
 const REMEMBERED = 10_000
-/**
- * The share of a limit that may pass before Redis has answered at all; so far may each replica overshoot it.
- */
-const UNHEARD_SHARE = 1 / 16
-/** The share of a limit up to which an address is far from it. */
-const FAR_SHARE = 1 / 2
-/** How long counts that nobody waits for are gathered. */
+/** The share of a limit that may pass before Redis has answered: each replica may overshoot by that much. */
+const PENDING_SHARE = 1 / 16
+/** Up to this share of its limit an address is well below it. */
+const WELL_BELOW_SHARE = 1 / 2
+/** How long counts are gathered that no request waits for. */
 const GATHER_MS = 10
 
 /** Counts a request of an address that may make `max` in `windowMs`. Rejects with StoreUnavailable. */
@@ -28,20 +26,20 @@ export type CountRequest = (
 
 /** What this process knows of an address's window. */
 interface Window {
-  /** As Redis told it last. */
+  /** As Redis reported it last. */
   count: number
-  /** Counted by this process since, and not answered yet. */
-  unheard: number
+  /** Counted by this process since; Redis has not confirmed them yet. */
+  pending: number
   /** By the monotonic clock. */
   endsAt: number
 }
 
-/** What is counted by one question. */
+/** What is counted in one round trip. */
 interface Batch {
   readonly entries: Map<string, Entry>
   readonly answers: Promise<readonly AddressCount[]>
-  /** Asks as soon as the turn of the event loop ends: somebody waits. */
-  hurry(): void
+  /** Sends the batch at the end of this turn of the event loop: a request waits for it. */
+  flushSoon(): void
 }
 
 interface Entry extends AddressRequests {
@@ -51,7 +49,7 @@ interface Entry extends AddressRequests {
 }
 
 /** Makes the counter. */
-export function createCountAhead(
+export function createBufferedCounter(
   { add }: AddressCounts,
   monotonic: () => number,
 ): CountRequest {
@@ -62,7 +60,7 @@ export function createCountAhead(
     const now = monotonic()
     const known = windows.get(address)
     if (known !== undefined && now < known.endsAt) return known
-    const begun = { count: 0, unheard: 0, endsAt: now + windowMs }
+    const begun = { count: 0, pending: 0, endsAt: now + windowMs }
     windows.set(address, begun)
     return begun
   }
@@ -76,25 +74,25 @@ export function createCountAhead(
       batch = undefined
       return ask([...entries.values()])
     })
-    // Who waits is told by the same promise.
+    // Waiting requests get this rejection through the same promise.
     answers.catch(() => {})
-    let hurried: NodeJS.Immediate | undefined
+    let flushing: NodeJS.Immediate | undefined
     return {
       entries,
       answers,
-      hurry: () => {
-        hurried ??= setImmediate(resolve)
+      flushSoon: () => {
+        flushing ??= setImmediate(resolve)
       },
     }
   }
 
-  // What is never answered stays unheard until the window ends: without Redis nobody gets more than that
-  // share.
+  // A count that Redis never confirms stays pending until the window ends: without Redis no address gets more
+  // than that share.
   async function ask(entries: readonly Entry[]): Promise<readonly AddressCount[]> {
     const answers = await add(entries)
     for (const [place, { count, endsInMs }] of answers.entries()) {
       const { window, requests } = entries[place] as Entry
-      window.unheard -= requests
+      window.pending -= requests
       window.count = count
       window.endsAt = monotonic() + endsInMs
     }
@@ -103,8 +101,8 @@ export function createCountAhead(
 
   return async (address, windowMs, max) => {
     const window = windowOf(address, windowMs)
-    window.unheard += 1
-    const { entries, answers, hurry } = (batch ??= begin())
+    window.pending += 1
+    const { entries, answers, flushSoon } = (batch ??= begin())
     const entry = entries.get(address) ?? {
       address,
       windowMs,
@@ -113,20 +111,20 @@ export function createCountAhead(
       window,
     }
     entries.set(address, entry)
-    const mine = ++entry.requests
-    if (isFar(window, max)) {
+    const placeInBatch = ++entry.requests
+    if (isWellBelow(window, max)) {
       return {
-        count: window.count + window.unheard,
+        count: window.count + window.pending,
         endsInMs: window.endsAt - monotonic(),
       }
     }
-    hurry()
+    flushSoon()
     const { count, endsInMs } = (await answers)[entry.place] as AddressCount
-    // All of the batch were counted at once; each has its own place among them.
-    return { count: count - entry.requests + mine, endsInMs }
+    // Redis counted the whole batch at once; this request has its own place in it.
+    return { count: count - entry.requests + placeInBatch, endsInMs }
   }
 }
 
-function isFar({ count, unheard }: Window, max: number): boolean {
-  return unheard <= max * UNHEARD_SHARE && count + unheard <= max * FAR_SHARE
+function isWellBelow({ count, pending }: Window, max: number): boolean {
+  return pending <= max * PENDING_SHARE && count + pending <= max * WELL_BELOW_SHARE
 }

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Core } from '../../core/core.ts'
 import type { AddressCounts } from '../../stores/ports/address-counts.ts'
 import { createRefreshTokenOf, type RefreshTokenOf } from '../public/refresh-token-of.ts'
-import { registerAddressLimit, type RateLimits } from './rate-limit.ts'
+import { registerRateLimit, type RateLimits } from './rate-limit.ts'
 import { createClientOf, type ClientOf } from './request-client.ts'
 import { createProvenKey, type DpopOptions, type ProvenKey } from './dpop.ts'
 import { createIntrospectorOf, type IntrospectorOf } from './introspector.ts'
@@ -34,7 +34,7 @@ export interface Callers {
   readonly provenKey: ProvenKey
   readonly refreshTokenOf: RefreshTokenOf
   readonly verify: VerifyAccessToken
-  readonly limits: Awaited<ReturnType<typeof registerAddressLimit>>
+  readonly limits: Awaited<ReturnType<typeof registerRateLimit>>
 }
 
 /** Registers the plugins that callers need, and makes the functions for the routes. */
@@ -70,7 +70,7 @@ export async function registerCallers(
     tokenHolder,
   })
   const refreshTokenOf = createRefreshTokenOf(core.refreshTokens)
-  const limits = await registerAddressLimit(app, {
+  const limits = await registerRateLimit(app, {
     settings: live,
     refreshTokenOf,
     counts: addressCounts,

@@ -1,13 +1,13 @@
-// Notices a proxy that http.trustedProxies doesn't name: all requests for tokens then seem to come from it,
+// Detects a proxy that http.trustedProxies doesn't name: all requests for tokens then seem to come from it,
 // and all users share one rate limit.
 import type { FastifyInstance } from 'fastify'
 import { isLoopbackName } from '../../base/loopback.ts'
 import { createTrust } from './trusted-proxies.ts'
 
-/** How many requests in a row must look so. */
+/** How many requests in a row must look like that. */
 export const ENOUGH = 500
 
-/** Where machines of one's own are: RFC 1918, RFC 4193, RFC 6598, loopback, link-local. */
+/** Private networks: RFC 1918, RFC 4193, RFC 6598, loopback, link-local. */
 const PRIVATE = [
   '10.0.0.0/8',
   '172.16.0.0/12',
@@ -20,38 +20,38 @@ const PRIVATE = [
   'fe80::/10',
 ]
 
-/** What is looked at of a request. */
+/** What the detector reads of a request. */
 export interface Sent {
   /** The address of the connection; undefined once it has ended. */
   readonly address: string | undefined
   readonly headers: Readonly<Record<string, unknown>>
 }
 
-export interface SenderWatch {
+export interface ProxyDetector {
   note(sent: Sent): void
-  /** Whether the latest requests look as if they came through a proxy that nobody named. */
+  /** Whether the latest requests look as if they came through a proxy that isn't configured. */
   readonly isProxyMissing: () => boolean
 }
 
 /**
- * Makes the watch. A proxy is missing when ENOUGH requests in a row came from private addresses that aren't
- * trusted, all from one of them, or all with X-Forwarded-For as several proxies send it. A back end that
- * names its users' addresses itself (Latchkey-Forwarded-For) is no proxy.
+ * Makes the detector. A proxy is missing when ENOUGH requests in a row came from private addresses that
+ * aren't trusted, all from one of them, or all with X-Forwarded-For as several proxies send it. A back end
+ * that names its users' addresses itself (Latchkey-Forwarded-For) is no proxy.
  *
- * @param options.found is called with one of these addresses, once
+ * @param options.report is called with one of these addresses, once
  */
-export function createSenderWatch({
+export function createProxyDetector({
   trustedProxies,
-  found,
+  report,
 }: {
   trustedProxies: readonly string[]
-  found: (address: string) => void
-}): SenderWatch {
+  report: (address: string) => void
+}): ProxyDetector {
   const isTrusted = createTrust(trustedProxies)
   const isPrivate = createTrust(PRIVATE)
   const run = { length: 0, address: '', isOneAddress: true, isForwarded: true }
   let isMissing = false
-  let isFound = false
+  let isReported = false
 
   function begin(): void {
     isMissing = false
@@ -81,8 +81,8 @@ export function createSenderWatch({
       }
       if (run.length < ENOUGH) return
       isMissing = true
-      if (!isFound) found(address)
-      isFound = true
+      if (!isReported) report(address)
+      isReported = true
     },
     isProxyMissing: () => isMissing,
   }
@@ -95,16 +95,16 @@ export interface WatchOptions {
 }
 
 /**
- * Watches the requests for tokens, shows the verdict and logs the first one. Where the issuer is this machine
- * itself all of them come from here.
+ * Watches the requests for tokens, shows the verdict as a metric and logs the first one. An issuer on this
+ * machine itself is left out: all requests come from here.
  */
-export function watchSenders(
+export function detectMissingProxy(
   app: FastifyInstance,
   { issuer, http: { trustedProxies }, metrics }: WatchOptions,
 ): void {
-  const watch = createSenderWatch({
+  const detector = createProxyDetector({
     trustedProxies,
-    found(address) {
+    report(address) {
       app.log.warn(
         { address },
         `the latest ${ENOUGH} requests for tokens came from private addresses, as through a proxy that is ` +
@@ -112,11 +112,11 @@ export function watchSenders(
       )
     },
   })
-  metrics.showProxy(watch.isProxyMissing)
+  metrics.showProxy(detector.isProxyMissing)
   if (isLoopbackName(new URL(issuer).hostname)) return
   app.addHook('onRequest', (request, _reply, done) => {
     if (request.routeOptions.url?.endsWith('/token') === true) {
-      watch.note({ address: request.socket.remoteAddress, headers: request.headers })
+      detector.note({ address: request.socket.remoteAddress, headers: request.headers })
     }
     done()
   })

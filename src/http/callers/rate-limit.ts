@@ -1,8 +1,8 @@
-// The rate limit per address (DESIGN §2): counted before credentials are looked at, in Redis where the store
-// is Redis.
+// The rate limit of the token, introspection and revocation endpoints. A request counts for its address
+// before its credentials are read; a client that authenticated, and a session, count for themselves instead.
+// All replicas share the counts of addresses where the store is Redis.
 import { isIP } from 'node:net'
 import rateLimit, { type FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
-import { LRUCache } from 'lru-cache'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { monotonicClock, type Monotonic } from '../../base/clock.ts'
 import { isConfidential } from '../../clients/client-auth.ts'
@@ -11,10 +11,11 @@ import { OAuthError, slowDown } from '../../oauth/errors.ts'
 import type { Reason } from '../../base/reasons.ts'
 import type { AddressCounts } from '../../stores/ports/address-counts.ts'
 import type { ClientOf } from './request-client.ts'
-import { createCountAhead, type CountRequest } from './buffered-counts.ts'
+import { createBufferedCounter, type CountRequest } from './buffered-counts.ts'
 import { ownAddressOf } from './own-address.ts'
-import { createProven, proofOf } from './recent-credentials.ts'
+import { createRecentCredentials, credentialsOf } from './recent-credentials.ts'
 import type { RefreshTokenOf } from '../public/refresh-token-of.ts'
+import { createSpentWindows, type SpentWindows } from './spent-windows.ts'
 import { createWindowCounts, type WindowLimit } from './window-counts.ts'
 
 const FORWARDED_FOR = 'latchkey-forwarded-for'
@@ -27,7 +28,7 @@ export interface RateLimits {
   readonly sessionLimit: () => WindowLimit
 }
 
-export interface AddressLimitOptions {
+export interface RateLimitOptions {
   readonly settings: RateLimits
   /** Where all replicas count together; undefined: the counts are this process's own. */
   readonly counts: AddressCounts | undefined
@@ -37,52 +38,73 @@ export interface AddressLimitOptions {
   readonly monotonic?: Monotonic
 }
 
-/** An address's window that has no request left. */
-interface SpentWindow {
-  readonly max: number
-  /** By the monotonic clock. */
-  readonly endsAt: number
-}
-
-const REMEMBERED = 10_000
-
-/** A hook that counts the request and refuses it with `slow_down` when its address made too many. */
-export type AddressLimit = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+/** A hook that counts the request and refuses it with `slow_down` when there were too many. */
+export type RateLimitHook = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+) => Promise<void>
 
 /** Authenticates the client of a request, or throws. */
-type Who = (request: FastifyRequest, reply: FastifyReply) => Promise<Client>
+type AuthenticateClient = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+) => Promise<Client>
 
 /**
- * Registers the limiter; `all` counts every request, `strangersTo` leaves out clients that proved who they
- * are, and `unproven` refresh tokens of ours as well: each client and each session has a limit of its own.
+ * Registers the rate limit and makes its hooks. `unlessAuthenticated` counts the address of every request but
+ * those of confidential clients that authenticated, which have a limit of their own. `tokenRequests` also
+ * leaves out refresh tokens of ours: each session has a limit of its own.
  */
-export async function registerAddressLimit(
-  app: FastifyInstance,
-  {
-    settings,
-    counts,
-    clientOf,
-    refreshTokenOf,
-    monotonic = monotonicClock,
-  }: AddressLimitOptions,
-) {
-  const spent = new LRUCache<string, SpentWindow>({ max: REMEMBERED })
-  const proven = createProven()
-  const windows = createWindowCounts(monotonic)
+export async function registerRateLimit(app: FastifyInstance, options: RateLimitOptions) {
+  const { settings, counts, clientOf, refreshTokenOf } = options
+  const monotonic = options.monotonic ?? monotonicClock
   await app.register(rateLimit, {
     global: false,
     ...(counts !== undefined && {
-      store: storeOver(createCountAhead(counts, monotonic)),
+      store: storeOver(createBufferedCounter(counts, monotonic)),
     }),
   })
+  const spentWindows = createSpentWindows(settings.addressLimit, monotonic)
+  const countAddress = createAddressHook(app, options, spentWindows)
+  const countOwn = createOwnLimits(monotonic)
+  const clientLimitOf = createClientLimit({ settings, spentWindows, countOwn })
+
+  const unlessAuthenticated =
+    (authenticate: AuthenticateClient): RateLimitHook =>
+    async (request, reply) => {
+      const client = await clientLimitOf(authenticate, request, reply)
+      if (client === undefined) await countAddress(request, reply)
+    }
+
+  const tokenRequests: RateLimitHook = async (request, reply) => {
+    const client = await clientLimitOf(clientOf, request, reply)
+    const sid = refreshTokenOf(request)?.sid
+    const hasNoCredentials = credentialsOf(request) === undefined
+    // Its tag is right: the token is ours. Wrong credentials count for the address all the same.
+    if (sid !== undefined && (client !== undefined || hasNoCredentials)) {
+      countOwn(sid, settings.sessionLimit(), 'session_limit')
+    } else {
+      // A login: the end user has proved nothing yet, whichever client sends it.
+      await countAddress(request, reply)
+    }
+  }
+
+  return { unlessAuthenticated, tokenRequests }
+}
+
+/** The hook that counts every request for its address. */
+function createAddressHook(
+  app: FastifyInstance,
+  { settings, clientOf }: RateLimitOptions,
+  spentWindows: SpentWindows,
+): RateLimitHook {
   const count = app.createRateLimit({
     max: () => settings.addressLimit().max,
     timeWindow: () => settings.addressLimit().window,
     keyGenerator: async request =>
       rateLimit.normalizeIP(await addressOf(request, clientOf)),
   })
-
-  const all: AddressLimit = async (request, reply) => {
+  return async (request, reply) => {
     const counted = await count(request)
     /* c8 ignore next -- there is no list of addresses that aren't counted; the type asks */
     if (counted.isAllowed) return
@@ -91,27 +113,46 @@ export async function registerAddressLimit(
       'ratelimit-remaining': counted.remaining,
       'ratelimit-reset': counted.ttlInSeconds,
     })
-    if (counted.remaining === 0) {
-      spent.set(counted.key, {
-        max: counted.max,
-        endsAt: monotonic() + counted.ttl,
-      })
-    }
+    if (counted.remaining === 0) spentWindows.add(counted.key, counted.max, counted.ttl)
     if (counted.isExceeded) throw slowDown(Math.max(1, counted.ttlInSeconds))
   }
-  // An address that has spent its limit is refused before the secret is looked at, but for what proved its
-  // client from there a moment ago.
-  async function prove(
-    who: Who,
+}
+
+type CountOwn = (key: string, limit: WindowLimit, reason: Reason) => void
+
+/** Counts what authenticated itself, a client or a session; throws slow_down beyond its limit. */
+function createOwnLimits(monotonic: () => number): CountOwn {
+  const windows = createWindowCounts(monotonic)
+  return (key, limit, reason) => {
+    const endsInMs = windows.count(`${reason} ${key}`, limit)
+    if (endsInMs !== undefined) throw slowDown(Math.ceil(endsInMs / 1000), reason)
+  }
+}
+
+interface ClientLimitOptions {
+  readonly settings: RateLimits
+  readonly spentWindows: SpentWindows
+  readonly countOwn: CountOwn
+}
+
+/**
+ * Makes the function that authenticates a confidential client and counts its request; undefined: the request
+ * has none. An address that has spent its limit is refused before the secret is looked at, unless the same
+ * credentials authenticated from there a moment ago.
+ */
+function createClientLimit({ settings, spentWindows, countOwn }: ClientLimitOptions) {
+  const recent = createRecentCredentials()
+  return async (
+    authenticate: AuthenticateClient,
     request: FastifyRequest,
     reply: FastifyReply,
-  ): Promise<Client | undefined> {
-    const proof = proofOf(request)
-    if (proof === undefined) return undefined
+  ): Promise<Client | undefined> => {
+    const credentials = credentialsOf(request)
+    if (credentials === undefined) return undefined
     const address = rateLimit.normalizeIP(ownAddressOf(request))
-    const window = spent.get(address)
-    if (isSpent(window) && !proven.has(proof, address)) {
-      const seconds = Math.ceil((window.endsAt - monotonic()) / 1000)
+    const endsInMs = spentWindows.endsInMs(address)
+    if (endsInMs !== undefined && !recent.has(credentials, address)) {
+      const seconds = Math.ceil(endsInMs / 1000)
       reply.headers({
         'ratelimit-limit': settings.addressLimit().max,
         'ratelimit-remaining': 0,
@@ -119,56 +160,26 @@ export async function registerAddressLimit(
       })
       throw slowDown(seconds)
     }
-    const client = await attempt(who(request, reply))
+    const client = await unlessRefused(authenticate(request, reply))
     if (client === undefined || !isConfidential(client)) return undefined
-    proven.add(proof, address)
-    within(client.id, settings.clientLimit(), 'client_limit')
+    recent.add(credentials, address)
+    countOwn(client.id, settings.clientLimit(), 'client_limit')
     return client
   }
-
-  const strangersTo =
-    (who: Who): AddressLimit =>
-    async (request, reply) => {
-      if ((await prove(who, request, reply)) === undefined) await all(request, reply)
-    }
-
-  const unproven: AddressLimit = async (request, reply) => {
-    const client = await prove(clientOf, request, reply)
-    const sid = refreshTokenOf(request)?.sid
-    // Its tag is right: the token is ours. A wrong client is counted as a stranger all the same.
-    if (sid !== undefined && (client !== undefined || proofOf(request) === undefined)) {
-      within(sid, settings.sessionLimit(), 'session_limit')
-    } else {
-      // A login: whoever sends it, the end user has proved nothing yet.
-      await all(request, reply)
-    }
-  }
-
-  function isSpent(window: SpentWindow | undefined): window is SpentWindow {
-    return (
-      window !== undefined &&
-      settings.addressLimit().max <= window.max &&
-      monotonic() < window.endsAt
-    )
-  }
-
-  function within(key: string, windowLimit: WindowLimit, reason: Reason): void {
-    const endsInMs = windows.count(`${reason} ${key}`, windowLimit)
-    if (endsInMs !== undefined) throw slowDown(Math.ceil(endsInMs / 1000), reason)
-  }
-
-  return { all, strangersTo, unproven }
 }
+
+/** What @fastify/rate-limit hands to a store: the address, a callback, the window and the limit. */
+type IncrArguments = [
+  address: string,
+  done: (error: Error | null, result?: { current: number; ttl: number }) => void,
+  windowMs: number,
+  max: number,
+]
 
 /** A store as @fastify/rate-limit makes one for itself. It has but one limit, so there are no children. */
 function storeOver(countRequest: CountRequest): FastifyRateLimitStoreCtor {
   return class {
-    incr(
-      address: string,
-      done: (error: Error | null, result?: { current: number; ttl: number }) => void,
-      windowMs: number,
-      max: number,
-    ): void {
+    incr(...[address, done, windowMs, max]: IncrArguments): void {
       countRequest(address, windowMs, max).then(({ count, endsInMs }) => {
         done(null, { current: count, ttl: endsInMs })
       }, done)
@@ -181,7 +192,7 @@ function storeOver(countRequest: CountRequest): FastifyRateLimitStoreCtor {
 }
 
 /**
- * The address that a request counts for. Only a confidential client that is trusted with it may speak of
+ * The address that a request counts for. Only a confidential client that is trusted with it may name
  * another address than its own.
  *
  * @throws OAuthError client_gone when the connection has ended
@@ -194,16 +205,18 @@ export async function addressOf(
   if (typeof forwarded !== 'string' || isIP(forwarded) === 0) {
     return ownAddressOf(request)
   }
-  const client = await attempt(clientOf(request))
+  const client = await unlessRefused(clientOf(request))
   return client?.forwardsAddress === true && isConfidential(client)
     ? forwarded
     : ownAddressOf(request)
 }
 
-// The endpoint itself refuses the client; here it only counts as nobody.
-async function attempt(found: Promise<Client>): Promise<Client | undefined> {
+// The endpoint itself refuses the client; the rate limit only treats the request as nobody's.
+async function unlessRefused(
+  authenticated: Promise<Client>,
+): Promise<Client | undefined> {
   try {
-    return await found
+    return await authenticated
   } catch (error) {
     if (error instanceof OAuthError) return undefined
     throw error

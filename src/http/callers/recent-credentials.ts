@@ -1,6 +1,6 @@
-// What a request presents to prove its client, and which of it has proved a client a moment ago from the same
-// address. Nothing is looked up here: an address that has spent its limit is refused unseen, all but what was
-// found right there before.
+// The credentials of a request, and which credentials authenticated a client from the same address a moment
+// ago. Nothing is verified here: an address that has spent its limit is refused unseen, unless its
+// credentials were right there before.
 import { createHmac } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
@@ -11,30 +11,32 @@ import { formOf } from './request-client.ts'
 const REMEMBERED = 10_000
 const REMEMBERED_MS = 10 * 60_000
 
-export interface Proven {
-  has(proof: string, address: string): boolean
-  add(proof: string, address: string): void
+export interface RecentCredentials {
+  has(credentials: string, address: string): boolean
+  add(credentials: string, address: string): void
 }
 
 /** Makes the memory: keyed hashes, for ten minutes. */
-export function createProven(random: Random = systemRandom): Proven {
+export function createRecentCredentials(
+  random: Random = systemRandom,
+): RecentCredentials {
   const key = random.bytes(32)
   const seen = new LRUCache<string, true>({ max: REMEMBERED, ttl: REMEMBERED_MS })
   const idOf = (...parts: string[]) =>
     createHmac('sha256', key).update(JSON.stringify(parts)).digest('base64url')
   return {
-    has: (proof, address) => seen.has(idOf(proof, address)),
-    add: (proof, address) => {
-      seen.set(idOf(proof, address), true)
+    has: (credentials, address) => seen.has(idOf(credentials, address)),
+    add: (credentials, address) => {
+      seen.set(idOf(credentials, address), true)
     },
   }
 }
 
 /**
- * What stands for the credentials of a request; undefined: it presents none. All assertions are one: each is
- * another one, and none can be guessed.
+ * The credentials of a request as one text; undefined: it presents none. All assertions share one text: each
+ * is a new one, and none can be guessed.
  */
-export function proofOf(request: FastifyRequest): string | undefined {
+export function credentialsOf(request: FastifyRequest): string | undefined {
   const { authorization } = request.headers
   if (authorization !== undefined) return authorization
   const form = formOf(request)

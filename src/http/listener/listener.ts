@@ -11,7 +11,7 @@ import {
   type ConnectionObserver,
 } from './connection-bounds.ts'
 import { framingFault } from './framing.ts'
-import { createTurns, type Turns } from './pipelining.ts'
+import { createPipelining, type Pipelining } from './pipelining.ts'
 
 const HEADERS_TIMEOUT_MS = 10_000
 /** How late a time-out may be; Node's own 30 s would make one of 10 s last 40. */
@@ -47,7 +47,7 @@ export function connectionOptions({
   observer,
 }: ListenerOptions) {
   const bound = createConnectionBounds(bounds, observer)
-  const turns = createTurns()
+  const pipelining = createPipelining()
   // A client may take as long to move on with its answer as with its request, and the server needs its own
   // time between the two, in which the connection stands still as well.
   const stallTimeout = requestTimeout + answerTimeout
@@ -72,7 +72,7 @@ export function connectionOptions({
         // Were the second longer than the first, Node would swap the two in silence.
         headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeout),
       },
-      turns.oneAtATime((request, response) => {
+      pipelining.oneAtATime((request, response) => {
         const fault = framingFault(request)
         if (fault === undefined) handler(request, response)
         else refuse(response, fault)
@@ -81,7 +81,7 @@ export function connectionOptions({
     // RFC 9110 §10.1.1: an expectation other than 100-continue, which Node itself meets.
     server.on(
       'checkExpectation',
-      turns.oneAtATime((_request, response) => refuse(response, 417), tooMany),
+      pipelining.oneAtATime((_request, response) => refuse(response, 417), tooMany),
     )
     server.timeout = stallTimeout
     server.on('timeout', socket => {
@@ -94,7 +94,7 @@ export function connectionOptions({
 
   return {
     serverFactory,
-    clientErrorHandler: createRefusal(turns, stallTimeout),
+    clientErrorHandler: createRefusal(pipelining, stallTimeout),
     forceCloseConnections: 'idle',
     return503OnClosing: false,
   } as const
@@ -148,7 +148,7 @@ export async function closeWithin(app: FastifyInstance, graceMs: number): Promis
  * Makes what answers requests that no route ever saw: no HTTP, headers that are too large, a request that
  * took too long.
  */
-function createRefusal({ isAnswering }: Turns, withinMs: number) {
+function createRefusal({ isAnswering }: Pipelining, withinMs: number) {
   return ({ code = '' }: Error & { readonly code?: string }, socket: Socket): void => {
     // The bytes would land within the answer before.
     if (isAnswering(socket)) {

@@ -12,7 +12,7 @@ export const MAX_WAITING = 16
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
 /** Which requests of each connection wait, and which one doesn't. */
-export interface Turns {
+export interface Pipelining {
   /**
    * Wraps the handler of a server's requests. A request whose connection is still writing an earlier answer
    * is handed on once that one has gone out: a client that never reads gets one answer made, not thousands.
@@ -26,7 +26,7 @@ export interface Turns {
 }
 
 /** Makes the turns of one or several servers. */
-export function createTurns(): Turns {
+export function createPipelining(): Pipelining {
   const queues = new WeakMap<Socket, { waiting: number }>()
   const latest = new WeakMap<Socket, ServerResponse>()
 

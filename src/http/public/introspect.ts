@@ -15,7 +15,7 @@ import { AccessTokenClaims, audiencesOf } from '../../tokens/access-token.ts'
 import type { ReadsRefreshToken } from '../../tokens/read-refresh-token.ts'
 import { looksLikeRefreshToken } from '../../tokens/refresh-token.ts'
 import type { SignJwt } from '../../tokens/sign-jwt.ts'
-import type { AddressLimit } from '../callers/rate-limit.ts'
+import type { RateLimitHook } from '../callers/rate-limit.ts'
 import { formOf } from '../callers/request-client.ts'
 import { takeForms } from '../request/form-body.ts'
 import type { IntrospectorOf } from '../callers/introspector.ts'
@@ -56,7 +56,7 @@ const SIGNED = `application/${SIGNED_TYP}`
 export interface IntrospectRouteOptions {
   readonly issuer: string
   readonly introspectorOf: IntrospectorOf
-  readonly limit: AddressLimit
+  readonly limit: RateLimitHook
   readonly sign: SignJwt
   /** The algorithm that an audience needs; undefined: it takes any. */
   readonly algorithmOf: (audience: string) => string | undefined

@@ -7,7 +7,7 @@ import type { Fetch } from '../../keys/verifiers/sightings.ts'
 import type { AlgorithmName } from '../../oauth/algorithms.ts'
 import { senderOf } from '../request/client-gone.ts'
 import { setErrorHandler } from '../request/error-handler.ts'
-import { names } from '../request/etag.ts'
+import { matchesEtag } from '../request/etag.ts'
 import { SECURITY_HEADERS } from '../request/security-headers.ts'
 import { algorithmQuery, askedAlgorithm, judgedByHandler } from './algorithm-query.ts'
 import { documentSchema, errors } from './schemas.ts'
@@ -120,7 +120,7 @@ function answer(
   const headers = [...HEADERS, 'etag', etag, 'cache-control', `public, max-age=${maxAge}`]
   if (stopping) headers.push('connection', 'close')
   const { raw } = reply.hijack()
-  if (names(request.headers['if-none-match'], etag)) {
+  if (matchesEtag(request.headers['if-none-match'], etag)) {
     raw.writeHead(304, headers).end()
     return 304
   }

@@ -9,7 +9,7 @@ import type { StatusService } from '../../status-lists/service.ts'
 import type { Store } from '../../stores/ports/store.ts'
 import type { ReadsRefreshToken } from '../../tokens/read-refresh-token.ts'
 import { looksLikeRefreshToken } from '../../tokens/refresh-token.ts'
-import type { AddressLimit } from '../callers/rate-limit.ts'
+import type { RateLimitHook } from '../callers/rate-limit.ts'
 import { formOf, type ClientOf } from '../callers/request-client.ts'
 import { takeForms } from '../request/form-body.ts'
 import { ownNetworkOf } from '../callers/own-address.ts'
@@ -24,7 +24,7 @@ const CLOCK_MARGIN_MS = 2 * 3_600_000
 
 export interface RevokeRouteOptions {
   readonly clientOf: ClientOf
-  readonly limit: AddressLimit
+  readonly limit: RateLimitHook
   readonly verify: VerifyAccessToken
   readonly readRefreshToken: ReadsRefreshToken
   readonly store: Pick<Store, 'families' | 'accessTokens'>

@@ -7,7 +7,7 @@ import { Type } from 'typebox'
 import { OAuthError } from '../../oauth/errors.ts'
 import { STATUS_LIST_TYP, type StatusDocument } from '../../status-lists/documents.ts'
 import type { StatusService } from '../../status-lists/service.ts'
-import { names } from '../request/etag.ts'
+import { matchesEtag } from '../request/etag.ts'
 import { algorithmQuery, askedAlgorithm, judgedByHandler } from './algorithm-query.ts'
 import { errors, jsonResponse } from './schemas.ts'
 
@@ -89,7 +89,9 @@ export async function statusRoute(
       }
       const { etag, encoding, body } = representation(document, takesGzip(request))
       reply.headers({ 'cache-control': cacheControl, etag, vary: 'accept-encoding' })
-      if (names(request.headers['if-none-match'], etag)) return reply.code(304).send()
+      if (matchesEtag(request.headers['if-none-match'], etag)) {
+        return reply.code(304).send()
+      }
       if (encoding !== undefined) reply.header('content-encoding', encoding)
       return reply.type(MEDIA_TYPE).send(body())
     },

@@ -9,7 +9,7 @@ import {
   unsupportedGrantType,
 } from '../../oauth/errors.ts'
 import type { Reason } from '../../base/reasons.ts'
-import { addressOf, type AddressLimit } from '../callers/rate-limit.ts'
+import { addressOf, type RateLimitHook } from '../callers/rate-limit.ts'
 import { formOf, isForm, type ClientOf } from '../callers/request-client.ts'
 import { clientGone } from '../request/client-gone.ts'
 import type { ProvenKey } from '../callers/dpop.ts'
@@ -24,7 +24,7 @@ export interface TokenRouteOptions {
   readonly clientOf: ClientOf
   readonly grants: ReadonlyMap<string, OfferedGrant>
   readonly refreshTokenOf: RefreshTokenOf
-  readonly limit: AddressLimit
+  readonly limit: RateLimitHook
   readonly provenKey: ProvenKey
   readonly count: {
     /** Counts tokens that were issued. */

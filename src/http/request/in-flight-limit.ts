@@ -5,7 +5,7 @@ import { createDeadlines } from '../../base/deadlines.ts'
 import { createRequestSlot } from './request-slot.ts'
 import { clientClosedRequest, temporarilyUnavailable } from '../../oauth/errors.ts'
 
-export interface WorkBounds {
+export interface InFlightLimits {
   /** How many requests may be worked on at once; more are refused at once. */
   readonly maxInFlight: number
   /** How long working on one may take, in milliseconds; then it is answered 503. */
@@ -18,9 +18,9 @@ export interface WorkBounds {
  * either.
  * The listener cuts off both (listener/listener.ts).
  */
-export function boundWork(
+export function limitInFlight(
   app: FastifyInstance,
-  { maxInFlight, answerTimeout }: WorkBounds,
+  { maxInFlight, answerTimeout }: InFlightLimits,
 ): void {
   const deadlines = createDeadlines(answerTimeout)
   /** Ends the work on a request: gives its place back and stops the clock. */

@@ -11,7 +11,7 @@ import { sealedUnder } from '../seal.ts'
 import { addressesOf, nameOf } from './sightings.ts'
 
 /** When a line of keys turns next. */
-export interface NextTurn {
+export interface NextRotation {
   readonly line: string
   readonly at: number
   /** The key that takes over. */
@@ -19,7 +19,7 @@ export interface NextTurn {
 }
 
 /** The next turn of each line. */
-export function nextTurns(keys: readonly KeyDescription[]): NextTurn[] {
+export function nextRotations(keys: readonly KeyDescription[]): NextRotation[] {
   const upcoming = keys.filter(({ state }) => state === 'published')
   const first = upcoming.filter(
     (key, index) => upcoming.findIndex(({ line }) => line === key.line) === index,

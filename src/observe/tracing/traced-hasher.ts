@@ -7,10 +7,10 @@ import type { Spans } from './tracing.ts'
 export function tracedHasher(hasher: PasswordHasher, spans: Spans): PasswordHasher {
   return {
     ...hasher,
-    async inTurn(request, work) {
+    async enqueue(request, work) {
       const end = spans.begin('hash.wait')
       try {
-        return await hasher.inTurn(request, hashing => {
+        return await hasher.enqueue(request, hashing => {
           end()
           return work(tracedHashing(hashing, spans))
         })
@@ -23,12 +23,12 @@ export function tracedHasher(hasher: PasswordHasher, spans: Spans): PasswordHash
 }
 
 function tracedHashing(
-  { hash, verify, verifyNothing }: Hashing,
+  { hash, verify, verifyDummy }: Hashing,
   { around }: Spans,
 ): Hashing {
   return {
     hash: around('hash.make', hash),
     verify: around('hash.verify', verify),
-    verifyNothing: around('hash.verify', verifyNothing),
+    verifyDummy: around('hash.verify', verifyDummy),
   }
 }

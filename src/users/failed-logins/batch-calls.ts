@@ -1,34 +1,34 @@
-// Questions that come faster than they are answered are asked together: one is under way at a time, and what
-// comes meanwhile makes up the next. However many logins a flood brings, the store isn't flooded.
+// Batches calls to the store: one batch is under way at a time, and the calls that arrive meanwhile make up
+// the next. A flood of logins so never becomes a flood of round trips.
 
-/** How many make up one, at most. */
+/** How many calls make up one batch, at most. */
 const AT_ONCE = 256
 
-interface Asked<Question, Answer> {
+interface Call<Question, Answer> {
   readonly question: Question
   readonly resolve: (answer: Answer) => void
   readonly reject: (error: unknown) => void
 }
 
 /**
- * Makes a function that asks one question from one that asks many; `ask` answers in their order. All of those
- * that were asked together reject with what `ask` rejects with.
+ * Turns a function over many questions into one over a single question; `ask` answers in the order of the
+ * questions. When `ask` rejects, every call of its batch rejects with the same error.
  */
-export function askTogether<Question, Answer>(
+export function batchCalls<Question, Answer>(
   ask: (questions: readonly Question[]) => Promise<readonly Answer[]>,
 ): (question: Question) => Promise<Answer> {
-  const waiting: Asked<Question, Answer>[] = []
+  const waiting: Call<Question, Answer>[] = []
   let isAsking = false
 
-  async function askAll(): Promise<void> {
+  async function flush(): Promise<void> {
     isAsking = true
     while (waiting.length > 0) {
-      const asked = waiting.splice(0, AT_ONCE)
+      const batch = waiting.splice(0, AT_ONCE)
       try {
-        const answers = await ask(asked.map(({ question }) => question))
-        for (const [place, answer] of answers.entries()) asked[place]?.resolve(answer)
+        const answers = await ask(batch.map(({ question }) => question))
+        for (const [place, answer] of answers.entries()) batch[place]?.resolve(answer)
       } catch (error) {
-        for (const { reject } of asked) reject(error)
+        for (const { reject } of batch) reject(error)
       }
     }
     isAsking = false
@@ -37,6 +37,6 @@ export function askTogether<Question, Answer>(
   return question =>
     new Promise((resolve, reject) => {
       waiting.push({ question, resolve, reject })
-      if (!isAsking) askAll()
+      if (!isAsking) flush()
     })
 }

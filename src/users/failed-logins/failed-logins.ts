@@ -11,12 +11,12 @@ import type {
   LoginResult,
   LoginVerdict,
 } from '../../stores/ports/login-attempts.ts'
-import { askTogether } from './batch-calls.ts'
+import { batchCalls } from './batch-calls.ts'
 import { foldName } from '../names/user-name.ts'
 import { networkOf, networksOf } from './network.ts'
 
 /** As configured. */
-export interface ThrottlePolicy {
+export interface FailedLoginsPolicy {
   /** Failures without delay of one name from one network, of one network, and of one password. */
   readonly perName: number
   readonly perNetwork: number
@@ -36,22 +36,22 @@ export interface Credentials {
   readonly address: string
 }
 
-export interface ThrottleOptions {
+export interface FailedLoginsOptions {
   readonly attempts: LoginAttempts
   /** The first one makes the ids. */
   readonly secrets: readonly string[]
   /** As set now. */
-  readonly policy: () => ThrottlePolicy
+  readonly policy: () => FailedLoginsPolicy
 }
 
 /** A try that is being judged. */
-export interface Throttled {
+export interface JudgedLogin {
   readonly verdict: LoginVerdict
   /** Tells how an admitted try ended. */
   settle(result: LoginResult): Promise<void>
 }
 
-export interface Throttle {
+export interface FailedLogins {
   /** The id of the name at the network, without asking anybody. */
   pairOf(credentials: Credentials): string
   /** How many failures of one name from one network cost no delay. */
@@ -62,7 +62,7 @@ export interface Throttle {
    */
   isWelcome(credentials: Credentials): Promise<boolean>
   /** Judges a try at an account, or at a name that has none, and counts it. Rejects with StoreUnavailable. */
-  begin(credentials: Credentials, account: Account | undefined): Promise<Throttled>
+  begin(credentials: Credentials, account: Account | undefined): Promise<JudgedLogin>
 }
 
 const MINUTE = 60_000
@@ -79,8 +79,12 @@ const FORGET_MS = { pair: 60 * MINUTE, network: 5 * MINUTE, password: MINUTE }
 // forgotten so many times as fast.
 const WIDER_TIMES = 2
 
-/** Makes the throttle. */
-export function createThrottle({ attempts, secrets, policy }: ThrottleOptions): Throttle {
+/** Makes the limits on failed logins. */
+export function createFailedLogins({
+  attempts,
+  secrets,
+  policy,
+}: FailedLoginsOptions): FailedLogins {
   const idOf = createIdOf(secrets)
   // A name that nobody can have counts as it was typed: one user's typing error is no other's.
   const pairIn = (name: string, network: string) =>
@@ -126,7 +130,7 @@ export function createThrottle({ attempts, secrets, policy }: ThrottleOptions): 
     }
   }
 
-  const isWelcome = askTogether((ids: readonly string[]) => {
+  const isWelcome = batchCalls((ids: readonly string[]) => {
     const { pairLimit: limit, maxDelayMs } = limitsOf(policy())
     return attempts.areWelcome(
       ids.map(id => ({ by: 'pair', id, limit })),
@@ -170,7 +174,7 @@ function createIdOf(secrets: readonly string[]) {
       .toString('base64url')
 }
 
-function limitsOf({ perName, perNetwork, perPassword, maxDelay }: ThrottlePolicy) {
+function limitsOf({ perName, perNetwork, perPassword, maxDelay }: FailedLoginsPolicy) {
   return {
     pairLimit: { free: perName, forgetMs: FORGET_MS.pair },
     networkLimit: { free: perNetwork, forgetMs: FORGET_MS.network },

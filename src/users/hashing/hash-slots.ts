@@ -1,25 +1,24 @@
-// So many hashes at once, and never more memory than there is for them: a foreign hash may need more of it
-// than ours.
+// Bounds hashing by slots and by memory: a foreign hash may need more memory than one of ours.
 
-export interface LimiterOptions {
+export interface HashSlotsOptions {
   readonly slots: number
   readonly memoryKiB: number
 }
 
 /**
- * Does the work when a slot and so much memory are free; in order of arrival, so that a large one gets
- * through.
+ * Runs the job when a slot and enough memory are free. Jobs start in order of arrival, so that a large one
+ * gets its turn.
  */
-export type Limiter = <Result>(
+export type HashSlots = <Result>(
   memoryKiB: number,
-  work: () => Promise<Result>,
+  job: () => Promise<Result>,
 ) => Promise<Result>
 
 /**
- * Makes the limiter. Work that needs more than all memory there is runs alone: who asks has checked what is
- * bearable.
+ * Makes the slots. A job that needs more than all the memory runs alone: the caller has checked that its hash
+ * is bearable.
  */
-export function createLimiter({ slots, memoryKiB: all }: LimiterOptions): Limiter {
+export function createHashSlots({ slots, memoryKiB: all }: HashSlotsOptions): HashSlots {
   const waiting: { readonly memoryKiB: number; readonly start: () => void }[] = []
   let [busy, used] = [0, 0]
 
@@ -39,13 +38,13 @@ export function createLimiter({ slots, memoryKiB: all }: LimiterOptions): Limite
     startNext()
   }
 
-  return async (memoryKiB, work) => {
+  return async (memoryKiB, job) => {
     await new Promise<void>(resolve => {
       waiting.push({ memoryKiB, start: resolve })
       startNext()
     })
     try {
-      return await work()
+      return await job()
     } finally {
       busy -= 1
       used -= memoryKiB

@@ -1,5 +1,6 @@
-// Passwords as hashes: made with argon2id (RFC 9106), checked in whatever form they came, never more at once
-// than the machine bears.
+// Hashes and checks passwords. New hashes are argon2id (RFC 9106), foreign ones are checked in the form in
+// which they came; this folder decides how many run at once, and nothing about accounts. src/users/ and the
+// import call it, at login and wherever a password is set.
 import { argon2 } from './argon2.ts'
 import { monotonicClock, type Monotonic } from '../../base/clock.ts'
 import { thisMachine } from '../../base/machine.ts'
@@ -9,10 +10,10 @@ import { readArgon2 } from './formats/argon2-text.ts'
 import type { HashCost, StoredHash } from './formats/cost.ts'
 import { readHash } from './formats/read.ts'
 import { schemeOf } from './formats/scheme.ts'
-import { createLimiter } from './hash-slots.ts'
-import { createTurns, type TurnRequest, type Turns } from './queue.ts'
+import { createHashSlots } from './hash-slots.ts'
+import { createHashQueue, type QueueRequest, type HashQueue } from './queue.ts'
 
-/** What may be done with passwords while it is one's turn. */
+/** What a job in the queue may do with passwords. */
 export interface Hashing {
   /** Makes an argon2id PHC string. */
   hash(password: string): Promise<string>
@@ -22,14 +23,12 @@ export interface Hashing {
    */
   verify(hash: string, password: string): Promise<boolean>
   /**
-   * Takes as long as `verify` takes for a hash of today's cost, so that time does not tell which names exist.
+   * Takes as long as `verify` for a hash of today's cost: the time must not show which names exist.
    */
-  verifyNothing(password: string): Promise<void>
+  verifyDummy(password: string): Promise<void>
 }
 
-/**
- * Why a hash isn't taken over, with what it says of itself: its scheme or its cost, nothing of its digest.
- */
+/** Why a hash isn't taken over, with its scheme or its cost; never with any of its digest. */
 export interface HashFault {
   readonly reason: 'hash_unsupported' | 'hash_too_costly'
   readonly detail: string
@@ -38,35 +37,35 @@ export interface HashFault {
 /** Makes and checks password hashes. */
 export interface PasswordHasher {
   /**
-   * Does the work when it is its turn. Rejects with OAuthError temporarily_unavailable when that can't be in
-   * time.
+   * Runs the job when the queue reaches it. Rejects with OAuthError temporarily_unavailable when that can't
+   * be in time.
    */
-  inTurn<Result>(
-    request: TurnRequest,
-    work: (hashing: Hashing) => Promise<Result>,
+  enqueue<Result>(
+    request: QueueRequest,
+    job: (hashing: Hashing) => Promise<Result>,
   ): Promise<Result>
-  /** Makes an argon2id PHC string, in a turn of its own: for operators. */
+  /** Makes an argon2id PHC string in a job of its own: for operators. */
   hash(password: string): Promise<string>
   /** Whether the hash was made by another algorithm or at another cost than today's. */
   needsUpgrade(hash: string): boolean
   /**
-   * A hash of today's cost that belongs to no password: where a name has none, what is done with hashes is
-   * done with it.
+   * A hash of today's cost that belongs to no password. It stands in where a name has no account, so that
+   * both cost the same.
    */
-  readonly nobodysHash: string
+  readonly dummyHash: string
   /** Why a hash that was made elsewhere can't be taken over; undefined when it can. */
   checkForeign(hash: string): HashFault | undefined
-  /** What a hash is made with, such as `bcrypt`; undefined: of no known form. */
+  /** The algorithm of a hash, such as `bcrypt`; undefined: of no known form. */
   algorithmOf(hash: string): string | undefined
-  /** Whether a turn is to be had without waiting. */
-  isFree: Turns['isFree']
-  /** How many wait for their turn, and how many have it. */
-  load: Turns['load']
+  /** Whether a job would start without waiting. */
+  isFree: HashQueue['isFree']
+  /** How many jobs wait, and how many run. */
+  load: HashQueue['load']
   /** What hashing may use. */
   readonly capacity: Capacity
 }
 
-/** The cost of one hash, and how many there may be. */
+/** The cost of one hash, and how many may run and wait. */
 export interface HashingOptions extends CapacityOptions {
   /** How many logins may wait. */
   readonly queue: number
@@ -76,16 +75,16 @@ export interface HashingOptions extends CapacityOptions {
   readonly monotonic?: Monotonic
   /** Default: the system's. */
   readonly random?: Random
-  /** Told how long each login has waited; milliseconds. */
+  /** Called with the wait of each login; milliseconds. */
   readonly onWaited?: (ms: number) => void
 }
 
 // While one login asks the store, another hashes: no core waits for a round trip.
-const TURNS_AHEAD = 1
+const EXTRA_JOBS = 1
 
 const VERSION = 0x13
 
-const OPERATOR: TurnRequest = { lane: ['operator', ''] }
+const OPERATOR: QueueRequest = { lane: ['operator', ''] }
 
 /**
  * Makes the hasher. Throws RangeError, which names the numbers, when the machine's memory doesn't suffice.
@@ -106,36 +105,36 @@ export function createPasswordHasher(
   } = options
   const capacity = planCapacity(options, machine)
   const cost: HashCost = { memoryKiB, passes, parallelism }
-  const turns = createTurns({
-    turns: capacity.concurrency + TURNS_AHEAD,
+  const hashQueue = createHashQueue({
+    concurrency: capacity.concurrency + EXTRA_JOBS,
     queue,
     maxWaitMs: maxWait,
     monotonic,
     ...(onWaited !== undefined && { onWaited }),
   })
-  const nobodysHash = makeNobodysHash(cost, random)
-  const hashing = createHashing(cost, capacity, nobodysHash)
-  const inTurn: PasswordHasher['inTurn'] = (request, work) =>
-    turns.take(request, () => work(hashing))
+  const dummyHash = makeDummyHash(cost, random)
+  const hashing = createHashing(cost, capacity, dummyHash)
+  const enqueue: PasswordHasher['enqueue'] = (request, job) =>
+    hashQueue.enqueue(request, () => job(hashing))
   return {
-    inTurn,
-    hash: password => inTurn(OPERATOR, ({ hash }) => hash(password)),
+    enqueue,
+    hash: password => enqueue(OPERATOR, ({ hash }) => hash(password)),
     needsUpgrade: hash => !isOfToday(hash, cost),
-    nobodysHash,
+    dummyHash,
     checkForeign(hash) {
       const stored = readHash(hash, cost)
       if (stored === undefined) return unsupported(hash)
       return isBearable(stored, capacity) ? undefined : tooCostly(stored, capacity)
     },
     algorithmOf: hash => readHash(hash, cost)?.algorithm,
-    isFree: turns.isFree,
-    load: turns.load,
+    isFree: hashQueue.isFree,
+    load: hashQueue.load,
     capacity,
   }
 }
 
-function createHashing(cost: HashCost, capacity: Capacity, nobodysHash: string): Hashing {
-  const limited = createLimiter({
+function createHashing(cost: HashCost, capacity: Capacity, dummyHash: string): Hashing {
+  const inSlot = createHashSlots({
     slots: capacity.concurrency,
     memoryKiB: capacity.memoryKiB,
   })
@@ -148,7 +147,7 @@ function createHashing(cost: HashCost, capacity: Capacity, nobodysHash: string):
 
   async function check(stored: StoredHash, password: string): Promise<boolean> {
     for (const spelling of spellings(password)) {
-      if (await limited(stored.memoryKiB, () => stored.verify(spelling))) return true
+      if (await inSlot(stored.memoryKiB, () => stored.verify(spelling))) return true
     }
     return false
   }
@@ -158,22 +157,22 @@ function createHashing(cost: HashCost, capacity: Capacity, nobodysHash: string):
     if (stored !== undefined && isBearable(stored, capacity)) {
       return check(stored, password)
     }
-    // The same work as for a good hash: a fast answer would tell that this account is an odd one.
-    return verify(nobodysHash, password)
+    // The same work as for a good hash: a fast answer would show that this account is an odd one.
+    return verify(dummyHash, password)
   }
 
   return {
     hash: password =>
-      limited(cost.memoryKiB, () => argon2.hash(password.normalize('NFC'), settings)),
+      inSlot(cost.memoryKiB, () => argon2.hash(password.normalize('NFC'), settings)),
     verify,
-    async verifyNothing(password) {
-      await verify(nobodysHash, password)
+    async verifyDummy(password) {
+      await verify(dummyHash, password)
     },
   }
 }
 
-// One keyboard writes é as one character, another as two: ours are made of NFC (RFC 8265 §4.2.1), foreign
-// ones of what was typed.
+// One keyboard writes é as one character, another as two. Our hashes are made of NFC (RFC 8265 §4.2.1),
+// foreign ones of the text as it was typed.
 function spellings(password: string): string[] {
   return [...new Set([password.normalize('NFC'), password])]
 }
@@ -183,10 +182,10 @@ function isBearable({ bearable, memoryKiB }: StoredHash, capacity: Capacity): bo
 }
 
 function unsupported(hash: string): HashFault {
-  const found = schemeOf(hash)
+  const known = schemeOf(hash)
   const reason = 'hash_unsupported'
-  if (found === undefined) return { reason, detail: 'the hash is of no known scheme' }
-  const { scheme, supported } = found
+  if (known === undefined) return { reason, detail: 'the hash is of no known scheme' }
+  const { scheme, supported } = known
   return {
     reason,
     detail: supported
@@ -202,26 +201,27 @@ function tooCostly(
   return {
     reason: 'hash_too_costly',
     detail: bearable
-      ? `${algorithm} asks for ${memoryKiB} KiB, hashing has ${capacity.memoryKiB} KiB (passwords.memoryShare)`
+      ? `${algorithm} asks for ${memoryKiB} KiB, hashing has ${capacity.memoryKiB} KiB ` +
+        '(passwords.memoryShare)'
       : `${algorithm} asks for ${bounds}`,
   }
 }
 
 // The library compares neither the algorithm nor the version.
 function isOfToday(hash: string, { memoryKiB, passes, parallelism }: HashCost): boolean {
-  const found = hash.startsWith('$argon2id$')
+  const argon2id = hash.startsWith('$argon2id$')
     ? readArgon2(hash, { memoryKiB, passes, parallelism })
     : undefined
   return (
-    found?.version === VERSION &&
-    found.cost.memoryKiB === memoryKiB &&
-    found.cost.passes === passes &&
-    found.cost.parallelism === parallelism
+    argon2id?.version === VERSION &&
+    argon2id.cost.memoryKiB === memoryKiB &&
+    argon2id.cost.passes === passes &&
+    argon2id.cost.parallelism === parallelism
   )
 }
 
-// Random bytes stand where the result would.
-function makeNobodysHash(cost: HashCost, random: Random): string {
+// Random bytes in place of a digest: no password has it.
+function makeDummyHash(cost: HashCost, random: Random): string {
   const { memoryKiB, passes, parallelism } = cost
   const [salt, hash] = [random.bytes(16), random.bytes(32)].map(bytes =>
     bytes.toString('base64').replaceAll('=', ''),

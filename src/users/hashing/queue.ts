@@ -1,143 +1,156 @@
-// Turns for hashing: so many at once, the others wait in a fair queue, never longer than the deadline. Who
-// would wait longer, or finds no place, is told at once when to come again.
+// The queue in front of password hashing: a bounded number of jobs runs at once, the others wait in a fair
+// queue, and none waits beyond the deadline. A job that would wait too long, or finds the queue full, is
+// refused at once and learns when to come again.
 import { temporarilyUnavailable } from '../../oauth/errors.ts'
 import type { Reason } from '../../base/reasons.ts'
-import { createRankedQueue, type Place } from './ranked-queue.ts'
+import { createRankedQueue, type Place, type RankedQueue } from './ranked-queue.ts'
 
-/** Who asks for a turn, and their place in the queue: each client and each network gets its share. */
-export interface TurnRequest extends Place {
+/** A request to hash, and its place in the queue: each client and each network gets its share. */
+export interface QueueRequest extends Place {
   /**
-   * What must not take more than `atOnce` turns at a time: who guesses in parallel waits for his own
-   * verdicts.
+   * Jobs of one key run at most `atOnce` at a time: parallel guesses of one password wait for each other.
    */
   readonly key?: { readonly id: string; readonly atOnce: number }
   /** Aborted when nobody waits for the outcome any more. */
   readonly signal?: AbortSignal
 }
 
-export interface TurnsOptions {
-  /** Turns at once. */
-  readonly turns: number
+export interface HashQueueOptions {
+  /** How many jobs run at once. */
+  readonly concurrency: number
   /** How many may wait. */
   readonly queue: number
-  /** Nobody waits longer; milliseconds. */
+  /** No job waits longer; milliseconds. */
   readonly maxWaitMs: number
   /** A clock that never goes back; milliseconds. */
   readonly monotonic: () => number
-  /** Told how long each one has waited, also who waited in vain. */
+  /** Called with the wait of each job, also of a job that was refused; milliseconds. */
   readonly onWaited?: (ms: number) => void
 }
 
-export interface Turns {
-  /** Whether a turn is to be had without waiting. */
+export interface HashQueue {
+  /** Whether a job would start without waiting. */
   isFree(): boolean
-  /** How many wait, and how many have their turn. */
+  /** How many jobs wait, and how many run. */
   load(): { readonly waiting: number; readonly working: number }
   /**
-   * Does the work when it is its turn. Rejects with OAuthError temporarily_unavailable when that can't be in
+   * Runs the job when its time comes. Rejects with OAuthError temporarily_unavailable when that can't be in
    * time.
    */
-  take<Result>(request: TurnRequest, work: () => Promise<Result>): Promise<Result>
+  enqueue<Result>(request: QueueRequest, job: () => Promise<Result>): Promise<Result>
 }
 
 interface Waiting {
-  readonly request: TurnRequest
+  readonly request: QueueRequest
   readonly start: () => void
   readonly refuse: (reason: Reason) => void
 }
 
-// How much the latest turn counts in the mean length of a turn.
+// The weight of the latest job in the mean duration.
 const LATEST = 0.1
 
-/** Makes the turns. */
-export function createTurns(options: TurnsOptions): Turns {
-  const { turns, queue: places, maxWaitMs, monotonic, onWaited = () => {} } = options
+/** Makes the queue. */
+export function createHashQueue(options: HashQueueOptions): HashQueue {
+  const { concurrency, maxWaitMs, monotonic } = options
   const queue = createRankedQueue<Waiting>()
-  const atWork = new Map<string, number>()
-  let working = 0
+  const running = createRunning()
   let meanMs = 0
 
-  const expectedWaitMs = (position: number) => (position * meanMs) / turns
+  const expectedWaitMs = (position: number) => (position * meanMs) / concurrency
   const retryAfterSeconds = () =>
     Math.max(1, Math.ceil(expectedWaitMs(queue.size) / 1000))
-  const isReady = ({ request: { key } }: Waiting) =>
-    key === undefined || (atWork.get(key.id) ?? 0) < key.atOnce
-
-  function count(key: TurnRequest['key'], step: 1 | -1): void {
-    working += step
-    if (key === undefined) return
-    const left = (atWork.get(key.id) ?? 0) + step
-    if (left === 0) atWork.delete(key.id)
-    else atWork.set(key.id, left)
-  }
+  const refusal = (reason: Reason) => temporarilyUnavailable(reason, retryAfterSeconds())
 
   function startNext(): void {
-    while (working < turns) {
-      const next = queue.take(isReady)
+    while (running.total() < concurrency) {
+      const next = queue.take(({ request: { key } }) => running.mayStart(key))
       if (next === undefined) return
-      count(next.request.key, 1)
+      running.count(next.request.key, 1)
       next.start()
     }
   }
 
-  /** Resolves when it is the request's turn. */
-  function turnOf(request: TurnRequest): Promise<void> {
-    const { signal } = request
-    return new Promise((resolve, reject) => {
-      const askedAt = monotonic()
-      const leave = (settle: () => void) => {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', onAbort)
-        onWaited(monotonic() - askedAt)
-        settle()
-      }
-      const refuse = (reason: Reason) => {
-        leave(() => {
-          reject(temporarilyUnavailable(reason, retryAfterSeconds()))
-        })
-      }
-      const waiting: Waiting = {
-        request,
-        refuse,
-        start: () => {
-          leave(resolve)
-        },
-      }
-      const giveUp = (reason: Reason) => {
-        queue.remove(request, waiting)
-        refuse(reason)
-      }
-      const onAbort = () => {
-        giveUp('client_gone')
-      }
-      const timer = setTimeout(giveUp, maxWaitMs, 'hash_wait_too_long')
-      signal?.addEventListener('abort', onAbort)
-      queue.push(request, waiting)
-      startNext()
-      // What is more than the queue holds is taken from the strangers who have most in it; that may be the
-      // newcomer.
-      if (queue.size > places) queue.takeLeast()?.refuse('hash_queue_full')
-    })
-  }
-
   return {
-    isFree: () => working < turns && queue.size === 0,
-    load: () => ({ waiting: queue.size, working }),
-    async take(request, work) {
+    isFree: () => running.total() < concurrency && queue.size === 0,
+    load: () => ({ waiting: queue.size, working: running.total() }),
+    async enqueue(request, job) {
       const { key, signal } = request
       if (signal?.aborted === true) throw temporarilyUnavailable('client_gone')
       if (expectedWaitMs(queue.position(request)) > maxWaitMs) {
-        throw temporarilyUnavailable('hash_wait_too_long', retryAfterSeconds())
+        throw refusal('hash_wait_too_long')
       }
-      await turnOf(request)
+      await waitIn(queue, request, { ...options, refusal, startNext })
       const startedAt = monotonic()
       try {
-        return await work()
+        return await job()
       } finally {
         meanMs += (monotonic() - startedAt - meanMs) * LATEST
-        count(key, -1)
+        running.count(key, -1)
         startNext()
       }
     },
   }
+}
+
+/** Counts the jobs that run, in all and of each key. */
+function createRunning() {
+  const perKey = new Map<string, number>()
+  let total = 0
+  return {
+    total: () => total,
+    mayStart: (key: QueueRequest['key']) =>
+      key === undefined || (perKey.get(key.id) ?? 0) < key.atOnce,
+    count(key: QueueRequest['key'], step: 1 | -1): void {
+      total += step
+      if (key === undefined) return
+      const left = (perKey.get(key.id) ?? 0) + step
+      if (left === 0) perKey.delete(key.id)
+      else perKey.set(key.id, left)
+    },
+  }
+}
+
+interface WaitOptions extends HashQueueOptions {
+  /** The error of a job that is refused now. */
+  readonly refusal: (reason: Reason) => Error
+  readonly startNext: () => void
+}
+
+/** Puts the request into the queue; resolves when it may start, rejects when it is refused. */
+function waitIn(
+  queue: RankedQueue<Waiting>,
+  request: QueueRequest,
+  { queue: places, maxWaitMs, monotonic, onWaited, refusal, startNext }: WaitOptions,
+): Promise<void> {
+  const { signal } = request
+  return new Promise((resolve, reject) => {
+    const enqueuedAt = monotonic()
+    const leave = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', onAbort)
+      onWaited?.(monotonic() - enqueuedAt)
+    }
+    const refuse = (reason: Reason) => {
+      leave()
+      reject(refusal(reason))
+    }
+    const start = () => {
+      leave()
+      resolve()
+    }
+    const waiting: Waiting = { request, start, refuse }
+    const giveUp = (reason: Reason) => {
+      queue.remove(request, waiting)
+      refuse(reason)
+    }
+    const onAbort = () => {
+      giveUp('client_gone')
+    }
+    const timer = setTimeout(giveUp, maxWaitMs, 'hash_wait_too_long')
+    signal?.addEventListener('abort', onAbort)
+    queue.push(request, waiting)
+    startNext()
+    // An overfull queue loses the latest of the strangers with most jobs in it, perhaps the newcomer itself.
+    if (queue.size > places) queue.takeLeast()?.refuse('hash_queue_full')
+  })
 }
