@@ -39,8 +39,7 @@ export async function registerOpenApi(
         path !== '' && url.startsWith(`${path}/`) ? { ...schema, hide: true } : schema,
       url,
     }),
-    transformObject: given =>
-      'openapiObject' in given ? withComponents(given.openapiObject) : {},
+    transformObject: given => withComponents(Object(given).openapiObject),
     openapi: {
       openapi: '3.1.0',
       info: {
@@ -93,7 +92,7 @@ function usualClient(clients: readonly Client[]): Client | undefined {
  */
 function withEmptyForms({ components, ...document }: Described): Record<string, unknown> {
   const schemas = Object.fromEntries(
-    Object.entries(components?.schemas ?? {}).map(([name, schema]) => [
+    Object.entries(components.schemas).map(([name, schema]) => [
       name,
       name.endsWith('Request') ? emptied(Object(schema)) : schema,
     ]),
@@ -108,7 +107,7 @@ function withEmptyForms({ components, ...document }: Described): Record<string, 
 
 /** The part of a document that says what its forms hold. */
 interface Described {
-  readonly components?: { readonly schemas?: Readonly<Record<string, unknown>> }
+  readonly components: { readonly schemas: Readonly<Record<string, unknown>> }
 }
 
 /** What a form may hold, as the document describes it. */
@@ -192,6 +191,6 @@ export async function docsRoutes(
       requestInterceptor: sendFilledIn,
     },
     staticCSP: PAGE_POLICY,
-    transformSpecification: document => (drawn ??= withEmptyForms(document)),
+    transformSpecification: document => (drawn ??= withEmptyForms(Object(document))),
   })
 }

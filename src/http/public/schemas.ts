@@ -17,7 +17,7 @@ export const ErrorResponse = Type.Object(
 )
 
 /** What a status says, and an error that is answered with it. */
-const ERRORS: Readonly<Record<number, readonly [description: string, error: string]>> = {
+const ERRORS = {
   400: ['The request is malformed, or what it asks for is refused.', 'invalid_request'],
   401: ['The client has not proved who it is.', 'invalid_client'],
   403: ['The token is good, but lacks a scope.', 'insufficient_scope'],
@@ -30,7 +30,7 @@ const ERRORS: Readonly<Record<number, readonly [description: string, error: stri
     'A fault of this server: the same request may be repeated.',
     'temporarily_unavailable',
   ],
-}
+} satisfies Readonly<Record<number, readonly [description: string, error: string]>>
 
 const CREDENTIALS = {
   client_id: Type.Optional(
@@ -92,10 +92,10 @@ export function jsonResponse(description: string, schema: TSchema, example: obje
 }
 
 /** The errors that an endpoint documents. */
-export function errors(...statuses: number[]) {
+export function errors(...statuses: ReadonlyArray<keyof typeof ERRORS>) {
   return Object.fromEntries(
     statuses.map(status => {
-      const [description = '', error = ''] = ERRORS[status] ?? []
+      const [description, error] = ERRORS[status]
       return [status, jsonResponse(description, ErrorResponse, { error })]
     }),
   )
