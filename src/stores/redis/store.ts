@@ -8,7 +8,7 @@ import { NO_SECRET_LISTS } from '../ports/documents/secret-lists.ts'
 import type { Store } from '../ports/store.ts'
 import { createRedisAddressCounts } from './address-counts.ts'
 import { createRedisAccessTokens } from './sessions/access-tokens.ts'
-import { createAdapter } from './adapter.ts'
+import { createAdapter, type RedisAdapter } from './adapter.ts'
 import type { Backups } from '../ports/backups.ts'
 import { createRedisBackups } from './backup/backup.ts'
 import { connectRedis, type RedisSettings } from './connection/connect.ts'
@@ -24,10 +24,11 @@ import { marksOf } from './safety/identity-marks.ts'
 import { createRedisFamilies } from './sessions/families.ts'
 import { createFormatMark, type RedisFormat } from './safety/format.ts'
 import { createInspect } from './safety/inspect.ts'
+import type { Caller } from './connection/caller.ts'
 import { createLink, type Link } from './connection/link.ts'
 import { createLastReason, type LastReason } from './connection/opening.ts'
 import { createRedisLoginAttempts } from './people/login-attempts.ts'
-import { createRedisKeys } from './redis-keys.ts'
+import { createRedisKeys, type RedisKeys } from './redis-keys.ts'
 import { createRedisReplays } from './sessions/replays.ts'
 import { createRevocations } from './safety/revocations.ts'
 import { createRedisStatusLists } from './sessions/status-lists.ts'
@@ -71,13 +72,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
   const [main, second] = await connectAll(options, replicas > 0 ? 2 : 1)
   const { client } = main
   const link: Link = createLink({ ...main, verify: () => identity.verify() })
-  const durable =
-    second &&
-    createLink({
-      ...second,
-      verify: ({ run }) => run(ping),
-      deadlineMs: DURABLE_MS,
-    })
+  const durable = second && createDurableLink(second)
   const { bare } = link
   const revocations = createRevocations()
   const storeClock = createStoreClock(bare)
@@ -120,7 +115,9 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
 
   return {
     client,
-    addressCounts: createRedisAddressCounts(adapter),
+    ...portsOf(adapter),
+    ...maintenanceOf(bare, keys),
+    keys: ring,
     backups: createRedisBackups({
       link: bare,
       keys,
@@ -128,20 +125,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
       format,
       now,
     }),
-    families: createRedisFamilies(adapter),
-    accessTokens: createRedisAccessTokens(adapter),
-    users: createRedisUsers(adapter),
-    loginAttempts: createRedisLoginAttempts(adapter),
-    keys: ring,
-    sightings: createRedisDocument(adapter, keys.sightings, EMPTY_SIGHTINGS),
-    secretLists: createRedisDocument(adapter, keys.secretLists, NO_SECRET_LISTS),
-    replays: createRedisReplays(adapter),
-    statusLists: createRedisStatusLists(adapter),
     now,
-    async probe() {
-      await bare.run(client => client.set(keys.probe, 1, 'PX', PROBE_MS))
-      await bare.run(client => client.del(keys.probe))
-    },
     async inspect() {
       return [...(await inspect()), ...(await format.risks())]
     },
@@ -150,17 +134,54 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
       isLost,
       revocations: revocations.count(),
     }),
-    async lossEndsInMs() {
-      const ms = await bare.run(client => client.pttl(keys.lost))
-      return ms >= 0 ? ms : undefined
-    },
-    acceptLoss: async () => (await bare.run(client => client.del(keys.lost))) === 1,
     async close() {
       stopVerifying()
       adapter.statusBits.stop()
       for (const each of [link, durable]) each?.close()
     },
   }
+}
+
+/** The ports that need nothing but the adapter. */
+function portsOf(adapter: RedisAdapter) {
+  const { keys } = adapter
+  return {
+    addressCounts: createRedisAddressCounts(adapter),
+    families: createRedisFamilies(adapter),
+    accessTokens: createRedisAccessTokens(adapter),
+    users: createRedisUsers(adapter),
+    loginAttempts: createRedisLoginAttempts(adapter),
+    sightings: createRedisDocument(adapter, keys.sightings, EMPTY_SIGHTINGS),
+    secretLists: createRedisDocument(adapter, keys.secretLists, NO_SECRET_LISTS),
+    replays: createRedisReplays(adapter),
+    statusLists: createRedisStatusLists(adapter),
+  }
+}
+
+/** What is asked of a store that is refused, too. */
+function maintenanceOf(
+  { run }: Caller,
+  keys: RedisKeys,
+): Pick<Store, 'probe' | 'lossEndsInMs' | 'acceptLoss'> {
+  return {
+    async probe() {
+      await run(client => client.set(keys.probe, 1, 'PX', PROBE_MS))
+      await run(client => client.del(keys.probe))
+    },
+    async lossEndsInMs() {
+      const ms = await run(client => client.pttl(keys.lost))
+      return ms >= 0 ? ms : undefined
+    },
+    async acceptLoss() {
+      return (await run(client => client.del(keys.lost))) === 1
+    },
+  }
+}
+
+/** The connection for writes that wait for replicas. */
+function createDurableLink(connection: Connection): Link {
+  const verify = ({ run }: Caller) => run(ping)
+  return createLink({ ...connection, verify, deadlineMs: DURABLE_MS })
 }
 
 interface Connection {

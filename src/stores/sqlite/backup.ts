@@ -23,7 +23,7 @@ import {
   type ShowPart,
 } from '../ports/backups.ts'
 import { openDatabase, writing } from './database/database.ts'
-import { unavailable } from './database/faults.ts'
+import { reasonOf, unavailable } from './database/faults.ts'
 import { formatOf, SQLITE_STEPS } from './database/migrations.ts'
 
 export interface SqliteBackupsOptions {
@@ -137,7 +137,7 @@ function openCopy(from: string, copy: string, store: DatabaseSync): BackupConten
   try {
     db = openDatabase(copy, { checkUpTo: Infinity })
   } catch (error) {
-    const why = String(Object(error).message).replace(copy, from)
+    const why = reasonOf(error).replace(copy, from)
     throw new BackupRefused('file_damaged', `${from} can't be restored: ${why}`)
   }
   try {
@@ -159,7 +159,7 @@ function refuseForeign(from: string, copy: string): void {
     const hasUsers = db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'users'").get()
     if (hasUsers === undefined) throw new Error('it has no accounts table')
   } catch (error) {
-    const why = String(Object(error).message)
+    const why = reasonOf(error)
     throw new BackupRefused(
       'file_damaged',
       `${from} can't be restored: it is no SQLite back-up of Latchkey (${why})`,

@@ -2,11 +2,9 @@
 // Redis, a cluster. Keys are read one after the other while servers go on; what was acknowledged before the
 // back-up began is in it.
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Cluster, Redis } from 'ioredis'
 import {
   newerBackup,
   notEmpty,
-  type BackupContent,
   type Backups,
   type RestoreOptions,
   type ShowPart,
@@ -17,7 +15,9 @@ import {
   writeBackupFile,
   type BackupRecord,
 } from './backup-file.ts'
-import { primariesOf } from '../safety/inspect.ts'
+import { Count } from './count.ts'
+import { claimOf, isKept, nameRecords, readKey, writeKey } from './records.ts'
+import { again, batches, scan, sizeOf, type Ask } from './walk.ts'
 import { markAfter } from '../safety/identity-marks.ts'
 import type { FormatMark } from '../safety/format.ts'
 import type { Caller } from '../connection/caller.ts'
@@ -34,15 +34,6 @@ export interface RedisBackupsOptions {
   readonly now: () => Promise<number>
 }
 
-type Work<T> = (client: Redis | Cluster) => Promise<T>
-type Ask = <T>(work: Work<T>) => Promise<T>
-
-/** So many keys are read or written at once. */
-const BATCH = 200
-/** A busy server may leave a call unanswered; all calls here can be made again. */
-const TRIES = 30
-/** What a server that is looked for again needs. */
-const PAUSE_MS = 100
 /** A restore that was given up keeps servers from taking a half of it for the whole. */
 const LOST_MS = 3_600_000
 /**
@@ -141,154 +132,5 @@ export function createRedisBackups(options: RedisBackupsOptions): Backups {
       await admit(before, mark)
       return content.sum()
     },
-  }
-}
-
-/** Counts what records are about. */
-class Count {
-  readonly takenAt: number
-  #accounts = 0
-  #sessions = 0
-  #revocations = 0
-
-  constructor(takenAt: number) {
-    this.takenAt = takenAt
-  }
-
-  add({ key, hash }: BackupRecord): void {
-    if (/^\{[^}]+\}:u$/.test(key) && hash?.includes('sub')) this.#accounts += 1
-    if (/^\{[^}]+\}:f:/.test(key)) this.#sessions += 1
-    if (/^\{(?!status\})[^}]+\}:r:/.test(key)) this.#revocations += 1
-  }
-
-  sum(): BackupContent {
-    return {
-      takenAt: this.takenAt,
-      accounts: this.#accounts,
-      sessions: this.#sessions,
-      revocations: this.#revocations,
-    }
-  }
-}
-
-/** Marks of the moment, and counts of addresses, belong to the server that has them. */
-function isKept(name: string, keys: RedisKeys): boolean {
-  const passing = [
-    keys.probe,
-    keys.lost,
-    keys.names,
-    keys.identity(0).slice(0, -1),
-    keys.rate(''),
-  ]
-  return !passing.some(start => name.startsWith(start))
-}
-
-/** Reads a key with its end; undefined: it is gone. */
-function readKey(name: string, keys: RedisKeys, now: () => Promise<number>) {
-  return async (client: Redis | Cluster): Promise<BackupRecord | undefined> => {
-    const [type, leftMs] = await Promise.all([client.type(name), client.pttl(name)])
-    const key = keys.bareName(name)
-    const record = {
-      key,
-      ...(leftMs > 0 && { expiresAt: (await now()) + leftMs }),
-    }
-    if (type === 'hash') {
-      return { ...record, hash: Object.entries(await client.hgetall(name)).flat() }
-    }
-    if (type === 'zset') {
-      const sorted = await client.zrange(name, '0', '-1', 'WITHSCORES')
-      return { ...record, sorted: [...sorted] }
-    }
-    const bytes = type === 'string' ? await client.getBuffer(name) : null
-    return bytes === null ? undefined : { ...record, text: bytes.toString('base64') }
-  }
-}
-
-async function* nameRecords(ask: Ask, keys: RedisKeys): AsyncGenerator<BackupRecord> {
-  let cursor = '0'
-  do {
-    const at = cursor
-    const [next, hash] = await ask(client => client.hscan(keys.names, at, 'COUNT', BATCH))
-    cursor = next
-    if (hash.length > 0) yield { key: keys.bareName(keys.names), hash }
-  } while (cursor !== '0')
-}
-
-/** An account that was removed while the back-up was made has its name again, as it had at its begin. */
-function claimOf(
-  { key, hash = [] }: BackupRecord,
-  keys: RedisKeys,
-  ask: Ask,
-): Array<Promise<unknown>> {
-  const [, tag] = /^\{([^}]+)\}:u$/.exec(key) ?? []
-  const folded = hash.find((_, index) => index % 2 === 1 && hash[index - 1] === 'folded')
-  if (tag === undefined || folded === undefined) return []
-  return [ask(client => client.hsetnx(keys.names, folded, `${tag} 0`))]
-}
-
-/** Writes a key anew, with its end, in one step. A part of a large hash is added to the others. */
-function writeKey(
-  { key, expiresAt, text, hash, sorted }: BackupRecord,
-  keys: RedisKeys,
-  at: number,
-) {
-  return async (client: Redis | Cluster): Promise<void> => {
-    if (expiresAt !== undefined && expiresAt <= at) return
-    const name = keys.fullName(key)
-    const step = client.multi()
-    if (text !== undefined) step.set(name, Buffer.from(text, 'base64'))
-    if (hash !== undefined && hash.length > 0) step.hset(name, ...hash)
-    // Backwards each score stands before its member, as ZADD takes them.
-    if (sorted !== undefined) step.zadd(name, ...sorted.toReversed())
-    if (expiresAt !== undefined) step.pexpireat(name, expiresAt)
-    const results = await step.exec()
-    const refused = results?.find(([error]) => error !== null)
-    if (refused !== undefined) throw refused[0]
-  }
-}
-
-/** The names that a pattern finds, on every primary; a name may come twice. */
-async function* scan(link: Caller, pattern: string): AsyncGenerator<string[]> {
-  for (const node of primariesOf(link.client)) {
-    let cursor = '0'
-    do {
-      const at = cursor
-      const [next, names] = await again(() =>
-        link.run(() => node.scan(at, 'MATCH', pattern, 'COUNT', BATCH)),
-      )
-      cursor = next
-      yield names
-    } while (cursor !== '0')
-  }
-}
-
-async function sizeOf(link: Caller): Promise<number> {
-  const sizes = await Promise.all(
-    primariesOf(link.client).map(node => again(() => link.run(() => node.dbsize()))),
-  )
-  return Math.max(
-    1,
-    sizes.reduce((sum, size) => sum + size, 0),
-  )
-}
-
-async function* batches<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
-  let batch: T[] = []
-  for await (const item of items) {
-    batch.push(item)
-    if (batch.length < BATCH) continue
-    yield batch
-    batch = []
-  }
-  if (batch.length > 0) yield batch
-}
-
-async function again<T>(work: () => Promise<T>, left = TRIES): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    if (left <= 1) throw error
-    await wait(PAUSE_MS)
-    return again(work, left - 1)
   }
 }

@@ -64,8 +64,8 @@ function codeOf(error: unknown): number {
   return error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0
 }
 
-/** On one line, without the error's name. */
-function reasonOf(error: unknown): string {
+/** What an error says, on one line and without the error's name. */
+export function reasonOf(error: unknown): string {
   return String(error)
     .replace(/^\w+: /, '')
     .replaceAll(/\s+/g, ' ')

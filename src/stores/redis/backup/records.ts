@@ -1,0 +1,85 @@
+// From keys of Redis to the records of a back-up, and the way back.
+import type { Cluster, Redis } from 'ioredis'
+import type { RedisKeys } from '../redis-keys.ts'
+import type { BackupRecord } from './backup-file.ts'
+import { BATCH, type Ask } from './walk.ts'
+
+/** Marks of the moment, and counts of addresses, belong to the server that has them. */
+export function isKept(name: string, keys: RedisKeys): boolean {
+  const passing = [
+    keys.probe,
+    keys.lost,
+    keys.names,
+    keys.identity(0).slice(0, -1),
+    keys.rate(''),
+  ]
+  return !passing.some(start => name.startsWith(start))
+}
+
+/** Reads a key with its end; undefined: it is gone. */
+export function readKey(name: string, keys: RedisKeys, now: () => Promise<number>) {
+  return async (client: Redis | Cluster): Promise<BackupRecord | undefined> => {
+    const [type, leftMs] = await Promise.all([client.type(name), client.pttl(name)])
+    const key = keys.bareName(name)
+    const record = {
+      key,
+      ...(leftMs > 0 && { expiresAt: (await now()) + leftMs }),
+    }
+    if (type === 'hash') {
+      return { ...record, hash: Object.entries(await client.hgetall(name)).flat() }
+    }
+    if (type === 'zset') {
+      const sorted = await client.zrange(name, '0', '-1', 'WITHSCORES')
+      return { ...record, sorted: [...sorted] }
+    }
+    const bytes = type === 'string' ? await client.getBuffer(name) : null
+    return bytes === null ? undefined : { ...record, text: bytes.toString('base64') }
+  }
+}
+
+/** The claims of names, in parts. */
+export async function* nameRecords(
+  ask: Ask,
+  keys: RedisKeys,
+): AsyncGenerator<BackupRecord> {
+  let cursor = '0'
+  do {
+    const at = cursor
+    const [next, hash] = await ask(client => client.hscan(keys.names, at, 'COUNT', BATCH))
+    cursor = next
+    if (hash.length > 0) yield { key: keys.bareName(keys.names), hash }
+  } while (cursor !== '0')
+}
+
+/** An account that was removed while the back-up was made has its name again, as it had at its begin. */
+export function claimOf(
+  { key, hash = [] }: BackupRecord,
+  keys: RedisKeys,
+  ask: Ask,
+): Array<Promise<unknown>> {
+  const [, tag] = /^\{([^}]+)\}:u$/.exec(key) ?? []
+  const folded = hash.find((_, index) => index % 2 === 1 && hash[index - 1] === 'folded')
+  if (tag === undefined || folded === undefined) return []
+  return [ask(client => client.hsetnx(keys.names, folded, `${tag} 0`))]
+}
+
+/** Writes a key anew, with its end, in one step. A part of a large hash is added to the others. */
+export function writeKey(
+  { key, expiresAt, text, hash, sorted }: BackupRecord,
+  keys: RedisKeys,
+  at: number,
+) {
+  return async (client: Redis | Cluster): Promise<void> => {
+    if (expiresAt !== undefined && expiresAt <= at) return
+    const name = keys.fullName(key)
+    const step = client.multi()
+    if (text !== undefined) step.set(name, Buffer.from(text, 'base64'))
+    if (hash !== undefined && hash.length > 0) step.hset(name, ...hash)
+    // Backwards each score stands before its member, as ZADD takes them.
+    if (sorted !== undefined) step.zadd(name, ...sorted.toReversed())
+    if (expiresAt !== undefined) step.pexpireat(name, expiresAt)
+    const results = await step.exec()
+    const refused = results?.find(([error]) => error !== null)
+    if (refused !== undefined) throw refused[0]
+  }
+}
