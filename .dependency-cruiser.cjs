@@ -44,6 +44,7 @@ const MAY_IMPORT = {
   'http/': [
     'core/',
     'grants/',
+    'sessions/',
     'users/',
     'tokens/',
     'keys/',
@@ -52,11 +53,13 @@ const MAY_IMPORT = {
     'stores/ports',
     'oauth/',
   ],
+  'sessions/': ['stores/ports'],
   // Everything that Latchkey can do, composed; nobody below imports it.
   'core/': [
     'config/schema',
     'config/key-policy',
     'grants/',
+    'sessions/',
     'users/',
     'tokens/',
     'keys/',

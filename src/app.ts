@@ -190,7 +190,8 @@ function registerTokenRoutes(
     limit: limits.unlessAuthenticated(clientOf),
     verify,
     readRefreshToken,
-    store,
+    sessions: core.sessions,
+    accessTokens: store.accessTokens,
     status,
     emit,
   })

@@ -79,7 +79,19 @@ export type SecurityEvent =
       readonly sid: string
     }
   | { readonly type: 'keys.changed'; readonly kids: readonly string[] }
-  | { readonly type: 'user.changed'; readonly sub: string; readonly change: UserChange }
+  /** An operator ended one session. */
+  | {
+      readonly type: 'session.ended'
+      readonly sub: string
+      readonly sid: string
+      readonly actor: Actor
+    }
+  | {
+      readonly type: 'user.changed'
+      readonly sub: string
+      readonly change: UserChange
+      readonly actor?: Actor
+    }
   /** One import, also one that was cut short. */
   | {
       readonly type: 'users.imported'
@@ -100,6 +112,9 @@ export type SecurityEvent =
     }
   /** Servers go on without what the store has lost. */
   | { readonly type: 'store.accepted' }
+
+/** Who did it: at the command line the user of the operating system. */
+export type Actor = `cli:${string}`
 
 /** How a client authenticates, by its name in RFC 8414 and OpenID Connect Core §9. */
 export type ClientMethod =

@@ -3,8 +3,9 @@ import type { Command } from 'commander'
 import type { Session } from '../stores/ports/families.ts'
 import { addExamples } from './terminal/examples.ts'
 import type { Io } from './terminal/io.ts'
+import { operator } from './terminal/operator.ts'
 import { Refused } from './terminal/refused.ts'
-import { accountRefused, known, withStore, type StoreTools } from './tools.ts'
+import { accountRefused, known, withStore } from './tools.ts'
 
 const EXAMPLES = [
   'latchkey sessions list alice',
@@ -24,27 +25,26 @@ export function addSessions(program: Command, io: Io): void {
     .command('list <user>')
     .description('the living sessions, the newest first')
     .action(
-      withStore(io, async ({ accounts, store, print, remark }, name: string) => {
+      withStore(io, async ({ accounts, sessions, print, remark }, name: string) => {
         const { tag } = known(await accounts.find(name), name)
-        const sessions = await store.families.list(tag)
-        for (const session of sessions) print(...describe(session))
-        if (sessions.length === 0) remark(`${name} has no living session`)
+        const living = await sessions.list(tag)
+        for (const session of living) print(...describe(session))
+        if (living.length === 0) remark(`${name} has no living session`)
       }),
     )
 
   sessions
     .command('revoke <sid>')
     .description('end one session and with it its access tokens')
-    .option('--user <name>', 'whose session it is; without it, every user is searched')
+    .option('--user <name>', 'whose session it is; without it, all sessions are searched')
     .action(
       withStore(io, async (tools, sid: string, { user }: { user?: string }) => {
+        const { accounts, sessions, print } = tools
         const userTag =
-          user === undefined
-            ? await searchOwner(tools, sid)
-            : known(await tools.accounts.find(user), user).tag
-        const outcome = await tools.store.families.end({ userTag, sid, clientId: null })
-        if (outcome === 'family_unknown') throw sessionUnknown(sid)
-        tools.print({ sid, outcome }, `${sid}: ${outcome.replace('_', ' ')}`)
+          user === undefined ? undefined : known(await accounts.find(user), user).tag
+        const outcome = await sessions.end({ sid, userTag }, operator())
+        if (outcome === 'session_unknown') throw sessionUnknown(sid)
+        print({ sid, outcome }, `${sid}: ${outcome.replace('_', ' ')}`)
       }),
     )
 
@@ -52,24 +52,12 @@ export function addSessions(program: Command, io: Io): void {
     .command('revoke-all <user>')
     .description('end every session of the user')
     .action(
-      withStore(io, async ({ accounts, print }, name: string) => {
-        const outcome = await accounts.endSessions(name)
-        if (outcome.kind === 'refused') throw accountRefused(outcome.reason, name)
-        print({ sub: outcome.sub, outcome: 'ended' }, `every session of ${name} is ended`)
+      withStore(io, async ({ sessions, print }, name: string) => {
+        const sub = await sessions.endAll(name, operator())
+        if (sub === undefined) throw accountRefused('user_unknown', name)
+        print({ sub, outcome: 'ended' }, `every session of ${name} is ended`)
       }),
     )
-}
-
-/** A sid alone does not say where its family lives. */
-async function searchOwner(
-  { accounts, store }: StoreTools,
-  sid: string,
-): Promise<string> {
-  for await (const { tag } of accounts.all()) {
-    const sessions = await store.families.list(tag)
-    if (sessions.some(session => session.sid === sid)) return tag
-  }
-  throw sessionUnknown(sid)
 }
 
 function sessionUnknown(sid: string): Refused {

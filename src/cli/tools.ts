@@ -45,7 +45,10 @@ export interface Tools {
 export interface StoreTools
   extends
     Tools,
-    Pick<Core, 'accounts' | 'hasher' | 'checkNewPassword' | 'store' | 'emit'> {
+    Pick<
+      Core,
+      'accounts' | 'sessions' | 'hasher' | 'checkNewPassword' | 'store' | 'emit'
+    > {
   readonly config: Config
   readonly backups: Backups
   /** Reads the key ring, and changes nothing. */

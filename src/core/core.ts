@@ -5,6 +5,7 @@ import { monotonicClock, type Clock } from '../base/clock.ts'
 import type { Emit } from '../base/events.ts'
 import { systemRandom } from '../base/random.ts'
 import { createClientRegistry, type ClientRegistry } from '../clients/registry.ts'
+import { createSessions, type Sessions } from '../sessions/sessions.ts'
 import type { Store } from '../stores/ports/store.ts'
 import { NO_INSTRUMENTS } from './instruments.ts'
 import type { CoreOptions } from './options.ts'
@@ -21,6 +22,8 @@ export interface Core extends People, Signing, Tokens {
   readonly emit: Emit
   /** The registered clients. */
   readonly clients: ClientRegistry
+  /** Lists sessions and ends them. */
+  readonly sessions: Sessions
 }
 
 /**
@@ -40,6 +43,12 @@ export function createCore(options: CoreOptions): Core {
     clock,
     emit,
     clients: createClientRegistry(settings.clients),
+    sessions: createSessions({
+      families: store.families,
+      users: store.users,
+      find: people.accounts.find,
+      emit,
+    }),
     ...people,
     ...signing,
     ...composeTokens({ ...given, ...people, ...signing }),

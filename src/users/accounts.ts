@@ -46,8 +46,6 @@ export interface Accounts {
   disable(name: string): Promise<ChangeOutcome>
   /** Lets the user in again; ended sessions stay ended. */
   enable(name: string): Promise<ChangeOutcome>
-  /** Ends every session. */
-  endSessions(name: string): Promise<ChangeOutcome>
   /** What the user may hold from the next token on. */
   setAccess(name: string, access: Access): Promise<ChangeOutcome>
   /** Removes the account and every session. */
@@ -93,7 +91,6 @@ export function createAccounts(options: AccountsOptions): Accounts {
     },
     disable: name => change(name, 'disabled', tag => users.setDisabled(tag, true)),
     enable: name => change(name, 'enabled', tag => users.setDisabled(tag, false)),
-    endSessions: name => change(name, 'sessions_ended', tag => users.endSessions(tag)),
     async setAccess(name, { scopes, roles }) {
       if (!roles.every(isRole)) return refused('role_invalid')
       return change(name, 'access', tag => users.setAccess(tag, { scopes, roles }))

@@ -11,6 +11,7 @@ import { createNameInLogs } from '../../src/users/names/name-in-logs.ts'
 import { openBlocklist } from '../../src/users/blocklist/open-blocklist.ts'
 import type { AccessTokenClaims } from '../../src/tokens/access-token.ts'
 import { createJwtSigner } from '../../src/tokens/sign-jwt.ts'
+import { operator } from '../../src/cli/terminal/operator.ts'
 import { accountWords } from '../../src/cli/terminal/words.ts'
 import { commandLine as bench, SECRET } from '../support/command-line.ts'
 
@@ -407,6 +408,7 @@ t.test('sessions are listed and ended', async t => {
   t.match(await latchkey(`sessions revoke ${sids[0]}`), {
     code: 0,
     out: `${sids[0]}: ended\n`,
+    err: new RegExp(`"session.ended".*"sid":"${sids[0]}","actor":"${operator()}"`),
   })
   t.match(await latchkey(`sessions revoke ${sids[1]} --user alice --json`), {
     code: 0,
@@ -415,12 +417,13 @@ t.test('sessions are listed and ended', async t => {
   t.match(await latchkey(`sessions revoke ${sids[1]} --user alice`), {
     code: 0,
     out: /: already ended/,
+    err: '',
   })
   t.equal((await latchkey('sessions list alice')).out.trim().split('\n').length, 2)
   t.match(await latchkey('sessions revoke-all alice'), {
     code: 0,
     out: 'every session of alice is ended\n',
-    err: /"sessions_ended"/,
+    err: /"sessions_ended","actor":"cli:/,
   })
   t.match(await latchkey('sessions list alice'), {
     code: 0,

@@ -426,7 +426,7 @@ for (const store of STORES) {
           died(t, () => server.accounts.setPassword('alice', PASSWORD)),
         )
         await t.test('all sessions ended', t =>
-          died(t, () => server.accounts.endSessions('alice')),
+          died(t, () => server.sessions.endAll('alice', 'cli:root')),
         )
         await t.test('the refresh token revoked', t =>
           died(t, first =>

@@ -19,7 +19,7 @@ for (const store of STORES) {
   t.test(`on ${store}`, async t => {
     const secrets = [randomBytes(32).toString('base64url')]
     const server = await serverOn(t, store, { secrets })
-    const { login, refresh, post, clock, accounts } = server
+    const { login, refresh, post, clock, accounts, sessions } = server
     const revoke = (token: string, who: Record<string, string> = mobile) =>
       post('/revoke', { token, ...who })
     const introspect = (token: string, who: Record<string, string> = api) =>
@@ -358,7 +358,7 @@ for (const store of STORES) {
       await dead(t, token)
       const ends: Array<[string, () => unknown]> = [
         ['a new password', () => accounts.setPassword(name, 'another good password')],
-        ['all sessions ended', () => accounts.endSessions(name)],
+        ['all sessions ended', () => sessions.endAll(name, 'cli:root')],
         ['the account removed', () => accounts.remove(name)],
       ]
       for (const [what, act] of ends) {

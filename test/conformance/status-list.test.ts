@@ -45,7 +45,7 @@ async function bitOf(server: TestApp, token: string): Promise<number> {
 for (const store of STORES) {
   t.test(`on ${store}`, async t => {
     const server = await serverOn(t, store)
-    const { login, refresh, post, accounts, clock } = server
+    const { login, refresh, post, accounts, sessions, clock } = server
     const revoke = (token: string) => post('/revoke', { token, client_id: 'mobile' })
 
     await t.test(
@@ -153,7 +153,7 @@ for (const store of STORES) {
     for (const [name, end] of [
       ['disabling the user', () => accounts.disable('bob')],
       ['a new password', () => accounts.setPassword('bob', PASSWORD)],
-      ['ending all sessions', () => accounts.endSessions('bob')],
+      ['ending all sessions', () => sessions.endAll('bob', 'cli:root')],
       ['removing the user', () => accounts.remove('bob')],
     ] as const) {
       await t.test(name, async t => {

@@ -41,6 +41,7 @@ for (const { name, create } of STORES_AND_CLUSTER) {
     await t.test('peek', t => peekContract(t, world))
     await t.test('end', t => endContract(t, world))
     await t.test('list', t => listContract(t, world))
+    await t.test('ownerOf', t => ownerOfContract(t, world))
   })
 }
 
@@ -844,6 +845,33 @@ async function listContract(t: Test, { store, clock, someone }: Started): Promis
       '\\',
     ]) {
       t.same(await families.list(tag), [], tag)
+    }
+  })
+}
+
+async function ownerOfContract(t: Test, { store, someone }: Started): Promise<void> {
+  const { families } = store
+
+  await t.test('says whose a sid is, of a living family and of an ended one', async t => {
+    for (const user of [await someone(), await someone()]) {
+      const { userTag, sid } = await signIn(store, user)
+      t.equal(await families.ownerOf(sid), userTag)
+      await families.end({ userTag, sid, clientId: null })
+      t.equal(await families.ownerOf(sid), userTag, 'ended')
+    }
+  })
+
+  await t.test('a sid that nobody has belongs to nobody, and is no pattern', async t => {
+    const { sid } = await signIn(store, await someone())
+    const others = [
+      '',
+      'nobody',
+      '*',
+      `${sid.slice(0, -1)}?`,
+      `[${sid[0]}]${sid.slice(1)}`,
+    ]
+    for (const other of others) {
+      t.equal(await families.ownerOf(other), undefined, other)
     }
   })
 }

@@ -15,6 +15,7 @@ import type { SightingsRecorder } from '../../src/keys/verifiers/sightings.ts'
 import { openAudit } from '../../src/observe/audit/open.ts'
 import { createMetrics, type Metrics } from '../../src/observe/metrics/metrics.ts'
 import { timedStore } from '../../src/observe/tracing/traced-store.ts'
+import type { Sessions } from '../../src/sessions/sessions.ts'
 import type { StatusService } from '../../src/status-lists/service.ts'
 import { openStore } from '../../src/stores/open.ts'
 import type { Store } from '../../src/stores/ports/store.ts'
@@ -120,6 +121,7 @@ export interface TestApp {
   /** Reads what is new when it is told to. */
   readonly status: StatusService
   readonly accounts: Accounts
+  readonly sessions: Sessions
   readonly clients: ClientRegistry
   readonly metrics: Metrics
   readonly clock: ReturnType<typeof createHandClock>
@@ -359,6 +361,7 @@ export async function buildTestApp({
     sightings,
     status,
     accounts,
+    sessions: core.sessions,
     clients,
     metrics,
     clock,

@@ -171,13 +171,11 @@ t.test('what an operator does is done and told', async t => {
   t.match(await set.find('ann'), { disabled: true, epoch: 2 })
   t.same(await set.enable('ann'), done)
   t.match(await set.find('ann'), { disabled: false, epoch: 2 })
-  t.same(await set.endSessions('ann'), done)
-  t.match(await set.find('ann'), { epoch: 3 })
   t.same(await set.setAccess('ann', { scopes: null, roles: ['clerk'] }), done)
   t.match(await set.find('ann'), { scopes: null, roles: ['clerk'] })
   t.same(await set.remove('ann'), done)
   t.equal(await set.find('ann'), undefined)
-  const changes = ['disabled', 'enabled', 'sessions_ended', 'access', 'removed']
+  const changes = ['disabled', 'enabled', 'access', 'removed']
   t.same(
     set.events,
     changes.map(change => ({ type: 'user.changed', sub, change })),
@@ -223,7 +221,6 @@ t.test('an unknown user is changed by nothing', async t => {
   const changes = [
     set.disable,
     set.enable,
-    set.endSessions,
     set.remove,
     (name: string) => set.setAccess(name, free),
   ]

@@ -5,8 +5,9 @@ import type { Client } from '../../clients/registry.ts'
 import type { Emit } from '../../base/events.ts'
 import { required } from '../../grants/grant.ts'
 import { invalidGrant } from '../../oauth/errors.ts'
+import type { Sessions } from '../../sessions/sessions.ts'
 import type { StatusService } from '../../status-lists/service.ts'
-import type { Store } from '../../stores/ports/store.ts'
+import type { AccessTokens } from '../../stores/ports/access-tokens.ts'
 import type { ReadsRefreshToken } from '../../tokens/read-refresh-token.ts'
 import { looksLikeRefreshToken } from '../../tokens/refresh-token.ts'
 import type { RateLimitHook } from '../callers/rate-limit.ts'
@@ -27,7 +28,8 @@ export interface RevokeRouteOptions {
   readonly limit: RateLimitHook
   readonly verify: VerifyAccessToken
   readonly readRefreshToken: ReadsRefreshToken
-  readonly store: Pick<Store, 'families' | 'accessTokens'>
+  readonly sessions: Pick<Sessions, 'giveBack'>
+  readonly accessTokens: Pick<AccessTokens, 'revoke'>
   readonly status: Pick<StatusService, 'entryOf'>
   readonly emit: Emit
 }
@@ -82,36 +84,29 @@ interface Revocation {
 // §2.2).
 async function revokeRefreshToken(
   { request, token, client }: Revocation,
-  { readRefreshToken, store, emit }: RevokeRouteOptions,
+  { readRefreshToken, sessions, emit }: RevokeRouteOptions,
 ): Promise<void> {
   const read = await readRefreshToken(token)
   if (read === undefined) return
   const { sid } = read
-  const outcome = await store.families.end({
-    userTag: read.userTag,
-    sid,
-    clientId: client.id,
-  })
+  const network = ownNetworkOf(request)
+  const outcome = await sessions.giveBack(
+    { userTag: read.userTag, sid, clientId: client.id, network },
+    request,
+  )
   if (outcome === 'client_mismatch') {
-    throw foreign({ request, client, sid, emit })
-  }
-  if (outcome === 'ended') {
-    emit(
-      {
-        type: 'token.revoked',
-        clientId: client.id,
-        network: ownNetworkOf(request),
-        kind: 'refresh_token',
-        sid,
-      },
+    throw foreign({
       request,
-    )
+      client,
+      sid,
+      emit,
+    })
   }
 }
 
 async function revokeAccessToken(
   { request, token, client }: Revocation,
-  { verify, store, status, emit }: RevokeRouteOptions,
+  { verify, accessTokens, status, emit }: RevokeRouteOptions,
 ): Promise<void> {
   const verified = verify.named(token)
   if (verified.kind === 'refused') return
@@ -121,7 +116,7 @@ async function revokeAccessToken(
     throw foreign({ request, client, sid, emit })
   }
   const entry = claims.status && status.entryOf(claims.status.status_list)
-  await store.accessTokens.revoke({
+  await accessTokens.revoke({
     ...ref,
     expiresAt: claims.exp * 1000 + CLOCK_MARGIN_MS,
     status: entry,

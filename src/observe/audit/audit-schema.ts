@@ -1,7 +1,7 @@
 // What an audit line holds. docs/audit.md is made of this (scripts/audit-page.ts), and tests hold every line
 // to it.
 import { Type, type Static, type TSchema } from 'typebox'
-import type { ClientMethod, UserChange } from '../../base/events.ts'
+import type { Actor, ClientMethod, UserChange } from '../../base/events.ts'
 import { REASONS, type Reason } from '../../base/reasons.ts'
 
 const strict = { additionalProperties: false }
@@ -14,6 +14,13 @@ const ClientId = Type.String({
 const Sub = Type.String({ description: "The user's stable id." })
 const Sid = Type.String({
   description: 'The session, as access tokens name it in `sid`.',
+})
+const ActorName = Type.Unsafe<Actor>({
+  type: 'string',
+  pattern: '^cli:',
+  description:
+    "Who did it: `cli:` and the operating system's user that ran the command, by its number where it has " +
+    'no name.',
 })
 const ReasonCode = Type.Unsafe<Reason>({
   type: 'string',
@@ -164,9 +171,15 @@ export const AUDIT_EVENTS = [
       }),
     },
   ),
+  event('session.ended', 'An operator ended one session.', {
+    sub: Sub,
+    sid: Sid,
+    actor: ActorName,
+  }),
   event('user.changed', 'An operator changed an account, or the sessions of one.', {
     sub: Sub,
     change: Type.Unsafe<UserChange>({ type: 'string', enum: CHANGES }),
+    actor: Type.Optional(ActorName),
   }),
   event('users.imported', 'An import of accounts has ended, or was cut short.', {
     imported: Type.Integer({ minimum: 0, description: 'Accounts that were added.' }),

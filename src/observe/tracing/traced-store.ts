@@ -50,6 +50,7 @@ function aroundPorts(
       peek: around('families.peek', families.peek),
       end: around('families.end', families.end),
       list: around('families.list', families.list),
+      ownerOf: around('families.owner_of', families.ownerOf),
     },
     accessTokens: {
       revoke: around('access_tokens.revoke', accessTokens.revoke),

@@ -156,4 +156,9 @@ export interface Families {
   end(request: EndRequest): Promise<EndOutcome>
   /** The living families of a user, the newest first; empty for an unknown user. */
   list(userTag: string): Promise<readonly Session[]>
+  /**
+   * The tag of the user whose family has that sid, be it living or ended; undefined when no family is kept
+   * under it. Walks over the store's sessions once: for an operator who knows no more.
+   */
+  ownerOf(sid: string): Promise<string | undefined>
 }

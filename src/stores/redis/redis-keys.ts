@@ -11,7 +11,11 @@ export interface RedisKeys {
   family(ref: FamilyRef): string
   /** Pattern: all families of a user. */
   families(tag: string): string
-  /** The family of a key that the pattern found. */
+  /** Pattern: the family of that sid, whoever's it is. */
+  familiesOf(sid: string): string
+  /** The tag of the user in a key that this pattern found. */
+  ownerIn(key: string, sid: string): string
+  /** The family of a key that the pattern of a user found. */
   refOf(tag: string, key: string): FamilyRef
   /** Mark: a revoked access token. */
   revocation(token: AccessTokenRef): string
@@ -66,6 +70,8 @@ export function createRedisKeys(prefix: string): RedisKeys {
     family,
     user: tag => `${prefix}{${tag}}:u`,
     families: tag => `${escaped(`${prefix}{${tag}}`)}:f:*`,
+    familiesOf: sid => `${escaped(prefix)}{*}:f:${escaped(sid)}`,
+    ownerIn: (key, sid) => key.slice(`${prefix}{`.length, -`}:f:${sid}`.length),
     refOf: (userTag, key) => ({
       userTag,
       sid: key.slice(family({ userTag, sid: '' }).length),

@@ -12,6 +12,7 @@ import { familyOf, oneOf, userOf } from '../replies.ts'
 import { loadScript } from '../scripts.ts'
 import { createFamilyParts, REFUSALS, tokenArgs } from './family-parts.ts'
 import { createList } from './list.ts'
+import { createOwnerOf } from './owner-of.ts'
 import { createRotate } from './rotate.ts'
 
 const PEEK_REFUSALS = [...REFUSALS, 'superseded'] as const
@@ -67,6 +68,7 @@ export function createRedisFamilies(adapter: RedisAdapter): Families {
     peek,
     end,
     list: createList(adapter),
+    ownerOf: createOwnerOf(adapter),
   }
 }
 

@@ -34,6 +34,7 @@ export function createSqliteFamilies(db: DatabaseSync, clock: Clock): Families {
     peek: presented => reading(() => peek(rows, presented, clock())),
     end: request => writing(db, () => end(tables, request, clock())),
     list: userTag => reading(() => list(rows, userTag, clock())),
+    ownerOf: sid => reading(() => rows.ownerOf(sid)),
   }
 }
 

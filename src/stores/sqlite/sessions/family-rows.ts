@@ -18,6 +18,8 @@ export interface FamilyRows {
   find(ref: FamilyRef): FoundFamily | undefined
   /** All families of a user, the newest first. */
   ofUser(userTag: string): readonly FoundFamily[]
+  /** The tag of the user who has the family of that sid; undefined when none is kept. */
+  ownerOf(sid: string): string | undefined
   /** What the rules look at in the user's record; undefined when there is no such user. */
   holder(userTag: string): Holder | undefined
   insert(login: Login, now: number): void
@@ -47,6 +49,8 @@ export function createFamilyRows(db: DatabaseSync): FamilyRows {
     FROM families f JOIN users u ON u.tag = f.user_tag
     WHERE f.user_tag = ?
     ORDER BY f.started_at DESC, f.sid`)
+  // A scan of the index families_gone_at, which has both columns.
+  const owner = db.prepare('SELECT user_tag FROM families WHERE sid = ?')
   const sweep = db.prepare(`
     DELETE FROM families WHERE (user_tag, sid) IN
       (SELECT user_tag, sid FROM families WHERE gone_at <= ? LIMIT ?)`)
@@ -54,6 +58,10 @@ export function createFamilyRows(db: DatabaseSync): FamilyRows {
   return {
     find: familyFinder(db),
     ofUser: userTag => ofUser.all(userTag).map(foundFamily),
+    ownerOf(sid) {
+      const row = owner.get(sid)
+      return row && String(row['user_tag'])
+    },
     holder(userTag) {
       const row = holder.get(userTag)
       return row && holderOf(row)
