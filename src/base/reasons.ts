@@ -88,7 +88,6 @@ export const REASONS = {
   token_revoked: 'The token was revoked.',
   token_bound: 'The token is bound to a key and was sent as a bearer token.',
   token_other_key: 'The token is bound to another key than the one that was proved.',
-  header_wrong: "The token's header names another type or algorithm.",
   key_unknown: 'The token names a key that is not in the ring.',
   // DPoP.
   dpop_missing: 'A proof of possession is needed, and there is none.',
