@@ -55,7 +55,14 @@ function argon2Of(
     name => String([valueAt(data, `additionalParameters.${name}`)].flat()[0]),
   )
   const text = (bytes: Buffer) => bytes.toString('base64').replaceAll('=', '')
-  return `$argon2${type}$v=${version === '1.0' ? 16 : 19}$m=${memory},t=${iterations},p=${lanes}$${text(salt)}$${text(value)}`
+  const cost = `m=${memory},t=${iterations},p=${lanes}`
+  return [
+    `$argon2${type}`,
+    `v=${version === '1.0' ? 16 : 19}`,
+    cost,
+    text(salt),
+    text(value),
+  ].join('$')
 }
 
 function parsed(credential: unknown, key: string): unknown {

@@ -203,6 +203,8 @@ function firebaseFields(record: unknown, { firebase }: SystemSettings): Fields {
   }
   const { signerKey, saltSeparator, rounds, memCost } = firebase
   return {
-    passwordHash: `$fbscrypt$v=1,n=${memCost},r=${rounds},p=1,ss=${saltSeparator},sk=${signerKey}$${salt}$${hash}`,
+    passwordHash:
+      `$fbscrypt$v=1,n=${memCost},r=${rounds},p=1,ss=${saltSeparator},sk=${signerKey}` +
+      `$${salt}$${hash}`,
   }
 }

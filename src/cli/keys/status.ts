@@ -61,7 +61,7 @@ export async function printStatus(
   const verifiers = verifierStatus(sightings, config.keys.publishAhead)
   for (const audience of audiencesOf(config)) printAudience(audience, verifiers, print)
   for (const verifier of verifiers) {
-    printVerifier(verifier, config.keys.publishAhead, now, print)
+    printVerifier(verifier, { publishAheadMs: config.keys.publishAhead, now, print })
   }
 }
 
@@ -163,9 +163,11 @@ function printAudience(
 
 function printVerifier(
   verifier: VerifierStatus,
-  publishAheadMs: number,
-  now: number,
-  print: StoreTools['print'],
+  {
+    publishAheadMs,
+    now,
+    print,
+  }: { publishAheadMs: number; now: number; print: StoreTools['print'] },
 ): void {
   const {
     name,

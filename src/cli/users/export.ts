@@ -4,7 +4,8 @@ import type { Io } from '../terminal/io.ts'
 import { withStore } from '../tools.ts'
 
 const EXAMPLE = `
-Django takes the argon2id hashes with argon2 in front of them. The lines hold hashes: keep them as you keep a backup.
+Django takes the argon2id hashes with argon2 in front of them. The lines hold hashes: \
+keep them as you keep a backup.
 
 Example:
   latchkey users export > users.jsonl

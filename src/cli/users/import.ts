@@ -25,9 +25,11 @@ interface ImportFlags {
 
 const EXAMPLES = `
 Our own form is a line of JSON per account; sub, scopes (null: any), roles and disabled may be left out:
-  {"name":"alice","passwordHash":"$argon2id$v=19$m=19456,t=2,p=1$…","sub":"42","scopes":["profile"],"roles":["support"]}
+  {"name":"alice","passwordHash":"$argon2id$v=19$m=19456,t=2,p=1$…","sub":"42",\
+"scopes":["profile"],"roles":["support"]}
   {"name":"bob","password":"correct horse battery","disabled":true}
-A table (CSV, separated by commas, semicolons or tabs) has a head that names the fields. Where accounts may come from:
+A table (CSV, separated by commas, semicolons or tabs) has a head that names the fields. \
+Where accounts may come from:
 ${[...SYSTEMS]
   .map(([name, { description }]) => `  ${name.padEnd(10)}${description}`)
   .join('\n')}

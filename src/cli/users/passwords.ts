@@ -21,15 +21,18 @@ const TARGET_MS = 250
 const MEMORY_SHARE = 50
 
 const CALIBRATE_EXAMPLE = `
-Run it where the server runs, in the same container or cgroup, while little else does. Logins whose hash is of another cost get a new one.
+Run it where the server runs, in the same container or cgroup, while little else does. \
+Logins whose hash is of another cost get a new one.
 
 Example:
   latchkey passwords calibrate --target 250ms
 `
 
 const EXAMPLE = `
-LIST holds one password a line, or SHA-1 lines as breached passwords are published (HASH or HASH:COUNT, in any order). A list that is sorted by
-its hashes needs no filter. A filter takes about 4 bytes an entry, and refuses one in a million good passwords, too.
+LIST holds one password a line, or SHA-1 lines as breached passwords are published \
+(HASH or HASH:COUNT, in any order). A list that is sorted by
+its hashes needs no filter. A filter takes about 4 bytes an entry, \
+and refuses one in a million good passwords, too.
 
 Example:
   latchkey passwords blocklist build breached.txt breached.filter

@@ -29,7 +29,7 @@ export function substitute(
 ): { tree: unknown; faults: Fault[] } {
   const faults: Fault[] = []
   return {
-    tree: walk(tree, [], (text, place) => replace(text, place, env, faults)),
+    tree: walk(tree, [], (text, place) => replace(text, { place, env, faults })),
     faults,
   }
 }
@@ -52,7 +52,10 @@ function walk(
   )
 }
 
-function replace(text: string, place: Place, env: Environment, faults: Fault[]): string {
+function replace(
+  text: string,
+  { place, env, faults }: { place: Place; env: Environment; faults: Fault[] },
+): string {
   return text.replaceAll(REFERENCE, (reference, name: string) => {
     if (reference.startsWith('$$')) return reference.slice(1)
     const found = reference.endsWith('}') ? valueOf(name, env) : { expected: FORM }

@@ -8,7 +8,8 @@ const strict = { additionalProperties: false }
 
 const ClientId = Type.String({
   description:
-    'The client by its configured id; in `client.refused` as the request named it: 64 characters at the most (8 of what looks like a secret), what is not ' +
+    'The client by its configured id; in `client.refused` as the request named it: 64 characters at ' +
+    'the most (8 of what looks like a secret), what is not ' +
     'printable ASCII escaped as `\\u{…}`.',
 })
 const Sub = Type.String({ description: "The user's stable id." })

@@ -2,19 +2,17 @@
 // token or an address.
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Event } from '../../base/events.ts'
-import type { Reason } from '../../base/reasons.ts'
-import { GRANTS } from '../../grants/all.ts'
 import {
   STORE_CHECKS,
   type StoreCheck,
   type StoreCondition,
 } from '../../stores/ports/health.ts'
-import { isRoutine } from '../audit/audit.ts'
 import {
   createConnectionCounts,
   type ConnectionCounts,
   type Listener,
 } from '../connections.ts'
+import { createEventCounts } from './event-counts.ts'
 import {
   showHashing,
   showKeys,
@@ -25,21 +23,19 @@ import {
   type ShownKey,
   type ShownStatus,
 } from './gauges.ts'
+import { createGrantCounts, type GrantCounts } from './grant-counts.ts'
+import { createRequestTimes, type FinishedRequest } from './request-times.ts'
 import { createDurations, createTally } from './tally.ts'
 
-export interface Metrics {
+export interface Metrics extends GrantCounts {
   readonly emit: (event: Event) => void
-  /** Counts a finished request: its route's pattern, its status, how long it took in seconds. */
-  observeRequest(method: string, route: string, status: number, seconds: number): void
+  /** Counts a finished request. */
+  observeRequest(request: FinishedRequest): void
   /**
    * Counts an answer to a fetch of the public keys, by its status. No more: this is the one route that must
    * cost next to nothing.
    */
   countJwks(status: 200 | 304): void
-  /** Counts tokens that were issued for a grant, by the grant's label. */
-  countIssued(grant: string): void
-  /** Counts a request for tokens that was not granted; `grant`: undefined where there is no such grant. */
-  countRefused(grant: string | undefined, status: number, reason: Reason): void
   /**
    * Gives the place where a command of the store tells how long it took, in seconds, and whether it failed.
    */
@@ -84,17 +80,6 @@ const MISNAMED = [
   'nodejs_active_requests_total',
   'nodejs_active_resources_total',
 ]
-
-/** What an event does to a session. */
-const CHANGES: Partial<Record<Event['type'], string>> = {
-  'login.succeeded': 'opened',
-  'refresh.rotated': 'rotated',
-  'refresh.replayed': 'replayed',
-  'refresh.late': 'late',
-  'refresh.healed': 'healed',
-  'refresh.reused': 'reused',
-}
-const ENDED = 'ended'
 
 /** Makes a registry of its own, so that two servers in one process don't share counts. */
 export function createMetrics(version = ''): Metrics {
@@ -216,103 +201,5 @@ export function createMetrics(version = ''): Metrics {
       [await registry.metrics(), requests, hashWait, commands, rebuilds]
         .map(part => (typeof part === 'string' ? part : part.render()))
         .join('\n'),
-  }
-}
-
-function createEventCounts(registry: Registry): Metrics['emit'] {
-  const families = createTally(registry, {
-    name: 'latchkey_families_total',
-    help:
-      'What became of sessions: opened by a login, rotated by a refresh, replayed for a lost answer, ' +
-      'late, healed after a failover, ended by reuse of a refresh token, ended by revocation.',
-    labelNames: ['change'],
-    labelsOf: change => ({ change }),
-    known: [...Object.values(CHANGES), ENDED],
-  })
-  const introspections = createTally(registry, {
-    name: 'latchkey_introspections_total',
-    help: 'Introspections by answer, and why a token is not active.',
-    labelNames: ['answer', 'reason'],
-    labelsOf: reason => ({ answer: reason === 'active' ? 'active' : 'inactive', reason }),
-    known: ['active'],
-  })
-  const throttled = createTally(registry, {
-    name: 'latchkey_logins_throttled_total',
-    help:
-      'Logins that were refused unseen because of failures before, by what had failed: the name in ' +
-      'this network (pair), the network, or the password.',
-    labelNames: ['by'],
-    labelsOf: reason => ({ by: reason.replace('throttled_by_', '') }),
-    known: ['throttled_by_pair', 'throttled_by_network', 'throttled_by_password'],
-  })
-  const audited = createTally(registry, {
-    name: 'latchkey_audit_events_total',
-    help: 'Audit events by type and reason code.',
-    labelNames: ['type', 'reason'],
-    labelsOf(key) {
-      const [type = '', reason = ''] = key.split(' ')
-      return { type, reason }
-    },
-  })
-  return event => {
-    const change = CHANGES[event.type]
-    if (change !== undefined) families(change)
-    else if (event.type === 'introspected') introspections(event.reason)
-    else if (event.type === 'login.throttled') throttled(event.reason)
-    else if (event.type === 'token.revoked' && event.kind === 'refresh_token') {
-      families(ENDED)
-    }
-    if (!isRoutine(event)) audited(`${event.type} ${reasonOf(event)}`)
-  }
-}
-
-function reasonOf(event: Event): string {
-  if ('reason' in event) return event.reason
-  return event.type === 'user.changed' ? event.change : ''
-}
-
-/**
- * Method, route and status are looked up one by one: a key made of all three would cost more than the
- * counting.
- */
-function createRequestTimes(
-  series: ReturnType<typeof createDurations>['series'],
-): Metrics['observeRequest'] {
-  const routes = new Map<string, Map<string, Map<number, (seconds: number) => void>>>()
-  return (method, route, status, seconds) => {
-    const methods = within(routes, route, () => new Map())
-    const statuses = within(methods, method, () => new Map())
-    within(statuses, status, () => series({ method, route, status }))(seconds)
-  }
-}
-
-function within<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
-  const found = map.get(key)
-  if (found !== undefined) return found
-  const made = make()
-  map.set(key, made)
-  return made
-}
-
-function createGrantCounts(
-  registry: Registry,
-): Pick<Metrics, 'countIssued' | 'countRefused'> {
-  const grants = createTally(registry, {
-    name: 'latchkey_grants_total',
-    help:
-      'Requests for tokens by grant type, outcome (issued, refused, or failed by a fault of ours) and ' +
-      'reason code.',
-    labelNames: ['grant', 'outcome', 'reason'],
-    labelsOf(key) {
-      const [grant = '', outcome = 'issued', reason = ''] = key.split(' ')
-      return { grant, outcome, reason }
-    },
-    known: GRANTS.map(({ label }) => label),
-  })
-  return {
-    countIssued: grants,
-    countRefused(grant = 'none', status, reason) {
-      grants(`${grant} ${status >= 500 ? 'failed' : 'refused'} ${reason}`)
-    },
   }
 }
