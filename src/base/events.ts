@@ -1,14 +1,14 @@
-// What happened, for those who watch: the audit log and the metrics (observe/). The domain emits and doesn't
-// care who listens. No event holds a token, a password or a secret. src/observe/audit/audit-schema.ts
-// describes those that an auditor is told.
+// The events that the domain emits. The audit log and the metrics (src/observe/) listen; the domain doesn't
+// know them. No event holds a token, a password or a secret. src/observe/audit/audit-schema.ts describes the
+// events of the audit log.
 import type { Reason } from './reasons.ts'
 
 /** What happened. */
 export type Event = Routine | SecurityEvent
 
-/** What happens at every request and says nothing of security. */
+/** An event of every request, which the audit log leaves out. */
 export type Routine =
-  /** R4 and R5 of DESIGN §5. */
+  /** R4 and R5 of docs/architecture.md. */
   | (RefreshEvent & { readonly type: 'refresh.rotated' | 'refresh.replayed' })
   | {
       readonly type: 'introspected'
@@ -17,7 +17,7 @@ export type Routine =
       readonly reason: Reason
     }
 
-/** What an auditor is told. */
+/** An event that the audit log records. */
 export type SecurityEvent =
   | (LoginEvent & {
       readonly type: 'login.succeeded'
@@ -120,7 +120,7 @@ export type Actor = `cli:${string}`
 export type ClientMethod =
   'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'
 
-/** What every event of a login tells. */
+/** The fields of every event of a login. */
 interface LoginEvent {
   readonly clientId: string
   /** A keyed hash of the name, or with log.usernames the name as it was typed. */
@@ -129,7 +129,7 @@ interface LoginEvent {
   readonly network: string
 }
 
-/** What every exchange of a refresh token tells. */
+/** The fields of every exchange of a refresh token. */
 interface RefreshEvent {
   readonly clientId: string
   readonly sub: string
@@ -146,5 +146,5 @@ export interface Origin {
   readonly headers: Readonly<Record<string, unknown>>
 }
 
-/** Tells whoever watches. Never throws and never waits. */
+/** Notifies the listeners. Never throws and never waits. */
 export type Emit = (event: Event, origin?: Origin) => void

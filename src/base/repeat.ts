@@ -1,9 +1,9 @@
-// Work that is done again and again while the process runs.
+// Work that repeats while the process runs.
 
 /**
- * Does the work, which never rejects, every so many milliseconds, without keeping the process alive.
+ * Runs the work, which never rejects, every `ms` milliseconds, without keeping the process alive.
  *
- * @returns the way to stop
+ * @returns a function that stops it
  */
 export function every(ms: number, work: () => Promise<void>): () => void {
   const timer = setInterval(work, ms).unref()
@@ -13,11 +13,11 @@ export function every(ms: number, work: () => Promise<void>): () => void {
 /**
  * Makes work that never rejects.
  *
- * @param failed is given the first of several faults in a row; the others are no news
+ * @param report is called with the first of several errors in a row; the others are no news
  */
 export function reportFirstFailure(
   work: () => Promise<void>,
-  failed: (error: unknown) => void,
+  report: (error: unknown) => void,
 ): () => Promise<void> {
   let works = true
   return () =>
@@ -26,7 +26,7 @@ export function reportFirstFailure(
         works = true
       },
       (error: unknown) => {
-        if (works) failed(error)
+        if (works) report(error)
         works = false
       },
     )

@@ -1,5 +1,5 @@
-// private_key_jwt (RFC 7523 §2.2, OIDC Core §9): a client proves who it is by a JWT that its own key signs.
-// Nothing secret is sent or stored.
+// private_key_jwt (RFC 7523 §2.2, OIDC Core §9): a client authenticates by a JWT that its own key signs. No
+// secret is sent or stored.
 import { createHash } from 'node:crypto'
 import {
   createLocalJWKSet,
@@ -19,7 +19,7 @@ import { usableKeys } from '../oauth/public-jwk.ts'
 import { createGuardedFetch } from './guarded-fetch.ts'
 import type { Client } from './registry.ts'
 
-/** The only type of assertion that is taken. */
+/** The only type of assertion that is accepted. */
 export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 const MAX_LENGTH = 4096
@@ -28,8 +28,8 @@ const SKEW_SECONDS = 30
 
 export interface AssertionOptions {
   /**
-   * The only audience that is taken: an assertion for another server's endpoint, or for a token endpoint by
-   * its URL, is none for us.
+   * The only audience that is accepted. An assertion for another server, or for the URL of a token endpoint,
+   * is refused.
    */
   readonly issuer: string
   readonly replays: Replays
@@ -38,12 +38,13 @@ export interface AssertionOptions {
 
 /** Checks client assertions. */
 export interface Assertions {
-  /** Whom the assertion names; nothing is checked. Undefined when it names nobody. */
+  /** The client that the assertion names, unchecked; undefined when it names none. */
   claimant(assertion: string): string | undefined
   /**
-   * Checks that `client` made the assertion, for us, now, and sends it for the first time.
+   * Checks that `client` made the assertion for this server, that it is current, and that it is used for the
+   * first time.
    *
-   * @throws OAuthError invalid_client when not; temporarily_unavailable when its keys can't be had;
+   * @throws OAuthError invalid_client when not; temporarily_unavailable when its keys can't be fetched;
    * StoreUnavailable
    */
   check(assertion: string, client: Client): Promise<void>
@@ -109,7 +110,7 @@ async function verify(
   }
   const { payload } = await jwtVerify(assertion, keys, options)
     .catch(async (error: unknown) => {
-      // Several keys may have signed: without `kid`, each is tried.
+      // Several keys fit and no `kid` chooses: try each.
       if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
       for await (const key of error) {
         const verified = await jwtVerify(assertion, key, options).catch(
@@ -122,7 +123,7 @@ async function verify(
       throw new errors.JWSSignatureVerificationFailed()
     })
     .catch(asVerdict)
-  // One that is meant for others as well can be replayed by them.
+  // An assertion for several audiences could be replayed by one of the others.
   if (
     payload.aud !== issuer &&
     !(Array.isArray(payload.aud) && payload.aud.length === 1)
@@ -138,11 +139,11 @@ function asVerdict(error: unknown): never {
   if (error instanceof errors.JOSEError && !isFault) {
     throw invalidClient('assertion_invalid')
   }
-  // Not the assertion: keys that can't be had, or that no library can read.
+  // Not the assertion's fault: the keys can't be fetched, or no library can read them.
   throw temporarilyUnavailable('client_keys_unavailable')
 }
 
-/** Where a client's keys come from: its configuration, or the place that this names. */
+/** Finds the keys of a client: in its configuration, or at its jwksUri. */
 function createKeySource(): (client: Client) => JWTVerifyGetKey | undefined {
   // Kept over a reload of the configuration, and as long as the process: there are as many as the
   // configuration has ever named.
@@ -163,7 +164,7 @@ function createRemoteKeys(url: string, allowPrivate: boolean): JWTVerifyGetKey {
   return createRemoteJWKSet(new URL(url), { [customFetch]: fetchKeys })
 }
 
-// What is no key set stays as it is: jose says so.
+// Anything but a key set stays as it is: jose reports it.
 function withUsableKeys(document: unknown): unknown {
   const { keys } = Object(document)
   return Array.isArray(keys) ? { keys: usableKeys(keys) } : document

@@ -1,4 +1,4 @@
-// What a request says of its client, whether it is true or not: for the audit log, which names whoever fails.
+// What a request claims about its client, true or not: the audit log names the client of a failure.
 import type { ClientMethod } from '../base/events.ts'
 import { parseBasic } from '../oauth/basic.ts'
 import type { Assertions } from './assertion.ts'
@@ -6,7 +6,7 @@ import type { PresentedClient } from './client-auth.ts'
 import type { ClientRegistry } from './registry.ts'
 
 export interface ClaimedClient {
-  /** How it means to prove who it is. */
+  /** How it tries to authenticate. */
   readonly method: ClientMethod
   /** Its first 64 characters at the most, in printable ASCII; undefined: the request names no client. */
   readonly clientId?: string
@@ -14,15 +14,14 @@ export interface ClaimedClient {
 
 /** As long as an id in the configuration may be. */
 const MOST_CHARACTERS = 64
-/** No words: as a secret looks that somebody made, in hexadecimal or base64. */
+/** Looks like a generated secret in hexadecimal or base64, not like words. */
 const LIKE_A_SECRET = /(?=\w*[a-z])(?=\w*[0-9])\w{16}/i
-/** What is shown of it: enough to find whose it is, too little to be of use. */
+/** How much of it is shown: enough to find its owner, too little to use it. */
 const SHOWN = 8
 
 /**
- * Reads what a request claims, without checking it and without failing. Ids and secrets get swapped: an id
- * that is a client's secret isn't given back, and of one that nobody has and that looks like a secret the
- * beginning only.
+ * Reads what a request claims, without checking it and without failing. People swap ids and secrets: an id
+ * that is a client's secret is left out, and an unknown id that looks like a secret is cut to its beginning.
  */
 export function claimedClient(
   presented: PresentedClient,

@@ -6,7 +6,7 @@ import { invalidClient, invalidRequest } from '../oauth/errors.ts'
 import { ASSERTION_TYPE, type Assertions } from './assertion.ts'
 import type { Client, ClientRegistry } from './registry.ts'
 
-/** What a request says about who sends it. */
+/** What a request presents to authenticate its client. */
 export interface PresentedClient {
   /** The Authorization header. */
   readonly authorization: string | undefined
@@ -17,7 +17,7 @@ export interface PresentedClient {
   readonly assertionType: string | undefined
 }
 
-/** Against what it is held. */
+/** What authentication needs. */
 export interface AuthenticationOptions {
   readonly clients: Pick<ClientRegistry, 'find'>
   readonly assertions: Assertions
@@ -29,11 +29,11 @@ interface Claim {
 }
 
 /**
- * Finds out which client sent a request.
+ * Authenticates the client of a request.
  *
  * @throws OAuthError invalid_client when it is unknown or its secret or assertion is wrong or missing;
- * invalid_request when two methods
- *   are used at once; temporarily_unavailable when its keys can't be had; StoreUnavailable
+ * invalid_request when two methods are used at once; temporarily_unavailable when its keys can't be fetched;
+ * StoreUnavailable
  */
 export async function authenticateClient(
   presented: PresentedClient,
@@ -49,7 +49,7 @@ export async function authenticateClient(
   return client
 }
 
-/** Whether the client has a secret or a key to prove who it is. */
+/** Whether the client has a secret or a key to authenticate with. */
 export function isConfidential(client: Client): boolean {
   return (
     client.secretHashes.length > 0 ||
@@ -105,7 +105,7 @@ function claimantOf(
   return claimant
 }
 
-// A public client may send an empty secret (Swagger UI does), but never one that would have to be checked.
+// A public client may send an empty secret (Swagger UI does), but no other one.
 function provesIdentity(client: Client, secret: string): boolean {
   if (!isConfidential(client)) return secret === ''
   const presented = hash('sha256', secret, 'buffer')

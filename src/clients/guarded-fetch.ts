@@ -1,5 +1,5 @@
-// Fetching a document that a configuration names: soon, small, by GET, and from no address that only we can
-// reach (SSRF).
+// Fetches a document that a configuration names, with limits of time and size, and never from an address that
+// only this server can reach (SSRF).
 import { lookup, type LookupAddress, type LookupOptions } from 'node:dns'
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
@@ -22,10 +22,10 @@ export interface GuardedFetchOptions {
 }
 
 /**
- * Makes a fetch of JSON documents. Redirects aren't followed: they could lead anywhere.
+ * Makes a fetch of JSON documents. It follows no redirect: that could lead anywhere.
  *
  * @returns a function that takes a URL and resolves with the parsed document
- * @throws Error when it can't be had: refused address, no answer within 2 s, another status than 200, more
+ * @throws Error when that fails: refused address, no answer within 2 s, another status than 200, more
  * than 64 KiB, no JSON
  */
 export function createGuardedFetch({

@@ -1,7 +1,9 @@
-// The registered clients, as the configuration gives them; replaced as a whole when it is reloaded.
+// This folder holds the registered clients and authenticates them. It decides nothing about users or tokens.
+// src/http/ asks it for the client of a request; a reload of the configuration replaces the registry as a
+// whole.
 import { hash } from 'node:crypto'
 
-/** What stands before the hash of a secret. */
+/** The prefix of a secret's hash. */
 const HASHED = 'sha256:'
 
 /** An application that asks for tokens or about them. */

@@ -1,11 +1,11 @@
-// What verifiers fetch (RFC 7517 §5): serialised once per ring, and how long a copy of it may be kept.
+// JWKS, the document that verifiers fetch (RFC 7517 §5): serialised once per ring, with the life of a copy.
 import { createHash, type JsonWebKey } from 'node:crypto'
 import type { AlgorithmName } from '../oauth/algorithms.ts'
 import { instantsOf, type Instants } from './schedule/instants.ts'
 
 /**
- * The longest that a copy of the keys may be kept, in milliseconds. A key that must go today is remembered
- * for so long by whoever obeys; the ring publishes keys days before they sign, so a new one needs no shorter
+ * The longest that a copy of the keys may be kept, in milliseconds. Obedient verifiers remember a dropped key
+ * for that long; the ring publishes keys days before they sign, so a new one needs no shorter
  * life.
  */
 export const CACHE_LIFE_MS = 300_000

@@ -1,6 +1,5 @@
-// Which secrets the servers have that run beside this one. While `secrets` is being changed, what one seals
-// another may not be able to open: that is a fault, and never a verdict on who shows it. Servers know of each
-// other's secrets by fingerprints in the store.
+// Knows which secrets the other servers have, by fingerprints in the store. While `secrets` is being changed,
+// one server may not be able to open what another has sealed: that is a fault, never a verdict on the token.
 import { monotonicClock, type Monotonic } from '../base/clock.ts'
 import { secretMarks, type SecretMark } from '../base/secrets.ts'
 import type { Store } from '../stores/ports/store.ts'
@@ -10,31 +9,30 @@ import type {
 } from '../stores/ports/documents/secret-lists.ts'
 
 /**
- * How long what a server has sealed is taken for readable elsewhere after that server, and all others of the
- * same configuration, were last heard of: a pod that is started anew, and an operator who goes back, take
- * that long. Milliseconds.
+ * How long a configuration counts as living after its last server reported it: a restarted pod, or an
+ * operator who rolls back, takes that long. Milliseconds.
  */
 export const LIFE_MS = 600_000
 const RENEW_MS = 60_000
 
-/** A server that was not heard of for so long doesn't run any more; milliseconds. */
+/** A server that was silent for so long no longer runs; milliseconds. */
 const SILENT_MS = 90_000
 
-/** So old may what was read be that a secret is said to be nobody's; milliseconds. */
+/** How old a read may be to conclude that no server has a secret; milliseconds. */
 export const TRUST_MS = 3_000
 
-/** After a time without the store: others have to be heard of again before they count as gone. */
+/** After a time without the store the others get this long to report again before they count as gone. */
 const GRACE_MS = 60_000
 
-/** Each that fails means that another server was faster; the next sync goes on. */
+/** A failed try means that another server was faster; the next sync goes on. */
 const TRIES = 100
 
-/** What the servers' secrets are, as far as this one knows. */
+/** The secrets of all servers, as far as this one knows. */
 export interface KnownSecrets {
-  /** Reads what the servers have. Rejects with StoreUnavailable. */
+  /** Reads the secrets of the servers. Rejects with StoreUnavailable. */
   read(): Promise<void>
   /**
-   * Reads what the others have, and lets them know what this server has. To be called at the start and once a
+   * Reads the secrets of the others and publishes those of this server. To be called at the start and once a
    * second. Rejects with StoreUnavailable.
    */
   sync(): Promise<void>
@@ -44,7 +42,7 @@ export interface KnownSecrets {
    */
   isElsewhere(number: number): Promise<boolean>
   /**
-   * Lets this server's configuration count as gone, unless another server of the same one renews it: what
+   * Withdraws this server's configuration, unless another server of the same one renews it: a server that
    * can't start has sealed nothing. Rejects with StoreUnavailable.
    */
   withdraw(): Promise<void>
@@ -73,7 +71,7 @@ interface Instants {
   readonly at: number
 }
 
-/** Makes the knowledge, which is empty until it was synced. */
+/** Makes it; it knows nothing until the first sync. */
 export function createKnownSecrets({
   store,
   secrets,
@@ -83,17 +81,17 @@ export function createKnownSecrets({
   const name = nameOf(own)
   const others = new Map<string, StoredSecretList>()
   let readAt = -Infinity
-  let heardAt = -Infinity
+  let seenAt = -Infinity
   let graceUntil = -Infinity
   let reading: Promise<unknown> | undefined
 
   function take(found: readonly StoredSecretList[], { startedAt, at }: Instants): void {
     if (startedAt - readAt > TRUST_MS) graceUntil = at + GRACE_MS
     readAt = Math.max(readAt, startedAt)
-    heardAt = at
+    seenAt = at
     for (const list of found) {
       const key = nameOf(list.secrets)
-      // A store that was put back says less than what was heard meanwhile.
+      // A restored store may be older than what this process has read.
       const until = Math.max(list.until, others.get(key)?.until ?? list.until)
       others.set(key, { ...list, until })
     }
@@ -110,7 +108,7 @@ export function createKnownSecrets({
     return { stored, at }
   }
 
-  // Whoever asks while the store is being asked waits for that answer: strangers must not multiply questions.
+  // Simultaneous callers share one read: strangers must not multiply the load on the store.
   async function read(): Promise<void> {
     reading ??= load().finally(() => {
       reading = undefined
@@ -119,7 +117,7 @@ export function createKnownSecrets({
   }
 
   /** Writes how long this configuration lives from now; null: nothing has to be written. */
-  async function put(lifeOf: (found: Heard) => number | null): Promise<void> {
+  async function put(lifeOf: (found: Presence) => number | null): Promise<void> {
     for (let tries = 0; tries < TRIES; tries++) {
       const { stored, at } = await load()
       const until = stored.lists.find(list => nameOf(list.secrets) === name)?.until
@@ -147,7 +145,7 @@ export function createKnownSecrets({
     },
     isEverywhere: id => known().every(list => isIn(list.secrets, id)),
     isWithAllThatRun: id =>
-      runningLists(known(), heardAt).every(list => isIn(list.secrets, id)),
+      runningLists(known(), seenAt).every(list => isIn(list.secrets, id)),
     missing: () => [...new Set(missing().map(({ id }) => id))].sort(),
   }
 }
@@ -168,17 +166,17 @@ function nameOf(secrets: readonly SecretMark[]): string {
   return secrets.map(({ id }) => id).join()
 }
 
-/** Until when the store has this configuration as living; undefined: not at all. */
-interface Heard {
+/** How long the store lists this configuration; undefined: not at all. */
+interface Presence {
   readonly until: number | undefined
   readonly at: number
 }
 
-function isFresh({ until, at }: Heard): boolean {
+function isFresh({ until, at }: Presence): boolean {
   return until !== undefined && until > at + LIFE_MS - RENEW_MS
 }
 
-// What has ended stays for as long again: servers that come back from an outage have to hear of each other.
+// An ended list stays for as long again: servers that come back from an outage have to find each other.
 function withList(
   lists: readonly StoredSecretList[],
   list: StoredSecretList,

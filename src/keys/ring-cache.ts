@@ -1,5 +1,5 @@
-// The ring in memory. It is looked at anew only when an instant has passed, and serialised only when its keys
-// have changed.
+// The ring in memory. Its view is computed again only when an instant has passed, and JWKS is serialised only
+// when the keys have changed.
 import type { StoredRing } from '../stores/ports/documents/keys.ts'
 import { instantsOf } from './schedule/instants.ts'
 import type { AlgorithmName } from '../oauth/algorithms.ts'
@@ -20,24 +20,24 @@ export interface LoadedRing {
   readonly offsetMs: number
 }
 
-/** What verifiers are sent. */
+/** The document that verifiers fetch. */
 export interface Jwks extends JwksDocument {
   /** How long a copy may be kept, in seconds. */
   readonly maxAge: number
 }
 
-/** The ring of this process, and what it means now. Throws Error before a ring was taken. */
+/** The ring of this process and its present view. Throws Error before the first ring was put in. */
 export interface RingCache {
   /** Puts another ring in the place of this one. */
-  take(taken: LoadedRing): void
-  taken(): LoadedRing
+  replace(ring: LoadedRing): void
+  loaded(): LoadedRing
   view(): View
   /** All keys, or those of one algorithm. */
   jwks(algorithm?: AlgorithmName): Jwks
 }
 
-/** How long a look is good for, in milliseconds; until the next instant if that is nearer. */
-const LOOK_MS = 1_000
+/** How long a view is valid, in milliseconds; only until the next instant if that is nearer. */
+const VIEW_MS = 1_000
 
 /** A ring as it is now. */
 interface Present {
@@ -45,18 +45,18 @@ interface Present {
   readonly documents: JwksDocuments
   /** When the documents are to be other ones. */
   readonly changesAt: number
-  /** When this has to be found out anew. */
+  /** When the view has to be computed again. */
   readonly until: number
 }
 
-/** Makes the place that a ring is held in. */
+/** Makes the cache, which is empty. */
 export function createRingCache(monotonic: () => number): RingCache {
-  let taken: LoadedRing | undefined
+  let loaded: LoadedRing | undefined
   let present: Present | undefined
 
   const current = (): LoadedRing => {
-    if (taken === undefined) throw new Error('the key ring is not loaded')
-    return taken
+    if (loaded === undefined) throw new Error('the key ring is not loaded')
+    return loaded
   }
   const presentAt = (now: number): Present => {
     const { keys, offsetMs } = current()
@@ -70,7 +70,7 @@ export function createRingCache(monotonic: () => number): RingCache {
       documents,
       changesAt: changeAfter(view.living, now),
       until: Math.min(
-        now + LOOK_MS,
+        now + VIEW_MS,
         ...view.living.flatMap(instantsOf).filter(at => at > now),
       ),
     }
@@ -79,12 +79,12 @@ export function createRingCache(monotonic: () => number): RingCache {
   const now = () => monotonic() + current().offsetMs
 
   return {
-    take(next) {
-      taken = next
+    replace(next) {
+      loaded = next
       // Its documents may serve the next ring, too.
       if (present !== undefined) present = { ...present, until: 0 }
     },
-    taken: current,
+    loaded: current,
     view: () => presentAt(now()).view,
     jwks(algorithm) {
       const at = now()

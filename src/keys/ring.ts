@@ -1,6 +1,7 @@
-// The key ring: which key signs, which verify, what is published. Kept in memory, so that signing and JWKS
-// depend on nothing. Every server acts by the same instants and the store's clock, so all switch at once
-// without talking (DESIGN §6).
+// The key ring: this folder decides which key signs, which keys verify and which are published
+// (docs/keys.md). It signs no token itself; src/tokens/ and src/status-lists/ do that with its keys. The core
+// loads the ring and keeps it in memory, so that signing and JWKS need no store. All servers act by the same
+// instants and the store's clock, so they switch keys at the same moment without talking to each other.
 import type { JsonWebKey } from 'node:crypto'
 import pLimit from 'p-limit'
 import { monotonicClock, type Monotonic } from '../base/clock.ts'
@@ -41,7 +42,7 @@ export interface KeyDescription extends Instants {
   readonly isElsewhere: boolean
 }
 
-/** What comes of an operator's change. */
+/** The outcome of an operator's change. */
 export type KeyChange =
   | { readonly kind: 'done' }
   | {
@@ -51,21 +52,21 @@ export type KeyChange =
 
 /**
  * The key ring. Promises reject with StoreUnavailable, and with Error when a key can't be opened; the ring in
- * memory then stays as it was. What answers at once throws Error before the first load.
+ * memory then stays as it was. The synchronous functions throw Error before the first load.
  */
 export interface KeyRing {
   /**
-   * Reads the ring, makes what is due, and keeps it. To be called at the start and once a second. Rejects
-   * with Error when nothing is there to sign with.
+   * Reads the ring, makes the keys that are due, and keeps it. To be called at the start and once a second.
+   * Rejects with Error when there is no key to sign with.
    */
   load(): Promise<void>
   /** Reads the ring and changes nothing. */
   read(): Promise<void>
   /** The key that signs now for audiences that need this algorithm; undefined: for all others. */
   signingKey(algorithm?: string): SigningKey
-  /** The key of that name, be it published, signing or retiring. */
+  /** The key of that id, whether published, signing or retiring. */
   verificationKey(kid: string): VerificationKey | undefined
-  /** The same keys, as JWKS has them: public members only. */
+  /** The keys as JWKS publishes them: public members only. */
   published(): readonly JsonWebKey[]
   /** JWKS (RFC 7517 §5), of all keys or of those of one algorithm; serialised once per ring. */
   jwks(algorithm?: AlgorithmName): Jwks
@@ -76,19 +77,18 @@ export interface KeyRing {
   /** The ids of the configured secrets, in their order. */
   readonly secretIds: readonly string[]
   /**
-   * The next keys sign from now on, or as soon as verifiers have had the time to learn them. Other servers
+   * Lets the next keys sign now, or as soon as verifiers have had the time to learn them. Other servers
    * follow with their next load.
    */
   rotate(rotation: RotationOptions): Promise<KeyChange>
   /**
-   * Drops a key at once, for one that leaked: its tokens die. If it signed, the next one takes over. After
-   * `switchAfterMs` a fresh key signs, so that verifiers fetch the keys again and forget the one that was
-   * dropped.
+   * Drops a leaked key at once: its tokens become invalid. If it signed, the next one takes over. After
+   * `switchAfterMs` a fresh key signs, so that verifiers fetch the keys again and forget the dropped one.
    */
   retire(kid: string, switchAfterMs?: number): Promise<KeyChange>
 }
 
-/** What the ring is made of. */
+/** What the ring needs. */
 export interface KeyRingOptions {
   readonly keys: Keys
   /** base64 or base64url, as configured: the first seals, all open. */
@@ -115,12 +115,12 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
   const sealer = createSealer(options.secrets, options.isEverywhere)
   const { save, read } = createSave({ ...options, monotonic, sealer })
   const plans = createPlans(source)
-  // One at a time, so that a slow load never puts an older ring in the place of a newer one.
-  const inTurn = pLimit(1)
-  const held = createRingCache(monotonic)
-  const take = createTake(held, sealer, source)
+  // One at a time: a slow load must never replace a newer ring by an older one.
+  const serially = pLimit(1)
+  const cache = createRingCache(monotonic)
+  const take = createTake(cache, sealer, source)
   const update = (plan: Plan) =>
-    inTurn(async () => {
+    serially(async () => {
       take(await save(plan))
     })
 
@@ -130,11 +130,11 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
       ring.signingKey()
     },
     read: () =>
-      inTurn(async () => {
+      serially(async () => {
         take(await read())
       }),
     signingKey(algorithm = MAIN) {
-      const { signers } = held.view()
+      const { signers } = cache.view()
       const signer = signers.get(algorithm) ?? signers.get(MAIN)
       if (signer === undefined) {
         throw new Error(
@@ -143,15 +143,15 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
       }
       return { kid: signer.kid, alg: signer.alg, ...signer.signing }
     },
-    verificationKey: kid => held.view().byKid.get(kid),
-    published: () => held.view().living.map(({ jwk }) => jwk),
-    jwks: held.jwks,
-    describe: () => describe(held.view()),
-    stored: () => held.taken().ring,
+    verificationKey: kid => cache.view().byKid.get(kid),
+    published: () => cache.view().living.map(({ jwk }) => jwk),
+    jwks: cache.jwks,
+    describe: () => describe(cache.view()),
+    stored: () => cache.loaded().ring,
     secretIds: sealer.secretIds,
     async rotate(rotation) {
       await ring.read()
-      const { living, now } = held.view()
+      const { living, now } = cache.view()
       if (
         !living.some(
           key => key.signFrom > now && (rotation.line ?? key.line) === key.line,
@@ -164,7 +164,7 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
     },
     async retire(kid, switchAfterMs = CACHE_LIFE_MS) {
       await ring.read()
-      const { byKid, living } = held.view()
+      const { byKid, living } = cache.view()
       if (!byKid.has(kid)) return { kind: 'refused', reason: 'key_unknown' }
       if (
         source !== undefined &&
@@ -179,8 +179,8 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
   return ring
 }
 
-/** Opens a ring that was read, unless it is the one that is held, and holds it. */
-function createTake(held: RingCache, sealer: Sealer, source: KeySource | undefined) {
+/** Opens a ring that was read, unless it is in the cache already, and puts it there. */
+function createTake(cache: RingCache, sealer: Sealer, source: KeySource | undefined) {
   let before: {
     readonly version: number
     readonly external: readonly ExternalKey[]
@@ -202,7 +202,7 @@ function createTake(held: RingCache, sealer: Sealer, source: KeySource | undefin
         }),
       }
     }
-    held.take({ ring, keys: before.keys, offsetMs })
+    cache.replace({ ring, keys: before.keys, offsetMs })
   }
 }
 

@@ -1,5 +1,5 @@
-// Carries plans out: makes the keys, seals them, replaces the ring, and plans anew when another server was
-// faster.
+// Carries out plans: makes the keys, seals them and replaces the ring. When another server was faster, it
+// plans again.
 import type { Emit } from '../base/events.ts'
 import type {
   Keys,
@@ -14,7 +14,7 @@ import { SETTLE_MS, type KeyPolicy } from './schedule/policy.ts'
 import type { PlannedRing } from './schedule/plan-external.ts'
 import { sealedUnder, type Sealer } from './seal.ts'
 
-/** What is to become of the ring. Throws nothing; what it can't do it leaves as it is. */
+/** Plans the next ring. Never throws; it leaves unchanged what it can't do. */
 export type Plan = (ring: StoredRing, now: number, policy: KeyPolicy) => PlannedRing
 
 /** The ring as the store has it, and when it was read. */
@@ -82,7 +82,7 @@ async function trySave(plan: Plan, options: SaveOptions): Promise<Saved | undefi
   return { ring: { ...ring, version: before.version + 1 }, at, offsetMs }
 }
 
-/** Whoever can't open what signs has the wrong secrets, and must leave no trace in the ring of the others. */
+/** A server with the wrong secrets can't open the signing keys: it must not change the ring of the others. */
 function checkSecrets({ keys }: StoredRing, at: number, sealer: Sealer): void {
   for (const { kid, sealed, signUntil } of keys) {
     if (sealed !== null && signUntil > at) sealer.open(kid, sealed)
@@ -114,7 +114,7 @@ async function makeStored(
 
 /**
  * The secrets that the ring was sealed with, the newest last. A server whose first secret is older than
- * another's lets that one have its way for a while: both are being replaced one by one, and would re-encrypt
+ * another's gives way for a while: servers are being replaced one by one, and two of them would re-encrypt
  * against each other.
  */
 function secretsOf(
@@ -134,8 +134,9 @@ function secretsOf(
   )
 }
 
-// What can't be opened any more stays as it is: a retiring key verifies without its private half. A server
-// that lacks the secret of a key can't start: whoever can open it seals it under one that all have.
+// A key that can't be opened any more stays as it is: a retiring key verifies without its private half. A
+// server that lacks a key's secret can't start, so a server that has it seals the key under one that all
+// have.
 function resealed(
   keys: readonly StoredKey[],
   secrets: readonly StoredSecret[],

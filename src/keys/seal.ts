@@ -1,5 +1,5 @@
-// Private keys at rest: AES-256-GCM under a key derived from the configured secrets, so that a leaked store
-// signs nothing.
+// Encrypts private keys at rest: AES-256-GCM under a key derived from the configured secrets, so that nobody
+// can sign with a leaked store.
 import { createCipheriv, createDecipheriv } from 'node:crypto'
 import { systemRandom } from '../base/random.ts'
 import { deriveKeys, type DerivedKey } from '../base/secrets.ts'
@@ -53,8 +53,8 @@ export interface Sealer {
  * Makes the sealer.
  *
  * @param secrets base64 or base64url, as configured; at least one
- * @param isEverywhere whether every other server has that secret too: what they can't open they can't start
- * with
+ * @param isEverywhere whether every other server has that secret too: a server can't start without opening
+ * the keys
  * @throws TypeError without a secret
  */
 export function createSealer(

@@ -1,4 +1,4 @@
-// What a server does about secrets that differ from those of the servers that run already.
+// Starts a server whose secrets differ from those of the servers that run already.
 import { CannotOpen } from './seal.ts'
 import type { KeyRing } from './ring.ts'
 import { LIFE_MS, TRUST_MS, type KnownSecrets } from './known-secrets.ts'
@@ -6,7 +6,7 @@ import { LIFE_MS, TRUST_MS, type KnownSecrets } from './known-secrets.ts'
 const PROCEDURE = 'docs/operations.md, "Rotate the secret"'
 const LIFE_MINUTES = LIFE_MS / 60_000
 
-/** So long the other servers are given to seal the ring anew. */
+/** How long the other servers get to seal the ring again: tries, and the pause between them. */
 const TRIES = 20
 const PAUSE_MS = 1_000
 
@@ -18,11 +18,10 @@ export interface AtStart {
 }
 
 /**
- * Lets the other servers know which secrets this one has, and loads the ring for the first time. Where
- * another server has the secret that a key is sealed under, it learns that this one hasn't, and seals the key
- * anew: that is waited for.
+ * Publishes the secrets of this server and loads the ring for the first time. When a key is sealed under a
+ * secret that only other servers have, they notice and seal it again; this waits for them.
  *
- * @throws CannotOpen when nobody did; and as KeyRing.load
+ * @throws CannotOpen when no server did; and as KeyRing.load
  */
 export async function loadAtStart(
   keys: Pick<KeyRing, 'load'>,
@@ -30,15 +29,15 @@ export async function loadAtStart(
 ): Promise<void> {
   await atStart.known.sync()
   try {
-    await loadPatiently(keys, atStart)
+    await loadWithRetries(keys, atStart)
   } catch (error) {
-    // Wrong secrets leave no trace. Where that can't be written, it ends by itself.
+    // Wrong secrets leave no trace. If the store can't be written, the entry expires by itself.
     if (error instanceof CannotOpen) await atStart.known.withdraw().catch(() => {})
     throw error
   }
 }
 
-async function loadPatiently(
+async function loadWithRetries(
   keys: Pick<KeyRing, 'load'>,
   { known, wait }: AtStart,
   triesLeft = TRIES,
@@ -51,21 +50,21 @@ async function loadPatiently(
     if (!isComing || triesLeft === 0) throw error
     await wait(PAUSE_MS)
     await known.read()
-    await loadPatiently(keys, { known, wait }, triesLeft - 1)
+    await loadWithRetries(keys, { known, wait }, triesLeft - 1)
   }
 }
 
 /**
- * Waits until every other server has heard that this one seals under a secret that they lack: from then on
- * they answer what it seals with 503, and never that it is no good.
+ * Waits until every other server knows that this one seals under a secret that they lack: from then on they
+ * answer its tokens with 503, never with a verdict.
  */
 export async function waitUntilOthersKnow({ known, wait }: AtStart): Promise<void> {
   if (lacksFirst(known, known.isEverywhere)) await wait(TRUST_MS)
 }
 
 /**
- * Makes the function that warns the log when the secrets of the servers begin to differ in a way that is
- * answered 503, and says so when that is over.
+ * Makes the function that logs a warning when the secrets of the servers begin to differ so that requests get
+ * 503, and another one when that is over.
  */
 export function createSecretsNotice(
   known: KnownSecrets,

@@ -1,5 +1,4 @@
-// The ring as this process holds it: opened keys, and what they mean at a moment. Signing, verifying and JWKS
-// read only this.
+// The opened keys of this process, and their state at a moment. Signing, verifying and JWKS read only this.
 import { createPrivateKey, createPublicKey, type JsonWebKey } from 'node:crypto'
 import { isPair, requireAlgorithm } from '../oauth/algorithms.ts'
 import type { StoredKey, StoredRing } from '../stores/ports/documents/keys.ts'
@@ -25,7 +24,7 @@ export interface OpenedKey extends Instants {
   readonly servedSince: number
 }
 
-/** What the keys mean at a moment. */
+/** The state of the keys at a moment. */
 export interface View {
   readonly now: number
   /** The keys that are published and verify, in the order in which they sign. */
@@ -118,7 +117,7 @@ function proven({ kid, alg, sealed, publicJwk }: SealedKey, sealer: Sealer): Sig
   return { privateKey }
 }
 
-/** Looks at the keys at a moment: `now` by the store's clock, `monotonicNow` by that of the process. */
+/** The state of the keys at a moment: `now` by the store's clock, `monotonicNow` by that of the process. */
 export function viewAt(
   keys: readonly OpenedKey[],
   now: number,
@@ -157,8 +156,8 @@ interface Moment {
   readonly monotonicNow: number
 }
 
-// A verifier that asks this process alone must have had the time to learn the key. Right after the start
-// nothing has been served for long, and the ring's word is all there is.
+// A verifier that fetches keys from this process alone must have had the time to learn the key. Right after
+// the start no key has been served for long, so the ring alone decides.
 function signerOf(keys: readonly OpenedKey[], moment: Moment): Signer | undefined {
   const usable = keys.filter(canSign)
   // A line that hasn't begun has no signer; the main line always has.

@@ -1,5 +1,5 @@
 // The errors of RFC 6749 §5.2, RFC 6750 §3.1 and RFC 8707 §2: one class, one factory per code.
-// The factories' argument is a reason code for logs and metrics; what the caller reads is a constant.
+// The factories take a reason code for logs and metrics; the caller reads a constant text.
 import type { Reason } from '../base/reasons.ts'
 
 /** A request that is refused. http/request/error-handler.ts alone turns it into a reply. */

@@ -1,5 +1,5 @@
-// The refresh token's code (DESIGN §5): fixed bytes under a tag that only we can make, so that a forged token
-// never reaches the store.
+// The refresh token's code (docs/architecture.md): fixed bytes under a tag that only we can make, so that a
+// forged token never reaches the store.
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { sidOf } from '../base/ids.ts'
 import { temporarilyUnavailable } from '../oauth/errors.ts'

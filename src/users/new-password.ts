@@ -1,5 +1,5 @@
-// The rules for new passwords (NIST SP 800-63B rev. 4 §3.1.1.2, ASVS 5 §6.2): length, what everybody would
-// guess, and no rules of composition.
+// The rules for new passwords (NIST SP 800-63B rev. 4 §3.1.1.2, ASVS 5 §6.2): a minimal length, nothing that
+// is easily guessed, and no rules of composition.
 import { decodeFormComponent } from '../oauth/form.ts'
 import { foldName } from './names/user-name.ts'
 
@@ -8,7 +8,7 @@ const MAX_BYTES = 256
 /** Whether a password stands on a list of breached ones. */
 export type IsBreached = (password: string) => Promise<boolean>
 
-/** What a new password has to keep to. */
+/** The rules for a new password. */
 export interface PasswordRules {
   /** In code points of the normalised password, as set now. */
   readonly minLength: () => number
@@ -26,7 +26,7 @@ export type PasswordFault =
   | 'password_breached'
 
 /**
- * Checks a password that somebody wants to have.
+ * Checks a new password.
  *
  * @returns undefined when it is good; rejects when the list can't be read
  */
@@ -62,8 +62,7 @@ function fitsIntoForm(password: string): boolean {
 }
 
 /**
- * Whether the names or their parts, however often and with whatever digits and signs between, are all there
- * is.
+ * Whether the password consists of the names or their parts, repeated, and of digits and signs between them.
  */
 function isMadeOf(password: string, names: readonly string[]): boolean {
   const words = names.flatMap(wordsOf).sort((a, b) => b.length - a.length)

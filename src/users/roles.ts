@@ -1,4 +1,4 @@
-// What a role may be called: one rule for the command line, imports and everything else.
+// The rule for the names of roles, for the command line, imports and everything else.
 
 const ROLE = /^[^\p{C}\p{Z}\p{Default_Ignorable_Code_Point},]{1,128}$/u
 

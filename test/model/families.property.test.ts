@@ -1,5 +1,5 @@
-// Section 5 of DESIGN, searched: random histories against the reference model, and what it promises to honest
-// clients and about thieves.
+// The rules of docs/architecture.md, searched: random histories against the reference model, and what it
+// promises to honest clients and about thieves.
 import { notStrictEqual, ok } from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'

@@ -279,7 +279,7 @@ function compareEnds({ idleUntil, endsAt, startedAt }: Family, model: ModelFamil
   )
 }
 
-/** The invariants of DESIGN §5, by what was answered alone: no model here. */
+/** The invariants of docs/architecture.md, by what was answered alone: no model here. */
 function witness(family: Tracked, t: number, outcome: RotateOutcome): void {
   if (outcome.kind === 'refused') return
   const { idleUntil: _now, ...fixed } = outcome.family

@@ -1,5 +1,5 @@
-// The refresh family as DESIGN §5 tells it: a reference written from the page alone, without a look at the
-// rules or the scripts. It is not made to be fast or atomic, but to be read.
+// The refresh family as docs/architecture.md describes it: a reference written from the page alone, without a
+// look at the rules or the scripts. It is not made to be fast or atomic, but to be read.
 
 export interface ModelFamily {
   client: string

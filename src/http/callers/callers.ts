@@ -1,4 +1,6 @@
-// Who asks, at every endpoint: clients, holders of access tokens, introspectors, and how often each may ask.
+// This folder identifies the callers of every endpoint: clients, holders of access tokens, introspectors and
+// proxies, and limits how often each may ask. It answers no request. The routes in ../public/ call what is
+// made here.
 import type { FastifyInstance } from 'fastify'
 import type { Core } from '../../core/core.ts'
 import type { AddressCounts } from '../../stores/ports/address-counts.ts'

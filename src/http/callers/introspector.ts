@@ -1,5 +1,5 @@
-// Who asks at the introspection endpoint (RFC 7662 §2.1): a client by its credentials, or by an access token
-// that was issued to it.
+// The caller of the introspection endpoint (RFC 7662 §2.1): a client with its credentials, or with an access
+// token that was issued to it.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isConfidential } from '../../clients/client-auth.ts'
 import type { Client, ClientRegistry } from '../../clients/registry.ts'
@@ -26,14 +26,14 @@ export interface IntrospectorOptions {
   readonly tokenHolder: TokenHolder
 }
 
-/** Makes the function that tells who asks, once per request. */
+/** Makes the function that authenticates the caller, once per request. */
 export function createIntrospectorOf({
   url,
   clientOf,
   clients,
   tokenHolder,
 }: IntrospectorOptions): IntrospectorOf {
-  const known = createRequestSlot<Promise<Client>>()
+  const cached = createRequestSlot<Promise<Client>>()
 
   async function byToken(request: FastifyRequest, reply: FastifyReply): Promise<Client> {
     const { client_secret: secret, client_assertion: assertion } = formOf(request)
@@ -47,7 +47,8 @@ export function createIntrospectorOf({
       target: () => ({ method: 'POST', url }),
     })
     const client = clients.find(claims.client_id)
-    // A user of such a client holds the token, too: only who was told to may let it stand for the client.
+    // A user of the client holds the token, too: it stands for the client only where the configuration says
+    // so.
     if (client?.introspectByToken !== true) throw invalidToken('token_may_not_introspect')
     return client
   }
@@ -62,8 +63,8 @@ export function createIntrospectorOf({
     if (!/^(Bearer|DPoP) /i.test(request.headers.authorization ?? '')) {
       return byCredentials(request)
     }
-    const found = known.get(request) ?? byToken(request, reply)
-    known.set(request, found)
-    return found
+    const client = cached.get(request) ?? byToken(request, reply)
+    cached.set(request, client)
+    return client
   }
 }

@@ -5,7 +5,7 @@ import { networkOf } from '../../users/failed-logins/network.ts'
 import { presentSender, senderOf } from '../request/client-gone.ts'
 
 /**
- * The address of the sender, as far as the trusted proxies tell.
+ * The address of the sender, as the trusted proxies report it.
  *
  * @throws OAuthError client_gone when the connection has ended
  */
@@ -18,7 +18,7 @@ export function ownNetworkOf(request: FastifyRequest): string {
   return networkOf(withoutPort(senderOf(request) ?? 'unknown'))
 }
 
-// Some proxies (Azure's) append the port: counted with it, every connection would be an address of its own.
+// Some proxies (Azure's) append the port: with it, every connection would count as an address of its own.
 function withoutPort(address: string): string {
   return isIP(address) === 0 ? address.replace(/^\[?(.+?)\]?:\d+$/, '$1') : address
 }

@@ -1,4 +1,4 @@
-// Which request a proxy asks about at /verify, as a DPoP proof must name it (RFC 9449 §4.3).
+// Reads which request a proxy asks about at /verify, as a DPoP proof must name it (RFC 9449 §4.3).
 import type { FastifyRequest } from 'fastify'
 import { invalidDpopProof } from '../../oauth/errors.ts'
 import type { ProofTarget } from './dpop.ts'
@@ -13,17 +13,17 @@ export type ProxyHeaders = 'original' | 'forwarded'
 export interface ProxiedRequestOptions {
   /** Addresses and CIDRs of the proxies. */
   readonly trustedProxies: readonly string[]
-  /** As in `http.proxyHeaders`; undefined: no header is believed. */
+  /** As in `http.proxyHeaders`; undefined: no header is trusted. */
   readonly proxyHeaders?: ProxyHeaders | undefined
 }
 
 /**
- * Makes the function that reads method and URL of the request behind a proxy's question. A header is believed
- * only of a trusted proxy, and only if it is of the kind that the proxies set: a proxy passes the other kind
- * on as its caller sent it, who could so choose what a proof was made for.
+ * Makes the function that reads method and URL of the request behind a proxy's question. It trusts a header
+ * only from a trusted proxy, and only of the kind that the proxies set: a proxy passes the other kind on as
+ * its caller sent it, and the caller could choose what a proof was made for.
  *
- * @throws OAuthError invalid_dpop_proof where the question doesn't name the request, or not to be believed;
- * `onUnset` is called where that is for want of `proxyHeaders`
+ * @throws OAuthError invalid_dpop_proof when no trusted header names the request; calls `onUnset` first when
+ * `proxyHeaders` is missing
  */
 export function createProxiedRequest(
   { trustedProxies, proxyHeaders }: ProxiedRequestOptions,
@@ -58,7 +58,7 @@ const READERS: Readonly<
     }
     // Anything else would go on with the host's name, or end it: `@`, `.example.net`.
     if (path?.startsWith('/') !== true) return undefined
-    // Of several proxies in a row, what the nearest says.
+    // Of several proxies in a row, the nearest one decides.
     return { method, url: `${request.protocol}://${request.host}${path}` }
   },
 }

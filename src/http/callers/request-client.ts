@@ -1,4 +1,4 @@
-// Who sends a request: authenticated at most once per request, for the rate limit and for the endpoint.
+// The client of a request: authenticated at most once per request, for the rate limit and for the endpoint.
 import type { FastifyRequest } from 'fastify'
 import {
   authenticateClient,
@@ -26,15 +26,15 @@ export interface ClientOfOptions extends AuthenticationOptions {
   readonly emit: Emit
 }
 
-/** Makes the function that tells a request's client; each refusal is told once. */
+/** Makes the function that returns the client of a request; it emits each refusal once. */
 export function createClientOf({ emit, ...options }: ClientOfOptions): ClientOf {
-  const known = createRequestSlot<Promise<Client>>()
+  const cached = createRequestSlot<Promise<Client>>()
   const { assertions, clients } = options
 
   return request => {
-    const found = known.get(request) ?? identify(request)
-    known.set(request, found)
-    return found
+    const client = cached.get(request) ?? identify(request)
+    cached.set(request, client)
+    return client
   }
 
   async function identify(request: FastifyRequest): Promise<Client> {
@@ -69,14 +69,14 @@ function presentedBy(request: FastifyRequest) {
   }
 }
 
-/** The form that http/request/form-body.ts made of the request's body. */
+/** The form that http/request/form-body.ts parsed. */
 export function formOf({ body }: FastifyRequest): Form {
   /* c8 ignore next -- a route's schema refuses a request without a body before anybody asks for its form */
   if (!isForm(body)) throw new TypeError('the body was not parsed')
   return body
 }
 
-/** Whether a body is there. Nothing else parses bodies where this is asked: what is there is a form. */
+/** Whether there is a body. Only forms are parsed on these routes, so a body is a form. */
 export function isForm(body: unknown): body is Form {
   return Boolean(body)
 }

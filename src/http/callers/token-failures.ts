@@ -1,5 +1,5 @@
-// How many access tokens and proofs that are no good may come in a window. A good token is never held up by
-// this: a proxy asks /verify about every request of its callers, and many of them share an address.
+// Limits the invalid access tokens and proofs of a window. A valid token is never refused by this: a proxy
+// asks /verify about every request of its callers, and many of them share an address.
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 import { slowDown } from '../../oauth/errors.ts'
@@ -17,13 +17,13 @@ export interface TokenFailures {
    */
   forged(request: FastifyRequest): void
   /**
-   * To be asked before a proof is read, which costs a signature's check.
+   * To be called before a proof is verified, as that costs a signature check.
    *
    * @param sid the session of the token that the proof comes with
-   * @throws OAuthError slow_down when too many proofs of the session were no good, from the same address
+   * @throws OAuthError slow_down when too many proofs of the session were invalid, from the same address
    */
   beforeProof(request: FastifyRequest, sid: string): void
-  /** Counts a proof that was no good. */
+  /** Counts an invalid proof. */
   badProof(request: FastifyRequest, sid: string): void
 }
 
@@ -57,7 +57,7 @@ function addressOf(request: FastifyRequest): string {
   return rateLimit.normalizeIP(ownAddressOf(request))
 }
 
-// With its address: whoever stole a token without its key can't shut its owner out.
+// With the address: a thief who has the token without its key can't lock its owner out.
 function sessionAt(request: FastifyRequest, sid: string): string {
   return `${sid} ${addressOf(request)}`
 }

@@ -2,7 +2,7 @@
 import { BlockList, isIP, isIPv6 } from 'node:net'
 
 /**
- * Makes the function that says whether an address lies in one of the ranges.
+ * Makes the function that checks whether an address lies in one of the ranges.
  *
  * @param ranges addresses and CIDRs
  */

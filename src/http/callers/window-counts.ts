@@ -1,9 +1,9 @@
-// Counts per window, which each process keeps for itself: requests of what proved itself (a client, a
-// session), and failures.
+// Counts per window that each process keeps for itself: requests of authenticated clients and of sessions,
+// and failures.
 import { LRUCache } from 'lru-cache'
 import { monotonicClock, type Monotonic } from '../../base/clock.ts'
 
-/** How many are remembered, some 5 MB. One that was forgotten is taken for new. */
+/** How many windows are remembered, some 5 MB. A forgotten one counts as new. */
 const REMEMBERED = 50_000
 
 export interface WindowLimit {
@@ -13,9 +13,9 @@ export interface WindowLimit {
 }
 
 export interface WindowCounts {
-  /** Counts one more; undefined: it is within the limit, else how long the window goes on, in ms. */
+  /** Counts one more. Returns the rest of the window in ms when that is over the limit, else undefined. */
   count(key: string, limit: WindowLimit): number | undefined
-  /** How long the window goes on, in ms, when nothing is left of its limit; else undefined. */
+  /** The rest of the window in ms when its limit is used up, else undefined. */
   spent(key: string, limit: WindowLimit): number | undefined
 }
 

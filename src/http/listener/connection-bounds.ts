@@ -1,4 +1,4 @@
-// How many connections a listener keeps open: in all, so that its memory has a bound, and of one address, so
+// Limits the open connections of a listener: in all, so that its memory has a bound, and of one address, so
 // that no single caller takes them all.
 import type { Server } from 'node:http'
 import { isIPv6 } from 'node:net'

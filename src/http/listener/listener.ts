@@ -1,5 +1,6 @@
-// How a listener treats its connections: how many there may be, how long a request may take to arrive and its
-// answer to leave, what a request that can't be read is answered, and how connections end at a stop.
+// This folder guards the connections of a listener: how many are open, how long a request may take to arrive
+// and its answer to leave, and how they end at a stop. It reads no parameter and knows no route. Both
+// servers, public and management, are built with it.
 import { createServer, STATUS_CODES, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyServerFactoryHandler } from 'fastify'

@@ -1,17 +1,17 @@
-// Pipelining (RFC 9112 §9.3.2). Node hands out every request that a chunk of bytes holds, at once; here each
-// connection has one request worked on, and the next one waits until the answer before it was taken.
+// Pipelining (RFC 9112 §9.3.2). Node hands out all requests of a chunk of bytes at once; here each connection
+// has one request in work, and the next one waits until the client has taken the answer before it.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /**
- * How many requests of a connection may wait. Clients that pipeline send a handful; each that waits costs
- * some 4 KB, and whoever sends more ends the connection.
+ * How many requests of a connection may wait. Clients that pipeline send a handful; each waiting request
+ * costs some 4 KB, and a request too many ends the connection.
  */
 export const MAX_WAITING = 16
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
-/** Which requests of each connection wait, and which one doesn't. */
+/** Orders the requests of each connection. */
 export interface Pipelining {
   /**
    * Wraps the handler of a server's requests. A request whose connection is still writing an earlier answer
@@ -25,7 +25,7 @@ export interface Pipelining {
   isAnswering(socket: Socket): boolean
 }
 
-/** Makes the turns of one or several servers. */
+/** Makes the order of one or several servers. */
 export function createPipelining(): Pipelining {
   const queues = new WeakMap<Socket, { waiting: number }>()
   const latest = new WeakMap<Socket, ServerResponse>()

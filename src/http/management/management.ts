@@ -1,4 +1,5 @@
-// The management listener: probes (Kubernetes' names) and metrics. Never on the public port.
+// The management listener serves probes (Kubernetes' names) and metrics. It never serves a route of the
+// public port, nor is it reachable there. src/server.ts builds it from what the core and the metrics report.
 import { setImmediate } from 'node:timers/promises'
 import fastify, { type FastifyInstance } from 'fastify'
 import { closeConnectionsWhenStopping, connectionOptions } from '../listener/listener.ts'
@@ -20,7 +21,7 @@ export interface ManagementOptions {
    * isn't draining.
    */
   readonly isReady: () => boolean
-  /** How the store is; shown, but no reason to be unready: the keys are served without it. */
+  /** The state of the store; shown, but no reason to be unready: the keys are served without it. */
   readonly storeState: () => { readonly store: string; readonly advice?: string }
   /** The metrics in Prometheus' text format. */
   readonly metrics: () => Promise<string>
@@ -58,7 +59,7 @@ export function buildManagement({
     reply.code(ready ? 200 : 503)
     return { status: ready ? 'ready' : 'not ready', ...storeState() }
   })
-  const render = oncePerTurn(metrics)
+  const render = sharedPerTick(metrics)
   app.get('/metrics', async (_request, reply) => {
     reply.type('text/plain; version=0.0.4; charset=utf-8')
     return await render()
@@ -66,8 +67,8 @@ export function buildManagement({
   return app
 }
 
-/** Does the work once for all who ask in the same turn of the event loop: it takes milliseconds of it. */
-function oncePerTurn<Result>(work: () => Promise<Result>): () => Promise<Result> {
+/** Calls in the same turn of the event loop share one run: it takes milliseconds. */
+function sharedPerTick<Result>(work: () => Promise<Result>): () => Promise<Result> {
   let begun: Promise<Result> | undefined
   return () => {
     begun ??= setImmediate().then(() => {

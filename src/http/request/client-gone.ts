@@ -1,4 +1,4 @@
-// Whether anybody still waits for the answer, and who that is.
+// Notices that the client has closed the connection, and knows its address until then.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientClosedRequest } from '../../oauth/errors.ts'
 
@@ -16,7 +16,7 @@ export function clientGone({ raw }: FastifyReply): AbortSignal {
 
 /**
  * The address of the sender, as `http.trustedProxies` lets proxies name it; undefined once the connection has
- * ended. Fastify's type knows no such end.
+ * ended. Fastify's type doesn't know that case.
  */
 export function senderOf({ ip }: { readonly ip?: string }): string | undefined {
   return ip

@@ -2,7 +2,7 @@
 import type { FastifyCorsOptions } from '@fastify/cors'
 import type { FastifyRequest } from 'fastify'
 
-// What a browser hides from a page unless it is named here.
+// A browser hides a header from a page unless it is named here.
 const EXPOSED_HEADERS = [
   'dpop-nonce',
   'www-authenticate',
@@ -19,7 +19,7 @@ export interface CorsSettings {
   readonly path: string
 }
 
-/** Options for @fastify/cors: documents are for everybody, the endpoints for the configured origins. */
+/** Options for @fastify/cors: any page may read documents, configured origins the endpoints. */
 export function corsOptions({ origins, path }: CorsSettings) {
   const common = { maxAge: 600, strictPreflight: false, exposedHeaders: EXPOSED_HEADERS }
   const everybody: FastifyCorsOptions = { ...common, origin: '*' }
@@ -41,8 +41,8 @@ export function answersOptions(url: string, { origins, path }: CorsSettings): bo
   return origins.length > 0 || isDocument(url, path)
 }
 
-// Keys, metadata and status lists. Only the path decides, and only from its beginning: neither a query nor
-// what stands at the end of another endpoint's path makes a document.
+// Keys, metadata and status lists. Only the beginning of the path decides: neither a query nor the
+// end of another endpoint's path makes a document.
 function isDocument(url: string, path: string): boolean {
   const [all = ''] = url.split('?', 1)
   const below = path !== '' && all.startsWith(`${path}/`) ? all.slice(path.length) : all

@@ -1,5 +1,6 @@
-// The one door through which errors leave: every refusal becomes an RFC 6749 §5.2 object, every fault of ours
-// a 500 or 503 that tells nothing.
+// This folder treats every request alike: forms, CORS, headers, limits, errors; it knows no route. Here
+// errors become answers: a refusal becomes an RFC 6749 §5.2 object, a fault of ours a 500 or 503 without
+// details. src/app.ts registers all of it, for both listeners.
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SignerUnavailable } from '../../keys/external/key-source.ts'
 import {
@@ -38,7 +39,7 @@ export interface NotFoundOptions {
 
 /**
  * Answers unknown paths with 404 and methods that a path doesn't take with 405 and Allow (RFC 9110 §15.5.6),
- * before anything is said of the body or its type.
+ * before the body or its type is looked at.
  */
 export function setNotFoundHandler(
   app: FastifyInstance,
@@ -58,7 +59,7 @@ export function setNotFoundHandler(
     if (request.is404) send(refusalFor(request), request, reply)
     else done()
   })
-  // A route may look for something and ask for this answer.
+  // A route that finds nothing may ask for this answer.
   app.setNotFoundHandler((request, reply) => {
     send(refusalFor(request), request, reply)
   })
@@ -80,9 +81,9 @@ export function refusalBody(status: number): string {
   return bodyOf(refused(status))
 }
 
-/** What an error is answered as. */
+/** The refusal that answers an error. */
 export function refusalOf(error: FastifyError): OAuthError {
-  // Wherever the work was given up: nobody waited for it, which is no fault.
+  // The work was given up because nobody waited for it: that is no fault.
   if (error instanceof OAuthError) {
     return error.reason === 'client_gone' ? clientClosedRequest() : error
   }
@@ -106,8 +107,7 @@ export function refusalOf(error: FastifyError): OAuthError {
 
 function toOAuthError(error: FastifyError, request: FastifyRequest): OAuthError {
   const refusal = refusalOf(error)
-  // What a store or a signer says of its failure is made for the log, and what a driver said stands behind
-  // it.
+  // The messages of a store and a signer are made for the log; the driver's error is their cause.
   if (error instanceof StoreUnavailable || error instanceof SignerUnavailable) {
     request.log.error({ reqId: request.id, err: error.cause }, error.message)
   } else if (refusal.reason === 'fault') {
@@ -134,7 +134,7 @@ function send(error: OAuthError, request: FastifyRequest, reply: FastifyReply): 
   )
   reply
     .code(error.status)
-    // Before routing no hook has set the last one.
+    // An error before routing has passed no hook that sets the last one.
     .headers({
       ...error.headers,
       'cache-control': 'no-store',

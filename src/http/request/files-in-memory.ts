@@ -1,5 +1,5 @@
-// Files that are answered from memory. A client chooses how slowly it takes one, and a stream costs each
-// client buffers of its own; a file in memory costs all of them together its size.
+// Serves files from memory. A client may read as slowly as it likes, and a stream costs buffers of its own
+// for each client; a file in memory costs its size once.
 import { ReadStream } from 'node:fs'
 import { buffer } from 'node:stream/consumers'
 import type { FastifyInstance } from 'fastify'
@@ -9,7 +9,7 @@ import type { FastifyInstance } from 'fastify'
  * never change and fit in memory.
  */
 export function keepFilesInMemory(app: FastifyInstance): void {
-  // By the file's own path: a request may write it in many ways. All who ask at once wait for one reading.
+  // By the file's own path: a request may write it in many ways. Simultaneous requests share one reading.
   const files = new Map<string, Promise<Buffer>>()
 
   async function read(stream: ReadStream, path: string): Promise<Buffer> {
@@ -22,16 +22,16 @@ export function keepFilesInMemory(app: FastifyInstance): void {
   }
 
   app.addHook('onRequest', async ({ headers }) => {
-    // Part of a file would be a stream. Whoever asks for one may be given all (RFC 9110 §14.2).
+    // Part of a file would be a stream. A server may answer a range with the whole file (RFC 9110 §14.2).
     delete headers.range
   })
   app.addHook('onSend', async (_request, _reply, payload) => {
     if (!(payload instanceof ReadStream)) return payload
     const path = String(payload.path)
-    const known = files.get(path)
-    if (known !== undefined) {
+    const cached = files.get(path)
+    if (cached !== undefined) {
       payload.destroy()
-      return known
+      return cached
     }
     const file = read(payload, path)
     files.set(path, file)

@@ -1,6 +1,6 @@
-// Against DNS rebinding, in development mode. A page of any site may point a name of its own to 127.0.0.1 and
-// then read what a server there answers, as the browser takes it for the page's own origin. What such a page
-// can't choose is the Host header: it holds the page's name.
+// Prevents DNS rebinding in development mode. Any web site may point a name of its own to 127.0.0.1; the
+// browser then takes a server there for the page's own origin and lets the page read its answers. Such a page
+// can't choose the Host header: it holds the page's name.
 import type { FastifyInstance } from 'fastify'
 import { isLoopbackName } from '../../base/loopback.ts'
 import { misdirectedRequest } from '../../oauth/errors.ts'

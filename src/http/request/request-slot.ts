@@ -1,15 +1,15 @@
-// Something that is kept with a request for as long as there is the request.
+// Keeps a value with a request, for as long as the request lives.
 import type { FastifyRequest } from 'fastify'
 
-/** A place in every request for one thing. */
+/** A place in every request for one value. */
 export interface RequestSlot<Value> {
   get(request: FastifyRequest): Value | undefined
   set(request: FastifyRequest, value: Value): void
 }
 
 /**
- * Makes a place of its own in every request. A WeakMap would do the same, but V8 lets go of what is in one
- * only in its slow collections: whole requests would pile up until then.
+ * Makes a place of its own in every request. A WeakMap would do the same, but V8 frees its entries only in
+ * slow collections: whole requests would pile up until then.
  */
 export function createRequestSlot<Value>(): RequestSlot<Value> {
   const name = Symbol('slot')

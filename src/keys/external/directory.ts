@@ -18,7 +18,7 @@ export interface DirectoryOptions {
   readonly directory: string
   /** The algorithms that are asked for: an RSA key in PEM doesn't say whether it is for RS256 or PS256. */
   readonly algorithms: readonly string[]
-  /** How often a watched folder is looked at, in milliseconds. */
+  /** How often a watched folder is checked, in milliseconds. */
   readonly intervalMs?: number
 }
 
@@ -27,21 +27,21 @@ const FILES = /^[^.].*[.](pem|key|jwk|json)$/
 /**
  * Reads the folder.
  *
- * @throws Error when it can't be read, or when a file in it holds no private key that can sign here; it names
- * the file and tells nothing of its contents
+ * @throws Error when it can't be read, or when a file in it holds no private key that can sign here; the
+ * message names the file and quotes nothing of it
  */
 export async function openDirectory({
   directory,
   algorithms,
   intervalMs = 2_000,
 }: DirectoryOptions): Promise<KeySource> {
-  let state = await lookAt(directory)
+  let fingerprint = await fingerprintOf(directory)
   let keys = await readKeys(directory, algorithms)
 
-  const look = async () => {
-    const now = await lookAt(directory)
-    if (now === state) return
-    state = now
+  const readAgain = async () => {
+    const current = await fingerprintOf(directory)
+    if (current === fingerprint) return
+    fingerprint = current
     keys = await readKeys(directory, algorithms)
   }
   let timer: NodeJS.Timeout | undefined
@@ -49,7 +49,7 @@ export async function openDirectory({
     keys: () => keys,
     watch(onFault) {
       timer = setInterval(() => {
-        look().catch(onFault)
+        readAgain().catch(onFault)
       }, intervalMs).unref()
     },
     close: async () => {
@@ -59,10 +59,10 @@ export async function openDirectory({
 }
 
 /**
- * What changes when a file does. A Secret is swapped as a whole by a symlink, which stat(2) follows and
- * inotify does not.
+ * A text that changes when a file does. A Secret is swapped as a whole by a symlink, which stat(2) follows
+ * and inotify does not.
  */
-async function lookAt(directory: string): Promise<string> {
+async function fingerprintOf(directory: string): Promise<string> {
   const stats = await Promise.all(
     (await namesIn(directory)).map(async name => {
       const { ino, size, mtimeMs } = await stat(join(directory, name))
@@ -89,8 +89,8 @@ async function readKeys(
 }
 
 function toKey(name: string, text: string, algorithms: readonly string[]): ExternalKey {
-  const { key, publicKey, says } = parse(name, text)
-  const algorithm = algorithmOf(key, says, algorithms)
+  const { key, publicKey, stated } = parse(name, text)
+  const algorithm = algorithmOf(key, stated, algorithms)
   if (algorithm === undefined) {
     throw new Error(
       `keys.directory: ${name} holds no key for ${ALGORITHM_NAMES.join(', ')} (${RSA_BOUNDS})`,
@@ -114,10 +114,10 @@ function toKey(name: string, text: string, algorithms: readonly string[]): Exter
 
 interface ParsedKey {
   readonly key: KeyObject
-  /** As the file gives it: of some keys OpenSSL would work it out from the private half. */
+  /** As the file states it: for some keys OpenSSL would derive it from the private half. */
   readonly publicKey: KeyObject
-  /** What a JWK says of its algorithm. */
-  readonly says: unknown
+  /** The `alg` of a JWK. */
+  readonly stated: unknown
 }
 
 /** OpenSSL's messages may quote what it read: only the file is named. */
@@ -125,32 +125,32 @@ function parse(name: string, text: string): ParsedKey {
   try {
     if (!text.trimStart().startsWith('{')) {
       const key = createPrivateKey(text)
-      return { key, publicKey: createPublicKey(key), says: undefined }
+      return { key, publicKey: createPublicKey(key), stated: undefined }
     }
     const jwk = JSON.parse(text)
     return {
       key: createPrivateKey({ key: jwk, format: 'jwk' }),
       publicKey: createPublicKey({ key: publicMembers(jwk), format: 'jwk' }),
-      says: jwk.alg,
+      stated: jwk.alg,
     }
   } catch {
     throw new Error(`keys.directory: ${name} holds no private key as PEM or JWK`)
   }
 }
 
-/** What the key is for: what it says itself, or else the first of what is asked for. */
+/** The algorithm of the key: the one that it states, or else the first of those asked for. */
 function algorithmOf(
   key: KeyObject,
-  says: unknown,
+  stated: unknown,
   asked: readonly string[],
 ): Algorithm | undefined {
   const fitting = algorithmsFor(key)
-  if (typeof says === 'string') {
-    return fitting.find(algorithm => algorithm === algorithmNamed(says))
+  if (typeof stated === 'string') {
+    return fitting.find(algorithm => algorithm === algorithmNamed(stated))
   }
   const wanted = asked
     .map(algorithmNamed)
     .find(algorithm => fitting.some(one => one === algorithm))
-  // Of an RSA key that nobody asks for: RS256, which every verifier knows.
+  // An RSA key that isn't asked for gets RS256, which every verifier knows.
   return wanted ?? fitting.at(-1)
 }

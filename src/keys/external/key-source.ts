@@ -1,7 +1,7 @@
-// Keys that are kept elsewhere: in the files of keys.directory, or in a token behind PKCS#11. The ring only
-// notes when they sign.
+// This folder reads keys that are kept outside the store: in the files of keys.directory, or in a PKCS#11
+// token. It never decides when a key signs. The ring asks it for the keys and plans their instants.
 
-/** Where the private half of a key is: here, as text, or somewhere that signs when it is asked. */
+/** The private half of a key: a text, or a function of the place that keeps it. */
 export type Signing =
   | {
       /** PKCS#8 PEM. */
@@ -19,7 +19,7 @@ export type Signing =
 
 /** A key of a source. */
 export interface ExternalKey {
-  /** What it is called there; of several new keys the last by name is the newest. */
+  /** Its name there; of several new keys the last by name is the newest. */
   readonly name: string
   readonly kid: string
   readonly alg: string
@@ -33,16 +33,16 @@ export interface KeySource {
   /** What is there now; the very same list until something changes. */
   keys(): readonly ExternalKey[]
   /**
-   * From now on looks again and again whether something has changed; tells what keeps it from looking, and
-   * keeps the keys of before.
+   * Checks for changes at intervals from now on. After a failure it reports the error and keeps the keys that
+   * it has.
    */
   watch(onFault: (error: unknown) => void): void
-  /** Lets go of files, timers and threads. */
+  /** Releases files, timers and processes. */
   close(): Promise<void>
 }
 
 /**
- * Whatever signs for us failed or took too long. The caller answers 503; nothing may be concluded from it.
+ * The signer failed or took too long. The caller answers 503; it proves nothing about the request.
  */
 export class SignerUnavailable extends Error {
   override readonly name = 'SignerUnavailable'

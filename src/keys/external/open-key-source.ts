@@ -1,10 +1,10 @@
-// Where the keys come from that the ring doesn't make itself: the one that the configuration names.
+// Opens the source of keys that the configuration names; without one the ring makes its own keys.
 import { openDirectory } from './directory.ts'
 import { openPkcs11 } from './pkcs11.ts'
 import { linesOf, type KeyPolicy } from '../schedule/policy.ts'
 import type { KeySource } from './key-source.ts'
 
-/** What the configuration says of it. */
+/** Its configuration. */
 export interface SourceSettings {
   readonly directory?: string | undefined
   readonly pkcs11?:
@@ -20,7 +20,7 @@ export interface SourceSettings {
 /**
  * Opens it; undefined where none is named.
  *
- * @throws Error when it can't be opened; it tells no PIN and nothing of a file's contents
+ * @throws Error when it can't be opened; the message holds no PIN and nothing of a file
  */
 export async function openSource(
   { directory, pkcs11 }: SourceSettings,

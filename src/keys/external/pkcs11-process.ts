@@ -9,27 +9,27 @@ import {
   type TokenOptions,
 } from './pkcs11-token.ts'
 
-/** What the process is told first. */
+/** The first message to the process. */
 export interface OpenRequest extends TokenOptions {
   /** Where the package pkcs11js is imported from. */
   readonly driver: string
 }
 
-/** What it is asked then. */
+/** The further messages. */
 export interface SignRequest {
   readonly id: number
   readonly index: number
   readonly data: Uint8Array
 }
 
-/** What it says: first which keys there are, or why not; then signatures. */
+/** Its answers: first the keys, or why there are none; then signatures. */
 export type Answer =
   | { readonly keys: readonly TokenKey[] }
   | { readonly fault: string }
   | { readonly id: number; readonly signature: Uint8Array }
   | { readonly id: number; readonly fault: string }
 
-const tell = (answer: Answer) => {
+const send = (answer: Answer) => {
   process.send?.(answer)
 }
 
@@ -41,11 +41,11 @@ process.once('message', async ({ driver, ...options }: OpenRequest) => {
     const { default: pkcs11js }: { default: Driver } = await import(driver)
     const { keys, sign } = openToken(pkcs11js, options)
     process.on('message', ({ id, index, data }: SignRequest) => {
-      tell({ id, ...attempt(() => sign(index, Buffer.from(data))) })
+      send({ id, ...attempt(() => sign(index, Buffer.from(data))) })
     })
-    tell({ keys })
-    /* c8 ignore next 3 -- who hears of the fault ends this process, before it can write what it covered */
+    send({ keys })
+    /* c8 ignore next 3 -- the parent ends this process on a fault, before it can write its coverage */
   } catch (error) {
-    tell({ fault: String(error) })
+    send({ fault: String(error) })
   }
 })

@@ -9,7 +9,7 @@ import type { Answer, OpenRequest, SignRequest } from './pkcs11-process.ts'
 import type { TokenKey } from './pkcs11-token.ts'
 import { SignerUnavailable, type ExternalKey, type KeySource } from './key-source.ts'
 
-/** A token that fails is opened anew no more often than that; milliseconds. */
+/** How often a failed token is opened again, at most; milliseconds. */
 const RETRY_MS = 1_000
 
 const CLOSE_MS = 2_000
@@ -19,7 +19,7 @@ const PROCESS = new URL('./pkcs11-process.ts', import.meta.url)
 export interface Pkcs11Options extends OpenRequest {
   /** How often a watched token is asked which keys it has, in milliseconds. */
   readonly intervalMs?: number
-  /** How long the token may take to open, and to sign; whoever logs in waits for that. Milliseconds. */
+  /** How long the token may take to open, and to sign: logins wait for it. Milliseconds. */
   readonly openMs?: number
   readonly signMs?: number
   /** Default: the system's. */
@@ -52,7 +52,7 @@ export async function openPkcs11({
   let keys = list(opened.keys)
   let renewal: Promise<void> | undefined
   let triedAt = -Infinity
-  let tell: (error: unknown) => void = () => {}
+  let report: (error: unknown) => void = () => {}
   let timer: NodeJS.Timeout | undefined
 
   // A new process sees new keys, and is the only way back from a library that hangs, or that has lost its
@@ -61,7 +61,7 @@ export async function openPkcs11({
     const last = opened
     opened = await open()
     if (kidsOf(opened.keys) !== kidsOf(last.keys)) keys = list(opened.keys)
-    // Who is waiting for a signature gets it.
+    // Let pending signatures finish.
     await wait(signMs)
     await last.close()
   }
@@ -69,7 +69,7 @@ export async function openPkcs11({
     if (renewal !== undefined || monotonic() - triedAt < RETRY_MS) return
     triedAt = monotonic()
     renewal = renew()
-      .catch(tell)
+      .catch(report)
       .finally(() => {
         renewal = undefined
       })
@@ -100,7 +100,7 @@ export async function openPkcs11({
   return {
     keys: () => keys,
     watch(onFault) {
-      tell = onFault
+      report = onFault
       timer = setInterval(renewOnce, intervalMs).unref()
     },
     async close() {
@@ -122,7 +122,7 @@ async function openProcess(
   request: OpenRequest,
   { openMs, signMs }: { readonly openMs: number; readonly signMs: number },
 ): Promise<Opened> {
-  // Errors of the library go where ours go; its other words go nowhere.
+  // The library's errors go to our standard error; its standard output is dropped.
   const child = fork(PROCESS, {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -131,7 +131,9 @@ async function openProcess(
     child.send(request)
     const answer = await firstAnswer(child, openMs)
     if (!('keys' in answer)) {
-      throw new Error('fault' in answer ? answer.fault : 'it speaks out of turn')
+      throw new Error(
+        'fault' in answer ? answer.fault : 'its first message lists no keys',
+      )
     }
     return toOpened(child, answer.keys, signMs)
   } catch (error) {
@@ -201,7 +203,7 @@ function toOpened(
     },
     async close() {
       if (child.connected) child.disconnect()
-      // One that hangs in its library hears nothing.
+      // A process that hangs in its library receives nothing.
       const timer = setTimeout(() => {
         child.kill('SIGKILL')
       }, CLOSE_MS)

@@ -1,4 +1,4 @@
-// What the instants of keys say at a moment: who signs, who comes next, who may go. All of it pure.
+// Reads the instants of keys at a moment: which key signs, which is next, which may go. All of it pure.
 import type { StoredKey } from '../../stores/ports/documents/keys.ts'
 
 /** The instants of a key, in milliseconds since the epoch. */
@@ -15,9 +15,9 @@ export type Instants = Pick<
 export const SKEW_MS = 300_000
 
 /**
- * Finds the key that signs: of those whose time it is, the one that began last. A server that was cut off
- * from the store for so long that no key's time is left goes on with the last one, and before every key's
- * time (a clock was set back) with the first: a signature that verifies is worth more than a date.
+ * Finds the key that signs: of the current ones, the one that began last. After the time of all keys (a
+ * server was long cut off from the store) the last one signs on, and before it (a clock was set back) the
+ * first: a signature that verifies is worth more than a date.
  *
  * @returns undefined for no keys only
  */

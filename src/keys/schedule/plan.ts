@@ -1,5 +1,5 @@
-// When keys are published, sign and go (docs/keys.md), as pure functions of the ring, the time and the
-// policy.
+// This folder plans when keys are published, sign and go (docs/keys.md), as pure functions of the ring, the
+// time and the policy. It makes no key and asks no store. save.ts carries out its plans.
 import { current, inOrder, isSigning, isSpent, upcoming } from './instants.ts'
 import {
   endingAt,

@@ -26,7 +26,7 @@ export interface Planning {
   readonly policy: KeyPolicy
 }
 
-/** The signer stops at `at` and those after it go on from there; a rotation that is due earlier stays. */
+/** The signer stops at `at` and the next keys follow from there; an earlier rotation stays. */
 export function rotatedAt(
   keys: readonly Planned[],
   at: number,

@@ -1,5 +1,5 @@
-// What an operator should know of the keys: the next turn, the secrets that are still needed, the verifiers
-// that were seen, and who would be hurt by a change.
+// The report on the keys for an operator: the next rotation, the secrets that are still needed, the verifiers
+// that were seen, and those that a change would hurt.
 import type { StoredRing } from '../../stores/ports/documents/keys.ts'
 import type {
   SeenVerifier,
@@ -10,7 +10,7 @@ import type { KeyDescription } from '../ring.ts'
 import { sealedUnder } from '../seal.ts'
 import { addressesOf, nameOf } from './sightings.ts'
 
-/** When a line of keys turns next. */
+/** The next rotation of a line of keys. */
 export interface NextRotation {
   readonly line: string
   readonly at: number
@@ -18,7 +18,7 @@ export interface NextRotation {
   readonly kid: string
 }
 
-/** The next turn of each line. */
+/** The next rotation of each line. */
 export function nextRotations(keys: readonly KeyDescription[]): NextRotation[] {
   const upcoming = keys.filter(({ state }) => state === 'published')
   const first = upcoming.filter(
@@ -27,7 +27,7 @@ export function nextRotations(keys: readonly KeyDescription[]): NextRotation[] {
   return first.map(({ line, signFrom, kid }) => ({ line, at: signFrom, kid }))
 }
 
-/** What a configured secret is still needed for. */
+/** Whether a configured secret is still needed. */
 export interface SecretStatus {
   /** Its place in the configuration, from 0. */
   readonly index: number
@@ -48,7 +48,7 @@ export interface SecretStatus {
   readonly neededUntil: number | null
 }
 
-/** What the status of secrets is made of. */
+/** What the report on secrets needs. */
 export interface SecretFacts {
   readonly ring: StoredRing
   /** The fingerprints of the configured secrets, in their order. */
@@ -59,7 +59,7 @@ export interface SecretFacts {
   readonly refreshAbsoluteMs: number
 }
 
-/** Says of every configured secret whether it may move to the front, or go. */
+/** Reports of every configured secret whether it may move to the front, or go. */
 export function secretStatus({
   ring: { keys, secrets },
   secretIds,
@@ -99,7 +99,7 @@ export interface VerifierStatus extends SeenVerifier {
   readonly everyMs: number | null
   /** The longest of them. */
   readonly longestMs: number | null
-  /** Whether it fetches so rarely that a turn may find it without the next key. */
+  /** Whether it fetches so rarely that a rotation may find it without the next key. */
   readonly isSlow: boolean
 }
 
@@ -137,8 +137,8 @@ export function unaware(
 }
 
 /**
- * The clients in whose names somebody has fetched the keys since that instant: they may know a key that was
- * published then, and they may not.
+ * The clients in whose names the keys were fetched since that instant: they may or may not know a key that
+ * was published then.
  */
 export function unproven(
   verifiers: readonly VerifierStatus[],

@@ -1,6 +1,6 @@
-// What servers see of those who depend on the keys: who fetches them and how often, and how many tokens each
-// key has signed that still live. Noted in memory, which is bounded, and added once a minute to what all
-// servers together have seen.
+// This folder records which verifiers fetch the keys, how often, and how many living tokens each key has
+// signed. It decides nothing. The routes and the signer report to it; once a minute it adds its notes, whose
+// number is bounded, to those of all servers in the store.
 import type { Clock } from '../../base/clock.ts'
 import type {
   SeenVerifier,
@@ -15,11 +15,11 @@ export interface Fetch {
   readonly clientId: string | null
   readonly userAgent: string
   readonly address: string
-  /** Whether it named the copy that it has. */
+  /** Whether the request was conditional (If-None-Match). */
   readonly conditional: boolean
 }
 
-/** Takes notes; neither `fetched` nor `signed` ever waits or throws. */
+/** Records sightings; neither `fetched` nor `signed` ever waits or throws. */
 export interface SightingsRecorder {
   fetched(fetch: Fetch): void
   /** A token was signed; `exp` in seconds, as in its claims. */
@@ -97,7 +97,7 @@ export function createSightings({
     async flush() {
       if (notes.size + counts.size === 0) return
       const taken = take()
-      // What other servers have pushed aside so often is not worth a ninth try.
+      // After so many conflicts with other servers the notes aren't worth another try.
       for (let tries = 0; tries < TRIES; tries++) {
         if (await sightings.save(merged(await sightings.load(), taken, clock()))) return
       }
@@ -105,7 +105,7 @@ export function createSightings({
   }
 }
 
-/** How many tokens of a key live, as far as the servers have told: all but those of the last minute. */
+/** How many tokens of a key live, as far as the servers have reported: all but the last minute. */
 export function liveTokens(
   { signed }: StoredSightings,
   kid: string,
@@ -116,10 +116,7 @@ export function liveTokens(
     .reduce((sum, { count }) => sum + count, 0)
 }
 
-/**
- * The name under which a verifier is counted: that of its client, however many addresses it has; else what it
- * shows of itself.
- */
+/** The name of a verifier: its client, however many addresses it has; else its user agent and address. */
 export function nameOf({
   clientId,
   userAgent,
@@ -200,7 +197,8 @@ function merged(
   }
 }
 
-// Servers tell of their minutes in no order: what seems to lie before the last fetch tells nothing of a gap.
+// Servers report their minutes in no order: a fetch that seems older than the last one says nothing about
+// gaps.
 function joined(
   before: SeenVerifier,
   { fetches, firstAt, lastAt, gaps, ...fetch }: SeenVerifier,
@@ -233,11 +231,11 @@ function bounded(verifiers: readonly SeenVerifier[], now: number): SeenVerifier[
 
 function summed(counts: readonly SignedCount[], now: number): SignedCount[] {
   const sums = new Map<string, SignedCount>()
-  for (const each of counts) {
-    const id = `${each.kid} ${each.expiresAt}`
-    if (each.expiresAt <= now) continue
+  for (const signed of counts) {
+    const id = `${signed.kid} ${signed.expiresAt}`
+    if (signed.expiresAt <= now) continue
     const before = sums.get(id)
-    sums.set(id, { ...before, ...each, count: (before?.count ?? 0) + each.count })
+    sums.set(id, { ...before, ...signed, count: (before?.count ?? 0) + signed.count })
   }
   return [...sums.values()]
 }

@@ -10,8 +10,8 @@ export interface FamilyRef {
 }
 
 /**
- * One login and all that descends from it (DESIGN §5). Its record has the same size from first to last
- * exchange.
+ * One login and all that descends from it (docs/architecture.md). Its record has the same size from first to
+ * last exchange.
  */
 export interface Family extends FamilyRef {
   readonly clientId: string
@@ -132,10 +132,10 @@ export interface Families {
    */
   open(login: Login): Promise<OpenOutcome>
   /**
-   * Rules R1 to R8 of DESIGN §5, in their order. Every exchange but a replay moves `idleUntil` on; a replay
-   * changes nothing. Where R4 to R7 would go on, a client that asks for more than was granted is refused
-   * instead; a reused token ends its family whatever it asks for. The status bits of an ended family's tokens
-   * follow as soon as the store takes them: nobody repeats this call.
+   * Rules R1 to R8 of docs/architecture.md, in their order. Every exchange but a replay moves `idleUntil` on;
+   * a replay changes nothing. Where R4 to R7 would go on, a client that asks for more than was granted is
+   * refused instead; a reused token ends its family whatever it asks for. The status bits of an ended
+   * family's tokens follow as soon as the store takes them: nobody repeats this call.
    */
   rotate(presented: Presented): Promise<RotateOutcome>
   /**

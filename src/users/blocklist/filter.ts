@@ -1,16 +1,16 @@
-// A Bloom filter in a file: says of every listed password that it is listed, and of one in a million others,
-// too. One question reads one block of the file, however long the list was.
+// A Bloom filter in a file. It finds every listed password, and falsely one in a million others. A search
+// reads one block of the file, however long the list was.
 import { hash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 
-/** What such a file begins with. */
+/** The first bytes of such a file. */
 export const FILTER_MAGIC = 'latchkey-blocklist-1'
 
 const HEADER_BYTES = 64
 const BLOCK_BYTES = 4096
 const BLOCK_BITS = BLOCK_BYTES * 8
 const BITS_PER_MARK = 16
-// As many as SHA-512 gives.
+// As many as SHA-512 yields.
 const MOST_MARKS = 32
 
 /** How large a filter is. */
@@ -21,8 +21,8 @@ export interface FilterSize {
 }
 
 /**
- * The size for so many entries, of which at most the share `falsePositives` of other passwords is taken for
- * one. Bloom's formulas; an entry's bits lie in one block, which costs a little.
+ * The size of a filter for so many entries, which takes at most the share `falsePositives` of other passwords
+ * for listed ones. Bloom's formulas; an entry's bits lie in one block, which costs a little.
  */
 export function filterSize(entries: number, falsePositives: number): FilterSize {
   const bits = (Math.max(1, entries) * -Math.log(falsePositives)) / Math.LN2 ** 2
@@ -36,7 +36,7 @@ export function filterSize(entries: number, falsePositives: number): FilterSize 
 export interface GrowingFilter {
   /** Takes an entry by its SHA-1. */
   add(sha1: Buffer): void
-  /** What belongs into the file, in order. */
+  /** The parts of the file, in order. */
   parts(): Buffer[]
 }
 
@@ -56,9 +56,9 @@ export function createFilter({ blocks, marks }: FilterSize): GrowingFilter {
 }
 
 /**
- * Makes the question of an open file.
+ * Makes the search of an open file.
  *
- * @returns whether the password of a SHA-1 is listed; throws when the file isn't whole
+ * @returns a function that finds a password by its SHA-1; throws when the file isn't whole
  */
 export async function openFilter(
   file: FileHandle,

@@ -1,4 +1,5 @@
-// The list of breached passwords, in whichever of the two forms the file has.
+// This folder searches the list of breached passwords, in either form that the file may have. It knows no
+// rule for passwords. src/core/ opens the list, and the check of new passwords asks it.
 import { hash } from 'node:crypto'
 import { open, type FileHandle } from 'node:fs/promises'
 import type { IsBreached } from '../new-password.ts'
@@ -14,15 +15,15 @@ export interface Blocklist {
 const FIRST_LINE_BYTES = 64
 
 /**
- * Opens a list; no file: nothing is listed.
+ * Opens a list; without a file no password is listed.
  *
- * @throws Error, which says what to do, when the file can't be read or is neither of both
+ * @throws Error with advice when the file can't be read or has neither form
  */
 export async function openBlocklist(name: string | undefined): Promise<Blocklist> {
   if (name === undefined) return { isBreached: async () => false, close: async () => {} }
   const file = await open(name)
   try {
-    const has = await questionOf(file)
+    const has = await openSearch(file)
     return { isBreached: password => has(sha1Of(password)), close: () => file.close() }
   } catch (error) {
     await file.close()
@@ -30,12 +31,12 @@ export async function openBlocklist(name: string | undefined): Promise<Blocklist
   }
 }
 
-/** What a list keeps of a password. */
+/** The SHA-1 by which a list knows a password. */
 export function sha1Of(password: string): Buffer {
   return hash('sha1', password.normalize('NFC'), 'buffer')
 }
 
-async function questionOf(file: FileHandle) {
+async function openSearch(file: FileHandle) {
   const { buffer, bytesRead } = await file.read(
     Buffer.alloc(FIRST_LINE_BYTES),
     0,

@@ -1,19 +1,19 @@
-// A list of SHA-1 lines in order, as breached passwords are published (`HASH:COUNT`, gigabytes): searched by
-// halves, never loaded.
+// A sorted list of SHA-1 lines, as breached passwords are published (`HASH:COUNT`, gigabytes). It is searched
+// by bisection, never loaded.
 import type { FileHandle } from 'node:fs/promises'
 
-/** What the first line of such a file looks like. */
+/** The form of its lines. */
 export const SHA1_LINE = /^[0-9A-Fa-f]{40}(?::\d+)?\r?$/
 
 const HASH_CHARACTERS = 40
 // Longer than any line.
 const LINE_BYTES = 96
-// So little is read at once rather than halved.
+// A range this short is read as a whole.
 const CHUNK_BYTES = 4096
 const SAMPLES = 32
 
 /**
- * Makes the question of an open file.
+ * Makes the search of an open file.
  *
  * @returns whether a SHA-1 is listed; throws when the lines aren't in the order of their hashes
  */

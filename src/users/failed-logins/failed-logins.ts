@@ -1,5 +1,5 @@
-// Which counts a try to log in touches, and how many failures each may have. The counting itself is one step
-// of the store.
+// This folder delays and refuses logins after failures: of a name, of a network, of a password. It checks no
+// password, and the store does the counting in one step. src/users/authenticate.ts calls it for every login.
 import { createHmac } from 'node:crypto'
 import { deriveKeys } from '../../base/secrets.ts'
 import type { Account } from '../../stores/ports/users.ts'
@@ -27,12 +27,12 @@ export interface FailedLoginsPolicy {
   readonly knownFor: number
 }
 
-/** What a try consists of. */
+/** The credentials of a login. */
 export interface Credentials {
   /** As it was typed. */
   readonly name: string
   readonly password: string
-  /** Where the try comes from. */
+  /** The address of the caller. */
   readonly address: string
 }
 
@@ -44,24 +44,24 @@ export interface FailedLoginsOptions {
   readonly policy: () => FailedLoginsPolicy
 }
 
-/** A try that is being judged. */
+/** A login that was judged. */
 export interface JudgedLogin {
   readonly verdict: LoginVerdict
-  /** Tells how an admitted try ended. */
+  /** Reports how an admitted login ended. */
   settle(result: LoginResult): Promise<void>
 }
 
 export interface FailedLogins {
-  /** The id of the name at the network, without asking anybody. */
+  /** The id of the name at the network; asks no store. */
   pairOf(credentials: Credentials): string
-  /** How many failures of one name from one network cost no delay. */
+  /** How many failures of one name from one network are free of delay. */
   allowance(): number
   /**
    * Whether the user logged in from this network before and nothing delays them now, whatever the password.
    * Rejects with StoreUnavailable.
    */
   isWelcome(credentials: Credentials): Promise<boolean>
-  /** Judges a try at an account, or at a name that has none, and counts it. Rejects with StoreUnavailable. */
+  /** Judges a login and counts it, whether the name has an account or not. Rejects with StoreUnavailable. */
   begin(credentials: Credentials, account: Account | undefined): Promise<JudgedLogin>
 }
 
@@ -71,12 +71,11 @@ const ID_BYTES = 16
 // A client library that tries two ways of authenticating sends each wrong password twice.
 const REPEAT_MS = MINUTE
 
-// One failure is forgotten after each such span: an attacker who goes slow enough not to be throttled gets
-// this rate.
+// One failure is forgotten after each such span. An attacker who stays below the limits gets this rate.
 const FORGET_MS = { pair: 60 * MINUTE, network: 5 * MINUTE, password: MINUTE }
 
-// A wider network holds more people than the smallest one: at each step so many times as much is allowed, and
-// forgotten so many times as fast.
+// A wider network holds more people: each step up multiplies what is allowed, and the speed of forgetting, by
+// this.
 const WIDER_TIMES = 2
 
 /** Makes the limits on failed logins. */
@@ -86,7 +85,7 @@ export function createFailedLogins({
   policy,
 }: FailedLoginsOptions): FailedLogins {
   const idOf = createIdOf(secrets)
-  // A name that nobody can have counts as it was typed: one user's typing error is no other's.
+  // An invalid name counts as it was typed: typing errors of different users stay apart.
   const pairIn = (name: string, network: string) =>
     idOf('pair', foldName(name) ?? name, network)
 
@@ -118,7 +117,7 @@ export function createFailedLogins({
           limit: passwordLimit,
         },
       ],
-      // A password that was wrong may be right once another was set, or the user let in again.
+      // A wrong password may be right after a new one was set or the user enabled again.
       repeat: idOf(
         'repeat',
         pair.id,
@@ -162,7 +161,7 @@ export function createFailedLogins({
   }
 }
 
-// Keyed, so that who reads the store can't try out which name, network or password an id stands for.
+// Keyed: a reader of the store can't test which name, network or password an id stands for.
 function createIdOf(secrets: readonly string[]) {
   const [first] = deriveKeys(secrets, 'login-attempts')
   if (first === undefined) throw new TypeError('there is no secret')

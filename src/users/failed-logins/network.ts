@@ -1,5 +1,5 @@
-// What counts as one place: the network that one customer usually gets, not the single address, of which they
-// may have many. An IPv6 customer may have many networks, too: a home gets a /56, a rented machine a /48.
+// Logins are counted by network, not by address: one customer may have many addresses. An IPv6 customer may
+// have many networks, too: a home gets a /56, a rented machine a /48.
 import ipaddr from 'ipaddr.js'
 
 const IPV4_BITS = 24

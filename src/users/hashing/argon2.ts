@@ -1,6 +1,6 @@
-// Argon2id (RFC 9106) by the package `argon2`: which build of it computes. The one that npm brings runs on
-// every processor; native/build.sh, which the image is made with, compiles it for those with AVX2, where it
-// is faster by half and more.
+// Chooses the build of the package `argon2` (Argon2id, RFC 9106). npm's build runs on every processor;
+// native/build.sh, which the image runs, compiles one for processors with AVX2 that is faster by half and
+// more.
 import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
@@ -10,7 +10,7 @@ import { hasAvx2 } from '../../base/machine.ts'
 /** The library, as far as it is used here. */
 export type Argon2 = Pick<typeof portable, 'argon2id' | 'hash' | 'verify'>
 
-/** A build of the library, and where it isn't the fast one: why. */
+/** A build of the library, and why it isn't the fast one. */
 export interface Argon2Build {
   readonly argon2: Argon2
   readonly name: 'avx2' | 'portable'
@@ -20,7 +20,7 @@ export interface Argon2Build {
 export interface ChooseOptions {
   /** The fast build's module, there or not. */
   readonly file: string
-  /** Whether the processor says that it can run it. */
+  /** Whether the processor claims to support it. */
   readonly capable: boolean
   /** Milliseconds for the self-test. */
   readonly patienceMs?: number
@@ -30,8 +30,8 @@ const SELF_TEST = fileURLToPath(new URL('./argon2-self-test.ts', import.meta.url
 const load = createRequire(import.meta.url)
 
 /**
- * Chooses the build that computes. The fast one is tried in a process of its own first: a processor that says
- * yes and means no kills that one, and not the server.
+ * Chooses the build. The fast one is tried in a process of its own first: a processor that lacks what it
+ * claims to support kills that process, not the server.
  */
 export function chooseArgon2({
   file,
@@ -61,7 +61,7 @@ function isThere(file: string): boolean {
   }
 }
 
-/** What this process hashes with. */
+/** The build of this process. */
 export const argon2Build = chooseArgon2({
   file: fileURLToPath(new URL('../../../native/argon2/argon2.cjs', import.meta.url)),
   capable: hasAvx2(),

@@ -1,12 +1,12 @@
-// Finds the cost of a password hash that takes as long as wanted, on this machine, with as many at once as a
-// server has.
+// Finds the cost at which a password hash takes the wanted time on this machine, with as many at once as a
+// server computes.
 import { monotonicClock, type Monotonic } from '../../base/clock.ts'
 import type { Machine } from '../../base/machine.ts'
 import { argon2, argon2Build } from './argon2.ts'
 import { planCapacity } from './capacity.ts'
 import type { HashCost } from './formats/cost.ts'
 
-/** What was found. */
+/** The result. */
 export interface Calibration extends HashCost {
   /** Hashes at a time, while it was measured. */
   readonly concurrency: number
@@ -30,20 +30,17 @@ export interface CalibrateOptions {
   readonly monotonic?: Monotonic
 }
 
-/**
- * What every password deserves, whatever the machine (OWASP's password storage cheat sheet); the server's
- * default.
- */
+/** The least for any password on any machine (OWASP's password storage cheat sheet); the server's default. */
 const LEAST = { memoryKiB: 19_456, passes: 2, parallelism: 1 }
 /**
- * Where more passes are better than more memory, for a server that computes many at a time: RFC 9106 §4's
- * second choice.
+ * Above this much memory, more passes are better than more memory for a server that computes many hashes at a
+ * time: RFC 9106 §4's second choice.
  */
 const ENOUGH_KIB = 65_536
 const MOST_PASSES = 100
 const MEBIBYTE_KIB = 1024
 const SAMPLES = 5
-// What libuv's pool has when nobody asks for more: a command doesn't.
+// The default size of libuv's pool, which a command keeps.
 const THREADS = 4
 
 /**
@@ -87,7 +84,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
   }
 }
 
-/** Writes it as a part of the configuration file. */
+/** Formats it as a part of the configuration file. */
 export function settingsText(
   { memoryKiB, passes, parallelism, concurrency, tookMs, perSecond, inTime }: Calibration,
   targetMs: number,
@@ -103,9 +100,9 @@ export function settingsText(
   ].join('\n')
 }
 
-/** The mean time of a hash, so many running at once. */
+/** Measures the mean time of a hash while `atOnce` run. */
 function createMeter(
-  { hash = hashNothing, monotonic = monotonicClock }: CalibrateOptions,
+  { hash = hashEmpty, monotonic = monotonicClock }: CalibrateOptions,
   atOnce: number,
 ) {
   return async (cost: HashCost): Promise<number> => {
@@ -123,7 +120,7 @@ function createMeter(
   }
 }
 
-function hashNothing({ memoryKiB, passes, parallelism }: HashCost): Promise<string> {
+function hashEmpty({ memoryKiB, passes, parallelism }: HashCost): Promise<string> {
   return argon2.hash('', {
     type: argon2.argon2id,
     memoryCost: memoryKiB,

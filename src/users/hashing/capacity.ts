@@ -1,4 +1,4 @@
-// How many hashes at once this machine bears: its cores less one, and a share of its memory.
+// Plans how many hashes run at once on this machine: its cores less one, and a share of its memory.
 import type { Machine } from '../../base/machine.ts'
 import type { HashCost } from './formats/cost.ts'
 
@@ -15,7 +15,7 @@ export interface Capacity {
   readonly memoryKiB: number
 }
 
-// What the process takes besides: code, heap, and the buffers of some hundred connections.
+// The rest of the process: code, heap, and the buffers of some hundred connections.
 // test/users/memory.tools.ts holds it to that.
 const OWN_KIB = 147_456
 

@@ -1,20 +1,20 @@
-// Logins that wait, given out in turn: first among clients, then among a client's networks from the largest
-// to the smallest, and in order of arrival within the smallest. However many wait from one place, a login
-// from elsewhere is next but one.
+// A fair queue of waiting logins. Clients take turns, then a client's networks from the largest to the
+// smallest; within the smallest the order of arrival counts. However many wait from one place, a login from
+// elsewhere is next but one.
 
-/** Where something waits: client, then networks from the largest to the smallest. */
+/** The place of an item: client, then networks from the largest to the smallest. */
 export type LanePath = readonly string[]
 
 export interface FairQueue<Item> {
   readonly size: number
-  /** How many are given out before a newcomer to the lane, at most, should nothing else arrive. */
+  /** How many leave before a newcomer to the lane, at most, if nothing else arrives. */
   position(path: LanePath): number
   push(path: LanePath, item: Item): void
-  /** Takes the next one that `isReady`; what isn't keeps its place. */
+  /** Takes the next item that `isReady`; the others keep their places. */
   take(isReady: (item: Item) => boolean): Item | undefined
-  /** Takes the latest arrival of the lane with most waiting; of several such, the one whose turn is last. */
+  /** Takes the latest arrival of the longest lane; of several such lanes, the one whose turn comes last. */
   takeFromLongest(): Item | undefined
-  /** Takes this one out; nothing happens when it has left. */
+  /** Removes the item; nothing happens when it has left. */
   remove(path: LanePath, item: Item): void
 }
 
@@ -45,7 +45,7 @@ function emptyBranch<Item>(): Branch<Item> {
   return { size: 0, below: new Map(), items: new Set() }
 }
 
-// Before a branch has been given so many turns, each of its siblings is given no more than that and one.
+// While a branch takes so many turns, each of its siblings takes at most one more.
 function position<Item>(
   branch: Branch<Item> | undefined,
   [key, ...rest]: LanePath,

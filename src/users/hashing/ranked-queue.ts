@@ -1,8 +1,8 @@
-// Two fair queues in one: known people go before strangers, lest an attack from many networks keeps those out
-// who logged in from theirs before. Of four turns one is a stranger's all the same: nobody starves.
+// Two fair queues in one: people who logged in from their network before go ahead of strangers, so that an
+// attack from many networks doesn't lock them out. One turn of four is a stranger's: nobody starves.
 import { createFairQueue, type LanePath } from './fair-queue.ts'
 
-/** Where something waits. */
+/** The place of an item. */
 export interface Place {
   readonly lane: LanePath
   /** Whether it goes before strangers. */
@@ -11,18 +11,18 @@ export interface Place {
 
 export interface RankedQueue<Item> {
   readonly size: number
-  /** How many are given out before a newcomer, at most, should nothing else arrive. */
+  /** How many leave before a newcomer, at most, if nothing else arrives. */
   position(place: Place): number
   push(place: Place, item: Item): void
-  /** Takes the next one that `isReady`; what isn't keeps its place. */
+  /** Takes the next item that `isReady`; the others keep their places. */
   take(isReady: (item: Item) => boolean): Item | undefined
-  /** Takes the one that can be missed most: a stranger, from where most of them wait. */
+  /** Takes the most dispensable item: a stranger of the longest lane. */
   takeLeast(): Item | undefined
-  /** Takes this one out; nothing happens when it has left. */
+  /** Removes the item; nothing happens when it has left. */
   remove(place: Place, item: Item): void
 }
 
-/** So many turns of known people in a row, where strangers wait. */
+/** How many turns in a row known people get while strangers wait. */
 const KNOWN_IN_A_ROW = 3
 
 /** Makes the queue. */

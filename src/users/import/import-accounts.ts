@@ -1,5 +1,5 @@
-// Taking over accounts from elsewhere, with their hashes or with passwords, many at a time. Doing it again
-// imports what is missing.
+// This folder imports accounts from other systems, with their hashes or with passwords, many at a time. It
+// reads no file. The command line calls it; a second run imports what the first one missed.
 import { createHmac } from 'node:crypto'
 import pLimit from 'p-limit'
 import { userTag } from '../../base/ids.ts'
@@ -10,16 +10,16 @@ import { judgeName } from '../names/user-name.ts'
 import type { CheckNewPassword, PasswordFault } from '../new-password.ts'
 import type { HashFault, PasswordHasher } from '../hashing/hasher.ts'
 
-/** An account as it stands elsewhere. */
+/** An account of another system. */
 export interface ForeignUser extends Access {
   readonly name: string
   /**
    * The id under which others know the user: 1 to 255 printable ASCII characters (OpenID Connect Core §2).
-   * Made of the record when left out.
+   * Derived from the record when left out.
    */
   readonly sub?: string
   readonly disabled: boolean
-  /** What is known of the password: the password, or its hash in any form that docs/passwords.md lists. */
+  /** The password, or its hash in any form that docs/passwords.md lists. */
   readonly secret: { readonly password: string } | { readonly passwordHash: string }
 }
 
@@ -36,7 +36,7 @@ export type ImportFault =
   | 'sub_invalid'
   | 'sub_taken'
 
-/** A fault, with what helps to find it: never a value of the record, which may be a secret. */
+/** A fault and where it is; never a value of the record, which may be a secret. */
 export interface Refusal {
   readonly reason: ImportFault
   /** The field of the file. */
@@ -63,7 +63,7 @@ export interface ImportOptions {
   readonly dryRun: boolean
 }
 
-/** Something that carries an account, or why there is none to import. */
+/** A record of a file: an account, or why it has none. */
 export interface ImportItem {
   /** Where it stands in its file; counted from one. */
   readonly line: number
@@ -71,8 +71,8 @@ export interface ImportItem {
 }
 
 /**
- * Imports the accounts of several items; the outcomes are in their order. A failure in between leaves those
- * before it: the same call again says of them that they are already there. Rejects with StoreUnavailable.
+ * Imports the accounts of several items; the outcomes are in their order. After a failure half-way, the
+ * same call again reports the accounts that were imported as already there. Rejects with StoreUnavailable.
  */
 export type ImportUsers = <Item extends ImportItem>(
   items: readonly Item[],
@@ -126,14 +126,14 @@ interface Candidate {
 
 type Judged = Candidate | ImportOutcome
 
-// Somebody else was faster, between the question and the act.
+// Another process took the name between the check and the import.
 function outcomeOf(candidate: Candidate, lost: ReadonlySet<Judged>): ImportOutcome {
   return lost.has(candidate)
     ? refused({ reason: 'name_taken' })
     : { kind: 'imported', sub: candidate.sub }
 }
 
-/** Those of one file that share a name, or an id: the first one is imported, as the store would have it. */
+/** Finds records of one file that share a name or an id: the first one is imported, as in the store. */
 function createTwins() {
   const [names, subs] = [
     new Map<string, { sub: string; line: number }>(),
@@ -197,9 +197,9 @@ function createJudge(options: ImportOptions) {
 }
 
 /**
- * Makes ids of what a record says, so that a second run knows its own accounts from others of the same name:
- * UUIDs of version 8 (RFC 9562 §5.8). Keyed, as a `sub` is no secret: nobody can try out which password went
- * into it.
+ * Derives ids from records, so that a second run tells its own accounts from others of the same name: UUIDs
+ * of version 8 (RFC 9562 §5.8). A `sub` is public, so the derivation is keyed: nobody can test passwords on
+ * it.
  */
 function createSubOf(secrets: readonly string[]) {
   const [first] = deriveKeys(secrets, 'imported-sub')

@@ -1,5 +1,5 @@
-// How the name that somebody typed appears in audit events. It may be anything: users type passwords into the
-// wrong field.
+// The form of a typed user name in audit events. The name is hashed, as it may be anything: users type
+// passwords into the wrong field.
 import { createHmac } from 'node:crypto'
 import { deriveKeys } from '../../base/secrets.ts'
 import { foldName } from './user-name.ts'

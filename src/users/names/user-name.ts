@@ -1,19 +1,24 @@
-// How user names are read and compared: two names that a reader would take for one are one.
+// This folder reads and compares user names: two names that look the same are one name. It knows no account.
+// src/users/ calls it wherever a name is typed, and the audit log wherever one is logged.
 import { withoutJoiners, withoutVisibleJoiners } from './joiners.ts'
 
 const MAX_BYTES = 255
 
-// Controls, format characters (bidi controls among them), surrogates, private use, unassigned; and what is
-// not to be seen.
+// Controls, format characters (bidi controls among them), surrogates, private use, unassigned and invisible
+// characters.
 const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u
 const BLANK = /\p{Z}/u
 
-// What a keyboard, a form or a copy puts around a name without anybody's knowing: blanks, the soft hyphen,
-// the zero-width space, word joiner and byte order mark, and the marks that only say in which direction to
-// write.
-const AROUND =
-  /^[\s\p{Z}\u00AD\u061C\u200B\u200E\u200F\u2060\uFEFF]+|[\s\p{Z}\u00AD\u061C\u200B\u200E\u200F\u2060\uFEFF]+$/gu
-// Longer texts are no name, whatever stands around it.
+// Keyboards, forms and copying put these around a name unnoticed: blanks, the soft hyphen, the zero-width
+// space, word joiner and byte order mark, and the marks of writing direction.
+const AROUND = new RegExp(
+  '^[EDGE]+|[EDGE]+$'.replaceAll(
+    'EDGE',
+    String.raw`\s\p{Z}\u00AD\u061C\u200B\u200E\u200F\u2060\uFEFF`,
+  ),
+  'gu',
+)
+// A longer text is no name, whatever surrounds it.
 const MAX_TYPED = 1024
 
 // After folding: `．` is a dot, and so are three in `…`; `。` is one in addresses.
@@ -21,9 +26,9 @@ const TRAILING_DOT = /[.。]$/u
 
 /** A user name. */
 export interface Name {
-  /** As it was written, without what stood around it. */
+  /** As it was written, without what surrounded it. */
   readonly written: string
-  /** The form in which it is compared and is unique. */
+  /** The form that is compared and unique. */
   readonly folded: string
 }
 
@@ -45,7 +50,7 @@ export type NameFault =
  * because two names that look alike would be two accounts; for the same reason no name ends in a dot:
  * `example.com.` is `example.com`.
  *
- * @returns a fault for a name that nobody can have: empty, longer than 255 bytes of UTF-8 (as written or
+ * @returns a fault for an invalid name: empty, longer than 255 bytes of UTF-8 (as written or
  *   folded), ending in a dot, or holding a blank or a control, format, private-use, unassigned or invisible
  *   character or a lone surrogate
  */
@@ -60,13 +65,13 @@ export function judgeName(text: string): Name | { readonly fault: NameFault } {
   return TRAILING_DOT.test(folded) ? { fault: 'ends in a dot' } : { written, folded }
 }
 
-/** Reads a user name; undefined for one that nobody can have. */
+/** Reads a user name; undefined for an invalid one. */
 export function readName(text: string): Name | undefined {
   const judged = judgeName(text)
   return 'fault' in judged ? undefined : judged
 }
 
-/** The form in which a user name is compared and is unique; undefined for one that nobody can have. */
+/** The form of a user name that is compared and unique; undefined for an invalid name. */
 export function foldName(text: string): string | undefined {
   return readName(text)?.folded
 }

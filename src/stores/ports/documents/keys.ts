@@ -2,7 +2,7 @@
 // Instants (`…At`, `…From`, `…Until`) are milliseconds since the epoch by the store's own clock.
 import type { Shared, Versioned } from './shared.ts'
 
-/** A signing key as it is stored. Instants are fixed when it is made (DESIGN §6). */
+/** A signing key as it is stored. Instants are fixed when it is made (docs/keys.md). */
 export interface StoredKey {
   /** RFC 7638 thumbprint. */
   readonly kid: string

@@ -1,5 +1,5 @@
-// The rules of the refresh family (DESIGN §5) as pure functions: a record, what was presented and the time
-// in; a verdict out.
+// The rules of the refresh family (docs/architecture.md) as pure functions: a record, what was presented and
+// the time in; a verdict out.
 import type { Family, Presented, Refusal, Wider } from '../../ports/families.ts'
 
 /** What the rules look at in a family's record. */

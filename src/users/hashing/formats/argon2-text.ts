@@ -1,11 +1,15 @@
-// Argon2's PHC strings (RFC 9106 has the algorithm), and Django's, which are the same behind a name.
+// Argon2 hashes as PHC strings (the algorithm: RFC 9106), and Django's, which put a name in front of one.
 import { argon2 } from '../argon2.ts'
 import { MOST, type HashCost, type StoredHash } from './cost.ts'
+import { pattern } from './pattern.ts'
 
-// A salt of 8 to 64 bytes (RFC 9106 §3.1) and a hash of 12 to 64: a shorter one could be met by chance.
+// A salt of 8 to 64 bytes (RFC 9106 §3.1) and a hash of 12 to 64: a shorter one could match by chance.
 // The libraries differ in the order of m, t and p.
-const PHC =
-  /^\$(?<type>argon2(?:id|i|d))(?:\$v=(?<version>16|19))?\$(?<costs>[mtp]=\d{1,10},[mtp]=\d{1,10},[mtp]=\d{1,10})\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{16,86}$/
+const PHC = pattern(
+  /^\$(?<type>argon2(?:id|i|d))(?:\$v=(?<version>16|19))?/,
+  /\$(?<costs>[mtp]=\d{1,10},[mtp]=\d{1,10},[mtp]=\d{1,10})/,
+  /\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{16,86}$/,
+)
 
 const FIRST_VERSION = 16
 const LEAST_MEMORY_PER_LANE_KIB = 8
@@ -18,7 +22,7 @@ export interface Argon2Hash extends StoredHash {
 }
 
 /**
- * Reads an argon2 hash. What costs no more than `today` is bearable in any case.
+ * Reads an argon2 hash. A hash that costs no more than `today` is always bearable.
  *
  * @returns undefined when it isn't an argon2 PHC string, or one that RFC 9106 §3.1 doesn't allow
  */

@@ -1,20 +1,25 @@
-// bcrypt as everybody writes it ($2a$, $2b$, $2y$), and the ways round its limit: it looks at the first 72
-// bytes of a password only, so Django, Flask-Bcrypt and passlib hash the password before.
+// bcrypt in its common form ($2a$, $2b$, $2y$), and the ways round its limit: it reads only the first 72
+// bytes of a password, so Django, Flask-Bcrypt and passlib hash the password first.
 import { createHash, createHmac } from 'node:crypto'
 import bcrypt from 'bcrypt'
 import { MOST, type StoredHash } from './cost.ts'
+import { pattern } from './pattern.ts'
 
 // bcrypt$$2b$12$… and bcrypt_sha256$$2b$12$… are Django's
-const PLAIN =
-  /^(?<django>bcrypt\$|bcrypt_sha256\$)?\$2[aby]\$(?<rounds>\d{2})\$(?<salt>[./A-Za-z0-9]{22})(?<digest>[./A-Za-z0-9]{31})$/
+const PLAIN = pattern(
+  /^(?<django>bcrypt\$|bcrypt_sha256\$)?\$2[aby]\$(?<rounds>\d{2})/,
+  /\$(?<salt>[./A-Za-z0-9]{22})(?<digest>[./A-Za-z0-9]{31})$/,
+)
 // $bcrypt-sha256$v=2,t=2b,r=12$salt$digest, and the first version: $bcrypt-sha256$2b,12$salt$digest
-const PASSLIB =
-  /^\$bcrypt-sha256\$(?:(?<version>v=2),t=2b,r=|2[ab],)(?<rounds>\d{1,2})\$(?<salt>[./A-Za-z0-9]{22})\$(?<digest>[./A-Za-z0-9]{31})$/
+const PASSLIB = pattern(
+  /^\$bcrypt-sha256\$(?:(?<version>v=2),t=2b,r=|2[ab],)(?<rounds>\d{1,2})/,
+  /\$(?<salt>[./A-Za-z0-9]{22})\$(?<digest>[./A-Za-z0-9]{31})$/,
+)
 
 const LEAST_ROUNDS = 4
 const MEMORY_KIB = 8
 
-/** What bcrypt is given in the place of the password. */
+/** Makes the text that bcrypt gets in place of the password. */
 type Prehash = (password: string, salt: string) => string
 
 const AS_TYPED: Prehash = password => password
@@ -36,7 +41,7 @@ export function readBcrypt(text: string): StoredHash | undefined {
   )
 }
 
-// The forms vouch for the groups; String only tells the compiler.
+// The patterns guarantee the groups; String only convinces the compiler.
 function stored(
   groups: Readonly<Record<string, string | undefined>>,
   prehash: Prehash,
@@ -44,8 +49,7 @@ function stored(
   const rounds = Number(groups['rounds'])
   if (rounds < LEAST_ROUNDS) return undefined
   const salt = String(groups['salt'])
-  // One algorithm, three names: 2a for all, 2y where a PHP version told its repaired hashes apart, 2b since
-  // OpenBSD repaired its own.
+  // One algorithm, three names: 2a is the oldest, PHP marks its repaired hashes 2y, OpenBSD its own 2b.
   const hash = `$2b$${String(rounds).padStart(2, '0')}$${salt}${groups['digest']}`
   return {
     algorithm: prehash === AS_TYPED ? 'bcrypt' : 'bcrypt-sha256',

@@ -1,7 +1,7 @@
-// What a hash costs, and what a stored one may cost at most: a hostile hash in an import or in the store must
-// not eat the machine.
+// What a hash costs, and the most that a stored one may cost: a hostile hash in an import or in the store
+// must not exhaust the machine.
 
-/** What it takes to compute an argon2 hash. */
+/** The cost of computing an argon2 hash. */
 export interface HashCost {
   readonly memoryKiB: number
   readonly passes: number
@@ -9,8 +9,8 @@ export interface HashCost {
 }
 
 /**
- * The most that a stored hash may ask for: about two seconds of one core, and what the large frameworks ask
- * for by far.
+ * The most that a stored hash may ask for: about two seconds of one core, far more than the large frameworks
+ * ask for.
  */
 export const MOST = {
   argon2: { memoryKiB: 131_072, passes: 10, parallelism: 16 },
@@ -20,7 +20,7 @@ export const MOST = {
   scrypt: { memoryKiB: 131_072, work: 2 ** 21 },
 } as const
 
-/** A stored hash that was understood. */
+/** A stored hash that was read. */
 export interface StoredHash {
   /** For logs and reports: `argon2id`, `bcrypt`, `pbkdf2-sha256`, … */
   readonly algorithm: string
@@ -28,11 +28,11 @@ export interface StoredHash {
   readonly memoryKiB: number
   /** Whether it costs no more than is allowed. */
   readonly bearable: boolean
-  /** What it asks for and what it may, for whoever reads that it may not: `31 rounds, at most 14`. */
+  /** Its cost and the limit, for the message of a refusal: `31 rounds, at most 14`. */
   readonly bounds: string
-  /** Whether the password, which is what the user typed, belongs to it. */
+  /** Whether the password, as the user typed it, belongs to the hash. */
   verify(password: string): Promise<boolean>
 }
 
-/** Reads one way of writing hashes; undefined: the text isn't of that way. */
+/** Reads one form of hash; undefined: the text has another form. */
 export type HashFormat = (text: string) => StoredHash | undefined

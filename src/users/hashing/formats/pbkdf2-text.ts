@@ -1,9 +1,10 @@
-// PBKDF2 (RFC 8018 §5.2) as Django, Werkzeug, passlib and Spring Security write it. Keycloak's is turned into
-// passlib's form when it is imported.
+// PBKDF2 (RFC 8018 §5.2) as Django, Werkzeug, passlib and Spring Security write it. The import rewrites
+// Keycloak's hashes into passlib's form.
 import { pbkdf2, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import { fromAdaptedBase64 } from './adapted-base64.ts'
 import { MOST, type StoredHash } from './cost.ts'
+import { pattern } from './pattern.ts'
 
 const derive = promisify(pbkdf2)
 
@@ -11,16 +12,22 @@ const DIGEST_BYTES = { sha1: 20, sha256: 32, sha512: 64 } as const
 type Digest = keyof typeof DIGEST_BYTES
 
 // pbkdf2_sha256$1000000$salt$base64
-const DJANGO =
-  /^pbkdf2_(?<digest>sha1|sha256)\$(?<iterations>[1-9]\d{0,8})\$(?<salt>[^$]{1,255})\$(?<hash>[A-Za-z0-9+/]{27,43}=)$/
+const DJANGO = pattern(
+  /^pbkdf2_(?<digest>sha1|sha256)\$(?<iterations>[1-9]\d{0,8})/,
+  /\$(?<salt>[^$]{1,255})\$(?<hash>[A-Za-z0-9+/]{27,43}=)$/,
+)
 // pbkdf2:sha256:1000000$salt$hex
-const WERKZEUG =
-  /^pbkdf2:(?<digest>[a-z0-9]+):(?<iterations>[1-9]\d{0,8})\$(?<salt>[^$]{1,255})\$(?<hash>(?:[0-9a-f]{2}){20,512})$/
+const WERKZEUG = pattern(
+  /^pbkdf2:(?<digest>[a-z0-9]+):(?<iterations>[1-9]\d{0,8})/,
+  /\$(?<salt>[^$]{1,255})\$(?<hash>(?:[0-9a-f]{2}){20,512})$/,
+)
 // $pbkdf2-sha256$29000$salt$hash, both in base64 with . for + and without padding
-const PASSLIB =
-  /^\$pbkdf2(?:-(?<digest>sha256|sha512))?\$(?<iterations>[1-9]\d{0,8})\$(?<salt>[A-Za-z0-9./]{0,1366})\$(?<hash>[A-Za-z0-9./]{27,683})$/
+const PASSLIB = pattern(
+  /^\$pbkdf2(?:-(?<digest>sha256|sha512))?\$(?<iterations>[1-9]\d{0,8})/,
+  /\$(?<salt>[A-Za-z0-9./]{0,1366})\$(?<hash>[A-Za-z0-9./]{27,683})$/,
+)
 
-// Salt and hash in hex, one behind the other; the rest is what the name in front of them stands for.
+// Salt and hash in hex, one after the other; the name in front of them stands for the rest.
 const SPRING = /^(?:[0-9a-f]{2}){28,512}$/
 
 interface Pbkdf2Hash {
@@ -43,14 +50,14 @@ export function readPbkdf2(text: string): StoredHash | undefined {
   return found && stored(found)
 }
 
-/** What a name of Spring Security's stands for. */
+/** The parameters that one of Spring Security's names stands for. */
 export interface SpringPbkdf2 {
   readonly digest: Digest
   readonly iterations: number
   readonly saltBytes: number
 }
 
-/** Reads what stands behind `{pbkdf2…}`. */
+/** Reads the text after `{pbkdf2…}`. */
 export function readSpringPbkdf2(
   text: string,
   { digest, iterations, saltBytes }: SpringPbkdf2,
@@ -66,8 +73,8 @@ export function readSpringPbkdf2(
 }
 
 /**
- * Each block of the output is computed from the password by itself (RFC 8018 §5.2, steps 3 and 4), at the
- * cost of all iterations: the first one, of at least 160 bits, says whether the password is right.
+ * PBKDF2 computes each block of its output separately, each at the cost of all iterations (RFC 8018 §5.2,
+ * steps 3 and 4). The first block, of at least 160 bits, is enough to check the password.
  */
 function stored({ digest, iterations, salt, hash }: Pbkdf2Hash): StoredHash {
   const first = hash.subarray(0, DIGEST_BYTES[digest])
@@ -87,13 +94,13 @@ function stored({ digest, iterations, salt, hash }: Pbkdf2Hash): StoredHash {
 type Decode = (text: string) => Buffer
 
 interface TextForm {
-  /** Its groups: digest, iterations, salt, hash. */
+  /** Its named groups: digest, iterations, salt, hash. */
   readonly form: RegExp
   readonly readSalt: Decode
   readonly readHash: Decode
 }
 
-// The forms vouch for the groups; String and Number only tell the compiler.
+// The patterns guarantee the groups; String and Number only convince the compiler.
 function readWith(
   text: string,
   { form, readSalt, readHash }: TextForm,

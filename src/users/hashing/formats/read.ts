@@ -1,5 +1,5 @@
-// Every way of writing password hashes that Latchkey reads: its own, and those of the systems that people
-// come from.
+// Reads every form of password hash that Latchkey knows: its own, and those of the systems that people
+// migrate from. It computes nothing; the hasher calls it with every stored hash.
 import { readArgon2 } from './argon2-text.ts'
 import { readBcrypt } from './bcrypt-text.ts'
 import type { HashCost, StoredHash } from './cost.ts'
@@ -8,7 +8,7 @@ import { readFirebase, readScrypt } from './scrypt-text.ts'
 import { readSpring } from './spring-text.ts'
 
 /**
- * Reads a stored hash. What costs no more than `today` is bearable in any case.
+ * Reads a stored hash. A hash that costs no more than `today` is always bearable.
  *
  * @returns undefined when it is of no known form
  */

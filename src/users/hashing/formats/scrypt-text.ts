@@ -1,8 +1,9 @@
-// scrypt (RFC 7914) as Werkzeug, Django, passlib and Spring Security write it, and Firebase's, which encrypts
-// a key with what scrypt gives.
+// scrypt (RFC 7914) as Werkzeug, Django, passlib and Spring Security write it, and Firebase's form, which
+// encrypts a key with the output of scrypt.
 import { createCipheriv, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto'
 import { promisify } from 'node:util'
 import { MOST, type StoredHash } from './cost.ts'
+import { pattern } from './pattern.ts'
 
 const deriveKey = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt)
 
@@ -13,15 +14,20 @@ const WERKZEUG =
 const DJANGO =
   /^scrypt\$(?<N>\d{1,9})\$(?<salt>[^$]{1,255})\$(?<r>\d{1,4})\$(?<p>\d{1,4})\$(?<hash>[A-Za-z0-9+/]{86}==)$/
 // $scrypt$ln=16,r=8,p=1$salt$hash, both in base64 without padding
-const PASSLIB =
-  /^\$scrypt\$ln=(?<ln>\d{1,2}),r=(?<r>\d{1,4}),p=(?<p>\d{1,4})\$(?<salt>[A-Za-z0-9+/]{0,1366})\$(?<hash>[A-Za-z0-9+/]{43})$/
+const PASSLIB = pattern(
+  /^\$scrypt\$ln=(?<ln>\d{1,2}),r=(?<r>\d{1,4}),p=(?<p>\d{1,4})/,
+  /\$(?<salt>[A-Za-z0-9+/]{0,1366})\$(?<hash>[A-Za-z0-9+/]{43})$/,
+)
 // $e0801$salt$hash, both in base64: log2 of N, then r and p, a byte each in hex
 const SPRING =
   /^\$(?<costs>[0-9a-f]{5,6})\$(?<salt>[A-Za-z0-9+/]{8,172}={0,2})\$(?<hash>[A-Za-z0-9+/]{42,86}={0,2})$/
 // $fbscrypt$v=1,n=14,r=8,p=1,ss=separator,sk=signer key$salt$hash, all in base64; the form in which Supabase
 // keeps Firebase's hashes
-const FIREBASE =
-  /^\$fbscrypt\$v=1,n=(?<ln>\d{1,2}),r=(?<r>\d{1,4}),p=(?<p>\d{1,4}),ss=(?<separator>[A-Za-z0-9+/_-]{0,64}={0,2}),sk=(?<key>[A-Za-z0-9+/_-]{43,172}={0,2})\$(?<salt>[A-Za-z0-9+/_-]{1,172}={0,2})\$(?<hash>[A-Za-z0-9+/_-]{43,172}={0,2})$/
+const FIREBASE = pattern(
+  /^\$fbscrypt\$v=1,n=(?<ln>\d{1,2}),r=(?<r>\d{1,4}),p=(?<p>\d{1,4})/,
+  /,ss=(?<separator>[A-Za-z0-9+/_-]{0,64}={0,2}),sk=(?<key>[A-Za-z0-9+/_-]{43,172}={0,2})/,
+  /\$(?<salt>[A-Za-z0-9+/_-]{1,172}={0,2})\$(?<hash>[A-Za-z0-9+/_-]{43,172}={0,2})$/,
+)
 
 interface ScryptCost {
   readonly N: number
@@ -32,7 +38,7 @@ interface ScryptCost {
 type Groups = Readonly<Record<string, string | undefined>>
 type Decode = (text: string | undefined) => Buffer
 
-// The forms vouch for the groups; String only tells the compiler.
+// The patterns guarantee the groups; String only convinces the compiler.
 const utf8: Decode = text => Buffer.from(String(text))
 const base64: Decode = text => Buffer.from(String(text), 'base64')
 const hex: Decode = text => Buffer.from(String(text), 'hex')
@@ -57,7 +63,7 @@ export function readScrypt(text: string): StoredHash | undefined {
   return undefined
 }
 
-/** Reads what stands behind `{scrypt…}` of Spring Security's. */
+/** Reads the text after Spring Security's `{scrypt…}`. */
 export function readSpringScrypt(text: string): StoredHash | undefined {
   const groups = SPRING.exec(text)?.groups
   if (groups === undefined) return undefined
@@ -95,7 +101,7 @@ function costOf({ N, ln, r, p }: Groups): ScryptCost {
   return { N: ln === undefined ? Number(N) : 2 ** Number(ln), r: Number(r), p: Number(p) }
 }
 
-/** undefined where RFC 7914 §2 allows no such cost. */
+/** Undefined where RFC 7914 §2 forbids the cost. */
 function stored(
   algorithm: string,
   cost: ScryptCost,
@@ -127,7 +133,7 @@ function derive(
     cost,
   }: { readonly salt: Buffer; readonly length: number; readonly cost: ScryptCost },
 ): Promise<Buffer> {
-  // The library counts a little more than the large block.
+  // The library counts a little more than the large block alone.
   return deriveKey(password, salt, length, {
     ...cost,
     maxmem: 2 * memoryBytes(cost) + 1024 * 1024,

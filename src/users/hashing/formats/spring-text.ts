@@ -1,5 +1,5 @@
-// What Spring Security's DelegatingPasswordEncoder writes: the encoder's name in braces, then its hash. What
-// the hash doesn't say of itself is as that encoder has it by default.
+// The form of Spring Security's DelegatingPasswordEncoder: the encoder's name in braces, then its hash. The
+// encoder's defaults stand for what the hash doesn't state.
 import { readArgon2 } from './argon2-text.ts'
 import { readBcrypt } from './bcrypt-text.ts'
 import type { HashCost, StoredHash } from './cost.ts'
@@ -28,7 +28,7 @@ const ENCODERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['scrypt@SpringSecurity_v5_8', readSpringScrypt],
 ])
 
-/** Reads a hash behind the name of its encoder. */
+/** Reads a hash that follows the name of its encoder. */
 export function readSpring(text: string, today: HashCost): StoredHash | undefined {
   const { id, hash } = DELEGATED.exec(text)?.groups ?? {}
   return ENCODERS.get(String(id))?.(String(hash), today)
