@@ -121,7 +121,7 @@ t.test("a token that can't be opened stops the start and tells no PIN", async t 
     [
       'a driver that speaks for itself',
       { driver: 'data:text/javascript,process.send({ id: 1 })' },
-      /out of turn/,
+      /lists no keys/,
     ],
   ]
   for (const [name, options, cause] of rows) {
