@@ -69,14 +69,16 @@ export type SecurityEvent =
       readonly clientId: string
       readonly network: string
       readonly kind: 'access_token' | 'refresh_token'
-      readonly sid: string
+      /** Absent: the token comes from no session. */
+      readonly sid?: string
     }
   | {
       readonly type: 'revocation.refused'
       readonly clientId: string
       readonly network: string
       readonly reason: Reason
-      readonly sid: string
+      /** Absent: the token comes from no session. */
+      readonly sid?: string
     }
   | { readonly type: 'keys.changed'; readonly kids: readonly string[] }
   /** An operator ended one session. */

@@ -86,6 +86,8 @@ export const REASONS = {
     'The access token was issued to a client that may not introspect by token.',
   token_foreign: "The token is none of this client's business.",
   token_revoked: 'The token was revoked.',
+  token_without_user:
+    "The token is a client's own, and what is asked for is about a user.",
   token_bound: 'The token is bound to a key and was sent as a bearer token.',
   token_other_key: 'The token is bound to another key than the one that was proved.',
   key_unknown: 'The token names a key that is not in the ring.',

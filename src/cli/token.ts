@@ -1,6 +1,5 @@
 // latchkey token inspect | verify
 import type { Command } from 'commander'
-import { createClientRegistry } from '../clients/registry.ts'
 import { refOf } from '../tokens/access-token.ts'
 import { decodeToken } from '../tokens/decode.ts'
 import { createTokenVerifier } from '../tokens/verifier.ts'
@@ -40,20 +39,19 @@ export function addToken(program: Command, io: Io): void {
       'check a token as the server does: signature, type, issuer, times, audience, revocation',
     )
     .action(
-      withStore(io, async ({ config, store, readRing, print }, jwt: string) => {
+      withStore(io, async ({ config, store, clients, ...tools }, jwt: string) => {
         const now = await store.now()
-        const { knowsAudience } = createClientRegistry(config.clients)
         const verified = createTokenVerifier({
           issuer: config.issuer,
-          keys: await readRing(),
-          knowsAudience,
+          keys: await tools.readRing(),
+          knowsAudience: clients.knowsAudience,
           now: () => now,
         }).verify(await readToken(io, jwt))
         if (verified.kind === 'refused') throw new Refused(verified.reason)
         const { claims } = verified
-        const outcome = await store.accessTokens.check(refOf(claims))
+        const outcome = await tools.check({ claims, ref: refOf(claims) })
         if (outcome.kind === 'refused') throw new Refused(outcome.reason)
-        print(
+        tools.print(
           { active: true, claims },
           `active: sub ${claims.sub}, client ${claims.client_id}, until ` +
             `${new Date(claims.exp * 1000).toISOString()}`,

@@ -47,7 +47,14 @@ export interface StoreTools
     Tools,
     Pick<
       Core,
-      'accounts' | 'sessions' | 'hasher' | 'checkNewPassword' | 'store' | 'emit'
+      | 'accounts'
+      | 'sessions'
+      | 'hasher'
+      | 'checkNewPassword'
+      | 'store'
+      | 'emit'
+      | 'clients'
+      | 'check'
     > {
   readonly config: Config
   readonly backups: Backups

@@ -37,12 +37,13 @@ export function createCore(options: CoreOptions): Core {
   const given = { ...options, instruments, monotonic, random }
   const people = composePeople(given)
   const signing = composeSigning(given)
+  const clients = createClientRegistry(settings.clients)
   return {
     settings,
     store,
     clock,
     emit,
-    clients: createClientRegistry(settings.clients),
+    clients,
     sessions: createSessions({
       families: store.families,
       users: store.users,
@@ -51,6 +52,6 @@ export function createCore(options: CoreOptions): Core {
     }),
     ...people,
     ...signing,
-    ...composeTokens({ ...given, ...people, ...signing }),
+    ...composeTokens({ ...given, ...people, ...signing, clients }),
   }
 }

@@ -1,4 +1,5 @@
 // The core's tokens: what is issued, read, and judged.
+import type { ClientRegistry } from '../clients/registry.ts'
 import { createAssertions, type Assertions } from '../clients/assertion.ts'
 import { createGrants } from '../grants/all.ts'
 import { createIssue } from '../grants/issue.ts'
@@ -33,7 +34,11 @@ export interface Tokens {
 }
 
 /** What tokens are made with. */
-type TokenParts = ComposeOptions & Signing & Pick<People, 'authenticate' | 'nameInLogs'>
+type TokenParts = ComposeOptions &
+  Signing &
+  Pick<People, 'authenticate' | 'nameInLogs'> & {
+    readonly clients: Pick<ClientRegistry, 'find'>
+  }
 
 /** Composes the tokens' side. */
 export function composeTokens(parts: TokenParts): Tokens {
@@ -55,6 +60,7 @@ export function composeTokens(parts: TokenParts): Tokens {
     check: createCheckToken({
       accessTokens: store.accessTokens,
       isRevoked: status.isRevoked,
+      knowsClient: id => parts.clients.find(id) !== undefined,
     }),
     assertions: createAssertions({ issuer, replays: store.replays, clock }),
     nonces: createNonces({ secrets, clock }),

@@ -35,6 +35,24 @@ export interface Issue {
   readonly status: StatusEntry | undefined
 }
 
+/** What an access token is made of. */
+export type AccessTokenIssue = Pick<
+  Issue,
+  'client' | 'scope' | 'audience' | 'jkt' | 'status'
+> & {
+  /** Whom it is about: the user of a session; undefined: the client itself. */
+  readonly session: Pick<Issue, 'user' | 'family'> | undefined
+}
+
+/** An access token, and what it says. */
+export interface MintedToken {
+  readonly token: string
+  readonly claims: AccessTokenClaims
+}
+
+/** Mints an access token. */
+export type MintAccessToken = (issue: AccessTokenIssue) => Promise<MintedToken>
+
 /** Mints an access token and, where the client may refresh, the refresh token of that generation. */
 export type IssueTokens = (issue: Issue) => Promise<TokenResponse>
 
@@ -54,36 +72,47 @@ export interface IssueDependencies {
   readonly random?: Random
 }
 
-/** Makes the minter. */
-export function createIssue({
+/** Makes the minter of access tokens. */
+export function createMint({
   issuer,
   sign,
-  refreshTokens,
   policy,
   uriOf,
   typOf,
   algorithmOf,
   clock,
   random = systemRandom,
-}: IssueDependencies): IssueTokens {
-  return async issue => {
+}: Omit<IssueDependencies, 'refreshTokens'>): MintAccessToken {
+  return async function mintAccessToken(issue) {
     const iat = Math.floor(clock() / 1000)
     const algorithm = algorithmFor(issue.audience, algorithmOf)
     const ttl = accessTtl(issue.client, policy())
     const claims = claimsOf(issue, {
       iss: issuer,
       iat,
-      exp: expiry(iat, ttl, issue.family),
+      exp: expiry(iat, ttl, issue.session?.family),
       jti: random.uuid(),
       uriOf: list => uriOf(list, algorithm),
     })
     const typ = issue.audience.some(audience => typOf(audience) === 'JWT')
       ? 'JWT'
       : 'at+jwt'
+    return { token: await sign(claims, typ, algorithm), claims }
+  }
+}
+
+/** Makes the minter of a session's tokens. */
+export function createIssue({
+  refreshTokens,
+  ...dependencies
+}: IssueDependencies): IssueTokens {
+  const mint = createMint(dependencies)
+  return async issue => {
+    const { token, claims } = await mint({ ...issue, session: issue })
     return {
-      access_token: await sign(claims, typ, algorithm),
+      access_token: token,
       token_type: issue.jkt === undefined ? 'Bearer' : 'DPoP',
-      expires_in: claims.exp - iat,
+      expires_in: claims.exp - claims.iat,
       ...(mayRefresh(issue.client) && {
         refresh_token: refreshTokens.encode({ ...issue, userTag: issue.family.userTag }),
       }),
@@ -126,8 +155,9 @@ export function whyTooLate(
 }
 
 // No access token outlives its family, so a family that is gone speaks for its tokens.
-function expiry(iat: number, ttlMs: number, family: Family): number {
-  return Math.min(iat + Math.floor(ttlMs / 1000), lastExpiry(family))
+function expiry(iat: number, ttlMs: number, family: Family | undefined): number {
+  const exp = iat + Math.floor(ttlMs / 1000)
+  return family === undefined ? exp : Math.min(exp, lastExpiry(family))
 }
 
 function lastExpiry({ idleUntil, endsAt }: Pick<Family, 'idleUntil' | 'endsAt'>): number {
@@ -136,7 +166,7 @@ function lastExpiry({ idleUntil, endsAt }: Pick<Family, 'idleUntil' | 'endsAt'>)
 
 // RFC 9068 §2.2.
 function claimsOf(
-  issue: Issue,
+  issue: AccessTokenIssue,
   {
     iss,
     iat,
@@ -151,23 +181,29 @@ function claimsOf(
     uriOf: (list: string) => string
   },
 ): AccessTokenClaims {
-  const { client, family, user, scope, audience, jkt, status } = issue
+  const { client, session, scope, audience, jkt, status } = issue
   const [first, ...others] = audience
   return {
     iss,
-    sub: user.sub,
+    sub: session === undefined ? client.id : session.user.sub,
     aud: others.length === 0 && first !== undefined ? first : [...audience],
     client_id: client.id,
     iat,
     exp,
     jti,
-    sid: family.sid,
+    ...(session !== undefined && claimsOfSession(session)),
     ...(scope.length > 0 && { scope: formatScope(scope) }),
-    auth_time: Math.floor(family.startedAt / 1000),
-    ...(user.roles.length > 0 && { roles: [...user.roles] }),
     ...(jkt !== undefined && { cnf: { jkt } }),
     ...(status !== undefined && {
       status: { status_list: { idx: status.idx, uri: uriOf(status.list) } },
     }),
+  }
+}
+
+function claimsOfSession({ user, family }: Pick<Issue, 'user' | 'family'>) {
+  return {
+    sid: family.sid,
+    auth_time: Math.floor(family.startedAt / 1000),
+    ...(user.roles.length > 0 && { roles: [...user.roles] }),
   }
 }

@@ -8,15 +8,21 @@ import type {
 import type { AccessTokenClaims } from '../tokens/access-token.ts'
 import type { StatusService } from './service.ts'
 
+/** What comes of it: a client's own token lives no longer than the client. */
+export type TokenOutcome =
+  CheckOutcome | { readonly kind: 'refused'; readonly reason: 'client_unknown' }
+
 /** Judges a token that was verified. Rejects with StoreUnavailable. */
 export type CheckToken = (token: {
   readonly claims: AccessTokenClaims
   readonly ref: AccessTokenRef
-}) => Promise<CheckOutcome>
+}) => Promise<TokenOutcome>
 
 export interface CheckTokenOptions {
   readonly accessTokens: Pick<AccessTokens, 'check'>
   readonly isRevoked: StatusService['isRevoked']
+  /** Whether a client of this id is registered now. */
+  readonly knowsClient: (id: string) => boolean
 }
 
 /**
@@ -26,8 +32,12 @@ export interface CheckTokenOptions {
 export function createCheckToken({
   accessTokens,
   isRevoked,
+  knowsClient,
 }: CheckTokenOptions): CheckToken {
-  return async ({ claims: { status }, ref }) => {
+  return async ({ claims: { client_id: clientId, status }, ref }) => {
+    if (ref.sid === undefined && !knowsClient(clientId)) {
+      return { kind: 'refused', reason: 'client_unknown' }
+    }
     const outcome = await accessTokens.check(ref)
     if (
       outcome.kind === 'refused' ||

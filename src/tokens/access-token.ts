@@ -9,7 +9,10 @@ export const MAX_TOKEN_LENGTH = 8192
 
 const Instant = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 
-/** The claims of every access token of ours; seconds where they are times. */
+/**
+ * The claims of every access token of ours; seconds where they are times. A token is about the user of a
+ * session, which `sid` names, or about a client: then `sub` is its id (RFC 9068 §2.2) and there is no `sid`.
+ */
 export const AccessTokenClaims = Type.Object({
   iss: Type.String(),
   sub: Type.String({ minLength: 1 }),
@@ -20,9 +23,9 @@ export const AccessTokenClaims = Type.Object({
   /** We set none, as verifiers' clocks differ; one that is there counts. */
   nbf: Type.Optional(Instant),
   jti: Type.String({ minLength: 1 }),
-  sid: Type.String({ minLength: 1 }),
+  sid: Type.Optional(Type.String({ minLength: 1 })),
   scope: Type.Optional(Type.String()),
-  auth_time: Type.Integer(),
+  auth_time: Type.Optional(Type.Integer()),
   roles: Type.Optional(Type.Array(Type.String())),
   cnf: Type.Optional(
     Type.Object({ jkt: Type.String({ description: 'RFC 9449 §6.1.' }) }),
@@ -40,7 +43,13 @@ const claimsCheck = Compile(AccessTokenClaims)
 
 /** Whether a verified payload has the claims of an access token, each of its type. */
 export function isAccessTokenClaims(payload: unknown): payload is AccessTokenClaims {
-  return claimsCheck.Check(payload)
+  return claimsCheck.Check(payload) && isAboutSomebody(payload)
+}
+
+function isAboutSomebody(claims: AccessTokenClaims): boolean {
+  return claims.sid === undefined
+    ? claims.sub === claims.client_id
+    : claims.auth_time !== undefined
 }
 
 /** The audiences of a token as a list. */

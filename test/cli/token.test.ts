@@ -87,6 +87,16 @@ t.test('the command line and the server judge every token alike', async t => {
     ],
     ['without jti', sign({ jti: undefined }), 'claims_incomplete'],
     ['an exp that is a text', sign({ exp: String(payload.exp) }), 'claims_incomplete'],
+    [
+      'no session, and no client as its subject',
+      sign({ sid: undefined }),
+      'claims_incomplete',
+    ],
+    [
+      'a session that began at no time',
+      sign({ auth_time: undefined }),
+      'claims_incomplete',
+    ],
     ['another issuer', sign({ iss: 'https://evil.example.com' }), 'issuer_wrong'],
     ['an nbf to come', sign({ nbf: now + 3600 }), 'token_early'],
     ['expired', sign({ exp: now - 60 }), 'token_expired'],
@@ -108,6 +118,23 @@ t.test('the command line and the server judge every token alike', async t => {
       name,
     )
   }
+})
+
+t.test("and a client's own token, which says nothing to /userinfo", async t => {
+  const { sign, verdicts } = await both(t)
+  const own = (id: string) => sign({ sub: id, client_id: id, sid: undefined })
+  t.same(await verdicts(own('mobile')), {
+    introspection: true,
+    userinfo: false,
+    commandLine: true,
+    reason: 'active',
+  })
+  t.same(await verdicts(own('gone')), {
+    introspection: false,
+    userinfo: false,
+    commandLine: false,
+    reason: 'client_unknown',
+  })
 })
 
 t.test('and a token that was revoked', async t => {

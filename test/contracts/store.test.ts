@@ -1,5 +1,6 @@
 // The contracts of Store, AccessTokens and Keys in stores/ports, sentence by sentence, on both stores.
 import t, { type Test } from 'tap'
+import { userTag } from '../../src/base/ids.ts'
 import { EMPTY_RING, type StoredKey } from '../../src/stores/ports/documents/keys.ts'
 import type { Store } from '../../src/stores/ports/store.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
@@ -170,6 +171,22 @@ async function accessTokensContract(t: Test, { store, clock }: TestStore): Promi
       )
     },
   )
+
+  await t.test('one that comes from no session lives until it is revoked', async t => {
+    const [mine, other] = [
+      { userTag: userTag('a-client'), jti: 'f' },
+      { userTag: userTag('a-client'), jti: 'g' },
+    ]
+    const alive = { kind: 'active', user: undefined }
+    t.same(await accessTokens.check(mine), alive)
+    await accessTokens.revoke({ ...mine, expiresAt: clock() + MINUTE })
+    await accessTokens.revoke({ ...mine, expiresAt: clock() + MINUTE })
+    t.same(await accessTokens.check(mine), { kind: 'refused', reason: 'token_revoked' })
+    t.same(await accessTokens.check(other), alive)
+    t.same(await accessTokens.check({ ...mine, userTag: userTag('another') }), alive)
+    clock.advance(MINUTE - 1)
+    t.match(await accessTokens.check(mine), { kind: 'refused' })
+  })
 
   await t.test('it is on the list until its last millisecond', async t => {
     const ref = await signIn(store, account.tag)

@@ -19,7 +19,7 @@ export interface TokenFailures {
   /**
    * To be called before a proof is verified, as that costs a signature check.
    *
-   * @param sid the session of the token that the proof comes with
+   * @param sid the session of the token that the proof comes with; without one the token's own id
    * @throws OAuthError slow_down when too many proofs of the session were invalid, from the same address
    */
   beforeProof(request: FastifyRequest, sid: string): void

@@ -46,7 +46,8 @@ export interface Presented {
 }
 
 /**
- * The claims of the access token that a request carries, and its user as the store knows them now.
+ * The claims of the access token that a request carries, and its user as the store knows them now; undefined
+ * for a client's own token.
  *
  * @throws OAuthError invalid_token, invalid_dpop_proof or use_dpop_nonce, each 401 with its challenge;
  * invalid_request for a token in the header and another in the body; slow_down when too many came that were
@@ -56,7 +57,7 @@ export type TokenHolder = (
   request: FastifyRequest,
   reply: FastifyReply,
   presented: Presented,
-) => Promise<{ readonly claims: AccessTokenClaims; readonly user: User }>
+) => Promise<{ readonly claims: AccessTokenClaims; readonly user: User | undefined }>
 
 /** Makes the function that tells who comes with a token. */
 export function createTokenHolder({
@@ -84,14 +85,15 @@ export function createTokenHolder({
     reply: FastifyReply,
     { claims, target }: { claims: AccessTokenClaims; target: () => ProofTarget },
   ): Promise<void> {
-    failures.beforeProof(request, claims.sid)
+    const { sid = claims.jti } = claims
+    failures.beforeProof(request, sid)
     try {
       if ((await proven(request, reply, target)) !== claims.cnf?.jkt) {
         throw invalidToken('token_other_key', 'DPoP')
       }
     } catch (error) {
       if (error instanceof OAuthError && BAD_PROOF.has(error.reason)) {
-        failures.badProof(request, claims.sid)
+        failures.badProof(request, sid)
       }
       throw error
     }

@@ -180,7 +180,7 @@ async function introspectAccessToken(
     response: {
       active: true,
       token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP',
-      username: outcome.user.name,
+      ...(outcome.user !== undefined && { username: outcome.user.name }),
       ...claims,
     },
     reason: 'active',

@@ -127,7 +127,7 @@ async function revokeAccessToken(
       clientId: client.id,
       network: ownNetworkOf(request),
       kind: 'access_token',
-      sid,
+      ...(sid !== undefined && { sid }),
     },
     request,
   )
@@ -136,7 +136,7 @@ async function revokeAccessToken(
 interface Foreign {
   readonly request: FastifyRequest
   readonly client: Client
-  readonly sid: string
+  readonly sid: string | undefined
   readonly emit: Emit
 }
 
@@ -147,7 +147,7 @@ function foreign({ request, client, sid, emit }: Foreign) {
       clientId: client.id,
       network: ownNetworkOf(request),
       reason: 'client_mismatch',
-      sid,
+      ...(sid !== undefined && { sid }),
     },
     request,
   )

@@ -3,6 +3,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { optional } from '../../grants/grant.ts'
+import { invalidToken } from '../../oauth/errors.ts'
 import { scopeTokens } from '../../oauth/scope.ts'
 import { isForm } from '../callers/request-client.ts'
 import { FORM, takeForms } from '../request/form-body.ts'
@@ -42,15 +43,15 @@ export async function userinfoRoute(
 ): Promise<void> {
   takeForms(app)
   const handler = async (request: FastifyRequest, reply: FastifyReply) => {
-    const {
-      claims,
-      user: { sub, name, roles },
-    } = await tokenHolder(request, reply, {
+    const { claims, user } = await tokenHolder(request, reply, {
       target: () => ({ method: request.method, url }),
       bodyToken: isForm(request.body)
         ? optional(request.body, 'access_token')
         : undefined,
     })
+    // A client's own token is about nobody.
+    if (user === undefined) throw invalidToken('token_without_user')
+    const { sub, name, roles } = user
     reply.header('cache-control', 'no-store')
     return {
       sub,

@@ -120,8 +120,8 @@ function header(description: string) {
 
 // Each is always there, so that none of the caller's own can pass for one of ours.
 function identity(
-  { sub, client_id: clientId, sid, scope = '' }: AccessTokenClaims,
-  { name, roles }: User,
+  { sub, client_id: clientId, sid = '', scope = '' }: AccessTokenClaims,
+  { name, roles }: Pick<User, 'name' | 'roles'> = { name: '', roles: [] },
 ): Record<string, string> {
   return {
     'latchkey-sub': sub,

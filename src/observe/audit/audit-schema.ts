@@ -152,14 +152,14 @@ export const AUDIT_EVENTS = [
       clientId: ClientId,
       network: Network,
       kind: Type.Union([Type.Literal('access_token'), Type.Literal('refresh_token')]),
-      sid: Sid,
+      sid: Type.Optional(Sid),
     },
   ),
   event('revocation.refused', "A client tried to revoke another client's token.", {
     clientId: ClientId,
     network: Network,
     reason: ReasonCode,
-    sid: Sid,
+    sid: Type.Optional(Sid),
   }),
   event(
     'keys.changed',

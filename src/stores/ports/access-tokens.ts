@@ -1,15 +1,20 @@
 // What the check of an access token needs of a store (store.ts has the rest).
-import type { FamilyRef, Refusal } from './families.ts'
+import type { Refusal } from './families.ts'
 import type { StatusEntry } from './status-lists.ts'
 import type { User } from './users.ts'
 
 /** Where an access token is judged. */
-export interface AccessTokenRef extends FamilyRef {
+export interface AccessTokenRef {
+  /** `userTag` of the token's subject: a user, or a client whose own token it is. */
+  readonly userTag: string
+  /** The session that it comes from; undefined: none. */
+  readonly sid?: string | undefined
   readonly jti: string
 }
 
 export type CheckOutcome =
-  | { readonly kind: 'active'; readonly user: User }
+  /** `user`: whose session the token comes from; undefined: it comes from none. */
+  | { readonly kind: 'active'; readonly user: User | undefined }
   | { readonly kind: 'refused'; readonly reason: Refusal | 'token_revoked' }
 
 /** The revocation list, and the question that it exists for. */
@@ -26,8 +31,8 @@ export interface AccessTokens {
   ): Promise<void>
   /**
    * Whether the token lives: it isn't on the list, its family is known and neither ended nor past its ends,
-   * its user enabled and in the family's epoch. (No access token is made to outlive its family.) Signature
-   * and times were checked by the caller.
+   * its user enabled and in the family's epoch. (No access token is made to outlive its family.) One that
+   * comes from no session is judged by the list alone. Signature and times were checked by the caller.
    */
   check(token: AccessTokenRef): Promise<CheckOutcome>
 }

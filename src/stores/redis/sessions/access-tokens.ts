@@ -26,9 +26,19 @@ export function createRedisAccessTokens({
   const revokeAgainScript = loadScript(bare, 'sessions/revoke')
   const checkScript = loadScript(link, 'sessions/check')
 
+  // Without a session there is nothing but its own mark.
+  async function checkAlone(token: AccessTokenRef): Promise<CheckOutcome> {
+    const marks = await link.run(client => client.exists(keys.revocation(token)))
+    return marks === 0
+      ? { kind: 'active', user: undefined }
+      : { kind: 'refused', reason: 'token_revoked' }
+  }
+
   async function check(token: AccessTokenRef): Promise<CheckOutcome> {
+    const { userTag, sid } = token
+    if (sid === undefined) return checkAlone(token)
     const [kind, detail] = await checkScript(
-      [keys.user(token.userTag), keys.family(token), keys.revocation(token)],
+      [keys.user(userTag), keys.family({ userTag, sid }), keys.revocation(token)],
       [time()],
     )
     if (kind === 'refused') {

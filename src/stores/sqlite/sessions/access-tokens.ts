@@ -24,11 +24,12 @@ export function createSqliteAccessTokens(db: DatabaseSync, clock: Clock): Access
   const sweep = db.prepare(`DELETE FROM revocations WHERE (user_tag, jti) IN
     (SELECT user_tag, jti FROM revocations WHERE expires_at <= ? LIMIT ?)`)
 
-  function check({ jti, ...ref }: AccessTokenRef): CheckOutcome {
-    if (select.get(ref.userTag, jti) !== undefined) {
+  function check({ userTag, sid, jti }: AccessTokenRef): CheckOutcome {
+    if (select.get(userTag, jti) !== undefined) {
       return { kind: 'refused', reason: 'token_revoked' }
     }
-    const found = living(find(ref), clock())
+    if (sid === undefined) return { kind: 'active', user: undefined }
+    const found = living(find({ userTag, sid }), clock())
     return found.kind === 'refused' ? found : { kind: 'active', user: found.user }
   }
 
