@@ -1,7 +1,6 @@
 // Back-ups of Redis by its ordinary commands, so that they work where nobody may copy its files: a managed
 // Redis, a cluster. Keys are read one after the other while servers go on; what was acknowledged before the
 // back-up began is in it.
-import { setTimeout as wait } from 'node:timers/promises'
 import {
   newerBackup,
   notEmpty,
@@ -17,36 +16,21 @@ import {
 } from './backup-file.ts'
 import { Count } from './count.ts'
 import { claimOf, isKept, nameRecords, readKey, writeKey } from './records.ts'
+import { createHandover, type HandoverOptions } from './handover.ts'
 import { again, batches, scan, sizeOf, type Ask } from './walk.ts'
-import { markAfter } from '../safety/identity-marks.ts'
 import type { FormatMark } from '../safety/format.ts'
-import type { Caller } from '../connection/caller.ts'
-import type { RedisKeys } from '../redis-keys.ts'
 
-export interface RedisBackupsOptions {
-  /** Calls through it are not refused while the store's data is missing. */
-  readonly link: Caller
-  readonly keys: RedisKeys
-  /** The names of all marks of the store's identity. */
-  readonly marks: readonly string[]
+export interface RedisBackupsOptions extends HandoverOptions {
   readonly format: Pick<FormatMark, 'read' | 'known'>
   /** Redis' clock in milliseconds. */
   readonly now: () => Promise<number>
 }
 
-/** A restore that was given up keeps servers from taking a half of it for the whole. */
-const LOST_MS = 3_600_000
-/**
- * A server that has just missed the store's identity reports the loss a moment later, on a busy machine after
- * more than a second: so often, and so far apart, its report is taken back.
- */
-const NOTICES = 8
-const NOTICE_MS = 250
-
 /** Makes the back-ups of this store. */
 export function createRedisBackups(options: RedisBackupsOptions): Backups {
   const { link, keys, marks, format, now } = options
   const [main = ''] = marks
+  const { withdraw, admit } = createHandover(options)
   const ask: Ask = work => again(() => link.run(work))
 
   async function* recordsOf(
@@ -69,35 +53,6 @@ export function createRedisBackups(options: RedisBackupsOptions): Backups {
     }
     // After the accounts: whoever was added meanwhile is there with the name, or not at all.
     yield* nameRecords(ask, keys)
-  }
-
-  /** Servers answer 503 from now on: they miss the store's identity. Gives what it was. */
-  async function withdraw(): Promise<string | null> {
-    const before = await ask(client => client.get(main))
-    await ask(client => client.set(keys.lost, 1, 'PX', LOST_MS))
-    for (const mark of marks) await ask(client => client.del(mark))
-    for await (const names of scan(link, keys.every)) {
-      const gone = names.filter(name => name !== keys.lost && !marks.includes(name))
-      await Promise.all(gone.map(name => ask(client => client.unlink(name))))
-    }
-    return before
-  }
-
-  /**
-   * Servers go on. Those that run have to put back what they know of, so the identity that they knew gets a
-   * successor; where nobody knew one it is that of the back-up.
-   */
-  async function admit(before: string | null, mark: string | undefined): Promise<void> {
-    const announced = await ask(client => client.get(main))
-    const text = announced ?? (before === null ? mark : markAfter(before))
-    if (text !== undefined) {
-      await Promise.all(marks.map(name => ask(client => client.set(name, text))))
-    }
-    await ask(client => client.del(keys.lost))
-    for (let times = 0; times < NOTICES; times++) {
-      await wait(NOTICE_MS)
-      await ask(client => client.del(keys.lost))
-    }
   }
 
   return {
