@@ -16,7 +16,7 @@ export async function bytesPerFamily(url: string, refreshes: number): Promise<st
   const redis = new Redis(url)
   try {
     const sub = 'somebody'
-    await store.users.add({
+    await store.directory.add({
       sub,
       tag: userTag(sub),
       name: sub,
@@ -26,7 +26,7 @@ export async function bytesPerFamily(url: string, refreshes: number): Promise<st
       roles: [],
       disabled: false,
     })
-    const epoch = (await store.users.byTag(userTag(sub)))?.epoch ?? NaN
+    const subject = await store.subjects.byTag(userTag(sub))
     const before = await usedMemory(redis)
     const sids = Array.from({ length: FAMILIES }, () => sidOf(randomBytes(16)))
     for (const sid of sids) {
@@ -36,7 +36,7 @@ export async function bytesPerFamily(url: string, refreshes: number): Promise<st
         clientId: CLIENT,
         scope: 'profile orders:read',
         audience: [AUDIENCE],
-        epoch,
+        sessionsEpoch: subject?.sessionsEpoch ?? NaN,
         idleMs: 14 * DAY,
         absoluteMs: 90 * DAY,
       })

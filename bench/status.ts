@@ -118,7 +118,7 @@ async function stateBytes(url: string): Promise<string> {
     const refs: FamilyRef[] = []
     for (let index = 0; index < USERS; index++) {
       const sub = `somebody-${index}`
-      await store.users.add({
+      await store.directory.add({
         sub,
         tag: userTag(sub),
         name: sub,
@@ -136,7 +136,7 @@ async function stateBytes(url: string): Promise<string> {
         clientId: CLIENT,
         scope: 'profile',
         audience: [AUDIENCE],
-        epoch: 1,
+        sessionsEpoch: 1,
         idleMs: 14 * DAY,
         absoluteMs: 90 * DAY,
       })

@@ -46,7 +46,7 @@ export function createCore(options: CoreOptions): Core {
     clients,
     sessions: createSessions({
       families: store.families,
-      users: store.users,
+      subjects: store.subjects,
       find: people.accounts.find,
       emit,
     }),

@@ -1,6 +1,7 @@
 // The core's people: accounts, their passwords, and who may log in.
-import { createAccounts, createFind, type Accounts } from '../users/accounts.ts'
+import { createAccounts, type Accounts } from '../users/accounts.ts'
 import { createAuthenticate, type Authenticate } from '../users/authenticate.ts'
+import { createBuiltInDirectory } from '../users/directory/built-in.ts'
 import { createFailedLogins } from '../users/failed-logins/failed-logins.ts'
 import { createPasswordHasher, type PasswordHasher } from '../users/hashing/hasher.ts'
 import { createNameInLogs, type NameInLogs } from '../users/names/name-in-logs.ts'
@@ -51,19 +52,19 @@ export function composePeople({
     secrets,
     policy: settings.logins,
   })
+  const directory = createBuiltInDirectory(store)
   return {
     hasher,
     checkNewPassword,
     accounts: createAccounts({
-      users: store.users,
+      directory,
       hasher,
       emit,
       checkNewPassword,
       random,
     }),
     authenticate: createAuthenticate({
-      find: createFind(store.users),
-      users: store.users,
+      directory,
       hasher,
       failedLogins,
       emit,

@@ -133,7 +133,7 @@ function createOpenSession(
       clientId: client.id,
       scope: formatScope(scope),
       audience,
-      epoch: account.epoch,
+      sessionsEpoch: account.sessionsEpoch,
       jkt: isConfidential(client) ? undefined : jkt,
       status,
       ...lifetimes(client, policy()),

@@ -8,7 +8,8 @@ import type {
   FamilyRef,
   Session,
 } from '../stores/ports/families.ts'
-import type { Account, Users } from '../stores/ports/users.ts'
+import type { Account } from '../stores/ports/directory.ts'
+import type { Subjects } from '../stores/ports/subjects.ts'
 
 /** Which session is to end. */
 export interface WhichSession {
@@ -42,7 +43,7 @@ export interface Sessions {
 /** What sessions are made of. */
 export interface SessionsOptions {
   readonly families: Pick<Families, 'list' | 'end' | 'ownerOf'>
-  readonly users: Pick<Users, 'byTag' | 'endSessions'>
+  readonly subjects: Pick<Subjects, 'byTag' | 'endSessions'>
   /** The account of a name, however it is written. */
   readonly find: (name: string) => Promise<Account | undefined>
   readonly emit: Emit
@@ -51,7 +52,7 @@ export interface SessionsOptions {
 /** Makes the service. */
 export function createSessions({
   families,
-  users,
+  subjects,
   find,
   emit,
 }: SessionsOptions): Sessions {
@@ -60,11 +61,11 @@ export function createSessions({
 
     async end({ sid, userTag }, actor) {
       const tag = userTag ?? (await families.ownerOf(sid))
-      const account = tag === undefined ? undefined : await users.byTag(tag)
-      if (account === undefined) return 'session_unknown'
-      const outcome = await families.end({ userTag: account.tag, sid, clientId: null })
+      const subject = tag === undefined ? undefined : await subjects.byTag(tag)
+      if (subject === undefined) return 'session_unknown'
+      const outcome = await families.end({ userTag: subject.tag, sid, clientId: null })
       if (outcome === 'ended') {
-        emit({ type: 'session.ended', sub: account.sub, sid, actor })
+        emit({ type: 'session.ended', sub: subject.sub, sid, actor })
       }
       return outcome === 'ended' || outcome === 'already_ended'
         ? outcome
@@ -74,7 +75,7 @@ export function createSessions({
     async endAll(name, actor) {
       const account = await find(name)
       // The account may also go away between the question and the act.
-      if (account === undefined || !(await users.endSessions(account.tag))) {
+      if (account === undefined || !(await subjects.endSessions(account.tag))) {
         return undefined
       }
       const { sub } = account

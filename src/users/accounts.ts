@@ -2,8 +2,10 @@
 import type { Emit, UserChange } from '../base/events.ts'
 import { userTag } from '../base/ids.ts'
 import { systemRandom, type Random } from '../base/random.ts'
-import type { Account, User, Users } from '../stores/ports/users.ts'
-import { foldName, readName } from './names/user-name.ts'
+import type { Account } from '../stores/ports/directory.ts'
+import type { User } from '../stores/ports/subjects.ts'
+import type { Directory } from './directory/directory.ts'
+import { readName } from './names/user-name.ts'
 import type { CheckNewPassword, PasswordFault } from './new-password.ts'
 import type { PasswordHasher } from './hashing/hasher.ts'
 import { isRole } from './roles.ts'
@@ -58,7 +60,7 @@ export interface Accounts {
 
 /** What accounts are made of. */
 export interface AccountsOptions {
-  readonly users: Users
+  readonly directory: Directory
   readonly hasher: PasswordHasher
   readonly emit: Emit
   readonly checkNewPassword: CheckNewPassword
@@ -75,39 +77,28 @@ export function isSub(text: string): boolean {
 
 /** Makes the accounts. */
 export function createAccounts(options: AccountsOptions): Accounts {
-  const { users, hasher, checkNewPassword } = options
-  const find = createFind(users)
-  const change = createChange(find, options)
+  const { directory, hasher, checkNewPassword } = options
+  const change = createChange(options)
   return {
-    find,
-    all: () => users.all(),
+    find: directory.find,
+    all: directory.all,
     add: createAdd(options),
     async setPassword(name, password) {
       const fault = await checkNewPassword(password, name)
       if (fault !== undefined) return refused(fault)
       return change(name, 'password', async tag =>
-        users.setPassword(tag, await hasher.hash(password)),
+        directory.setPassword(tag, await hasher.hash(password)),
       )
     },
-    disable: name => change(name, 'disabled', tag => users.setDisabled(tag, true)),
-    enable: name => change(name, 'enabled', tag => users.setDisabled(tag, false)),
+    disable: name => change(name, 'disabled', tag => directory.setDisabled(tag, true)),
+    enable: name => change(name, 'enabled', tag => directory.setDisabled(tag, false)),
     async setAccess(name, { scopes, roles }) {
       if (!roles.every(isRole)) return refused('role_invalid')
-      return change(name, 'access', tag => users.setAccess(tag, { scopes, roles }))
+      return change(name, 'access', tag => directory.setAccess(tag, { scopes, roles }))
     },
-    remove: name => change(name, 'removed', tag => users.remove(tag)),
+    remove: name => change(name, 'removed', directory.remove),
   }
 }
-
-/** Makes the search for an account by its name, however that is written. */
-export function createFind(users: Pick<Users, 'byName'>): Find {
-  return async name => {
-    const folded = foldName(name)
-    return folded === undefined ? undefined : users.byName(folded)
-  }
-}
-
-type Find = Accounts['find']
 
 function refused<const Reason extends string>(
   reason: Reason,
@@ -115,14 +106,14 @@ function refused<const Reason extends string>(
   return { kind: 'refused', reason }
 }
 
-function createChange(find: Find, { emit }: AccountsOptions) {
+function createChange({ directory, emit }: AccountsOptions) {
   return async (
     name: string,
     what: UserChange,
     act: (tag: string) => Promise<boolean>,
   ): Promise<ChangeOutcome> => {
-    const account = await find(name)
-    // The account may also go away between the question and the act.
+    const account = await directory.find(name)
+    // The account may also be removed between these two calls.
     if (account === undefined || !(await act(account.tag))) return refused('user_unknown')
     emit({ type: 'user.changed', sub: account.sub, change: what })
     return { kind: 'done', sub: account.sub }
@@ -130,7 +121,7 @@ function createChange(find: Find, { emit }: AccountsOptions) {
 }
 
 function createAdd({
-  users,
+  directory,
   hasher,
   checkNewPassword,
   emit,
@@ -144,7 +135,7 @@ function createAdd({
     const fault = await checkNewPassword(password, name)
     if (fault !== undefined) return refused(fault)
     const sub = random.uuid()
-    const outcome = await users.add({
+    const outcome = await directory.add({
       sub,
       tag: userTag(sub),
       name,

@@ -1,8 +1,9 @@
 // Checks a name and a password: in turn, throttled, and so that no refusal tells why.
 import { monotonicClock, type Monotonic } from '../base/clock.ts'
 import type { Emit, Origin } from '../base/events.ts'
-import type { Account, Users } from '../stores/ports/users.ts'
+import type { Account } from '../stores/ports/directory.ts'
 import type { ThrottledBy } from '../stores/ports/login-attempts.ts'
+import type { Directory } from './directory/directory.ts'
 import { createTimePadding } from './failed-logins/time-padding.ts'
 import { networksOf } from './failed-logins/network.ts'
 import type { Hashing, PasswordHasher } from './hashing/hasher.ts'
@@ -43,9 +44,7 @@ export type Authentication =
 export type Authenticate = (login: LoginTry) => Promise<Authentication>
 
 export interface AuthenticateOptions {
-  /** The account of a name, however it is written. */
-  readonly find: (name: string) => Promise<Account | undefined>
-  readonly users: Pick<Users, 'upgradePassword'>
+  readonly directory: Pick<Directory, 'find' | 'verify' | 'upgradePassword'>
   readonly hasher: PasswordHasher
   readonly failedLogins: FailedLogins
   readonly emit: Emit
@@ -61,7 +60,7 @@ interface Judged {
 
 /** Makes the check. */
 export function createAuthenticate(options: AuthenticateOptions): Authenticate {
-  const { find, hasher, failedLogins, monotonic = monotonicClock } = options
+  const { directory, hasher, failedLogins, monotonic = monotonicClock } = options
   const timePadding = createTimePadding(monotonic)
   const upgrade = createUpgrade(options)
 
@@ -71,20 +70,17 @@ export function createAuthenticate(options: AuthenticateOptions): Authenticate {
     password: string,
   ): Promise<Judged> {
     const startedAt = monotonic()
-    const right =
-      account === undefined
-        ? await hashing.verifyDummy(password)
-        : await hashing.verify(account.passwordHash, password)
+    const isRight = await directory.verify({ account, password, hashing })
     const tookMs = monotonic() - startedAt
     timePadding.observe(
       tookMs,
       hasher.needsUpgrade(account?.passwordHash ?? hasher.dummyHash),
     )
-    return { outcome: verdictOf(account, right === true), tookMs }
+    return { outcome: verdictOf(account, isRight), tookMs }
   }
 
   async function judge(hashing: Hashing, login: LoginTry): Promise<Judged> {
-    const account = await find(login.name)
+    const account = await directory.find(login.name)
     const { verdict, settle } = await failedLogins.begin(login, account)
     if (verdict.kind === 'throttled') {
       return { outcome: { ...verdict, ...subOf(account) } }
@@ -124,9 +120,9 @@ export function createAuthenticate(options: AuthenticateOptions): Authenticate {
   }
 }
 
-function verdictOf(account: Account | undefined, right: boolean): Authentication {
+function verdictOf(account: Account | undefined, isRight: boolean): Authentication {
   if (account === undefined) return refused('user_unknown', account)
-  if (!right) return refused('password_wrong', account)
+  if (!isRight) return refused('password_wrong', account)
   return account.disabled
     ? refused('user_disabled', account)
     : { kind: 'ok', account, known: false }
@@ -146,19 +142,20 @@ function subOf(account: Account | undefined): { readonly sub?: string } {
  * Makes a hash anew that isn't of today's cost, once: of many logins at once one takes the trouble, and one
  * of all servers succeeds.
  */
-function createUpgrade({ users, hasher, emit }: AuthenticateOptions) {
+function createUpgrade({ directory, hasher, emit }: AuthenticateOptions) {
   const upgrading = new Set<string>()
   return async (
     hashing: Hashing,
-    { sub, tag, passwordHash }: Account,
+    account: Account,
     { password, origin }: LoginTry,
   ): Promise<void> => {
+    const { sub, tag, passwordHash } = account
     if (upgrading.has(tag) || !hasher.needsUpgrade(passwordHash)) return
     upgrading.add(tag)
     try {
       const better = await hashing.hash(password)
       // False when another server's login was faster: it has told.
-      if (await users.upgradePassword(tag, passwordHash, better)) {
+      if (await directory.upgradePassword(account, better)) {
         emit({ type: 'password.upgraded', sub }, origin)
       }
     } finally {

@@ -339,7 +339,7 @@ t.test('a password whose bytes are not UTF-8 is refused', async t => {
   })
   const marked = `\uFEFF${PASSWORD}\r\n`
   t.match(await latchkey('users add alice', marked), { code: 0 }, 'a mark is skipped')
-  const stored = await withStore(store => store.users.byName('alice'))
+  const stored = await withStore(store => store.directory.byName('alice'))
   const hash = readHash(stored?.passwordHash ?? '', {
     memoryKiB: 8,
     passes: 1,
@@ -368,7 +368,7 @@ t.test('a person types the password twice, and sees nothing of it', async t => {
 
 /** Logs alice in, as the server does. */
 async function login(store: Store, sid: string): Promise<string> {
-  const account = await store.users.byName('alice')
+  const account = await store.directory.byName('alice')
   if (account === undefined) throw new Error('no alice')
   await store.families.open({
     userTag: account.tag,
@@ -376,7 +376,7 @@ async function login(store: Store, sid: string): Promise<string> {
     clientId: 'mobile',
     scope: 'profile',
     audience: ['a'],
-    epoch: account.epoch,
+    sessionsEpoch: account.sessionsEpoch,
     idleMs: 3_600_000,
     absoluteMs: 7_200_000,
   })

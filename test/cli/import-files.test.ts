@@ -19,7 +19,7 @@ function setUp(t: Test) {
     writeFileSync(file, content)
     return file
   }
-  const stored = (name: string) => bench.withStore(store => store.users.byName(name))
+  const stored = (name: string) => bench.withStore(store => store.directory.byName(name))
   return { ...bench, put, stored }
 }
 

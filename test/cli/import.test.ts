@@ -47,7 +47,7 @@ function setUp(t: Test) {
     )
     return file
   }
-  const stored = (name: string) => bench.withStore(store => store.users.byName(name))
+  const stored = (name: string) => bench.withStore(store => store.directory.byName(name))
   return { ...bench, put, stored }
 }
 
@@ -860,7 +860,8 @@ t.test('who is lost to somebody faster is refused', async t => {
   const store = createSqliteStore({ file: ':memory:', clock: Date.now })
   t.teardown(() => store.close())
   const importUsers = createImportUsers({
-    users: { ...store.users, addAll: async () => new Set() },
+    directory: { ...store.directory, addAll: async () => new Set() },
+    subjects: store.subjects,
     hasher: createPasswordHasher({
       memoryKiB: 8,
       passes: 1,
@@ -893,7 +894,8 @@ t.test('ids of records that bring none are keyed', async t => {
     maxWait: 60_000,
   })
   const options = {
-    users: store.users,
+    directory: store.directory,
+    subjects: store.subjects,
     hasher,
     checkNewPassword: async () => undefined,
     dryRun: true,

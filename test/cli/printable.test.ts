@@ -31,7 +31,7 @@ t.test('no command sends a control to the terminal', async t => {
   const { latchkey, withStore } = commandLine(t)
   // As an account may be that an earlier release imported, or another program wrote.
   await withStore(store =>
-    store.users.add({
+    store.directory.add({
       name: EVIL,
       foldedName: 'ann',
       sub: 'a',

@@ -36,8 +36,8 @@ for (const store of STORES) {
         roles: [],
       })
       // Roles that were kept before there was a rule for them.
-      const zoe = await server.store.users.byName('zoë')
-      await server.store.users.setAccess(String(zoe?.tag), {
+      const zoe = await server.store.directory.byName('zoë')
+      await server.store.subjects.setAccess(String(zoe?.tag), {
         scopes: null,
         roles: ['a b', '\uD800'],
       })

@@ -55,7 +55,7 @@ async function open(t: Test, url: string): Promise<OpenedStore> {
 /** Waits until the server has seen that its store is there again. */
 async function serves({ store }: Pick<OpenedStore, 'store'>): Promise<void> {
   await until(() =>
-    store.users.byName('nobody').then(
+    store.directory.byName('nobody').then(
       () => true,
       () => false,
     ),
@@ -67,7 +67,7 @@ async function fill({ store }: OpenedStore) {
   const accounts = ['alice', 'bob', 'carol'].map(sub => someAccount(sub))
   const [alice, bob, carol] = accounts
   if (!alice || !bob || !carol) throw new Error('no accounts')
-  await store.users.addAll(accounts)
+  await store.directory.addAll(accounts)
   const { list, first } = await store.statusLists.lease(hourOf(Date.now()))
   const status = { list, idx: first, forMs: HOUR }
   const living = await signIn(store, alice.tag, { status })
@@ -82,9 +82,9 @@ async function fill({ store }: OpenedStore) {
   const ended = await signIn(store, alice.tag)
   await store.families.end({ ...ended, clientId: null })
   const disabled = await signIn(store, bob.tag)
-  await store.users.setDisabled(bob.tag, true)
+  await store.subjects.setDisabled(bob.tag, true)
   await store.accessTokens.revoke({ ...living, jti: 'stolen', expiresAt: SOON() })
-  await store.users.setAccess(carol.tag, { scopes: ['orders:read'], roles: ['é "x"'] })
+  await store.subjects.setAccess(carol.tag, { scopes: ['orders:read'], roles: ['é "x"'] })
   await store.replays.once('proof', HOUR)
   const ring = await store.keys.load()
   await store.keys.save(ring)
@@ -100,13 +100,16 @@ async function holds(t: Test, { store }: OpenedStore, filled: Filled): Promise<v
     return lists.find(({ list }) => list === status.list)?.revoked
   }
   const of = (ref: typeof living) => store.families.rotate(presented(ref, 2))
-  t.match(await store.users.byName(carol.foldedName), {
+  t.match(await store.directory.byName(carol.foldedName), {
     sub: 'carol',
     scopes: ['orders:read'],
     roles: ['é "x"'],
     passwordHash: carol.passwordHash,
   })
-  t.match(await store.users.byName(bob.foldedName), { disabled: true, epoch: 2 })
+  t.match(await store.directory.byName(bob.foldedName), {
+    disabled: true,
+    sessionsEpoch: 2,
+  })
   t.match(await store.accessTokens.check({ ...living, jti: 'stolen' }), {
     reason: 'token_revoked',
   })
@@ -115,7 +118,7 @@ async function holds(t: Test, { store }: OpenedStore, filled: Filled): Promise<v
   t.match(await of(ended), { kind: 'refused', reason: 'family_ended' })
   t.match(await of(disabled), { kind: 'refused', reason: 'user_disabled' })
   t.equal(await store.replays.once('proof', HOUR), false, 'a proof counts once')
-  t.equal(await store.users.add(alice), 'name_taken')
+  t.equal(await store.directory.add(alice), 'name_taken')
   t.equal((await store.families.list(alice.tag)).length, 1)
   t.same(await revoked(), [dead.idx])
   await store.families.end({ ...living, clientId: null })
@@ -139,22 +142,22 @@ for (const [name, fresh] of FRESH) {
     })
 
     const other = await open(t, await fresh(t))
-    await other.store.users.add(someAccount('dave'))
+    await other.store.directory.add(someAccount('dave'))
     await t.rejects(other.backups.restore(file, { replace: false }), {
       name: 'BackupRefused',
       message: /--replace/,
     })
-    t.ok(await other.store.users.byName('name of dave'), 'nothing was changed')
+    t.ok(await other.store.directory.byName('name of dave'), 'nothing was changed')
     t.match(await other.backups.restore(file, { replace: true }), content)
     await serves(other)
     await holds(t, other, filled)
-    t.equal(await other.store.users.byName('name of dave'), undefined)
+    t.equal(await other.store.directory.byName('name of dave'), undefined)
     await t.resolves(other.store.probe())
   })
 
   t.test(`a damaged back-up of ${name} is refused, and changes nothing`, async t => {
     const { store, backups } = await open(t, await fresh(t))
-    await store.users.add(someAccount('erin'))
+    await store.directory.add(someAccount('erin'))
     const dir = folder(t)
     const file = join(dir, 'whole')
     await backups.save(file)
@@ -179,13 +182,13 @@ for (const [name, fresh] of FRESH) {
     await t.rejects(backups.save(join(dir, 'no', 'folder')), {
       name: 'BackupRefused',
     })
-    t.ok(await store.users.byName('name of erin'))
+    t.ok(await store.directory.byName('name of erin'))
   })
 }
 
 t.test("a back-up of Redis with a changed line, a later format, SQLite's", async t => {
   const { store, backups } = await open(t, await redisUrl(t, false))
-  await store.users.add(someAccount('erin'))
+  await store.directory.add(someAccount('erin'))
   const dir = folder(t)
   const file = join(dir, 'whole')
   await backups.save(file)
@@ -207,7 +210,7 @@ t.test("a back-up of Redis with a changed line, a later format, SQLite's", async
       what,
     )
   }
-  t.ok(await store.users.byName('name of erin'))
+  t.ok(await store.directory.byName('name of erin'))
 })
 
 t.test('servers on a Redis that lost its data go on after a restore', async t => {
@@ -303,18 +306,18 @@ t.test('an answer of just before the data came back is no verdict', async t => {
 
 t.test('an account whose name was read late has its name again', async t => {
   const { store, backups } = await open(t, await redisUrl(t, false))
-  await store.users.add(someAccount('erin'))
+  await store.directory.add(someAccount('erin'))
   const file = join(folder(t), 'store.backup')
   await Object(store).client.hdel('lk:names', 'name of erin')
   await backups.save(file)
   await backups.restore(file, { replace: true })
   await serves({ store })
-  t.match(await store.users.byName('name of erin'), { sub: 'erin' })
+  t.match(await store.directory.byName('name of erin'), { sub: 'erin' })
 })
 
 t.test('the command line: words, JSON, a bar, exit codes', async t => {
   const { latchkey, withStore, directory } = commandLine(t)
-  await withStore(store => store.users.add(someAccount('erin')))
+  await withStore(store => store.directory.add(someAccount('erin')))
   const file = join(directory, 'store.backup')
   t.match(await latchkey(`store backup ${file}`), {
     code: 0,

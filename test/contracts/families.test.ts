@@ -46,7 +46,7 @@ for (const { name, create } of STORES_AND_CLUSTER) {
 }
 
 async function openContract(t: Test, { store, clock, someone }: Started): Promise<void> {
-  const { families, users } = store
+  const { families, subjects } = store
 
   await t.test(
     "starts a family whose ends are counted from the store's clock, and tells the user",
@@ -73,7 +73,7 @@ async function openContract(t: Test, { store, clock, someone }: Started): Promis
           endsAt: clock() + login.absoluteMs,
         },
         user: {
-          sub: (await users.byTag(userTag))?.sub,
+          sub: (await subjects.byTag(userTag))?.sub,
           name: 'Alice',
           scopes: ['profile'],
           roles: ['buyer', 'admin'],
@@ -154,8 +154,8 @@ async function openContract(t: Test, { store, clock, someone }: Started): Promis
       reason: 'user_disabled',
       async make() {
         const tag = await someone()
-        await users.setDisabled(tag, true)
-        return someLogin(tag, { epoch: 2 })
+        await subjects.setDisabled(tag, true)
+        return someLogin(tag, { sessionsEpoch: 2 })
       },
     },
     {
@@ -163,8 +163,8 @@ async function openContract(t: Test, { store, clock, someone }: Started): Promis
       reason: 'sessions_ended',
       async make() {
         const tag = await someone()
-        await users.endSessions(tag)
-        return someLogin(tag, { epoch: 1 })
+        await subjects.endSessions(tag)
+        return someLogin(tag, { sessionsEpoch: 1 })
       },
     },
     {
@@ -413,7 +413,7 @@ async function rotateContract(
 }
 
 async function deathContract(t: Test, { store, clock, someone }: Started): Promise<void> {
-  const { families, users } = store
+  const { families, directory, subjects } = store
   const deaths: ReadonlyArray<{
     readonly name: string
     readonly reason: string | RegExp
@@ -437,22 +437,22 @@ async function deathContract(t: Test, { store, clock, someone }: Started): Promi
     {
       name: 'a disabled user',
       reason: 'user_disabled',
-      die: ref => users.setDisabled(ref.userTag, true),
+      die: ref => subjects.setDisabled(ref.userTag, true),
     },
     {
       name: 'a new password',
       reason: 'sessions_ended',
-      die: ref => users.setPassword(ref.userTag, '$argon2id$other'),
+      die: ref => directory.setPassword(ref.userTag, '$argon2id$other'),
     },
     {
       name: '"end all sessions"',
       reason: 'sessions_ended',
-      die: ref => users.endSessions(ref.userTag),
+      die: ref => subjects.endSessions(ref.userTag),
     },
     {
       name: 'a removed user',
       reason: 'family_unknown',
-      die: ref => users.remove(ref.userTag),
+      die: ref => directory.remove(ref.userTag),
     },
   ]
   for (const { name, reason, die } of deaths) {
@@ -512,8 +512,8 @@ async function deathContract(t: Test, { store, clock, someone }: Started): Promi
 
   await t.test('enabling a user brings no session back', async t => {
     const ref = await signIn(store, await someone())
-    await users.setDisabled(ref.userTag, true)
-    await users.setDisabled(ref.userTag, false)
+    await subjects.setDisabled(ref.userTag, true)
+    await subjects.setDisabled(ref.userTag, false)
     t.same(await families.rotate(presented(ref, 1)), {
       kind: 'refused',
       reason: 'sessions_ended',
@@ -522,10 +522,10 @@ async function deathContract(t: Test, { store, clock, someone }: Started): Promi
 
   await t.test('a sub that is used again revives no session', async t => {
     const account = someAccount('reused-sub')
-    await users.add(account)
+    await directory.add(account)
     const ref = await signIn(store, account.tag)
-    await users.remove(account.tag)
-    t.equal(await users.add(account), 'added')
+    await directory.remove(account.tag)
+    t.equal(await directory.add(account), 'added')
     t.match(await families.rotate(presented(ref, 1)), {
       kind: 'refused',
       reason: /family_unknown|sessions_ended/,
@@ -535,8 +535,8 @@ async function deathContract(t: Test, { store, clock, someone }: Started): Promi
       reason: /family_unknown|sessions_ended/,
     })
     t.same(await families.list(ref.userTag), [])
-    await users.remove(account.tag)
-    await users.add(account)
+    await directory.remove(account.tag)
+    await directory.add(account)
     t.match(
       await families.rotate(presented(ref, 1)),
       { kind: 'refused', reason: /family_unknown|sessions_ended/ },
@@ -549,7 +549,7 @@ async function healingContract(
   t: Test,
   { store, clock, copy, someone }: Started,
 ): Promise<void> {
-  const { families, users } = store
+  const { families, directory, subjects } = store
 
   async function rotated(ref: FamilyRef, times: number): Promise<void> {
     for (let generation = 1; generation <= times; generation++) {
@@ -636,17 +636,17 @@ async function healingContract(
     },
     {
       name: 'a disabled user',
-      kill: ref => users.setDisabled(ref.userTag, true),
+      kill: ref => subjects.setDisabled(ref.userTag, true),
       reason: /user_disabled/,
     },
     {
       name: 'ended sessions',
-      kill: ref => users.endSessions(ref.userTag),
+      kill: ref => subjects.endSessions(ref.userTag),
       reason: /sessions_ended/,
     },
     {
       name: 'a removed user',
-      kill: ref => users.remove(ref.userTag),
+      kill: ref => directory.remove(ref.userTag),
       reason: /family_unknown/,
     },
     {
@@ -737,7 +737,7 @@ async function peekContract(t: Test, { store, clock, someone }: Started): Promis
 }
 
 async function endContract(t: Test, { store, clock, someone }: Started): Promise<void> {
-  const { families, users } = store
+  const { families, subjects } = store
   const end = (ref: FamilyRef, clientId: EndRequest['clientId'] = 'mobile') =>
     families.end({ ...ref, clientId })
 
@@ -776,7 +776,7 @@ async function endContract(t: Test, { store, clock, someone }: Started): Promise
         idleMs: DAY,
         absoluteMs: 3 * DAY,
       })
-      await users.setDisabled(ref.userTag, true)
+      await subjects.setDisabled(ref.userTag, true)
       t.equal(await end(ref), 'already_ended')
       const idle = await signIn(store, await someone(), {
         idleMs: DAY,

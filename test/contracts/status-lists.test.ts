@@ -277,9 +277,12 @@ async function endContract(
       await families.rotate(presented(ref, 1, { clientId: 'another', status: foreign })),
       { kind: 'refused' },
     )
-    t.match(await families.open(someLogin(userTag, { epoch: 9, status: foreign })), {
-      kind: 'refused',
-    })
+    t.match(
+      await families.open(someLogin(userTag, { sessionsEpoch: 9, status: foreign })),
+      {
+        kind: 'refused',
+      },
+    )
     await families.end({ ...ref, clientId: null })
     t.same(await states([wider, foreign]), [false, false])
   })
@@ -323,12 +326,12 @@ async function endContract(
 }
 
 async function userContract(t: Test, { store, someone, entry }: World): Promise<void> {
-  const { users } = store
+  const { directory, subjects } = store
   const ends: ReadonlyArray<readonly [string, (tag: string) => Promise<boolean>]> = [
-    ['setPassword', tag => users.setPassword(tag, '$argon2id$other')],
-    ['setDisabled', tag => users.setDisabled(tag, true)],
-    ['endSessions', tag => users.endSessions(tag)],
-    ['remove', tag => users.remove(tag)],
+    ['setPassword', tag => directory.setPassword(tag, '$argon2id$other')],
+    ['setDisabled', tag => subjects.setDisabled(tag, true)],
+    ['endSessions', tag => subjects.endSessions(tag)],
+    ['remove', tag => directory.remove(tag)],
   ]
   for (const [name, end] of ends) {
     await t.test(name, async t => {
@@ -351,18 +354,18 @@ async function userContract(t: Test, { store, someone, entry }: World): Promise<
     const tag = await someone()
     const status = await entry()
     await signIn(store, tag, { status })
-    await users.setDisabled(tag, false)
-    await users.setAccess(tag, { scopes: null, roles: ['other'] })
-    await users.upgradePassword(tag, '$argon2id$first', '$argon2id$better')
+    await subjects.setDisabled(tag, false)
+    await subjects.setAccess(tag, { scopes: null, roles: ['other'] })
+    await directory.upgradePassword(tag, '$argon2id$first', '$argon2id$better')
     t.equal(await isSet(store, status), false)
   })
 
   await t.test('of two that remove the account at once, one did', async t => {
     const tag = await someone()
-    t.same((await Promise.all([users.remove(tag), users.remove(tag)])).toSorted(), [
-      false,
-      true,
-    ])
+    t.same(
+      (await Promise.all([directory.remove(tag), directory.remove(tag)])).toSorted(),
+      [false, true],
+    )
   })
 
   await t.test('nobody has no tokens', async t => {

@@ -30,7 +30,7 @@ for (const { name, create } of STORES_AND_CLUSTER) {
   t.test(`${name} gone: StoreUnavailable, and nothing else`, async t => {
     const real = await create()
     t.teardown(() => real.stop())
-    await real.store.users.add(someAccount('somebody'))
+    await real.store.directory.add(someAccount('somebody'))
     await real.fail()
     for (const [what, call] of Object.entries(everyCall(real.store))) {
       await t.rejects(call(), StoreUnavailable, what)
@@ -61,7 +61,8 @@ for (const { name, create } of STORES_AND_CLUSTER) {
 function everyCall({
   families,
   accessTokens,
-  users,
+  directory,
+  subjects,
   keys,
   replays,
   probe,
@@ -77,16 +78,16 @@ function everyCall({
     list: () => families.list(tag),
     revoke: () => accessTokens.revoke({ ...token, expiresAt: Date.now() + MINUTE }),
     check: () => accessTokens.check(token),
-    add: () => users.add(someAccount('late')),
-    byName: () => users.byName('name of somebody'),
-    byTag: () => users.byTag(tag),
-    setPassword: () => users.setPassword(tag, 'x'),
-    upgradePassword: () => users.upgradePassword(tag, 'x', 'y'),
-    setDisabled: () => users.setDisabled(tag, true),
-    setAccess: () => users.setAccess(tag, { scopes: null, roles: [] }),
-    endSessions: () => users.endSessions(tag),
-    remove: () => users.remove(tag),
-    all: () => everyOne(users.all()),
+    add: () => directory.add(someAccount('late')),
+    byName: () => directory.byName('name of somebody'),
+    byTag: () => subjects.byTag(tag),
+    setPassword: () => directory.setPassword(tag, 'x'),
+    upgradePassword: () => directory.upgradePassword(tag, 'x', 'y'),
+    setDisabled: () => subjects.setDisabled(tag, true),
+    setAccess: () => subjects.setAccess(tag, { scopes: null, roles: [] }),
+    endSessions: () => subjects.endSessions(tag),
+    remove: () => directory.remove(tag),
+    all: () => everyOne(directory.all()),
     load: () => keys.load(),
     save: () => keys.save(EMPTY_RING),
     once: () => replays.once('late', MINUTE),
@@ -105,9 +106,9 @@ async function storeContract(t: Test, { store, clock }: TestStore): Promise<void
 }
 
 async function accessTokensContract(t: Test, { store, clock }: TestStore): Promise<void> {
-  const { accessTokens, families, users } = store
+  const { accessTokens, families, directory } = store
   const account = someAccount('holder', { scopes: ['profile'], roles: ['buyer'] })
-  await users.add(account)
+  await directory.add(account)
 
   await t.test('a token lives with its family, and tells its user', async t => {
     const ref = await signIn(store, account.tag)

@@ -1,7 +1,8 @@
-// The contract of Users in stores/ports, sentence by sentence, on both stores.
+// The contracts of BuiltInDirectory and Subjects in stores/ports, sentence by sentence, on both stores.
 import t, { type Test } from 'tap'
 import { userTag } from '../../src/base/ids.ts'
-import type { Account, NewAccount } from '../../src/stores/ports/users.ts'
+import type { Account, NewAccount } from '../../src/stores/ports/directory.ts'
+import type { Subject } from '../../src/stores/ports/subjects.ts'
 import {
   everyOne,
   presented,
@@ -26,7 +27,7 @@ for (const { name, create } of STORES_AND_CLUSTER) {
       async added(changes) {
         users += 1
         const account = someAccount(`added-${users}`, changes)
-        await real.store.users.add(account)
+        await real.store.directory.add(account)
         return account
       },
     }
@@ -39,61 +40,74 @@ for (const { name, create } of STORES_AND_CLUSTER) {
 }
 
 async function addContract(t: Test, { store, clock, added }: World): Promise<void> {
-  const { users } = store
+  const { directory, subjects } = store
 
-  await t.test(
-    'an account is found by name and by tag, whole, in its first epoch',
-    async t => {
-      const account = await added({
-        name: 'Ádám ☃ "\'{*}',
-        foldedName: 'ádám ☃ "\'{*}',
-        scopes: ['a', 'b c'],
-        roles: ['x'],
-        disabled: true,
-      })
-      const expected: Account = { ...account, epoch: 1, createdAt: clock() }
-      t.same(await users.byName(account.foldedName), expected)
-      t.same(await users.byTag(account.tag), expected)
-    },
-  )
+  await t.test('an account is found by name, whole, in its first epoch', async t => {
+    const account = await added({
+      name: 'Ádám ☃ "\'{*}',
+      foldedName: 'ádám ☃ "\'{*}',
+      scopes: ['a', 'b c'],
+      roles: ['x'],
+      disabled: true,
+    })
+    const expected: Account = { ...account, sessionsEpoch: 1, createdAt: clock() }
+    t.same(await directory.byName(account.foldedName), expected)
+  })
+
+  await t.test('its subject is found by tag, without name and hash', async t => {
+    const {
+      foldedName: _,
+      passwordHash: __,
+      ...subject
+    } = await added({
+      scopes: ['a', 'b c'],
+      roles: ['x'],
+      disabled: true,
+    })
+    const expected: Subject = { ...subject, sessionsEpoch: 1 }
+    t.same(await subjects.byTag(subject.tag), expected)
+  })
 
   await t.test('no scopes are null, an empty list is an empty list', async t => {
     for (const scopes of [null, []]) {
-      t.same((await users.byTag((await added({ scopes })).tag))?.scopes, scopes)
+      t.same((await subjects.byTag((await added({ scopes })).tag))?.scopes, scopes)
     }
   })
 
   await t.test('nobody has an unknown name or tag', async t => {
-    t.equal(await users.byName('nobody'), undefined)
-    t.equal(await users.byTag('nobody'), undefined)
-    t.equal(await users.byName(''), undefined)
+    t.equal(await directory.byName('nobody'), undefined)
+    t.equal(await subjects.byTag('nobody'), undefined)
+    t.equal(await directory.byName(''), undefined)
     for (const name of ['__proto__', 'constructor', 'toString']) {
-      t.equal(await users.byName(name), undefined, name)
+      t.equal(await directory.byName(name), undefined, name)
     }
   })
 
   await t.test('a name that is taken changes nothing', async t => {
     const account = await added()
     t.equal(
-      await users.add(someAccount('late', { foldedName: account.foldedName })),
+      await directory.add(someAccount('late', { foldedName: account.foldedName })),
       'name_taken',
     )
-    t.match(await users.byName(account.foldedName), {
+    t.match(await directory.byName(account.foldedName), {
       sub: account.sub,
       passwordHash: account.passwordHash,
     })
-    t.equal(await users.byTag(userTag('late')), undefined)
+    t.equal(await subjects.byTag(userTag('late')), undefined)
   })
 
   await t.test(
     'a sub that is taken changes nothing, and its other name stays free',
     async t => {
       const account = await added()
-      t.equal(await users.add({ ...account, foldedName: 'another name' }), 'name_taken')
-      t.match(await users.byTag(account.tag), { foldedName: account.foldedName })
-      t.equal(await users.byName('another name'), undefined)
       t.equal(
-        await users.add(someAccount('free', { foldedName: 'another name' })),
+        await directory.add({ ...account, foldedName: 'another name' }),
+        'name_taken',
+      )
+      t.match(await directory.byName(account.foldedName), { sub: account.sub })
+      t.equal(await directory.byName('another name'), undefined)
+      t.equal(
+        await directory.add(someAccount('free', { foldedName: 'another name' })),
         'added',
       )
     },
@@ -101,11 +115,11 @@ async function addContract(t: Test, { store, clock, added }: World): Promise<voi
 
   await t.test('adding the same account again changes nothing', async t => {
     const account = await added()
-    await users.setPassword(account.tag, '$argon2id$newer')
-    t.equal(await users.add(account), 'name_taken')
-    t.match(await users.byName(account.foldedName), {
+    await directory.setPassword(account.tag, '$argon2id$newer')
+    t.equal(await directory.add(account), 'name_taken')
+    t.match(await directory.byName(account.foldedName), {
       passwordHash: '$argon2id$newer',
-      epoch: 2,
+      sessionsEpoch: 2,
     })
   })
 
@@ -113,13 +127,13 @@ async function addContract(t: Test, { store, clock, added }: World): Promise<voi
     const rivals = Array.from({ length: 12 }, (_, index) =>
       someAccount(`rival-${index}`, { foldedName: 'the name' }),
     )
-    const outcomes = await Promise.all(rivals.map(rival => users.add(rival)))
+    const outcomes = await Promise.all(rivals.map(rival => directory.add(rival)))
     t.equal(outcomes.filter(outcome => outcome === 'added').length, 1)
     const winner = rivals[outcomes.indexOf('added')]
-    t.equal((await users.byName('the name'))?.sub, winner?.sub)
+    t.equal((await directory.byName('the name'))?.sub, winner?.sub)
     for (const rival of rivals) {
       t.equal(
-        (await users.byTag(rival.tag))?.sub,
+        (await subjects.byTag(rival.tag))?.sub,
         rival === winner ? rival.sub : undefined,
       )
     }
@@ -127,7 +141,7 @@ async function addContract(t: Test, { store, clock, added }: World): Promise<voi
 }
 
 async function changeContract(t: Test, { store, added }: World): Promise<void> {
-  const { users, families } = store
+  const { directory, subjects, families } = store
 
   interface Row {
     readonly name: string
@@ -138,44 +152,44 @@ async function changeContract(t: Test, { store, added }: World): Promise<void> {
   const rows: readonly Row[] = [
     {
       name: 'setPassword',
-      act: tag => users.setPassword(tag, '$argon2id$new'),
-      then: { passwordHash: '$argon2id$new', epoch: 2 },
+      act: tag => directory.setPassword(tag, '$argon2id$new'),
+      then: { passwordHash: '$argon2id$new', sessionsEpoch: 2 },
       sessions: 'sessions_ended',
     },
     {
       name: 'upgradePassword',
-      act: tag => users.upgradePassword(tag, '$argon2id$first', '$argon2id$better'),
-      then: { passwordHash: '$argon2id$better', epoch: 1 },
+      act: tag => directory.upgradePassword(tag, '$argon2id$first', '$argon2id$better'),
+      then: { passwordHash: '$argon2id$better', sessionsEpoch: 1 },
       sessions: 'live',
     },
     {
       name: 'setDisabled(true)',
-      act: tag => users.setDisabled(tag, true),
-      then: { disabled: true, epoch: 2 },
+      act: tag => subjects.setDisabled(tag, true),
+      then: { disabled: true, sessionsEpoch: 2 },
       sessions: 'user_disabled',
     },
     {
       name: 'setDisabled(false)',
-      act: tag => users.setDisabled(tag, false),
-      then: { disabled: false, epoch: 1 },
+      act: tag => subjects.setDisabled(tag, false),
+      then: { disabled: false, sessionsEpoch: 1 },
       sessions: 'live',
     },
     {
       name: 'setAccess',
-      act: tag => users.setAccess(tag, { scopes: ['s'], roles: ['r'] }),
-      then: { scopes: ['s'], roles: ['r'], epoch: 1 },
+      act: tag => subjects.setAccess(tag, { scopes: ['s'], roles: ['r'] }),
+      then: { scopes: ['s'], roles: ['r'], sessionsEpoch: 1 },
       sessions: 'live',
     },
     {
       name: 'setAccess to whatever the client may',
-      act: tag => users.setAccess(tag, { scopes: null, roles: [] }),
+      act: tag => subjects.setAccess(tag, { scopes: null, roles: [] }),
       then: { scopes: null, roles: [] },
       sessions: 'live',
     },
     {
       name: 'endSessions',
-      act: tag => users.endSessions(tag),
-      then: { epoch: 2 },
+      act: tag => subjects.endSessions(tag),
+      then: { sessionsEpoch: 2 },
       sessions: 'sessions_ended',
     },
   ]
@@ -183,13 +197,13 @@ async function changeContract(t: Test, { store, added }: World): Promise<void> {
     await t.test(
       `${name} changes that, its sessions are ${sessions}, and everything else stays`,
       async t => {
-        const { tag } = await added({ scopes: ['old'], roles: ['old'] })
+        const { tag, foldedName } = await added({ scopes: ['old'], roles: ['old'] })
         const bystander = await added()
         const ref = await signIn(store, tag)
         const others = await signIn(store, bystander.tag)
-        const before = await users.byTag(tag)
+        const before = await directory.byName(foldedName)
         t.equal(await act(tag), true)
-        t.same(await users.byTag(tag), { ...before, ...then })
+        t.same(await directory.byName(foldedName), { ...before, ...then })
         t.match(
           await families.rotate(presented(ref, 1)),
           sessions === 'live'
@@ -206,7 +220,7 @@ async function changeContract(t: Test, { store, added }: World): Promise<void> {
 
     await t.test(`${name} of an unknown tag is false and makes no account`, async t => {
       t.equal(await act('nobody'), false)
-      t.equal(await users.byTag('nobody'), undefined)
+      t.equal(await subjects.byTag('nobody'), undefined)
     })
   }
 
@@ -215,7 +229,7 @@ async function changeContract(t: Test, { store, added }: World): Promise<void> {
     async t => {
       const { tag } = await added()
       const ref = await signIn(store, tag)
-      await users.setAccess(tag, { scopes: ['s'], roles: ['r'] })
+      await subjects.setAccess(tag, { scopes: ['s'], roles: ['r'] })
       const user = { scopes: ['s'], roles: ['r'] }
       t.match(await families.rotate(presented(ref, 1)), { user })
       t.match(await store.accessTokens.check({ ...ref, jti: 'a' }), { user })
@@ -224,26 +238,29 @@ async function changeContract(t: Test, { store, added }: World): Promise<void> {
   )
 
   await t.test('a hash is upgraded only while it is the expected one', async t => {
-    const { tag } = await added({ passwordHash: '$argon2id$now' })
-    t.equal(await users.upgradePassword(tag, '$argon2id$then', '$argon2id$better'), false)
-    t.match(await users.byTag(tag), { passwordHash: '$argon2id$now' })
+    const { tag, foldedName } = await added({ passwordHash: '$argon2id$now' })
+    t.equal(
+      await directory.upgradePassword(tag, '$argon2id$then', '$argon2id$better'),
+      false,
+    )
+    t.match(await directory.byName(foldedName), { passwordHash: '$argon2id$now' })
   })
 
   await t.test(
     'disabling twice, and changing a password twice, is as good as once',
     async t => {
       const { tag } = await added()
-      await users.setDisabled(tag, true)
-      t.equal(await users.setDisabled(tag, true), true)
-      t.match(await users.byTag(tag), { disabled: true })
-      await users.setPassword(tag, '$argon2id$x')
-      t.equal(await users.setPassword(tag, '$argon2id$x'), true)
+      await subjects.setDisabled(tag, true)
+      t.equal(await subjects.setDisabled(tag, true), true)
+      t.match(await subjects.byTag(tag), { disabled: true })
+      await directory.setPassword(tag, '$argon2id$x')
+      t.equal(await directory.setPassword(tag, '$argon2id$x'), true)
     },
   )
 }
 
 async function addAllContract(t: Test, { store, added }: World): Promise<void> {
-  const { users } = store
+  const { directory, subjects } = store
 
   await t.test('tells which of several accounts were added', async t => {
     const taken = await added()
@@ -252,19 +269,19 @@ async function addAllContract(t: Test, { store, added }: World): Promise<void> {
       someAccount('all-3', { foldedName: taken.foldedName }),
       someAccount('all-2'),
     ]
-    t.same(await users.addAll([]), new Set())
-    const result = await users.addAll([one, ...others, two])
+    t.same(await directory.addAll([]), new Set())
+    const result = await directory.addAll([one, ...others, two])
     t.ok(result.has(one), 'one is added')
     t.equal(
       [...others, two].filter(account => result.has(account)).length,
       1,
       'and one of the two that share a sub',
     )
-    t.match(await users.byName(one.foldedName), one)
-    t.match(await users.byTag(two.tag), { sub: 'all-2' })
-    t.match(await users.byName(taken.foldedName), { sub: taken.sub })
+    t.match(await directory.byName(one.foldedName), one)
+    t.match(await subjects.byTag(two.tag), { sub: 'all-2' })
+    t.match(await directory.byName(taken.foldedName), { sub: taken.sub })
     t.same(
-      await users.addAll([one, two]),
+      await directory.addAll([one, two]),
       new Set(),
       'a second time there is nothing to add',
     )
@@ -272,7 +289,7 @@ async function addAllContract(t: Test, { store, added }: World): Promise<void> {
 }
 
 async function removeContract(t: Test, { store, added }: World): Promise<void> {
-  const { users, families } = store
+  const { directory, subjects, families } = store
 
   await t.test(
     'takes the account, its name and its sessions, and nothing of others',
@@ -280,51 +297,51 @@ async function removeContract(t: Test, { store, added }: World): Promise<void> {
       const account = await added()
       const bystander = await added()
       const ref = await signIn(store, account.tag)
-      t.equal(await users.remove(account.tag), true)
-      t.equal(await users.byTag(account.tag), undefined)
-      t.equal(await users.byName(account.foldedName), undefined)
+      t.equal(await directory.remove(account.tag), true)
+      t.equal(await subjects.byTag(account.tag), undefined)
+      t.equal(await directory.byName(account.foldedName), undefined)
       t.match(await families.rotate(presented(ref, 1)), {
         kind: 'refused',
         reason: 'family_unknown',
       })
-      t.match(await users.byName(bystander.foldedName), { sub: bystander.sub })
+      t.match(await directory.byName(bystander.foldedName), { sub: bystander.sub })
     },
   )
 
   await t.test('again, or of an unknown tag, is false', async t => {
     const { tag } = await added()
-    await users.remove(tag)
-    t.equal(await users.remove(tag), false)
-    t.equal(await users.remove('nobody'), false)
+    await directory.remove(tag)
+    t.equal(await directory.remove(tag), false)
+    t.equal(await directory.remove('nobody'), false)
   })
 
   await t.test("what is removed can't be changed", async t => {
     const { tag } = await added()
     await signIn(store, tag)
-    await users.remove(tag)
-    t.equal(await users.setPassword(tag, 'x'), false)
-    t.equal(await users.setDisabled(tag, false), false)
-    t.equal(await users.setAccess(tag, { scopes: null, roles: [] }), false)
-    t.equal(await users.endSessions(tag), false)
-    t.equal(await users.upgradePassword(tag, '$argon2id$first', 'x'), false)
-    t.equal(await users.byTag(tag), undefined)
+    await directory.remove(tag)
+    t.equal(await directory.setPassword(tag, 'x'), false)
+    t.equal(await subjects.setDisabled(tag, false), false)
+    t.equal(await subjects.setAccess(tag, { scopes: null, roles: [] }), false)
+    t.equal(await subjects.endSessions(tag), false)
+    t.equal(await directory.upgradePassword(tag, '$argon2id$first', 'x'), false)
+    t.equal(await subjects.byTag(tag), undefined)
   })
 
   await t.test('the name is free again, and so is the sub', async t => {
     const account = await added()
-    await users.remove(account.tag)
+    await directory.remove(account.tag)
     t.equal(
-      await users.add(someAccount('heir', { foldedName: account.foldedName })),
+      await directory.add(someAccount('heir', { foldedName: account.foldedName })),
       'added',
     )
-    t.equal(await users.add({ ...account, foldedName: 'other words' }), 'added')
-    t.match(await users.byName(account.foldedName), { sub: 'heir' })
+    t.equal(await directory.add({ ...account, foldedName: 'other words' }), 'added')
+    t.match(await directory.byName(account.foldedName), { sub: 'heir' })
   })
 }
 
 async function allContract(t: Test, { store, added }: World): Promise<void> {
-  const { users } = store
-  const everybody = async () => (await everyOne(users.all())).map(({ sub }) => sub)
+  const { directory } = store
+  const everybody = async () => (await everyOne(directory.all())).map(({ sub }) => sub)
 
   await t.test(
     "every account, each once, also beyond a page; removed ones aren't among them",
@@ -333,7 +350,7 @@ async function allContract(t: Test, { store, added }: World): Promise<void> {
       const accounts: NewAccount[] = []
       for (let count = 0; count < 250; count++) accounts.push(await added())
       const [gone, ...left] = accounts
-      await users.remove(String(gone?.tag))
+      await directory.remove(String(gone?.tag))
       t.same(
         (await everybody()).toSorted(),
         [...before, ...left.map(({ sub }) => sub)].toSorted(),
@@ -343,9 +360,9 @@ async function allContract(t: Test, { store, added }: World): Promise<void> {
 
   await t.test("accounts that come and go meanwhile don't disturb it", async t => {
     const seen: string[] = []
-    for await (const { sub, tag } of users.all()) {
+    for await (const { sub, tag } of directory.all()) {
       seen.push(sub)
-      if (seen.length % 50 === 0) await users.remove(tag)
+      if (seen.length % 50 === 0) await directory.remove(tag)
       if (seen.length % 60 === 0) await added()
     }
     t.equal(new Set(seen).size, seen.length)

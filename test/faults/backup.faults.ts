@@ -150,7 +150,7 @@ async function missing(url: string, written: readonly string[]): Promise<string[
     const lost: string[] = []
     for (const line of written) {
       const [verb, sub = ''] = line.split(' ')
-      const user = await store.users.byName(someAccount(sub).foldedName)
+      const user = await store.directory.byName(someAccount(sub).foldedName)
       if (user === undefined || (verb === 'disabled' && !user.disabled)) lost.push(line)
     }
     return lost

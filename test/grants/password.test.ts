@@ -21,7 +21,7 @@ const account = {
   roles: [],
   disabled: false,
   createdAt: 0,
-  epoch: 3,
+  sessionsEpoch: 3,
 }
 
 function setUp(
@@ -110,7 +110,7 @@ t.test(
     t.match(opened[0], {
       idleMs: 20 * MINUTE,
       absoluteMs: 30 * MINUTE,
-      epoch: 3,
+      sessionsEpoch: 3,
       jkt: 'key',
     })
     t.match(events, [{ ...told, type: 'login.succeeded', networkKnown: true }])

@@ -109,7 +109,7 @@ async function login({ store }: TestStore, userTag: string): Promise<FamilyRef> 
     clientId: 'mobile',
     scope: 'profile',
     audience: [],
-    epoch: 1,
+    sessionsEpoch: 1,
     idleMs: POLICY.idleMs,
     absoluteMs: POLICY.absoluteMs,
   })

@@ -71,7 +71,7 @@ const login = (): Step =>
         clientId: 'mobile',
         scope: SCOPE,
         audience: AUDIENCE,
-        epoch: rules.user.epoch,
+        sessionsEpoch: rules.user.epoch,
         idleMs: POLICY.idleMs,
         absoluteMs: POLICY.absoluteMs,
       }
@@ -190,7 +190,7 @@ const revoke = (which: number, client: 'mobile' | 'other' | null): Step =>
 
 const setDisabled = (disabled: boolean): Step =>
   step(disabled ? 'disable' : 'enable', async ({ rules, families }, { store, tag }) => {
-    ok(await store.users.setDisabled(tag, disabled))
+    ok(await store.subjects.setDisabled(tag, disabled))
     rules.user.disabled = disabled
     if (!disabled) return
     rules.user.epoch += 1
@@ -199,7 +199,7 @@ const setDisabled = (disabled: boolean): Step =>
 
 const endSessions = (): Step =>
   step('endSessions', async ({ rules, families }, { store, tag }) => {
-    ok(await store.users.endSessions(tag))
+    ok(await store.subjects.endSessions(tag))
     rules.user.epoch += 1
     for (const family of families) family.acknowledged = true
   })

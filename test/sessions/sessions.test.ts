@@ -3,19 +3,19 @@ import t, { type Test } from 'tap'
 import type { Event } from '../../src/base/events.ts'
 import { createSessions } from '../../src/sessions/sessions.ts'
 import type { Store } from '../../src/stores/ports/store.ts'
-import type { Users } from '../../src/stores/ports/users.ts'
-import { createFind } from '../../src/users/accounts.ts'
+import type { Subjects } from '../../src/stores/ports/subjects.ts'
+import { createBuiltInDirectory } from '../../src/users/directory/built-in.ts'
 import { addSomeone, familyRef, signIn, STORES } from '../support/stores.ts'
 
 const ACTOR = 'cli:root'
 const ORIGIN = { id: 'request-1', headers: {} }
 
-function setUp({ families, users }: Store, changes: Partial<Users> = {}) {
+function setUp(store: Store, changes: Partial<Subjects> = {}) {
   const events: Event[] = []
   const sessions = createSessions({
-    families,
-    users: { ...users, ...changes },
-    find: createFind(users),
+    families: store.families,
+    subjects: { ...store.subjects, ...changes },
+    find: createBuiltInDirectory(store).find,
     emit: event => {
       events.push(event)
     },
@@ -44,7 +44,7 @@ async function endTest(t: Test, store: Store): Promise<void> {
     t.match(await sessions.list(tag), [{ sid: kept.sid }], 'the other one lives')
     t.equal(await sessions.end({ sid, userTag }, ACTOR), 'already_ended')
     t.equal(await sessions.end({ sid: 'nobody', userTag }, ACTOR), 'session_unknown')
-    const { sub } = (await store.users.byTag(tag)) ?? {}
+    const { sub } = (await store.subjects.byTag(tag)) ?? {}
     t.same(events, [{ type: 'session.ended', sub, sid, actor: ACTOR }], 'one event')
   }
   const { sessions } = setUp(store)
@@ -77,7 +77,7 @@ async function endAllTest(t: Test, store: Store): Promise<void> {
   const { sessions, events } = setUp(store)
   const tag = await addSomeone(store, { name: 'Ann', foldedName: 'ann' })
   await signIn(store, tag)
-  const { sub } = (await store.users.byTag(tag)) ?? {}
+  const { sub } = (await store.subjects.byTag(tag)) ?? {}
   t.equal(await sessions.endAll('ANN', ACTOR), sub)
   t.same(await sessions.list(tag), [])
   t.equal(await sessions.endAll('nobody', ACTOR), undefined)

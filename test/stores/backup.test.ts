@@ -102,7 +102,7 @@ t.test(
   async t => {
     const store = await open(t, await redisOf(t))
     const { client } = store
-    await store.users.add(someAccount('erin'))
+    await store.directory.add(someAccount('erin'))
     await store.replays.once('long', HOUR)
     await store.replays.once('brief', BRIEF_MS)
     const brief = (await client.keys('lk:*brief*')).join()
@@ -130,7 +130,7 @@ t.test(
   async t => {
     const [first, second] = [await redisOf(t), await redisOf(t)]
     const server = await open(t, first)
-    await server.users.add(someAccount('erin'))
+    await server.directory.add(someAccount('erin'))
     const mark = await server.client.get('lk:epoch:0')
     t.type(mark, 'string')
     const directory = t.testdir()
@@ -140,18 +140,18 @@ t.test(
     await command.backups.restore(file, { replace: false })
     t.equal(await command.client.get('lk:epoch:0'), mark)
     const started = await open(t, second)
-    t.match(await started.users.byName('name of erin'), { sub: 'erin' })
+    t.match(await started.directory.byName('name of erin'), { sub: 'erin' })
     t.equal(started.condition().isLost, false)
 
     // The other way round: the back-up of a store without one.
     const third = await open(t, await redisOf(t), 'command')
-    await third.users.add(someAccount('dave'))
+    await third.directory.add(someAccount('dave'))
     const nameless = join(directory, 'third.backup')
     await third.backups.save(nameless)
     const fourth = await open(t, await redisOf(t), 'command')
     await fourth.backups.restore(nameless, { replace: false })
     t.equal(await fourth.client.get('lk:epoch:0'), null)
-    t.match(await fourth.users.byName('name of dave'), { sub: 'dave' })
+    t.match(await fourth.directory.byName('name of dave'), { sub: 'dave' })
   },
 )
 
@@ -167,7 +167,7 @@ function forge(file: string, record: object): void {
 t.test('a record that Redis refuses: servers go on refusing, too', async t => {
   const redis = await redisOf(t)
   const server = await open(t, redis)
-  await server.users.add(someAccount('erin'))
+  await server.directory.add(someAccount('erin'))
   const file = join(t.testdir(), 'forged.backup')
   forge(file, { key: 'a', sorted: ['member', 'no number'] })
   const command = await open(t, redis, 'command')
@@ -175,14 +175,14 @@ t.test('a record that Redis refuses: servers go on refusing, too', async t => {
     name: 'StoreUnavailable',
     reason: /^ERR at .*not a valid float/,
   })
-  await t.rejects(server.users.byName('name of erin'), { name: 'StoreUnavailable' })
+  await t.rejects(server.directory.byName('name of erin'), { name: 'StoreUnavailable' })
 })
 
 t.test('SQLite: a file of another release, or a damaged one, is refused', async t => {
   const directory = t.testdir()
   const store = createSqliteStore({ file: join(directory, 'a.db'), clock: Date.now })
   t.teardown(() => store.close())
-  await store.users.addAll(
+  await store.directory.addAll(
     Array.from({ length: 200 }, (_, index) => someAccount(`user-${index}`)),
   )
   const file = join(directory, 'whole')
@@ -205,7 +205,7 @@ t.test('SQLite: a file of another release, or a damaged one, is refused', async 
     name: 'BackupRefused',
     message: new RegExp(`^${damaged} can't be restored: `),
   })
-  t.ok(await store.users.byName('name of user-0'))
+  t.ok(await store.directory.byName('name of user-0'))
 })
 
 t.test("SQLite: a copy made by SQLite's own means is as old as the file", async t => {
@@ -213,7 +213,7 @@ t.test("SQLite: a copy made by SQLite's own means is as old as the file", async 
   const clock = () => 1_790_000_000_000
   const store = createSqliteStore({ file: join(directory, 'a.db'), clock })
   t.teardown(() => store.close())
-  await store.users.add(someAccount('erin'))
+  await store.directory.add(someAccount('erin'))
   const copy = join(directory, 'copy.db')
   const beside = new DatabaseSync(join(directory, 'a.db'))
   beside.exec(`VACUUM INTO '${copy}'`)
@@ -223,7 +223,7 @@ t.test("SQLite: a copy made by SQLite's own means is as old as the file", async 
     takenAt: 1_700_000_000_000,
     accounts: 1,
   })
-  t.match(await store.users.byName('name of erin'), { sub: 'erin' })
+  t.match(await store.directory.byName('name of erin'), { sub: 'erin' })
 })
 
 t.test('SQLite in memory has back-ups, too', async t => {
@@ -233,16 +233,16 @@ t.test('SQLite in memory has back-ups, too', async t => {
     return store
   })
   const file = join(t.testdir(), 'store.backup')
-  await first?.users.add(someAccount('erin'))
+  await first?.directory.add(someAccount('erin'))
   t.match(await first?.backups.save(file), { accounts: 1 })
   t.match(await second?.backups.restore(file, { replace: false }), { accounts: 1 })
-  t.match(await second?.users.byName('name of erin'), { sub: 'erin' })
+  t.match(await second?.directory.byName('name of erin'), { sub: 'erin' })
 })
 
 t.test('SQLite: a back-up that fails leaves no file', async t => {
   const directory = t.testdir()
   const store = createSqliteStore({ file: join(directory, 'a.db'), clock: Date.now })
-  await store.users.add(someAccount('erin'))
+  await store.directory.add(someAccount('erin'))
   const file = join(directory, 'store.backup')
   const sizes: number[] = []
   await store.close()

@@ -230,7 +230,7 @@ t.test('an ACL user that may do what docs/reliability.md says, and no more', asy
     clock,
   })
   t.teardown(() => store.close())
-  await store.users.add(someAccount('acl'))
+  await store.directory.add(someAccount('acl'))
   const ref = await signIn(store, someAccount('acl').tag)
   t.match(await store.families.rotate(presented(ref, 1)), { kind: 'rotated' })
   t.equal((await store.families.list(ref.userTag)).length, 1)

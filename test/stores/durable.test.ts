@@ -57,7 +57,7 @@ async function inStep({ client }: RedisStore): Promise<void> {
 
 /** Everything that is durable when it resolves, and whether it lasts. */
 function durableCalls(
-  { families, accessTokens, users, statusLists }: RedisStore,
+  { families, accessTokens, directory, subjects, statusLists }: RedisStore,
   tag: string,
   ref: FamilyRef,
 ): Record<string, () => Promise<unknown>> {
@@ -69,11 +69,11 @@ function durableCalls(
       accessTokens.revoke({ ...ref, jti: 'a', expiresAt: Date.now() + 60_000 }),
     'a block of status indices': () => statusLists.lease(500_000),
     'a status bit': () => statusLists.revoke(new Map([['500000-a', [1]]])),
-    'a new account': () => users.add(someAccount(`new beside ${tag}`)),
-    'a password': () => users.setPassword(tag, '$argon2id$other'),
-    'disabling a user': () => users.setDisabled(tag, true),
-    'ending all sessions': () => users.endSessions(tag),
-    'removing a user': () => users.remove(tag),
+    'a new account': () => directory.add(someAccount(`new beside ${tag}`)),
+    'a password': () => directory.setPassword(tag, '$argon2id$other'),
+    'disabling a user': () => subjects.setDisabled(tag, true),
+    'ending all sessions': () => subjects.endSessions(tag),
+    'removing a user': () => directory.remove(tag),
   }
 }
 
@@ -81,7 +81,7 @@ t.test("it waits for the replica, and says 503 when it doesn't come", async t =>
   const { primary, replica, halt, goOn } = await pair(t)
   const store = await storeOn(t, primary, 1)
   await inStep(store)
-  await store.users.add(someAccount('durable'))
+  await store.directory.add(someAccount('durable'))
   const { tag } = someAccount('durable')
   const ref = await signIn(store, tag)
   const behind = await storeOn(t, replica, 0)
@@ -92,7 +92,7 @@ t.test("it waits for the replica, and says 503 when it doesn't come", async t =>
   )
 
   halt()
-  await t.rejects(store.users.add(someAccount('durable')), StoreUnavailable)
+  await t.rejects(store.directory.add(someAccount('durable')), StoreUnavailable)
   t.match(
     await store.client.hget('lk:names', someAccount('durable').foldedName),
     /./,
@@ -106,7 +106,7 @@ t.test("it waits for the replica, and says 503 when it doesn't come", async t =>
     )
   }
   t.match(
-    await store.users.byTag(tag),
+    await store.subjects.byTag(tag),
     { disabled: true },
     'what needs no replica goes on, and who repeats a removal still finds the account',
   )
@@ -117,7 +117,7 @@ t.test("it waits for the replica, and says 503 when it doesn't come", async t =>
   )
   goOn()
 
-  await store.users.add(someAccount('again'))
+  await store.directory.add(someAccount('again'))
   const again = someAccount('again').tag
   const next = await signIn(store, again)
   for (const [name, call] of Object.entries(durableCalls(store, again, next))) {
@@ -129,7 +129,7 @@ t.test('healing and reuse: told as they are, with the fault beside them', async 
   const { primary, halt, goOn } = await pair(t)
   const store = await storeOn(t, primary, 1)
   await inStep(store)
-  await store.users.add(someAccount('healed'))
+  await store.directory.add(someAccount('healed'))
   const { tag } = someAccount('healed')
   const [first, second] = [await signIn(store, tag), await signIn(store, tag)]
   t.match(await store.families.rotate(presented(first, 2)), {
@@ -175,7 +175,7 @@ t.test('a family that another primary has in an older state is no success', asyn
   const { primary } = await pair(t)
   const store = await storeOn(t, primary, 1)
   await inStep(store)
-  await store.users.add(someAccount('older'))
+  await store.directory.add(someAccount('older'))
   const ref = await signIn(store, someAccount('older').tag)
   await store.families.rotate(presented(ref, 1))
   const rotating = store.families.rotate(presented(ref, 3))
@@ -193,7 +193,7 @@ t.test('many at once share a WAIT', async t => {
   const { primary } = await pair(t)
   const store = await storeOn(t, primary, 1)
   await inStep(store)
-  await store.users.add(someAccount('crowd'))
+  await store.directory.add(someAccount('crowd'))
   const { tag } = someAccount('crowd')
   const before = await waits(store)
   const outcomes = await Promise.all(
@@ -220,7 +220,7 @@ t.test('in a cluster: each node waits for its own', async t => {
   t.teardown(() => store.close())
   const careless = await createRedisStore({ url: redis.url, clock: createHandClock() })
   t.teardown(() => careless.close())
-  await careless.users.add(someAccount('alone'))
+  await careless.directory.add(someAccount('alone'))
   await t.rejects(store.families.open(someLogin(someAccount('alone').tag)), {
     name: 'StoreUnavailable',
     reason: /^0 of 1 replicas of 127/,
@@ -231,20 +231,20 @@ t.test('a server that went away fails durable calls as all others', async t => {
   const primary = await startRedis()
   const store = await storeOn(t, primary, 1)
   await primary.stop()
-  await t.rejects(store.users.endSessions('nobody'), StoreUnavailable)
+  await t.rejects(store.subjects.endSessions('nobody'), StoreUnavailable)
   await wait(50)
-  await t.rejects(store.users.endSessions('nobody'), StoreUnavailable)
+  await t.rejects(store.subjects.endSessions('nobody'), StoreUnavailable)
 })
 
 t.test("a script's fault is told to its caller alone", async t => {
   const { primary } = await pair(t)
   const store = await storeOn(t, primary, 1)
   await inStep(store)
-  await store.users.add(someAccount('good'))
+  await store.directory.add(someAccount('good'))
   await store.client.set('lk:{bad}:u', 'no hash')
   const [bad, good] = await Promise.allSettled([
-    store.users.endSessions('bad'),
-    store.users.endSessions(someAccount('good').tag),
+    store.subjects.endSessions('bad'),
+    store.subjects.endSessions(someAccount('good').tag),
   ])
   t.match(bad, {
     status: 'rejected',
@@ -259,20 +259,20 @@ t.test(
     const { primary, halt, goOn } = await pair(t)
     const store = await storeOn(t, primary, 1)
     await inStep(store)
-    await store.users.add(someAccount('broken'))
+    await store.directory.add(someAccount('broken'))
     const { tag } = someAccount('broken')
     halt()
     let cut = false
     // It waits for half a second only: where that was too short for us, it is asked again.
     await until(async () => {
-      const disabling = t.rejects(store.users.setDisabled(tag, true), StoreUnavailable)
+      const disabling = t.rejects(store.subjects.setDisabled(tag, true), StoreUnavailable)
       cut = await cutOffWaiting(store)
       await disabling
       return cut
     })
     goOn()
     await inStep(store)
-    await t.resolves(until(() => store.users.setDisabled(tag, true)))
+    await t.resolves(until(() => store.subjects.setDisabled(tag, true)))
   },
 )
 

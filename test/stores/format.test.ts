@@ -50,7 +50,7 @@ t.test('what a newer release has added to is worked on, and stays marked', async
   const url = await redisUrl(t)
   await serverOn(t, url, NEWER)
   const store = await serverOn(t, url)
-  t.equal(await store.users.add(someAccount('kept')), 'added')
+  t.equal(await store.directory.add(someAccount('kept')), 'added')
   t.same(await markOf(store), { written: '3' })
   const risks = await store.inspect()
   const advice = risks.find(({ check }) => check === 'format')?.advice
@@ -65,7 +65,7 @@ t.test(
   async t => {
     const url = await redisUrl(t)
     const newer = await serverOn(t, url, BREAKING)
-    await newer.users.add(someAccount('kept'))
+    await newer.directory.add(someAccount('kept'))
     await newer.close()
     const before = await dumpRedis(url)
     const refused = {
@@ -104,13 +104,13 @@ t.test('a back-up by a release that this one cannot read is refused', async t =>
   const newer = await serverOn(t, await redisUrl(t), BREAKING)
   await newer.backups.save(file)
   const store = await serverOn(t, await redisUrl(t))
-  await store.users.add(someAccount('kept'))
+  await store.directory.add(someAccount('kept'))
   await t.rejects(store.backups.restore(file, { replace: true }), {
     name: 'BackupRefused',
     reason: 'file_newer',
     message: `${file} can't be restored: a newer Latchkey has made it (format 3, this one knows 1)`,
   })
-  t.ok(await store.users.byTag(someAccount('kept').tag), 'nothing was given up')
+  t.ok(await store.subjects.byTag(someAccount('kept').tag), 'nothing was given up')
 })
 
 /** A file of SQLite as the next release leaves it, with an account. */
@@ -133,11 +133,11 @@ t.test(
     const known = SQLITE_STEPS.length
     const [own, ofNewer] = [join(dir, 'own.backup'), join(dir, 'newer.backup')]
     const here = await open('here.db')
-    await here.store.users.add(someAccount('here'))
+    await here.store.directory.add(someAccount('here'))
     await here.backups.save(own)
     await addedTo(join(dir, 'newer.db'))
     const newer = await open('newer.db')
-    await newer.store.users.add(someAccount('there'))
+    await newer.store.directory.add(someAccount('there'))
     await newer.backups.save(ofNewer)
 
     await t.rejects(here.backups.restore(ofNewer, { replace: true }), {
@@ -148,7 +148,10 @@ t.test(
       reason: 'store_newer',
       message: `added to the store (format ${known + 1}, this one knows ${known})`,
     })
-    t.ok(await here.store.users.byTag(someAccount('here').tag))
-    t.ok(await newer.store.users.byTag(someAccount('there').tag), 'nothing was given up')
+    t.ok(await here.store.subjects.byTag(someAccount('here').tag))
+    t.ok(
+      await newer.store.subjects.byTag(someAccount('there').tag),
+      'nothing was given up',
+    )
   },
 )

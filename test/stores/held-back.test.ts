@@ -117,7 +117,7 @@ async function setScene(t: Test, { others, settings = {} }: SceneOptions) {
   const network = await startNetwork(t, redis.port)
   const behind = await createRedisStore({ url: network.url, ...settings })
   t.teardown(() => behind.close())
-  await straight.users.add(someAccount('ann'))
+  await straight.directory.add(someAccount('ann'))
   const family = await signIn(straight, someAccount('ann').tag)
   network.holdBack(others)
   await t.rejects(behind.families.rotate(presented(family, 1)), StoreUnavailable)

@@ -17,7 +17,7 @@ import { until } from '../support/until.ts'
 const HOUR = 3_600_000
 async function sessionOn(store: RedisStore): Promise<FamilyRef> {
   const account = someAccount('owner')
-  await store.users.add(account)
+  await store.directory.add(account)
   return signIn(store, account.tag)
 }
 

@@ -84,7 +84,7 @@ for (const [name, open] of [
     async t => {
       const { store, put, found } = await open(t)
       const { tag, passwordHash } = someAccount('kept')
-      await store.users.add(someAccount('kept'))
+      await store.directory.add(someAccount('kept'))
       const ref = await signIn(store, tag)
       await put(tag, ref.sid)
       const holds = async (what: string, done: unknown) => {
@@ -103,19 +103,19 @@ for (const [name, open] of [
       await holds('a late retry', true)
       t.equal(await rotate(4), 'healed')
       await holds('an exchange after a failover', true)
-      const { users } = store
+      const { directory, subjects } = store
       await holds(
         'a better hash',
-        await users.upgradePassword(tag, passwordHash, '$argon2id$better'),
+        await directory.upgradePassword(tag, passwordHash, '$argon2id$better'),
       )
       await holds(
         'other roles',
-        await users.setAccess(tag, { scopes: null, roles: ['a'] }),
+        await subjects.setAccess(tag, { scopes: null, roles: ['a'] }),
       )
-      await holds('a new password', await users.setPassword(tag, '$argon2id$new'))
-      await holds('an account disabled', await users.setDisabled(tag, true))
-      await holds('an account enabled', await users.setDisabled(tag, false))
-      await holds('all sessions ended', await users.endSessions(tag))
+      await holds('a new password', await directory.setPassword(tag, '$argon2id$new'))
+      await holds('an account disabled', await subjects.setDisabled(tag, true))
+      await holds('an account enabled', await subjects.setDisabled(tag, false))
+      await holds('all sessions ended', await subjects.endSessions(tag))
       await holds(
         'one session ended',
         await store.families.end({ ...ref, clientId: null }),

@@ -340,7 +340,7 @@ t.test(
     const store = await createRedisStore({ url, lossPeriodMs: 3_600_000 })
     t.teardown(() => store.close())
     const account = someAccount('owner')
-    await store.users.add(account)
+    await store.directory.add(account)
     const ref = await signIn(store, account.tag)
     await redis.admin('ACL', 'SETUSER', 'app', '-select')
     await redis.admin('CLIENT', 'KILL', 'USER', 'app')

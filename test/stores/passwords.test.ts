@@ -72,13 +72,13 @@ for (const cluster of [false, true]) {
       passwordFile: at('password'),
     })
     const account = someAccount('owner')
-    await store.users.add(account)
+    await store.directory.add(account)
     await admin('ACL', 'SETUSER', 'app', `>${NEW}`)
     write('password', `${NEW}\n`)
     await admin('ACL', 'SETUSER', 'app', `<${OLD}`)
-    t.ok(await store.users.byTag(account.tag), 'the connection that is there goes on')
+    t.ok(await store.subjects.byTag(account.tag), 'the connection that is there goes on')
     await admin('CLIENT', 'KILL', 'USER', 'app')
-    t.ok(await until(() => store.users.byTag(account.tag).then(found => !!found)))
+    t.ok(await until(() => store.subjects.byTag(account.tag).then(found => !!found)))
     t.equal(
       (await admin('ACL', 'LOG')).trim(),
       '',

@@ -13,7 +13,8 @@ import { loadScript, readLua } from '../../src/stores/redis/scripts.ts'
 import { EMPTY_RING } from '../../src/stores/ports/documents/keys.ts'
 import { listGoneAt } from '../../src/stores/ports/status-lists.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
-import { createRedisUsers } from '../../src/stores/redis/people/users.ts'
+import { createRedisDirectory } from '../../src/stores/redis/people/directory.ts'
+import { createRedisSubjects } from '../../src/stores/redis/people/subjects.ts'
 import { buildTestApp, PASSWORD } from '../support/app.ts'
 import { createHandClock } from '../support/clock.ts'
 import { until } from '../support/until.ts'
@@ -34,12 +35,12 @@ t.teardown(() => server.stop())
 t.test("what has no clock of ours goes by the server's, to the millisecond", async t => {
   const store = await createRedisStore({ url: server.url, prefix: 'time:' })
   t.teardown(() => store.close())
-  const { client, families, users, statusLists } = store
+  const { client, families, directory, statusLists } = store
   const serverTime = async () => {
     const [seconds, microseconds] = await client.time()
     return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000)
   }
-  await users.add(someAccount('one'))
+  await directory.add(someAccount('one'))
   for (let login = 0; login < 3; login++) {
     const before = await serverTime()
     const opened = await families.open(someLogin(someAccount('one').tag))
@@ -58,10 +59,10 @@ t.test("what has no clock of ours goes by the server's, to the millisecond", asy
 t.test('every key expires but accounts, names and the ring', async t => {
   const store = await createRedisStore({ url: server.url, prefix: 'scan:' })
   t.teardown(() => store.close())
-  const { client, families, users, accessTokens, keys } = store
+  const { client, families, directory, accessTokens, keys } = store
   for (const sub of ['one', 'two', 'gone']) {
     const account = someAccount(sub)
-    await users.add(account)
+    await directory.add(account)
     const [living, ended, reused] = [
       await signIn(store, account.tag),
       await signIn(store, account.tag),
@@ -75,7 +76,7 @@ t.test('every key expires but accounts, names and the ring', async t => {
     await accessTokens.revoke({ ...living, jti: 'a', expiresAt: Date.now() + DAY })
     await accessTokens.revoke({ ...living, jti: 'b', expiresAt: Date.now() - DAY })
   }
-  await users.remove(someAccount('gone').tag)
+  await directory.remove(someAccount('gone').tag)
   await keys.save(EMPTY_RING)
   await client.set('scan:probe', 1, 'PX', 1000)
 
@@ -111,7 +112,7 @@ t.test(
   async t => {
     const store = await createRedisStore({ url: server.url })
     t.teardown(() => store.close())
-    await store.users.add(someAccount('expiry'))
+    await store.directory.add(someAccount('expiry'))
     const ref = await signIn(store, someAccount('expiry').tag)
     const key = `lk:{${ref.userTag}}:f:${ref.sid}`
     const days = async () => Math.round(((await store.client.pttl(key)) / DAY) * 10) / 10
@@ -128,7 +129,7 @@ t.test("time is the server's own", async t => {
   t.teardown(() => store.close())
   const [before, now] = [Date.now(), await store.now()]
   t.ok(now >= before - 1 && now <= Date.now() + 1, 'milliseconds')
-  await store.users.add(someAccount('timed'))
+  await store.directory.add(someAccount('timed'))
   const opened = await store.families.open(someLogin(someAccount('timed').tag))
   t.ok(opened.kind === 'opened' && Math.abs(opened.family.startedAt - now) < 5000)
 })
@@ -137,7 +138,7 @@ t.test('a server that has forgotten the scripts is told them again', async t => 
   const store = await createRedisStore({ url: server.url })
   t.teardown(() => store.close())
   const account = someAccount('flushed')
-  await store.users.add(account)
+  await store.directory.add(account)
   const ref = await signIn(store, account.tag)
   for (let generation = 1; generation < 4; generation++) {
     await store.client.script('FLUSH')
@@ -153,10 +154,10 @@ t.test("a script's fault is none of the answers", async t => {
   const link = createLink({ client, verify: async () => {} })
   t.teardown(() => link.close())
   await client.set('not-a-hash', 'x')
-  const users = createRedisUsers(
+  const subjects = createRedisSubjects(
     createAdapter({ link, keys: createRedisKeys('none:'), time: () => '' }),
   )
-  await t.resolves(users.byTag('nobody'))
+  await t.resolves(subjects.byTag('nobody'))
   await t.rejects(loadScript(link, 'people/user-remove')(['not-a-hash'], ['']), {
     name: 'StoreUnavailable',
     cause: { message: /WRONGTYPE/ },
@@ -238,7 +239,7 @@ t.test('a name that two writers want', async t => {
       // The script that writes the account asks for the time just before it is sent; so the thief comes in
       // between.
       let asked = 0
-      const users = createRedisUsers({
+      const directory = createRedisDirectory({
         ...adapter,
         time() {
           asked += 1
@@ -246,10 +247,14 @@ t.test('a name that two writers want', async t => {
           return String(clock())
         },
       })
-      t.equal(await users.add(account), 'name_taken')
-      t.equal(await users.byTag(account.tag), undefined)
-      t.equal(await users.byName('contested'), undefined, 'a claim alone is no account')
-      t.same(await users.all()[Symbol.asyncIterator]().next(), {
+      t.equal(await directory.add(account), 'name_taken')
+      t.equal(await createRedisSubjects(adapter).byTag(account.tag), undefined)
+      t.equal(
+        await directory.byName('contested'),
+        undefined,
+        'a claim alone is no account',
+      )
+      t.same(await directory.all()[Symbol.asyncIterator]().next(), {
         value: undefined,
         done: true,
       })
@@ -263,7 +268,7 @@ t.test(
     const store = await createRedisStore({ url: server.url })
     t.teardown(() => store.close())
     const account = someAccount('6f1f7a52-3f0c-4d6a-9a53-1f6f6a6a0001')
-    await store.users.add(account)
+    await store.directory.add(account)
     const sid = 'a'.repeat(22)
     const login = someLogin(account.tag, {
       sid,

@@ -60,11 +60,11 @@ t.test('a second opening keeps what is there', async t => {
   const file = freshFile()
   const clock = createHandClock()
   const first = createSqliteStore({ file, clock })
-  await first.users.add(someAccount('kept'))
+  await first.directory.add(someAccount('kept'))
   await first.close()
   const second = createSqliteStore({ file, clock })
   t.teardown(() => second.close())
-  t.match(await second.users.byName('name of kept'), { sub: 'kept' })
+  t.match(await second.directory.byName('name of kept'), { sub: 'kept' })
 })
 
 t.test(
@@ -74,7 +74,7 @@ t.test(
     const clock = createHandClock()
     const first = createSqliteStore({ file, clock })
     t.teardown(() => first.close())
-    await first.users.add(someAccount('kept'))
+    await first.directory.add(someAccount('kept'))
     t.ok(locksOn(file, process.pid) > 0, 'after the start')
     const second = createSqliteStore({ file, clock })
     t.ok(locksOn(file, process.pid) > 0, 'after another opening')
@@ -108,8 +108,8 @@ t.test('a file that a newer release has added to is worked on and keeps it', asy
     'CREATE TABLE tickets (id TEXT PRIMARY KEY)',
   )
   const store = createSqliteStore({ file, clock })
-  t.equal(await store.users.add(someAccount('kept')), 'added')
-  t.ok(await store.users.setAccess(userTag('kept'), { scopes: null, roles: ['a'] }))
+  t.equal(await store.directory.add(someAccount('kept')), 'added')
+  t.ok(await store.subjects.setAccess(userTag('kept'), { scopes: null, roles: ['a'] }))
   t.match(await store.inspect(), [{ check: 'format', advice: `knows ${known}` }])
   await store.close()
   t.equal(formatOfFile(file).steps, known + 2, 'the newer release need not do it again')
@@ -323,7 +323,7 @@ t.test('a writer waits for another process, but not for ever', async t => {
   loop.enable()
   const added = await Promise.allSettled(
     Array.from({ length: 50 }, (_, user) =>
-      store.users.add(someAccount(`waiting-${user}`)),
+      store.directory.add(someAccount(`waiting-${user}`)),
     ),
   )
   t.ok(
@@ -338,14 +338,18 @@ t.test('a writer waits for another process, but not for ever', async t => {
   clearInterval(turns)
   t.ok(performance.now() - start < SOON_MS, 'they wait beside each other')
   t.ok(loop.percentile(90) < 100e6, 'all others go on meanwhile')
-  const later = store.users.add(someAccount('in time'))
+  const later = store.directory.add(someAccount('in time'))
   await wait(50)
   other.exec('COMMIT')
   t.equal(await later, 'added')
   other.exec('BEGIN IMMEDIATE')
-  t.match(await everyOne(store.users.all()), [{ sub: 'in time' }], "readers don't wait")
+  t.match(
+    await everyOne(store.directory.all()),
+    [{ sub: 'in time' }],
+    "readers don't wait",
+  )
   other.exec('ROLLBACK')
-  t.equal(await store.users.add(someAccount('waiting')), 'added')
+  t.equal(await store.directory.add(someAccount('waiting')), 'added')
 })
 
 t.test('expired rows go in small steps, with the calls that add some', async t => {
@@ -360,7 +364,7 @@ t.test('expired rows go in small steps, with the calls that add some', async t =
   const count = (table: string) =>
     Number(beside.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n'])
   const account = someAccount('swept')
-  await store.users.add(account)
+  await store.directory.add(account)
 
   await t.test('families', async t => {
     const ended = await signIn(store, account.tag)
@@ -415,7 +419,7 @@ t.test('expired rows go in small steps, with the calls that add some', async t =
 
   await t.test("a family that can't be opened leaves nothing", async t => {
     const before = count('families')
-    await store.families.open(someLogin(account.tag, { epoch: 9 }))
+    await store.families.open(someLogin(account.tag, { sessionsEpoch: 9 }))
     t.equal(count('families'), before)
   })
 })

@@ -78,7 +78,7 @@ t.test('bits that Redis has lost are set again by who set them', async t => {
     await store.close()
     await own.stop()
   })
-  await store.users.add(someAccount('lost'))
+  await store.directory.add(someAccount('lost'))
   const { list, first } = await store.statusLists.lease(thisHour())
   const ref = await signIn(store, someAccount('lost').tag, {
     status: { list, idx: first, forMs: TTL },
@@ -99,7 +99,7 @@ t.test('bits that Redis has lost are set again by who set them', async t => {
 t.test('every key expires, and all of the lists are in one slot', async t => {
   const store = await createRedisStore({ url: server.url, prefix: 'scan:' })
   t.teardown(() => store.close())
-  await store.users.add(someAccount('scan'))
+  await store.directory.add(someAccount('scan'))
   const { list, first } = await store.statusLists.lease(thisHour())
   const ref = await signIn(store, someAccount('scan').tag, {
     status: { list, idx: first, forMs: TTL },
@@ -129,7 +129,7 @@ t.test("living tokens are counted apart from the family, and don't pile up", asy
   const store = await createRedisStore({ url: server.url })
   t.teardown(() => store.close())
   const account = someAccount('6f1f7a52-3f0c-4d6a-9a53-1f6f6a6a0002')
-  await store.users.add(account)
+  await store.directory.add(account)
   const { list, first } = await store.statusLists.lease(thisHour())
   const ref = await signIn(store, account.tag, {
     sid: 'b'.repeat(22),

@@ -20,13 +20,13 @@ const HOUR = 3_600_000
 const { tag } = someAccount('owner')
 
 async function sessionOn(store: RedisStore): Promise<FamilyRef> {
-  await store.users.add(someAccount('owner'))
+  await store.directory.add(someAccount('owner'))
   return signIn(store, tag)
 }
 
 /** What a client may ask for, about a family. */
 const questions = (
-  { families, accessTokens, users }: RedisStore,
+  { families, accessTokens, directory }: RedisStore,
   ref: FamilyRef,
 ): Record<string, () => Promise<unknown>> => ({
   refresh: () => families.rotate(presented(ref, 1)),
@@ -34,7 +34,7 @@ const questions = (
     families.peek({ ...ref, generation: 1, reuseGraceMs: 10_000 }),
   'introspection of an access token': () => accessTokens.check({ ...ref, jti: 'a' }),
   revocation: () => families.end({ ...ref, clientId: 'mobile' }),
-  login: () => users.byName('name of owner'),
+  login: () => directory.byName('name of owner'),
 })
 
 /** What is said of a session once nothing stands in the way of a verdict. */

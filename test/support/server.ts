@@ -7,6 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore } from '../../src/stores/open.ts'
+import { createBuiltInDirectory } from '../../src/users/directory/built-in.ts'
 import { createAccounts } from '../../src/users/accounts.ts'
 import { createPasswordHasher } from '../../src/users/hashing/hasher.ts'
 import { startChild } from './children.ts'
@@ -296,7 +297,7 @@ export async function addUser(storeUrl: string): Promise<void> {
   const { store } = await openStore({ url: storeUrl, clock: Date.now })
   try {
     const accounts = createAccounts({
-      users: store.users,
+      directory: createBuiltInDirectory(store),
       hasher: createPasswordHasher({ ...CHEAP_HASHING, maxWait: PATIENCE_MS }),
       emit: () => {},
       checkNewPassword: async () => undefined,

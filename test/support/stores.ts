@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { userTag } from '../../src/base/ids.ts'
 import type { FamilyRef, Login, Presented } from '../../src/stores/ports/families.ts'
 import type { Store } from '../../src/stores/ports/store.ts'
-import type { NewAccount } from '../../src/stores/ports/users.ts'
+import type { NewAccount } from '../../src/stores/ports/directory.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createHandClock, type HandClock } from './clock.ts'
@@ -137,12 +137,12 @@ let people = 0
 
 /** Adds an account that no other test has; gives its tag. */
 export async function addSomeone(
-  { users }: Pick<Store, 'users'>,
+  { directory }: Pick<Store, 'directory'>,
   changes?: Partial<NewAccount>,
 ): Promise<string> {
   people += 1
   const account = someAccount(`user-${people}`, changes)
-  await users.add(account)
+  await directory.add(account)
   return account.tag
 }
 
@@ -162,7 +162,7 @@ export function someLogin(userTag: string, changes: Partial<Login> = {}): Login 
     clientId: 'mobile',
     scope: 'profile',
     audience: [],
-    epoch: 1,
+    sessionsEpoch: 1,
     idleMs: 14 * DAY,
     absoluteMs: 90 * DAY,
     ...changes,

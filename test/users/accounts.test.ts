@@ -2,9 +2,11 @@ import t from 'tap'
 import type { Event } from '../../src/base/events.ts'
 import { userTag } from '../../src/base/ids.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
-import type { Account, Users } from '../../src/stores/ports/users.ts'
+import type { Account } from '../../src/stores/ports/directory.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createAccounts } from '../../src/users/accounts.ts'
+import { createBuiltInDirectory } from '../../src/users/directory/built-in.ts'
+import type { Directory } from '../../src/users/directory/directory.ts'
 import { createCheckNewPassword } from '../../src/users/new-password.ts'
 import { createPasswordHasher } from '../../src/users/hashing/hasher.ts'
 import { createHandClock } from '../support/clock.ts'
@@ -25,18 +27,18 @@ const checkNewPassword = createCheckNewPassword({
 })
 const free = { scopes: null, roles: [] }
 
-/** Accounts on a new store; `over` replaces some of what the store does. */
+/** Accounts on a new directory; `over` replaces some of what the store does. */
 function setUp(
   t: Tap,
-  { over = () => ({}) }: { over?: (users: Users) => Partial<Users> } = {},
+  { over = () => ({}) }: { over?: (directory: Directory) => Partial<Directory> } = {},
 ) {
   const store = createSqliteStore({ file: ':memory:', clock: createHandClock() })
   t.teardown(() => store.close())
   const events: Event[] = []
-  const users = { ...store.users, ...over(store.users) }
+  const builtIn = createBuiltInDirectory(store)
   return {
     ...createAccounts({
-      users,
+      directory: { ...builtIn, ...over(builtIn) },
       hasher: cheap,
       emit: event => events.push(event),
       checkNewPassword,
@@ -81,7 +83,7 @@ t.test('an added user is found by any form of the name', async t => {
     scopes: ['a', 'b'],
     roles: ['admin'],
     disabled: false,
-    epoch: 1,
+    sessionsEpoch: 1,
   })
   t.equal(account?.tag, userTag(account?.sub ?? ''))
   t.ok(await belongs(account, 'correct horse'))
@@ -149,7 +151,7 @@ t.test('a new password replaces the old one and ends all sessions', async t => {
   const { sub } = await addAnn(set)
   t.same(await set.setPassword('ANN', 'battery staple'), { kind: 'done', sub })
   const ann = await set.find('ann')
-  t.match(ann, { epoch: 2 })
+  t.match(ann, { sessionsEpoch: 2 })
   t.ok(await belongs(ann, 'battery staple'))
   t.notOk(await belongs(ann, 'correct horse'))
   t.same(set.events, [{ type: 'user.changed', sub, change: 'password' }])
@@ -168,9 +170,9 @@ t.test('what an operator does is done and told', async t => {
   const { sub } = await addAnn(set)
   const done = { kind: 'done', sub }
   t.same(await set.disable('ann'), done)
-  t.match(await set.find('ann'), { disabled: true, epoch: 2 })
+  t.match(await set.find('ann'), { disabled: true, sessionsEpoch: 2 })
   t.same(await set.enable('ann'), done)
-  t.match(await set.find('ann'), { disabled: false, epoch: 2 })
+  t.match(await set.find('ann'), { disabled: false, sessionsEpoch: 2 })
   t.same(await set.setAccess('ann', { scopes: null, roles: ['clerk'] }), done)
   t.match(await set.find('ann'), { scopes: null, roles: ['clerk'] })
   t.same(await set.remove('ann'), done)
@@ -242,7 +244,7 @@ t.test('a fault is no verdict', async t => {
     throw new StoreUnavailable(undefined, 'away')
   }
   await t.rejects(
-    setUp(t, { over: () => ({ byName: fault }) }).find('ann'),
+    setUp(t, { over: () => ({ find: fault }) }).find('ann'),
     StoreUnavailable,
   )
   await t.rejects(

@@ -2,12 +2,12 @@
 import t, { type Test } from 'tap'
 import type { Event } from '../../src/base/events.ts'
 import { userTag } from '../../src/base/ids.ts'
-import type { Store } from '../../src/stores/ports/store.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
-import type { Users } from '../../src/stores/ports/users.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { batchCalls } from '../../src/users/failed-logins/batch-calls.ts'
-import { createAccounts, createFind } from '../../src/users/accounts.ts'
+import { createAccounts } from '../../src/users/accounts.ts'
+import { createBuiltInDirectory } from '../../src/users/directory/built-in.ts'
+import type { Directory } from '../../src/users/directory/directory.ts'
 import { createAuthenticate, type LoginTry } from '../../src/users/authenticate.ts'
 import { createTimePadding } from '../../src/users/failed-logins/time-padding.ts'
 import { createNameInLogs } from '../../src/users/names/name-in-logs.ts'
@@ -39,7 +39,7 @@ const BCRYPT = '$2b$04$BXhdCVgpe..xljZSoArnhe8bFVzKL2eL8RiaGDQbh4rylvtHJ/b0G'
 
 interface Options {
   readonly hasher?: PasswordHasher
-  readonly over?: (store: Store) => Partial<Users>
+  readonly over?: (directory: Directory) => Partial<Directory>
   readonly logins?: Partial<{ perName: number; perNetwork: number; perPassword: number }>
 }
 
@@ -53,7 +53,8 @@ async function setUp(
   t.teardown(() => store.close())
   const events: Event[] = []
   const looks: string[] = []
-  const users = { ...store.users, ...over(store) }
+  const builtIn = createBuiltInDirectory(store)
+  const directory = { ...builtIn, ...over(builtIn) }
   const policy = {
     perName: 5,
     perNetwork: 100,
@@ -63,7 +64,7 @@ async function setUp(
     ...logins,
   }
   const accounts = createAccounts({
-    users: store.users,
+    directory: builtIn,
     hasher,
     emit: () => {},
     checkNewPassword: async () => undefined,
@@ -75,8 +76,7 @@ async function setUp(
   })
   const server = (by = hasher) => {
     const authenticate = createAuthenticate({
-      find: createFind(users),
-      users,
+      directory,
       hasher: counting(by, looks),
       failedLogins,
       emit: event => events.push(event),
@@ -91,7 +91,7 @@ async function setUp(
       })
   }
   const bring = (name: string, passwordHash: string) =>
-    store.users.add({
+    store.directory.add({
       name,
       foldedName: name.toLowerCase(),
       sub: name,
@@ -427,15 +427,15 @@ t.test('a hash of an old cost is made anew at the next login, once', async t => 
   t.match(await login('ann', 'correct horse'), { kind: 'ok' })
   t.match(await login('ann', 'correct horse'), { kind: 'ok' })
   t.same(set.events, [{ type: 'password.upgraded', sub: set.sub }])
-  t.match(await set.accounts.find('ann'), { passwordHash: /m=24/, epoch: 1 })
+  t.match(await set.accounts.find('ann'), { passwordHash: /m=24/, sessionsEpoch: 1 })
 })
 
 t.test('of a hundred logins at once on two servers one makes the hash anew', async t => {
   let writes = 0
   const set = await setUp(t, {
-    over: ({ users }) => ({
+    over: directory => ({
       upgradePassword: async (...args) => {
-        const upgraded = await users.upgradePassword(...args)
+        const upgraded = await directory.upgradePassword(...args)
         writes += Number(upgraded)
         return upgraded
       },
@@ -476,7 +476,7 @@ t.test('a fault is no verdict, and counts for nobody', async t => {
   const noUpgrade = await setUp(t, { over: () => ({ upgradePassword: fault }) })
   await t.rejects(noUpgrade.server(dearer)('ann', 'correct horse'), StoreUnavailable)
   await t.rejects(
-    (await setUp(t, { over: () => ({ byName: fault }) })).login('ann', 'correct horse'),
+    (await setUp(t, { over: () => ({ find: fault }) })).login('ann', 'correct horse'),
     StoreUnavailable,
   )
   const broken: PasswordHasher = {

@@ -84,7 +84,7 @@ async function addHeavyUsers(storeUrl: string): Promise<void> {
   try {
     for (let index = 0; index < HEAVY; index++) {
       const name = `heavy-${index}`
-      await store.users.add({
+      await store.directory.add({
         name,
         foldedName: name,
         sub: name,

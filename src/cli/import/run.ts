@@ -45,7 +45,8 @@ export async function importFile(tools: StoreTools, order: ImportOrder): Promise
 
   const importBatch = createImportUsers({
     ...tools,
-    users: store.users,
+    directory: store.directory,
+    subjects: store.subjects,
     secrets: config.secrets,
     dryRun: order.dryRun,
   })

@@ -2,7 +2,7 @@
 // users-export.ts and users-name-hash.ts have the rest
 import { InvalidArgumentError, type Command } from 'commander'
 import { isScopeToken } from '../../oauth/scope.ts'
-import type { Account } from '../../stores/ports/users.ts'
+import type { Account } from '../../stores/ports/directory.ts'
 import type { Access, Accounts, ChangeOutcome } from '../../users/accounts.ts'
 import { isRole, ROLE_RULE } from '../../users/roles.ts'
 import { describeAccess } from './access.ts'

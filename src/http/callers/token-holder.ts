@@ -12,7 +12,7 @@ import {
 } from '../../oauth/errors.ts'
 import type { CheckToken } from '../../status-lists/check-token.ts'
 import type { Reason } from '../../base/reasons.ts'
-import type { User } from '../../stores/ports/users.ts'
+import type { User } from '../../stores/ports/subjects.ts'
 import type { AccessTokenClaims } from '../../tokens/access-token.ts'
 import type { ProvenKey, ProofTarget } from './dpop.ts'
 import type { TokenFailures } from './token-failures.ts'

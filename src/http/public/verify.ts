@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { insufficientScope, invalidRequest, invalidToken } from '../../oauth/errors.ts'
 import { formatScope, isWithin, parseScope, scopeTokens } from '../../oauth/scope.ts'
-import type { User } from '../../stores/ports/users.ts'
+import type { User } from '../../stores/ports/subjects.ts'
 import { audiencesOf, type AccessTokenClaims } from '../../tokens/access-token.ts'
 import {
   createProxiedRequest,

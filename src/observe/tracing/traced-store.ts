@@ -32,7 +32,8 @@ function aroundPorts(
   {
     families,
     accessTokens,
-    users,
+    subjects,
+    directory,
     loginAttempts,
     keys,
     replays,
@@ -56,12 +57,12 @@ function aroundPorts(
       revoke: around('access_tokens.revoke', accessTokens.revoke),
       check: around('access_tokens.check', accessTokens.check),
     },
-    users: {
-      ...users,
-      addAll: around('users.add_all', users.addAll),
-      byName: around('users.by_name', users.byName),
-      byTag: around('users.by_tag', users.byTag),
-      upgradePassword: around('users.upgrade_password', users.upgradePassword),
+    subjects: { ...subjects, byTag: around('users.by_tag', subjects.byTag) },
+    directory: {
+      ...directory,
+      addAll: around('users.add_all', directory.addAll),
+      byName: around('users.by_name', directory.byName),
+      upgradePassword: around('users.upgrade_password', directory.upgradePassword),
     },
     loginAttempts: {
       areWelcome: around('login_attempts.are_welcome', loginAttempts.areWelcome),

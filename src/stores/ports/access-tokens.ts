@@ -1,7 +1,7 @@
 // What the check of an access token needs of a store (store.ts has the rest).
 import type { Refusal } from './families.ts'
 import type { StatusEntry } from './status-lists.ts'
-import type { User } from './users.ts'
+import type { User } from './subjects.ts'
 
 /** Where an access token is judged. */
 export interface AccessTokenRef {

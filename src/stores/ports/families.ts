@@ -1,7 +1,7 @@
 // What refresh-token families need of a store (store.ts has the rest).
 import type { NewStatusEntry } from './status-lists.ts'
 import type { StoreUnavailable } from './unavailable.ts'
-import type { User } from './users.ts'
+import type { User } from './subjects.ts'
 
 /** Where a family lives. */
 export interface FamilyRef {
@@ -32,10 +32,10 @@ export interface Login extends FamilyRef {
   readonly scope: string
   readonly audience: readonly string[]
   /**
-   * The account's epoch when its password was checked: a login that lost a race against "end all sessions" is
+   * The subject's epoch when its password was checked: a login that lost a race against "end all sessions" is
    * refused.
    */
-  readonly epoch: number
+  readonly sessionsEpoch: number
   readonly idleMs: number
   readonly absoluteMs: number
   /** Binds the family to a key (RFC 9449 §5). */

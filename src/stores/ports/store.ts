@@ -3,6 +3,7 @@
 // Instants (`…At`, `…Until`) are milliseconds since the epoch by the store's own clock; spans (`…Ms`) are
 // milliseconds.
 import type { AccessTokens } from './access-tokens.ts'
+import type { BuiltInDirectory } from './directory.ts'
 import type { Families } from './families.ts'
 import type { StoreCondition, StoreRisk } from './health.ts'
 import type { Keys } from './documents/keys.ts'
@@ -11,13 +12,14 @@ import type { Replays } from './replays.ts'
 import type { SecretLists } from './documents/secret-lists.ts'
 import type { Sightings } from './documents/sightings.ts'
 import type { StatusLists } from './status-lists.ts'
-import type { Users } from './users.ts'
+import type { Subjects } from './subjects.ts'
 
 /** Everything a server keeps, and the only thing that the domain knows of Redis or SQLite. */
 export interface Store {
   readonly families: Families
   readonly accessTokens: AccessTokens
-  readonly users: Users
+  readonly subjects: Subjects
+  readonly directory: BuiltInDirectory
   readonly loginAttempts: LoginAttempts
   readonly keys: Keys
   readonly replays: Replays

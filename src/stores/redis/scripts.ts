@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Caller } from './connection/caller.ts'
+import { RECORD_LUA } from './people/account-record.ts'
 
 /** Runs a script; the reply is a list, also where it is one value. Rejects with StoreUnavailable. */
 export type Script = (
@@ -19,7 +20,7 @@ export function loadScript(link: Caller, name: string): Script {
 
 /** The text of `scripts/NAME.lua`, with what it shares. */
 export function readLua(name: string): string {
-  return `${SHARED}\n${readScript(name)}`
+  return `${RECORD_LUA}\n${SHARED}\n${readScript(name)}`
 }
 
 function createScript(link: Caller, lua: string): Script {

@@ -33,7 +33,8 @@ import { createRedisReplays } from './sessions/replays.ts'
 import { createRevocations } from './safety/revocations.ts'
 import { createRedisStatusLists } from './sessions/status-lists.ts'
 import { createStoreClock, serverTime } from './safety/store-clock.ts'
-import { createRedisUsers } from './people/users.ts'
+import { createRedisDirectory } from './people/directory.ts'
+import { createRedisSubjects } from './people/subjects.ts'
 
 /** A mark that a dead probe left behind goes by itself. */
 const PROBE_MS = 1000
@@ -149,7 +150,8 @@ function portsOf(adapter: RedisAdapter) {
     addressCounts: createRedisAddressCounts(adapter),
     families: createRedisFamilies(adapter),
     accessTokens: createRedisAccessTokens(adapter),
-    users: createRedisUsers(adapter),
+    subjects: createRedisSubjects(adapter),
+    directory: createRedisDirectory(adapter),
     loginAttempts: createRedisLoginAttempts(adapter),
     sightings: createRedisDocument(adapter, keys.sightings, EMPTY_SIGHTINGS),
     secretLists: createRedisDocument(adapter, keys.secretLists, NO_SECRET_LISTS),

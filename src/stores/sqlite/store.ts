@@ -15,7 +15,8 @@ import { createSqliteLoginAttempts } from './people/login-attempts.ts'
 import { formatOf, SQLITE_STEPS } from './database/migrations.ts'
 import { createSqliteReplays } from './sessions/replays.ts'
 import { createSqliteStatusLists } from './sessions/status-lists.ts'
-import { createSqliteUsers } from './people/users.ts'
+import { createSqliteDirectory } from './people/directory.ts'
+import { createSqliteSubjects } from './people/subjects.ts'
 
 export interface SqliteStore extends Store {
   readonly backups: Backups
@@ -38,7 +39,8 @@ export function createSqliteStore({
     backups: createSqliteBackups({ db, file, clock }),
     families: createSqliteFamilies(db, clock),
     accessTokens: createSqliteAccessTokens(db, clock),
-    users: createSqliteUsers(db, clock),
+    subjects: createSqliteSubjects(db),
+    directory: createSqliteDirectory(db, clock),
     loginAttempts: createSqliteLoginAttempts(counts, clock),
     keys: createSqliteDocument(db, 'keys', EMPTY_RING),
     sightings: createSqliteDocument(db, 'sightings', EMPTY_SIGHTINGS),

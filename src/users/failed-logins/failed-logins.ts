@@ -2,7 +2,7 @@
 // password, and the store does the counting in one step. src/users/authenticate.ts calls it for every login.
 import { createHmac } from 'node:crypto'
 import { deriveKeys } from '../../base/secrets.ts'
-import type { Account } from '../../stores/ports/users.ts'
+import type { Account } from '../../stores/ports/directory.ts'
 import type {
   FailureLimit,
   LoginAttempt,

@@ -4,7 +4,8 @@ import { createHmac } from 'node:crypto'
 import pLimit from 'p-limit'
 import { userTag } from '../../base/ids.ts'
 import { deriveKeys } from '../../base/secrets.ts'
-import type { NewAccount, Users } from '../../stores/ports/users.ts'
+import type { BuiltInDirectory, NewAccount } from '../../stores/ports/directory.ts'
+import type { Subjects } from '../../stores/ports/subjects.ts'
 import { isSub, type Access } from '../accounts.ts'
 import { judgeName } from '../names/user-name.ts'
 import type { CheckNewPassword, PasswordFault } from '../new-password.ts'
@@ -54,7 +55,8 @@ export type ImportOutcome =
   | ({ readonly kind: 'refused' } & Refusal)
 
 export interface ImportOptions {
-  readonly users: Users
+  readonly directory: Pick<BuiltInDirectory, 'addAll' | 'byName'>
+  readonly subjects: Pick<Subjects, 'byTag'>
   readonly hasher: PasswordHasher
   readonly checkNewPassword: CheckNewPassword
   /** The first one makes the ids of accounts that bring none. */
@@ -80,7 +82,7 @@ export type ImportUsers = <Item extends ImportItem>(
 
 /** Makes the import of one file. */
 export function createImportUsers(options: ImportOptions): ImportUsers {
-  const { users, hasher, dryRun } = options
+  const { directory, hasher, dryRun } = options
   const judge = createJudge(options)
   const hashing = pLimit(hasher.capacity.concurrency)
   const wholeFile = createTwins()
@@ -103,7 +105,7 @@ export function createImportUsers(options: ImportOptions): ImportUsers {
     )
     const added = dryRun
       ? undefined
-      : await users.addAll(accounts.map(({ account }) => account))
+      : await directory.addAll(accounts.map(({ account }) => account))
     const lost = new Set<Judged>(
       accounts
         .filter(({ account }) => added?.has(account) === false)
@@ -158,7 +160,7 @@ function twin(reason: 'name_taken' | 'sub_taken', line: number): ImportOutcome {
 }
 
 function createJudge(options: ImportOptions) {
-  const { users, hasher, secrets } = options
+  const { directory, subjects, hasher, secrets } = options
   const subOf = createSubOf(secrets)
   return async ({ user }: ImportItem): Promise<Judged> => {
     if ('refusal' in user) return refused(user.refusal)
@@ -169,13 +171,13 @@ function createJudge(options: ImportOptions) {
     }
     const { written, folded: foldedName } = name
     if (!isSub(sub)) return refused({ reason: 'sub_invalid' })
-    const there = await users.byName(foldedName)
+    const there = await directory.byName(foldedName)
     if (there !== undefined) {
       return there.sub === sub
         ? { kind: 'already_there', sub }
         : refused({ reason: 'name_taken' })
     }
-    if ((await users.byTag(tag)) !== undefined) return refused({ reason: 'sub_taken' })
+    if ((await subjects.byTag(tag)) !== undefined) return refused({ reason: 'sub_taken' })
     const fault = await faultOf(user, options)
     if (fault !== undefined) return refused(fault)
     const hashOf = async () =>

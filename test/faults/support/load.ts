@@ -10,6 +10,7 @@ import {
   createRefreshTokenCodec,
   type ReadRefreshToken,
 } from '../../../src/tokens/refresh-token.ts'
+import { createBuiltInDirectory } from '../../../src/users/directory/built-in.ts'
 import { createAccounts } from '../../../src/users/accounts.ts'
 import { createPasswordHasher } from '../../../src/users/hashing/hasher.ts'
 import {
@@ -51,7 +52,7 @@ export async function addUsers(storeUrl: string, count: number): Promise<void> {
   const { store } = await openStore({ url: storeUrl, clock: Date.now })
   const hasher = createPasswordHasher({ ...CHEAP_HASHING, queue: count, maxWait: 60_000 })
   const accounts = createAccounts({
-    users: store.users,
+    directory: createBuiltInDirectory(store),
     hasher,
     emit: () => {},
     checkNewPassword: async () => undefined,

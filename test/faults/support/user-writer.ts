@@ -5,14 +5,14 @@ import { someAccount } from '../../support/stores.ts'
 
 const [, , url = '', prefix = ''] = process.argv
 const {
-  store: { users },
+  store: { directory, subjects },
 } = await openStore({ url, clock: Date.now })
 
 for (let number = 0; ; number++) {
   const account = someAccount(`${prefix}-${number}`)
-  await users.add(account)
+  await directory.add(account)
   console.log(`added ${account.sub}`)
   if (number % 2 === 1) continue
-  await users.setDisabled(account.tag, true)
+  await subjects.setDisabled(account.tag, true)
   console.log(`disabled ${account.sub}`)
 }

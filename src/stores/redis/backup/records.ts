@@ -1,5 +1,6 @@
 // From keys of Redis to the records of a back-up, and the way back.
 import type { Cluster, Redis } from 'ioredis'
+import { foldedNameIn } from '../people/account-record.ts'
 import type { RedisKeys } from '../redis-keys.ts'
 import type { BackupRecord } from './backup-file.ts'
 import { BATCH, type Ask } from './walk.ts'
@@ -58,7 +59,7 @@ export function claimOf(
   ask: Ask,
 ): Array<Promise<unknown>> {
   const [, tag] = /^\{([^}]+)\}:u$/.exec(key) ?? []
-  const folded = hash.find((_, index) => index % 2 === 1 && hash[index - 1] === 'folded')
+  const folded = foldedNameIn(hash)
   if (tag === undefined || folded === undefined) return []
   return [ask(client => client.hsetnx(keys.names, folded, `${tag} 0`))]
 }

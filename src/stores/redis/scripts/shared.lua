@@ -31,11 +31,14 @@ local function write_family (key, f, at)
   redis.call('SET', key, packed, 'PX', math.max(1, goneAt - at))
 end
 
--- nil when there is no account: a removed one leaves its epoch, but no sub.
+-- A removed account leaves its epoch, but no sub. The fields are named by people/account-record.ts.
+local function has_account (key) return redis.call('HEXISTS', key, SUB) == 1 end
+
+-- The subject of a session; nil when there is no account.
 local function read_user (key)
-  local v = redis.call('HMGET', key, 'sub', 'name', 'scopes', 'roles', 'disabled', 'epoch')
+  local v = redis.call('HMGET', key, SUB, DISABLED, EPOCH, unpack(USER))
   if not v[1] then return nil end
-  return { sub = v[1], name = v[2], scopes = v[3], roles = v[4], disabled = v[5] == '1', epoch = tonumber(v[6]) }
+  return { disabled = v[2] == '1', epoch = tonumber(v[3]), answered = { unpack(v, 4) } }
 end
 
 -- R1: a family without its user is none either.
@@ -122,6 +125,6 @@ end
 
 local function refused (reason) return { 'refused', reason } end
 
--- As replies.ts reads them: a JSON list each, as a list of Redis' own costs the reader more than all the rest of the reply.
+-- As replies.ts and people/account-record.ts read them: a JSON list each, as a list of Redis' own costs the reader more than all the rest of the reply.
 local function family_reply (f) return cjson.encode({ f.client, f.jkt, f.scope, f.audience, f.startedAt, f.idleUntil, f.endsAt }) end
-local function user_reply (user) return cjson.encode({ user.sub, user.name, user.scopes, user.roles }) end
+local function user_reply (user) return cjson.encode(user.answered) end

@@ -7,7 +7,8 @@ import type {
 import { byList } from '../../ports/status-lists.ts'
 import type { RedisAdapter } from '../adapter.ts'
 import { REFUSALS } from './family-parts.ts'
-import { oneOf, userOf } from '../replies.ts'
+import { readUser } from '../people/account-record.ts'
+import { oneOf } from '../replies.ts'
 import { loadScript } from '../scripts.ts'
 
 const CHECK_REFUSALS = [...REFUSALS, 'token_revoked'] as const
@@ -46,7 +47,7 @@ export function createRedisAccessTokens({
       if (detail === 'family_unknown') await doubt()
       return { kind, reason: oneOf(CHECK_REFUSALS, detail) }
     }
-    return { kind: 'active', user: userOf(detail) }
+    return { kind: 'active', user: readUser(detail) }
   }
 
   return {

@@ -8,7 +8,8 @@ import type {
   PeekOutcome,
 } from '../../ports/families.ts'
 import type { RedisAdapter } from '../adapter.ts'
-import { familyOf, oneOf, userOf } from '../replies.ts'
+import { readUser } from '../people/account-record.ts'
+import { familyOf, oneOf } from '../replies.ts'
 import { loadScript } from '../scripts.ts'
 import { createFamilyParts, REFUSALS, tokenArgs } from './family-parts.ts'
 import { createList } from './list.ts'
@@ -35,7 +36,7 @@ export function createRedisFamilies(adapter: RedisAdapter): Families {
   async function open(login: Login): Promise<OpenOutcome> {
     const [kind, detail, user] = await openScript(keysOf(login), openArgs(login, time()))
     if (kind === 'refused') return refuse(oneOf(REFUSALS, detail))
-    return { kind: 'opened', family: familyOf(login, detail), user: userOf(user) }
+    return { kind: 'opened', family: familyOf(login, detail), user: readUser(user) }
   }
 
   async function peek(presented: Parameters<Families['peek']>[0]): Promise<PeekOutcome> {
@@ -46,7 +47,7 @@ export function createRedisFamilies(adapter: RedisAdapter): Families {
       reuseGraceMs,
     ])
     if (kind === 'refused') return refuse(oneOf(PEEK_REFUSALS, detail))
-    return { kind: 'active', family: familyOf(presented, detail), user: userOf(user) }
+    return { kind: 'active', family: familyOf(presented, detail), user: readUser(user) }
   }
 
   async function end(request: EndRequest): Promise<EndOutcome> {
@@ -75,7 +76,7 @@ export function createRedisFamilies(adapter: RedisAdapter): Families {
 function openArgs(login: Login, time: string): Array<string | number> {
   return [
     time,
-    login.epoch,
+    login.sessionsEpoch,
     login.clientId,
     login.scope,
     JSON.stringify(login.audience),

@@ -8,7 +8,8 @@ import type {
 import type { StoreUnavailable } from '../../ports/unavailable.ts'
 import type { RedisAdapter } from '../adapter.ts'
 import { addressOf, RedisFault, unavailable } from '../connection/reasons.ts'
-import { familyOf, oneOf, userOf } from '../replies.ts'
+import { readUser } from '../people/account-record.ts'
+import { familyOf, oneOf } from '../replies.ts'
 import { loadScript } from '../scripts.ts'
 import { REFUSALS, tokenArgs, type FamilyParts } from './family-parts.ts'
 
@@ -50,7 +51,7 @@ export function createRotate(
     const [kind, detail, family, user, tokens] =
       reply[0] === 'too_late' ? await ask('') : reply
     if (kind === 'refused') return refuse(oneOf(ROTATE_REFUSALS, detail))
-    const found = { family: familyOf(presented, family), user: userOf(user) }
+    const found = { family: familyOf(presented, family), user: readUser(user) }
     const rotated = oneOf(ROTATED, kind)
     if (rotated === 'reused') {
       rememberEnd(presented)

@@ -3,7 +3,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Shared, Versioned } from '../../ports/documents/shared.ts'
 import { reading, writing } from './database.ts'
-import type { Row } from './rows.ts'
+import type { Row } from './row.ts'
 
 /** The document of that name; `empty` stands for one that was never saved. */
 export function createSqliteDocument<Content extends Versioned>(

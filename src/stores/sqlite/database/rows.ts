@@ -1,12 +1,15 @@
 // From rows to the domain's objects. SQLite's STRICT tables vouch for the types; String and Number only tell
 // the compiler.
-import type { SQLOutputValue } from 'node:sqlite'
 import type { Family, FamilyRef } from '../../ports/families.ts'
-import type { Account, User } from '../../ports/users.ts'
-import type { FamilyState, Holder } from '../sessions/rules.ts'
-
-/** A row by its columns. */
-export type Row = Record<string, SQLOutputValue>
+import type { User } from '../../ports/subjects.ts'
+import {
+  readHolder,
+  readUser,
+  SUBJECT_COLUMNS,
+  type Holder,
+} from '../people/account-columns.ts'
+import type { FamilyState } from '../sessions/rules.ts'
+import { strings, type Row } from './row.ts'
 
 /** A family with its user, as the rules and the answers need them. */
 export interface FoundFamily {
@@ -20,38 +23,14 @@ export interface FoundFamily {
 export const FOUND_COLUMNS = `
   f.user_tag, f.sid, f.client_id, f.jkt, f.scope, f.audience, f.epoch AS family_epoch,
   f.prev, f.cur, f.cur_at, f.started_at, f.idle_until, f.ends_at, f.ended, f.late_count,
-  u.sub, u.name, u.scopes, u.roles, u.disabled, u.epoch`
+  ${SUBJECT_COLUMNS}`
 
 export function foundFamily(row: Row): FoundFamily {
   return {
     family: familyOf(row),
     state: stateOf(row),
-    user: userOf(row),
-    holder: holderOf(row),
-  }
-}
-
-export function userOf(row: Row): User {
-  return {
-    sub: String(row['sub']),
-    name: String(row['name']),
-    scopes: row['scopes'] === null ? null : strings(row['scopes']),
-    roles: strings(row['roles']),
-  }
-}
-
-export function holderOf(row: Row): Holder {
-  return { disabled: row['disabled'] === 1, epoch: Number(row['epoch']) }
-}
-
-export function accountOf(row: Row): Account {
-  return {
-    ...userOf(row),
-    ...holderOf(row),
-    tag: String(row['tag']),
-    foldedName: String(row['folded_name']),
-    passwordHash: String(row['password_hash']),
-    createdAt: Number(row['created_at']),
+    user: readUser(row),
+    holder: readHolder(row),
   }
 }
 
@@ -85,9 +64,4 @@ function stateOf(row: Row): FamilyState {
     ended: row['ended'] === 1,
     lateCount: Number(row['late_count']),
   }
-}
-
-function strings(json: SQLOutputValue | undefined): readonly string[] {
-  const list: readonly string[] = JSON.parse(String(json))
-  return list
 }

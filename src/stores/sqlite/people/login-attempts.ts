@@ -18,7 +18,7 @@ import {
   waitOf,
   type FailureCount,
 } from './login-rules.ts'
-import type { Row } from '../database/rows.ts'
+import type { Row } from '../database/row.ts'
 
 /** How many dead rows one try takes along: more than it makes. */
 const SWEEP = 20

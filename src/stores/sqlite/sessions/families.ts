@@ -41,7 +41,7 @@ export function createSqliteFamilies(db: DatabaseSync, clock: Clock): Families {
 function open({ rows, bits }: Tables, login: Login, now: number): OpenOutcome {
   const holder = rows.holder(login.userTag)
   if (holder === undefined) return { kind: 'refused', reason: 'user_unknown' }
-  const locked = whyLocked(holder, login.epoch)
+  const locked = whyLocked(holder, login.sessionsEpoch)
   if (locked !== undefined) return { kind: 'refused', reason: locked }
   if (rows.find(login) === undefined) rows.insert(login, now)
   const found = living(rows.find(login), now)

@@ -2,13 +2,9 @@
 // them.
 import type { DatabaseSync } from 'node:sqlite'
 import type { FamilyRef, Login, Refusal } from '../../ports/families.ts'
-import {
-  type FoundFamily,
-  FOUND_COLUMNS,
-  foundFamily,
-  holderOf,
-} from '../database/rows.ts'
-import { whyDead, type FamilyState, type Holder } from './rules.ts'
+import { type FoundFamily, FOUND_COLUMNS, foundFamily } from '../database/rows.ts'
+import { ACCOUNT_SQL, readHolder, type Holder } from '../people/account-columns.ts'
+import { whyDead, type FamilyState } from './rules.ts'
 
 /** How many dead rows one login takes along. */
 const SWEEP = 20
@@ -30,13 +26,13 @@ export interface FamilyRows {
 
 /** Prepares the statements. */
 export function createFamilyRows(db: DatabaseSync): FamilyRows {
-  const holder = db.prepare('SELECT disabled, epoch FROM users WHERE tag = ?')
+  const holder = db.prepare(ACCOUNT_SQL.byTag)
   const insert = db.prepare(`
     INSERT INTO families (
       user_tag, sid, client_id, jkt, scope, audience, epoch,
       prev, cur, cur_at, started_at, idle_until, ends_at
     ) VALUES (
-      :userTag, :sid, :clientId, :jkt, :scope, :audience, :epoch,
+      :userTag, :sid, :clientId, :jkt, :scope, :audience, :sessionsEpoch,
       0, 1, :now, :now, :idleUntil, :endsAt
     )`)
   const update = db.prepare(`
@@ -64,7 +60,7 @@ export function createFamilyRows(db: DatabaseSync): FamilyRows {
     },
     holder(userTag) {
       const row = holder.get(userTag)
-      return row && holderOf(row)
+      return row && readHolder(row)
     },
     insert({ idleMs, absoluteMs, status: _status, ...login }, now) {
       const endsAt = now + absoluteMs

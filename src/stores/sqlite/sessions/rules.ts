@@ -1,6 +1,7 @@
 // The rules of the refresh family (docs/architecture.md) as pure functions: a record, what was presented and
 // the time in; a verdict out.
 import type { Family, Presented, Refusal, Wider } from '../../ports/families.ts'
+import type { Holder } from '../people/account-columns.ts'
 
 /** What the rules look at in a family's record. */
 export interface FamilyState {
@@ -15,12 +16,6 @@ export interface FamilyState {
   readonly endsAt: number
   readonly ended: boolean
   readonly lateCount: number
-}
-
-/** What the rules look at in the user's record. */
-export interface Holder {
-  readonly disabled: boolean
-  readonly epoch: number
 }
 
 type Change = Partial<
@@ -61,7 +56,7 @@ export function whyDead(
 /** Why nobody may hold a session of this epoch; undefined when the user may. */
 export function whyLocked(holder: Holder, epoch: number): Refusal | undefined {
   if (holder.disabled) return 'user_disabled'
-  if (holder.epoch !== epoch) return 'sessions_ended'
+  if (holder.sessionsEpoch !== epoch) return 'sessions_ended'
   return undefined
 }
 

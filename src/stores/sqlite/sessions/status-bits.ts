@@ -7,7 +7,7 @@ import {
   type NewStatusEntry,
   type StatusEntry,
 } from '../../ports/status-lists.ts'
-import type { Row } from '../database/rows.ts'
+import type { Row } from '../database/row.ts'
 
 /** How many expired tokens a new one takes along. */
 const SWEEP = 20

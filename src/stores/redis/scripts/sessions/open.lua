@@ -31,7 +31,7 @@ forget_expired_tokens(KEYS[3], now)
 note_token(KEYS[3], ARGV[9], tonumber(ARGV[10]), now)
 
 -- So long must a removed account's epoch be kept, lest its sessions come back with a new account of the same sub.
-local lastEnd = tonumber(redis.call('HGET', KEYS[1], 'lastEnd') or '0')
-if endsAt > lastEnd then redis.call('HSET', KEYS[1], 'lastEnd', string.format('%.0f', endsAt)) end
+local lastEnd = tonumber(redis.call('HGET', KEYS[1], LAST_END) or '0')
+if endsAt > lastEnd then redis.call('HSET', KEYS[1], LAST_END, string.format('%.0f', endsAt)) end
 
 return { 'opened', family_reply(f), user_reply(user) }

@@ -1,0 +1,123 @@
+// An account in Redis: one hash beside the user's families, with the subject and what the built-in directory
+// knows. Only this file names its fields and says how they are written; scripts get their names from here.
+// Records of earlier releases stay readable: a field keeps its name and its form.
+import type { Account, NewAccount } from '../../ports/directory.ts'
+import type { User } from '../../ports/subjects.ts'
+import { listOf, strings } from '../replies.ts'
+
+/** A value as HSET takes it. */
+type Written = string | number
+
+/** How one member of an account is stored. */
+interface Field<Value> {
+  readonly field: string
+  readonly write: (value: Value) => Written
+  readonly read: (stored: unknown) => Value
+}
+
+/** What the hash holds; `tag` is part of its key. */
+type Stored = Omit<Account, 'tag'>
+
+const FIELDS: { readonly [Member in keyof Stored]: Field<Stored[Member]> } = {
+  sub: text('sub'),
+  name: text('name'),
+  foldedName: text('folded'),
+  passwordHash: text('hash'),
+  scopes: {
+    field: 'scopes',
+    // A list is JSON and never empty.
+    write: scopes => (scopes === null ? '' : JSON.stringify(scopes)),
+    read: stored => (stored === '' ? null : strings(stored)),
+  },
+  roles: { field: 'roles', write: roles => JSON.stringify(roles), read: strings },
+  disabled: { field: 'disabled', write: Number, read: stored => stored === '1' },
+  sessionsEpoch: number('epoch'),
+  createdAt: number('created'),
+}
+
+/** What a script answers of a user, in this order. */
+const USER = ['sub', 'name', 'scopes', 'roles'] as const
+
+/** Stands before every script: the fields that scripts read and write by name. */
+export const RECORD_LUA = `
+local SUB, DISABLED, EPOCH = ${luaNames(['sub', 'disabled', 'sessionsEpoch'])}
+local FOLDED, HASH, CREATED = ${luaNames(['foldedName', 'passwordHash', 'createdAt'])}
+-- When the last family of the user will have passed its absolute end.
+local LAST_END = 'lastEnd'
+local USER = { ${luaNames(USER)} }
+`
+
+/** Members of an account as HSET takes them: field, value, field, value … */
+export function writeFields(members: Partial<Stored>): Written[] {
+  return Object.keys(members)
+    .filter(isStored)
+    .flatMap(member => writeField(member, members[member]))
+}
+
+/** A new account as HSET takes it, without the epoch and the instant, which its script adds. */
+export function writeAccount({ tag: _, ...account }: NewAccount): Written[] {
+  return writeFields(account)
+}
+
+/** The account of a hash as HGETALL gives it; undefined when there is none. */
+export function readAccount(
+  tag: string,
+  hash: Readonly<Record<string, string>>,
+): Account | undefined {
+  const { sub, foldedName, passwordHash, disabled, sessionsEpoch, createdAt } = FIELDS
+  // A removed account leaves its epoch for a while.
+  if (hash[sub.field] === undefined) return undefined
+  return {
+    ...userFrom(USER.map(member => hash[FIELDS[member].field])),
+    tag,
+    foldedName: foldedName.read(hash[foldedName.field]),
+    passwordHash: passwordHash.read(hash[passwordHash.field]),
+    disabled: disabled.read(hash[disabled.field]),
+    sessionsEpoch: sessionsEpoch.read(hash[sessionsEpoch.field]),
+    createdAt: createdAt.read(hash[createdAt.field]),
+  }
+}
+
+/** The user that a script answers: `user_reply` of shared.lua. */
+export function readUser(reply: unknown): User {
+  return userFrom(listOf(JSON.parse(String(reply))))
+}
+
+/** The folded name in an account's hash as a back-up has it: field, value, field, value … */
+export function foldedNameIn(pairs: readonly string[]): string | undefined {
+  const { field } = FIELDS.foldedName
+  return pairs.find((_, index) => index % 2 === 1 && pairs[index - 1] === field)
+}
+
+function userFrom([sub, name, scopes, roles]: readonly unknown[]): User {
+  return {
+    sub: FIELDS.sub.read(sub),
+    name: FIELDS.name.read(name),
+    scopes: FIELDS.scopes.read(scopes),
+    roles: FIELDS.roles.read(roles),
+  }
+}
+
+function writeField<Member extends keyof Stored>(
+  member: Member,
+  value: Stored[Member] | undefined,
+): Written[] {
+  const { field, write } = FIELDS[member]
+  return value === undefined ? [] : [field, write(value)]
+}
+
+function isStored(member: string): member is keyof Stored {
+  return member in FIELDS
+}
+
+function text(field: string): Field<string> {
+  return { field, write: value => value, read: String }
+}
+
+function number(field: string): Field<number> {
+  return { field, write: value => value, read: Number }
+}
+
+function luaNames(members: ReadonlyArray<keyof Stored>): string {
+  return members.map(member => `'${FIELDS[member].field}'`).join(', ')
+}

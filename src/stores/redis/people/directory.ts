@@ -1,0 +1,98 @@
+// The built-in directory in Redis: a hash for each account (account-record.ts), and one hash of all names
+// (names.ts).
+import type { Account, BuiltInDirectory } from '../../ports/directory.ts'
+import type { RedisAdapter } from '../adapter.ts'
+import { loadScript } from '../scripts.ts'
+import { createAccountReader, type AccountReader } from './account-reader.ts'
+import { createAddAccount } from './add-account.ts'
+import { createChangeAccount, type ChangeAccount } from './change-account.ts'
+import { createNames, ownerIn, type Names } from './names.ts'
+
+export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
+  const { link, keys, doubt } = adapter
+  const reader = createAccountReader(adapter)
+  const names = createNames(adapter, reader.holds)
+  const change = createChangeAccount(adapter)
+  const upgradeScript = loadScript(link, 'people/user-upgrade')
+  const add = createAddAccount(adapter, { names, reader })
+  const ofName = createOfName(reader)
+
+  return {
+    add,
+    async addAll(accounts) {
+      const outcomes = await Promise.all(accounts.map(add))
+      return new Set(accounts.filter((_, index) => outcomes[index] === 'added'))
+    },
+    async byName(foldedName) {
+      const account = await ofName(foldedName, await names.ownerOf(foldedName))
+      // Also when somebody is found: the time taken must not give away who exists.
+      await doubt()
+      return account
+    },
+    setPassword: (tag, passwordHash) =>
+      change({ tag, set: { passwordHash }, endsSessions: true }),
+    async upgradePassword(tag, from, to) {
+      const [upgraded] = await upgradeScript([keys.user(tag)], [from, to])
+      return upgraded === 1
+    },
+    remove: createRemove(adapter, { names, change }),
+    all: createWalk(adapter, ofName),
+  }
+}
+
+type OfName = (foldedName: string, tag?: string) => Promise<Account | undefined>
+
+/**
+ * Makes the look at the account of a name and the tag that has claimed it: a claim alone is no account. For a
+ * name without owner somebody else's account is read, so that the time taken doesn't give away who exists.
+ */
+function createOfName({ byTag }: AccountReader): OfName {
+  let foundLast = ''
+  return async (foldedName, tag = foundLast) => {
+    const account = await byTag(tag)
+    if (account?.foldedName !== foldedName) return undefined
+    foundLast = tag
+    return account
+  }
+}
+
+function createRemove(
+  adapter: RedisAdapter,
+  { names, change }: { readonly names: Names; readonly change: ChangeAccount },
+): BuiltInDirectory['remove'] {
+  const { keys, time, durably, statusBits } = adapter
+  const removeScript = durably('people/user-remove')
+  return async function removeAccount(tag) {
+    // Sessions end first: whoever repeats this after a fault must still find the account.
+    if (!(await change({ tag, endsSessions: true }))) return false
+    const [foldedName, tokens] = await removeScript(
+      [keys.user(tag), keys.live(tag)],
+      [time()],
+    )
+    await statusBits.setAll(tokens)
+    if (foldedName === 0) return false
+    await names.release(String(foldedName), tag)
+    return true
+  }
+}
+
+function createWalk(
+  { link, keys }: RedisAdapter,
+  ofName: OfName,
+): BuiltInDirectory['all'] {
+  return async function* allAccounts() {
+    // HSCAN may show a field twice while the hash grows or shrinks.
+    const seen = new Set<string>()
+    let cursor = '0'
+    do {
+      const [next, pairs] = await link.run(client => client.hscan(keys.names, cursor))
+      cursor = next
+      for (const [index, foldedName] of pairs.entries()) {
+        if (index % 2 === 1 || seen.has(foldedName)) continue
+        seen.add(foldedName)
+        const account = await ofName(foldedName, ownerIn(pairs[index + 1]))
+        if (account !== undefined) yield account
+      }
+    } while (cursor !== '0')
+  }
+}

@@ -1,0 +1,141 @@
+// An account in SQLite: one row of `users`, with the subject and what the built-in directory knows. Only this
+// file names its columns and says how they are written (database/migrations.ts has made the table); the SQL
+// about it is made here, too.
+import type { SQLInputValue, SQLOutputValue } from 'node:sqlite'
+import type { Account } from '../../ports/directory.ts'
+import type { Subject, User } from '../../ports/subjects.ts'
+import { strings, type Row } from '../database/row.ts'
+
+/** Values by their columns. */
+export type Columns = Record<string, SQLInputValue>
+
+/** How one member of an account is stored. */
+interface Column<Value> {
+  readonly column: string
+  readonly write: (value: Value) => SQLInputValue
+  readonly read: (stored: SQLOutputValue | undefined) => Value
+}
+
+const COLUMNS: { readonly [Member in keyof Account]: Column<Account[Member]> } = {
+  tag: text('tag'),
+  sub: text('sub'),
+  name: text('name'),
+  foldedName: text('folded_name'),
+  passwordHash: text('password_hash'),
+  scopes: {
+    column: 'scopes',
+    write: scopes => (scopes === null ? null : JSON.stringify(scopes)),
+    read: stored => (stored === null ? null : strings(stored)),
+  },
+  roles: { column: 'roles', write: roles => JSON.stringify(roles), read: strings },
+  disabled: { column: 'disabled', write: Number, read: stored => stored === 1 },
+  sessionsEpoch: integer('epoch'),
+  createdAt: integer('created_at'),
+}
+
+const USER = ['sub', 'name', 'scopes', 'roles'] as const
+const HOLDER = ['disabled', 'sessionsEpoch'] as const
+const TAG = COLUMNS.tag.column
+const NAME = COLUMNS.foldedName.column
+const HASH = COLUMNS.passwordHash.column
+const EPOCH = COLUMNS.sessionsEpoch.column
+
+/** What decides whether a subject may have sessions. */
+export type Holder = Pick<Subject, (typeof HOLDER)[number]>
+
+/** The columns of `readUser` and `readHolder`, where `users` is called `u`. */
+export const SUBJECT_COLUMNS = [...USER, ...HOLDER]
+  .map(member => `u.${COLUMNS[member].column}`)
+  .join(', ')
+
+/** The SQL about accounts that needs no columns beside. */
+export const ACCOUNT_SQL = {
+  byTag: `SELECT * FROM users WHERE ${TAG} = ?`,
+  byName: `SELECT * FROM users WHERE ${NAME} = ?`,
+  /** After a tag, so many. */
+  page: `SELECT * FROM users WHERE ${TAG} > ? ORDER BY ${TAG} LIMIT ?`,
+  upgradePassword: `UPDATE users SET ${HASH} = :to WHERE ${TAG} = :tag AND ${HASH} = :from`,
+  remove: `DELETE FROM users WHERE ${TAG} = ?`,
+} as const
+
+/** Adds an account of all columns, unless its tag, its `sub` or its name is taken. */
+export function insertSql(): string {
+  const columns = Object.values(COLUMNS).map(({ column }) => column)
+  const values = columns.map(column => `:${column}`)
+  return `INSERT INTO users (${columns}) VALUES (${values}) ON CONFLICT DO NOTHING`
+}
+
+/** Sets some columns of the account of `:tag`, and counts its epoch up by `:epochs`. */
+export function updateSql(columns: readonly string[]): string {
+  const set = [
+    ...columns.map(column => `${column} = :${column}`),
+    `${EPOCH} = ${EPOCH} + :epochs`,
+  ]
+  return `UPDATE users SET ${set} WHERE ${TAG} = :tag`
+}
+
+/** Members of an account by their columns. */
+export function writeColumns(members: Partial<Account>): Columns {
+  const columns: Columns = {}
+  for (const member of Object.keys(members).filter(isMember)) {
+    writeColumn(columns, member, members[member])
+  }
+  return columns
+}
+
+/** Who it is, of a row that has SUBJECT_COLUMNS. */
+export function readUser(row: Row): User {
+  const { sub, name, scopes, roles } = COLUMNS
+  return {
+    sub: sub.read(row[sub.column]),
+    name: name.read(row[name.column]),
+    scopes: scopes.read(row[scopes.column]),
+    roles: roles.read(row[roles.column]),
+  }
+}
+
+/** What decides about sessions, of a row that has SUBJECT_COLUMNS. */
+export function readHolder(row: Row): Holder {
+  const { disabled, sessionsEpoch } = COLUMNS
+  return {
+    disabled: disabled.read(row[disabled.column]),
+    sessionsEpoch: sessionsEpoch.read(row[sessionsEpoch.column]),
+  }
+}
+
+/** The subject of a row of `users`. */
+export function readSubject(row: Row): Subject {
+  return { ...readUser(row), ...readHolder(row), tag: COLUMNS.tag.read(row[TAG]) }
+}
+
+/** The account of a row of `users`. */
+export function readAccount(row: Row): Account {
+  const { foldedName, passwordHash, createdAt } = COLUMNS
+  return {
+    ...readSubject(row),
+    foldedName: foldedName.read(row[foldedName.column]),
+    passwordHash: passwordHash.read(row[passwordHash.column]),
+    createdAt: createdAt.read(row[createdAt.column]),
+  }
+}
+
+function writeColumn<Member extends keyof Account>(
+  columns: Columns,
+  member: Member,
+  value: Account[Member] | undefined,
+): void {
+  const { column, write } = COLUMNS[member]
+  if (value !== undefined) columns[column] = write(value)
+}
+
+function isMember(member: string): member is keyof Account {
+  return member in COLUMNS
+}
+
+function text(column: string): Column<string> {
+  return { column, write: value => value, read: String }
+}
+
+function integer(column: string): Column<number> {
+  return { column, write: value => value, read: Number }
+}

@@ -1,0 +1,78 @@
+// The built-in directory in SQLite. Removing an account takes its families along (ON DELETE CASCADE).
+import type { DatabaseSync } from 'node:sqlite'
+import type { Clock } from '../../../base/clock.ts'
+import type { Account, BuiltInDirectory, NewAccount } from '../../ports/directory.ts'
+import { reading, writing } from '../database/database.ts'
+import { createSqliteStatusBits } from '../sessions/status-bits.ts'
+import { ACCOUNT_SQL, insertSql, readAccount, writeColumns } from './account-columns.ts'
+import { createChangeAccount } from './change-account.ts'
+
+/** How many accounts `all` reads in one step. */
+const PAGE = 100
+
+export function createSqliteDirectory(db: DatabaseSync, clock: Clock): BuiltInDirectory {
+  const add = createAdd(db, clock)
+  const change = createChangeAccount(db)
+  const upgrade = db.prepare(ACCOUNT_SQL.upgradePassword)
+  const remove = db.prepare(ACCOUNT_SQL.remove)
+  const bits = createSqliteStatusBits(db)
+
+  return {
+    add: account => writing(db, () => (add(account) ? 'added' : 'name_taken')),
+    // One sync to the disk for all.
+    addAll: accounts => writing(db, () => new Set(accounts.filter(add))),
+    byName: createByName(db),
+    setPassword: (tag, passwordHash) =>
+      change({ tag, set: { passwordHash }, endsSessions: true }),
+    upgradePassword: (tag, from, to) =>
+      writing(db, () => upgrade.run({ tag, from, to }).changes === 1),
+    remove: tag =>
+      writing(db, () => {
+        const { changes } = remove.run(tag)
+        bits.setOfUser(tag)
+        return changes === 1
+      }),
+    all: createWalk(db),
+  }
+}
+
+/** Makes a step that adds an account; false: its name, or its `sub`, is taken. */
+function createAdd(db: DatabaseSync, clock: Clock): (account: NewAccount) => boolean {
+  const insert = db.prepare(insertSql())
+  return account => {
+    const row = writeColumns({ ...account, sessionsEpoch: 1, createdAt: clock() })
+    return insert.run(row).changes === 1
+  }
+}
+
+/**
+ * Where nobody has the name, somebody else's account is read, so that the time taken doesn't give away who
+ * exists.
+ */
+function createByName(db: DatabaseSync): BuiltInDirectory['byName'] {
+  const select = db.prepare(ACCOUNT_SQL.byName)
+  let foundLast = ''
+  return foldedName =>
+    reading(() => {
+      const row = select.get(foldedName) ?? select.get(foundLast)
+      const account = row === undefined ? undefined : readAccount(row)
+      if (account?.foldedName !== foldedName) return undefined
+      foundLast = foldedName
+      return account
+    })
+}
+
+function createWalk(db: DatabaseSync): BuiltInDirectory['all'] {
+  const page = db.prepare(ACCOUNT_SQL.page)
+  return async function* allAccounts() {
+    let last: string | undefined = ''
+    while (last !== undefined) {
+      const after: string = last
+      const accounts: readonly Account[] = await reading(() =>
+        page.all(after, PAGE).map(readAccount),
+      )
+      yield* accounts
+      last = accounts.at(-1)?.tag
+    }
+  }
+}

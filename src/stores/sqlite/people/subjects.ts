@@ -1,0 +1,23 @@
+// The subjects in SQLite: each lies in its account's row.
+import type { DatabaseSync } from 'node:sqlite'
+import type { Subjects } from '../../ports/subjects.ts'
+import { reading } from '../database/database.ts'
+import { ACCOUNT_SQL, readSubject } from './account-columns.ts'
+import { createChangeAccount } from './change-account.ts'
+
+export function createSqliteSubjects(db: DatabaseSync): Subjects {
+  const select = db.prepare(ACCOUNT_SQL.byTag)
+  const change = createChangeAccount(db)
+  return {
+    byTag: tag =>
+      reading(() => {
+        const row = select.get(tag)
+        return row === undefined ? undefined : readSubject(row)
+      }),
+    setDisabled: (tag, disabled) =>
+      change({ tag, set: { disabled }, endsSessions: disabled }),
+    setAccess: (tag, { scopes, roles }) =>
+      change({ tag, set: { scopes, roles }, endsSessions: false }),
+    endSessions: tag => change({ tag, endsSessions: true }),
+  }
+}

@@ -1,0 +1,40 @@
+// A directory knows who has which name, and checks passwords. Authentication and the accounts ask nothing
+// else, so that a directory elsewhere is one more file here and one line where the domain is composed
+// (core/people.ts). Sessions are judged by the subject (stores/ports/subjects.ts), never by the directory.
+import type { Account, NewAccount } from '../../stores/ports/directory.ts'
+import type { User } from '../../stores/ports/subjects.ts'
+import type { Hashing } from '../hashing/hasher.ts'
+
+/** A password that is to be checked. */
+export interface PasswordAttempt {
+  /** As `find` gave it; undefined: nobody has the name. */
+  readonly account: Account | undefined
+  readonly password: string
+  /** The caller's place among those that hash. */
+  readonly hashing: Hashing
+}
+
+/**
+ * Who has which name. A call that names an unknown tag changes nothing and resolves to false. A directory
+ * that can't be reached rejects with StoreUnavailable: it never counts as "unknown" or "wrong".
+ */
+export interface Directory {
+  /** The account of a name, however it is written. Takes the same time whether somebody has it or not. */
+  find(name: string): Promise<Account | undefined>
+  /** Whether it is the account's password. Takes as long for nobody's as for a wrong one. */
+  verify(attempt: PasswordAttempt): Promise<boolean>
+  /** Replaces the account's hash if nobody has replaced it since `find`; sessions live on. */
+  upgradePassword(account: Account, passwordHash: string): Promise<boolean>
+  /** Adds an account with its subject. */
+  add(account: NewAccount): Promise<'added' | 'name_taken'>
+  /** Sets the hash and ends every session. */
+  setPassword(tag: string, passwordHash: string): Promise<boolean>
+  /** Disabling ends every session; enabling brings none back. */
+  setDisabled(tag: string, disabled: boolean): Promise<boolean>
+  /** Sets what the user may hold from the next token on. */
+  setAccess(tag: string, access: Pick<User, 'scopes' | 'roles'>): Promise<boolean>
+  /** Removes the account and its subject, and ends every session. */
+  remove(tag: string): Promise<boolean>
+  /** Every account, in no order. */
+  all(): AsyncIterable<Account>
+}
