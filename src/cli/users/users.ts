@@ -1,11 +1,10 @@
 // latchkey users add | list | show | passwd | disable | enable | remove | access; users-import.ts,
 // users-export.ts and users-name-hash.ts have the rest
-import { InvalidArgumentError, type Command } from 'commander'
-import { isScopeToken } from '../../oauth/scope.ts'
+import type { Command } from 'commander'
 import type { Account } from '../../stores/ports/directory.ts'
-import type { Access, Accounts, ChangeOutcome } from '../../users/accounts.ts'
-import { isRole, ROLE_RULE } from '../../users/roles.ts'
+import type { Accounts, ChangeOutcome } from '../../users/accounts.ts'
 import { describeAccess } from './access.ts'
+import { accessOf, withAccess, type AccessOptions } from './access-options.ts'
 import { addExamples } from '../terminal/examples.ts'
 import { printable } from '../../base/printable.ts'
 import { confirm, readNewPassword, type Io } from '../terminal/io.ts'
@@ -15,13 +14,6 @@ import { addExport } from './export.ts'
 import { addImport } from './import.ts'
 import { addNameHash } from './name-hash.ts'
 import { accountWords } from '../terminal/words.ts'
-
-/** The options that say what a user may hold; undefined: not said. */
-interface AccessOptions {
-  readonly scopes?: string[]
-  readonly anyScope?: true
-  readonly roles?: string[]
-}
 
 type Change = (accounts: Accounts, name: string) => Promise<ChangeOutcome>
 
@@ -184,46 +176,6 @@ async function agreeToRemove(accounts: Accounts, name: string, io: Io): Promise<
   const { sub } = known(await accounts.find(name), name)
   io.stderr.write(printable(`${name} (${sub}) and every session will be removed.`) + '\n')
   await confirm(io)
-}
-
-function withAccess(command: Command): Command {
-  return command
-    .option(
-      '--scopes <list>',
-      'scopes that the user may hold, separated by blanks or commas; "" for none',
-      parseScopes,
-    )
-    .option('--any-scope', 'whatever the client may ask for')
-    .option(
-      '--roles <list>',
-      'roles, separated by blanks or commas; "" for none',
-      parseRoles,
-    )
-}
-
-function parseList(text: string): string[] {
-  return [...new Set(text.split(/[\s,]+/).filter(word => word !== ''))]
-}
-
-function parseScopes(text: string): string[] {
-  const scopes = parseList(text)
-  if (!scopes.every(isScopeToken)) {
-    throw new InvalidArgumentError('A scope is printable ASCII without " and \\.')
-  }
-  return scopes
-}
-
-function parseRoles(text: string): string[] {
-  const roles = parseList(text)
-  if (!roles.every(isRole)) throw new InvalidArgumentError(`A role is ${ROLE_RULE}.`)
-  return roles
-}
-
-function accessOf({ scopes, anyScope, roles }: AccessOptions, before: Access): Access {
-  return {
-    scopes: anyScope ? null : (scopes ?? before.scopes),
-    roles: roles ?? before.roles,
-  }
 }
 
 /** What is refused, with the rule that wasn't kept. */

@@ -1,12 +1,13 @@
 // The rules between keys, which no schema can say.
 import { BlockList, isIP } from 'node:net'
-import { faultOf } from '../../oauth/public-jwk.ts'
-import { formatPlace, type Fault, type Place } from '../faults.ts'
+import type { Fault } from '../faults.ts'
 import { formatDuration } from '../values/duration.ts'
 import { guessableSecrets } from './guessable-secrets.ts'
 import { originMeant } from './origins.ts'
 import { isInTheClear } from './plain-http.ts'
-import type { ClientConfig, Config } from '../schema.ts'
+import type { Config } from '../schema.ts'
+import { checkClients } from './clients.ts'
+import { checkLifetimes, fault, repeated } from './shared.ts'
 import { checkStore } from './store-rules.ts'
 
 /** Checks what no single key can tell; the schema has let the configuration through. */
@@ -24,10 +25,6 @@ export function checkRules(config: Config): Fault[] {
     checkPasswords,
     checkClients,
   ].flatMap(rule => rule(config))
-}
-
-function fault(place: Place, expected: string): Fault {
-  return { path: formatPlace(place), expected }
 }
 
 function checkIssuer({ issuer, allowHttp }: Config): Fault[] {
@@ -120,16 +117,6 @@ function bytesOf(secret: string): string {
   return Buffer.from(secret, 'base64url').toString('hex')
 }
 
-/** The indexes of items that stand earlier in the list, too. */
-function repeated(list: readonly string[]): number[] {
-  return list.flatMap((item, index) => (list.indexOf(item) < index ? [index] : []))
-}
-
-type Lifetimes = Pick<
-  Config['tokens'],
-  'accessTtl' | 'refreshIdle' | 'refreshAbsolute' | 'reuseGrace'
->
-
 function checkTokens({ tokens }: Config): Fault[] {
   return [
     ...(tokens.reuseGrace < 1000 ? [fault(['tokens', 'reuseGrace'], 'at least 1s')] : []),
@@ -147,41 +134,6 @@ function checkStatus({ status }: Config): Fault[] {
 
 // A list claims to be good for 15 minutes after it was read from the store.
 const STATUS_TTL_MOST = 300_000
-
-function checkLifetimes(
-  place: Place,
-  { accessTtl, refreshIdle, refreshAbsolute, reuseGrace }: Lifetimes,
-): Fault[] {
-  return [
-    // Claims count in seconds.
-    ...(accessTtl < 1000 ? [fault([...place, 'accessTtl'], 'at least 1s')] : []),
-    ...(accessTtl > refreshIdle
-      ? [
-          fault(
-            [...place, 'accessTtl'],
-            `at most refreshIdle (${formatDuration(refreshIdle)})`,
-          ),
-        ]
-      : []),
-    ...(refreshIdle > refreshAbsolute
-      ? [
-          fault(
-            [...place, 'refreshIdle'],
-            `at most refreshAbsolute (${formatDuration(refreshAbsolute)})`,
-          ),
-        ]
-      : []),
-    ...(reuseGrace >= refreshIdle
-      ? [
-          fault(
-            [...place, 'refreshIdle'],
-            `more than tokens.reuseGrace (${formatDuration(reuseGrace)})`,
-          ),
-        ]
-      : []),
-  ]
-}
-
 // The slowest verifiers known fetch the keys once a day, and don't ask again when they meet a key that they
 // don't know.
 const PUBLISH_AHEAD_LEAST = 48 * 3_600_000
@@ -221,112 +173,4 @@ function checkPasswords({ passwords: { memoryKiB, parallelism } }: Config): Faul
           `at least 8 times passwords.parallelism (${8 * parallelism})`,
         ),
       ]
-}
-
-function checkClients({ clients, tokens, audiences }: Config): Fault[] {
-  return [
-    ...clients.flatMap((client, index) => checkAlgorithms(client, index, audiences)),
-    ...repeated(clients.map(client => client.id)).map(index =>
-      fault(['clients', index, 'id'], 'another id than those before it'),
-    ),
-    ...clients.flatMap((client, index) => [
-      ...(overridesLifetime(client)
-        ? checkLifetimes(['clients', index], { ...tokens, ...client })
-        : []),
-      ...checkClientKeys(client, index),
-      ...(isPublic(client) ? checkPublicClient(client, index) : []),
-    ]),
-  ]
-}
-
-// A token has one signature, and without `resource` it is for every audience of the client.
-function checkAlgorithms(
-  client: ClientConfig,
-  index: number,
-  audiences: Config['audiences'],
-): Fault[] {
-  const needed = new Set(
-    client.audience.flatMap(audience => audiences[audience]?.algorithm ?? []),
-  )
-  return needed.size > 1
-    ? [
-        fault(
-          ['clients', index, 'audience'],
-          `audiences of one algorithm (these need ${[...needed].join(' and ')})`,
-        ),
-      ]
-    : []
-}
-
-function overridesLifetime(client: ClientConfig): boolean {
-  return (
-    client.accessTtl !== undefined ||
-    client.refreshIdle !== undefined ||
-    client.refreshAbsolute !== undefined
-  )
-}
-
-function isPublic({ secrets, keys, jwksUri }: ClientConfig): boolean {
-  return secrets.length === 0 && keys.length === 0 && jwksUri === undefined
-}
-
-function checkClientKeys(
-  { keys, jwksUri, jwksUriMayBePrivate }: ClientConfig,
-  index: number,
-): Fault[] {
-  const place: Place = ['clients', index]
-  return [
-    ...keys.flatMap((key, number) => {
-      const found = faultOf(key)
-      if (found === undefined) return []
-      const { member, expected } = found
-      const at: Place = [...place, 'keys', number]
-      return [fault(member === undefined ? at : [...at, member], expected)]
-    }),
-    ...(keys.length > 0 && jwksUri !== undefined
-      ? [fault([...place, 'jwksUri'], 'no such key beside keys')]
-      : []),
-    ...(jwksUri !== undefined && !isFetchable(jwksUri, jwksUriMayBePrivate)
-      ? [
-          fault(
-            [...place, 'jwksUri'],
-            'an https URL (http only with jwksUriMayBePrivate)',
-          ),
-        ]
-      : []),
-  ]
-}
-
-function isFetchable(text: string, mayBePrivate: boolean): boolean {
-  const url = URL.parse(text)
-  return url !== null && (url.protocol === 'https:' || mayBePrivate)
-}
-
-function checkPublicClient(client: ClientConfig, index: number): Fault[] {
-  return [
-    ...(client.forwardsAddress
-      ? [
-          fault(
-            ['clients', index, 'forwardsAddress'],
-            'false, or secrets or keys: anybody can pose as a public client',
-          ),
-        ]
-      : []),
-    ...(client.introspectByToken
-      ? [
-          fault(
-            ['clients', index, 'introspectByToken'],
-            'false, or secrets or keys: a public client may not introspect',
-          ),
-        ]
-      : []),
-    ...(client.introspect === 'any'
-      ? [
-          fault(
-            ['clients', index, 'introspect'],
-            'own, or secrets or keys: a public client may not introspect',
-          ),
-        ]
-      : []),
-  ]
 }

@@ -1,0 +1,114 @@
+// The rules between the keys of a client, and between clients.
+import { faultOf } from '../../oauth/public-jwk.ts'
+import type { Fault, Place } from '../faults.ts'
+import type { ClientConfig, Config } from '../schema.ts'
+import { checkLifetimes, fault, repeated } from './shared.ts'
+
+/** Checks `clients`. */
+export function checkClients({ clients, tokens, audiences }: Config): Fault[] {
+  return [
+    ...clients.flatMap((client, index) => checkAlgorithms(client, index, audiences)),
+    ...repeated(clients.map(client => client.id)).map(index =>
+      fault(['clients', index, 'id'], 'another id than those before it'),
+    ),
+    ...clients.flatMap((client, index) => [
+      ...(overridesLifetime(client)
+        ? checkLifetimes(['clients', index], { ...tokens, ...client })
+        : []),
+      ...checkClientKeys(client, index),
+      ...(isPublic(client) ? checkPublicClient(client, index) : []),
+    ]),
+  ]
+}
+
+// A token has one signature, and without `resource` it is for every audience of the client.
+function checkAlgorithms(
+  client: ClientConfig,
+  index: number,
+  audiences: Config['audiences'],
+): Fault[] {
+  const needed = new Set(
+    client.audience.flatMap(audience => audiences[audience]?.algorithm ?? []),
+  )
+  return needed.size > 1
+    ? [
+        fault(
+          ['clients', index, 'audience'],
+          `audiences of one algorithm (these need ${[...needed].join(' and ')})`,
+        ),
+      ]
+    : []
+}
+
+function overridesLifetime(client: ClientConfig): boolean {
+  return (
+    client.accessTtl !== undefined ||
+    client.refreshIdle !== undefined ||
+    client.refreshAbsolute !== undefined
+  )
+}
+
+function isPublic({ secrets, keys, jwksUri }: ClientConfig): boolean {
+  return secrets.length === 0 && keys.length === 0 && jwksUri === undefined
+}
+
+function checkClientKeys(
+  { keys, jwksUri, jwksUriMayBePrivate }: ClientConfig,
+  index: number,
+): Fault[] {
+  const place: Place = ['clients', index]
+  return [
+    ...keys.flatMap((key, number) => {
+      const found = faultOf(key)
+      if (found === undefined) return []
+      const { member, expected } = found
+      const at: Place = [...place, 'keys', number]
+      return [fault(member === undefined ? at : [...at, member], expected)]
+    }),
+    ...(keys.length > 0 && jwksUri !== undefined
+      ? [fault([...place, 'jwksUri'], 'no such key beside keys')]
+      : []),
+    ...(jwksUri !== undefined && !isFetchable(jwksUri, jwksUriMayBePrivate)
+      ? [
+          fault(
+            [...place, 'jwksUri'],
+            'an https URL (http only with jwksUriMayBePrivate)',
+          ),
+        ]
+      : []),
+  ]
+}
+
+function isFetchable(text: string, mayBePrivate: boolean): boolean {
+  const url = URL.parse(text)
+  return url !== null && (url.protocol === 'https:' || mayBePrivate)
+}
+
+function checkPublicClient(client: ClientConfig, index: number): Fault[] {
+  return [
+    ...(client.forwardsAddress
+      ? [
+          fault(
+            ['clients', index, 'forwardsAddress'],
+            'false, or secrets or keys: anybody can pose as a public client',
+          ),
+        ]
+      : []),
+    ...(client.introspectByToken
+      ? [
+          fault(
+            ['clients', index, 'introspectByToken'],
+            'false, or secrets or keys: a public client may not introspect',
+          ),
+        ]
+      : []),
+    ...(client.introspect === 'any'
+      ? [
+          fault(
+            ['clients', index, 'introspect'],
+            'own, or secrets or keys: a public client may not introspect',
+          ),
+        ]
+      : []),
+  ]
+}
