@@ -2,6 +2,16 @@
 // The factories take a reason code for logs and metrics; the caller reads a constant text.
 import type { Reason } from '../base/reasons.ts'
 
+/** What an error says beside its status and its code. */
+export interface OAuthErrorDetails {
+  /** Sent: printable ASCII without `"` and `\`. */
+  readonly description: string
+  /** Why, for logs and metrics; never sent. */
+  readonly reason: Reason
+  /** Further response headers. */
+  readonly headers?: Record<string, string>
+}
+
 /** A request that is refused. http/request/error-handler.ts alone turns it into a reply. */
 export class OAuthError extends Error {
   override readonly name = 'OAuthError'
@@ -17,9 +27,7 @@ export class OAuthError extends Error {
   constructor(
     status: number,
     code: string,
-    description: string,
-    reason: Reason,
-    headers: Record<string, string> = {},
+    { description, reason, headers = {} }: OAuthErrorDetails,
   ) {
     super(description)
     this.status = status
@@ -37,7 +45,7 @@ export function invalidRequest(
   description: string,
   reason: Reason = 'malformed_request',
 ): OAuthError {
-  return new OAuthError(400, 'invalid_request', description, reason)
+  return new OAuthError(400, 'invalid_request', { description, reason })
 }
 
 /**
@@ -47,59 +55,54 @@ export function invalidRequest(
 export function invalidClient(reason: Reason): OAuthError {
   const description =
     reason === 'client_missing' ? 'client_id is missing' : 'client authentication failed'
-  return new OAuthError(401, 'invalid_client', description, reason, {
-    'www-authenticate': 'Basic realm="latchkey", charset="UTF-8"',
+  return new OAuthError(401, 'invalid_client', {
+    description,
+    reason,
+    headers: {
+      'www-authenticate': 'Basic realm="latchkey", charset="UTF-8"',
+    },
   })
 }
 
 /** 400: the client may not use this grant. */
 export function unauthorizedClient(reason: Reason = 'grant_not_allowed'): OAuthError {
-  return new OAuthError(
-    400,
-    'unauthorized_client',
-    'the client may not use this grant type',
+  return new OAuthError(400, 'unauthorized_client', {
+    description: 'the client may not use this grant type',
     reason,
-  )
+  })
 }
 
 /** 400: wrong name or password, dead refresh token. The same words for all, so that they tell nothing. */
 export function invalidGrant(reason: Reason): OAuthError {
-  return new OAuthError(
-    400,
-    'invalid_grant',
-    'the credentials or the refresh token are invalid, expired or revoked',
+  return new OAuthError(400, 'invalid_grant', {
+    description: 'the credentials or the refresh token are invalid, expired or revoked',
     reason,
-  )
+  })
 }
 
 /** 400: a scope that is unknown, not allowed, or wider than the one granted. */
 export function invalidScope(reason: Reason = 'scope_not_allowed'): OAuthError {
-  return new OAuthError(
-    400,
-    'invalid_scope',
-    'the requested scope is unknown, malformed or exceeds what may be granted',
+  return new OAuthError(400, 'invalid_scope', {
+    description:
+      'the requested scope is unknown, malformed or exceeds what may be granted',
     reason,
-  )
+  })
 }
 
 /** 400: an audience that this client may not ask for (RFC 8707 §2). */
 export function invalidTarget(reason: Reason = 'audience_not_allowed'): OAuthError {
-  return new OAuthError(
-    400,
-    'invalid_target',
-    'the requested resource is unknown or not allowed',
+  return new OAuthError(400, 'invalid_target', {
+    description: 'the requested resource is unknown or not allowed',
     reason,
-  )
+  })
 }
 
 /** 400: no such grant type here. */
 export function unsupportedGrantType(): OAuthError {
-  return new OAuthError(
-    400,
-    'unsupported_grant_type',
-    'the grant type is not supported',
-    'grant_unknown',
-  )
+  return new OAuthError(400, 'unsupported_grant_type', {
+    description: 'the grant type is not supported',
+    reason: 'grant_unknown',
+  })
 }
 
 /**
@@ -107,12 +110,11 @@ export function unsupportedGrantType(): OAuthError {
  * no client has registered where to.
  */
 export function unsupportedResponseType(): OAuthError {
-  return new OAuthError(
-    400,
-    'unsupported_response_type',
-    'this server shows no login page: an app asks the token endpoint for tokens',
-    'http_400',
-  )
+  return new OAuthError(400, 'unsupported_response_type', {
+    description:
+      'this server shows no login page: an app asks the token endpoint for tokens',
+    reason: 'http_400',
+  })
 }
 
 /** 429: too many attempts. */
@@ -120,8 +122,12 @@ export function slowDown(
   retryAfterSeconds: number,
   reason: Reason = 'address_limit',
 ): OAuthError {
-  return new OAuthError(429, 'slow_down', 'too many attempts', reason, {
-    'retry-after': String(retryAfterSeconds),
+  return new OAuthError(429, 'slow_down', {
+    description: 'too many attempts',
+    reason,
+    headers: {
+      'retry-after': String(retryAfterSeconds),
+    },
   })
 }
 
@@ -130,24 +136,21 @@ export function temporarilyUnavailable(
   reason: Reason,
   retryAfterSeconds = 1,
 ): OAuthError {
-  return new OAuthError(
-    503,
-    'temporarily_unavailable',
-    'the server cannot answer now, try again',
+  return new OAuthError(503, 'temporarily_unavailable', {
+    description: 'the server cannot answer now, try again',
     reason,
-    { 'retry-after': String(retryAfterSeconds) },
-  )
+    headers: { 'retry-after': String(retryAfterSeconds) },
+  })
 }
 
 /** 421: development mode was asked for by a name that isn't this machine's (RFC 9110 §15.5.20). */
 export function misdirectedRequest(): OAuthError {
-  return new OAuthError(
-    421,
-    'invalid_request',
-    'development mode answers to the names of this machine only, such as localhost, 127.0.0.1 and [::1]; ' +
+  return new OAuthError(421, 'invalid_request', {
+    description:
+      'development mode answers to the names of this machine only, such as localhost, 127.0.0.1 and [::1]; ' +
       'for any other name, write a configuration file and set LATCHKEY_CONFIG to its path',
-    'host_not_loopback',
-  )
+    reason: 'host_not_loopback',
+  })
 }
 
 /**
@@ -155,12 +158,10 @@ export function misdirectedRequest(): OAuthError {
  * counting a caller who left as a fault of ours. The number is the one that nginx logs.
  */
 export function clientClosedRequest(): OAuthError {
-  return new OAuthError(
-    499,
-    'invalid_request',
-    'the connection was closed before there was an answer',
-    'client_gone',
-  )
+  return new OAuthError(499, 'invalid_request', {
+    description: 'the connection was closed before there was an answer',
+    reason: 'client_gone',
+  })
 }
 
 /**
@@ -177,13 +178,11 @@ export function invalidToken(
       ? realm
       : `${realm}, error="invalid_token", error_description="the access token is invalid, expired or ` +
         'revoked"'
-  return new OAuthError(
-    401,
-    'invalid_token',
-    'the access token is missing, invalid, expired or revoked',
+  return new OAuthError(401, 'invalid_token', {
+    description: 'the access token is missing, invalid, expired or revoked',
     reason,
-    { 'www-authenticate': challenge },
-  )
+    headers: { 'www-authenticate': challenge },
+  })
 }
 
 /**
@@ -192,34 +191,28 @@ export function invalidToken(
  */
 export function insufficientScope(scope: string, scheme: 'Bearer' | 'DPoP'): OAuthError {
   const challenge = `${scheme} realm="latchkey", error="insufficient_scope", scope="${scope}"`
-  return new OAuthError(
-    403,
-    'insufficient_scope',
-    'the access token does not hold the scope that is needed here',
-    'scope_insufficient',
-    { 'www-authenticate': challenge },
-  )
+  return new OAuthError(403, 'insufficient_scope', {
+    description: 'the access token does not hold the scope that is needed here',
+    reason: 'scope_insufficient',
+    headers: { 'www-authenticate': challenge },
+  })
 }
 
 /** 400: the DPoP proof is missing or no good (RFC 9449 §5). */
 export function invalidDpopProof(reason: Reason): OAuthError {
-  return new OAuthError(
-    400,
-    'invalid_dpop_proof',
-    'the DPoP proof is missing or invalid',
+  return new OAuthError(400, 'invalid_dpop_proof', {
+    description: 'the DPoP proof is missing or invalid',
     reason,
-  )
+  })
 }
 
 /** 400: the DPoP proof must carry the nonce that this answer hands out (RFC 9449 §8). */
 export function useDpopNonce(nonce: string): OAuthError {
-  return new OAuthError(
-    400,
-    'use_dpop_nonce',
-    'the DPoP proof must carry the nonce of the DPoP-Nonce header',
-    'dpop_nonce_wanted',
-    { 'dpop-nonce': nonce },
-  )
+  return new OAuthError(400, 'use_dpop_nonce', {
+    description: 'the DPoP proof must carry the nonce of the DPoP-Nonce header',
+    reason: 'dpop_nonce_wanted',
+    headers: { 'dpop-nonce': nonce },
+  })
 }
 
 /** An error about a DPoP proof as a resource tells it: 401 with a challenge (RFC 9449 §7.1). */
@@ -228,8 +221,12 @@ export function asChallenge(
   algorithms: readonly string[],
 ): OAuthError {
   const challenge = `DPoP realm="latchkey", error="${code}", algs="${algorithms.join(' ')}"`
-  return new OAuthError(401, code, message, reason, {
-    ...headers,
-    'www-authenticate': challenge,
+  return new OAuthError(401, code, {
+    description: message,
+    reason,
+    headers: {
+      ...headers,
+      'www-authenticate': challenge,
+    },
   })
 }

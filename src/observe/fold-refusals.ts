@@ -104,16 +104,6 @@ export function foldRefusals({
     )
   }
 
-  function add(fold: Fold, event: Refusal, origin: Origin | undefined): void {
-    const now = clock()
-    if (fold.count === 0) fold.firstAt = now
-    fold.lastAt = now
-    fold.isOneClient &&= fold.count === 0 || event.clientId === fold.latest.clientId
-    fold.count += 1
-    fold.latest = event
-    fold.origin = origin
-  }
-
   return {
     emit(event, origin) {
       if (event.type !== 'client.refused') {
@@ -123,7 +113,7 @@ export function foldRefusals({
       const key = keyOf(event)
       const fold = folds.get(key)
       if (fold !== undefined && fold.written === AT_ONCE) {
-        add(fold, event, origin)
+        add(fold, event, { now: clock(), origin })
         return
       }
       emit(event, origin)
@@ -134,6 +124,22 @@ export function foldRefusals({
       for (const fold of [...folds.values()]) remove(fold)
     },
   }
+}
+
+/** When an event came, and from where. */
+interface Seen {
+  readonly now: number
+  readonly origin: Origin | undefined
+}
+
+function add(fold: Fold, event: Refusal, seen: Seen): void {
+  const { now, origin } = seen
+  if (fold.count === 0) fold.firstAt = now
+  fold.lastAt = now
+  fold.isOneClient &&= fold.count === 0 || event.clientId === fold.latest.clientId
+  fold.count += 1
+  fold.latest = event
+  fold.origin = origin
 }
 
 function empty(latest: Refusal) {

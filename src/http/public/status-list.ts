@@ -18,6 +18,59 @@ const StatusLists = Type.Object(
   { title: 'StatusLists' },
 )
 
+const LIST_SCHEMA = {
+  tags: ['Discovery'],
+  summary: 'The status list of some access tokens',
+  description:
+    "A JWT of type statuslist+jwt (IETF Token Status List): the bit at a token's `idx` is set " +
+    'once the token is revoked.',
+  operationId: 'statusList',
+  security: [],
+  querystring: Type.Object({
+    ...algorithmQuery(
+      'What signs the list: as the claim status.status_list.uri of a token has it.',
+    ).properties,
+    time: Type.Optional(
+      Type.Integer({
+        description:
+          'The state at another time (§8.4), in seconds: none is kept, the answer is 501.',
+      }),
+    ),
+  }),
+  params: Type.Object({
+    list: Type.String({
+      description: 'From the claim status.status_list.uri of a token.',
+    }),
+  }),
+  response: {
+    200: {
+      description: 'The list.',
+      content: {
+        [MEDIA_TYPE]: {
+          schema: Type.String(),
+          example: 'eyJhbGciOiJFUzI1NiIsInR5cCI6InN0YXR1c2xpc3Qrand0In0.e30.c2lnbmF0dXJl',
+        },
+      },
+    },
+    304: { description: 'The copy is still good.', type: 'null' },
+    ...errors(400, 404, 501, 503),
+  },
+}
+
+const LISTS_SCHEMA = {
+  tags: ['Discovery'],
+  summary: 'The URLs of all status lists',
+  operationId: 'statusLists',
+  security: [],
+  querystring: algorithmQuery('What signs the lists.'),
+  response: {
+    200: jsonResponse('The URLs.', StatusLists, {
+      status_lists: ['https://id.example.com/status/1'],
+    }),
+    ...errors(400, 503),
+  },
+}
+
 export interface StatusRouteOptions {
   readonly status: Pick<StatusService, 'find' | 'uris' | 'maxAge'>
 }
@@ -32,60 +85,23 @@ export async function statusRoute(
   app.get<{ Params: { list: string } }>(
     '/status/:list',
     {
-      schema: {
-        tags: ['Discovery'],
-        summary: 'The status list of some access tokens',
-        description:
-          "A JWT of type statuslist+jwt (IETF Token Status List): the bit at a token's `idx` is set " +
-          'once the token is revoked.',
-        operationId: 'statusList',
-        security: [],
-        querystring: Type.Object({
-          ...algorithmQuery(
-            'What signs the list: as the claim status.status_list.uri of a token has it.',
-          ).properties,
-          time: Type.Optional(
-            Type.Integer({
-              description:
-                'The state at another time (§8.4), in seconds: none is kept, the answer is 501.',
-            }),
-          ),
-        }),
-        params: Type.Object({
-          list: Type.String({
-            description: 'From the claim status.status_list.uri of a token.',
-          }),
-        }),
-        response: {
-          200: {
-            description: 'The list.',
-            content: {
-              [MEDIA_TYPE]: {
-                schema: Type.String(),
-                example:
-                  'eyJhbGciOiJFUzI1NiIsInR5cCI6InN0YXR1c2xpc3Qrand0In0.e30.c2lnbmF0dXJl',
-              },
-            },
-          },
-          304: { description: 'The copy is still good.', type: 'null' },
-          ...errors(400, 404, 501, 503),
-        },
-      },
+      schema: LIST_SCHEMA,
       validatorCompiler: judgedByHandler,
     },
     async (request, reply) => {
       // §8.4: the state at another time; we keep none.
       if (Object(request.query).time !== undefined) {
-        throw new OAuthError(
-          501,
-          'not_implemented',
-          'lists are served as they are now',
-          'http_501',
-        )
+        throw new OAuthError(501, 'not_implemented', {
+          description: 'lists are served as they are now',
+          reason: 'http_501',
+        })
       }
       const document = await status.find(request.params.list, askedAlgorithm(request))
       if (document === undefined) {
-        throw new OAuthError(404, 'not_found', 'there is no such status list', 'http_404')
+        throw new OAuthError(404, 'not_found', {
+          description: 'there is no such status list',
+          reason: 'http_404',
+        })
       }
       const { etag, encoding, body } = representation(document, takesGzip(request))
       reply.headers({ 'cache-control': cacheControl, etag, vary: 'accept-encoding' })
@@ -100,19 +116,7 @@ export async function statusRoute(
   app.get(
     '/status',
     {
-      schema: {
-        tags: ['Discovery'],
-        summary: 'The URLs of all status lists',
-        operationId: 'statusLists',
-        security: [],
-        querystring: algorithmQuery('What signs the lists.'),
-        response: {
-          200: jsonResponse('The URLs.', StatusLists, {
-            status_lists: ['https://id.example.com/status/1'],
-          }),
-          ...errors(400, 503),
-        },
-      },
+      schema: LISTS_SCHEMA,
       validatorCompiler: judgedByHandler,
     },
     async (request, reply) => {

@@ -40,11 +40,10 @@ export async function tokenRoute(
   { url, clientOf, grants, refreshTokenOf, limit, provenKey, count }: TokenRouteOptions,
 ): Promise<void> {
   takeForms(app, REPEATABLE_PARAMETERS)
-  app.addHook('onError', (request, _reply, error, done) => {
+  app.addHook('onError', async (request, _reply, error) => {
     const { status, reason } = refusalOf(error)
     const label = grants.get(grantTypeOf(request) ?? '')?.descriptor.label
     count.countRefused(label, status, reason)
-    done()
   })
 
   app.post(

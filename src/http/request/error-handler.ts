@@ -97,12 +97,10 @@ export function refusalOf(error: FastifyError): OAuthError {
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return refused(statusCode)
   }
-  return new OAuthError(
-    500,
-    'server_error',
-    'the server met an unexpected condition',
-    'fault',
-  )
+  return new OAuthError(500, 'server_error', {
+    description: 'the server met an unexpected condition',
+    reason: 'fault',
+  })
 }
 
 function toOAuthError(error: FastifyError, request: FastifyRequest): OAuthError {
@@ -118,13 +116,11 @@ function toOAuthError(error: FastifyError, request: FastifyRequest): OAuthError 
 
 function refused(status: number, headers: Record<string, string> = {}): OAuthError {
   const code = status === 404 ? 'not_found' : 'invalid_request'
-  return new OAuthError(
-    status,
-    code,
-    REFUSALS[status] ?? 'the request is refused',
-    `http_${status}`,
+  return new OAuthError(status, code, {
+    description: REFUSALS[status] ?? 'the request is refused',
+    reason: `http_${status}`,
     headers,
-  )
+  })
 }
 
 function send(error: OAuthError, request: FastifyRequest, reply: FastifyReply): void {

@@ -35,11 +35,9 @@ function withoutBody(): OAuthError {
 
 // RFC 9110 §8.4, §15.5.16; §12.5.3: Accept-Encoding says what would be taken.
 function encoded(): OAuthError {
-  return new OAuthError(
-    415,
-    'invalid_request',
-    'the body must not have a content encoding',
-    'http_415',
-    { 'accept-encoding': 'identity' },
-  )
+  return new OAuthError(415, 'invalid_request', {
+    description: 'the body must not have a content encoding',
+    reason: 'http_415',
+    headers: { 'accept-encoding': 'identity' },
+  })
 }

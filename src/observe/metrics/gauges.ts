@@ -135,16 +135,21 @@ const INSTANTS = [
   ],
 ] as const
 
+/** A gauge that is filled when it is scraped. */
+interface ShownGauge {
+  readonly name: string
+  readonly help: string
+  /** Those of a key when left out. */
+  readonly labels?: string[]
+  readonly fill: (gauge: Gauge) => void
+}
+
 /** Shows the keys of the ring: their state, their instants, and when each line turns next. */
 export function showKeys(registry: Registry, describe: () => readonly ShownKey[]): void {
   const labelNames = ['line', 'kid', 'alg']
   const labelsOf = ({ line, kid, alg }: ShownKey) => ({ line, kid, alg })
-  const gauge = (
-    name: string,
-    help: string,
-    labels: string[],
-    fill: (gauge: Gauge) => void,
-  ) => {
+  const show = (shown: ShownGauge) => {
+    const { name, help, labels = labelNames, fill } = shown
     registry.registerMetric(
       new Gauge({
         name,
@@ -158,28 +163,31 @@ export function showKeys(registry: Registry, describe: () => readonly ShownKey[]
       }),
     )
   }
-  gauge(
-    'latchkey_key_state',
-    'The keys of the ring: 1 published and yet to sign, 2 signing, 3 retiring.',
-    labelNames,
-    gauge => {
+  show({
+    name: 'latchkey_key_state',
+    help: 'The keys of the ring: 1 published and yet to sign, 2 signing, 3 retiring.',
+    fill: gauge => {
       for (const key of describe()) gauge.set(labelsOf(key), STATES[key.state])
     },
-  )
+  })
   for (const [instant, name, help] of INSTANTS) {
-    gauge(name, help, labelNames, gauge => {
-      for (const key of describe()) gauge.set(labelsOf(key), key[instant] / 1000)
+    show({
+      name,
+      help,
+      fill: gauge => {
+        for (const key of describe()) gauge.set(labelsOf(key), key[instant] / 1000)
+      },
     })
   }
-  gauge(
-    'latchkey_key_next_turn_timestamp_seconds',
-    'When the next key of a line takes over; absent while there is none.',
-    ['line'],
-    gauge => {
+  show({
+    name: 'latchkey_key_next_turn_timestamp_seconds',
+    help: 'When the next key of a line takes over; absent while there is none.',
+    labels: ['line'],
+    fill: gauge => {
       // In the order in which they sign, so that the next one is written last.
       for (const { line, state, signFrom } of describe().toReversed()) {
         if (state === 'published') gauge.set({ line }, signFrom / 1000)
       }
     },
-  )
+  })
 }

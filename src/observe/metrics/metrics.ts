@@ -3,11 +3,6 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Event } from '../../base/events.ts'
 import {
-  STORE_CHECKS,
-  type StoreCheck,
-  type StoreCondition,
-} from '../../stores/ports/health.ts'
-import {
   createConnectionCounts,
   type ConnectionCounts,
   type Listener,
@@ -18,16 +13,16 @@ import {
   showKeys,
   showProxy,
   showStatus,
-  showStore,
   type HashingLoad,
   type ShownKey,
   type ShownStatus,
 } from './gauges.ts'
 import { createGrantCounts, type GrantCounts } from './grant-counts.ts'
 import { createRequestTimes, type FinishedRequest } from './request-times.ts'
+import { createStoreMetrics, STORE_BUCKETS, type StoreCounts } from './store-metrics.ts'
 import { createDurations, createTally } from './tally.ts'
 
-export interface Metrics extends GrantCounts {
+export interface Metrics extends GrantCounts, StoreCounts {
   readonly emit: (event: Event) => void
   /** Counts a finished request. */
   observeRequest(request: FinishedRequest): void
@@ -36,16 +31,6 @@ export interface Metrics extends GrantCounts {
    * cost next to nothing.
    */
   countJwks(status: 200 | 304): void
-  /**
-   * Gives the place where a command of the store tells how long it took, in seconds, and whether it failed.
-   */
-  storeCommand(command: string): (seconds: number, failed: boolean) => void
-  /** Notes whether the store took a write when it was last tried. */
-  setStoreUp(up: boolean): void
-  /** Shows what is known of the store, as `condition` tells when asked. */
-  showStore(condition: () => StoreCondition): void
-  /** Notes what about the store's set-up puts its data at risk. */
-  setStoreRisks(checks: readonly StoreCheck[]): void
   /** Counts an audit line that could not be written where it belongs. */
   countAuditFault(): void
   /** Notes how long a login waited for its turn to hash, in seconds. */
@@ -69,9 +54,6 @@ export interface Metrics extends GrantCounts {
 }
 
 const REQUEST_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
-const STORE_BUCKETS = [
-  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
-]
 const HASH_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5]
 
 // The library calls them totals, and they go down.
@@ -103,28 +85,6 @@ export function createMetrics(version = ''): Metrics {
     help: 'How long logins wait for their turn to hash, also those that give up.',
     buckets: HASH_BUCKETS,
   })
-  const store = new Gauge({
-    name: 'latchkey_store_up',
-    help: '1 if the store took a write when it was last tried, else 0.',
-    registers,
-  })
-  const risks = new Gauge({
-    name: 'latchkey_store_at_risk',
-    help: '1 if something about the store puts its data at risk, by what it is.',
-    labelNames: ['check'],
-    registers,
-  })
-  const commands = createDurations({
-    name: 'latchkey_store_command_duration_seconds',
-    help: 'Calls of the store by command, also those that fail.',
-    buckets: STORE_BUCKETS,
-  })
-  const storeErrors = createTally(registry, {
-    name: 'latchkey_store_errors_total',
-    help: 'Calls of the store that failed, by command.',
-    labelNames: ['command'],
-    labelsOf: command => ({ command }),
-  })
   const auditFaults = createTally(registry, {
     name: 'latchkey_audit_faults_total',
     help: 'Audit lines that could not be written to audit.to, and went to standard output.',
@@ -151,35 +111,19 @@ export function createMetrics(version = ''): Metrics {
     labelsOf: status => ({ status }),
     known: ['200', '304'],
   })
+  const { commands, ...store } = createStoreMetrics(registry)
   return {
+    ...store,
     emit: createEventCounts(registry),
     observeRequest: createRequestTimes(requests.series),
     countJwks: status => {
       jwks(status === 200 ? '200' : '304')
     },
     ...createGrantCounts(registry),
-    storeCommand(command) {
-      const took = commands.series({ command })
-      return (seconds, failed) => {
-        took(seconds)
-        if (failed) storeErrors(command)
-      }
-    },
-    setStoreUp: up => {
-      store.set(up ? 1 : 0)
-    },
-    setStoreRisks: checks => {
-      for (const check of STORE_CHECKS) {
-        risks.set({ check }, checks.includes(check) ? 1 : 0)
-      }
-    },
     countAuditFault: () => {
       auditFaults('')
     },
     observeHashWait: hashWait.series({}),
-    showStore: condition => {
-      showStore(registry, condition)
-    },
     showHashing: load => {
       showHashing(registry, load)
     },

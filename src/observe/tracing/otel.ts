@@ -212,12 +212,11 @@ function observeRequests(
     if (context === undefined) done()
     else current.run(context, done)
   })
-  app.addHook('onError', (request, _reply, error, done) => {
+  app.addHook('onError', async (request, _reply, error) => {
     const context = contexts.get(request)
     if (context !== undefined && error instanceof OAuthError) {
       trace.getSpan(context)?.setAttribute('latchkey.reason', error.reason)
     }
-    done()
   })
 }
 

@@ -131,10 +131,8 @@ export function createFailedLogins({
 
   const isWelcome = batchCalls((ids: readonly string[]) => {
     const { pairLimit: limit, maxDelayMs } = limitsOf(policy())
-    return attempts.areWelcome(
-      ids.map(id => ({ by: 'pair', id, limit })),
-      maxDelayMs,
-    )
+    const pairs = ids.map(id => ({ by: 'pair' as const, id, limit }))
+    return attempts.areWelcome(pairs, maxDelayMs)
   })
 
   return {

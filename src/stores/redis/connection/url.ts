@@ -1,8 +1,14 @@
 // A store URL, taken apart.
 
 /** `scheme://[user:password@]host[:port],…[/path]`; a list of hosts is beyond what WHATWG's URL takes. */
-const URL_FORM =
-  /^(?<scheme>rediss?)(?:\+(?<kind>sentinel|cluster))?:\/\/(?:(?<credentials>[^@/]*)@)?(?<hosts>[^@/?]+)(?:\/(?<path>[^@?]*))?$/
+const URL_FORM = new RegExp(
+  [
+    /^(?<scheme>rediss?)(?:\+(?<kind>sentinel|cluster))?:\/\//,
+    /(?:(?<credentials>[^@/]*)@)?(?<hosts>[^@/?]+)(?:\/(?<path>[^@?]*))?$/,
+  ]
+    .map(({ source }) => source)
+    .join(''),
+)
 
 const HOST_FORM = /^(?:\[(?<v6>[^\]]+)\]|(?<name>[^:]+))(?::(?<port>\d{1,5}))?$/
 

@@ -24,18 +24,7 @@ import type { Row } from '../database/row.ts'
 const SWEEP = 20
 
 export function createSqliteLoginAttempts(db: DatabaseSync, clock: Clock): LoginAttempts {
-  const select = db.prepare(
-    'SELECT failures, since, retry_at, known_until FROM login_counts WHERE kind = ? AND id = ?',
-  )
-  const upsert =
-    db.prepare(`INSERT INTO login_counts (kind, id, failures, since, retry_at, known_until, gone_at)
-    VALUES (:kind, :id, :failures, :since, :retryAt, :knownUntil, :goneAt)
-    ON CONFLICT DO UPDATE SET failures = :failures, since = :since, retry_at = :retryAt, known_until = :knownUntil, gone_at = :goneAt`)
-  const remove = db.prepare('DELETE FROM login_counts WHERE kind = ? AND id = ?')
-  const sweep = db.prepare(
-    'DELETE FROM login_counts WHERE (kind, id) IN (SELECT kind, id FROM login_counts WHERE gone_at ' +
-      '<= ? LIMIT ?)',
-  )
+  const { select, upsert, remove, sweep } = statementsOn(db)
 
   function read({ by, id, limit }: LoginCount, now: number): FailureCount {
     const row = select.get(by, id)
@@ -118,5 +107,23 @@ function countOf(row: Row): FailureCount {
     since: Number(row['since']),
     retryAt: Number(row['retry_at']),
     knownUntil: Number(row['known_until']),
+  }
+}
+
+function statementsOn(db: DatabaseSync) {
+  return {
+    select: db.prepare(
+      'SELECT failures, since, retry_at, known_until FROM login_counts WHERE kind = ? AND id = ?',
+    ),
+    upsert: db.prepare(`
+    INSERT INTO login_counts (kind, id, failures, since, retry_at, known_until, gone_at)
+    VALUES (:kind, :id, :failures, :since, :retryAt, :knownUntil, :goneAt)
+    ON CONFLICT DO UPDATE SET failures = :failures, since = :since, retry_at = :retryAt,
+      known_until = :knownUntil, gone_at = :goneAt`),
+    remove: db.prepare('DELETE FROM login_counts WHERE kind = ? AND id = ?'),
+    sweep: db.prepare(
+      'DELETE FROM login_counts WHERE (kind, id) IN (SELECT kind, id FROM login_counts WHERE gone_at ' +
+        '<= ? LIMIT ?)',
+    ),
   }
 }
