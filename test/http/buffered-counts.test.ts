@@ -1,6 +1,6 @@
 // Which requests needn't wait for Redis to tell how many there were.
 import t from 'tap'
-import { createBufferedCounter } from '../../src/http/callers/buffered-counts.ts'
+import { createBufferedCounter } from '../../src/http/callers/limits/buffered-counts.ts'
 import type {
   AddressCount,
   AddressRequests,

@@ -1,7 +1,7 @@
 // What /docs gives to its page: the client, the scopes, forms that begin empty.
 import t, { type Test } from 'tap'
-import { sendFilledIn } from '../../src/http/public/docs.ts'
-import { withComponents } from '../../src/http/public/openapi-document.ts'
+import { sendFilledIn } from '../../src/http/public/openapi/docs.ts'
+import { withComponents } from '../../src/http/public/openapi/openapi-document.ts'
 import { buildTestApp, client } from '../support/app.ts'
 
 async function pageOf(t: Test, ids: readonly string[]) {

@@ -5,7 +5,7 @@ import fastify, { type FastifyRequest } from 'fastify'
 import * as jose from 'jose'
 import t from 'tap'
 import { createRefreshTokenOf } from '../../src/http/public/refresh-token-of.ts'
-import { createTokenFailures } from '../../src/http/callers/token-failures.ts'
+import { createTokenFailures } from '../../src/http/callers/limits/token-failures.ts'
 import { serverOn } from '../conformance/helpers.ts'
 import { ISSUER, ORDERS, PASSWORD, type TestApp } from '../support/app.ts'
 

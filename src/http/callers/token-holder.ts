@@ -15,7 +15,7 @@ import type { Reason } from '../../base/reasons.ts'
 import type { User } from '../../stores/ports/subjects.ts'
 import type { AccessTokenClaims } from '../../tokens/access-token.ts'
 import type { ProvenKey, ProofTarget } from './dpop.ts'
-import type { TokenFailures } from './token-failures.ts'
+import type { TokenFailures } from './limits/token-failures.ts'
 import type { VerifyAccessToken } from './verify-access-token.ts'
 
 const BODY_TOKEN = /^[A-Za-z0-9._~+/-]+=*$/

@@ -15,11 +15,11 @@ import { AccessTokenClaims, audiencesOf } from '../../tokens/access-token.ts'
 import type { ReadsRefreshToken } from '../../tokens/read-refresh-token.ts'
 import { looksLikeRefreshToken } from '../../tokens/refresh-token.ts'
 import type { SignJwt } from '../../tokens/sign-jwt.ts'
-import type { RateLimitHook } from '../callers/rate-limit.ts'
+import type { RateLimitHook } from '../callers/limits/rate-limit.ts'
 import { formOf } from '../callers/request-client.ts'
 import { takeForms } from '../request/form-body.ts'
 import type { IntrospectorOf } from '../callers/introspector.ts'
-import { errors, FORM_ENDPOINT, tokenForm } from './schemas.ts'
+import { errors, FORM_ENDPOINT, tokenForm } from './openapi/schemas.ts'
 import type { VerifyAccessToken } from '../callers/verify-access-token.ts'
 
 const IntrospectBody = tokenForm('IntrospectionRequest')

@@ -10,7 +10,7 @@ import { setErrorHandler } from '../request/error-handler.ts'
 import { matchesEtag } from '../request/etag.ts'
 import { SECURITY_HEADERS } from '../request/security-headers.ts'
 import { algorithmQuery, askedAlgorithm, judgedByHandler } from './algorithm-query.ts'
-import { documentSchema, errors } from './schemas.ts'
+import { documentSchema, errors } from './openapi/schemas.ts'
 
 const PATH = '/.well-known/jwks.json'
 

@@ -4,7 +4,7 @@ import { GRANTS } from '../../grants/all.ts'
 import type { KeyRing } from '../../keys/ring.ts'
 import { JOSE_NAMES } from '../../oauth/algorithms.ts'
 import { authorizeRoute } from './authorize.ts'
-import { documentSchema } from './schemas.ts'
+import { documentSchema } from './openapi/schemas.ts'
 
 /** How long a copy may be kept, in seconds. */
 const METADATA_MAX_AGE = 3600

@@ -10,11 +10,11 @@ import type { StatusService } from '../../status-lists/service.ts'
 import type { AccessTokens } from '../../stores/ports/access-tokens.ts'
 import type { ReadsRefreshToken } from '../../tokens/read-refresh-token.ts'
 import { looksLikeRefreshToken } from '../../tokens/refresh-token.ts'
-import type { RateLimitHook } from '../callers/rate-limit.ts'
+import type { RateLimitHook } from '../callers/limits/rate-limit.ts'
 import { formOf, type ClientOf } from '../callers/request-client.ts'
 import { takeForms } from '../request/form-body.ts'
 import { ownNetworkOf } from '../callers/own-address.ts'
-import { errors, FORM_ENDPOINT, jsonResponse, tokenForm } from './schemas.ts'
+import { errors, FORM_ENDPOINT, jsonResponse, tokenForm } from './openapi/schemas.ts'
 import type { VerifyAccessToken } from '../callers/verify-access-token.ts'
 
 const RevokeBody = tokenForm('RevocationRequest')

@@ -9,7 +9,7 @@ import { STATUS_LIST_TYP, type StatusDocument } from '../../status-lists/documen
 import type { StatusService } from '../../status-lists/service.ts'
 import { matchesEtag } from '../request/etag.ts'
 import { algorithmQuery, askedAlgorithm, judgedByHandler } from './algorithm-query.ts'
-import { errors, jsonResponse } from './schemas.ts'
+import { errors, jsonResponse } from './openapi/schemas.ts'
 
 const MEDIA_TYPE = `application/${STATUS_LIST_TYP}`
 

@@ -9,14 +9,14 @@ import {
   unsupportedGrantType,
 } from '../../oauth/errors.ts'
 import type { Reason } from '../../base/reasons.ts'
-import { addressOf, type RateLimitHook } from '../callers/rate-limit.ts'
+import { addressOf, type RateLimitHook } from '../callers/limits/rate-limit.ts'
 import { formOf, isForm, type ClientOf } from '../callers/request-client.ts'
 import { clientGone } from '../request/client-gone.ts'
 import type { ProvenKey } from '../callers/dpop.ts'
 import { refusalOf } from '../request/error-handler.ts'
 import { takeForms } from '../request/form-body.ts'
 import type { RefreshTokenOf } from './refresh-token-of.ts'
-import { TOKEN_SCHEMA } from './token-schema.ts'
+import { TOKEN_SCHEMA } from './openapi/token-schema.ts'
 
 export interface TokenRouteOptions {
   /** The endpoint's URL as clients know it. */

@@ -7,7 +7,7 @@ import { invalidToken } from '../../oauth/errors.ts'
 import { scopeTokens } from '../../oauth/scope.ts'
 import { isForm } from '../callers/request-client.ts'
 import { FORM, takeForms } from '../request/form-body.ts'
-import { errors, jsonResponse, TOKEN_REFUSED } from './schemas.ts'
+import { errors, jsonResponse, TOKEN_REFUSED } from './openapi/schemas.ts'
 import type { TokenHolder } from '../callers/token-holder.ts'
 
 const UserinfoResponse = Type.Object(

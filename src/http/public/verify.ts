@@ -12,7 +12,7 @@ import {
   headerOf,
   type ProxiedRequestOptions,
 } from '../callers/proxied-request.ts'
-import { errors, TOKEN_REFUSED } from './schemas.ts'
+import { errors, TOKEN_REFUSED } from './openapi/schemas.ts'
 import type { TokenHolder } from '../callers/token-holder.ts'
 
 // OPTIONS, too: left to CORS, it would be answered for any page.

@@ -68,13 +68,7 @@ export function createMetrics(version = ''): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   for (const name of MISNAMED) registry.removeSingleMetric(name)
-  const registers = [registry]
-  new Gauge({
-    name: 'latchkey_build_info',
-    help: 'Always 1; the version that runs.',
-    labelNames: ['version'],
-    registers,
-  }).set({ version }, 1)
+  showVersion(registry, version)
   const requests = createDurations({
     name: 'latchkey_http_request_duration_seconds',
     help: 'Requests by route and status, but fetches of the public keys.',
@@ -146,4 +140,14 @@ export function createMetrics(version = ''): Metrics {
         .map(part => (typeof part === 'string' ? part : part.render()))
         .join('\n'),
   }
+}
+
+function showVersion(registry: Registry, version: string): void {
+  const gauge = new Gauge({
+    name: 'latchkey_build_info',
+    help: 'Always 1; the version that runs.',
+    labelNames: ['version'],
+    registers: [registry],
+  })
+  gauge.set({ version }, 1)
 }

@@ -1,7 +1,7 @@
 // What /token says of itself in the OpenAPI document, as the grants say it.
 import { Type, type TSchema } from 'typebox'
-import { GRANTS } from '../../grants/all.ts'
-import type { GrantDescription } from '../../grants/descriptor.ts'
+import { GRANTS } from '../../../grants/all.ts'
+import type { GrantDescription } from '../../../grants/descriptor.ts'
 import { errors, formBody, FORM_ENDPOINT, jsonResponse } from './schemas.ts'
 
 const TYPES = GRANTS.map(({ type }) => type)

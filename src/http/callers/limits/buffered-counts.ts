@@ -6,7 +6,7 @@ import type {
   AddressCount,
   AddressCounts,
   AddressRequests,
-} from '../../stores/ports/address-counts.ts'
+} from '../../../stores/ports/address-counts.ts'
 
 /** How many addresses are remembered, some 2 MB. A forgotten one counts as new. */
 const REMEMBERED = 10_000

@@ -1,7 +1,7 @@
 // What several routes say of themselves: the shapes that serialise and document (OpenAPI) at once. A schema
 // with a title becomes a component of the document (openapi-document.ts).
 import { Type, type TSchema } from 'typebox'
-import { FORM } from '../request/form-body.ts'
+import { FORM } from '../../request/form-body.ts'
 
 const JSON_TYPE = 'application/json'
 

@@ -2,10 +2,10 @@
 // asks /verify about every request of its callers, and many of them share an address.
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
-import { slowDown } from '../../oauth/errors.ts'
-import type { Reason } from '../../base/reasons.ts'
+import { slowDown } from '../../../oauth/errors.ts'
+import type { Reason } from '../../../base/reasons.ts'
 import type { RateLimits } from './rate-limit.ts'
-import { ownAddressOf } from './own-address.ts'
+import { ownAddressOf } from '../own-address.ts'
 import { createWindowCounts } from './window-counts.ts'
 
 /** Each throws OAuthError client_gone when the connection has ended. */
