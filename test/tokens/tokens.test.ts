@@ -9,7 +9,12 @@ import {
 import { newerToken } from '../support/newer-token.ts'
 import { createNonces } from '../../src/tokens/dpop-nonce.ts'
 import { createTokenVerifier } from '../../src/tokens/verifier.ts'
-import { audiencesOf, isAccessTokenClaims } from '../../src/tokens/access-token.ts'
+import {
+  audiencesOf,
+  isAccessTokenClaims,
+  MAX_TOKEN_LENGTH,
+} from '../../src/tokens/access-token.ts'
+import { decodeToken } from '../../src/tokens/decode.ts'
 
 const issuer = 'https://id.example.com'
 const secret = () => randomBytes(32).toString('base64url')
@@ -165,4 +170,12 @@ t.test("a key that can't verify is a fault and no verdict", async t => {
     Buffer.from(JSON.stringify(part)).toString('base64url'),
   )
   t.throws(() => verify(`${header}.${payload}.AAAA`))
+})
+
+t.test('a text that is longer than any token of ours is not decoded', async t => {
+  const { length } = 'e30.e30.'
+  t.match(decodeToken(`e30.e30.${'A'.repeat(MAX_TOKEN_LENGTH - length)}`), {
+    payload: {},
+  })
+  t.equal(decodeToken(`e30.e30.${'A'.repeat(MAX_TOKEN_LENGTH)}`), undefined)
 })
