@@ -1,5 +1,5 @@
 // DPoP proofs (RFC 9449 §4): a JWT signed by the key that stands in its own header. Reading one proves that
-// its sender holds that key; whether it was made for this request is http/dpop.ts's to say.
+// its sender holds that key; whether it was made for this request is http/callers/dpop.ts's to say.
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { createDecoder } from 'fast-jwt'
 import { Type } from 'typebox'

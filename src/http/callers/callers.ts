@@ -4,7 +4,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Core } from '../../core/core.ts'
 import type { AddressCounts } from '../../stores/ports/address-counts.ts'
-import { createRefreshTokenOf, type RefreshTokenOf } from '../public/refresh-token-of.ts'
+import { createRefreshTokenOf, type RefreshTokenOf } from './refresh-token-of.ts'
 import { registerRateLimit, type RateLimits } from './limits/rate-limit.ts'
 import { createClientOf, type ClientOf } from './request-client.ts'
 import { createProvenKey, type DpopOptions, type ProvenKey } from './dpop.ts'

@@ -67,9 +67,12 @@ export async function registerVerifier(
   // another in the past.
   const remembered = new LRUCache<string, SignedToken>({ max: REMEMBERED })
   const idOf = (token: string) => hash('sha256', token, 'base64')
-
-  function judge(id: string, token: SignedToken): VerifiedToken | RefusedToken {
+  const remember = (id: string, token: SignedToken) => {
     remembered.set(id, token)
+    return token
+  }
+
+  function judge(token: SignedToken): VerifiedToken | RefusedToken {
     // What changes with time is asked anew: a key that was retired, the token's end, the audiences.
     return verifier.judge(token).kind === 'ok'
       ? { kind: 'ok', claims: token.claims, ref: refOf(token.claims) }
@@ -81,14 +84,16 @@ export async function registerVerifier(
       if (!isWellFormed(text)) return FOREIGN
       const id = idOf(text)
       const known = remembered.get(id)
-      if (known !== undefined) return judge(id, known)
+      if (known !== undefined) return judge(known)
       const token = verifier.read(text)
-      return token.kind === 'ok' ? judge(id, token) : FOREIGN
+      return token.kind === 'ok' ? judge(remember(id, token)) : FOREIGN
     },
     async carried(request) {
       const id = idOf(readBearer(request.headers.authorization).token)
-      const token = remembered.get(id) ?? (await readCarried(request))
-      return token === undefined ? FOREIGN : judge(id, token)
+      const known = remembered.get(id)
+      if (known !== undefined) return judge(known)
+      const token = await readCarried(request)
+      return token === undefined ? FOREIGN : judge(remember(id, token))
     },
   }
 }

@@ -9,7 +9,7 @@ import type {
 } from '../listener/connection-bounds.ts'
 import { setErrorHandler, setNotFoundHandler } from '../request/error-handler.ts'
 import { answerLoopbackNamesOnly } from '../request/loopback-names.ts'
-import { collectRoutes } from '../public/openapi/routes.ts'
+import { collectRoutes } from '../request/routes.ts'
 
 const REQUEST_TIMEOUT_MS = 10_000
 /** Collecting the metrics takes milliseconds. */

@@ -15,7 +15,7 @@ import { clientGone } from '../request/client-gone.ts'
 import type { ProvenKey } from '../callers/dpop.ts'
 import { refusalOf } from '../request/error-handler.ts'
 import { takeForms } from '../request/form-body.ts'
-import type { RefreshTokenOf } from './refresh-token-of.ts'
+import type { RefreshTokenOf } from '../callers/refresh-token-of.ts'
 import { TOKEN_SCHEMA } from './openapi/token-schema.ts'
 
 export interface TokenRouteOptions {

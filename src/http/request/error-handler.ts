@@ -9,7 +9,7 @@ import {
   temporarilyUnavailable,
 } from '../../oauth/errors.ts'
 import { StoreUnavailable } from '../../stores/ports/unavailable.ts'
-import type { RouteTable } from '../public/openapi/routes.ts'
+import type { RouteTable } from './routes.ts'
 
 /** Descriptions for what Fastify itself refuses. */
 const REFUSALS: Readonly<Record<number, string>> = {

@@ -1,4 +1,4 @@
-// Traces as the rest of the house sees them: something around a call. Only observe/otel.ts knows
+// Traces as the rest of the house sees them: something around a call. Only observe/tracing/otel.ts knows
 // OpenTelemetry, and it is read by who traces alone.
 import type { FastifyInstance } from 'fastify'
 

@@ -14,7 +14,7 @@ import type { ClientOf } from '../request-client.ts'
 import { createBufferedCounter, type CountRequest } from './buffered-counts.ts'
 import { ownAddressOf } from '../own-address.ts'
 import { createRecentCredentials, credentialsOf } from '../recent-credentials.ts'
-import type { RefreshTokenOf } from '../../public/refresh-token-of.ts'
+import type { RefreshTokenOf } from '../refresh-token-of.ts'
 import { createSpentWindows, type SpentWindows } from './spent-windows.ts'
 import { createWindowCounts, type WindowLimit } from './window-counts.ts'
 

@@ -125,6 +125,7 @@ end
 
 local function refused (reason) return { 'refused', reason } end
 
--- As replies.ts and people/account-record.ts read them: a JSON list each, as a list of Redis' own costs the reader more than all the rest of the reply.
+-- As replies.ts and people/account-record.ts read them: a JSON list each, as a list of Redis' own costs the
+-- reader more than all the rest of the reply.
 local function family_reply (f) return cjson.encode({ f.client, f.jkt, f.scope, f.audience, f.startedAt, f.idleUntil, f.endsAt }) end
 local function user_reply (user) return cjson.encode(user.answered) end

@@ -3,7 +3,7 @@
 -- known, knownForMs and repeatMs are read after an admitted try only.
 -- Reply of the step 'begin': { 'admitted', known }, { 'repeated' } or { 'throttled', by, ms }. Of 'welcome': for each pair 1 when
 -- it is known and nothing delays it, else 0. Of 'succeeded', 'failed', 'withdrawn': 1.
--- stores/sqlite/login-rules.ts says the same in TypeScript; one contract test runs on both.
+-- stores/sqlite/people/login-rules.ts says the same in TypeScript; one contract test runs on both.
 local REPEAT, COUNTS, BEFORE_COUNTS = KEYS[#KEYS], #KEYS - 1, 6
 local step, now, maxDelayMs = ARGV[1], time(ARGV[2]), tonumber(ARGV[3])
 

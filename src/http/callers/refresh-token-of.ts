@@ -2,7 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import { optional } from '../../grants/grant.ts'
 import type { ReadRefreshToken, RefreshTokenCodec } from '../../tokens/refresh-token.ts'
-import { formOf } from '../callers/request-client.ts'
+import { formOf } from './request-client.ts'
 import { createRequestSlot } from '../request/request-slot.ts'
 
 /** What `refresh_token` says in a request whose body was parsed; undefined: it is missing or not ours. */
