@@ -1,11 +1,15 @@
 // A Redis that came back empty, or with data of another time: nothing is concluded from what it doesn't know,
 // and revocations are put back.
-import { setTimeout as wait } from 'node:timers/promises'
+import { setImmediate, setTimeout as wait } from 'node:timers/promises'
+import { Redis } from 'ioredis'
 import t from 'tap'
 import { EMPTY_RING } from '../../src/stores/ports/documents/keys.ts'
 import type { FamilyRef } from '../../src/stores/ports/families.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
+import { createRedisKeys } from '../../src/stores/redis/redis-keys.ts'
+import { markAfter } from '../../src/stores/redis/safety/identity-marks.ts'
 import { createRevocations } from '../../src/stores/redis/safety/revocations.ts'
+import { createStoreIdentity } from '../../src/stores/redis/safety/store-identity.ts'
 import { createRedisStore, type RedisStore } from '../../src/stores/redis/store.ts'
 import { createMetrics } from '../../src/observe/metrics/metrics.ts'
 import { createStoreWatch } from '../../src/stores/watch.ts'
@@ -80,6 +84,51 @@ t.test(
     for (const store of [here, there, fresh]) {
       t.same(await verdictOf(store, ref), { kind: 'refused', reason: 'family_unknown' })
     }
+  },
+)
+
+t.test(
+  "another server's mark of a loss is no verdict before the loss is known",
+  async t => {
+    const { url } = await redisOf(t)
+    const client = new Redis(url)
+    t.teardown(() => client.disconnect())
+    const identity = createStoreIdentity({
+      link: {
+        client,
+        run: (work, recover) =>
+          work(client).catch(
+            (error: unknown) => recover?.(error) ?? Promise.reject(error),
+          ),
+      },
+      keys: createRedisKeys('lk:'),
+      lossPeriodMs: HOUR,
+      restore: async () => {},
+      report: () => {},
+    })
+    await identity.verify()
+    const known = String(await client.get('lk:epoch:0'))
+    await client.multi().set('lk:lost', 1).set('lk:epoch:0', markAfter(known)).exec()
+    // The second question of a check comes when the new mark is known.
+    const [asked, answered] = [Promise.withResolvers(), Promise.withResolvers()]
+    const exists = client.exists.bind(client)
+    let questions = 0
+    Reflect.set(client, 'exists', async (name: string) => {
+      questions += 1
+      if (questions === 2) {
+        asked.resolve(undefined)
+        await answered.promise
+      }
+      return exists(name)
+    })
+    const checked = identity.verify()
+    await asked.promise
+    const doubted = faultOf(() => identity.doubt())
+    await client.ping()
+    await setImmediate()
+    answered.resolve(undefined)
+    await checked
+    t.match(await doubted, LOST)
   },
 )
 

@@ -109,6 +109,8 @@ export function createStoreIdentity({
       // Joining a check that was already running proves nothing new.
       const isSame = async () => identity.isIn(await records.read())
       for (let times = 0; times < DOUBTS && !(await isSame()); times++) await verify()
+      // A check that takes over another server's mark knows the mark before it knows of the loss.
+      await running
       if (isLost) throw lossFault()
       if (monotonic() - backAt < SETTLE_MS) throw returnFault()
     },
