@@ -26,6 +26,8 @@ export interface Client {
   readonly lateRetry: 'burn' | 'refuse'
   /** Whether its tokens may or must be bound to a key (RFC 9449). */
   readonly dpop: 'allowed' | 'required'
+  /** What signs its ID tokens and the answers of /userinfo that it asks for signed; undefined: any. */
+  readonly idTokenAlgorithm: string | undefined
   /** Milliseconds; undefined: the server's own. */
   readonly accessTtl: number | undefined
   readonly refreshIdle: number | undefined
@@ -35,11 +37,17 @@ export interface Client {
 /** A client as the configuration writes it. */
 export interface ClientSettings extends Omit<
   Client,
-  'secretHashes' | 'jwksUri' | 'accessTtl' | 'refreshIdle' | 'refreshAbsolute'
+  | 'secretHashes'
+  | 'jwksUri'
+  | 'idTokenAlgorithm'
+  | 'accessTtl'
+  | 'refreshIdle'
+  | 'refreshAbsolute'
 > {
   /** `sha256:` and 43 characters of base64url each. */
   readonly secrets: readonly string[]
   readonly jwksUri?: string
+  readonly idTokenAlgorithm?: string
   readonly accessTtl?: number
   readonly refreshIdle?: number
   readonly refreshAbsolute?: number
@@ -103,6 +111,7 @@ function toClient({ secrets, ...settings }: ClientSettings): Client {
   return {
     ...settings,
     jwksUri: settings.jwksUri,
+    idTokenAlgorithm: settings.idTokenAlgorithm,
     accessTtl: settings.accessTtl,
     refreshIdle: settings.refreshIdle,
     refreshAbsolute: settings.refreshAbsolute,

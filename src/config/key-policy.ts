@@ -10,7 +10,10 @@ export function keyPolicy({ tokens, audiences, keys, clients }: Config) {
   return {
     algorithm: tokens.algorithm,
     audienceAlgorithms: [
-      ...new Set(Object.values(audiences).flatMap(({ algorithm }) => algorithm ?? [])),
+      ...new Set([
+        ...Object.values(audiences).flatMap(({ algorithm }) => algorithm ?? []),
+        ...clients.flatMap(({ idTokenAlgorithm }) => idTokenAlgorithm ?? []),
+      ]),
     ].sort(),
     rotateEveryMs: keys.rotateEvery,
     publishAheadMs: keys.publishAhead,

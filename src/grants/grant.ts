@@ -24,13 +24,15 @@ export interface GrantRequest<Parameters = Form> {
   readonly origin: Origin
 }
 
-/** RFC 6749 §5.1. */
+/** RFC 6749 §5.1, OIDC Core §3.1.3.3. */
 export interface TokenResponse {
   readonly access_token: string
   readonly token_type: 'Bearer' | 'DPoP'
   /** Seconds. */
   readonly expires_in: number
   readonly refresh_token?: string
+  /** With the scope openid. */
+  readonly id_token?: string
   readonly scope?: string
 }
 

@@ -1,4 +1,4 @@
-// The one place that mints a pair of tokens.
+// The one place that mints a session's tokens.
 import type { Client } from '../clients/registry.ts'
 import type { Clock } from '../base/clock.ts'
 import { systemRandom, type Random } from '../base/random.ts'
@@ -7,8 +7,10 @@ import type { Family } from '../stores/ports/families.ts'
 import type { User } from '../stores/ports/subjects.ts'
 import type { StatusEntry } from '../stores/ports/status-lists.ts'
 import type { AccessTokenClaims, AccessTokenType } from '../tokens/access-token.ts'
+import { idTokenClaims } from '../tokens/id-token.ts'
 import type { RefreshTokenCodec } from '../tokens/refresh-token.ts'
 import type { SignJwt } from '../tokens/sign-jwt.ts'
+import { OPENID } from '../tokens/user-claims.ts'
 import type { TokenResponse } from './grant.ts'
 
 /** Lifetimes as configured now; milliseconds. */
@@ -53,7 +55,10 @@ export interface MintedToken {
 /** Mints an access token. */
 export type MintAccessToken = (issue: AccessTokenIssue) => Promise<MintedToken>
 
-/** Mints an access token and, where the client may refresh, the refresh token of that generation. */
+/**
+ * Mints an access token; where the client may refresh, the refresh token of that generation; with the scope
+ * openid, an ID token.
+ */
 export type IssueTokens = (issue: Issue) => Promise<TokenResponse>
 
 export interface IssueDependencies {
@@ -116,9 +121,25 @@ export function createIssue({
       ...(mayRefresh(issue.client) && {
         refresh_token: refreshTokens.encode({ ...issue, userTag: issue.family.userTag }),
       }),
+      ...(issue.scope.includes(OPENID) && {
+        id_token: await signIdToken(issue, { token, claims }, dependencies),
+      }),
       ...(claims.scope !== undefined && { scope: claims.scope }),
     }
   }
+}
+
+// `JWT` and not a type of its own: no client of OpenID Connect takes another.
+async function signIdToken(
+  { client, user, scope }: Issue,
+  access: MintedToken,
+  { sign }: Pick<IssueDependencies, 'sign'>,
+): Promise<string> {
+  return sign(
+    algorithm => idTokenClaims({ user, scope, access }, algorithm),
+    'JWT',
+    client.idTokenAlgorithm,
+  )
 }
 
 /** The algorithm that one of the audiences needs; undefined: they take any. */

@@ -62,7 +62,7 @@ export interface KeyRing {
   load(): Promise<void>
   /** Reads the ring and changes nothing. */
   read(): Promise<void>
-  /** The key that signs now for audiences that need this algorithm; undefined: for all others. */
+  /** The key that signs now for whom needs this algorithm; undefined: for all others. */
   signingKey(algorithm?: string): SigningKey
   /** The key of that id, whether published, signing or retiring. */
   verificationKey(kid: string): VerificationKey | undefined

@@ -38,6 +38,7 @@ const RSA = {
   keyType: 'rsa',
   namedCurve: undefined,
   digest: 'sha256',
+  tokenHash: 'sha256',
   makePair: () => generate('rsa', { modulusLength: RSA_BITS.made }),
 } as const
 
@@ -52,6 +53,7 @@ const TABLE = [
     keyType: 'ec',
     namedCurve: 'prime256v1',
     digest: 'sha256',
+    tokenHash: 'sha256',
     format: { dsaEncoding: 'ieee-p1363' },
     makePair: () => generate('ec', { namedCurve: 'P-256' }),
   },
@@ -64,6 +66,8 @@ const TABLE = [
     keyType: 'ed25519',
     namedCurve: undefined,
     digest: null,
+    // The hash inside Ed25519 (RFC 8032 §5.1), as clients take it for `at_hash`.
+    tokenHash: 'sha512',
     format: {},
     makePair: () => generate('ed25519'),
   },
@@ -101,6 +105,8 @@ export interface Algorithm {
   readonly keyType: 'ec' | 'ed25519' | 'rsa'
   readonly namedCurve: string | undefined
   readonly digest: 'sha256' | null
+  /** The hash that `at_hash` is half of (OIDC Core §3.1.3.6). */
+  readonly tokenHash: 'sha256' | 'sha512'
   /** What node:crypto needs to be told of the signature. */
   readonly format: SigningOptions
   makePair(): Promise<KeyPairKeyObjectResult>

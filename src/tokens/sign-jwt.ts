@@ -1,7 +1,7 @@
 // Signing with the key ring (RFC 7515): whatever Latchkey vouches for.
 import { createSigner } from 'fast-jwt'
 import type { SigningKey } from '../keys/ring.ts'
-import { requireAlgorithm } from '../oauth/algorithms.ts'
+import { requireAlgorithm, type Algorithm } from '../oauth/algorithms.ts'
 
 type LocalKey = Extract<SigningKey, { privateKey: string }>
 type RemoteKey = Exclude<SigningKey, LocalKey>
@@ -14,19 +14,23 @@ export interface JwtClaims {
   readonly exp?: number
 }
 
+/** What is signed, where it depends on the algorithm of the key that signs it. */
+export type ClaimsFor = (algorithm: Algorithm) => JwtClaims
+
 /**
  * Signs claims under a header type: at once with a key that is held here, so that it never waits behind
  * password hashing in libuv's pool; later with a key that is kept elsewhere, which may reject with
  * SignerUnavailable. `algorithm` is what the audience needs; undefined: it takes any.
  */
 export type SignJwt = (
-  claims: JwtClaims,
+  claims: JwtClaims | ClaimsFor,
   typ: string,
   algorithm?: string,
 ) => string | Promise<string>
 
 /**
- * Makes the signer of whatever is signed by the ring: access tokens, answers of the introspection endpoint.
+ * Makes the signer of whatever is signed by the ring: access tokens, ID tokens, answers of the introspection
+ * endpoint.
  *
  * @param signingKey the key that signs now, asked for every token
  * @param signed told of the key of everything that lives for a while, and of the `exp` that it claims
@@ -36,8 +40,10 @@ export function createJwtSigner(
   signed: (kid: string, exp: number) => void = () => {},
 ): SignJwt {
   const signers = new Map<string, (claims: JwtClaims) => string>()
-  return (claims, typ, algorithm) => {
+  return (wanted, typ, algorithm) => {
     const key = signingKey(algorithm)
+    const claims =
+      typeof wanted === 'function' ? wanted(requireAlgorithm(key.alg)) : wanted
     if (claims.exp !== undefined) signed(key.kid, claims.exp)
     if ('sign' in key) return signRemotely(key, claims, typ)
     const id = `${typ} ${key.kid}`

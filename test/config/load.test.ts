@@ -7,6 +7,7 @@ import { parse } from 'yaml'
 import { formatDuration, parseDuration } from '../../src/config/values/duration.ts'
 import { expectedAt, expectedKeyAt, keysAt } from '../../src/config/values/expected.ts'
 import { ConfigError } from '../../src/config/faults.ts'
+import { keyPolicy } from '../../src/config/key-policy.ts'
 import { decodeConfig, loadConfig, parseConfig } from '../../src/config/load.ts'
 import { deriveKeys } from '../../src/base/secrets.ts'
 import { pageText, schemaText, valuesText } from '../../scripts/config-schema.ts'
@@ -47,6 +48,16 @@ function faultsOf(
   }
   return []
 }
+
+t.test('each algorithm that an audience or a client needs gets keys, once', async t => {
+  const config = parseConfig(
+    HEAD +
+      'audiences: { a: { algorithm: RS256 }, b: {} }\nclients: [{ id: a, idTokenAlgorithm: RS256 }, ' +
+      '{ id: b, idTokenAlgorithm: Ed25519 }, { id: c }]',
+    ENV,
+  )
+  t.same(keyPolicy(config).audienceAlgorithms, ['EdDSA', 'RS256'])
+})
 
 t.test(
   'client secrets that a person made up are refused, by the name of the client',
@@ -496,6 +507,20 @@ t.test('the rules between keys', async t => {
       'audiences: { a: { algorithm: RS256 }, b: { algorithm: EdDSA }, c: {} }\nclients: [{ id: a, ' +
         'audience: [a, c] }, { id: b, audience: [a, b, c] }]',
       'clients[1].audience: expected audiences of one algorithm (these need RS256 and EdDSA)',
+    ],
+    [
+      'clients: [{ id: api, scopes: [openid] }, { id: b, scopes: [openid], audience: [api] }, ' +
+        '{ id: "https://id.example.com", scopes: [openid, x] }]',
+      ...[0, 2].map(
+        index =>
+          `clients[${index}].id: expected an id that is no audience, or no scope openid: ID tokens would ` +
+          'pass for access tokens there',
+      ),
+    ],
+    ['clients: [{ id: api, scopes: [x] }, { id: b, scopes: [openid], audience: [api] }]'],
+    [
+      'clients: [{ id: a, idTokenAlgorithm: HS256 }]',
+      'clients[0].idTokenAlgorithm: expected one of ES256, EdDSA, Ed25519, PS256, RS256',
     ],
     [
       'clients: [{ id: a, accessTtl: 15d }, { id: b, refreshIdle: 91d }, { id: c, refreshAbsolute: 1d }]',

@@ -330,9 +330,9 @@ t.test("a list that can't be signed is tried anew by who asks next", async t => 
     uriOf: name => name,
     ttl: 1500,
     memory,
-    async sign({ ttl }) {
+    async sign(claims) {
       if (!works) throw new Error('the token is away')
-      return `signed ${ttl}`
+      return `signed ${Object(claims).ttl}`
     },
     kid: () => 'kid',
     clock,

@@ -154,6 +154,8 @@ export interface TestApp {
   login(more?: Params): Promise<{
     access_token: string
     refresh_token: string
+    /** With the scope openid. */
+    id_token: string
     expires_in: number
     scope: string
     token_type: string

@@ -60,7 +60,7 @@ export function addKeys(program: Command, io: Io): void {
     .option('--now', 'at once, though verifiers may not know it')
     .option(
       '--line <name>',
-      'only the keys of this line: main, or the algorithm of an audience',
+      'only the keys of this line: main, or the algorithm of an audience or a client',
     )
     .option('--yes', 'do not ask')
     .action(withStore(io, rotate))

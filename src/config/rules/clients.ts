@@ -5,8 +5,10 @@ import type { ClientConfig, Config } from '../schema.ts'
 import { checkLifetimes, fault, repeated } from './shared.ts'
 
 /** Checks `clients`. */
-export function checkClients({ clients, tokens, audiences }: Config): Fault[] {
+export function checkClients(config: Config): Fault[] {
+  const { clients, tokens, audiences } = config
   return [
+    ...checkIdTokenAudiences(config),
     ...clients.flatMap((client, index) => checkAlgorithms(client, index, audiences)),
     ...repeated(clients.map(client => client.id)).map(index =>
       fault(['clients', index, 'id'], 'another id than those before it'),
@@ -19,6 +21,22 @@ export function checkClients({ clients, tokens, audiences }: Config): Fault[] {
       ...(isPublic(client) ? checkPublicClient(client, index) : []),
     ]),
   ]
+}
+
+// The audience of an ID token is the client: a resource server of the same name, which looks at nothing but
+// signature, issuer and audience, would take it for an access token.
+function checkIdTokenAudiences({ issuer, clients }: Config): Fault[] {
+  const audiences = new Set([issuer, ...clients.flatMap(({ audience }) => audience)])
+  return clients.flatMap(({ id, scopes }, index) =>
+    scopes.includes('openid') && audiences.has(id)
+      ? [
+          fault(
+            ['clients', index, 'id'],
+            'an id that is no audience, or no scope openid: ID tokens would pass for access tokens there',
+          ),
+        ]
+      : [],
+  )
 }
 
 // A token has one signature, and without `resource` it is for every audience of the client.

@@ -1,6 +1,6 @@
 // What the configuration says of a client.
 import { Type } from 'typebox'
-import { Audience, optionalDuration, ScopeToken, strict } from './parts.ts'
+import { algorithm, Audience, optionalDuration, ScopeToken, strict } from './parts.ts'
 
 /** One of `clients`. */
 export const ClientSchema = Type.Object(
@@ -92,6 +92,14 @@ export const ClientSchema = Type.Object(
       description:
         'Whether the client may or must bind its tokens to a key (DPoP, RFC 9449).',
     }),
+    idTokenAlgorithm: Type.Optional(
+      algorithm({
+        description:
+          'What signs the ID tokens of the client, which it gets with the scope openid, and the signed ' +
+          'answers of /userinfo; for clients that know nothing else. Begins after keys.publishAhead. ' +
+          'Default: tokens.algorithm.',
+      }),
+    ),
     accessTtl: optionalDuration('Overrides tokens.accessTtl for this client.'),
     refreshIdle: optionalDuration('Overrides tokens.refreshIdle for this client.'),
     refreshAbsolute: optionalDuration(

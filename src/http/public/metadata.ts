@@ -23,6 +23,20 @@ const EXAMPLE = {
   jwks_uri: 'https://id.example.com/.well-known/jwks.json',
 }
 
+// What an ID token or /userinfo may say (OIDC Discovery §3).
+const CLAIMS = [
+  'iss',
+  'sub',
+  'aud',
+  'iat',
+  'exp',
+  'auth_time',
+  'sid',
+  'at_hash',
+  'preferred_username',
+  'roles',
+]
+
 export interface MetadataRouteOptions {
   readonly issuer: string
   /** The issuer's path, without a slash at its end; empty where it has none. */
@@ -112,7 +126,7 @@ function metadata({
     subject_types_supported: ['public'],
     // Verifiers that know OpenID Connect take tokens of these algorithms, and of RS256 alone without it.
     id_token_signing_alg_values_supported: algorithms,
-    claims_supported: ['sub', 'preferred_username', 'roles'],
+    claims_supported: CLAIMS,
     ...(docs && { service_documentation: `${base}/docs` }),
   }
 }

@@ -5,6 +5,7 @@ import { Type } from 'typebox'
 import { optional } from '../../grants/grant.ts'
 import { invalidToken } from '../../oauth/errors.ts'
 import { scopeTokens } from '../../oauth/scope.ts'
+import { userClaims } from '../../tokens/user-claims.ts'
 import { isForm } from '../callers/request-client.ts'
 import { FORM, takeForms } from '../request/form-body.ts'
 import { errors, jsonResponse, TOKEN_REFUSED } from './openapi/schemas.ts'
@@ -51,15 +52,8 @@ export async function userinfoRoute(
     })
     // A client's own token is about nobody.
     if (user === undefined) throw invalidToken('token_without_user')
-    const { sub, name, roles } = user
     reply.header('cache-control', 'no-store')
-    return {
-      sub,
-      ...(scopeTokens(claims.scope ?? '').includes('profile') && {
-        preferred_username: name,
-      }),
-      ...(roles.length > 0 && { roles }),
-    }
+    return { sub: user.sub, ...userClaims(user, scopeTokens(claims.scope ?? '')) }
   }
   const answer = jsonResponse('What is known of the user.', UserinfoResponse, {
     sub: 'u_3yNkqQ2hXw',

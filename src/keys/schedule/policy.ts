@@ -5,7 +5,7 @@ import { SKEW_MS } from './instants.ts'
 export interface KeyPolicy {
   /** Of the keys that are made from now on. */
   readonly algorithm: string
-  /** Algorithms that single audiences need: each has a line of keys of its own, called after it. */
+  /** What single audiences and clients need: each has a line of keys of its own, called after it. */
   readonly audienceAlgorithms?: readonly string[]
   /** How long a key signs. */
   readonly rotateEveryMs: number

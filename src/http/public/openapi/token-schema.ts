@@ -23,7 +23,7 @@ const TokenRequest = formBody(
   },
 )
 
-/** RFC 6749 §5.1. */
+/** RFC 6749 §5.1, OIDC Core §3.1.3.3. */
 const TokenResponse = Type.Object(
   {
     access_token: Type.String({ description: 'A JWT (RFC 9068).' }),
@@ -36,6 +36,11 @@ const TokenResponse = Type.Object(
     expires_in: Type.Integer({ description: 'Seconds.' }),
     refresh_token: Type.Optional(
       Type.String({ description: 'For clients that may refresh.' }),
+    ),
+    id_token: Type.Optional(
+      Type.String({
+        description: 'A JWT (OpenID Connect Core §2), with the scope openid.',
+      }),
     ),
     scope: Type.Optional(
       Type.String({ description: 'What was granted, separated by spaces.' }),

@@ -7,7 +7,7 @@ export interface StoredKey {
   /** RFC 7638 thumbprint. */
   readonly kid: string
   readonly alg: string
-  /** Keys of one line sign one after the other: `main`, or the algorithm that single audiences need. */
+  /** Keys of one line sign one after the other: `main`, or what single audiences or clients need. */
   readonly line: string
   readonly publishAt: number
   readonly signFrom: number
