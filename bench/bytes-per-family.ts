@@ -1,71 +1,100 @@
-// What one session costs in Redis: all of its memory, and the same after thousands of refreshes.
+// What one session costs in Redis: all of its memory, its place in its user's index included, and the same
+// after thousands of refreshes.
 import { randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
-import { createRedisStore } from '../src/stores/redis/store.ts'
+import { createRedisStore, type RedisStore } from '../src/stores/redis/store.ts'
 import { sidOf, userTag } from '../src/base/ids.ts'
+import type { FamilyRef } from '../src/stores/ports/families.ts'
 import { AUDIENCE, CLIENT } from './parties.ts'
 
-const FAMILIES = 10_000
+const FAMILIES = 9_000
+/** Sessions of each user. */
+const DEVICES = 3
 const DAY = 86_400_000
+const PREFIX = 'bytes:'
 
 /**
- * Opens thousands of families of one user, refreshes one of them again and again, and tells what that took.
+ * Opens thousands of families, three for each user, refreshes one of them again and again, and reports what
+ * that took.
  */
 export async function bytesPerFamily(url: string, refreshes: number): Promise<string> {
-  const store = await createRedisStore({ url, prefix: 'bytes:' })
+  const store = await createRedisStore({ url, prefix: PREFIX })
   const redis = new Redis(url)
   try {
-    const sub = 'somebody'
-    await store.directory.add({
-      sub,
-      tag: userTag(sub),
-      name: sub,
-      foldedName: sub,
-      passwordHash: 'x',
-      scopes: null,
-      roles: [],
-      disabled: false,
-    })
-    const subject = await store.subjects.byTag(userTag(sub))
+    const tags = await addUsers(store, FAMILIES / DEVICES)
     const before = await usedMemory(redis)
-    const sids = Array.from({ length: FAMILIES }, () => sidOf(randomBytes(16)))
-    for (const sid of sids) {
-      await store.families.open({
-        userTag: userTag(sub),
-        sid,
-        clientId: CLIENT,
-        scope: 'profile orders:read',
-        audience: [AUDIENCE],
-        sessionsEpoch: subject?.sessionsEpoch ?? NaN,
-        idleMs: 14 * DAY,
-        absoluteMs: 90 * DAY,
-      })
-    }
+    const refs: FamilyRef[] = []
+    for (const userTag of tags) refs.push(...(await signIn(store, userTag)))
     const each = ((await usedMemory(redis)) - before) / FAMILIES
 
-    const [sid = ''] = sids
-    const key = `bytes:{${userTag(sub)}}:f:${sid}`
+    const [ref = { userTag: '', sid: '' }] = refs
+    const key = `${PREFIX}{${ref.userTag}}:f:${ref.sid}`
     const young = await redis.memory('USAGE', key)
-    for (let generation = 1; generation <= refreshes; generation++) {
-      const { kind } = await store.families.rotate({
-        userTag: userTag(sub),
-        sid,
-        clientId: CLIENT,
-        generation,
-        idleMs: 14 * DAY,
-        reuseGraceMs: 10_000,
-        lateRetry: 'burn',
-      })
-      if (kind !== 'rotated') throw new Error(`a refresh was answered ${kind}`)
-    }
+    await refresh(store, ref, refreshes)
     const old = await redis.memory('USAGE', key)
     return (
-      `bytes per family: ${each.toFixed(0)} all in (used_memory, ${FAMILIES} families); MEMORY USAGE ` +
-      `of one: ${young}, after ${refreshes} refreshes: ${old}`
+      `bytes per family: ${each.toFixed(0)} all in (used_memory, ${FAMILIES} families, ${DEVICES} of each ` +
+      `user); MEMORY USAGE of one: ${young}, after ${refreshes} refreshes: ${old}`
     )
   } finally {
     redis.disconnect()
     await store.close()
+  }
+}
+
+/** Adds so many accounts; gives their tags. */
+async function addUsers({ directory }: RedisStore, count: number): Promise<string[]> {
+  const subs = Array.from({ length: count }, (_, user) => `somebody-${user}`)
+  for (const sub of subs) {
+    await directory.add({
+      sub,
+      tag: userTag(sub),
+      name: sub,
+      foldedName: sub,
+      passwordHash: 'x'.repeat(97),
+      scopes: null,
+      roles: [],
+      disabled: false,
+    })
+  }
+  return subs.map(userTag)
+}
+
+/** Opens a user's families. */
+async function signIn({ families }: RedisStore, userTag: string): Promise<FamilyRef[]> {
+  const refs = Array.from({ length: DEVICES }, () => ({
+    userTag,
+    sid: sidOf(randomBytes(16)),
+  }))
+  for (const ref of refs) {
+    await families.open({
+      ...ref,
+      clientId: CLIENT,
+      scope: 'profile orders:read',
+      audience: [AUDIENCE],
+      sessionsEpoch: 1,
+      idleMs: 14 * DAY,
+      absoluteMs: 90 * DAY,
+    })
+  }
+  return refs
+}
+
+async function refresh(
+  { families }: RedisStore,
+  ref: FamilyRef,
+  refreshes: number,
+): Promise<void> {
+  for (let generation = 1; generation <= refreshes; generation++) {
+    const { kind } = await families.rotate({
+      ...ref,
+      clientId: CLIENT,
+      generation,
+      idleMs: 14 * DAY,
+      reuseGraceMs: 10_000,
+      lateRetry: 'burn',
+    })
+    if (kind !== 'rotated') throw new Error(`a refresh was answered ${kind}`)
   }
 }
 

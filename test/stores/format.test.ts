@@ -41,7 +41,7 @@ for (const cluster of [false, true]) {
     t.teardown(() => command.close())
     t.same(await markOf(command), {})
     const server = await serverOn(t, url)
-    t.same(await markOf(server), { written: '1' })
+    t.same(await markOf(server), { written: '2' })
     t.notMatch(await server.inspect(), [{ check: 'format' }])
   })
 }
@@ -56,7 +56,7 @@ t.test('what a newer release has added to is worked on, and stays marked', async
   const advice = risks.find(({ check }) => check === 'format')?.advice
   t.match(
     advice,
-    /newer Latchkey has written to the store \(format 3, this one knows 1\)/,
+    /newer Latchkey has written to the store \(format 3, this one knows 2\)/,
   )
 })
 
@@ -72,7 +72,7 @@ t.test(
       name: 'StoreUnavailable',
       message: new RegExp(
         `Redis at ${new URL(url).host} can't be used: a newer Latchkey has changed it to format 3, ` +
-          'and this one knows formats up to 1: run that release, or restore a back-up',
+          'and this one knows formats up to 2: run that release, or restore a back-up',
       ),
     }
     await t.rejects(createRedisStore({ url, lossPeriodMs: HOUR }), refused, 'a server')
@@ -108,7 +108,7 @@ t.test('a back-up by a release that this one cannot read is refused', async t =>
   await t.rejects(store.backups.restore(file, { replace: true }), {
     name: 'BackupRefused',
     reason: 'file_newer',
-    message: `${file} can't be restored: a newer Latchkey has made it (format 3, this one knows 1)`,
+    message: `${file} can't be restored: a newer Latchkey has made it (format 3, this one knows 2)`,
   })
   t.ok(await store.subjects.byTag(someAccount('kept').tag), 'nothing was given up')
 })

@@ -1,9 +1,13 @@
 // From keys of Redis to the records of a back-up, and the way back.
 import type { Cluster, Redis } from 'ioredis'
-import { foldedNameIn } from '../people/account-record.ts'
+import { foldedNameIn, withoutSessionIndex } from '../people/account-record.ts'
 import type { RedisKeys } from '../redis-keys.ts'
 import type { BackupRecord } from './backup-file.ts'
 import { BATCH, type Ask } from './walk.ts'
+
+const ACCOUNT_KEY = /^\{([^}]+)\}:u$/
+
+const isAccount = (key: string) => ACCOUNT_KEY.test(key)
 
 /** Marks of the moment, and counts of addresses, belong to the server that has them. */
 export function isKept(name: string, keys: RedisKeys): boolean {
@@ -58,7 +62,7 @@ export function claimOf(
   keys: RedisKeys,
   ask: Ask,
 ): Array<Promise<unknown>> {
-  const [, tag] = /^\{([^}]+)\}:u$/.exec(key) ?? []
+  const [, tag] = ACCOUNT_KEY.exec(key) ?? []
   const folded = foldedNameIn(hash)
   if (tag === undefined || folded === undefined) return []
   return [ask(client => client.hsetnx(keys.names, folded, `${tag} 0`))]
@@ -75,7 +79,9 @@ export function writeKey(
     const name = keys.fullName(key)
     const step = client.multi()
     if (text !== undefined) step.set(name, Buffer.from(text, 'base64'))
-    if (hash !== undefined && hash.length > 0) step.hset(name, ...hash)
+    if (hash !== undefined && hash.length > 0) {
+      step.hset(name, ...(isAccount(key) ? withoutSessionIndex(hash) : hash))
+    }
     // Backwards each score stands before its member, as ZADD takes them.
     if (sorted !== undefined) step.zadd(name, ...sorted.toReversed())
     if (expiresAt !== undefined) step.pexpireat(name, expiresAt)

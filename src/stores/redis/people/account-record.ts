@@ -38,12 +38,16 @@ const FIELDS: { readonly [Member in keyof Stored]: Field<Stored[Member]> } = {
 /** What a script answers of a user, in this order. */
 const USER = ['sub', 'name', 'scopes', 'roles'] as const
 
+/** The field of the index of a user's sessions: `read_index` of shared.lua. */
+const SESSION_INDEX = 'sids'
+
 /** Stands before every script: the fields that scripts read and write by name. */
 export const RECORD_LUA = `
 local SUB, DISABLED, EPOCH = ${luaNames(['sub', 'disabled', 'sessionsEpoch'])}
 local FOLDED, HASH, CREATED = ${luaNames(['foldedName', 'passwordHash', 'createdAt'])}
 -- When the last family of the user will have passed its absolute end.
 local LAST_END = 'lastEnd'
+local INDEX = '${SESSION_INDEX}'
 local USER = { ${luaNames(USER)} }
 `
 
@@ -87,6 +91,14 @@ export function readUser(reply: unknown): User {
 export function foldedNameIn(pairs: readonly string[]): string | undefined {
   const { field } = FIELDS.foldedName
   return pairs.find((_, index) => index % 2 === 1 && pairs[index - 1] === field)
+}
+
+/**
+ * An account's hash as a back-up has it, without the index of sessions: they were read after it, so that it
+ * may lack some. A walk finds them again.
+ */
+export function withoutSessionIndex(pairs: readonly string[]): string[] {
+  return pairs.filter((_, index) => pairs[index - (index % 2)] !== SESSION_INDEX)
 }
 
 function userFrom([sub, name, scopes, roles]: readonly unknown[]): User {

@@ -93,6 +93,41 @@ local function why_wider (f, scope, audience)
   return nil
 end
 
+-- The index of a user's sessions, a field of the account: "lastEnd sid sid …". It counts for as long as its lastEnd is
+-- the account's: a login at a server of an earlier release moves that one alone. "lastEnd? sid …" collects only what
+-- was opened since a walk began.
+local MAX_INDEXED = 256
+local CHECKED_AT_LOGIN = 4
+
+-- The sids that are known, and whether they are all; nil where there is no index.
+local function read_index (userKey, now)
+  local lastEnd, index = unpack(redis.call('HMGET', userKey, LAST_END, INDEX))
+  if tonumber(lastEnd or '0') <= now then return {}, true end
+  local mark, walking, listed = (index or ''):match('^(%d+)(%??)(.*)$')
+  if mark ~= lastEnd then return nil, false end
+  local sids = {}
+  for sid in listed:gmatch('%S+') do sids[#sids + 1] = sid end
+  return sids, walking == ''
+end
+
+-- More than these are found by a walk again.
+local function write_index (userKey, sids, complete)
+  if #sids > MAX_INDEXED then return redis.call('HDEL', userKey, INDEX) end
+  local mark = redis.call('HGET', userKey, LAST_END) .. (complete and '' or '?')
+  redis.call('HSET', userKey, INDEX, mark .. ' ' .. table.concat(sids, ' '))
+end
+
+local function family_key (anyFamily, sid) return anyFamily:gsub('[^:]*$', '') .. sid end
+
+-- Each login adds one and looks at a few of those that were looked at last: at most a quarter of the index stays dead.
+local function drop_some_dead (sids, familyKey, user, now)
+  for _ = 1, math.min(CHECKED_AT_LOGIN, #sids) do
+    local sid = table.remove(sids, 1)
+    local f = read_family(family_key(familyKey, sid))
+    if f and not why_dead(f, user, instant_for(f, now)) then sids[#sids + 1] = sid end
+  end
+end
+
 -- Notes a token that is about to be issued; `token` is "sid list idx", empty for none. The key outlives its last token by as long again,
 -- so that it seldom has to be told.
 local function note_token (key, token, forMs, at)

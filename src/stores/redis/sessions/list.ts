@@ -1,4 +1,5 @@
-// A user's living families in Redis, as an operator sees them.
+// A user's living families in Redis, as an operator sees them: by the index of them in the user's account, or
+// by a walk where there is none.
 import type { Families, FamilyRef, Session } from '../../ports/families.ts'
 import type { RedisAdapter } from '../adapter.ts'
 import { familyOf, listOf } from '../replies.ts'
@@ -7,28 +8,69 @@ import { loadScript } from '../scripts.ts'
 /** How many keys one step of a walk looks at. */
 const SCAN_COUNT = 1000
 
+/** So many sessions of a user an index takes: `MAX_INDEXED` of shared.lua. */
+const MAX_INDEXED = 256
+
 /**
- * Makes `families.list`. There is no index of a user's families, which would make each session larger: an
- * operator's question may look at all keys of a node.
+ * Makes `families.list`: one step by the index. A user of an earlier release has none yet, one with more
+ * sessions than an index takes never has: a walk finds theirs, and leaves an index for the next time.
  */
-export function createList({ link, keys, time }: RedisAdapter): Families['list'] {
+export function createList(adapter: RedisAdapter): Families['list'] {
+  const { link, keys, time } = adapter
   const listScript = loadScript(link, 'sessions/list')
+  const walk = createWalk(adapter)
+
+  async function fromIndex(userTag: string): Promise<Session[] | undefined> {
+    const anyFamily = keys.family({ userTag, sid: '' })
+    const [isIndexed, living] = await listScript(
+      [keys.user(userTag), anyFamily],
+      [time()],
+    )
+    if (isIndexed !== 1) return undefined
+    return listOf(living)
+      .map(listOf)
+      .map(([sid, ...found]) => sessionOf({ userTag, sid: String(sid) }, found))
+  }
 
   return async function list(userTag) {
+    const sessions = (await fromIndex(userTag)) ?? (await walk(userTag))
+    return sessions.sort((a, b) => b.startedAt - a.startedAt)
+  }
+}
+
+/** Makes the walk over all keys of the node that has the user. */
+function createWalk({
+  link,
+  keys,
+  time,
+}: RedisAdapter): (userTag: string) => Promise<Session[]> {
+  const walkScript = loadScript(link, 'sessions/walk')
+  const indexScript = loadScript(link, 'sessions/index')
+
+  async function find(userTag: string): Promise<Map<string, Session>> {
     // A walk may meet a key twice.
     const sessions = new Map<string, Session>()
     let cursor = '0'
     do {
-      const [next, living] = await listScript(
+      const [next, living] = await walkScript(
         [keys.user(userTag)],
         [time(), cursor, keys.families(userTag), SCAN_COUNT],
       )
       for (const [key, ...found] of listOf(living).map(listOf)) {
-        sessions.set(String(key), sessionOf(keys.refOf(userTag, String(key)), found))
+        const ref = keys.refOf(userTag, String(key))
+        sessions.set(ref.sid, sessionOf(ref, found))
       }
       cursor = String(next)
     } while (cursor !== '0')
-    return [...sessions.values()].sort((a, b) => b.startedAt - a.startedAt)
+    return sessions
+  }
+
+  return async function walk(userTag) {
+    const sessions = await find(userTag)
+    if (sessions.size <= MAX_INDEXED) {
+      await indexScript([keys.user(userTag)], [time(), ...sessions.keys()])
+    }
+    return [...sessions.values()]
   }
 }
 

@@ -1,16 +1,22 @@
--- One step of a walk over the keys of the node that has the user: its living families among them, as an operator sees them.
--- KEYS: user. ARGV: now or '', cursor, pattern of the user's family keys, how many keys to look at.
--- Reply: { next cursor, { { key, family, generation, lateCount }, … } }.
+-- The living families of a user by the index of them, as an operator sees them.
+-- KEYS: user, any family of the user. ARGV: now or ''.
+-- Reply: { 1, { { sid, family, generation, lateCount }, … } }, or 0 where a walk has to find them: what is opened from
+-- now on is collected meanwhile.
 local user = read_user(KEYS[1])
-if not user then return { '0', {} } end
+if not user then return { 1, {} } end
 
 local now = time(ARGV[1])
-local found = redis.call('SCAN', ARGV[2], 'MATCH', ARGV[3], 'COUNT', ARGV[4])
+local sids, complete = read_index(KEYS[1], now)
+if not complete then
+  write_index(KEYS[1], sids or {}, false)
+  return 0
+end
+
 local living = {}
-for _, key in ipairs(found[2]) do
-  local f = read_family(key)
+for _, sid in ipairs(sids) do
+  local f = read_family(family_key(KEYS[2], sid))
   if f and not why_dead(f, user, instant_for(f, now)) then
-    living[#living + 1] = { key, family_reply(f), f.cur, f.late }
+    living[#living + 1] = { sid, family_reply(f), f.cur, f.late }
   end
 end
-return { found[1], living }
+return { 1, living }

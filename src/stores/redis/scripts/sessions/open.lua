@@ -30,8 +30,17 @@ write_family(KEYS[2], f, now)
 forget_expired_tokens(KEYS[3], now)
 note_token(KEYS[3], ARGV[9], tonumber(ARGV[10]), now)
 
+-- Before the end of the last session moves on.
+local sids, complete = read_index(KEYS[1], now)
+
 -- So long must a removed account's epoch be kept, lest its sessions come back with a new account of the same sub.
 local lastEnd = tonumber(redis.call('HGET', KEYS[1], LAST_END) or '0')
 if endsAt > lastEnd then redis.call('HSET', KEYS[1], LAST_END, string.format('%.0f', endsAt)) end
+
+if sids then
+  drop_some_dead(sids, KEYS[2], user, now)
+  sids[#sids + 1] = KEYS[2]:match('[^:]*$')
+  write_index(KEYS[1], sids, complete)
+end
 
 return { 'opened', family_reply(f), user_reply(user) }
