@@ -64,6 +64,14 @@ export type SecurityEvent =
       readonly firstAt?: number
       readonly lastAt?: number
     }
+  /** A client got a token of its own. */
+  | {
+      readonly type: 'token.issued'
+      readonly clientId: string
+      readonly network: string
+      /** The token's id. */
+      readonly jti: string
+    }
   | {
       readonly type: 'token.revoked'
       readonly clientId: string

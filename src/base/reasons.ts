@@ -61,6 +61,8 @@ export const REASONS = {
   audience_withdrawn: 'The client has lost every audience that was granted at login.',
   audience_wrong: 'The access token is not for this audience.',
   // Clients.
+  client_id_is_sub:
+    'A user has the id of this client as `sub`: it gets no token of its own.',
   client_missing: 'The request names no client.',
   client_two_methods: 'The client authenticates in two ways at once.',
   client_two_ids: 'The client_id is another one than the client that authenticates.',
@@ -73,7 +75,8 @@ export const REASONS = {
     "The client's assertion is not a JWT, or not of the client that is named.",
   assertion_not_allowed:
     'The client has no keys: it may not authenticate by an assertion.',
-  assertion_invalid: "The assertion's signature, times or audience are wrong.",
+  assertion_invalid: "The assertion's signature, issuer, subject or times are wrong.",
+  assertion_audience_wrong: 'The assertion is for another audience.',
   assertion_without_jti: 'The assertion has no id.',
   assertion_too_long_lived: 'The assertion lives longer than it may.',
   assertion_replayed: 'The assertion was used before.',

@@ -25,13 +25,14 @@ export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-b
 const MAX_LENGTH = 4096
 const MAX_LIFE_MS = 600_000
 const SKEW_SECONDS = 30
+/** How much of a wrong audience a refusal shows. */
+const MAX_SHOWN = 200
 
 export interface AssertionOptions {
-  /**
-   * The only audience that is accepted. An assertion for another server, or for the URL of a token endpoint,
-   * is refused.
-   */
+  /** The audience that is always accepted. An assertion for another server is refused. */
   readonly issuer: string
+  /** The URL of the token endpoint, which is accepted where a client may name it. */
+  readonly endpoint: string
   readonly replays: Replays
   readonly clock: Clock
 }
@@ -56,6 +57,7 @@ export interface Assertions {
  */
 export function createAssertions({
   issuer,
+  endpoint,
   replays,
   clock,
 }: AssertionOptions): Assertions {
@@ -82,27 +84,45 @@ export function createAssertions({
     async check(assertion, client) {
       const keys = keysOf(client)
       if (keys === undefined) throw invalidClient('assertion_not_allowed')
-      const claims = await verify(assertion, keys, { issuer, client, now: clock() })
+      const audiences =
+        client.assertionAudience === 'endpoint' ? [issuer, endpoint] : [issuer]
+      const now = clock()
+      const claims = await verify(assertion, keys, { audiences, client, now })
       if (typeof claims.jti !== 'string' || claims.jti.length > 256) {
         throw invalidClient('assertion_without_jti')
       }
-      if (Number(claims.exp) * 1000 > clock() + MAX_LIFE_MS) {
-        throw invalidClient('assertion_too_long_lived')
-      }
+      refuseLongLife(claims, client, now)
       if (!(await once(claims, client))) throw invalidClient('assertion_replayed')
     },
+  }
+}
+
+// A client's clock may be ahead of ours: what it says of the beginning counts, as far as clocks may differ.
+function refuseLongLife(
+  { iat = 0, exp = 0 }: JWTPayload,
+  { assertionMaxAge = MAX_LIFE_MS }: Client,
+  now: number,
+): void {
+  const [from, until] = [now / 1000, now / 1000 + SKEW_SECONDS]
+  const life = Math.ceil(exp - Math.min(Math.max(iat, from), until))
+  const most = Math.floor(assertionMaxAge / 1000)
+  if (life > most) {
+    throw invalidClient(
+      'assertion_too_long_lived',
+      `the assertion lives for ${life} s, and may live for ${most} s (assertionMaxAge)`,
+    )
   }
 }
 
 async function verify(
   assertion: string,
   keys: JWTVerifyGetKey,
-  { issuer, client, now }: { issuer: string; client: Client; now: number },
+  { audiences, client, now }: { audiences: string[]; client: Client; now: number },
 ): Promise<JWTPayload> {
   const options = {
     issuer: client.id,
     subject: client.id,
-    audience: issuer,
+    audience: audiences,
     algorithms: [...JOSE_NAMES],
     requiredClaims: ['exp', 'jti'],
     clockTolerance: SKEW_SECONDS,
@@ -122,18 +142,35 @@ async function verify(
       }
       throw new errors.JWSSignatureVerificationFailed()
     })
-    .catch(asVerdict)
+    .catch((error: unknown) => asVerdict(error, audiences))
   // An assertion for several audiences could be replayed by one of the others.
-  if (
-    payload.aud !== issuer &&
-    !(Array.isArray(payload.aud) && payload.aud.length === 1)
-  ) {
-    throw invalidClient('assertion_invalid')
+  if (Array.isArray(payload.aud) && payload.aud.length !== 1) {
+    throw wrongAudience(payload.aud, audiences)
   }
   return payload
 }
 
-function asVerdict(error: unknown): never {
+// The signature was right: whoever reads this holds the client's key.
+function wrongAudience(aud: unknown, audiences: readonly string[]) {
+  const got = [aud ?? []].flat().map(shown).join(', ') || 'none'
+  return invalidClient(
+    'assertion_audience_wrong',
+    `the audience (aud) of the assertion must be ${audiences.join(' or ')} and nothing else, and is ${got}`,
+  )
+}
+
+// RFC 6749 §5.2 allows printable ASCII without the quote and the backslash.
+function shown(audience: unknown): string {
+  return String(audience)
+    .replace(/[^\x20-\x21\x23-\x5B\x5D-\x7E]/g, '?')
+    .slice(0, MAX_SHOWN)
+}
+
+function asVerdict(error: unknown, audiences: readonly string[]): never {
+  if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'aud') {
+    throw wrongAudience(error.payload.aud, audiences)
+  }
+
   const isFault =
     error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid
   if (error instanceof errors.JOSEError && !isFault) {

@@ -16,6 +16,10 @@ export interface Client {
   readonly jwksUri: string | undefined
   /** Whether that place may have a private address. */
   readonly jwksUriMayBePrivate: boolean
+  /** Whether its assertions may be for the token endpoint, too, and not for the issuer only. */
+  readonly assertionAudience: 'issuer' | 'endpoint'
+  /** How long its assertions may live; milliseconds. Undefined: ten minutes. */
+  readonly assertionMaxAge: number | undefined
   readonly grants: readonly string[]
   readonly scopes: readonly string[]
   readonly audience: readonly string[]
@@ -40,6 +44,7 @@ export interface ClientSettings extends Omit<
   | 'secretHashes'
   | 'jwksUri'
   | 'idTokenAlgorithm'
+  | 'assertionMaxAge'
   | 'accessTtl'
   | 'refreshIdle'
   | 'refreshAbsolute'
@@ -48,6 +53,7 @@ export interface ClientSettings extends Omit<
   readonly secrets: readonly string[]
   readonly jwksUri?: string
   readonly idTokenAlgorithm?: string
+  readonly assertionMaxAge?: number
   readonly accessTtl?: number
   readonly refreshIdle?: number
   readonly refreshAbsolute?: number
@@ -112,6 +118,7 @@ function toClient({ secrets, ...settings }: ClientSettings): Client {
     ...settings,
     jwksUri: settings.jwksUri,
     idTokenAlgorithm: settings.idTokenAlgorithm,
+    assertionMaxAge: settings.assertionMaxAge,
     accessTtl: settings.accessTtl,
     refreshIdle: settings.refreshIdle,
     refreshAbsolute: settings.refreshAbsolute,

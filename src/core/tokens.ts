@@ -1,8 +1,9 @@
 // The core's tokens: what is issued, read, and judged.
-import type { ClientRegistry } from '../clients/registry.ts'
+import type { Client, ClientRegistry } from '../clients/registry.ts'
 import { createAssertions, type Assertions } from '../clients/assertion.ts'
 import { createGrants } from '../grants/all.ts'
-import { createIssue } from '../grants/issue.ts'
+import { mayActAlone } from '../grants/client-credentials.ts'
+import { createIssue, createMint } from '../grants/issue.ts'
 import { createCheckToken, type CheckToken } from '../status-lists/check-token.ts'
 import { createNonces, type Nonces } from '../tokens/dpop-nonce.ts'
 import {
@@ -60,11 +61,22 @@ export function composeTokens(parts: TokenParts): Tokens {
     check: createCheckToken({
       accessTokens: store.accessTokens,
       isRevoked: status.isRevoked,
-      knowsClient: id => parts.clients.find(id) !== undefined,
+      whyNotAlone: id => whyNotAlone(parts.clients.find(id)),
     }),
-    assertions: createAssertions({ issuer, replays: store.replays, clock }),
+    assertions: createAssertions({
+      issuer,
+      endpoint: `${new URL(issuer).href.replace(/\/$/, '')}/token`,
+      replays: store.replays,
+      clock,
+    }),
     nonces: createNonces({ secrets, clock }),
   }
+}
+
+// Said of the client of now: it may have gone, or lost the grant, since its token was issued.
+function whyNotAlone(client: Client | undefined) {
+  if (client === undefined) return 'client_unknown'
+  return mayActAlone(client) ? undefined : 'grant_not_allowed'
 }
 
 function composeGrants({
@@ -77,24 +89,25 @@ function composeGrants({
   ...parts
 }: TokenParts & Pick<Tokens, 'refreshTokens' | 'readRefreshToken' | 'sign'>) {
   const { issuer, tokenPolicy, typOf, algorithmOf } = settings
-  const issue = createIssue({
+  const minting = {
     issuer,
     sign: parts.sign,
-    refreshTokens: parts.refreshTokens,
     policy: tokenPolicy,
     uriOf: status.uriOf,
     typOf,
     algorithmOf,
     clock,
     random,
-  })
+  }
   return createGrants({
     issuer,
     authenticate: parts.authenticate,
     nameInLogs: parts.nameInLogs,
     families: store.families,
+    subjects: store.subjects,
     readRefreshToken: parts.readRefreshToken,
-    issue,
+    mint: createMint(minting),
+    issue: createIssue({ ...minting, refreshTokens: parts.refreshTokens }),
     policy: tokenPolicy,
     takeStatus: status.take,
     clock,

@@ -1,12 +1,17 @@
 // Every grant that there is. This list is the only one: a new grant is a file in this folder and a line here.
 import { Type } from 'typebox'
+import { clientCredentialsGrant } from './client-credentials.ts'
 import type { GrantDescriptor, GrantServices } from './descriptor.ts'
 import type { Grant } from './grant.ts'
 import { passwordGrant } from './password.ts'
 import { refreshTokenGrant } from './refresh-token.ts'
 
 /** All grants, in the order in which documents name them. */
-export const GRANTS: readonly GrantDescriptor[] = [passwordGrant, refreshTokenGrant]
+export const GRANTS: readonly GrantDescriptor[] = [
+  passwordGrant,
+  refreshTokenGrant,
+  clientCredentialsGrant,
+]
 
 /** Parameters that may stand in a form more than once. */
 export const REPEATABLE_PARAMETERS: readonly string[] = [

@@ -10,11 +10,12 @@ import { invalidRequest } from '../oauth/errors.ts'
 import type { Form } from '../oauth/form.ts'
 import type { TakeStatusEntry } from '../status-lists/indices.ts'
 import type { Families } from '../stores/ports/families.ts'
+import type { Subjects } from '../stores/ports/subjects.ts'
 import type { ReadsRefreshToken } from '../tokens/read-refresh-token.ts'
 import type { Authenticate } from '../users/authenticate.ts'
 import type { NameInLogs } from '../users/names/name-in-logs.ts'
 import type { Grant } from './grant.ts'
-import type { IssueTokens, TokenPolicy } from './issue.ts'
+import type { IssueTokens, MintAccessToken, TokenPolicy } from './issue.ts'
 
 /** What grants may be built of; each takes what it needs. */
 export interface GrantServices {
@@ -22,7 +23,9 @@ export interface GrantServices {
   readonly authenticate: Authenticate
   readonly nameInLogs: NameInLogs
   readonly families: Pick<Families, 'open' | 'rotate'>
+  readonly subjects: Pick<Subjects, 'byTag'>
   readonly readRefreshToken: ReadsRefreshToken
+  readonly mint: MintAccessToken
   readonly issue: IssueTokens
   readonly policy: () => TokenPolicy
   /** Undefined: tokens have no status. */

@@ -13,7 +13,12 @@ import { defineGrant, type GrantServices } from './descriptor.ts'
 import type { Grant, GrantRequest, TokenResponse } from './grant.ts'
 import { accessTtl, mayRefresh, type TokenPolicy } from './issue.ts'
 import { TARGET_PARAMETERS } from './parameters.ts'
-import { intersect, requestedAudience, requestedScope } from './targets.ts'
+import {
+  defaultAudience,
+  intersect,
+  requestedAudience,
+  requestedScope,
+} from './targets.ts'
 
 // A family that can't be refreshed lives as long as its access token, and a little longer for clocks that
 // differ.
@@ -188,11 +193,6 @@ function attemptOf(
     username: nameInLogs(params.username),
     network: networkOf(address),
   }
-}
-
-// RFC 9068 §3 wants an audience: where none is configured, the issuer itself.
-function defaultAudience(audience: readonly string[], issuer: string): readonly string[] {
-  return audience.length > 0 ? audience : [issuer]
 }
 
 function lifetimes(

@@ -35,6 +35,14 @@ export function requestedAudience(
   return audience
 }
 
+/** The audiences of a token for which none is named: RFC 9068 §3 wants one, if need be the issuer itself. */
+export function defaultAudience(
+  audience: readonly string[],
+  issuer: string,
+): readonly string[] {
+  return audience.length > 0 ? audience : [issuer]
+}
+
 /** `tokens` without those that the limit leaves out; a null limit leaves out none. */
 export function intersect(
   tokens: readonly string[],

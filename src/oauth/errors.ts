@@ -52,9 +52,12 @@ export function invalidRequest(
  * 401: the client is unknown or its secret is wrong (RFC 6749 §5.2). However it tried, the answer names a way
  * that may work: RFC 9110 §15.5.2 requires a challenge, and some clients read no body of a 401 without one.
  */
-export function invalidClient(reason: Reason): OAuthError {
-  const description =
-    reason === 'client_missing' ? 'client_id is missing' : 'client authentication failed'
+export function invalidClient(
+  reason: Reason,
+  description = reason === 'client_missing'
+    ? 'client_id is missing'
+    : 'client authentication failed',
+): OAuthError {
   return new OAuthError(401, 'invalid_client', {
     description,
     reason,

@@ -8,9 +8,12 @@ import type {
 import type { AccessTokenClaims } from '../tokens/access-token.ts'
 import type { StatusService } from './service.ts'
 
-/** What comes of it: a client's own token lives no longer than the client. */
+/** Why a client may hold no token of its own. */
+export type WhyNotAlone = 'client_unknown' | 'grant_not_allowed'
+
+/** What comes of it: a client's own token lives no longer than the client, and than its grant. */
 export type TokenOutcome =
-  CheckOutcome | { readonly kind: 'refused'; readonly reason: 'client_unknown' }
+  CheckOutcome | { readonly kind: 'refused'; readonly reason: WhyNotAlone }
 
 /** Judges a token that was verified. Rejects with StoreUnavailable. */
 export type CheckToken = (token: {
@@ -21,8 +24,8 @@ export type CheckToken = (token: {
 export interface CheckTokenOptions {
   readonly accessTokens: Pick<AccessTokens, 'check'>
   readonly isRevoked: StatusService['isRevoked']
-  /** Whether a client of this id is registered now. */
-  readonly knowsClient: (id: string) => boolean
+  /** Why the client of this id may hold no token of its own now; undefined: it may. */
+  readonly whyNotAlone: (id: string) => WhyNotAlone | undefined
 }
 
 /**
@@ -32,12 +35,11 @@ export interface CheckTokenOptions {
 export function createCheckToken({
   accessTokens,
   isRevoked,
-  knowsClient,
+  whyNotAlone,
 }: CheckTokenOptions): CheckToken {
   return async ({ claims: { client_id: clientId, status }, ref }) => {
-    if (ref.sid === undefined && !knowsClient(clientId)) {
-      return { kind: 'refused', reason: 'client_unknown' }
-    }
+    const reason = ref.sid === undefined ? whyNotAlone(clientId) : undefined
+    if (reason !== undefined) return { kind: 'refused', reason }
     const outcome = await accessTokens.check(ref)
     if (
       outcome.kind === 'refused' ||

@@ -12,6 +12,7 @@ import { commandLine, SECRET } from '../support/command-line.ts'
 
 const PASSWORD = 'correct horse battery staple'
 const BCRYPT = '$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy'
+const NO_CLIENTS = { find: () => undefined }
 const ARGON2 =
   '$argon2id$v=19$m=16,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b/dWRWJTmaaJObGRdescudvJCs'
 
@@ -862,6 +863,7 @@ t.test('who is lost to somebody faster is refused', async t => {
   const importUsers = createImportUsers({
     directory: { ...store.directory, addAll: async () => new Set() },
     subjects: store.subjects,
+    clients: NO_CLIENTS,
     hasher: createPasswordHasher({
       memoryKiB: 8,
       passes: 1,
@@ -896,6 +898,7 @@ t.test('ids of records that bring none are keyed', async t => {
   const options = {
     directory: store.directory,
     subjects: store.subjects,
+    clients: NO_CLIENTS,
     hasher,
     checkNewPassword: async () => undefined,
     dryRun: true,
@@ -918,4 +921,19 @@ t.test('ids of records that bring none are keyed', async t => {
   t.same(await subWith(SECRET), await subWith(SECRET))
   t.notSame(await subWith(SECRET), await subWith('t'.repeat(43)))
   t.throws(() => createImportUsers({ ...options, secrets: [] }), TypeError)
+})
+
+t.test('nobody is imported under the id of a client', async t => {
+  const { latchkey, put, stored } = setUp(t)
+  const file = put('people.jsonl', [
+    { name: 'ann', passwordHash: ARGON2, sub: 'mobile' },
+    { name: 'bob', passwordHash: ARGON2, sub: 'mobile-2' },
+  ])
+  for (const more of [' --dry-run', '']) {
+    const { out, err, code } = await latchkey(`users import ${file}${more}`)
+    t.equal(code, 1)
+    t.match(out, 'line 1: sub taken: it is the id of a client (clients[].id)', err)
+  }
+  t.equal(await stored('ann'), undefined)
+  t.match(await stored('bob'), { sub: 'mobile-2' })
 })

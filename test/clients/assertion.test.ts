@@ -70,6 +70,12 @@ const clients = [
   ...CLIENTS,
   client('batch', { keys: [mine.jwk, second.jwk] }),
   client('named', { keys: [...named, ed25519].map(({ jwk }) => jwk) }),
+  client('lenient', {
+    keys: [mine.jwk],
+    assertionAudience: 'endpoint',
+    assertionMaxAge: 3_600_000,
+  }),
+  client('brief', { keys: [mine.jwk], assertionMaxAge: 60_000 }),
 ]
 
 for (const store of STORES) {
@@ -311,6 +317,55 @@ t.test('assertions that prove nothing', async t => {
     ],
   })
 })
+
+t.test(
+  'a client may name the token endpoint, and let its assertions live longer',
+  async t => {
+    const server = await serverOn(t, 'SQLite', { clients })
+    const { clock, metrics } = server
+    const now = Math.floor(clock() / 1000)
+    const ask = async (id: string, claims: object) =>
+      server.post('/token', {
+        ...loginForm,
+        ...asserted(await signed(server, { id, claims })),
+      })
+    const [endpoint, elsewhere] = [`${ISSUER}/token`, 'https://other.example']
+    for (const [id, claims] of [
+      ['lenient', {}],
+      ['lenient', { aud: endpoint, exp: now + 3600 }],
+      ['lenient', { aud: [endpoint] }],
+      // The client's clock is ahead of ours.
+      ['lenient', { iat: now + 20, exp: now + 3620 }],
+      ['lenient', { iat: undefined, exp: now + 3600 }],
+      ['brief', { exp: now + 60 }],
+    ] as const) {
+      t.equal((await ask(id, claims)).statusCode, 200, JSON.stringify([id, claims]))
+    }
+    const only = `the audience (aud) of the assertion must be ${ISSUER} and nothing else, and is`
+    const either = only.replace(ISSUER, `${ISSUER} or ${endpoint}`)
+    for (const [id, claims, description] of [
+      ['batch', { aud: endpoint }, `${only} ${endpoint}`],
+      ['batch', { aud: undefined }, `${only} none`],
+      ['batch', { aud: ['"\\é\n', elsewhere] }, `${only} ????, ${elsewhere}`],
+      ['batch', { aud: 'a'.repeat(300) }, `${only} ${'a'.repeat(200)}`],
+      ['batch', { aud: [ISSUER, elsewhere] }, `${only} ${ISSUER}, ${elsewhere}`],
+      ['lenient', { aud: elsewhere }, `${either} ${elsewhere}`],
+      ['lenient', { aud: [ISSUER, endpoint] }, `${either} ${ISSUER}, ${endpoint}`],
+      ['lenient', { exp: now + 3601 }, longLife(3601, 3600)],
+      ['lenient', { iat: now + 60, exp: now + 3631 }, longLife(3601, 3600)],
+      ['brief', { exp: now + 61 }, longLife(61, 60)],
+      ['batch', { exp: now + 601 }, longLife(601, 600)],
+    ] as const) {
+      const answer = await ask(id, claims)
+      refused(t, answer, { status: 401, error: 'invalid_client' })
+      t.equal(answer.json().error_description, description)
+    }
+    t.match(await metrics.render(), 'reason="assertion_audience_wrong"} 7')
+  },
+)
+
+const longLife = (life: number, most: number) =>
+  `the assertion lives for ${life} s, and may live for ${most} s (assertionMaxAge)`
 
 t.test('a store that fails is no verdict on an assertion', async t => {
   const server = await serverOn(t, 'SQLite', { clients })

@@ -19,6 +19,7 @@ async function setUp() {
   const jwk = await jose.exportJWK(publicKey)
   const assertions = createAssertions({
     issuer: ISSUER,
+    endpoint: `${ISSUER}/token`,
     replays: {
       async once(_id, forMs) {
         remembered.push(forMs)

@@ -19,6 +19,7 @@ const settings = (id: string, more: Partial<ClientSettings> = {}): ClientSetting
   forwardsAddress: false,
   lateRetry: 'burn',
   dpop: 'allowed',
+  assertionAudience: 'issuer',
   ...more,
 })
 const registry = createClientRegistry([
@@ -27,6 +28,7 @@ const registry = createClientRegistry([
 ])
 const assertions = createAssertions({
   issuer: 'https://id.example.com',
+  endpoint: 'https://id.example.com/token',
   replays: { once: async () => true },
   clock: Date.now,
 })

@@ -566,6 +566,24 @@ t.test('the rules between keys', async t => {
       `clients: [{ id: a, forwardsAddress: true, introspect: any, secrets: ["${HASH}"] }]`,
     ],
     [
+      'clients: [{ id: a, assertionAudience: endpoint, assertionMaxAge: 25h }]',
+      'clients[0].assertionAudience: expected keys or jwksUri beside it',
+      'clients[0].assertionMaxAge: expected keys or jwksUri beside it',
+      'clients[0].assertionMaxAge: expected 1s to 24h',
+    ],
+    [
+      'clients: [{ id: a, jwksUri: "https://a", assertionMaxAge: 999ms }]',
+      'clients[0].assertionMaxAge: expected 1s to 24h',
+    ],
+    [
+      'clients: [{ id: a, jwksUri: "https://a", assertionAudience: endpoint, assertionMaxAge: 1h }]',
+    ],
+    [
+      'clients: [{ id: a, grants: [password, client_credentials] }]',
+      'clients[0].grants[1]: expected another grant, or secrets or keys: anybody can pose as a public client',
+    ],
+    [`clients: [{ id: a, grants: [client_credentials], secrets: ["${HASH}"] }]`],
+    [
       'clients: [{ id: a, forwardsAddress: true, introspect: any, introspectByToken: true }]',
       'clients[0].forwardsAddress: expected false, or secrets or keys: anybody can pose as a public client',
       'clients[0].introspectByToken: expected false, or secrets or keys: a public client may not introspect',
@@ -787,7 +805,7 @@ t.test(
     t.equal(
       parseConfig(example, { LATCHKEY_SECRET: SECRET, LATCHKEY_STORE: 'sqlite:x' })
         .clients.length,
-      2,
+      3,
     )
     t.notMatch(schemaText(), /"expected"|"~/)
   },

@@ -322,7 +322,7 @@ t.test('RFC 8414: metadata', async t => {
       revocation_endpoint: `${ISSUER}/revoke`,
       userinfo_endpoint: `${ISSUER}/userinfo`,
       service_documentation: `${ISSUER}/docs`,
-      grant_types_supported: ['password', 'refresh_token'],
+      grant_types_supported: ['password', 'refresh_token', 'client_credentials'],
       response_types_supported: [],
       token_endpoint_auth_methods_supported: [
         'client_secret_basic',

@@ -23,6 +23,11 @@ const login = {
   username: 'alice',
   password: PASSWORD,
 }
+const machine = {
+  grant_type: 'client_credentials',
+  client_id: 'machine',
+  client_secret: 'machine-secret',
+}
 const api = { client_id: 'orders-api', client_secret: API_SECRET }
 const auditor = { client_id: 'auditor', client_secret: 'auditor-secret' }
 
@@ -77,6 +82,7 @@ function requests(
     'a login': () => post('/token', login),
     'a login with a wrong password': () =>
       post('/token', { ...login, password: 'wrong' }),
+    "a client's own token": () => post('/token', machine),
     'a login of nobody': () => post('/token', { ...login, username: 'nobody' }),
     'a refresh': () => refresh(token),
     'introspection of an access token': () =>

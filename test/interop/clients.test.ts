@@ -192,7 +192,7 @@ for (const { name, make } of STORES) {
           { error: 'invalid_target', status: 400 },
         )
         await rejects(t, openid.clientCredentialsGrant(mobile), {
-          error: 'unsupported_grant_type',
+          error: 'unauthorized_client',
           status: 400,
         })
       })
@@ -286,7 +286,7 @@ for (const { name, make } of STORES) {
       )
       t.match(as, {
         issuer: server.url,
-        grant_types_supported: ['password', 'refresh_token'],
+        grant_types_supported: ['password', 'refresh_token', 'client_credentials'],
         token_endpoint_auth_methods_supported: [
           'client_secret_basic',
           'client_secret_post',

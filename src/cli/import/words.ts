@@ -14,6 +14,8 @@ const WORDS: Readonly<Record<OwnFault, string>> = {
   name_taken: 'name taken: another account has it',
   sub_invalid: 'sub invalid: it has 1 to 255 printable ASCII characters without blanks',
   sub_taken: 'sub taken: another account has it',
+  sub_of_client:
+    'sub taken: it is the id of a client (clients[].id), whose own tokens have it as sub',
   hash_unsupported: 'hash unsupported',
   hash_too_costly: 'hash too costly',
 }

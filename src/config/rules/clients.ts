@@ -18,6 +18,7 @@ export function checkClients(config: Config): Fault[] {
         ? checkLifetimes(['clients', index], { ...tokens, ...client })
         : []),
       ...checkClientKeys(client, index),
+      ...checkAssertions(client, index),
       ...(isPublic(client) ? checkPublicClient(client, index) : []),
     ]),
   ]
@@ -97,13 +98,42 @@ function checkClientKeys(
   ]
 }
 
+// The store keeps the id of each assertion for as long as it lives.
+const ASSERTION_LIFE_MOST = 24 * 3_600_000
+
+function checkAssertions(client: ClientConfig, index: number): Fault[] {
+  const { assertionAudience, assertionMaxAge, keys, jwksUri } = client
+  const signs = keys.length > 0 || jwksUri !== undefined
+  return [
+    ...(assertionAudience === 'endpoint' && !signs
+      ? [fault(['clients', index, 'assertionAudience'], 'keys or jwksUri beside it')]
+      : []),
+    ...(assertionMaxAge !== undefined && !signs
+      ? [fault(['clients', index, 'assertionMaxAge'], 'keys or jwksUri beside it')]
+      : []),
+    ...(assertionMaxAge !== undefined &&
+    (assertionMaxAge < 1000 || assertionMaxAge > ASSERTION_LIFE_MOST)
+      ? [fault(['clients', index, 'assertionMaxAge'], '1s to 24h')]
+      : []),
+  ]
+}
+
 function isFetchable(text: string, mayBePrivate: boolean): boolean {
   const url = URL.parse(text)
   return url !== null && (url.protocol === 'https:' || mayBePrivate)
 }
 
 function checkPublicClient(client: ClientConfig, index: number): Fault[] {
+  const alone = client.grants.indexOf('client_credentials')
   return [
+    ...(alone >= 0
+      ? [
+          fault(
+            ['clients', index, 'grants', alone],
+            'another grant, or secrets or keys: anybody can pose as a public client',
+          ),
+        ]
+      : []),
     ...(client.forwardsAddress
       ? [
           fault(

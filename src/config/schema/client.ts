@@ -51,9 +51,27 @@ export const ClientSchema = Type.Object(
       default: false,
       description: 'Whether jwksUri may lead to a private or loopback address.',
     }),
+    assertionAudience: Type.Union([Type.Literal('issuer'), Type.Literal('endpoint')], {
+      default: 'issuer',
+      description:
+        'Whom its assertions may be for: the issuer only, or the URL of the token endpoint as well, which ' +
+        'many libraries send as they come (Spring Security, Authlib).',
+    }),
+    assertionMaxAge: optionalDuration(
+      'How long its assertions may live, 10m where nothing is said.',
+    ),
     grants: Type.Array(
-      Type.Union([Type.Literal('password'), Type.Literal('refresh_token')]),
-      { default: [], description: 'Grant types that the client may use.' },
+      Type.Union([
+        Type.Literal('password'),
+        Type.Literal('refresh_token'),
+        Type.Literal('client_credentials'),
+      ]),
+      {
+        default: [],
+        description:
+          'Grant types that the client may use; client_credentials, by which it gets tokens of its own, ' +
+          'only with secrets, keys or jwksUri.',
+      },
     ),
     scopes: Type.Array(ScopeToken, {
       default: [],

@@ -51,7 +51,10 @@ export async function userinfoRoute(
         : undefined,
     })
     // A client's own token is about nobody.
-    if (user === undefined) throw invalidToken('token_without_user')
+    if (user === undefined) {
+      const scheme = claims.cnf === undefined ? 'Bearer' : 'DPoP'
+      throw invalidToken('token_without_user', scheme)
+    }
     reply.header('cache-control', 'no-store')
     return { sub: user.sub, ...userClaims(user, scopeTokens(claims.scope ?? '')) }
   }

@@ -145,6 +145,11 @@ export const AUDIT_EVENTS = [
       lastAt: Type.Optional(Instant),
     },
   ),
+  event('token.issued', 'A client got a token of its own (`client_credentials`).', {
+    clientId: ClientId,
+    network: Network,
+    jti: Type.String({ description: "The token's id, as its claim `jti` has it." }),
+  }),
   event(
     'token.revoked',
     'A client revoked a token. With a refresh token the session has ended.',

@@ -36,6 +36,7 @@ export type ImportFault =
   | 'name_taken'
   | 'sub_invalid'
   | 'sub_taken'
+  | 'sub_of_client'
 
 /** A fault and where it is; never a value of the record, which may be a secret. */
 export interface Refusal {
@@ -57,6 +58,8 @@ export type ImportOutcome =
 export interface ImportOptions {
   readonly directory: Pick<BuiltInDirectory, 'addAll' | 'byName'>
   readonly subjects: Pick<Subjects, 'byTag'>
+  /** Where clients are looked up: a token of a client's own has its id as `sub`. */
+  readonly clients: { readonly find: (id: string) => unknown }
   readonly hasher: PasswordHasher
   readonly checkNewPassword: CheckNewPassword
   /** The first one makes the ids of accounts that bring none. */
@@ -160,7 +163,7 @@ function twin(reason: 'name_taken' | 'sub_taken', line: number): ImportOutcome {
 }
 
 function createJudge(options: ImportOptions) {
-  const { directory, subjects, hasher, secrets } = options
+  const { directory, subjects, clients, hasher, secrets } = options
   const subOf = createSubOf(secrets)
   return async ({ user }: ImportItem): Promise<Judged> => {
     if ('refusal' in user) return refused(user.refusal)
@@ -171,6 +174,7 @@ function createJudge(options: ImportOptions) {
     }
     const { written, folded: foldedName } = name
     if (!isSub(sub)) return refused({ reason: 'sub_invalid' })
+    if (clients.find(sub) !== undefined) return refused({ reason: 'sub_of_client' })
     const there = await directory.byName(foldedName)
     if (there !== undefined) {
       return there.sub === sub

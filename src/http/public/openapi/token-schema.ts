@@ -11,7 +11,7 @@ const TokenRequest = formBody(
     grant_type: Type.Unsafe<string>({
       type: 'string',
       enum: TYPES,
-      description: `What the tokens are asked for with: ${TYPES.join(' or ')}.`,
+      description: `What the tokens are asked for with: ${anyOf(TYPES)}.`,
     }),
     ...parametersOf(GRANTS),
   },
@@ -74,6 +74,10 @@ export const TOKEN_SCHEMA = {
   },
 }
 
+function anyOf(names: readonly string[]): string {
+  return new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(names)
+}
+
 /** The parameters of all grants in one form: each says which grants take it, unless all do. */
 function parametersOf(grants: readonly GrantDescription[]): Record<string, TSchema> {
   const all = Object.assign({}, ...grants.map(({ parameters }) => parameters))
@@ -83,7 +87,7 @@ function parametersOf(grants: readonly GrantDescription[]): Record<string, TSche
       const only =
         takers.length === grants.length
           ? ''
-          : ` With grant_type ${takers.map(({ type }) => type).join(' or ')} only.`
+          : ` With grant_type ${anyOf(takers.map(({ type }) => type))} only.`
       const schema = { ...all[name], description: `${all[name].description}${only}` }
       return [name, Type.Optional(schema)]
     }),
