@@ -195,7 +195,15 @@ function registerTokenRoutes(
     status,
     emit,
   })
-  pages.register(userinfoRoute, { prefix, url: `${base}/userinfo`, tokenHolder })
+  pages.register(userinfoRoute, {
+    prefix,
+    issuer: settings.issuer,
+    url: `${base}/userinfo`,
+    tokenHolder,
+    clients: core.clients,
+    sign: core.sign,
+    clock: core.clock,
+  })
 }
 
 /** What anybody may read. */

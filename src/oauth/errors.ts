@@ -10,6 +10,8 @@ export interface OAuthErrorDetails {
   readonly reason: Reason
   /** Further response headers. */
   readonly headers?: Record<string, string>
+  /** What a person who meets it in a browser is shown instead: paragraphs of HTML. */
+  readonly page?: readonly string[]
 }
 
 /** A request that is refused. http/request/error-handler.ts alone turns it into a reply. */
@@ -23,17 +25,20 @@ export class OAuthError extends Error {
   readonly reason: Reason
   /** Further response headers. */
   readonly headers: Readonly<Record<string, string>>
+  /** What a person who meets it in a browser is shown instead: paragraphs of HTML. */
+  readonly page: readonly string[] | undefined
 
   constructor(
     status: number,
     code: string,
-    { description, reason, headers = {} }: OAuthErrorDetails,
+    { description, reason, headers = {}, page }: OAuthErrorDetails,
   ) {
     super(description)
     this.status = status
     this.code = code
     this.reason = reason
     this.headers = headers
+    this.page = page
   }
 }
 
@@ -108,6 +113,14 @@ export function unsupportedGrantType(): OAuthError {
   })
 }
 
+/** For whom an app has sent here; the link holds below the issuer's path, too. */
+const NO_LOGIN_PAGE = [
+  'Nobody can log in on this page. Go back to your app, and log in there.',
+  'If you build the app: it asks for an authorization code, and this server has none to give. An app shows a ' +
+    'form of its own, and sends name and password to the token endpoint, which ' +
+    '<a href=".well-known/openid-configuration">the metadata</a> names.',
+]
+
 /**
  * 400: there is nothing to authorize here (RFC 6749 §4.1.2.1). Sent as it is and never by a redirect, since
  * no client has registered where to.
@@ -117,6 +130,7 @@ export function unsupportedResponseType(): OAuthError {
     description:
       'this server shows no login page: an app asks the token endpoint for tokens',
     reason: 'http_400',
+    page: NO_LOGIN_PAGE,
   })
 }
 

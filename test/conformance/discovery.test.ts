@@ -400,6 +400,36 @@ t.test('RFC 8414: metadata', async t => {
     },
   )
 
+  t.test('a browser at the authorization endpoint is told in plain words', async t => {
+    const { app } = await serverOn(t, 'SQLite', { issuer: 'https://example.com/auth' })
+    const chromium =
+      'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8'
+    const at = (url: string, accept: string) => app.inject({ url, headers: { accept } })
+    for (const path of ['/authorize', '/auth/authorize']) {
+      const answer = await at(`${path}?response_type=code&state=<script>`, chromium)
+      t.equal(answer.statusCode, 400)
+      t.equal(answer.headers['content-type'], 'text/html; charset=utf-8')
+      t.equal(answer.headers['cache-control'], 'no-store')
+      t.match(answer.headers['content-security-policy'], /^default-src 'none'/)
+      t.match(answer.body, /Nobody can log in on this page/)
+      t.notMatch(answer.body, /<script|state/)
+      const [, link = ''] = /href="([^"]+)"/.exec(answer.body) ?? []
+      const target = new URL(link, `https://example.com${path}`).pathname
+      t.equal((await app.inject(target)).statusCode, 200, target)
+    }
+    for (const accept of [
+      'application/json',
+      '*/*',
+      'text/html;q=0.5, */*',
+      'image/png',
+    ]) {
+      const answer = await at('/authorize', accept)
+      refused(t, answer, { status: 400, error: 'unsupported_response_type' }, accept)
+    }
+    const other = await at('/nowhere', chromium)
+    refused(t, other, { status: 404, error: 'not_found' })
+  })
+
   const forms: Array<{ issuer: string; urls: string[] }> = [
     {
       issuer: 'https://id.example.com',

@@ -225,6 +225,46 @@ t.test("§3.1.3.6: at_hash goes by the algorithm of the client's ID tokens", asy
   }
 })
 
+t.test('§5.3.2: /userinfo in a JWT, where Accept prefers one', async t => {
+  const server = await withPortal(t, 'SQLite', {
+    clients: [{ ...PORTAL, idTokenAlgorithm: 'EdDSA' }],
+  })
+  server.live.algorithm[MAIL] = 'EdDSA'
+  await server.keys.load()
+  server.clock.advance(8 * 86_400_000)
+  await server.keys.load()
+  const { access_token: token } = await server.login(portal)
+  const ask = (accept: string) =>
+    server.app.inject({
+      url: '/userinfo',
+      headers: { accept, authorization: `Bearer ${token}` },
+    })
+  const plain = await ask('application/json')
+  for (const accept of ['application/jwt', 'application/json;q=0.4, application/jwt']) {
+    const answer = await ask(accept)
+    t.equal(answer.headers['content-type'], 'application/jwt')
+    t.equal(answer.headers['cache-control'], 'no-store')
+    const { header, payload } = read(answer.body)
+    t.match(header, { alg: 'EdDSA', typ: 'JWT' })
+    const iat = Math.floor(server.clock() / 1000)
+    t.same(payload, { iss: ISSUER, aud: 'portal', iat, ...plain.json() })
+    const { keys } = (await server.app.inject('/.well-known/jwks.json')).json()
+    await t.resolves(jwtVerify(answer.body, createLocalJWKSet({ keys })), 'by JWKS')
+    await t.rejects(verified(server, answer.body), /"exp" claim/, 'no ID token')
+    const refusal = await server.app.inject({
+      url: '/userinfo',
+      headers: { authorization: `Bearer ${answer.body}` },
+    })
+    t.equal(refusal.statusCode, 401, 'no access token')
+  }
+  for (const accept of ['*/*', 'application/jwt;q=0.5, */*', 'text/html']) {
+    t.match((await ask(accept)).headers['content-type'], /^application\/json/, accept)
+  }
+  // A client that goes while its token lives.
+  server.clients.replace(CLIENTS)
+  t.equal(read((await ask('application/jwt')).body).header.alg, 'ES256')
+})
+
 t.test('a user without roles has none in the ID token', async t => {
   const server = await withPortal(t, 'SQLite')
   await server.accounts.setAccess('alice', { scopes: null, roles: [] })

@@ -1,5 +1,6 @@
 // /authorize: what stands where OpenID Connect Discovery §3 requires an authorization endpoint. Nobody logs
-// in here, and no response type is supported: the answer says so, to browsers and to clients alike.
+// in here, and no response type is supported: the answer says so, to a browser in a page and to a client in
+// an error.
 import type { FastifyInstance } from 'fastify'
 import { unsupportedResponseType } from '../../oauth/errors.ts'
 

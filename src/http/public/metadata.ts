@@ -126,6 +126,7 @@ function metadata({
     subject_types_supported: ['public'],
     // Verifiers that know OpenID Connect take tokens of these algorithms, and of RS256 alone without it.
     id_token_signing_alg_values_supported: algorithms,
+    userinfo_signing_alg_values_supported: algorithms,
     claims_supported: CLAIMS,
     ...(docs && { service_documentation: `${base}/docs` }),
   }

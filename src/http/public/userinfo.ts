@@ -1,10 +1,14 @@
 // /userinfo (OIDC Core §5.3): the claims of the bearer's user, by GET and by POST, the token in the header or
-// in a form body. Answers as RFC 6750 says.
+// in a form body; in a signed JWT where the client asks for one. Answers as RFC 6750 says.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import Negotiator from 'negotiator'
 import { Type } from 'typebox'
+import type { Clock } from '../../base/clock.ts'
+import type { ClientRegistry } from '../../clients/registry.ts'
 import { optional } from '../../grants/grant.ts'
 import { invalidToken } from '../../oauth/errors.ts'
 import { scopeTokens } from '../../oauth/scope.ts'
+import type { SignJwt } from '../../tokens/sign-jwt.ts'
 import { userClaims } from '../../tokens/user-claims.ts'
 import { isForm } from '../callers/request-client.ts'
 import { FORM, takeForms } from '../request/form-body.ts'
@@ -22,10 +26,17 @@ const UserinfoResponse = Type.Object(
   { title: 'Userinfo' },
 )
 
+/** OIDC Core §5.3.2. */
+const SIGNED = 'application/jwt'
+
 export interface UserinfoRouteOptions {
+  readonly issuer: string
   /** The endpoint's URL as clients know it. */
   readonly url: string
   readonly tokenHolder: TokenHolder
+  readonly clients: Pick<ClientRegistry, 'find'>
+  readonly sign: SignJwt
+  readonly clock: Clock
 }
 
 const UserinfoBody = Type.Object(
@@ -37,11 +48,28 @@ const UserinfoBody = Type.Object(
   { title: 'UserinfoRequest', examples: [{}] },
 )
 
+const { description, content } = jsonResponse(
+  'What is known of the user.',
+  UserinfoResponse,
+  { sub: 'u_3yNkqQ2hXw', preferred_username: 'alice', roles: ['buyer'] },
+)
+const ANSWER = {
+  description,
+  content: {
+    ...content,
+    [SIGNED]: {
+      schema: Type.String({ description: 'A JWT with the same claims (§5.3.2).' }),
+      example: 'eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.e30.c2lnbmF0dXJl',
+    },
+  },
+}
+
 /** The userinfo endpoint. */
 export async function userinfoRoute(
   app: FastifyInstance,
-  { url, tokenHolder }: UserinfoRouteOptions,
+  options: UserinfoRouteOptions,
 ): Promise<void> {
+  const { url, tokenHolder } = options
   takeForms(app)
   const handler = async (request: FastifyRequest, reply: FastifyReply) => {
     const { claims, user } = await tokenHolder(request, reply, {
@@ -56,19 +84,20 @@ export async function userinfoRoute(
       throw invalidToken('token_without_user', scheme)
     }
     reply.header('cache-control', 'no-store')
-    return { sub: user.sub, ...userClaims(user, scopeTokens(claims.scope ?? '')) }
+    const known = {
+      sub: user.sub,
+      ...userClaims(user, scopeTokens(claims.scope ?? '')),
+    }
+    if (!wantsSigned(request)) return known
+    reply.type(SIGNED)
+    return signed(known, claims.client_id, options)
   }
-  const answer = jsonResponse('What is known of the user.', UserinfoResponse, {
-    sub: 'u_3yNkqQ2hXw',
-    preferred_username: 'alice',
-    roles: ['buyer'],
-  })
   const schema = {
     tags: ['OAuth 2.0'],
     summary: 'Tell who the bearer of an access token is',
     operationId: 'userinfo',
     security: [{ user: [] }],
-    response: { 200: answer, ...TOKEN_REFUSED, ...errors(429, 503) },
+    response: { 200: ANSWER, ...TOKEN_REFUSED, ...errors(429, 503) },
   }
   app.get('/userinfo', { schema }, handler)
   app.post(
@@ -79,11 +108,31 @@ export async function userinfoRoute(
         consumes: [FORM],
         operationId: 'userinfoByPost',
         body: UserinfoBody,
-        response: { 200: answer, ...TOKEN_REFUSED, ...errors(400, 413, 415, 429, 503) },
+        response: { 200: ANSWER, ...TOKEN_REFUSED, ...errors(400, 413, 415, 429, 503) },
       },
       // Documented, and judged by the handler: with the token in the header there may be no body at all.
       validatorCompiler: () => () => true,
     },
     handler,
+  )
+}
+
+// RFC 9110 §12.5.1: unless the signed form is preferred, the plain one.
+function wantsSigned({ headers }: FastifyRequest): boolean {
+  return new Negotiator({ headers }).mediaType(['application/json', SIGNED]) === SIGNED
+}
+
+// For the client that the access token was issued to, as its ID tokens are. Without `exp` it is no ID token,
+// and without `client_id` no access token.
+function signed(
+  known: Readonly<Record<string, unknown>>,
+  clientId: string,
+  { issuer, clients, sign, clock }: UserinfoRouteOptions,
+): string | Promise<string> {
+  const iat = Math.floor(clock() / 1000)
+  return sign(
+    { iss: issuer, aud: clientId, iat, ...known },
+    'JWT',
+    clients.find(clientId)?.idTokenAlgorithm,
   )
 }

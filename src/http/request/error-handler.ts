@@ -2,6 +2,7 @@
 // errors become answers: a refusal becomes an RFC 6749 §5.2 object, a fault of ours a 500 or 503 without
 // details. src/app.ts registers all of it, for both listeners.
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import Negotiator from 'negotiator'
 import { SignerUnavailable } from '../../keys/external/key-source.ts'
 import {
   clientClosedRequest,
@@ -128,6 +129,7 @@ function send(error: OAuthError, request: FastifyRequest, reply: FastifyReply): 
     { reqId: request.id, reason: error.reason, status: error.status },
     'refused',
   )
+  const page = error.page === undefined ? undefined : pageFor(request, error.page)
   reply
     .code(error.status)
     // An error before routing has passed no hook that sets the last one.
@@ -136,8 +138,23 @@ function send(error: OAuthError, request: FastifyRequest, reply: FastifyReply): 
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
     })
-    .type('application/json; charset=utf-8')
-    .send(bodyOf(error))
+    .type(`${page === undefined ? 'application/json' : 'text/html'}; charset=utf-8`)
+    .send(page ?? bodyOf(error))
+}
+
+// RFC 9110 §12.5.1: unless a page is preferred, the object.
+function pageFor(
+  { headers }: FastifyRequest,
+  paragraphs: readonly string[],
+): string | undefined {
+  const types = ['application/json', 'text/html']
+  if (new Negotiator({ headers }).mediaType(types) !== 'text/html') return undefined
+  return [
+    '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Latchkey</title>\n',
+    '<h1>Latchkey</h1>\n',
+    ...paragraphs.map(text => `<p>${text}\n`),
+    '</html>\n',
+  ].join('')
 }
 
 function bodyOf(error: OAuthError): string {
