@@ -55,6 +55,9 @@ async function addUsers({ directory }: RedisStore, count: number): Promise<strin
       scopes: null,
       roles: [],
       disabled: false,
+      attributes: {},
+      emailVerified: false,
+      uniqueValues: [],
     })
   }
   return subs.map(userTag)

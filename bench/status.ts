@@ -127,6 +127,9 @@ async function stateBytes(url: string): Promise<string> {
         scopes: null,
         roles: [],
         disabled: false,
+        attributes: {},
+        emailVerified: false,
+        uniqueValues: [],
       })
       refs.push({ userTag: userTag(sub), sid: sidOf(randomBytes(16)) })
     }

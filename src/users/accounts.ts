@@ -143,9 +143,12 @@ function createAdd({
       scopes,
       roles,
       disabled: false,
+      attributes: {},
+      emailVerified: false,
+      uniqueValues: [],
       passwordHash: await hasher.hash(password),
     })
-    if (outcome === 'name_taken') return refused('name_taken')
+    if (outcome !== 'added') return refused('name_taken')
     emit({ type: 'user.changed', sub, change: 'added' })
     return { kind: 'added', account: { sub, name } }
   }

@@ -40,6 +40,9 @@ t.test('no command sends a control to the terminal', async t => {
       scopes: [EVIL],
       roles: [EVIL],
       disabled: false,
+      attributes: {},
+      emailVerified: false,
+      uniqueValues: [],
     }),
   )
   const part = (value: unknown) =>

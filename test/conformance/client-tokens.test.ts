@@ -65,6 +65,9 @@ const addUserWithSub = ({ store }: TestApp, sub: string) =>
     scopes: null,
     roles: [],
     disabled: false,
+    attributes: {},
+    emailVerified: false,
+    uniqueValues: [],
     passwordHash: 'x',
   })
 

@@ -85,16 +85,24 @@ async function fill({ store }: OpenedStore) {
   await store.subjects.setDisabled(bob.tag, true)
   await store.accessTokens.revoke({ ...living, jti: 'stolen', expiresAt: SOON() })
   await store.subjects.setAccess(carol.tag, { scopes: ['orders:read'], roles: ['é "x"'] })
+  const email = { attribute: 'email', value: 'carol@example.com' }
+  await store.directory.setAttributes({
+    tag: carol.tag,
+    attributes: { email: 'carol@example.com' },
+    emailVerified: true,
+    uniqueValues: [email],
+    version: 1,
+  })
   await store.replays.once('proof', HOUR)
   const ring = await store.keys.load()
   await store.keys.save(ring)
-  return { alice, bob, carol, living, ended, disabled, status, dead }
+  return { alice, bob, carol, living, ended, disabled, status, dead, email }
 }
 
 type Filled = Awaited<ReturnType<typeof fill>>
 
 async function holds(t: Test, { store }: OpenedStore, filled: Filled): Promise<void> {
-  const { alice, bob, carol, living, ended, disabled, status, dead } = filled
+  const { alice, bob, carol, living, ended, disabled, status, dead, email } = filled
   const revoked = async () => {
     const lists = await store.statusLists.read(new Map())
     return lists.find(({ list }) => list === status.list)?.revoked
@@ -106,6 +114,16 @@ async function holds(t: Test, { store }: OpenedStore, filled: Filled): Promise<v
     roles: ['é "x"'],
     passwordHash: carol.passwordHash,
   })
+  t.match(await store.directory.byValue(email), {
+    sub: 'carol',
+    attributes: { email: 'carol@example.com' },
+    emailVerified: true,
+  })
+  t.same(
+    await store.directory.add(someAccount('thief', { uniqueValues: [email] })),
+    { kind: 'value_taken', attribute: 'email' },
+    'what only one account may have is still taken',
+  )
   t.match(await store.directory.byName(bob.foldedName), {
     disabled: true,
     sessionsEpoch: 2,

@@ -77,6 +77,8 @@ async function openContract(t: Test, { store, clock, someone }: Started): Promis
           name: 'Alice',
           scopes: ['profile'],
           roles: ['buyer', 'admin'],
+          attributes: {},
+          emailVerified: false,
         },
       })
     },

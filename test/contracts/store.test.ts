@@ -81,6 +81,15 @@ function everyCall({
     add: () => directory.add(someAccount('late')),
     byName: () => directory.byName('name of somebody'),
     byTag: () => subjects.byTag(tag),
+    byValue: () => directory.byValue({ attribute: 'email', value: 'x' }),
+    setAttributes: () =>
+      directory.setAttributes({
+        tag,
+        attributes: {},
+        emailVerified: false,
+        uniqueValues: [],
+        version: 0,
+      }),
     setPassword: () => directory.setPassword(tag, 'x'),
     upgradePassword: () => directory.upgradePassword(tag, 'x', 'y'),
     setDisabled: () => subjects.setDisabled(tag, true),
@@ -119,6 +128,8 @@ async function accessTokensContract(t: Test, { store, clock }: TestStore): Promi
         name: 'Name of holder',
         scopes: ['profile'],
         roles: ['buyer'],
+        attributes: {},
+        emailVerified: false,
       },
     })
     await families.rotate(presented(ref, 1))

@@ -19,6 +19,10 @@ const account = {
   passwordHash: '',
   scopes: null,
   roles: [],
+  attributes: {},
+  emailVerified: false,
+  updatedAt: 0,
+  version: 0,
   disabled: false,
   createdAt: 0,
   sessionsEpoch: 3,
@@ -81,7 +85,14 @@ const anyLogin = ({ sid, clientId, scope, audience }: Login): OpenOutcome => ({
     idleUntil: 1,
     endsAt: 1,
   },
-  user: { sub: 'u1', name: 'Ann', scopes: null, roles: [] },
+  user: {
+    sub: 'u1',
+    name: 'Ann',
+    scopes: null,
+    roles: [],
+    attributes: {},
+    emailVerified: false,
+  },
 })
 
 const told = {

@@ -20,7 +20,14 @@ const family = {
   idleUntil: 60_000,
   endsAt: 60_000,
 }
-const user = { sub: 'u1', name: 'Ann', scopes: null, roles: [] }
+const user = {
+  sub: 'u1',
+  name: 'Ann',
+  scopes: null,
+  roles: [],
+  attributes: {},
+  emailVerified: false,
+}
 
 async function refresh(outcome: RotateOutcome, now = 0) {
   const events: Event[] = []

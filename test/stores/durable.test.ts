@@ -70,6 +70,14 @@ function durableCalls(
     'a block of status indices': () => statusLists.lease(500_000),
     'a status bit': () => statusLists.revoke(new Map([['500000-a', [1]]])),
     'a new account': () => directory.add(someAccount(`new beside ${tag}`)),
+    attributes: () =>
+      directory.setAttributes({
+        tag,
+        attributes: { a: 1 },
+        emailVerified: false,
+        uniqueValues: [],
+        version: 0,
+      }),
     'a password': () => directory.setPassword(tag, '$argon2id$other'),
     'disabling a user': () => subjects.setDisabled(tag, true),
     'ending all sessions': () => subjects.endSessions(tag),

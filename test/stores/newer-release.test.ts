@@ -115,6 +115,14 @@ for (const [name, open] of [
       await holds('a new password', await directory.setPassword(tag, '$argon2id$new'))
       await holds('an account disabled', await subjects.setDisabled(tag, true))
       await holds('an account enabled', await subjects.setDisabled(tag, false))
+      const change = {
+        tag,
+        attributes: { seats: 1 },
+        emailVerified: true,
+        uniqueValues: [],
+      }
+      const { kind } = await directory.setAttributes({ ...change, version: 4 })
+      await holds('other attributes', kind === 'changed')
       await holds('all sessions ended', await subjects.endSessions(tag))
       await holds(
         'one session ended',

@@ -6,7 +6,7 @@ import { Redis } from 'ioredis'
 import t from 'tap'
 import { createAdapter } from '../../src/stores/redis/adapter.ts'
 import { createLink } from '../../src/stores/redis/connection/link.ts'
-import { createNames } from '../../src/stores/redis/people/names.ts'
+import { createClaims } from '../../src/stores/redis/people/claims.ts'
 import { createRedisKeys } from '../../src/stores/redis/redis-keys.ts'
 import { listOf, oneOf } from '../../src/stores/redis/replies.ts'
 import { loadScript, readLua } from '../../src/stores/redis/scripts.ts'
@@ -174,6 +174,10 @@ t.test('a name that two writers want', async t => {
   const clock = createHandClock()
   const adapter = createAdapter({ link, keys, time: () => String(clock()) })
   const nobody = async () => false
+  const createNames = (
+    parts: typeof adapter,
+    holds: (tag: string, name: string) => Promise<boolean>,
+  ) => createClaims(parts, { keyOf: () => keys.names, holds })
   const overdue = 10_000
 
   await t.test('a claim is kept for a writer that may be slow', async t => {

@@ -129,6 +129,9 @@ export function someAccount(sub: string, changes: Partial<NewAccount> = {}): New
     scopes: null,
     roles: [],
     disabled: false,
+    attributes: {},
+    emailVerified: false,
+    uniqueValues: [],
     ...changes,
   }
 }

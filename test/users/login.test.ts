@@ -100,6 +100,9 @@ async function setUp(
       scopes: null,
       roles: [],
       disabled: false,
+      attributes: {},
+      emailVerified: false,
+      uniqueValues: [],
     })
   const added = await accounts.add({
     name: 'Ann',

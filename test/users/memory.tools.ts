@@ -93,6 +93,9 @@ async function addHeavyUsers(storeUrl: string): Promise<void> {
         scopes: null,
         roles: [],
         disabled: false,
+        attributes: {},
+        emailVerified: false,
+        uniqueValues: [],
       })
     }
   } finally {

@@ -62,6 +62,7 @@ function aroundPorts(
       ...directory,
       addAll: around('users.add_all', directory.addAll),
       byName: around('users.by_name', directory.byName),
+      byValue: around('users.by_value', directory.byValue),
       upgradePassword: around('users.upgrade_password', directory.upgradePassword),
     },
     loginAttempts: {

@@ -1,6 +1,15 @@
 // What sessions need to know of their user (store.ts has the rest). A subject lies beside the user's
 // families, in one slot: a session is judged together with it, in one step.
 
+/** What an attribute of an account may be; an instant is a text (RFC 3339). */
+export type AttributeValue = SingleValue | readonly SingleValue[]
+
+/** A value that is no list. */
+export type SingleValue = string | number | boolean
+
+/** Attributes by their names. One without a value is absent; `0`, `false` and `""` are values. */
+export type Attributes = Readonly<Record<string, AttributeValue>>
+
 /** What grants and introspection learn of a user, in the same round trip as the verdict. */
 export interface User {
   readonly sub: string
@@ -9,6 +18,10 @@ export interface User {
   /** The scopes that the user may hold; null: whatever the client may ask for. */
   readonly scopes: readonly string[] | null
   readonly roles: readonly string[]
+  /** What is known of the user, as the configuration declares it. */
+  readonly attributes: Attributes
+  /** Whether the user has proved to read what is sent to the attribute `email`. */
+  readonly emailVerified: boolean
 }
 
 /** What a session is judged by, and what its tokens say. */

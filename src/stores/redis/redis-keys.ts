@@ -43,6 +43,11 @@ export interface RedisKeys {
   rate(address: string): string
   /** Hash: folded name → claim (names.ts). */
   readonly names: string
+  /**
+   * Hash: unique values of attributes → claim (claims.ts). Many hashes, so that none grows with the number of
+   * accounts without bound.
+   */
+  values(shard: string): string
   /** Hash: the key ring. */
   readonly ring: string
   /** Hash: what was seen of verifiers. */
@@ -88,6 +93,7 @@ export function createRedisKeys(prefix: string): RedisKeys {
     login: (kind, id) => `${prefix}{login}:${kind.slice(0, 2)}:${id}`,
     rate: address => `${prefix}{rate}:${address}`,
     names: `${prefix}names`,
+    values: shard => `${prefix}values:${shard}`,
     ring: `${prefix}keys`,
     sightings: `${prefix}sightings`,
     secretLists: `${prefix}secret-lists`,

@@ -39,7 +39,7 @@ export function createSqliteStore({
     backups: createSqliteBackups({ db, file, clock }),
     families: createSqliteFamilies(db, clock),
     accessTokens: createSqliteAccessTokens(db, clock),
-    subjects: createSqliteSubjects(db),
+    subjects: createSqliteSubjects(db, clock),
     directory: createSqliteDirectory(db, clock),
     loginAttempts: createSqliteLoginAttempts(counts, clock),
     keys: createSqliteDocument(db, 'keys', EMPTY_RING),

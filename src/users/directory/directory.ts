@@ -1,7 +1,7 @@
 // A directory knows who has which name, and checks passwords. Authentication and the accounts ask nothing
 // else, so that a directory elsewhere is one more file here and one line where the domain is composed
 // (core/people.ts). Sessions are judged by the subject (stores/ports/subjects.ts), never by the directory.
-import type { Account, NewAccount } from '../../stores/ports/directory.ts'
+import type { Account, NewAccount, ValueTaken } from '../../stores/ports/directory.ts'
 import type { User } from '../../stores/ports/subjects.ts'
 import type { Hashing } from '../hashing/hasher.ts'
 
@@ -26,7 +26,7 @@ export interface Directory {
   /** Replaces the account's hash if nobody has replaced it since `find`; sessions live on. */
   upgradePassword(account: Account, passwordHash: string): Promise<boolean>
   /** Adds an account with its subject. */
-  add(account: NewAccount): Promise<'added' | 'name_taken'>
+  add(account: NewAccount): Promise<'added' | 'name_taken' | ValueTaken>
   /** Sets the hash and ends every session. */
   setPassword(tag: string, passwordHash: string): Promise<boolean>
   /** Disabling ends every session; enabling brings none back. */

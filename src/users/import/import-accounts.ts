@@ -192,6 +192,9 @@ function createJudge(options: ImportOptions) {
       foldedName,
       make: async dryRun => ({
         ...rest,
+        attributes: {},
+        emailVerified: false,
+        uniqueValues: [],
         name: written,
         sub,
         foldedName,

@@ -15,7 +15,14 @@ import {
   type BackupRecord,
 } from './backup-file.ts'
 import { Count } from './count.ts'
-import { claimOf, isKept, nameRecords, readKey, writeKey } from './records.ts'
+import {
+  claimsOf,
+  isKept,
+  isValueClaims,
+  nameRecords,
+  readKey,
+  writeKey,
+} from './records.ts'
 import { createHandover, type HandoverOptions } from './handover.ts'
 import { again, batches, scan, sizeOf, type Ask } from './walk.ts'
 import type { FormatMark } from '../safety/format.ts'
@@ -78,8 +85,9 @@ export function createRedisBackups(options: RedisBackupsOptions): Backups {
       const at = await now()
       let done = 0
       for await (const records of batches(readBackupFile(file))) {
-        await Promise.all(records.map(record => ask(writeKey(record, keys, at))))
-        await Promise.all(records.flatMap(record => claimOf(record, keys, ask)))
+        const kept = records.filter(record => !isValueClaims(record, keys))
+        await Promise.all(kept.map(record => ask(writeKey(record, keys, at))))
+        await Promise.all(kept.flatMap(record => claimsOf(record, keys, ask)))
         for (const record of records) content.add(record)
         done += records.length
         showPart(done / count)

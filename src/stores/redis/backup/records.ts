@@ -1,6 +1,12 @@
 // From keys of Redis to the records of a back-up, and the way back.
 import type { Cluster, Redis } from 'ioredis'
-import { foldedNameIn, withoutSessionIndex } from '../people/account-record.ts'
+import {
+  hashOf,
+  readAccount,
+  readUniqueValues,
+  withoutSessionIndex,
+} from '../people/account-record.ts'
+import { claimPlace } from '../people/unique-values.ts'
 import type { RedisKeys } from '../redis-keys.ts'
 import type { BackupRecord } from './backup-file.ts'
 import { BATCH, type Ask } from './walk.ts'
@@ -56,16 +62,34 @@ export async function* nameRecords(
   } while (cursor !== '0')
 }
 
-/** An account that was removed while the back-up was made has its name again, as it had at its begin. */
-export function claimOf(
+/** Whether a record of a back-up holds claims of unique values: the accounts say what they have. */
+export function isValueClaims({ key }: BackupRecord, keys: RedisKeys): boolean {
+  return key.startsWith(keys.bareName(keys.values('')))
+}
+
+/**
+ * The claims of an account's name and unique values. One that was removed or changed while the back-up was
+ * made has them again, as it had at its begin.
+ */
+export function claimsOf(
   { key, hash = [] }: BackupRecord,
   keys: RedisKeys,
   ask: Ask,
 ): Array<Promise<unknown>> {
   const [, tag] = ACCOUNT_KEY.exec(key) ?? []
-  const folded = foldedNameIn(hash)
-  if (tag === undefined || folded === undefined) return []
-  return [ask(client => client.hsetnx(keys.names, folded, `${tag} 0`))]
+  if (tag === undefined) return []
+  const stored = hashOf(hash)
+  const account = readAccount(tag, stored)
+  if (account === undefined) return []
+  const claim = (name: string, field: string) =>
+    ask(client => client.hsetnx(name, field, `${tag} 0`))
+  return [
+    claim(keys.names, account.foldedName),
+    ...readUniqueValues(stored).map(value => {
+      const { shard, field } = claimPlace(value)
+      return claim(keys.values(shard), field)
+    }),
+  ]
 }
 
 /** Writes a key anew, with its end, in one step. A part of a large hash is added to the others. */

@@ -1,8 +1,8 @@
 // An account in Redis: one hash beside the user's families, with the subject and what the built-in directory
 // knows. Only this file names its fields and says how they are written; scripts get their names from here.
 // Records of earlier releases stay readable: a field keeps its name and its form.
-import type { Account, NewAccount } from '../../ports/directory.ts'
-import type { User } from '../../ports/subjects.ts'
+import type { Account, NewAccount, UniqueValue } from '../../ports/directory.ts'
+import type { Attributes, User } from '../../ports/subjects.ts'
 import { listOf, strings } from '../replies.ts'
 
 /** A value as HSET takes it. */
@@ -16,7 +16,10 @@ interface Field<Value> {
 }
 
 /** What the hash holds; `tag` is part of its key. */
-type Stored = Omit<Account, 'tag'>
+interface Stored extends Omit<Account, 'tag'> {
+  /** What the account has claimed (claims.ts). */
+  readonly uniqueValues: readonly UniqueValue[]
+}
 
 const FIELDS: { readonly [Member in keyof Stored]: Field<Stored[Member]> } = {
   sub: text('sub'),
@@ -33,10 +36,36 @@ const FIELDS: { readonly [Member in keyof Stored]: Field<Stored[Member]> } = {
   disabled: { field: 'disabled', write: Number, read: stored => stored === '1' },
   sessionsEpoch: number('epoch'),
   createdAt: number('created'),
+  // What accounts of earlier releases lack reads as what it was for them.
+  attributes: {
+    field: 'attributes',
+    write: attributes =>
+      Object.keys(attributes).length === 0 ? '' : JSON.stringify(attributes),
+    read: attributesIn,
+  },
+  emailVerified: {
+    field: 'emailVerified',
+    write: Number,
+    read: stored => stored === '1',
+  },
+  updatedAt: { field: 'updated', write: at => at, read: stored => Number(stored ?? 0) },
+  version: {
+    field: 'version',
+    write: count => count,
+    read: stored => Number(stored ?? 0),
+  },
+  uniqueValues: {
+    field: 'unique',
+    write: values =>
+      values.length === 0
+        ? ''
+        : JSON.stringify(values.map(({ attribute, value }) => [attribute, value])),
+    read: uniqueValuesIn,
+  },
 }
 
 /** What a script answers of a user, in this order. */
-const USER = ['sub', 'name', 'scopes', 'roles'] as const
+const USER = ['sub', 'name', 'scopes', 'roles', 'attributes', 'emailVerified'] as const
 
 /** The field of the index of a user's sessions: `read_index` of shared.lua. */
 const SESSION_INDEX = 'sids'
@@ -45,6 +74,7 @@ const SESSION_INDEX = 'sids'
 export const RECORD_LUA = `
 local SUB, DISABLED, EPOCH = ${luaNames(['sub', 'disabled', 'sessionsEpoch'])}
 local FOLDED, HASH, CREATED = ${luaNames(['foldedName', 'passwordHash', 'createdAt'])}
+local UPDATED, VERSION, UNIQUE = ${luaNames(['updatedAt', 'version', 'uniqueValues'])}
 -- When the last family of the user will have passed its absolute end.
 local LAST_END = 'lastEnd'
 local INDEX = '${SESSION_INDEX}'
@@ -68,7 +98,8 @@ export function readAccount(
   tag: string,
   hash: Readonly<Record<string, string>>,
 ): Account | undefined {
-  const { sub, foldedName, passwordHash, disabled, sessionsEpoch, createdAt } = FIELDS
+  const { sub, foldedName, passwordHash, disabled, sessionsEpoch } = FIELDS
+  const { createdAt, updatedAt, version } = FIELDS
   // A removed account leaves its epoch for a while.
   if (hash[sub.field] === undefined) return undefined
   return {
@@ -79,7 +110,26 @@ export function readAccount(
     disabled: disabled.read(hash[disabled.field]),
     sessionsEpoch: sessionsEpoch.read(hash[sessionsEpoch.field]),
     createdAt: createdAt.read(hash[createdAt.field]),
+    updatedAt: Math.max(
+      createdAt.read(hash[createdAt.field]),
+      updatedAt.read(hash[updatedAt.field]),
+    ),
+    version: version.read(hash[version.field]),
   }
+}
+
+/** The unique values in the hash of an account. */
+export function readUniqueValues(
+  hash: Readonly<Record<string, string>>,
+): readonly UniqueValue[] {
+  return uniqueValuesIn(hash[FIELDS.uniqueValues.field])
+}
+
+/** The unique values of a field as a script replies it; none where it is missing. */
+export function uniqueValuesIn(stored: unknown): readonly UniqueValue[] {
+  if (typeof stored !== 'string' || stored === '') return []
+  const pairs: readonly (readonly [string, string])[] = JSON.parse(stored)
+  return pairs.map(([attribute, value]) => ({ attribute, value }))
 }
 
 /** The user that a script answers: `user_reply` of shared.lua. */
@@ -87,10 +137,13 @@ export function readUser(reply: unknown): User {
   return userFrom(listOf(JSON.parse(String(reply))))
 }
 
-/** The folded name in an account's hash as a back-up has it: field, value, field, value … */
-export function foldedNameIn(pairs: readonly string[]): string | undefined {
-  const { field } = FIELDS.foldedName
-  return pairs.find((_, index) => index % 2 === 1 && pairs[index - 1] === field)
+/** An account's hash as a back-up has it: field, value, field, value … */
+export function hashOf(pairs: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    pairs.flatMap((value, index) =>
+      index % 2 === 1 ? [[String(pairs[index - 1]), value]] : [],
+    ),
+  )
 }
 
 /**
@@ -101,12 +154,15 @@ export function withoutSessionIndex(pairs: readonly string[]): string[] {
   return pairs.filter((_, index) => pairs[index - (index % 2)] !== SESSION_INDEX)
 }
 
-function userFrom([sub, name, scopes, roles]: readonly unknown[]): User {
+function userFrom(members: readonly unknown[]): User {
+  const [sub, name, scopes, roles, attributes, emailVerified] = members
   return {
     sub: FIELDS.sub.read(sub),
     name: FIELDS.name.read(name),
     scopes: FIELDS.scopes.read(scopes),
     roles: FIELDS.roles.read(roles),
+    attributes: FIELDS.attributes.read(attributes),
+    emailVerified: FIELDS.emailVerified.read(emailVerified),
   }
 }
 
@@ -120,6 +176,13 @@ function writeField<Member extends keyof Stored>(
 
 function isStored(member: string): member is keyof Stored {
   return member in FIELDS
+}
+
+// Lua answers `false` for a field that is missing.
+function attributesIn(stored: unknown): Attributes {
+  if (typeof stored !== 'string' || stored === '') return {}
+  const attributes: Attributes = JSON.parse(stored)
+  return attributes
 }
 
 function text(field: string): Field<string> {

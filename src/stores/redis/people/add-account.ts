@@ -1,20 +1,22 @@
-// Adds an account in Redis: its name is claimed first, then its record is written.
+// Adds an account in Redis: its name and its unique values are claimed first, then its record is written.
 import type { BuiltInDirectory, NewAccount } from '../../ports/directory.ts'
 import type { RedisAdapter } from '../adapter.ts'
 import type { AccountReader } from './account-reader.ts'
 import { writeAccount } from './account-record.ts'
-import type { Names } from './names.ts'
+import type { Claims } from './claims.ts'
+import type { UniqueValues } from './unique-values.ts'
 
 /** What adding needs beside the adapter. */
 interface AddParts {
-  readonly names: Names
+  readonly names: Claims
+  readonly values: UniqueValues
   readonly reader: AccountReader
 }
 
 /** Makes `add`. */
 export function createAddAccount(
   { keys, time, durably }: RedisAdapter,
-  { names, reader }: AddParts,
+  { names, values, reader }: AddParts,
 ): BuiltInDirectory['add'] {
   const addScript = durably('people/user-add')
   const removeScript = durably('people/user-remove')
@@ -25,32 +27,45 @@ export function createAddAccount(
     return added === 1
   }
 
-  /** Gives the name up, unless the tag's own account has it. */
-  async function giveUp({ foldedName, tag }: NewAccount): Promise<void> {
+  /** Gives up what was claimed, unless the tag's own account has it. */
+  async function giveUp({ foldedName, tag, uniqueValues }: NewAccount): Promise<void> {
     if (!(await reader.holds(tag, foldedName))) await names.release(foldedName, tag)
+    await values.giveUp(tag, uniqueValues)
   }
 
   /** A claim that didn't reach the replicas is given up, so that a second try finds the name free. */
-  async function claim(account: NewAccount): Promise<boolean> {
+  async function claim(account: NewAccount): ReturnType<BuiltInDirectory['add']> {
+    const { tag, foldedName, uniqueValues } = account
     try {
-      return await names.claim(account.foldedName, account.tag)
+      if (!(await names.claim(foldedName, tag))) return 'name_taken'
+      const taken = await values.claimAll(tag, uniqueValues)
+      if (taken === undefined) return 'added'
+      await giveUp(account)
+      return taken
     } catch (error) {
       await giveUp(account)
       throw error
     }
   }
 
+  /** Whether nobody took a claim over while we were slow. */
+  async function keepsClaims({ tag, foldedName, uniqueValues }: NewAccount) {
+    if ((await names.ownerOf(foldedName)) !== tag) return 'name_taken'
+    return (await values.claimAll(tag, uniqueValues)) ?? 'added'
+  }
+
   return async function addAccount(account) {
-    const { tag, foldedName } = account
-    if (!(await claim(account))) return 'name_taken'
+    const claimed = await claim(account)
+    if (claimed !== 'added') return claimed
     if (!(await write(account))) {
       // The tag has an account already.
       await giveUp(account)
       return 'name_taken'
     }
-    if ((await names.ownerOf(foldedName)) === tag) return 'added'
-    // Somebody took our claim over while we were slow.
-    await removeScript([keys.user(tag), keys.live(tag)], [time()])
-    return 'name_taken'
+    const kept = await keepsClaims(account)
+    if (kept === 'added') return kept
+    await removeScript([keys.user(account.tag), keys.live(account.tag)], [time()])
+    await giveUp(account)
+    return kept
   }
 }

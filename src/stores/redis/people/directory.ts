@@ -1,21 +1,26 @@
-// The built-in directory in Redis: a hash for each account (account-record.ts), and one hash of all names
-// (names.ts).
-import type { Account, BuiltInDirectory } from '../../ports/directory.ts'
+// The built-in directory in Redis: a hash for each account (account-record.ts), and claims on names and
+// unique values (claims.ts).
+import type { Account, BuiltInDirectory, UniqueValue } from '../../ports/directory.ts'
 import type { RedisAdapter } from '../adapter.ts'
 import { loadScript } from '../scripts.ts'
 import { createAccountReader, type AccountReader } from './account-reader.ts'
 import { createAddAccount } from './add-account.ts'
 import { createChangeAccount, type ChangeAccount } from './change-account.ts'
-import { createNames, ownerIn, type Names } from './names.ts'
+import { createClaims, ownerIn, type Claims } from './claims.ts'
+import { uniqueValuesIn } from './account-record.ts'
+import { createSetAttributes } from './set-attributes.ts'
+import { createUniqueValues, type UniqueValues } from './unique-values.ts'
 
 export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
   const { link, keys, doubt } = adapter
   const reader = createAccountReader(adapter)
-  const names = createNames(adapter, reader.holds)
+  const names = createClaims(adapter, { keyOf: () => keys.names, holds: reader.holds })
+  const values = createUniqueValues(adapter, reader)
   const change = createChangeAccount(adapter)
   const upgradeScript = loadScript(link, 'people/user-upgrade')
-  const add = createAddAccount(adapter, { names, reader })
+  const add = createAddAccount(adapter, { names, values, reader })
   const ofName = createOfName(reader)
+  const ofValue = createOfValue(reader)
 
   return {
     add,
@@ -29,13 +34,19 @@ export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
       await doubt()
       return account
     },
+    async byValue(value) {
+      const account = await ofValue(value, await values.ownerOf(value))
+      await doubt()
+      return account
+    },
+    setAttributes: createSetAttributes(adapter, { reader, values }),
     setPassword: (tag, passwordHash) =>
       change({ tag, set: { passwordHash }, endsSessions: true }),
     async upgradePassword(tag, from, to) {
       const [upgraded] = await upgradeScript([keys.user(tag)], [from, to])
       return upgraded === 1
     },
-    remove: createRemove(adapter, { names, change }),
+    remove: createRemove(adapter, { names, values, change }),
     all: createWalk(adapter, ofName),
   }
 }
@@ -56,22 +67,47 @@ function createOfName({ byTag }: AccountReader): OfName {
   }
 }
 
+/** The same for a unique value. */
+function createOfValue({
+  read,
+}: AccountReader): (value: UniqueValue, tag?: string) => Promise<Account | undefined> {
+  let foundLast = ''
+  return async ({ attribute, value }, tag = foundLast) => {
+    const found = await read(tag)
+    const isTheirs = found?.uniqueValues.some(
+      own => own.attribute === attribute && own.value === value,
+    )
+    if (isTheirs !== true) return undefined
+    foundLast = tag
+    return found?.account
+  }
+}
+
 function createRemove(
   adapter: RedisAdapter,
-  { names, change }: { readonly names: Names; readonly change: ChangeAccount },
+  {
+    names,
+    values,
+    change,
+  }: {
+    readonly names: Claims
+    readonly values: UniqueValues
+    readonly change: ChangeAccount
+  },
 ): BuiltInDirectory['remove'] {
   const { keys, time, durably, statusBits } = adapter
   const removeScript = durably('people/user-remove')
   return async function removeAccount(tag) {
     // Sessions end first: whoever repeats this after a fault must still find the account.
     if (!(await change({ tag, endsSessions: true }))) return false
-    const [foldedName, tokens] = await removeScript(
+    const [foldedName, tokens, unique] = await removeScript(
       [keys.user(tag), keys.live(tag)],
       [time()],
     )
     await statusBits.setAll(tokens)
     if (foldedName === 0) return false
     await names.release(String(foldedName), tag)
+    await values.giveUp(tag, uniqueValuesIn(unique))
     return true
   }
 }

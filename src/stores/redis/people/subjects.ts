@@ -1,5 +1,6 @@
 // The subjects in Redis: each lies in its account's record.
-import type { Subjects } from '../../ports/subjects.ts'
+import type { Account } from '../../ports/directory.ts'
+import type { Subject, Subjects } from '../../ports/subjects.ts'
 import type { RedisAdapter } from '../adapter.ts'
 import { createAccountReader } from './account-reader.ts'
 import { createChangeAccount } from './change-account.ts'
@@ -11,8 +12,7 @@ export function createRedisSubjects(adapter: RedisAdapter): Subjects {
     async byTag(tag) {
       const account = await reader.byTag(tag)
       if (account === undefined) return undefined
-      const { foldedName: _, passwordHash: __, createdAt: ___, ...subject } = account
-      return subject
+      return subjectOf(account)
     },
     setDisabled: (tag, disabled) =>
       change({ tag, set: { disabled }, endsSessions: disabled }),
@@ -20,4 +20,15 @@ export function createRedisSubjects(adapter: RedisAdapter): Subjects {
       change({ tag, set: { scopes, roles }, endsSessions: false }),
     endSessions: tag => change({ tag, endsSessions: true }),
   }
+}
+
+function subjectOf({
+  foldedName: _foldedName,
+  passwordHash: _passwordHash,
+  createdAt: _createdAt,
+  updatedAt: _updatedAt,
+  version: _version,
+  ...subject
+}: Account): Subject {
+  return subject
 }

@@ -139,6 +139,21 @@ export const SQLITE_STEPS: ReadonlyArray<string | BreakingStep> = [
     steps INTEGER NOT NULL
   ) STRICT;
 `,
+  `
+  ALTER TABLE users ADD COLUMN attributes TEXT;                          -- JSON; NULL: none
+  ALTER TABLE users ADD COLUMN email_verified INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE users ADD COLUMN updated_at INTEGER NOT NULL DEFAULT 0;    -- 0: when it was created
+  ALTER TABLE users ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+
+  -- Values of attributes that no two accounts may have, as they are compared.
+  CREATE TABLE unique_values (
+    attribute TEXT NOT NULL,
+    value TEXT NOT NULL,
+    user_tag TEXT NOT NULL REFERENCES users (tag) ON DELETE CASCADE,
+    PRIMARY KEY (attribute, value)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX unique_values_user_tag ON unique_values (user_tag);
+`,
 ]
 
 /** What a file says of itself. */

@@ -3,7 +3,7 @@
 // about it is made here, too.
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite'
 import type { Account } from '../../ports/directory.ts'
-import type { Subject, User } from '../../ports/subjects.ts'
+import type { Attributes, Subject, User } from '../../ports/subjects.ts'
 import { strings, type Row } from '../database/row.ts'
 
 /** Values by their columns. */
@@ -31,14 +31,29 @@ const COLUMNS: { readonly [Member in keyof Account]: Column<Account[Member]> } =
   disabled: { column: 'disabled', write: Number, read: stored => stored === 1 },
   sessionsEpoch: integer('epoch'),
   createdAt: integer('created_at'),
+  attributes: {
+    column: 'attributes',
+    write: attributes =>
+      Object.keys(attributes).length === 0 ? null : JSON.stringify(attributes),
+    read: attributesIn,
+  },
+  emailVerified: {
+    column: 'email_verified',
+    write: Number,
+    read: stored => stored === 1,
+  },
+  updatedAt: integer('updated_at'),
+  version: integer('version'),
 }
 
-const USER = ['sub', 'name', 'scopes', 'roles'] as const
+const USER = ['sub', 'name', 'scopes', 'roles', 'attributes', 'emailVerified'] as const
 const HOLDER = ['disabled', 'sessionsEpoch'] as const
 const TAG = COLUMNS.tag.column
 const NAME = COLUMNS.foldedName.column
 const HASH = COLUMNS.passwordHash.column
 const EPOCH = COLUMNS.sessionsEpoch.column
+const UPDATED = COLUMNS.updatedAt.column
+const VERSION = COLUMNS.version.column
 
 /** What decides whether a subject may have sessions. */
 export type Holder = Pick<Subject, (typeof HOLDER)[number]>
@@ -65,10 +80,14 @@ export function insertSql(): string {
   return `INSERT INTO users (${columns}) VALUES (${values}) ON CONFLICT DO NOTHING`
 }
 
-/** Sets some columns of the account of `:tag`, and counts its epoch up by `:epochs`. */
+/**
+ * Sets some columns of the account of `:tag`, and counts its epoch up by `:epochs`. Where it sets any, the
+ * account has changed `:now`.
+ */
 export function updateSql(columns: readonly string[]): string {
   const set = [
     ...columns.map(column => `${column} = :${column}`),
+    ...(columns.length > 0 ? [`${VERSION} = ${VERSION} + 1`, `${UPDATED} = :now`] : []),
     `${EPOCH} = ${EPOCH} + :epochs`,
   ]
   return `UPDATE users SET ${set} WHERE ${TAG} = :tag`
@@ -85,12 +104,14 @@ export function writeColumns(members: Partial<Account>): Columns {
 
 /** Who it is, of a row that has SUBJECT_COLUMNS. */
 export function readUser(row: Row): User {
-  const { sub, name, scopes, roles } = COLUMNS
+  const { sub, name, scopes, roles, attributes, emailVerified } = COLUMNS
   return {
     sub: sub.read(row[sub.column]),
     name: name.read(row[name.column]),
     scopes: scopes.read(row[scopes.column]),
     roles: roles.read(row[roles.column]),
+    attributes: attributes.read(row[attributes.column]),
+    emailVerified: emailVerified.read(row[emailVerified.column]),
   }
 }
 
@@ -110,12 +131,16 @@ export function readSubject(row: Row): Subject {
 
 /** The account of a row of `users`. */
 export function readAccount(row: Row): Account {
-  const { foldedName, passwordHash, createdAt } = COLUMNS
+  const { foldedName, passwordHash, createdAt, updatedAt, version } = COLUMNS
+  const created = createdAt.read(row[createdAt.column])
   return {
     ...readSubject(row),
     foldedName: foldedName.read(row[foldedName.column]),
     passwordHash: passwordHash.read(row[passwordHash.column]),
-    createdAt: createdAt.read(row[createdAt.column]),
+    createdAt: created,
+    // Whoever was added by an earlier release has none.
+    updatedAt: Math.max(created, updatedAt.read(row[updatedAt.column])),
+    version: version.read(row[version.column]),
   }
 }
 
@@ -130,6 +155,12 @@ function writeColumn<Member extends keyof Account>(
 
 function isMember(member: string): member is keyof Account {
   return member in COLUMNS
+}
+
+function attributesIn(stored: SQLOutputValue | undefined): Attributes {
+  if (stored === null) return {}
+  const attributes: Attributes = JSON.parse(String(stored))
+  return attributes
 }
 
 function text(column: string): Column<string> {

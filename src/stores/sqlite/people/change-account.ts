@@ -1,14 +1,23 @@
 // Changes an account's row, and with it its subject, in one step.
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { Clock } from '../../../base/clock.ts'
 import type { Account } from '../../ports/directory.ts'
 import { writing } from '../database/database.ts'
 import { createSqliteStatusBits } from '../sessions/status-bits.ts'
 import { updateSql, writeColumns } from './account-columns.ts'
 
+/** Members of an account that may change. */
+type Changes = Partial<
+  Pick<
+    Account,
+    'passwordHash' | 'disabled' | 'scopes' | 'roles' | 'attributes' | 'emailVerified'
+  >
+>
+
 /** What is done to an account. */
 export interface AccountChange {
   readonly tag: string
-  readonly set?: Partial<Pick<Account, 'passwordHash' | 'disabled' | 'scopes' | 'roles'>>
+  readonly set?: Changes
   /** Whether every session of the user ends with it. */
   readonly endsSessions: boolean
 }
@@ -17,7 +26,16 @@ export interface AccountChange {
 export type ChangeAccount = (change: AccountChange) => Promise<boolean>
 
 /** Makes the change. */
-export function createChangeAccount(db: DatabaseSync): ChangeAccount {
+export function createChangeAccount(db: DatabaseSync, clock: Clock): ChangeAccount {
+  const changeIn = createChangeIn(db, clock)
+  return change => writing(db, () => changeIn(change))
+}
+
+/** Makes the change as a part of a transaction. */
+export function createChangeIn(
+  db: DatabaseSync,
+  clock: Clock,
+): (change: AccountChange) => boolean {
   const bits = createSqliteStatusBits(db)
   const statements = new Map<string, StatementSync>()
 
@@ -28,12 +46,16 @@ export function createChangeAccount(db: DatabaseSync): ChangeAccount {
     return statement
   }
 
-  return ({ tag, set = {}, endsSessions }) =>
-    writing(db, () => {
-      const values = writeColumns(set)
-      const statement = statementFor(Object.keys(values))
-      const { changes } = statement.run({ ...values, tag, epochs: Number(endsSessions) })
-      if (endsSessions) bits.setOfUser(tag)
-      return changes === 1
+  return ({ tag, set = {}, endsSessions }) => {
+    const values = writeColumns(set)
+    const columns = Object.keys(values)
+    const { changes } = statementFor(columns).run({
+      ...values,
+      ...(columns.length > 0 && { now: clock() }),
+      tag,
+      epochs: Number(endsSessions),
     })
+    if (endsSessions) bits.setOfUser(tag)
+    return changes === 1
+  }
 }

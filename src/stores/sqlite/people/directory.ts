@@ -1,27 +1,37 @@
 // The built-in directory in SQLite. Removing an account takes its families along (ON DELETE CASCADE).
 import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../../base/clock.ts'
-import type { Account, BuiltInDirectory, NewAccount } from '../../ports/directory.ts'
+import type {
+  Account,
+  BuiltInDirectory,
+  NewAccount,
+  ValueTaken,
+} from '../../ports/directory.ts'
 import { reading, writing } from '../database/database.ts'
 import { createSqliteStatusBits } from '../sessions/status-bits.ts'
 import { ACCOUNT_SQL, insertSql, readAccount, writeColumns } from './account-columns.ts'
 import { createChangeAccount } from './change-account.ts'
+import { createSetAttributes } from './set-attributes.ts'
+import { createUniqueValues } from './unique-values.ts'
 
 /** How many accounts `all` reads in one step. */
 const PAGE = 100
 
 export function createSqliteDirectory(db: DatabaseSync, clock: Clock): BuiltInDirectory {
   const add = createAdd(db, clock)
-  const change = createChangeAccount(db)
+  const change = createChangeAccount(db, clock)
   const upgrade = db.prepare(ACCOUNT_SQL.upgradePassword)
   const remove = db.prepare(ACCOUNT_SQL.remove)
   const bits = createSqliteStatusBits(db)
 
   return {
-    add: account => writing(db, () => (add(account) ? 'added' : 'name_taken')),
+    add: account => writing(db, () => add(account)),
     // One sync to the disk for all.
-    addAll: accounts => writing(db, () => new Set(accounts.filter(add))),
+    addAll: accounts =>
+      writing(db, () => new Set(accounts.filter(account => add(account) === 'added'))),
     byName: createByName(db),
+    byValue: createByValue(db),
+    setAttributes: createSetAttributes(db, clock),
     setPassword: (tag, passwordHash) =>
       change({ tag, set: { passwordHash }, endsSessions: true }),
     upgradePassword: (tag, from, to) =>
@@ -36,12 +46,31 @@ export function createSqliteDirectory(db: DatabaseSync, clock: Clock): BuiltInDi
   }
 }
 
-/** Makes a step that adds an account; false: its name, or its `sub`, is taken. */
-function createAdd(db: DatabaseSync, clock: Clock): (account: NewAccount) => boolean {
+/** Makes a step that adds an account; `name_taken`: also where its `sub` is. */
+function createAdd(
+  db: DatabaseSync,
+  clock: Clock,
+): (account: NewAccount) => 'added' | 'name_taken' | ValueTaken {
   const insert = db.prepare(insertSql())
-  return account => {
-    const row = writeColumns({ ...account, sessionsEpoch: 1, createdAt: clock() })
-    return insert.run(row).changes === 1
+  const remove = db.prepare(ACCOUNT_SQL.remove)
+  const values = createUniqueValues(db)
+  return ({ uniqueValues, ...account }) => {
+    const now = clock()
+    const row = writeColumns({
+      ...account,
+      sessionsEpoch: 1,
+      createdAt: now,
+      updatedAt: now,
+      version: 0,
+    })
+    if (insert.run(row).changes === 0) return 'name_taken'
+    const taken = values.takenFrom(account.tag, uniqueValues)
+    if (taken !== undefined) {
+      remove.run(account.tag)
+      return taken
+    }
+    values.replace(account.tag, uniqueValues)
+    return 'added'
   }
 }
 
@@ -58,6 +87,22 @@ function createByName(db: DatabaseSync): BuiltInDirectory['byName'] {
       const account = row === undefined ? undefined : readAccount(row)
       if (account?.foldedName !== foldedName) return undefined
       foundLast = foldedName
+      return account
+    })
+}
+
+/** As createByName: a value that nobody has is as much work. */
+function createByValue(db: DatabaseSync): BuiltInDirectory['byValue'] {
+  const select = db.prepare(ACCOUNT_SQL.byTag)
+  const values = createUniqueValues(db)
+  let foundLast = ''
+  return value =>
+    reading(() => {
+      const owner = values.ownerOf(value)
+      const row = select.get(owner ?? foundLast)
+      const account = row === undefined ? undefined : readAccount(row)
+      if (owner === undefined) return undefined
+      foundLast = owner
       return account
     })
 }

@@ -1,13 +1,14 @@
 // The subjects in SQLite: each lies in its account's row.
 import type { DatabaseSync } from 'node:sqlite'
+import type { Clock } from '../../../base/clock.ts'
 import type { Subjects } from '../../ports/subjects.ts'
 import { reading } from '../database/database.ts'
 import { ACCOUNT_SQL, readSubject } from './account-columns.ts'
 import { createChangeAccount } from './change-account.ts'
 
-export function createSqliteSubjects(db: DatabaseSync): Subjects {
+export function createSqliteSubjects(db: DatabaseSync, clock: Clock): Subjects {
   const select = db.prepare(ACCOUNT_SQL.byTag)
-  const change = createChangeAccount(db)
+  const change = createChangeAccount(db, clock)
   return {
     byTag: tag =>
       reading(() => {

@@ -1,5 +1,5 @@
--- Claims a name for a tag. KEYS: names. ARGV: now or '', folded name, tag, the tag whose claim may be taken over or ''.
--- A claim is kept as "tag instant". Reply: { the tag that has the name now, milliseconds since it was claimed }.
+-- Claims a name or a unique value for a tag. KEYS: claims. ARGV: now or '', what is wanted, tag, the tag whose claim may be taken over or ''.
+-- A claim is kept as "tag instant". Reply: { the tag that has it now, milliseconds since it was claimed }.
 local now = time(ARGV[1])
 local claim = redis.call('HGET', KEYS[1], ARGV[2])
 if claim then

@@ -1,0 +1,84 @@
+// The unique values of accounts in Redis. Each is claimed as a name is (claims.ts), and the account says
+// which ones it has: a claim alone is nobody's value.
+import { hash } from 'node:crypto'
+import type { UniqueValue, ValueTaken } from '../../ports/directory.ts'
+import type { RedisAdapter } from '../adapter.ts'
+import type { AccountReader } from './account-reader.ts'
+import { createClaims } from './claims.ts'
+
+export interface UniqueValues {
+  /** The tag that has claimed the value. */
+  ownerOf(value: UniqueValue): Promise<string | undefined>
+  /** Claims all of them, or none: then the first one that another account has. */
+  claimAll(tag: string, values: readonly UniqueValue[]): Promise<ValueTaken | undefined>
+  /** Gives those up that the tag's account hasn't got. */
+  giveUp(tag: string, values: readonly UniqueValue[]): Promise<void>
+}
+
+/** Two digits in hex: 256 hashes. Ten million values are 5 MB in each. */
+const SHARD_DIGITS = 2
+
+/** Makes the unique values. */
+export function createUniqueValues(
+  adapter: RedisAdapter,
+  { read }: Pick<AccountReader, 'read'>,
+): UniqueValues {
+  const fieldsOf = async (tag: string) =>
+    new Set((await read(tag))?.uniqueValues.map(fieldOf))
+  const claims = createClaims(adapter, {
+    keyOf: field => adapter.keys.values(shardOf(field)),
+    holds: async (tag, field) => (await fieldsOf(tag)).has(field),
+  })
+
+  async function giveUp(tag: string, values: readonly UniqueValue[]): Promise<void> {
+    if (values.length === 0) return
+    const held = await fieldsOf(tag)
+    const unheld = values.map(fieldOf).filter(field => !held.has(field))
+    await Promise.all(unheld.map(field => claims.release(field, tag)))
+  }
+
+  async function firstTaken(
+    tag: string,
+    values: readonly UniqueValue[],
+  ): Promise<ValueTaken | undefined> {
+    for (const value of values) {
+      if (await claims.claim(fieldOf(value), tag)) continue
+      return { kind: 'value_taken', attribute: value.attribute }
+    }
+    return undefined
+  }
+
+  return {
+    ownerOf: value => claims.ownerOf(fieldOf(value)),
+    giveUp,
+    async claimAll(tag, values) {
+      try {
+        const taken = await firstTaken(tag, values)
+        if (taken !== undefined) await giveUp(tag, values)
+        return taken
+      } catch (error) {
+        // A claim that didn't reach the replicas is given up, so that a second try finds the value free.
+        await giveUp(tag, values)
+        throw error
+      }
+    },
+  }
+}
+
+/** Where an account's value is claimed: the hash's shard and the field in it. */
+export function claimPlace(value: UniqueValue): {
+  readonly shard: string
+  readonly field: string
+} {
+  const field = fieldOf(value)
+  return { shard: shardOf(field), field }
+}
+
+// The name of an attribute holds no colon.
+function fieldOf({ attribute, value }: UniqueValue): string {
+  return `${attribute}:${value}`
+}
+
+function shardOf(field: string): string {
+  return hash('sha256', field, 'hex').slice(0, SHARD_DIGITS)
+}

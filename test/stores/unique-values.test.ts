@@ -1,0 +1,167 @@
+// Unique values in Redis, where the value and its account lie in different slots: what becomes of writers
+// that are slow, die, or lose against another one half-way.
+import t, { type Test } from 'tap'
+import { Redis } from 'ioredis'
+import type { AttributesChange, UniqueValue } from '../../src/stores/ports/directory.ts'
+import { createAdapter } from '../../src/stores/redis/adapter.ts'
+import { createLink } from '../../src/stores/redis/connection/link.ts'
+import { createRedisDirectory } from '../../src/stores/redis/people/directory.ts'
+import { claimPlace } from '../../src/stores/redis/people/unique-values.ts'
+import { createRedisKeys } from '../../src/stores/redis/redis-keys.ts'
+import { createRedisStore } from '../../src/stores/redis/store.ts'
+import { createHandClock } from '../support/clock.ts'
+import { startRedis } from '../support/redis.ts'
+import { someAccount } from '../support/stores.ts'
+import { until } from '../support/until.ts'
+
+/** A claim whose account is still missing after so long may be taken over. */
+const OVERDUE_MS = 10_000
+
+const server = await startRedis()
+t.teardown(() => server.stop())
+
+const VALUE: UniqueValue = { attribute: 'email', value: 'ann@example.com' }
+const TAKEN = { kind: 'value_taken', attribute: 'email' }
+
+let worlds = 0
+
+/** A directory of its own, and one in whose writes something comes between. */
+function createWorld(t: Test) {
+  worlds += 1
+  const client = new Redis(server.url)
+  const link = createLink({ client, verify: async () => {} })
+  t.teardown(() => link.close())
+  const keys = createRedisKeys(`world-${worlds}:`)
+  const clock = createHandClock()
+  const adapter = createAdapter({ link, keys, time: () => String(clock()) })
+  const { shard, field } = claimPlace(VALUE)
+  const key = keys.values(shard)
+  return {
+    clock,
+    client,
+    keys,
+    directory: createRedisDirectory(adapter),
+    claim: (owner: string, at = clock()) => client.hset(key, field, `${owner} ${at}`),
+    claimant: async () => (await client.hget(key, field))?.split(' ', 1)[0],
+    /** Each script asks for the time just before it is sent: `come` comes before the one of that number. */
+    interrupted(number: number, come: () => unknown) {
+      let asked = 0
+      return createRedisDirectory({
+        ...adapter,
+        time() {
+          asked += 1
+          if (asked === number) come()
+          return String(clock())
+        },
+      })
+    },
+  }
+}
+
+function withValue(tag: string): AttributesChange {
+  return {
+    tag,
+    attributes: { email: VALUE.value },
+    emailVerified: true,
+    uniqueValues: [VALUE],
+    version: 0,
+  }
+}
+
+t.test('a claim whose writer died is taken over, and finds nobody before', async t => {
+  const { directory, claim, clock } = createWorld(t)
+  const account = someAccount('heir')
+  await directory.add(account)
+  await claim('dead')
+  t.equal(await directory.byValue(VALUE), undefined, 'a claim alone is nobody')
+  t.same(await directory.setAttributes(withValue(account.tag)), TAKEN)
+  clock.advance(OVERDUE_MS)
+  t.same(await directory.setAttributes(withValue(account.tag)), { kind: 'changed' })
+  t.match(await directory.byValue(VALUE), { sub: 'heir' })
+  clock.advance(OVERDUE_MS)
+  t.same(
+    await directory.add(someAccount('late', { uniqueValues: [VALUE] })),
+    TAKEN,
+    'what an account has is its own at any age',
+  )
+})
+
+t.test('who was too slow with a new account is not added', async t => {
+  const { directory, interrupted, claim, claimant } = createWorld(t)
+  // Name, value, account, and then the value again.
+  const slow = interrupted(4, () => claim('thief'))
+  const account = someAccount('slow', { uniqueValues: [VALUE] })
+  t.same(await slow.add(account), TAKEN)
+  t.equal(await directory.byName(account.foldedName), undefined)
+  t.equal(await directory.byValue(VALUE), undefined)
+  t.equal(await claimant(), 'thief', 'whose claim stays')
+  t.equal(await directory.add(someAccount('slow')), 'added', 'the name is free')
+})
+
+t.test('who was too slow with a change has what was before', async t => {
+  const { directory, interrupted, claim } = createWorld(t)
+  const before = { attribute: 'email', value: 'before@example.com' }
+  const account = someAccount('slow', {
+    attributes: { email: before.value, tenant: 'a' },
+    emailVerified: true,
+    uniqueValues: [before],
+  })
+  await directory.add(account)
+  // The claim, the account, and then the claim again.
+  const slow = interrupted(3, () => claim('thief'))
+  t.same(await slow.setAttributes(withValue(account.tag)), TAKEN)
+  const { attributes, emailVerified } = account
+  t.match(await directory.byValue(before), { attributes, emailVerified })
+  t.equal(await directory.byValue(VALUE), undefined)
+})
+
+t.test('a value is given up when its account goes while it is written', async t => {
+  const { directory, interrupted, client, keys, claimant } = createWorld(t)
+  const account = someAccount('going')
+  await directory.add(account)
+  const slow = interrupted(2, () => client.del(keys.user(account.tag)))
+  t.same(await slow.setAttributes(withValue(account.tag)), { kind: 'user_unknown' })
+  t.equal(await claimant(), undefined)
+})
+
+t.test('a claim that was lost comes back with the next change', async t => {
+  const { directory, client, keys } = createWorld(t)
+  const account = someAccount('healed', { uniqueValues: [VALUE] })
+  await directory.add(account)
+  await client.del(keys.values(claimPlace(VALUE).shard))
+  t.equal(await directory.byValue(VALUE), undefined)
+  t.same(await directory.setAttributes(withValue(account.tag)), { kind: 'changed' })
+  t.match(await directory.byValue(VALUE), { sub: 'healed' })
+})
+
+t.test('a claim that no replica has is given up', async t => {
+  const replica = await startRedis({ args: ['--replicaof', `127.0.0.1 ${server.port}`] })
+  t.teardown(() => replica.stop())
+  const store = await createRedisStore({ url: server.url, prefix: 'r:', replicas: 1 })
+  t.teardown(() => store.close())
+  await until(async () => {
+    await store.client.set('in step', 1)
+    return (await store.client.wait(1, 100)) === 1
+  })
+  const account = someAccount('durable')
+  t.equal(await store.directory.add(account), 'added')
+  process.kill(replica.pid, 'SIGSTOP')
+  t.teardown(() => process.kill(replica.pid, 'SIGCONT'))
+  await t.rejects(store.directory.setAttributes(withValue(account.tag)), {
+    name: 'StoreUnavailable',
+  })
+  const { shard, field } = claimPlace(VALUE)
+  t.equal(await store.client.hget(`r:values:${shard}`, field), null)
+  t.match(await store.directory.byName(account.foldedName), { version: 0 })
+})
+
+t.test('many values are spread over many keys', async t => {
+  const { directory, client } = createWorld(t)
+  const uniqueValues = Array.from({ length: 100 }, (_, index) => ({
+    attribute: 'email',
+    value: `${index}@example.com`,
+  }))
+  await directory.add(someAccount('rich', { uniqueValues }))
+  const found = await client.keys(`world-${worlds}:values:*`)
+  t.ok(found.length > 50, `${found.length} keys`)
+})
