@@ -120,7 +120,12 @@ async function registerEndpoints(app: FastifyInstance, deps: Endpoints): Promise
   await app.register(async pages => registerPages(pages, deps, callers))
   // Proxies ask here, and no page does: outside of CORS. Last, so that the document begins with /token.
   for (const prefix of deps.prefixes) {
-    app.register(verifyRoute, { prefix, tokenHolder: callers.tokenHolder, http })
+    app.register(verifyRoute, {
+      prefix,
+      tokenHolder: callers.tokenHolder,
+      http,
+      claimsFor: deps.core.settings.claimsFor,
+    })
   }
 }
 

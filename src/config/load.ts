@@ -10,6 +10,7 @@ import { nearest } from './values/nearest.ts'
 import { checkRules } from './rules/rules.ts'
 import { ConfigSchema, type Config } from './schema.ts'
 import { looksLikeKey } from './values/shown.ts'
+import { unsafeKeys } from './values/unsafe-keys.ts'
 import { substitute, type Environment } from './values/variables.ts'
 import { parseYaml, type ParsedYaml } from './values/yaml.ts'
 
@@ -67,7 +68,13 @@ export function parseConfig(text: string, env: Environment): Config {
  */
 export function decodeConfig(tree: unknown, known: Known = NOTHING_KNOWN): Config {
   const complete = Value.Default(ConfigSchema, tree)
-  refuse(distinct([...known.faults, ...schemaFaults(complete, known.lineOf)]))
+  refuse(
+    distinct([
+      ...known.faults,
+      ...schemaFaults(complete, known.lineOf),
+      ...unsafeKeys(complete),
+    ]),
+  )
   const config = Value.Decode(ConfigSchema, complete)
   refuse(checkRules(config))
   return config

@@ -66,6 +66,7 @@ export function reloadable(
     clients: next.clients,
     tokens: next.tokens,
     dpop: next.dpop,
+    claims: next.claims,
     audiences: next.audiences,
     throttle: next.throttle,
     passwords: { ...old.passwords, minLength: next.passwords.minLength },

@@ -11,6 +11,7 @@ import { StoreSchema } from './schema/store.ts'
 import { ThrottleSchema } from './schema/throttle.ts'
 import {
   AudiencesSchema,
+  ClaimsSchema,
   DpopSchema,
   StatusSchema,
   TokensSchema,
@@ -49,6 +50,7 @@ export const ConfigSchema = Type.Object(
     tokens: TokensSchema,
     dpop: DpopSchema,
     status: StatusSchema,
+    claims: ClaimsSchema,
     audiences: AudiencesSchema,
     keys: KeysSchema,
     passwords: PasswordsSchema,

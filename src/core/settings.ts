@@ -5,6 +5,7 @@ import { keyPolicy } from '../config/key-policy.ts'
 import type { Config } from '../config/schema.ts'
 import type { TokenPolicy } from '../grants/issue.ts'
 import type { KeyPolicy } from '../keys/schedule/policy.ts'
+import { rulesOf, type ClaimRules } from '../oauth/claims.ts'
 import type { StatusServiceOptions } from '../status-lists/service.ts'
 import type { AccessTokenType } from '../tokens/access-token.ts'
 import type { FailedLoginsPolicy } from '../users/failed-logins/failed-logins.ts'
@@ -27,6 +28,8 @@ export interface CoreSettings {
   readonly typOf: (audience: string) => AccessTokenType
   /** The algorithm that an audience needs; undefined: it takes any. */
   readonly algorithmOf: (audience: string) => string | undefined
+  /** The rules of the claims that tokens for an audience carry. */
+  readonly claimsFor: (audience: string) => ClaimRules
   readonly logins: () => FailedLoginsPolicy
   /** Whether the audit log has names as they were typed. */
   readonly usernamesInLogs: () => boolean
@@ -50,6 +53,7 @@ export function coreSettings(current: () => Config): CoreSettings {
     tokenPolicy: () => current().tokens,
     typOf: audience => current().audiences[audience]?.typ ?? 'at+jwt',
     algorithmOf: audience => current().audiences[audience]?.algorithm,
+    claimsFor: audience => rulesOf(audience, current()),
     logins: () => current().throttle.logins,
     usernamesInLogs: () => current().log.usernames,
   }

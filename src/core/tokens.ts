@@ -88,7 +88,7 @@ function composeGrants({
   random,
   ...parts
 }: TokenParts & Pick<Tokens, 'refreshTokens' | 'readRefreshToken' | 'sign'>) {
-  const { issuer, tokenPolicy, typOf, algorithmOf } = settings
+  const { issuer, tokenPolicy, typOf, algorithmOf, claimsFor } = settings
   const minting = {
     issuer,
     sign: parts.sign,
@@ -96,6 +96,7 @@ function composeGrants({
     uriOf: status.uriOf,
     typOf,
     algorithmOf,
+    claimsFor,
     clock,
     random,
   }

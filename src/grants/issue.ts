@@ -2,11 +2,13 @@
 import type { Client } from '../clients/registry.ts'
 import type { Clock } from '../base/clock.ts'
 import { systemRandom, type Random } from '../base/random.ts'
+import type { ClaimRules, Claims } from '../oauth/claims.ts'
 import { formatScope } from '../oauth/scope.ts'
 import type { Family } from '../stores/ports/families.ts'
 import type { User } from '../stores/ports/subjects.ts'
 import type { StatusEntry } from '../stores/ports/status-lists.ts'
 import type { AccessTokenClaims, AccessTokenType } from '../tokens/access-token.ts'
+import { mapClaims } from '../tokens/claims.ts'
 import { idTokenClaims } from '../tokens/id-token.ts'
 import type { RefreshTokenCodec } from '../tokens/refresh-token.ts'
 import type { SignJwt } from '../tokens/sign-jwt.ts'
@@ -72,6 +74,8 @@ export interface IssueDependencies {
   readonly typOf: (audience: string) => AccessTokenType
   /** The algorithm that an audience needs; undefined: it takes any. */
   readonly algorithmOf: (audience: string) => string | undefined
+  /** The rules of the claims that an audience is given. */
+  readonly claimsFor: (audience: string) => ClaimRules
   readonly clock: Clock
   /** Default: the system's. */
   readonly random?: Random
@@ -85,6 +89,7 @@ export function createMint({
   uriOf,
   typOf,
   algorithmOf,
+  claimsFor,
   clock,
   random = systemRandom,
 }: Omit<IssueDependencies, 'refreshTokens'>): MintAccessToken {
@@ -98,6 +103,10 @@ export function createMint({
       exp: expiry(iat, ttl, issue.session?.family),
       jti: random.uuid(),
       uriOf: list => uriOf(list, algorithm),
+      mapped: mapClaims(issue.audience.map(claimsFor), {
+        roles: issue.session?.user.roles ?? [],
+        scope: issue.scope,
+      }),
     })
     const typ = issue.audience.some(audience => typOf(audience) === 'JWT')
       ? 'JWT'
@@ -194,17 +203,21 @@ function claimsOf(
     exp,
     jti,
     uriOf,
+    mapped,
   }: {
     iss: string
     iat: number
     exp: number
     jti: string
     uriOf: (list: string) => string
+    /** What the configuration adds; none has the name of one of ours. */
+    mapped: Claims
   },
 ): AccessTokenClaims {
   const { client, session, scope, audience, jkt, status } = issue
   const [first, ...others] = audience
   return {
+    ...mapped,
     iss,
     sub: session === undefined ? client.id : session.user.sub,
     aud: others.length === 0 && first !== undefined ? first : [...audience],
@@ -221,10 +234,9 @@ function claimsOf(
   }
 }
 
-function claimsOfSession({ user, family }: Pick<Issue, 'user' | 'family'>) {
+function claimsOfSession({ family }: Pick<Issue, 'family'>) {
   return {
     sid: family.sid,
     auth_time: Math.floor(family.startedAt / 1000),
-    ...(user.roles.length > 0 && { roles: [...user.roles] }),
   }
 }

@@ -144,6 +144,17 @@ for (const store of STORES) {
       refused(t, open, { status: 400, error: 'unauthorized_client' })
     })
 
+    await t.test('says what its audience is to be told, and has no roles', async t => {
+      server.live.claims = { plan: { value: 'free' } }
+      server.live.audiences = { [ORDERS]: { claims: { seats: { value: 0 } } } }
+      const token = await tokenOf(server, { resource: ORDERS })
+      const { payload } = read(token)
+      t.match(payload, { sub: 'machine', plan: 'free', seats: 0, roles: undefined })
+      t.match(await introspect(token), { active: true, plan: 'free', seats: 0 })
+      server.live.claims = {}
+      server.live.audiences = {}
+    })
+
     await t.test('passes a proxy, with the client in its headers', async t => {
       const token = await tokenOf(server, { scope: 'orders:read' })
       const headers = { ...holding(token), 'latchkey-audience': ORDERS }

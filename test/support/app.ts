@@ -12,6 +12,7 @@ import type { KeySource } from '../../src/keys/external/key-source.ts'
 import type { KeyRing } from '../../src/keys/ring.ts'
 import type { KnownSecrets } from '../../src/keys/known-secrets.ts'
 import type { SightingsRecorder } from '../../src/keys/verifiers/sightings.ts'
+import { rulesOf, type ClaimRule } from '../../src/oauth/claims.ts'
 import { openAudit } from '../../src/observe/audit/open.ts'
 import { createMetrics, type Metrics } from '../../src/observe/metrics/metrics.ts'
 import { timedStore } from '../../src/observe/tracing/traced-store.ts'
@@ -151,6 +152,9 @@ export interface TestApp {
     publishAhead: number
     typ: Record<string, 'JWT' | 'at+jwt'>
     algorithm: Record<string, string>
+    /** As `claims` and `audiences`. */
+    claims: Record<string, ClaimRule>
+    audiences: Record<string, { claims: Record<string, ClaimRule> }>
   }
   post(
     url: string,
@@ -280,6 +284,8 @@ export async function buildTestApp({
     publishAhead: 7 * DAY,
     typ: {} as Record<string, 'JWT' | 'at+jwt'>,
     algorithm: {} as Record<string, string>,
+    claims: {} as Record<string, ClaimRule>,
+    audiences: {} as Record<string, { claims: Record<string, ClaimRule> }>,
   }
   const settings: CoreSettings = {
     issuer,
@@ -298,6 +304,7 @@ export async function buildTestApp({
     tokenPolicy: () => live,
     typOf: audience => live.typ[audience] ?? 'at+jwt',
     algorithmOf: audience => live.algorithm[audience],
+    claimsFor: audience => rulesOf(audience, live),
     logins: () => live.logins,
     usernamesInLogs: () => live.usernames,
   }

@@ -6,6 +6,7 @@ import { guessableSecrets } from './guessable-secrets.ts'
 import { originMeant } from './origins.ts'
 import { isInTheClear } from './plain-http.ts'
 import type { Config } from '../schema.ts'
+import { checkClaims } from './claims.ts'
 import { checkClients } from './clients.ts'
 import { checkLifetimes, fault, repeated } from './shared.ts'
 import { checkStore } from './store-rules.ts'
@@ -23,6 +24,7 @@ export function checkRules(config: Config): Fault[] {
     checkStatus,
     checkKeys,
     checkPasswords,
+    checkClaims,
     checkClients,
   ].flatMap(rule => rule(config))
 }

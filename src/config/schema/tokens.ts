@@ -1,5 +1,6 @@
 // What the configuration says of tokens, their proofs, their status and those that they are for.
 import { Type } from 'typebox'
+import { claims } from './claims.ts'
 import { algorithm, Audience, duration, section, strict } from './parts.ts'
 
 /** `tokens` */
@@ -14,7 +15,19 @@ export const TokensSchema = section('Lifetimes and signing.', {
       'What signs the access tokens. A change is a rotation: the key that is made for it signs ' +
       'after keys.publishAhead. Ed25519 is another name of EdDSA, which is what tokens say.',
   }),
+  claimsMaxBytes: Type.Integer({
+    default: 2048,
+    minimum: 2,
+    maximum: 4096,
+    description:
+      'How long the claims that `claims` and `audiences["…"].claims` put into one token may be, as JSON.',
+  }),
 })
+
+/** `claims` */
+export const ClaimsSchema = claims(
+  'What access tokens for every audience say beside the claims of RFC 9068, each claim by its name.',
+)
 
 /** `dpop` */
 export const DpopSchema = section('Proofs of possession (RFC 9449).', {
@@ -60,6 +73,9 @@ export const AudiencesSchema = Type.Record(
             '(`/.well-known/jwks.json?alg=…` has these alone); for verifiers that know nothing ' +
             'else. Begins after keys.publishAhead.',
         }),
+      ),
+      claims: claims(
+        'The same for this audience alone; one of the same name takes the place of that for all.',
       ),
     },
     { ...strict, default: {} },

@@ -45,7 +45,11 @@ const IntrospectResponse = Type.Object(
     ),
     status: AccessTokenClaims.properties.status,
   },
-  { title: 'IntrospectionResponse' },
+  {
+    title: 'IntrospectionResponse',
+    additionalProperties: true,
+    description: 'Beside these, the claims that the configuration gave to the token.',
+  },
 )
 type IntrospectResponse = Static<typeof IntrospectResponse>
 

@@ -4,8 +4,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { insufficientScope, invalidRequest, invalidToken } from '../../oauth/errors.ts'
+import type { ClaimRules } from '../../oauth/claims.ts'
 import { formatScope, isWithin, parseScope, scopeTokens } from '../../oauth/scope.ts'
-import type { User } from '../../stores/ports/subjects.ts'
 import { audiencesOf, type AccessTokenClaims } from '../../tokens/access-token.ts'
 import {
   createProxiedRequest,
@@ -26,7 +26,8 @@ const IDENTITY_HEADERS = {
   'Latchkey-Scope': header('What the token allows, separated by spaces.'),
   'Latchkey-Username': header("The user's name, percent-encoded."),
   'Latchkey-Roles': header(
-    "The user's roles, each percent-encoded, separated by spaces.",
+    'Roles: those that the configuration maps for the audience, or those that the user has now; each ' +
+      'percent-encoded, separated by spaces.',
   ),
 }
 
@@ -34,12 +35,14 @@ export interface VerifyRouteOptions {
   /** Whose word counts on which request is behind a question. */
   readonly http: ProxiedRequestOptions
   readonly tokenHolder: TokenHolder
+  /** The rules of the claims that an audience is given. */
+  readonly claimsFor: (audience: string) => ClaimRules
 }
 
 /** The endpoint, for whatever method and path the proxy passes on (Envoy appends the original path). */
 export async function verifyRoute(
   app: FastifyInstance,
-  { tokenHolder, http }: VerifyRouteOptions,
+  { tokenHolder, http, claimsFor }: VerifyRouteOptions,
 ): Promise<void> {
   const proxiedRequest = createProxiedRequest(http, warnOnce())
   // A proxy may send the request's body along; it says nothing about who sends it.
@@ -97,8 +100,10 @@ export async function verifyRoute(
     if (!isWithin(wanted, scopeTokens(claims.scope ?? ''))) {
       throw insufficientScope(formatScope(wanted), scheme)
     }
+    // Roles that a rule gives are the audience's own; those of the account are shown as they are now.
+    const roles = claimsFor(audience)['roles'] === undefined ? user?.roles : claims.roles
     return reply
-      .headers({ ...identity(claims, user), 'cache-control': 'no-store' })
+      .headers({ ...identity(claims, user?.name, roles), 'cache-control': 'no-store' })
       .send()
   }
   // Documented only: the handler judges the headers.
@@ -121,7 +126,8 @@ function header(description: string) {
 // Each is always there, so that none of the caller's own can pass for one of ours.
 function identity(
   { sub, client_id: clientId, sid = '', scope = '' }: AccessTokenClaims,
-  { name, roles }: Pick<User, 'name' | 'roles'> = { name: '', roles: [] },
+  name = '',
+  roles: readonly string[] = [],
 ): Record<string, string> {
   return {
     'latchkey-sub': sub,

@@ -1,0 +1,69 @@
+// Claims that the configuration puts into access tokens, and the names that it may not take.
+
+/** What one item of a claim may be. */
+export type ClaimScalar = string | number | boolean
+
+/** What a claim may be: one value, or a list of them. */
+export type ClaimValue = ClaimScalar | readonly ClaimScalar[]
+
+/** Claims by their names. */
+export type Claims = Readonly<Record<string, ClaimValue>>
+
+/** How one claim gets its value. */
+export interface ClaimRule {
+  /** The value itself. */
+  readonly value?: ClaimValue | undefined
+  /** The claim stands only in tokens that have this scope; undefined: in all. */
+  readonly scope?: string | undefined
+}
+
+/** The rules of the claims of one audience, by their names. */
+export type ClaimRules = Readonly<Record<string, ClaimRule>>
+
+/** Where the rules stand: for all audiences, and for single ones. */
+export interface ConfiguredClaims {
+  readonly claims: ClaimRules
+  readonly audiences: Readonly<Record<string, { readonly claims: ClaimRules }>>
+}
+
+/** Claims that are lists of strings wherever they stand (RFC 9068 §2.2.3.1). */
+export const LIST_CLAIMS: ReadonlySet<string> = new Set([
+  'roles',
+  'groups',
+  'entitlements',
+])
+
+/**
+ * Names that no rule may take, and what keeps each: a token of ours says something by it already, or whoever
+ * reads the token, or our answer about it, would believe that we did.
+ */
+export const RESERVED_CLAIMS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    'RFC 7519 §4.1': ['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti'],
+    'RFC 9068 §2.2': ['client_id', 'scope', 'auth_time', 'acr', 'amr'],
+    'RFC 7800 §3.1': ['cnf'],
+    'RFC 8693 §4': ['act', 'may_act'],
+    'RFC 9396 §9.1': ['authorization_details'],
+    'RFC 8417 §2.2': ['events'],
+    'OpenID Connect Core §2': ['azp', 'nonce', 'at_hash', 'c_hash'],
+    'OpenID Connect Front-Channel Logout §3': ['sid'],
+    'the Token Status List': ['status', 'status_list', 'ttl'],
+    'RFC 7662 §2.2': ['active', 'username', 'token_type'],
+    'RFC 9701 §5': ['token_introspection'],
+  }).flatMap(([source, names]) => names.map(name => [name, source])),
+)
+
+/** The rules of an audience: those for all, and its own, which take the place of one of the same name. */
+export function rulesOf(
+  audience: string,
+  { claims, audiences }: ConfiguredClaims,
+): ClaimRules {
+  return { ...claims, ...audiences[audience]?.claims }
+}
+
+/** How long claims are as the JSON of a token, which leaves out those without a value; bytes of UTF-8. */
+export function bytesOf(claims: {
+  readonly [name: string]: ClaimValue | undefined
+}): number {
+  return Buffer.byteLength(JSON.stringify(claims))
+}
