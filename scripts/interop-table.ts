@@ -16,6 +16,7 @@ export const PROOFS = {
   private_key_jwt: 'private_key_jwt',
   dpop: 'DPoP',
   verify: 'verifies, refuses bad tokens',
+  'id token': 'ID token',
   'key turns': 'key turns',
   'status list': 'status list',
 } as const

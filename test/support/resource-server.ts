@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { decodeJwt, type JWTPayload } from 'jose'
+import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose'
 import t, { type Test } from 'tap'
 import type { SigningKey } from '../../src/keys/ring.ts'
 import { startChild } from './children.ts'
@@ -26,7 +26,7 @@ import {
   type LatchkeyProcess,
 } from './server.ts'
 
-const SECRET = 'e'.repeat(43)
+export const SECRET = 'e'.repeat(43)
 const MAIL = 'https://mail.example.com'
 
 /**
@@ -356,10 +356,11 @@ export async function call(
   }
 }
 
-async function login(
+/** Logs in at a client that needs no secret; default: `mobile`. */
+export async function login(
   { url }: LatchkeyProcess,
   params: Record<string, string> = {},
-): Promise<{ access_token: string; refresh_token: string }> {
+): Promise<{ access_token: string; refresh_token: string; id_token: string }> {
   const { status, body } = await postForm(`${url}/token`, {
     grant_type: 'password',
     client_id: 'mobile',
@@ -390,29 +391,33 @@ export async function tokensFor(latchkey: LatchkeyProcess, storeUrl: string) {
   }
 }
 
-async function forgeries(
+/** What no verifier may take, made of a good token: of its type, and signed by that key. */
+export async function forgeries(
   { url }: LatchkeyProcess,
   key: SigningKey,
   good: string,
 ): Promise<Record<string, string>> {
   const claims = decodeJwt(good)
+  const { typ } = decodeProtectedHeader(good)
+  const signed = async (changed: JWTPayload, header = {}) =>
+    forge(key, changed, { typ, ...header })
   const { exp = 0, iat = 0 } = claims
   const [header = '', payload = '', signature = ''] = good.split('.')
-  const hmacHeader = encode({ alg: 'HS256', kid: key.kid, typ: 'at+jwt' })
+  const hmacHeader = encode({ alg: 'HS256', kid: key.kid, typ })
   return {
-    expired: await forge(key, { ...claims, iat: iat - 7200, exp: exp - 7200 }),
-    'without an expiry': await forge(key, without(claims, 'exp')),
-    'of another issuer': await forge(key, {
+    expired: await signed({ ...claims, iat: iat - 7200, exp: exp - 7200 }),
+    'without an expiry': await signed(without(claims, 'exp')),
+    'of another issuer': await signed({
       ...claims,
       iss: 'https://elsewhere.example.com',
     }),
-    'without an audience': await forge(key, without(claims, 'aud')),
-    'of another type': await forge(key, claims, { typ: 'JWT' }),
-    'without a type': await forge(key, claims, { typ: undefined }),
-    'with a key nobody published': await forge(key, claims, { kid: 'unknown' }),
+    'without an audience': await signed(without(claims, 'aud')),
+    'of another type': await signed(claims, { typ: typ === 'JWT' ? 'at+jwt' : 'JWT' }),
+    'without a type': await signed(claims, { typ: undefined }),
+    'with a key nobody published': await signed(claims, { kid: 'unknown' }),
     'tampered: other claims': `${header}.${encode({ ...claims, sub: 'root' })}.${signature}`,
     'tampered: other signature': `${header}.${payload}.${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`,
-    'alg none': `${encode({ alg: 'none', typ: 'at+jwt' })}.${payload}.`,
+    'alg none': `${encode({ alg: 'none', typ })}.${payload}.`,
     'HS256 keyed with the public key': `${hmacHeader}.${payload}.${createHmac(
       'sha256',
       await publicPem(url),

@@ -1,4 +1,4 @@
-// go-oidc as a resource server uses it. A line of standard input is the time in seconds and a token, a line of standard output the verdict.
+// go-oidc as a resource server uses it. A line of standard input is the time in seconds, a token and, where it is an ID token, maybe the access token beside it; a line of standard output the verdict.
 package main
 
 import (
@@ -37,7 +37,12 @@ func main() {
 			os.Exit(1)
 		}
 		now = time.Unix(at, 0)
-		if _, err := verifier.Verify(ctx, token); err != nil {
+		token, access, hasAccess := strings.Cut(token, " ")
+		verified, err := verifier.Verify(ctx, token)
+		if err == nil && hasAccess {
+			err = verified.VerifyAccessToken(access)
+		}
+		if err != nil {
 			fmt.Println(strings.ReplaceAll(err.Error(), "\n", " "))
 		} else {
 			fmt.Println("good")
