@@ -78,6 +78,7 @@ async function signIn({ families }: RedisStore, userTag: string): Promise<Family
       sessionsEpoch: 1,
       idleMs: 14 * DAY,
       absoluteMs: 90 * DAY,
+      device: { name: undefined, userAgent: 'okhttp', network: '192.0.2.0/24' },
     })
   }
   return refs

@@ -1,10 +1,11 @@
 // latchkey sessions list | revoke | revoke-all
 import type { Command } from 'commander'
-import type { Session } from '../stores/ports/families.ts'
+import type { Device, Session } from '../stores/ports/families.ts'
 import { addExamples } from './terminal/examples.ts'
 import type { Io } from './terminal/io.ts'
 import { operator } from './terminal/operator.ts'
 import { Refused } from './terminal/refused.ts'
+import { iso } from './terminal/time.ts'
 import { accountRefused, known, withStore } from './tools.ts'
 
 const EXAMPLES = [
@@ -67,34 +68,40 @@ function sessionUnknown(sid: string): Refused {
   )
 }
 
-function describe({
-  sid,
-  clientId,
-  scope,
-  audience,
-  generation,
-  lateCount,
-  ...times
-}: Session): [Record<string, unknown>, string] {
-  const [startedAt, idleUntil, endsAt] = [
-    times.startedAt,
-    times.idleUntil,
-    times.endsAt,
-  ].map(at => new Date(at).toISOString())
+function describe(session: Session): [Record<string, unknown>, string] {
+  const { sid, clientId, scope, audience, generation, lateCount, device } = session
+  const [startedAt = '', lastUsedAt = '', idleUntil = '', endsAt = ''] = [
+    session.startedAt,
+    session.lastUsedAt,
+    session.idleUntil,
+    session.endsAt,
+  ].map(iso)
   const record = {
     sid,
     clientId,
+    device: device.name ?? null,
+    userAgent: device.userAgent ?? null,
+    network: device.network ?? null,
     scope,
     audience,
     generation,
     lateCount,
     startedAt,
+    lastUsedAt,
     idleUntil,
     endsAt,
   }
   return [
     record,
-    `${sid}  ${clientId}  since ${startedAt}, until ${idleUntil} unless refreshed, ${endsAt} at ` +
-      `the latest  ${scope}`,
+    `${sid}  ${clientId}  ${deviceText(device)}since ${startedAt}, last used ${lastUsedAt}, until ` +
+      `${idleUntil} unless refreshed, ${endsAt} at the latest  ${scope}`,
   ]
+}
+
+/** `"Ann's phone", Firefox, from 192.0.2.0/24, ` as far as it is known. */
+function deviceText({ name, userAgent, network }: Device): string {
+  return [name && JSON.stringify(name), userAgent, network && `from ${network}`]
+    .filter(Boolean)
+    .map(part => `${part}, `)
+    .join('')
 }

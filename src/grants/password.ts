@@ -6,9 +6,10 @@ import { isConfidential } from '../clients/client-auth.ts'
 import type { Client } from '../clients/registry.ts'
 import { invalidGrant, invalidScope, slowDown } from '../oauth/errors.ts'
 import { formatScope } from '../oauth/scope.ts'
-import type { Login, OpenOutcome } from '../stores/ports/families.ts'
+import type { Device, Login, OpenOutcome } from '../stores/ports/families.ts'
 import type { Authentication } from '../users/authenticate.ts'
 import { networkOf } from '../users/failed-logins/network.ts'
+import { deviceName, userAgentFamily } from './device.ts'
 import { defineGrant, type GrantServices } from './descriptor.ts'
 import type { Grant, GrantRequest, TokenResponse } from './grant.ts'
 import { accessTtl, mayRefresh, type TokenPolicy } from './issue.ts'
@@ -27,6 +28,12 @@ const CLOCK_MARGIN_MS = 60_000
 const PARAMETERS = {
   username: Type.String({ description: "The user's name." }),
   password: Type.String({ format: 'password', description: "The user's password." }),
+  device_name: Type.Optional(
+    Type.String({
+      description:
+        'What the user calls the device, for the list of sessions: at most 64 printable characters.',
+    }),
+  ),
   ...TARGET_PARAMETERS,
 }
 
@@ -47,10 +54,11 @@ type Parameters = Static<Type.TObject<typeof PARAMETERS>>
 type Request = GrantRequest<Parameters>
 type Authenticated = Extract<Authentication, { kind: 'ok' }>
 
-/** What a session is opened for. */
+/** What a session is opened for, and from where. */
 interface Targets {
   readonly scope: readonly string[]
   readonly audience: readonly string[]
+  readonly device: Device
 }
 
 /** The password grant. */
@@ -77,6 +85,7 @@ function createPasswordGrant(services: PasswordGrantServices): Grant<Parameters>
 
   return async function exchangePassword(request) {
     const { client, params } = request
+    const device = deviceOf(request)
     const wanted = requestedScope(params.scope, client.scopes) ?? client.scopes
     const audience =
       requestedAudience(params.resource, client.audience) ??
@@ -86,7 +95,7 @@ function createPasswordGrant(services: PasswordGrantServices): Grant<Parameters>
     if (wanted.length > 0 && scope.length === 0) {
       throw invalidScope('scope_not_allowed_to_user')
     }
-    return openSession(request, login, { scope, audience })
+    return openSession(request, login, { scope, audience, device })
   }
 }
 
@@ -128,8 +137,9 @@ function createOpenSession(
 ): (request: Request, login: Authenticated, targets: Targets) => Promise<TokenResponse> {
   const { families, issue, policy, takeStatus, random = systemRandom } = services
 
-  return async function openSession(request, { account, known }, { scope, audience }) {
+  return async function openSession(request, { account, known }, targets) {
     const { client, jkt } = request
+    const { scope, audience, device } = targets
     const status = await takeStatus?.(accessTtl(client, policy()))
     const familyId = random.bytes(16)
     const opened = await families.open({
@@ -140,6 +150,7 @@ function createOpenSession(
       audience,
       sessionsEpoch: account.sessionsEpoch,
       jkt: isConfidential(client) ? undefined : jkt,
+      device,
       status,
       ...lifetimes(client, policy()),
     })
@@ -181,6 +192,15 @@ function emitOutcome(
       : { type: 'login.succeeded', ...attempt, sid: opened.family.sid, networkKnown },
     request.origin,
   )
+}
+
+/** What its owner recognises the session by. Throws invalid_request for a name that can't be shown. */
+function deviceOf({ params, origin, address }: Request): Device {
+  return {
+    name: deviceName(params.device_name),
+    userAgent: userAgentFamily(origin.headers['user-agent']),
+    network: networkOf(address),
+  }
 }
 
 /** How events name a login. */

@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { userTag } from '../../src/base/ids.ts'
 import { createKeyRing } from '../../src/keys/ring.ts'
+import type { Device } from '../../src/stores/ports/families.ts'
 import type { Store } from '../../src/stores/ports/store.ts'
 import { readHash } from '../../src/users/hashing/formats/read.ts'
 import { createNameInLogs } from '../../src/users/names/name-in-logs.ts'
@@ -367,7 +368,7 @@ t.test('a person types the password twice, and sees nothing of it', async t => {
 })
 
 /** Logs alice in, as the server does. */
-async function login(store: Store, sid: string): Promise<string> {
+async function login(store: Store, sid: string, device?: Device): Promise<string> {
   const account = await store.directory.byName('alice')
   if (account === undefined) throw new Error('no alice')
   await store.families.open({
@@ -379,6 +380,7 @@ async function login(store: Store, sid: string): Promise<string> {
     sessionsEpoch: account.sessionsEpoch,
     idleMs: 3_600_000,
     absoluteMs: 7_200_000,
+    device,
   })
   return account.sub
 }
@@ -405,6 +407,28 @@ t.test('sessions are listed and ended', async t => {
       {},
     ],
   })
+  const phone = 'p'.repeat(22)
+  const device = { name: 'Phone "1"', userAgent: 'okhttp', network: '192.0.2.0/24' }
+  await withStore(store => login(store, phone, device))
+  const shown = (await latchkey('sessions list alice --json')).records
+  t.match(
+    shown.find(({ sid }) => sid === phone),
+    {
+      device: device.name,
+      userAgent: 'okhttp',
+      network: '192.0.2.0/24',
+      lastUsedAt: /Z$/,
+    },
+  )
+  t.match(
+    shown.find(({ sid }) => sid === sids[0]),
+    { device: null, userAgent: null, network: null },
+  )
+  t.match(
+    (await latchkey('sessions list alice')).out,
+    `${phone}  mobile  "Phone \\"1\\"", okhttp, from 192.0.2.0/24, since `,
+  )
+  await latchkey(`sessions revoke ${phone}`)
   t.match(await latchkey(`sessions revoke ${sids[0]}`), {
     code: 0,
     out: `${sids[0]}: ended\n`,

@@ -1,11 +1,12 @@
 // The contract of Families in stores/ports, sentence by sentence, on both stores.
 import t, { type Test } from 'tap'
-import type {
-  EndRequest,
-  Family,
-  FamilyRef,
-  Login,
-  RotateOutcome,
+import {
+  NO_DEVICE,
+  type EndRequest,
+  type Family,
+  type FamilyRef,
+  type Login,
+  type RotateOutcome,
 } from '../../src/stores/ports/families.ts'
 import {
   addSomeone,
@@ -834,6 +835,35 @@ async function listContract(t: Test, { store, clock, someone }: Started): Promis
       generation: 2,
       lateCount: 0,
     })
+  })
+
+  await t.test('each with what its owner recognises it by', async t => {
+    const userTag = await someone()
+    const start = clock()
+    const device = {
+      // What two fields or characters of several units could be mistaken for.
+      name: `Zoë's "phone", ${'📱'.repeat(50)}`,
+      userAgent: 'Firefox',
+      network: '2001:db8::/64',
+    }
+    const ref = await signIn(store, userTag, { device })
+    clock.advance(1000)
+    const plain = await signIn(store, userTag)
+    const nameless = await signIn(store, userTag, {
+      device: { ...NO_DEVICE, network: '192.0.2.0/24' },
+    })
+    const found = async ({ sid }: FamilyRef) =>
+      (await families.list(userTag)).find(session => session.sid === sid)
+    t.match(await found(ref), { device, lastUsedAt: start, startedAt: start })
+    t.same((await found(plain))?.device, NO_DEVICE)
+    t.same((await found(nameless))?.device, { ...NO_DEVICE, network: '192.0.2.0/24' })
+
+    clock.advance(1000)
+    await families.rotate(presented(ref, 1))
+    const usedAt = clock()
+    clock.advance(1000)
+    await families.rotate(presented(ref, 1))
+    t.match(await found(ref), { device, lastUsedAt: usedAt }, 'a replay is no use')
   })
 
   await t.test('a tag is no pattern', async t => {

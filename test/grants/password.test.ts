@@ -55,17 +55,17 @@ function setUp(
     takeStatus: undefined,
     emit: event => events.push(event),
   })
-  const logIn = (id: string) => {
+  const logIn = (id: string, params = {}, headers = {}) => {
     const client = createClientRegistry([...CLIENTS, ONE]).find(id)
     if (client === undefined) throw new Error(`no client ${id}`)
     const request: GrantRequest = {
       client,
-      params: { username: 'Ann', password: 'p' },
+      params: { username: 'Ann', password: 'p', ...params },
       refreshToken: undefined,
       jkt: 'key',
       address: '192.0.2.7',
       clientGone: () => new AbortController().signal,
-      origin: { id: '1', headers: {} },
+      origin: { id: '1', headers },
     }
     return grant(request)
   }
@@ -181,5 +181,43 @@ t.test('tokens are for what the client has, or for the issuer', async t => {
     const { logIn, opened } = setUp(anyLogin)
     await logIn(id)
     t.same(opened[0]?.audience, audience, id)
+  }
+})
+
+t.test('a session carries what its owner recognises it by', async t => {
+  const { logIn, opened } = setUp(anyLogin)
+  const named = { device_name: " Ann's phone " }
+  await logIn('mobile', named, { 'user-agent': 'okhttp/4.12.0' })
+  await logIn('mobile')
+  t.same(
+    opened.map(({ device }) => device),
+    [
+      { name: "Ann's phone", userAgent: 'okhttp', network: '192.0.2.0/24' },
+      { name: undefined, userAgent: undefined, network: '192.0.2.0/24' },
+    ],
+  )
+})
+
+t.test('a device name that no list can show is refused before the password', async t => {
+  const { logIn, opened, events } = setUp(anyLogin)
+  for (const name of [
+    'a\tb',
+    'a\u0000b',
+    'a\u202Eb',
+    'a\u2028b',
+    'a\u0085b',
+    'x'.repeat(65),
+  ]) {
+    const refused = { code: 'invalid_request', message: /device_name/ }
+    await t.rejects(
+      logIn('mobile', { device_name: name }),
+      refused,
+      encodeURIComponent(name),
+    )
+  }
+  t.same([opened, events], [[], []])
+  for (const name of ['📱'.repeat(64), 'می\u200Cخواهم', '  ']) {
+    await logIn('mobile', { device_name: name })
+    t.equal(opened.at(-1)?.device?.name, name.trim() || undefined)
   }
 })

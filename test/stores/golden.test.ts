@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { createLocalJWKSet, decodeJwt, importJWK, jwtVerify, SignJWT } from 'jose'
 import { inflateSync } from 'node:zlib'
 import t, { type Test } from 'tap'
+import { userTag } from '../../src/base/ids.ts'
+import { NO_DEVICE } from '../../src/stores/ports/families.ts'
 import { API_SECRET, buildTestApp, type TestApp } from '../support/app.ts'
 import {
   dumpRedis,
@@ -57,6 +59,19 @@ for (const release of goldenReleases()) {
           mark(goldenKeys(release)),
           'its mark',
         )
+      })
+
+      await t.test('every living session is listed, of no known device', async t => {
+        const living = expected.sessions.filter(({ refusedFor }) => !refusedFor)
+        const lists = expected.accounts.map(({ sub }) =>
+          server.store.families.list(userTag(sub)),
+        )
+        const listed = (await Promise.all(lists)).flat()
+        for (const { sid, what } of living) {
+          const found = listed.find(session => session.sid === sid)
+          t.match(found, { device: NO_DEVICE, lastUsedAt: Number }, what)
+        }
+        t.ok(living.length > 0)
       })
 
       await t.test('no session is lost, and none comes back', async t => {

@@ -3,13 +3,15 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createRedisStore, type RedisStore } from '../../src/stores/redis/store.ts'
-import type { FamilyRef } from '../../src/stores/ports/families.ts'
+import { NO_DEVICE, type FamilyRef, type Login } from '../../src/stores/ports/families.ts'
 import { createHandClock, type HandClock } from '../support/clock.ts'
 import { startRedis } from '../support/redis.ts'
-import { addSomeone, signIn } from '../support/stores.ts'
+import { addSomeone, presented, signIn } from '../support/stores.ts'
 
 const DAY = 86_400_000
 const INDEX = 'sids'
+/** The three empty texts behind a record without a device. */
+const NO_DEVICE_BYTES = 3
 
 interface World {
   readonly store: RedisStore
@@ -28,6 +30,7 @@ for (const cluster of [false, true]) {
     const world = { store, clock }
     await t.test('lists without a walk', t => oneStepTest(t, world))
     await t.test('sessions of an earlier release', t => earlierTest(t, world))
+    await t.test('a refresh of one of them', t => refreshedTest(t, world))
     await t.test('a login while a walk is made', t => meanwhileTest(t, world))
     await t.test('dead sessions leave it', t => deadTest(t, world))
     await t.test('has a bound', t => boundTest(t, world))
@@ -52,12 +55,22 @@ async function countCalls(
   return { walks: calls('scan'), scripts: calls('evalsha') }
 }
 
-/** A login at a server of an earlier release: it leaves the index as it is. */
-async function signInAsBefore(world: World, tag: string): Promise<FamilyRef> {
+/**
+ * A login at a server of an earlier release: it leaves the index as it is, and its record ends before the
+ * device.
+ */
+async function signInAsBefore(
+  world: World,
+  tag: string,
+  changes: Partial<Login> = {},
+): Promise<FamilyRef> {
   const { store, clock } = world
   const before = await indexOf(world, tag)
   clock.advance(1)
-  const ref = await signIn(store, tag)
+  const ref = await signIn(store, tag, changes)
+  const key = `lk:{${tag}}:f:${ref.sid}`
+  const record = await store.client.getBuffer(key)
+  await store.client.set(key, record?.subarray(0, -NO_DEVICE_BYTES) ?? '', 'KEEPTTL')
   if (before === null) await store.client.hdel(userKey(tag), INDEX)
   else await store.client.hset(userKey(tag), INDEX, before)
   return ref
@@ -110,6 +123,26 @@ async function earlierTest(t: Test, world: World): Promise<void> {
     t.equal(await world.store.families.end({ ...ref, clientId: null }), 'ended')
   }
   t.same(await listed(world, tag), [])
+}
+
+async function refreshedTest(t: Test, world: World): Promise<void> {
+  const { store } = world
+  const tag = await addSomeone(store)
+  const old = await signInAsBefore(world, tag)
+  t.match(await store.families.rotate(presented(old, 1)), { kind: 'rotated' })
+  t.equal(await indexOf(world, tag), null, 'one session is not all of them')
+  await listed(world, tag)
+  // Its end is before that of another one, so that the account does not show it.
+  const short = await signInAsBefore(world, tag, { absoluteMs: DAY })
+  t.match(await store.families.rotate(presented(short, 1)), { kind: 'rotated' })
+  const calls = await countCalls(world, async () => {
+    t.same(await listed(world, tag), [old.sid, short.sid].sort())
+  })
+  t.match(calls, { walks: 0 })
+  const index = await indexOf(world, tag)
+  t.match(await store.families.rotate(presented(short, 2)), { kind: 'rotated' })
+  t.equal(await indexOf(world, tag), index, 'once')
+  for (const { device } of await store.families.list(tag)) t.same(device, NO_DEVICE)
 }
 
 async function meanwhileTest(t: Test, world: World): Promise<void> {

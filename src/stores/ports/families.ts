@@ -27,6 +27,23 @@ export interface Family extends FamilyRef {
   readonly endsAt: number
 }
 
+/** What the owner of a session recognises it by, as it was at the login. */
+export interface Device {
+  /** As the user or the app called it; at most 64 characters. */
+  readonly name: string | undefined
+  /** The family of the User-Agent: `Firefox`, `okhttp`. */
+  readonly userAgent: string | undefined
+  /** The /24 or /64 that the login came from. */
+  readonly network: string | undefined
+}
+
+/** The device of a session that an earlier release opened. */
+export const NO_DEVICE: Device = {
+  name: undefined,
+  userAgent: undefined,
+  network: undefined,
+}
+
 export interface Login extends FamilyRef {
   readonly clientId: string
   readonly scope: string
@@ -40,6 +57,8 @@ export interface Login extends FamilyRef {
   readonly absoluteMs: number
   /** Binds the family to a key (RFC 9449 §5). */
   readonly jkt?: string | undefined
+  /** Default: NO_DEVICE. No text in it holds a NUL. */
+  readonly device?: Device | undefined
   /** Where the status of its first access token is told; it is noted with the login. */
   readonly status?: NewStatusEntry | undefined
 }
@@ -114,8 +133,11 @@ export interface EndRequest extends FamilyRef {
 
 export type EndOutcome = 'ended' | 'already_ended' | 'family_unknown' | 'client_mismatch'
 
-/** A living family, as an operator sees it. */
+/** A living family, as its owner and an operator see it. */
 export interface Session extends Family {
+  readonly device: Device
+  /** The login, or the last exchange that was no replay. */
+  readonly lastUsedAt: number
   readonly generation: number
   /** How often R6 burned an unconfirmed successor. */
   readonly lateCount: number

@@ -11,13 +11,17 @@ local function time (given)
   return now[1] * 1000 + math.floor(now[2] / 1000)
 end
 
+-- Behind that: device name, User-Agent's family, network; a session of an earlier release has none of them.
+local DEVICE = '>sss'
+local NO_DEVICE = struct.pack(DEVICE, '', '', '')
+
 local function read_family (key)
   local packed = redis.call('GET', key)
   if not packed then return nil end
   local f, behind = {}, 0
   f.prev, f.cur, f.late, f.epoch, f.curAt, f.startedAt, f.idleUntil, f.endsAt, f.ended, f.client, f.jkt, f.scope, f.audience, behind =
     struct.unpack(RECORD, packed)
-  -- What a newer release has put behind our fields is put back with them.
+  -- The device, and what a newer release has put behind our fields, is put back with them.
   f.rest = packed:sub(behind)
   return f
 end
@@ -117,6 +121,17 @@ local function write_index (userKey, sids, complete)
   redis.call('HSET', userKey, INDEX, mark .. ' ' .. table.concat(sids, ' '))
 end
 
+-- A session that an earlier release has opened.
+local function add_to_index (userKey, sid, now)
+  local sids, complete = read_index(userKey, now)
+  if not sids then return end
+  for _, known in ipairs(sids) do
+    if known == sid then return end
+  end
+  sids[#sids + 1] = sid
+  write_index(userKey, sids, complete)
+end
+
 local function family_key (anyFamily, sid) return anyFamily:gsub('[^:]*$', '') .. sid end
 
 -- Each login adds one and looks at a few of those that were looked at last: at most a quarter of the index stays dead.
@@ -156,6 +171,12 @@ local function keep_list (key, list, goneAt, now)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
   redis.call('ZADD', key, goneAt, list)
   if redis.call('PTTL', key) < goneAt - now then redis.call('PEXPIRE', key, math.max(1, goneAt - now)) end
+end
+
+-- What a list says of a family beyond its reply: generation, lateCount, when it was last used, device.
+local function session_reply (f)
+  local name, agent, network = f.rest:match('^(%Z*)%z(%Z*)%z(%Z*)%z')
+  return cjson.encode({ f.cur, f.late, f.curAt, name or '', agent or '', network or '' })
 end
 
 local function refused (reason) return { 'refused', reason } end

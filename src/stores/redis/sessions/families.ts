@@ -1,11 +1,12 @@
 // The refresh-token families in Redis: each call one script, one round trip.
-import type {
-  EndOutcome,
-  EndRequest,
-  Families,
-  Login,
-  OpenOutcome,
-  PeekOutcome,
+import {
+  NO_DEVICE,
+  type EndOutcome,
+  type EndRequest,
+  type Families,
+  type Login,
+  type OpenOutcome,
+  type PeekOutcome,
 } from '../../ports/families.ts'
 import type { RedisAdapter } from '../adapter.ts'
 import { readUser } from '../people/account-record.ts'
@@ -74,6 +75,7 @@ export function createRedisFamilies(adapter: RedisAdapter): Families {
 }
 
 function openArgs(login: Login, time: string): Array<string | number> {
+  const { device = NO_DEVICE } = login
   return [
     time,
     login.sessionsEpoch,
@@ -84,5 +86,8 @@ function openArgs(login: Login, time: string): Array<string | number> {
     login.absoluteMs,
     login.jkt ?? '',
     ...tokenArgs(login),
+    device.name ?? '',
+    device.userAgent ?? '',
+    device.network ?? '',
   ]
 }

@@ -74,12 +74,14 @@ function createWalk({
   }
 }
 
-function sessionOf(
-  ref: FamilyRef,
-  [family, generation, lateCount]: readonly unknown[],
-): Session {
+/** `family_reply` and `session_reply` of shared.lua. */
+function sessionOf(ref: FamilyRef, [family, session]: readonly unknown[]): Session {
+  const [generation, lateCount, usedAt, ...device] = listOf(JSON.parse(String(session)))
+  const [name, userAgent, network] = device.map(part => String(part) || undefined)
   return {
     ...familyOf(ref, family),
+    device: { name, userAgent, network },
+    lastUsedAt: Number(usedAt),
     generation: Number(generation),
     lateCount: Number(lateCount),
   }

@@ -154,6 +154,12 @@ export const SQLITE_STEPS: ReadonlyArray<string | BreakingStep> = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX unique_values_user_tag ON unique_values (user_tag);
 `,
+  `
+  -- What the owner of a session recognises it by; NULL: not known.
+  ALTER TABLE families ADD COLUMN device_name TEXT;
+  ALTER TABLE families ADD COLUMN user_agent TEXT;
+  ALTER TABLE families ADD COLUMN network TEXT;
+`,
 ]
 
 /** What a file says of itself. */

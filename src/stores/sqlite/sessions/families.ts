@@ -13,8 +13,12 @@ import type {
   Session,
 } from '../../ports/families.ts'
 import { reading, writing } from '../database/database.ts'
-import type { FoundFamily } from '../database/rows.ts'
-import { createFamilyRows, living, type FamilyRows } from './family-rows.ts'
+import {
+  createFamilyRows,
+  living,
+  type FamilyRows,
+  type ListedFamily,
+} from './family-rows.ts'
 import { isCurrent, judge, whyDead, whyLocked, whyWider } from './rules.ts'
 import { createSqliteStatusBits, type SqliteStatusBits } from './status-bits.ts'
 
@@ -113,6 +117,12 @@ function list(rows: FamilyRows, userTag: string, now: number): readonly Session[
     .map(sessionOf)
 }
 
-function sessionOf({ family, state }: FoundFamily): Session {
-  return { ...family, generation: state.cur, lateCount: state.lateCount }
+function sessionOf({ family, state, device }: ListedFamily): Session {
+  return {
+    ...family,
+    device,
+    lastUsedAt: state.curAt,
+    generation: state.cur,
+    lateCount: state.lateCount,
+  }
 }

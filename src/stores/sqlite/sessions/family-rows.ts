@@ -1,19 +1,31 @@
 // The rows of the refresh-token families. Each function is a statement; families.ts makes transactions of
 // them.
 import type { DatabaseSync } from 'node:sqlite'
-import type { FamilyRef, Login, Refusal } from '../../ports/families.ts'
+import {
+  NO_DEVICE,
+  type Device,
+  type FamilyRef,
+  type Login,
+  type Refusal,
+} from '../../ports/families.ts'
 import { type FoundFamily, FOUND_COLUMNS, foundFamily } from '../database/rows.ts'
+import type { Row } from '../database/row.ts'
 import { ACCOUNT_SQL, readHolder, type Holder } from '../people/account-columns.ts'
 import { whyDead, type FamilyState } from './rules.ts'
 
 /** How many dead rows one login takes along. */
 const SWEEP = 20
 
+/** A family with what its owner recognises it by. */
+export interface ListedFamily extends FoundFamily {
+  readonly device: Device
+}
+
 export interface FamilyRows {
   /** A family together with its user; undefined when either is gone. */
   find(ref: FamilyRef): FoundFamily | undefined
   /** All families of a user, the newest first. */
-  ofUser(userTag: string): readonly FoundFamily[]
+  ofUser(userTag: string): readonly ListedFamily[]
   /** The tag of the user who has the family of that sid; undefined when none is kept. */
   ownerOf(sid: string): string | undefined
   /** What the rules look at in the user's record; undefined when there is no such user. */
@@ -30,10 +42,10 @@ export function createFamilyRows(db: DatabaseSync): FamilyRows {
   const insert = db.prepare(`
     INSERT INTO families (
       user_tag, sid, client_id, jkt, scope, audience, epoch,
-      prev, cur, cur_at, started_at, idle_until, ends_at
+      prev, cur, cur_at, started_at, idle_until, ends_at, device_name, user_agent, network
     ) VALUES (
       :userTag, :sid, :clientId, :jkt, :scope, :audience, :sessionsEpoch,
-      0, 1, :now, :now, :idleUntil, :endsAt
+      0, 1, :now, :now, :idleUntil, :endsAt, :deviceName, :userAgent, :network
     )`)
   const update = db.prepare(`
     UPDATE families
@@ -41,7 +53,7 @@ export function createFamilyRows(db: DatabaseSync): FamilyRows {
       ended = :ended, late_count = :lateCount
     WHERE user_tag = :userTag AND sid = :sid`)
   const ofUser = db.prepare(`
-    SELECT ${FOUND_COLUMNS}
+    SELECT ${FOUND_COLUMNS}, f.device_name, f.user_agent, f.network
     FROM families f JOIN users u ON u.tag = f.user_tag
     WHERE f.user_tag = ?
     ORDER BY f.started_at DESC, f.sid`)
@@ -53,7 +65,7 @@ export function createFamilyRows(db: DatabaseSync): FamilyRows {
 
   return {
     find: familyFinder(db),
-    ofUser: userTag => ofUser.all(userTag).map(foundFamily),
+    ofUser: userTag => ofUser.all(userTag).map(listedFamily),
     ownerOf(sid) {
       const row = owner.get(sid)
       return row && String(row['user_tag'])
@@ -62,10 +74,14 @@ export function createFamilyRows(db: DatabaseSync): FamilyRows {
       const row = holder.get(userTag)
       return row && readHolder(row)
     },
-    insert({ idleMs, absoluteMs, status: _status, ...login }, now) {
+    insert(opened, now) {
+      const { idleMs, absoluteMs, status: _, device = NO_DEVICE, ...login } = opened
       const endsAt = now + absoluteMs
       insert.run({
         ...login,
+        deviceName: device.name ?? null,
+        userAgent: device.userAgent ?? null,
+        network: device.network ?? null,
         jkt: login.jkt ?? null,
         audience: JSON.stringify(login.audience),
         now,
@@ -89,6 +105,13 @@ export function createFamilyRows(db: DatabaseSync): FamilyRows {
       sweep.run(now, SWEEP)
     },
   }
+}
+
+function listedFamily(row: Row): ListedFamily {
+  const text = (column: string) =>
+    row[column] === null ? undefined : String(row[column])
+  const [name, userAgent, network] = ['device_name', 'user_agent', 'network'].map(text)
+  return { ...foundFamily(row), device: { name, userAgent, network } }
 }
 
 /** Finds a family together with its user; undefined when either is gone. */

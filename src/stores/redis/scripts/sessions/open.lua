@@ -1,6 +1,7 @@
 -- Starts a family, if the user is still there, enabled and in the epoch in which the password was checked.
 -- KEYS: user, family, living tokens.
--- ARGV: now or '', epoch, clientId, scope, audience (JSON), idleMs, absoluteMs, jkt or '', the new token or '', how long it lives.
+-- ARGV: now or '', epoch, clientId, scope, audience (JSON), idleMs, absoluteMs, jkt or '', the new token or '', how long it lives,
+-- device name, User-Agent's family, network, each or ''.
 -- Reply: { 'refused', reason } or { 'opened', family, user }.
 local epoch, idleMs, absoluteMs = tonumber(ARGV[2]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
@@ -25,6 +26,7 @@ f = {
   prev = 0, cur = 1, late = 0, epoch = epoch,
   curAt = now, startedAt = now, idleUntil = math.min(now + idleMs, endsAt), endsAt = endsAt,
   ended = 0, client = ARGV[3], jkt = ARGV[8], scope = ARGV[4], audience = ARGV[5],
+  rest = struct.pack(DEVICE, ARGV[11], ARGV[12], ARGV[13]),
 }
 write_family(KEYS[2], f, now)
 forget_expired_tokens(KEYS[3], now)

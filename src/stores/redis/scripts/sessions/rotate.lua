@@ -36,6 +36,10 @@ end
 local function advance (prev, cur)
   f.prev, f.cur, f.curAt = prev, cur, at
   f.idleUntil = math.min(at + idleMs, f.endsAt)
+  if f.rest == '' then
+    f.rest = NO_DEVICE
+    add_to_index(KEYS[1], ARGV[12], at)
+  end
   write_family(KEYS[2], f, at)
 end
 
