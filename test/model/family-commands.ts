@@ -8,12 +8,14 @@ import type {
   Presented,
   RotateOutcome,
 } from '../../src/stores/ports/families.ts'
+import type { User } from '../../src/stores/ports/subjects.ts'
 import type { Copy, TestStore } from '../support/stores.ts'
 import type { FamilyModel, ModelFamily, ModelOutcome } from './family-model.ts'
 
 export const POLICY = { idleMs: 1_000_000, absoluteMs: 3_000_000, graceMs: 10_000 }
 const AUDIENCE = ['https://orders.example.com']
 const SCOPE = 'profile orders:read'
+const MOST_COMMANDS = 40
 
 /** A family in the model, with what was seen of the real one. */
 export interface Tracked {
@@ -78,6 +80,7 @@ const login = (): Step =>
       const outcome = await store.families.open(request)
       strictEqual(outcome.kind, expected === undefined ? 'refused' : 'opened')
       if (expected === undefined || outcome.kind === 'refused') return
+      deepStrictEqual(outcome.user.attributes, rules.user.attributes)
       deepStrictEqual(
         await store.families.open(request),
         outcome,
@@ -129,6 +132,7 @@ const refresh = (
         compare(family, outcome, () =>
           world.rules.refresh(family.model, presented.generation, client, lateRetry),
         )
+        compareUser(outcome, world)
         witness(family, presented.generation, outcome)
       }
       noteWhatIsDurable(family, before, outcomes)
@@ -146,15 +150,13 @@ const peek = (which: number, offset: number): Step =>
     async (world, { store }) => {
       const family = pick(world, which)
       const generation = Math.max(0, family.model.cur + offset)
-      compare(
-        family,
-        await store.families.peek({
-          ...family.ref,
-          generation,
-          reuseGraceMs: POLICY.graceMs,
-        }),
-        () => world.rules.peek(family.model, generation),
-      )
+      const outcome = await store.families.peek({
+        ...family.ref,
+        generation,
+        reuseGraceMs: POLICY.graceMs,
+      })
+      compare(family, outcome, () => world.rules.peek(family.model, generation))
+      compareUser(outcome, world)
     },
     needsFamily,
   )
@@ -164,11 +166,9 @@ const check = (which: number): Step =>
     `check(#${which})`,
     async (world, { store }) => {
       const family = pick(world, which)
-      compare(
-        family,
-        await store.accessTokens.check({ ...family.ref, jti: 'some' }),
-        () => world.rules.check(family.model),
-      )
+      const outcome = await store.accessTokens.check({ ...family.ref, jti: 'some' })
+      compare(family, outcome, () => world.rules.check(family.model))
+      compareUser(outcome, world)
     },
     needsFamily,
   )
@@ -195,6 +195,20 @@ const setDisabled = (disabled: boolean): Step =>
     if (!disabled) return
     rules.user.epoch += 1
     for (const family of families) family.acknowledged = true
+  })
+
+/** Whatever the version of the account is by now: the step is the only writer. */
+const setAttributes = (attributes: User['attributes']): Step =>
+  step(`setAttributes(${JSON.stringify(attributes)})`, async ({ rules }, real) => {
+    const { directory } = real.store
+    const change = { tag: real.tag, attributes, emailVerified: false, uniqueValues: [] }
+    let [version, kind] = [0, 'superseded']
+    while (kind === 'superseded' && version <= MOST_COMMANDS) {
+      kind = (await directory.setAttributes({ ...change, version })).kind
+      version += 1
+    }
+    strictEqual(kind, 'changed')
+    rules.user.attributes = attributes
   })
 
 const endSessions = (): Step =>
@@ -265,6 +279,15 @@ function compare(
     { kind: model.kind, reason: model.reason, generation: model.generation },
   )
   if (outcome.family !== undefined) compareEnds(outcome.family, family.model)
+}
+
+/** Whoever learns something of the user learns what is so at that moment. */
+function compareUser(
+  outcome: { readonly kind: string; readonly user?: User | undefined },
+  { rules }: World,
+): void {
+  if (outcome.user === undefined) return
+  deepStrictEqual(outcome.user.attributes, rules.user.attributes)
 }
 
 function forget(family: Tracked): void {
@@ -342,6 +365,15 @@ const lateRetry = fc.oneof(
   { weight: 4, arbitrary: fc.constant('burn' as const) },
   { weight: 1, arbitrary: fc.constant('refuse' as const) },
 )
+/** With values that are easily taken for none. */
+const attributes = fc.dictionary(
+  fc.constantFrom('tenant', 'seats', 'groups'),
+  fc.oneof(
+    fc.constantFrom('', 0, false, 'Zoë 日本'),
+    fc.array(fc.string({ maxLength: 3 }), { maxLength: 2 }),
+  ),
+  { noNullPrototype: true },
+)
 const { graceMs, idleMs, absoluteMs } = POLICY
 const span = fc.constantFrom(
   1,
@@ -372,11 +404,12 @@ export const histories = fc.commands<World, Real, boolean>(
     which.map(check),
     fc.tuple(which, fc.constantFrom(...CLIENTS, null)).map(args => revoke(...args)),
     fc.boolean().map(setDisabled),
+    attributes.map(setAttributes),
     fc.constant(endSessions()),
     fc.constant(list()),
     span.map(pass),
     span.map(pass),
     fc.tuple(which, fc.integer({ min: 1, max: 4 })).map(args => lose(...args)),
   ],
-  { maxCommands: 40, size: '+1' },
+  { maxCommands: MOST_COMMANDS, size: '+1' },
 )

@@ -1,5 +1,6 @@
 // The refresh family as docs/architecture.md describes it: a reference written from the page alone, without a
 // look at the rules or the scripts. It is not made to be fast or atomic, but to be read.
+import type { User } from '../../src/stores/ports/subjects.ts'
 
 export interface ModelFamily {
   client: string
@@ -19,6 +20,8 @@ export interface ModelFamily {
 export interface ModelUser {
   disabled: boolean
   epoch: number
+  /** What tokens say of the user from now on. */
+  attributes: User['attributes']
 }
 
 export interface ModelPolicy {
@@ -34,7 +37,7 @@ export interface ModelOutcome {
 }
 
 export class FamilyModel {
-  readonly user: ModelUser = { disabled: false, epoch: 1 }
+  readonly user: ModelUser = { disabled: false, epoch: 1, attributes: {} }
   readonly policy: ModelPolicy
   now: number
 
