@@ -162,11 +162,13 @@ function registerTokenRoutes(
   }: Endpoints & { readonly callers: Callers; readonly prefix: string },
 ): void {
   const { settings, store, status, readRefreshToken, emit } = core
-  const { clientOf, introspectorOf, refreshTokenOf, tokenHolder, limits } = callers
+  const { authenticatedOf, clientOf, introspectorOf } = callers
+  const { refreshTokenOf, tokenHolder, limits } = callers
   const { provenKey, verify } = callers
   pages.register(tokenRoute, {
     prefix,
     url: `${base}/token`,
+    authenticatedOf,
     clientOf,
     grants: core.grants,
     refreshTokenOf,

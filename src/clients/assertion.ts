@@ -7,9 +7,11 @@ import {
   customFetch,
   decodeJwt,
   errors,
+  exportJWK,
   jwtVerify,
   type JWTPayload,
   type JWTVerifyGetKey,
+  type ResolvedKey,
 } from 'jose'
 import type { Clock } from '../base/clock.ts'
 import { JOSE_NAMES } from '../oauth/algorithms.ts'
@@ -17,6 +19,7 @@ import { invalidClient, temporarilyUnavailable } from '../oauth/errors.ts'
 import type { Replays } from '../stores/ports/replays.ts'
 import { usableKeys } from '../oauth/public-jwk.ts'
 import { createGuardedFetch } from './guarded-fetch.ts'
+import type { Proven } from './credentials.ts'
 import type { Client } from './registry.ts'
 
 /** The only type of assertion that is accepted. */
@@ -43,12 +46,12 @@ export interface Assertions {
   claimant(assertion: string): string | undefined
   /**
    * Checks that `client` made the assertion for this server, that it is current, and that it is used for the
-   * first time.
+   * first time; resolves to what the client has proved by it.
    *
    * @throws OAuthError invalid_client when not; temporarily_unavailable when its keys can't be fetched;
    * StoreUnavailable
    */
-  check(assertion: string, client: Client): Promise<void>
+  check(assertion: string, client: Client): Promise<Proven>
 }
 
 /**
@@ -87,12 +90,14 @@ export function createAssertions({
       const audiences =
         client.assertionAudience === 'endpoint' ? [issuer, endpoint] : [issuer]
       const now = clock()
-      const claims = await verify(assertion, keys, { audiences, client, now })
+      const { claims, key } = await verify(assertion, keys, { audiences, client, now })
       if (typeof claims.jti !== 'string' || claims.jti.length > 256) {
         throw invalidClient('assertion_without_jti')
       }
       refuseLongLife(claims, client, now)
       if (!(await once(claims, client))) throw invalidClient('assertion_replayed')
+      const { jwksUri } = client
+      return jwksUri === undefined ? { key: await exportJWK(key) } : { jwksUri }
     },
   }
 }
@@ -118,7 +123,7 @@ async function verify(
   assertion: string,
   keys: JWTVerifyGetKey,
   { audiences, client, now }: { audiences: string[]; client: Client; now: number },
-): Promise<JWTPayload> {
+): Promise<{ readonly claims: JWTPayload; readonly key: ResolvedKey['key'] }> {
   const options = {
     issuer: client.id,
     subject: client.id,
@@ -128,7 +133,7 @@ async function verify(
     clockTolerance: SKEW_SECONDS,
     currentDate: new Date(now),
   }
-  const { payload } = await jwtVerify(assertion, keys, options)
+  const { payload, key } = await jwtVerify(assertion, keys, options)
     .catch(async (error: unknown) => {
       // Several keys fit and no `kid` chooses: try each.
       if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
@@ -138,7 +143,7 @@ async function verify(
             if (!(cause instanceof errors.JWSSignatureVerificationFailed)) throw cause
           },
         )
-        if (verified !== undefined) return verified
+        if (verified !== undefined) return { ...verified, key }
       }
       throw new errors.JWSSignatureVerificationFailed()
     })
@@ -147,7 +152,7 @@ async function verify(
   if (Array.isArray(payload.aud) && payload.aud.length !== 1) {
     throw wrongAudience(payload.aud, audiences)
   }
-  return payload
+  return { claims: payload, key }
 }
 
 // The signature was right: whoever reads this holds the client's key.

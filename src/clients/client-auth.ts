@@ -4,6 +4,7 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import { parseBasic } from '../oauth/basic.ts'
 import { invalidClient, invalidRequest } from '../oauth/errors.ts'
 import { ASSERTION_TYPE, type Assertions } from './assertion.ts'
+import { credentialId, type Proven } from './credentials.ts'
 import type { Client, ClientRegistry } from './registry.ts'
 
 /** What a request presents to authenticate its client. */
@@ -23,6 +24,13 @@ export interface AuthenticationOptions {
   readonly assertions: Assertions
 }
 
+/** A client that proved who it is. */
+export interface Authenticated {
+  readonly client: Client
+  /** The id of the credential that it has proved to have; undefined: it is a public client. */
+  readonly credential: () => string | undefined
+}
+
 interface Claim {
   readonly id: string
   readonly proof: { readonly assertion: string } | { readonly secret: string }
@@ -38,15 +46,15 @@ interface Claim {
 export async function authenticateClient(
   presented: PresentedClient,
   { clients, assertions }: AuthenticationOptions,
-): Promise<Client> {
+): Promise<Authenticated> {
   const { id, proof } = readClaim(presented, assertions)
   const client = clients.find(id)
   if (client === undefined) throw invalidClient('client_unknown')
-  if ('assertion' in proof) await assertions.check(proof.assertion, client)
-  else if (!provesIdentity(client, proof.secret)) {
-    throw invalidClient('client_secret_wrong')
-  }
-  return client
+  const proven =
+    'assertion' in proof
+      ? await assertions.check(proof.assertion, client)
+      : provenBySecret(client, proof.secret)
+  return { client, credential: () => proven && credentialId(client, proven) }
 }
 
 /** Whether the client has a secret or a key to authenticate with. */
@@ -106,11 +114,14 @@ function claimantOf(
 }
 
 // A public client may send an empty secret (Swagger UI does), but no other one.
-function provesIdentity(client: Client, secret: string): boolean {
-  if (!isConfidential(client)) return secret === ''
-  const presented = hash('sha256', secret, 'buffer')
-  return client.secretHashes.reduce(
-    (found, known) => timingSafeEqual(known, presented) || found,
-    false,
-  )
+function provenBySecret(client: Client, secret: string): Proven | undefined {
+  const secretHash = hash('sha256', secret, 'buffer')
+  const isRight = isConfidential(client)
+    ? client.secretHashes.reduce(
+        (found, known) => timingSafeEqual(known, secretHash) || found,
+        false,
+      )
+    : secret === ''
+  if (!isRight) throw invalidClient('client_secret_wrong')
+  return isConfidential(client) ? { secretHash } : undefined
 }

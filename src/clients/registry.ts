@@ -70,6 +70,8 @@ export interface ClientRegistry {
   scopes(): readonly string[]
   /** All of them. */
   all(): readonly Client[]
+  /** How often the clients were replaced. */
+  generation(): number
   /** Puts another set of clients in place of this one. */
   replace(settings: readonly ClientSettings[]): void
 }
@@ -82,17 +84,20 @@ export function createClientRegistry(
   let audiences = allAudiences(settings)
   let scopes = allScopes(settings)
   let secrets = allSecrets(settings)
+  let generation = 0
   return {
     find: id => clients.get(id),
     isSecret: text => secrets.has(`${HASHED}${hash('sha256', text, 'base64url')}`),
     knowsAudience: audience => audiences.has(audience),
     scopes: () => scopes,
     all: () => [...clients.values()],
+    generation: () => generation,
     replace(next) {
       clients = index(next)
       audiences = allAudiences(next)
       scopes = allScopes(next)
       secrets = allSecrets(next)
+      generation += 1
     },
   }
 }

@@ -36,8 +36,8 @@ export function createCore(options: CoreOptions): Core {
   const { monotonic = monotonicClock, random = systemRandom } = options
   const given = { ...options, instruments, monotonic, random }
   const people = composePeople(given)
-  const signing = composeSigning(given)
   const clients = createClientRegistry(settings.clients)
+  const signing = composeSigning({ ...given, clients })
   return {
     settings,
     store,

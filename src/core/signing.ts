@@ -1,4 +1,7 @@
 // The core's keys, and what is published of what they signed.
+import { createLiveCredentials } from '../clients/credentials.ts'
+import type { ClientRegistry } from '../clients/registry.ts'
+import { mayActAlone } from '../grants/client-credentials.ts'
 import { createKeyRing, type KeyRing } from '../keys/ring.ts'
 import { createKnownSecrets, type KnownSecrets } from '../keys/known-secrets.ts'
 import { createSightings, type SightingsRecorder } from '../keys/verifiers/sightings.ts'
@@ -15,8 +18,10 @@ export interface Signing {
 }
 
 /** Composes the keys' side. */
-export function composeSigning(options: ComposeOptions): Signing {
-  const { settings, store, clock, instruments } = options
+export function composeSigning(
+  options: ComposeOptions & { readonly clients: ClientRegistry },
+): Signing {
+  const { settings, store, clock, instruments, clients } = options
   const { knownSecrets, keys } = composeKeys(options)
   const sightings = createSightings({ sightings: store.sightings, clock })
   const status = createStatusService({
@@ -24,6 +29,7 @@ export function composeSigning(options: ComposeOptions): Signing {
     status: settings.status,
     lists: store.statusLists,
     keys,
+    credentials: createLiveCredentials({ clients, mayHold: mayActAlone, clock }),
     signed: sightings.signed,
     clock,
     monotonic: options.monotonic,

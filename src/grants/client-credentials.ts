@@ -55,13 +55,13 @@ function createClientCredentialsGrant(
   }
 
   return async function exchangeClientCredentials(request) {
-    const { client, params, jkt } = request
+    const { client, params, jkt, credential } = request
     const scope = requestedScope(params.scope, client.scopes) ?? client.scopes
     const audience =
       requestedAudience(params.resource, client.audience) ??
       defaultAudience(client.audience, issuer)
     await refuseSubOfUser(client)
-    const status = await takeStatus?.(accessTtl(client, policy()))
+    const status = await takeStatus?.(accessTtl(client, policy()), credential())
     const minted = await mint({
       client,
       session: undefined,

@@ -8,6 +8,8 @@ import type { ReadRefreshToken } from '../tokens/refresh-token.ts'
 /** A request to the token endpoint whose client is known and allowed to make it. */
 export interface GrantRequest<Parameters = Form> {
   readonly client: Client
+  /** The id of the credential that the client proved to have; undefined: it is public. */
+  readonly credential: () => string | undefined
   readonly params: Parameters
   /** What the parameter refresh_token says; undefined: it is missing or not ours. */
   readonly refreshToken: ReadRefreshToken | undefined

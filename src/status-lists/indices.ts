@@ -6,6 +6,7 @@ import {
   BLOCK_SIZE,
   hourOf,
   listEndsAt,
+  type BlockOwner,
   type NewStatusEntry,
   type StatusBlock,
   type StatusLists,
@@ -18,14 +19,20 @@ const AHEAD_MS = 60_000
 
 /**
  * Takes an entry for a token that lives so long, in milliseconds: at once, but for the first one of an hour
- * and where the store lags behind.
+ * and where the store lags behind. A client's own token says by which credential it was got, and has an entry
+ * of a block that serves no other.
  *
  * @throws StoreUnavailable, as a rejection, when none is left and none can be leased
  */
-export type TakeStatusEntry = (forMs: number) => NewStatusEntry | Promise<NewStatusEntry>
+export type TakeStatusEntry = (
+  forMs: number,
+  credential?: string,
+) => NewStatusEntry | Promise<NewStatusEntry>
 
 export interface StatusIndicesOptions {
   readonly lists: Pick<StatusLists, 'lease'>
+  /** Since when this server knows its clients' credentials. Blocks of before are not gone on with. */
+  readonly since: () => number
   readonly clock: Clock
   /** Default: the system's. */
   readonly random?: Random | undefined
@@ -33,8 +40,10 @@ export interface StatusIndicesOptions {
   readonly leased?: () => void
 }
 
-/** The indices left to the tokens that expire in one hour. */
+/** The indices left to the tokens that expire in one hour, of one owner. */
 interface Pool {
+  readonly hour: number
+  readonly owner: BlockOwner | undefined
   list: string
   /** In random order; the last one is next. */
   readonly indices: number[]
@@ -47,29 +56,36 @@ interface Pool {
 /** Makes the taker. */
 export function createTakeStatusEntry({
   lists,
+  since,
   clock,
   random = systemRandom,
   leased = () => {},
 }: StatusIndicesOptions): TakeStatusEntry {
-  const pools = new Map<number, Pool>()
+  const pools = new Map<string, Pool>()
 
-  function poolOf(hour: number): Pool {
-    const found = pools.get(hour)
+  function poolOf(hour: number, owner: BlockOwner | undefined): Pool {
+    const found = pools.get(idOf(hour, owner))
     if (found !== undefined) return found
-    for (const old of pools.keys()) if (old < hourOf(clock())) pools.delete(old)
+    for (const [id, old] of pools) if (isOver(old)) pools.delete(id)
     const pool: Pool = {
+      hour,
+      owner,
       list: '',
       indices: [],
       next: undefined,
       leasing: undefined,
     }
-    pools.set(hour, pool)
+    pools.set(idOf(hour, owner), pool)
     return pool
   }
 
-  function lease(pool: Pool, hour: number): Promise<void> {
+  function isOver({ hour, owner }: Pool): boolean {
+    return hour < hourOf(clock()) || (owner !== undefined && owner.since !== since())
+  }
+
+  function lease(pool: Pool): Promise<void> {
     pool.leasing ??= lists
-      .lease(hour)
+      .lease(pool.hour, pool.owner)
       .then(block => {
         leased()
         pool.next = block
@@ -81,8 +97,8 @@ export function createTakeStatusEntry({
   }
 
   // Whoever needs it asks again, and is told why not.
-  const leaseAhead = (pool: Pool, hour: number) => {
-    if (pool.next === undefined) lease(pool, hour).catch(() => {})
+  const leaseAhead = (pool: Pool) => {
+    if (pool.next === undefined) lease(pool).catch(() => {})
   }
 
   function pop(pool: Pool, forMs: number): NewStatusEntry | undefined {
@@ -95,22 +111,27 @@ export function createTakeStatusEntry({
     return idx === undefined ? undefined : { list: pool.list, idx, forMs }
   }
 
-  async function wait(pool: Pool, hour: number, forMs: number): Promise<NewStatusEntry> {
-    await lease(pool, hour)
+  async function wait(pool: Pool, forMs: number): Promise<NewStatusEntry> {
+    await lease(pool)
     // Others may have waited for the same block, and taken all of it.
-    return pop(pool, forMs) ?? wait(pool, hour, forMs)
+    return pop(pool, forMs) ?? wait(pool, forMs)
   }
 
-  return forMs => {
+  return (forMs, credential) => {
+    const owner = credential === undefined ? undefined : { credential, since: since() }
     const expiresAt = clock() + forMs
     const hour = hourOf(expiresAt)
-    const pool = poolOf(hour)
-    if (pool.indices.length <= LOW && pool.indices.length > 0) leaseAhead(pool, hour)
-    if (hourOf(expiresAt + AHEAD_MS) > hour && !pools.has(hour + 1)) {
-      leaseAhead(poolOf(hour + 1), hour + 1)
+    const pool = poolOf(hour, owner)
+    if (pool.indices.length <= LOW && pool.indices.length > 0) leaseAhead(pool)
+    if (hourOf(expiresAt + AHEAD_MS) > hour && !pools.has(idOf(hour + 1, owner))) {
+      leaseAhead(poolOf(hour + 1, owner))
     }
-    return pop(pool, forMs) ?? wait(pool, hour, forMs)
+    return pop(pool, forMs) ?? wait(pool, forMs)
   }
+}
+
+function idOf(hour: number, owner: BlockOwner | undefined): string {
+  return owner === undefined ? `${hour}` : `${hour} ${owner.since} ${owner.credential}`
 }
 
 /**

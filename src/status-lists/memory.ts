@@ -2,7 +2,10 @@
 // store twice a second.
 import type { Clock } from '../base/clock.ts'
 import {
+  BLOCK_SIZE,
   LIST_SIZE,
+  type BlockOwner,
+  type KnownOfList,
   type StatusEntry,
   type StatusLists,
   type StatusNews,
@@ -17,6 +20,8 @@ export interface HeldList {
   readonly bits: Uint8Array | undefined
   /** How many are revoked. Grows with each change. */
   readonly revoked: number
+  /** The blocks that have an owner, by their first index. */
+  readonly owners: ReadonlyMap<number, BlockOwner>
 }
 
 export interface StatusMemory {
@@ -26,6 +31,8 @@ export interface StatusMemory {
   find(list: string): HeldList | undefined
   /** Whether a token is known to be revoked. */
   isRevoked(entry: StatusEntry): boolean
+  /** For whom the block of a token was leased; undefined: for nobody, as far as is known. */
+  ownerOf(entry: StatusEntry): BlockOwner | undefined
   /** All of them. */
   all(): HeldList[]
   /** When the last sync began that succeeded; milliseconds since the epoch, by this process's clock. */
@@ -35,9 +42,12 @@ export interface StatusMemory {
 interface Held extends HeldList {
   bits: Uint8Array | undefined
   revoked: number
-  /** How many the store has told of. */
-  known: number
+  readonly owners: Map<number, BlockOwner>
+  /** How many revoked tokens, and how many owned blocks, the store has told of. */
+  known: KnownOfList
 }
+
+const NOTHING: KnownOfList = { revoked: 0, owned: 0 }
 
 /** Makes an empty memory. */
 export function createStatusMemory({
@@ -52,20 +62,22 @@ export function createStatusMemory({
   let syncing: Promise<void> | undefined
 
   /** Takes news in; true when the store has lost what was known. */
-  function take({ list, count, revoked }: StatusNews): boolean {
+  function take({ list, count, revoked, ownedCount, owned }: StatusNews): boolean {
     const found: Held = held.get(list) ?? {
       list,
       bits: undefined,
       revoked: 0,
-      known: 0,
+      owners: new Map(),
+      known: NOTHING,
     }
     held.set(list, found)
     for (const idx of revoked) {
       found.bits ??= new Uint8Array(LIST_SIZE / 8)
       if (setBit(found.bits, idx)) found.revoked += 1
     }
-    const isLost = count < found.known
-    found.known = count
+    for (const { first, ...owner } of owned) found.owners.set(first, owner)
+    const isLost = count < found.known.revoked
+    found.known = { revoked: count, owned: ownedCount }
     return isLost
   }
 
@@ -85,7 +97,7 @@ export function createStatusMemory({
   async function putBack(lost: readonly Held[]): Promise<void> {
     if (lost.length === 0) return
     // It is read again with the next sync.
-    for (const each of lost) each.known = 0
+    for (const each of lost) each.known = NOTHING
     await lists.revoke(
       new Map(
         lost.map(({ list, bits }) => [list, bits === undefined ? [] : indicesOf(bits)]),
@@ -105,6 +117,7 @@ export function createStatusMemory({
       const bits = held.get(list)?.bits
       return bits !== undefined && hasBit(bits, idx)
     },
+    ownerOf: ({ list, idx }) => held.get(list)?.owners.get(idx - (idx % BLOCK_SIZE)),
     all: () => [...held.values()],
     syncedAt: () => syncedAt,
   }

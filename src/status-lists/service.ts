@@ -5,11 +5,17 @@ import { monotonicClock, type Clock, type Monotonic } from '../base/clock.ts'
 import type { Random } from '../base/random.ts'
 import type { KeyRing } from '../keys/ring.ts'
 import type { AlgorithmName } from '../oauth/algorithms.ts'
-import type { StatusEntry, StatusLists } from '../stores/ports/status-lists.ts'
+import {
+  BLOCK_SIZE,
+  type BlockOwner,
+  type StatusEntry,
+  type StatusLists,
+} from '../stores/ports/status-lists.ts'
 import { createJwtSigner } from '../tokens/sign-jwt.ts'
 import { createDocumentOf, type StatusDocument } from './documents.ts'
 import { createTakeStatusEntry, mayLive, type TakeStatusEntry } from './indices.ts'
-import { createStatusMemory, type StatusMemory } from './memory.ts'
+import { hasBit } from './encode.ts'
+import { createStatusMemory, type HeldList, type StatusMemory } from './memory.ts'
 
 /** A list that isn't known is looked for at most so often; milliseconds. */
 const SEARCH_MS = 100
@@ -30,7 +36,10 @@ export interface StatusService {
   find(list: string, algorithm?: AlgorithmName): Promise<StatusDocument | undefined>
   /** Where all lists are fetched whose tokens may live. */
   uris(algorithm?: AlgorithmName): string[]
-  /** Reads what is new. To be called twice a second. Rejects with StoreUnavailable. */
+  /**
+   * Reads what is new, and revokes what clients got by credentials that are gone. To be called twice a
+   * second. Rejects with StoreUnavailable.
+   */
   sync(): Promise<void>
   /** What is held, for metrics. */
   count(): { readonly lists: number; readonly revoked: number }
@@ -43,6 +52,13 @@ export interface StatusServiceOptions {
   readonly status: { readonly enabled: boolean; readonly ttl: number }
   readonly lists: StatusLists
   readonly keys: Pick<KeyRing, 'signingKey'>
+  /** Of clients that get tokens of their own. */
+  readonly credentials: {
+    /** Since when this server knows them; milliseconds since the epoch. */
+    since(): number
+    /** Whether the tokens of an owner are to die. */
+    isGone(owner: BlockOwner): boolean
+  }
   /** Told of the key of each list, and of the `exp` that it claims. */
   readonly signed: (kid: string, exp: number) => void
   readonly clock: Clock
@@ -62,6 +78,7 @@ export function createStatusService({
   status,
   lists,
   keys,
+  credentials,
   signed,
   clock,
   monotonic = monotonicClock,
@@ -88,26 +105,58 @@ export function createStatusService({
     uri.startsWith(prefix) ? { list: listIn(uri.slice(prefix.length)), idx } : undefined
   return {
     take: status.enabled
-      ? createTakeStatusEntry({ lists, clock, random, leased: metrics.countStatusLease })
+      ? createTakeStatusEntry({
+          lists,
+          since: credentials.since,
+          clock,
+          random,
+          leased: metrics.countStatusLease,
+        })
       : undefined,
     uriOf,
     entryOf,
     isRevoked(claim) {
       const entry = entryOf(claim)
-      return entry !== undefined && memory.isRevoked(entry)
+      if (entry === undefined) return false
+      const owner = memory.ownerOf(entry)
+      return memory.isRevoked(entry) || (owner !== undefined && credentials.isGone(owner))
     },
     async find(list, algorithm) {
       await search(list)
       return documentOf(list, algorithm)
     },
     uris: algorithm => memory.all().map(({ list }) => uriOf(list, algorithm)),
-    sync: memory.sync,
+    async sync() {
+      await memory.sync()
+      await lists.revoke(toRevoke(memory.all(), credentials.isGone))
+    },
     count: () => ({
       lists: memory.all().length,
       revoked: memory.all().reduce((sum, { revoked }) => sum + revoked, 0),
     }),
     maxAge: Math.max(1, Math.floor(status.ttl / 1000)),
   }
+}
+
+/** All indices of the blocks whose owners are gone, by list, but for blocks that are revoked already. */
+function toRevoke(
+  lists: readonly HeldList[],
+  isGone: (owner: BlockOwner) => boolean,
+): Map<string, number[]> {
+  const revoked = new Map<string, number[]>()
+  for (const { list, owners, bits } of lists) {
+    const indices = [...owners]
+      .filter(([, owner]) => isGone(owner))
+      .map(([first]) => blockFrom(first))
+      .filter(block => bits === undefined || !block.every(idx => hasBit(bits, idx)))
+      .flat()
+    if (indices.length > 0) revoked.set(list, indices)
+  }
+  return revoked
+}
+
+function blockFrom(first: number): number[] {
+  return Array.from({ length: BLOCK_SIZE }, (_, index) => first + index)
 }
 
 /** The name of a list without the algorithm behind it. */

@@ -47,25 +47,25 @@ const present = (authorization?: string, clientId?: string, clientSecret?: strin
   )
 
 t.test('a client is known by Basic, by the body, or by its id alone', async t => {
-  t.equal((await present(basic('api', 'new'))).id, 'api')
+  t.equal((await present(basic('api', 'new'))).client.id, 'api')
   t.equal(
-    (await present(undefined, 'api', 'old')).id,
+    (await present(undefined, 'api', 'old')).client.id,
     'api',
     'either of two secrets will do',
   )
-  t.equal((await present(undefined, 'public')).id, 'public')
+  t.equal((await present(undefined, 'public')).client.id, 'public')
   t.equal(
-    (await present(basic('public', ''))).id,
+    (await present(basic('public', ''))).client.id,
     'public',
     'Swagger UI sends an empty secret',
   )
   t.equal(
-    (await present(basic('api', 'new'), 'api')).id,
+    (await present(basic('api', 'new'), 'api')).client.id,
     'api',
     'the same id again in the body does no harm',
   )
-  t.ok(isConfidential(await present(basic('api', 'new'))))
-  t.notOk(isConfidential(await present(undefined, 'public')))
+  t.ok(isConfidential((await present(basic('api', 'new'))).client))
+  t.notOk(isConfidential((await present(undefined, 'public')).client))
 })
 
 const refusals = [

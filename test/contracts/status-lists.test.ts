@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import {
   BLOCK_SIZE,
   BLOCKS,
+  CREDENTIAL_LENGTH,
   hourOf,
   listEndsAt,
   listGoneAt,
@@ -48,6 +49,7 @@ for (const { name, create } of STORES_AND_CLUSTER) {
       },
     }
     await t.test('lease', t => leaseContract(t, world))
+    await t.test('owners', t => ownersContract(t, world))
     await t.test('revoke and read', t => bitsContract(t, world))
     await t.test('what ends a family sets the bits of its tokens', t =>
       endContract(t, world),
@@ -89,7 +91,7 @@ async function bitsOf(
   list: string,
   known = 0,
 ): Promise<readonly number[] | undefined> {
-  return (await statusLists.read(new Map([[list, known]]))).find(
+  return (await statusLists.read(new Map([[list, { revoked: known, owned: 0 }]]))).find(
     news => news.list === list,
   )?.revoked
 }
@@ -145,6 +147,41 @@ async function leaseContract(t: Test, { store, clock }: World): Promise<void> {
   })
 }
 
+async function ownersContract(t: Test, { store, clock }: World): Promise<void> {
+  const { statusLists } = store
+  const hour = hourOf(clock()) + 40
+  const owner = (credential: string, since: number) => ({
+    credential: credential.padEnd(CREDENTIAL_LENGTH, '_'),
+    since,
+  })
+  const newsOf = async (list: string, owned: number) =>
+    (await statusLists.read(new Map([[list, { revoked: 0, owned }]]))).find(
+      news => news.list === list,
+    )
+
+  await t.test('a block tells whose it is, in the order of the leases', async t => {
+    const nobody = await statusLists.lease(hour)
+    const { list } = nobody
+    t.match(await newsOf(list, 0), { ownedCount: 0, owned: [] })
+    const owners = [owner('a-1', 1), owner('b', 1_800_000_000_000), owner('a-1', 2)]
+    const blocks = []
+    for (const each of owners) blocks.push(await statusLists.lease(hour, each))
+    const all = blocks.map(({ first }, index) => ({ first, ...owners[index] }))
+    t.same(await newsOf(list, 0), {
+      list,
+      count: 0,
+      revoked: [],
+      ownedCount: 3,
+      owned: all,
+    })
+    t.match(await newsOf(list, 2), { ownedCount: 3, owned: all.slice(2) })
+    t.same((await newsOf(list, 2))?.owned.length, 1)
+    t.same((await newsOf(list, 3))?.owned, [])
+    t.same((await newsOf(list, 9))?.owned, all, 'who knows more is told everything')
+    t.equal(new Set([nobody, ...blocks].map(({ first }) => first)).size, 4)
+  })
+}
+
 async function bitsContract(t: Test, { store, clock }: World): Promise<void> {
   const { statusLists } = store
   const fresh = async () => (await statusLists.lease(hourOf(clock()) + 9)).list
@@ -160,7 +197,7 @@ async function bitsContract(t: Test, { store, clock }: World): Promise<void> {
       t.same(await bitsOf(store, list, 3), [])
       t.same(
         (await statusLists.read(new Map())).find(news => news.list === list),
-        { list, count: 3, revoked: [7, 1_048_575, 0] },
+        { list, count: 3, revoked: [7, 1_048_575, 0], ownedCount: 0, owned: [] },
       )
     },
   )
@@ -169,8 +206,10 @@ async function bitsContract(t: Test, { store, clock }: World): Promise<void> {
     const list = newListName(hourOf(clock()))
     await statusLists.revoke(new Map([[list, [4, 5]]]))
     t.same(
-      (await statusLists.read(new Map([[list, 9]]))).find(news => news.list === list),
-      { list, count: 2, revoked: [4, 5] },
+      (await statusLists.read(new Map([[list, { revoked: 9, owned: 9 }]]))).find(
+        news => news.list === list,
+      ),
+      { list, count: 2, revoked: [4, 5], ownedCount: 0, owned: [] },
     )
   })
 

@@ -73,6 +73,7 @@ t.test('a grant gets the parameters that its schema says', async t => {
   const run = (params: Form) =>
     grant({
       client,
+      credential: () => undefined,
       params,
       refreshToken: undefined,
       jkt: undefined,

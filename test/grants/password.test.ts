@@ -60,6 +60,7 @@ function setUp(
     if (client === undefined) throw new Error(`no client ${id}`)
     const request: GrantRequest = {
       client,
+      credential: () => undefined,
       params: { username: 'Ann', password: 'p', ...params },
       refreshToken: undefined,
       jkt: 'key',

@@ -46,6 +46,7 @@ async function refresh(outcome: RotateOutcome, now = 0) {
   })
   const error = await grant({
     client,
+    credential: () => undefined,
     params: { refresh_token: 'rt' },
     refreshToken: { userTag: 'tag', familyId, generation: 1, sid: 's1' },
     jkt: undefined,

@@ -6,6 +6,7 @@ import {
   BLOCK_SIZE,
   LIST_SIZE,
   type StatusBlock,
+  type KnownOfList,
   type StatusNews,
 } from '../../src/stores/ports/status-lists.ts'
 import { createDocumentOf } from '../../src/status-lists/documents.ts'
@@ -100,6 +101,7 @@ function lessor() {
   return { asked, lease }
 }
 
+const since = () => 0
 const turn = () => new Promise(resolve => setImmediate(resolve))
 
 t.test('indices', async t => {
@@ -114,6 +116,7 @@ t.test('indices', async t => {
       let leased = 0
       const take = createTakeStatusEntry({
         lists: { lease },
+        since,
         clock,
         leased: () => {
           leased += 1
@@ -155,7 +158,7 @@ t.test('indices', async t => {
     'tokens that wait share a block, and ask for another when it is not enough',
     async t => {
       const { asked, lease } = lessor()
-      const take = createTakeStatusEntry({ lists: { lease }, clock })
+      const take = createTakeStatusEntry({ lists: { lease }, since, clock })
       const waiting = Array.from({ length: BLOCK_SIZE + 1 }, async () => take(TTL))
       t.equal(asked.length, 1)
       asked[0]?.grant()
@@ -173,7 +176,7 @@ t.test('indices', async t => {
     'a store that is away is told to who waits, and asked again by the next one',
     async t => {
       const { asked, lease } = lessor()
-      const take = createTakeStatusEntry({ lists: { lease }, clock })
+      const take = createTakeStatusEntry({ lists: { lease }, since, clock })
       const first = take(TTL)
       asked[0]?.refuse()
       await t.rejects(Promise.resolve(first), { message: 'away' })
@@ -192,7 +195,7 @@ t.test('indices', async t => {
     "the next hour's first block is there before the hour turns; a longer life has another list",
     async t => {
       const { asked, lease } = lessor()
-      const take = createTakeStatusEntry({ lists: { lease }, clock })
+      const take = createTakeStatusEntry({ lists: { lease }, since, clock })
       const begin = clock()
       const first = take(TTL)
       asked[0]?.grant()
@@ -225,12 +228,17 @@ function telling() {
   return {
     kept,
     put,
-    async read(known: ReadonlyMap<string, number>): Promise<StatusNews[]> {
-      return [...kept].map(([list, all]) => ({
-        list,
-        count: all.length,
-        revoked: all.slice(all.length < (known.get(list) ?? 0) ? 0 : known.get(list)),
-      }))
+    async read(known: ReadonlyMap<string, KnownOfList>): Promise<StatusNews[]> {
+      return [...kept].map(([list, all]) => {
+        const from = known.get(list)?.revoked ?? 0
+        return {
+          list,
+          count: all.length,
+          revoked: all.slice(all.length < from ? 0 : from),
+          ownedCount: 0,
+          owned: [],
+        }
+      })
     },
     async revoke(revoked: ReadonlyMap<string, readonly number[]>) {
       put.push(revoked)
@@ -315,13 +323,49 @@ t.test('memory', async t => {
   })
 })
 
+t.test(
+  "a client's own tokens have blocks of their own, by credential and configuration",
+  async t => {
+    const clock = createHandClock()
+    clock.advance(HOUR - (clock() % HOUR))
+    const leased: unknown[] = []
+    let now = 7
+    const take = createTakeStatusEntry({
+      lists: {
+        async lease(hour, owner) {
+          leased.push(owner)
+          return { list: `${hour}-a`, first: (leased.length - 1) * BLOCK_SIZE }
+        },
+      },
+      since: () => now,
+      clock,
+    })
+    const blockOf = async (credential?: string) =>
+      Math.floor((await take(TTL, credential)).idx / BLOCK_SIZE)
+    t.same(
+      [await blockOf(), await blockOf('a'), await blockOf('b'), await blockOf('a')],
+      [0, 1, 2, 1],
+    )
+    now = 8
+    t.same([await blockOf('a'), await blockOf(), await blockOf('a')], [3, 0, 3])
+    t.same(leased, [
+      undefined,
+      { credential: 'a', since: 7 },
+      { credential: 'b', since: 7 },
+      { credential: 'a', since: 8 },
+    ])
+  },
+)
+
 t.test("a list that can't be signed is tried anew by who asks next", async t => {
   const clock = createHandClock()
   const list = `${Math.floor(clock() / HOUR)}-a`
   let [works, isGone] = [false, false]
   const memory = {
     find: (name: string) =>
-      isGone && name === list ? undefined : { list: name, bits: undefined, revoked: 0 },
+      isGone && name === list
+        ? undefined
+        : { list: name, bits: undefined, revoked: 0, owners: new Map() },
     syncedAt: clock,
     sync: async () => {},
   }
@@ -359,6 +403,7 @@ t.test('a claim of another issuer names none of our lists', async t => {
         throw new Error('none')
       },
     },
+    credentials: { since, isGone: () => false },
     signed() {},
     clock: createHandClock(),
     metrics: { countStatusLease() {}, observeStatusRebuild() {} },

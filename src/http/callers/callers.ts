@@ -6,7 +6,11 @@ import type { Core } from '../../core/core.ts'
 import type { AddressCounts } from '../../stores/ports/address-counts.ts'
 import { createRefreshTokenOf, type RefreshTokenOf } from './refresh-token-of.ts'
 import { registerRateLimit, type RateLimits } from './limits/rate-limit.ts'
-import { createClientOf, type ClientOf } from './request-client.ts'
+import {
+  createAuthenticatedOf,
+  type AuthenticatedOf,
+  type ClientOf,
+} from './request-client.ts'
 import { createProvenKey, type DpopOptions, type ProvenKey } from './dpop.ts'
 import { createIntrospectorOf, type IntrospectorOf } from './introspector.ts'
 import { createTokenFailures } from './limits/token-failures.ts'
@@ -30,6 +34,7 @@ export interface CallersOptions {
 
 /** The functions that say who asks, and the hooks that count. */
 export interface Callers {
+  readonly authenticatedOf: AuthenticatedOf
   readonly clientOf: ClientOf
   readonly introspectorOf: IntrospectorOf
   readonly tokenHolder: TokenHolder
@@ -46,7 +51,9 @@ export async function registerCallers(
 ): Promise<Callers> {
   const { settings, clients, keys, clock, emit } = core
   const { replays } = core.store
-  const clientOf = createClientOf({ clients, assertions: core.assertions, emit })
+  const { assertions } = core
+  const authenticatedOf = createAuthenticatedOf({ clients, assertions, emit })
+  const clientOf: ClientOf = async request => (await authenticatedOf(request)).client
   const verify = await registerVerifier(app, {
     issuer: settings.issuer,
     keys,
@@ -79,6 +86,7 @@ export async function registerCallers(
     clientOf,
   })
   return {
+    authenticatedOf,
     clientOf,
     introspectorOf,
     tokenHolder,

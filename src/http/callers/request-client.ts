@@ -2,6 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import {
   authenticateClient,
+  type Authenticated,
   type AuthenticationOptions,
 } from '../../clients/client-auth.ts'
 import { claimedClient } from '../../clients/claimed.ts'
@@ -21,14 +22,20 @@ import { createRequestSlot } from '../request/request-slot.ts'
  */
 export type ClientOf = (request: FastifyRequest) => Promise<Client>
 
+/** As ClientOf, with the credential by which it proved who it is. */
+export type AuthenticatedOf = (request: FastifyRequest) => Promise<Authenticated>
+
 export interface ClientOfOptions extends AuthenticationOptions {
   readonly clients: Pick<ClientRegistry, 'find' | 'isSecret'>
   readonly emit: Emit
 }
 
-/** Makes the function that returns the client of a request; it emits each refusal once. */
-export function createClientOf({ emit, ...options }: ClientOfOptions): ClientOf {
-  const cached = createRequestSlot<Promise<Client>>()
+/** Makes the function that authenticates the client of a request; it emits each refusal once. */
+export function createAuthenticatedOf({
+  emit,
+  ...options
+}: ClientOfOptions): AuthenticatedOf {
+  const cached = createRequestSlot<Promise<Authenticated>>()
   const { assertions, clients } = options
 
   return request => {
@@ -37,7 +44,7 @@ export function createClientOf({ emit, ...options }: ClientOfOptions): ClientOf 
     return client
   }
 
-  async function identify(request: FastifyRequest): Promise<Client> {
+  async function identify(request: FastifyRequest): Promise<Authenticated> {
     const presented = presentedBy(request)
     try {
       return await authenticateClient(presented, options)

@@ -10,7 +10,12 @@ import {
 } from '../../oauth/errors.ts'
 import type { Reason } from '../../base/reasons.ts'
 import { addressOf, type RateLimitHook } from '../callers/limits/rate-limit.ts'
-import { formOf, isForm, type ClientOf } from '../callers/request-client.ts'
+import {
+  formOf,
+  isForm,
+  type AuthenticatedOf,
+  type ClientOf,
+} from '../callers/request-client.ts'
 import { clientGone } from '../request/client-gone.ts'
 import type { ProvenKey } from '../callers/dpop.ts'
 import { refusalOf } from '../request/error-handler.ts'
@@ -21,6 +26,7 @@ import { TOKEN_SCHEMA } from './openapi/token-schema.ts'
 export interface TokenRouteOptions {
   /** The endpoint's URL as clients know it. */
   readonly url: string
+  readonly authenticatedOf: AuthenticatedOf
   readonly clientOf: ClientOf
   readonly grants: ReadonlyMap<string, OfferedGrant>
   readonly refreshTokenOf: RefreshTokenOf
@@ -37,7 +43,16 @@ export interface TokenRouteOptions {
 /** The token endpoint. */
 export async function tokenRoute(
   app: FastifyInstance,
-  { url, clientOf, grants, refreshTokenOf, limit, provenKey, count }: TokenRouteOptions,
+  {
+    url,
+    authenticatedOf,
+    clientOf,
+    grants,
+    refreshTokenOf,
+    limit,
+    provenKey,
+    count,
+  }: TokenRouteOptions,
 ): Promise<void> {
   takeForms(app, REPEATABLE_PARAMETERS)
   app.addHook('onError', async (request, _reply, error) => {
@@ -54,7 +69,7 @@ export async function tokenRoute(
     },
     async (request, reply) => {
       const params = formOf(request)
-      const client = await clientOf(request)
+      const { client, credential } = await authenticatedOf(request)
       const type = required(params, 'grant_type')
       const grant = grants.get(type)
       if (grant === undefined) throw unsupportedGrantType()
@@ -65,6 +80,7 @@ export async function tokenRoute(
       }
       const response = await grant.exchange({
         client,
+        credential,
         params,
         refreshToken: refreshTokenOf(request),
         jkt,

@@ -39,6 +39,23 @@ export interface StatusBlock {
   readonly first: number
 }
 
+/** For whom a block was leased that serves a client's own tokens. */
+export interface BlockOwner {
+  /** The credential by which the client gets them: its derived id, CREDENTIAL_LENGTH characters. */
+  readonly credential: string
+  /** Since when the server that leased it has known its clients' credentials; an instant. */
+  readonly since: number
+}
+
+/** The length of a credential's id. */
+export const CREDENTIAL_LENGTH = 22
+
+/** A block, and for whom it was leased. */
+export interface OwnedBlock extends BlockOwner {
+  /** The first index. */
+  readonly first: number
+}
+
 /** A list, and what has become of it. */
 export interface StatusNews {
   readonly list: string
@@ -46,6 +63,18 @@ export interface StatusNews {
   readonly count: number
   /** Those that the asker doesn't know yet; all of them where the store has lost some. */
   readonly revoked: readonly number[]
+  /** How many of its blocks have an owner; fewer than before: the store has lost some. */
+  readonly ownedCount: number
+  /** Those that the asker doesn't know yet; all of them where the store has lost some. */
+  readonly owned: readonly OwnedBlock[]
+}
+
+/** What the asker knows of a list. */
+export interface KnownOfList {
+  /** How many of its revoked tokens, in the order in which they were told. */
+  readonly revoked: number
+  /** How many of its blocks that have an owner, in the same way. */
+  readonly owned: number
 }
 
 /**
@@ -56,19 +85,17 @@ export interface StatusLists {
   /**
    * Takes a block that nobody has, from a list for tokens that expire in that hour (of the epoch). Which
    * block is left to chance: should the store lose what it has leased, it hardly gives it out again. Durable
-   * when it resolves.
+   * when it resolves. With an owner, the block serves that owner's tokens alone, and every server is told
+   * whose it is.
    */
-  lease(hour: number): Promise<StatusBlock>
+  lease(hour: number, owner?: BlockOwner): Promise<StatusBlock>
   /**
    * Sets bits, by list; a list that the store doesn't know, or has lost, is known from then on. Durable when
    * it resolves; repeating it is harmless.
    */
   revoke(revoked: ReadonlyMap<string, readonly number[]>): Promise<void>
-  /**
-   * Every list that is kept; `known` tells how many revoked tokens of a list the asker knows, in the order in
-   * which they were told.
-   */
-  read(known: ReadonlyMap<string, number>): Promise<readonly StatusNews[]>
+  /** Every list that is kept; `known` says what the asker knows of each. */
+  read(known: ReadonlyMap<string, KnownOfList>): Promise<readonly StatusNews[]>
 }
 
 /** A name for a new list: one that no other list has, also if the store has forgotten the others. */

@@ -31,6 +31,8 @@ export interface RedisKeys {
     bits(list: string): string
     /** Packed: the same in the order in which they were revoked. */
     log(list: string): string
+    /** Packed: the blocks of a list that have an owner, in the order in which they were leased. */
+    owners(list: string): string
   }
   /** Mark: an id that was used. */
   replay(id: string): string
@@ -88,6 +90,7 @@ export function createRedisKeys(prefix: string): RedisKeys {
       hour: hour => `${prefix}{status}:h:${hour}`,
       bits: list => `${prefix}{status}:b:${list}`,
       log: list => `${prefix}{status}:r:${list}`,
+      owners: list => `${prefix}{status}:o:${list}`,
     },
     replay: id => `${prefix}o:${id}`,
     login: (kind, id) => `${prefix}{login}:${kind.slice(0, 2)}:${id}`,

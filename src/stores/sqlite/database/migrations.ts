@@ -160,6 +160,18 @@ export const SQLITE_STEPS: ReadonlyArray<string | BreakingStep> = [
   ALTER TABLE families ADD COLUMN user_agent TEXT;
   ALTER TABLE families ADD COLUMN network TEXT;
 `,
+  `
+  -- For whom blocks are leased that serve clients' own tokens, in the order in which they were leased: place
+  -- counts from 0.
+  CREATE TABLE status_owners (
+    list TEXT NOT NULL REFERENCES status_lists (list) ON DELETE CASCADE,
+    place INTEGER NOT NULL,
+    block INTEGER NOT NULL,
+    credential TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (list, place)
+  ) STRICT, WITHOUT ROWID;
+`,
 ]
 
 /** What a file says of itself. */
