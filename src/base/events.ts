@@ -147,7 +147,14 @@ interface RefreshEvent {
 }
 
 export type UserChange =
-  'added' | 'password' | 'disabled' | 'enabled' | 'access' | 'sessions_ended' | 'removed'
+  | 'added'
+  | 'renamed'
+  | 'password'
+  | 'disabled'
+  | 'enabled'
+  | 'access'
+  | 'sessions_ended'
+  | 'removed'
 
 /** The request in which something happened. */
 export interface Origin {

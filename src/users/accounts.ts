@@ -26,6 +26,14 @@ export type ChangeOutcome =
       readonly reason: 'user_unknown' | 'role_invalid' | PasswordFault
     }
 
+/** What comes of renaming an account. */
+export type AccountRenamed =
+  | { readonly kind: 'done'; readonly sub: string; readonly name: string }
+  | {
+      readonly kind: 'refused'
+      readonly reason: 'user_unknown' | 'name_invalid' | 'name_taken'
+    }
+
 /** What a user may hold. */
 export type Access = Pick<User, 'scopes' | 'roles'>
 
@@ -42,6 +50,8 @@ export interface NewUser extends Access {
 export interface Accounts {
   /** Adds an account under a new `sub`. */
   add(user: NewUser): Promise<AddOutcome>
+  /** Gives the account another name: its `sub` and its sessions stay, and the old name is free at once. */
+  rename(name: string, newName: string): Promise<AccountRenamed>
   /** Sets the password and ends every session. */
   setPassword(name: string, password: string): Promise<ChangeOutcome>
   /** Lets the user in no more and ends every session. */
@@ -83,6 +93,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
     find: directory.find,
     all: directory.all,
     add: createAdd(options),
+    rename: createRename(options),
     async setPassword(name, password) {
       const fault = await checkNewPassword(password, name)
       if (fault !== undefined) return refused(fault)
@@ -151,5 +162,23 @@ function createAdd({
     if (outcome !== 'added') return refused('name_taken')
     emit({ type: 'user.changed', sub, change: 'added' })
     return { kind: 'added', account: { sub, name } }
+  }
+}
+
+function createRename({ directory, emit }: AccountsOptions): Accounts['rename'] {
+  return async (name, typed) => {
+    const read = readName(typed)
+    if (read === undefined) return refused('name_invalid')
+    const account = await directory.find(name)
+    if (account === undefined) return refused('user_unknown')
+    const { tag, sub } = account
+    const outcome = await directory.rename({
+      tag,
+      name: read.written,
+      foldedName: read.folded,
+    })
+    if (outcome !== 'renamed') return refused(outcome)
+    emit({ type: 'user.changed', sub, change: 'renamed' })
+    return { kind: 'done', sub, name: read.written }
   }
 }

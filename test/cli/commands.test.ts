@@ -83,7 +83,7 @@ t.test("a verb's help shows its own examples, a noun's all", async t => {
     'latchkey users access alice --scopes "profile,orders:read"',
   ])
   t.same(await examplesOf('users show --help'), [])
-  t.equal((await examplesOf('users --help'))?.length, 6)
+  t.equal((await examplesOf('users --help'))?.length, 7)
   t.same(await examplesOf('keys status --help'), ['latchkey keys status'])
 })
 
@@ -108,6 +108,30 @@ t.test('access that names nothing changes nothing and is shown', async t => {
     err: '',
     records: [],
   })
+})
+
+t.test('a user is renamed, and the old name is free', async t => {
+  const { latchkey } = bench(t)
+  await latchkey('users add alice', PASSWORD)
+  await latchkey('users add bob', PASSWORD)
+  const sub = (await latchkey('users show alice --json')).records[0]?.['sub']
+  t.match(await latchkey('users rename alice Alice.Smith --json'), {
+    code: 0,
+    records: [{ name: 'Alice.Smith', sub, change: 'rename' }],
+    err: /"user\.changed".*"change":"renamed"/,
+  })
+  t.match(await latchkey('users rename alice.smith alice.smith'), {
+    code: 0,
+    out: 'alice.smith is called alice.smith now\n',
+  })
+  for (const [line, said] of [
+    ['users rename alice carol', 'user unknown: alice'],
+    ['users rename alice.smith BOB', 'name taken: another account has it'],
+    ['users rename bob dot.', 'name invalid: the name '],
+  ] as const) {
+    t.match(await latchkey(line), { code: 1, err: said }, line)
+  }
+  t.match(await latchkey('users add alice', PASSWORD), { code: 0 })
 })
 
 t.test('a person is asked before an account goes', async t => {

@@ -266,6 +266,89 @@ t.test('a name that two writers want', async t => {
   )
 })
 
+t.test('a rename that others cross', async t => {
+  const client = new Redis(server.url)
+  const link = createLink({ client, verify: async () => {} })
+  t.teardown(() => link.close())
+  const keys = createRedisKeys('renames:')
+  const clock = createHandClock()
+  const nothing = () => {}
+  /** Does something just before the script that asks for the time so often. */
+  const crossed = (times: number, cross: () => unknown = nothing) => {
+    let asked = 0
+    const time = () => {
+      asked += 1
+      if (asked === times) cross()
+      return String(clock())
+    }
+    return createRedisDirectory(createAdapter({ link, keys, time }))
+  }
+  const directory = crossed(0)
+  const start = async (sub: string) => {
+    const account = someAccount(sub)
+    await directory.add(account)
+    const next = { tag: account.tag, name: `New ${sub}`, foldedName: `new ${sub}` }
+    return { ...account, next }
+  }
+
+  await t.test('whose new name is taken over meanwhile is taken back', async t => {
+    const { tag, name, foldedName, next } = await start('slow')
+    const thief = () => client.hset(keys.names, next.foldedName, `thief ${clock()}`)
+    t.equal(await crossed(2, thief).rename(next), 'name_taken')
+    t.match(await directory.byName(foldedName), { tag, name })
+    t.equal(await client.hget(keys.names, next.foldedName), `thief ${clock()}`)
+  })
+
+  await t.test('is made again where the account has changed', async t => {
+    const { tag, foldedName, next } = await start('changed')
+    const other = () => client.hincrby(keys.user(tag), 'version', 1)
+    t.equal(await crossed(2, other).rename(next), 'renamed')
+    t.match(await directory.byName(next.foldedName), { tag, version: 2 })
+    t.equal(await client.hget(keys.names, foldedName), null)
+  })
+
+  await t.test('of an account that goes leaves no name behind', async t => {
+    const { tag, next } = await start('going')
+    t.equal(
+      await crossed(2, () => client.del(keys.user(tag))).rename(next),
+      'user_unknown',
+    )
+    t.equal(await client.hget(keys.names, next.foldedName), null)
+  })
+
+  await t.test('leaves a name that is wanted back meanwhile', async t => {
+    const { tag, foldedName } = await start('to-and-fro')
+    const names = createClaims(
+      createAdapter({ link, keys, time: () => String(clock()) }),
+      {
+        keyOf: () => keys.names,
+        // Between the look at the account and the release it takes the name again.
+        async holds() {
+          await names.claim(foldedName, tag)
+          return false
+        },
+      },
+    )
+    await names.giveUp(foldedName, tag)
+    t.equal(await names.ownerOf(foldedName), tag)
+  })
+
+  await t.test('of a server that dies frees both names in time', async t => {
+    const { tag, next } = await start('dying')
+    // It died after its claim.
+    await client.hset(keys.names, next.foldedName, `${tag} ${clock()}`)
+    clock.advance(10_000)
+    const heir = someAccount('heir', { foldedName: next.foldedName })
+    t.equal(await directory.add(heir), 'added')
+    // It died after its account was written.
+    await client.hset(keys.user(tag), 'folded', 'elsewhere')
+    t.equal(
+      await directory.add(someAccount('second', { foldedName: 'name of dying' })),
+      'added',
+    )
+  })
+})
+
 t.test(
   `a family takes at most 400 bytes, and as many after ${exchanges} exchanges`,
   async t => {

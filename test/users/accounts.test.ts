@@ -256,3 +256,44 @@ t.test('a fault is no verdict', async t => {
     StoreUnavailable,
   )
 })
+
+t.test('a rename changes the name alone, and says so once', async t => {
+  const accounts = setUp(t)
+  const ann = await addAnn(accounts)
+  t.same(await accounts.rename('ann', 'Anna'), {
+    kind: 'done',
+    sub: ann.sub,
+    name: 'Anna',
+  })
+  const { sub, passwordHash } = ann
+  t.match(await accounts.find('anna'), { sub, passwordHash, name: 'Anna' })
+  t.equal(await accounts.find('ann'), undefined)
+  t.same(accounts.events, [{ type: 'user.changed', sub, change: 'renamed' }])
+  for (const [name, newName, reason] of [
+    ['ann', 'other', 'user_unknown'],
+    ['anna', ' ', 'name_invalid'],
+  ] as const) {
+    t.same(await accounts.rename(name, newName), { kind: 'refused', reason })
+  }
+  await accounts.add({ name: 'Bob', password: 'correct horse', ...free })
+  const taken = { kind: 'refused', reason: 'name_taken' }
+  t.same(await accounts.rename('anna', 'BOB'), taken)
+  t.equal(accounts.events.length, 2, 'a refusal is no event')
+})
+
+t.test('who is removed while being renamed is unknown', async t => {
+  const accounts = setUp(t, {
+    over: directory => ({
+      async rename(change) {
+        await directory.remove(change.tag)
+        return directory.rename(change)
+      },
+    }),
+  })
+  await addAnn(accounts)
+  t.same(await accounts.rename('ann', 'Anna'), {
+    kind: 'refused',
+    reason: 'user_unknown',
+  })
+  t.same(accounts.events, [])
+})

@@ -1,4 +1,4 @@
-// latchkey users add | list | show | passwd | disable | enable | remove | access; users-import.ts,
+// latchkey users add | list | show | rename | passwd | disable | enable | remove | access; users-import.ts,
 // users-export.ts and users-name-hash.ts have the rest
 import type { Command } from 'commander'
 import type { Account } from '../../stores/ports/directory.ts'
@@ -20,6 +20,7 @@ type Change = (accounts: Accounts, name: string) => Promise<ChangeOutcome>
 const EXAMPLES = [
   'latchkey users add alice --roles support',
   'latchkey users add robot --scopes "orders:read" < password.txt',
+  'latchkey users rename alice alice.smith',
   'latchkey users access alice --scopes "profile,orders:read"',
   'latchkey users list --json | jq -r .name',
   'latchkey users name-hash alice | grep -F -f - audit.log',
@@ -134,6 +135,26 @@ function addChanging(users: Command, io: Io): void {
       ),
     )
   }
+
+  users
+    .command('rename <name> <newName>')
+    .description('give the account another name; its sub and its sessions stay')
+    .action(
+      withStore(io, async (tools, name: string, newName: string) => {
+        const { accounts, config, print } = tools
+        const outcome = await accounts.rename(name, newName)
+        if (outcome.kind === 'refused') {
+          if (outcome.reason === 'user_unknown') {
+            throw accountRefused(outcome.reason, name)
+          }
+          throw refusal(outcome, config, newName)
+        }
+        print(
+          { name: outcome.name, sub: outcome.sub, change: 'rename' },
+          `${name} is called ${outcome.name} now`,
+        )
+      }),
+    )
 
   users
     .command('passwd <name>')

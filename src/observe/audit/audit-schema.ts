@@ -30,6 +30,7 @@ const ReasonCode = Type.Unsafe<Reason>({
 })
 const CHANGES: readonly UserChange[] = [
   'added',
+  'renamed',
   'password',
   'disabled',
   'enabled',

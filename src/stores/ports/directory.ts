@@ -51,6 +51,12 @@ export interface AttributesChange extends Pick<User, 'attributes' | 'emailVerifi
 export type AttributesOutcome =
   { readonly kind: 'changed' | 'superseded' | 'user_unknown' } | ValueTaken
 
+/** The name that an account has from now on. */
+export interface NameChange extends Pick<Account, 'tag' | 'name' | 'foldedName'> {}
+
+/** Only `renamed` has changed anything. */
+export type RenameOutcome = 'renamed' | 'name_taken' | 'user_unknown'
+
 /**
  * The accounts that the store keeps. A call that names an unknown tag changes nothing and resolves to false.
  * Each call that ends sessions also sets the status bits of their living tokens.
@@ -69,6 +75,11 @@ export interface BuiltInDirectory {
    * Durable when it resolves.
    */
   setAttributes(change: AttributesChange): Promise<AttributesOutcome>
+  /**
+   * Gives the account another name, or the same in another writing; sessions live on, and the next token says
+   * the new one. The old name is free when it resolves. Durable then.
+   */
+  rename(change: NameChange): Promise<RenameOutcome>
   /** Sets the hash and ends all sessions, in one step. Durable when it resolves. */
   setPassword(tag: string, passwordHash: string): Promise<boolean>
   /** Replaces the hash if it still is `from`; sessions live on. False when it wasn't. */

@@ -8,10 +8,11 @@ export function createBuiltInDirectory({
   directory,
   subjects,
 }: Pick<Store, 'directory' | 'subjects'>): Directory {
-  const { add, setPassword, remove, all } = directory
+  const { add, rename, setPassword, remove, all } = directory
   const { setDisabled, setAccess } = subjects
   return {
     add,
+    rename,
     setPassword,
     setDisabled,
     setAccess,

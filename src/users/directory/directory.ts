@@ -1,7 +1,13 @@
 // A directory knows who has which name, and checks passwords. Authentication and the accounts ask nothing
 // else, so that a directory elsewhere is one more file here and one line where the domain is composed
 // (core/people.ts). Sessions are judged by the subject (stores/ports/subjects.ts), never by the directory.
-import type { Account, NewAccount, ValueTaken } from '../../stores/ports/directory.ts'
+import type {
+  Account,
+  NameChange,
+  NewAccount,
+  RenameOutcome,
+  ValueTaken,
+} from '../../stores/ports/directory.ts'
 import type { User } from '../../stores/ports/subjects.ts'
 import type { Hashing } from '../hashing/hasher.ts'
 
@@ -27,6 +33,8 @@ export interface Directory {
   upgradePassword(account: Account, passwordHash: string): Promise<boolean>
   /** Adds an account with its subject. */
   add(account: NewAccount): Promise<'added' | 'name_taken' | ValueTaken>
+  /** Gives the account another name; sessions live on, and the old name is free. */
+  rename(change: NameChange): Promise<RenameOutcome>
   /** Sets the hash and ends every session. */
   setPassword(tag: string, passwordHash: string): Promise<boolean>
   /** Disabling ends every session; enabling brings none back. */

@@ -10,9 +10,11 @@ type Changes = Partial<Pick<Account, 'passwordHash' | 'disabled' | 'scopes' | 'r
 interface ChangeAt {
   readonly tag: string
   readonly version: number
-  readonly set: Pick<Account, 'attributes' | 'emailVerified'> & {
-    readonly uniqueValues: readonly UniqueValue[]
-  }
+  readonly set:
+    | Pick<Account, 'name' | 'foldedName'>
+    | (Pick<Account, 'attributes' | 'emailVerified'> & {
+        readonly uniqueValues: readonly UniqueValue[]
+      })
 }
 
 /** What is done to an account. */

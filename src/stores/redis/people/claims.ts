@@ -11,6 +11,8 @@ export interface Claims {
   claim(wanted: string, tag: string): Promise<boolean>
   /** Gives it up if the tag has it. */
   release(wanted: string, tag: string): Promise<void>
+  /** The same, unless the tag's account has it, or somebody claims it for the tag once more meanwhile. */
+  giveUp(wanted: string, tag: string): Promise<void>
 }
 
 /** Where claims stand, and what they are checked against. */
@@ -54,12 +56,19 @@ export function createClaims(
     return false
   }
 
+  const read = (wanted: string) => link.run(client => client.hget(keyOf(wanted), wanted))
+
   return {
-    ownerOf: async wanted =>
-      ownerIn(await link.run(client => client.hget(keyOf(wanted), wanted))),
+    ownerOf: async wanted => ownerIn(await read(wanted)),
     claim,
     release: async (wanted, tag) => {
-      await releaseScript([keyOf(wanted)], [wanted, tag])
+      await releaseScript([keyOf(wanted)], [wanted, tag, ''])
+    },
+    async giveUp(wanted, tag) {
+      // Before the account is looked at.
+      const found = await read(wanted)
+      if (found === null || (await holds(tag, wanted))) return
+      await releaseScript([keyOf(wanted)], [wanted, tag, found])
     },
   }
 }

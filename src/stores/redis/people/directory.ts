@@ -8,6 +8,7 @@ import { createAddAccount } from './add-account.ts'
 import { createChangeAccount, type ChangeAccount } from './change-account.ts'
 import { createClaims, ownerIn, type Claims } from './claims.ts'
 import { uniqueValuesIn } from './account-record.ts'
+import { createRename } from './rename-account.ts'
 import { createSetAttributes } from './set-attributes.ts'
 import { createUniqueValues, type UniqueValues } from './unique-values.ts'
 
@@ -40,6 +41,7 @@ export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
       return account
     },
     setAttributes: createSetAttributes(adapter, { reader, values }),
+    rename: createRename(adapter, { reader, names }),
     setPassword: (tag, passwordHash) =>
       change({ tag, set: { passwordHash }, endsSessions: true }),
     async upgradePassword(tag, from, to) {

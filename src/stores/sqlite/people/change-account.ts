@@ -10,7 +10,14 @@ import { updateSql, writeColumns } from './account-columns.ts'
 type Changes = Partial<
   Pick<
     Account,
-    'passwordHash' | 'disabled' | 'scopes' | 'roles' | 'attributes' | 'emailVerified'
+    | 'passwordHash'
+    | 'disabled'
+    | 'scopes'
+    | 'roles'
+    | 'attributes'
+    | 'emailVerified'
+    | 'name'
+    | 'foldedName'
   >
 >
 

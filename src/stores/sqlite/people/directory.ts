@@ -10,7 +10,7 @@ import type {
 import { reading, writing } from '../database/database.ts'
 import { createSqliteStatusBits } from '../sessions/status-bits.ts'
 import { ACCOUNT_SQL, insertSql, readAccount, writeColumns } from './account-columns.ts'
-import { createChangeAccount } from './change-account.ts'
+import { createChangeAccount, createChangeIn } from './change-account.ts'
 import { createSetAttributes } from './set-attributes.ts'
 import { createUniqueValues } from './unique-values.ts'
 
@@ -32,6 +32,7 @@ export function createSqliteDirectory(db: DatabaseSync, clock: Clock): BuiltInDi
     byName: createByName(db),
     byValue: createByValue(db),
     setAttributes: createSetAttributes(db, clock),
+    rename: createRename(db, clock),
     setPassword: (tag, passwordHash) =>
       change({ tag, set: { passwordHash }, endsSessions: true }),
     upgradePassword: (tag, from, to) =>
@@ -72,6 +73,18 @@ function createAdd(
     values.replace(account.tag, uniqueValues)
     return 'added'
   }
+}
+
+function createRename(db: DatabaseSync, clock: Clock): BuiltInDirectory['rename'] {
+  const changeIn = createChangeIn(db, clock)
+  const holder = db.prepare(ACCOUNT_SQL.byName)
+  return ({ tag, name, foldedName }) =>
+    writing(db, () => {
+      const row = holder.get(foldedName)
+      if (row !== undefined && readAccount(row).tag !== tag) return 'name_taken'
+      const set = { name, foldedName }
+      return changeIn({ tag, set, endsSessions: false }) ? 'renamed' : 'user_unknown'
+    })
 }
 
 /**
