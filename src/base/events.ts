@@ -100,6 +100,8 @@ export type SecurityEvent =
       readonly type: 'user.changed'
       readonly sub: string
       readonly change: UserChange
+      /** Which attributes were changed; never their values. */
+      readonly attributes?: readonly string[]
       readonly actor?: Actor
     }
   /** One import, also one that was cut short. */
@@ -153,6 +155,7 @@ export type UserChange =
   | 'disabled'
   | 'enabled'
   | 'access'
+  | 'attributes'
   | 'sessions_ended'
   | 'removed'
 

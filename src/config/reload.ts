@@ -69,6 +69,8 @@ export function reloadable(
     claims: next.claims,
     audiences: next.audiences,
     throttle: next.throttle,
+    attributes: next.attributes,
+    login: next.login,
     passwords: { ...old.passwords, minLength: next.passwords.minLength },
     log: next.log,
   }

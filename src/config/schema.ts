@@ -1,6 +1,7 @@
 // The whole configuration. A key is written once, here or in schema/: type, default and description
 // (docs/config.schema.json is made from them).
 import { Type, type Static, type StaticDecode } from 'typebox'
+import { AttributesSchema, LoginSchema } from './schema/attributes.ts'
 import { ClientSchema } from './schema/client.ts'
 import { KeysSchema } from './schema/keys.ts'
 import { HttpSchema, ManagementSchema } from './schema/listeners.ts'
@@ -54,6 +55,8 @@ export const ConfigSchema = Type.Object(
     audiences: AudiencesSchema,
     keys: KeysSchema,
     passwords: PasswordsSchema,
+    attributes: AttributesSchema,
+    login: LoginSchema,
     throttle: ThrottleSchema,
     log: LogSchema,
     audit: AuditSchema,

@@ -52,7 +52,11 @@ export function composePeople({
     secrets,
     policy: settings.logins,
   })
-  const directory = createBuiltInDirectory(store)
+  const directory = createBuiltInDirectory({
+    ...store,
+    declarations: settings.attributes,
+    login: settings.loginBy,
+  })
   return {
     hasher,
     checkNewPassword,
@@ -61,6 +65,7 @@ export function composePeople({
       hasher,
       emit,
       checkNewPassword,
+      declarations: settings.attributes,
       random,
     }),
     authenticate: createAuthenticate({

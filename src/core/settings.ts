@@ -7,6 +7,7 @@ import type { TokenPolicy } from '../grants/issue.ts'
 import type { KeyPolicy } from '../keys/schedule/policy.ts'
 import { rulesOf, type ClaimRules } from '../oauth/claims.ts'
 import type { StatusServiceOptions } from '../status-lists/service.ts'
+import { declarationsOf, type Declarations } from '../users/attributes/declarations.ts'
 import type { AccessTokenType } from '../tokens/access-token.ts'
 import type { FailedLoginsPolicy } from '../users/failed-logins/failed-logins.ts'
 import type { HashingOptions } from '../users/hashing/hasher.ts'
@@ -31,6 +32,10 @@ export interface CoreSettings {
   /** The rules of the claims that tokens for an audience carry. */
   readonly claimsFor: (audience: string) => ClaimRules
   readonly logins: () => FailedLoginsPolicy
+  /** Which attributes accounts may have. */
+  readonly attributes: () => Declarations
+  /** By what users log in: `name`, and unique attributes. */
+  readonly loginBy: () => readonly string[]
   /** Whether the audit log has names as they were typed. */
   readonly usernamesInLogs: () => boolean
 }
@@ -55,6 +60,8 @@ export function coreSettings(current: () => Config): CoreSettings {
     algorithmOf: audience => current().audiences[audience]?.algorithm,
     claimsFor: audience => rulesOf(audience, current()),
     logins: () => current().throttle.logins,
+    attributes: createDeclarations(current),
+    loginBy: () => current().login,
     usernamesInLogs: () => current().log.usernames,
   }
 }
@@ -62,4 +69,16 @@ export function coreSettings(current: () => Config): CoreSettings {
 /** A client for the registry: the configuration's optional keys are absent, never undefined. */
 export function toClientSettings(client: Config['clients'][number]): ClientSettings {
   return client
+}
+
+/** Reads the declarations once for each configuration: every login asks for them. */
+function createDeclarations(current: () => Config): () => Declarations {
+  let of: Config['attributes'] | undefined
+  let declarations = declarationsOf({})
+  return () => {
+    const { attributes } = current()
+    if (attributes !== of) declarations = declarationsOf(attributes)
+    of = attributes
+    return declarations
+  }
 }

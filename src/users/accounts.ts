@@ -4,6 +4,16 @@ import { userTag } from '../base/ids.ts'
 import { systemRandom, type Random } from '../base/random.ts'
 import type { Account } from '../stores/ports/directory.ts'
 import type { User } from '../stores/ports/subjects.ts'
+import {
+  createSetAttributes,
+  NOTHING_KNOWN,
+  nextAttributes,
+  type AttributesRequest,
+  type AttributeTaken,
+  type SetAttributes,
+} from './account-attributes.ts'
+import { isFault, type AttributeFault } from './attributes/check.ts'
+import type { Declarations } from './attributes/declarations.ts'
 import type { Directory } from './directory/directory.ts'
 import { readName } from './names/user-name.ts'
 import type { CheckNewPassword, PasswordFault } from './new-password.ts'
@@ -17,6 +27,7 @@ export type AddFault = PasswordFault | 'name_invalid' | 'name_taken' | 'role_inv
 export type AddOutcome =
   | { readonly kind: 'added'; readonly account: Pick<User, 'sub' | 'name'> }
   | { readonly kind: 'refused'; readonly reason: AddFault }
+  | ({ readonly kind: 'refused' } & (AttributeFault | AttributeTaken))
 
 /** What comes of changing an account. */
 export type ChangeOutcome =
@@ -38,7 +49,7 @@ export type AccountRenamed =
 export type Access = Pick<User, 'scopes' | 'roles'>
 
 /** A new account with its first password. */
-export interface NewUser extends Access {
+export interface NewUser extends Access, AttributesRequest {
   readonly name: string
   readonly password: string
 }
@@ -60,10 +71,16 @@ export interface Accounts {
   enable(name: string): Promise<ChangeOutcome>
   /** What the user may hold from the next token on. */
   setAccess(name: string, access: Access): Promise<ChangeOutcome>
+  /** Changes what is known of the user; sessions live on, and the next token says it. */
+  setAttributes: SetAttributes
   /** Removes the account and every session. */
   remove(name: string): Promise<ChangeOutcome>
   /** The account of that name, however it is written. */
   find(name: string): Promise<Account | undefined>
+  /** The account of that stable id. */
+  bySub(sub: string): Promise<Account | undefined>
+  /** The account that logs in with that text: its name, or what else `login` lets it be. */
+  findLogin(text: string): Promise<Account | undefined>
   /** Every account, in no order. */
   all(): AsyncIterable<Account>
 }
@@ -74,6 +91,8 @@ export interface AccountsOptions {
   readonly hasher: PasswordHasher
   readonly emit: Emit
   readonly checkNewPassword: CheckNewPassword
+  /** Which attributes accounts may have, as configured now. */
+  readonly declarations: () => Declarations
   /** Default: the system's. */
   readonly random?: Random
 }
@@ -91,6 +110,9 @@ export function createAccounts(options: AccountsOptions): Accounts {
   const change = createChange(options)
   return {
     find: directory.find,
+    findLogin: directory.findLogin,
+    bySub: sub => directory.byTag(userTag(sub)),
+    setAttributes: createSetAttributes(options),
     all: directory.all,
     add: createAdd(options),
     rename: createRename(options),
@@ -136,13 +158,18 @@ function createAdd({
   hasher,
   checkNewPassword,
   emit,
+  declarations,
   random = systemRandom,
 }: AccountsOptions): Accounts['add'] {
-  return async ({ name: typed, password, scopes, roles }) => {
+  return async ({ name: typed, password, scopes, roles, ...request }) => {
     const read = readName(typed)
     if (read === undefined) return refused('name_invalid')
     if (!roles.every(isRole)) return refused('role_invalid')
     const { written: name, folded: foldedName } = read
+    // Also where it is another account's address, by which that one logs in.
+    if ((await directory.findLogin(name)) !== undefined) return refused('name_taken')
+    const next = nextAttributes(NOTHING_KNOWN, request, declarations())
+    if (isFault(next)) return { kind: 'refused', ...next }
     const fault = await checkNewPassword(password, name)
     if (fault !== undefined) return refused(fault)
     const sub = random.uuid()
@@ -154,12 +181,13 @@ function createAdd({
       scopes,
       roles,
       disabled: false,
-      attributes: {},
-      emailVerified: false,
-      uniqueValues: [],
+      ...next,
       passwordHash: await hasher.hash(password),
     })
-    if (outcome !== 'added') return refused('name_taken')
+    if (outcome === 'name_taken') return refused('name_taken')
+    if (outcome !== 'added') {
+      return { kind: 'refused', reason: 'attribute_taken', path: outcome.attribute }
+    }
     emit({ type: 'user.changed', sub, change: 'added' })
     return { kind: 'added', account: { sub, name } }
   }

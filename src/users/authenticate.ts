@@ -44,7 +44,10 @@ export type Authentication =
 export type Authenticate = (login: LoginTry) => Promise<Authentication>
 
 export interface AuthenticateOptions {
-  readonly directory: Pick<Directory, 'find' | 'verify' | 'upgradePassword'>
+  readonly directory: Pick<
+    Directory,
+    'findLogin' | 'countedName' | 'verify' | 'upgradePassword'
+  >
   readonly hasher: PasswordHasher
   readonly failedLogins: FailedLogins
   readonly emit: Emit
@@ -80,7 +83,7 @@ export function createAuthenticate(options: AuthenticateOptions): Authenticate {
   }
 
   async function judge(hashing: Hashing, login: LoginTry): Promise<Judged> {
-    const account = await directory.find(login.name)
+    const account = await directory.findLogin(login.name)
     const { verdict, settle } = await failedLogins.begin(login, account)
     if (verdict.kind === 'throttled') {
       return { outcome: { ...verdict, ...subOf(account) } }
@@ -101,13 +104,16 @@ export function createAuthenticate(options: AuthenticateOptions): Authenticate {
     return { outcome: { ...outcome, known: verdict.known } }
   }
 
+  const isWelcome = async (login: LoginTry) =>
+    failedLogins.isWelcome({ ...login, name: await directory.countedName(login.name) })
+
   return async login => {
     const { clientId, address, signal } = login
     const key = { id: failedLogins.pairOf(login), atOnce: failedLogins.allowance() }
     const request = {
       lane: [clientId, ...networksOf(address).toReversed()],
       // Where nobody waits it makes no difference, and the question is saved.
-      known: !hasher.isFree() && (await failedLogins.isWelcome(login)),
+      known: !hasher.isFree() && (await isWelcome(login)),
       key,
       ...(signal !== undefined && { signal }),
     }

@@ -875,6 +875,7 @@ t.test('who is lost to somebody faster is refused', async t => {
     }),
     checkNewPassword: async () => undefined,
     secrets: [SECRET],
+    declarations: new Map(),
     dryRun: false,
   })
   const user = { name: 'ann', secret: { passwordHash: BCRYPT }, scopes: null, roles: [] }
@@ -896,6 +897,7 @@ t.test('ids of records that bring none are keyed', async t => {
     maxWait: 60_000,
   })
   const options = {
+    declarations: new Map(),
     directory: store.directory,
     subjects: store.subjects,
     clients: NO_CLIENTS,

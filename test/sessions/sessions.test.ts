@@ -5,7 +5,13 @@ import { createSessions } from '../../src/sessions/sessions.ts'
 import type { Store } from '../../src/stores/ports/store.ts'
 import type { Subjects } from '../../src/stores/ports/subjects.ts'
 import { createBuiltInDirectory } from '../../src/users/directory/built-in.ts'
-import { addSomeone, familyRef, signIn, STORES } from '../support/stores.ts'
+import {
+  addSomeone,
+  familyRef,
+  NO_ATTRIBUTES,
+  signIn,
+  STORES,
+} from '../support/stores.ts'
 
 const ACTOR = 'cli:root'
 const ORIGIN = { id: 'request-1', headers: {} }
@@ -15,7 +21,7 @@ function setUp(store: Store, changes: Partial<Subjects> = {}) {
   const sessions = createSessions({
     families: store.families,
     subjects: { ...store.subjects, ...changes },
-    find: createBuiltInDirectory(store).find,
+    find: createBuiltInDirectory({ ...store, ...NO_ATTRIBUTES }).find,
     emit: event => {
       events.push(event)
     },

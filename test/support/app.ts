@@ -23,6 +23,10 @@ import type { Store } from '../../src/stores/ports/store.ts'
 import type { Accounts } from '../../src/users/accounts.ts'
 import type { FailedLoginsPolicy } from '../../src/users/failed-logins/failed-logins.ts'
 import type { PasswordHasher } from '../../src/users/hashing/hasher.ts'
+import {
+  declarationsOf,
+  type DeclaredAttribute,
+} from '../../src/users/attributes/declarations.ts'
 import { createHandClock } from './clock.ts'
 import { PATIENCE_MS } from './until.ts'
 
@@ -155,6 +159,8 @@ export interface TestApp {
     /** As `claims` and `audiences`. */
     claims: Record<string, ClaimRule>
     audiences: Record<string, { claims: Record<string, ClaimRule> }>
+    attributes: Record<string, DeclaredAttribute>
+    loginBy: string[]
   }
   post(
     url: string,
@@ -286,6 +292,8 @@ export async function buildTestApp({
     algorithm: {} as Record<string, string>,
     claims: {} as Record<string, ClaimRule>,
     audiences: {} as Record<string, { claims: Record<string, ClaimRule> }>,
+    attributes: {} as Record<string, DeclaredAttribute>,
+    loginBy: ['name'],
   }
   const settings: CoreSettings = {
     issuer,
@@ -306,6 +314,8 @@ export async function buildTestApp({
     algorithmOf: audience => live.algorithm[audience],
     claimsFor: audience => rulesOf(audience, live),
     logins: () => live.logins,
+    attributes: () => declarationsOf(live.attributes),
+    loginBy: () => live.loginBy,
     usernamesInLogs: () => live.usernames,
   }
   const core = createCore({

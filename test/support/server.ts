@@ -10,6 +10,7 @@ import { openStore } from '../../src/stores/open.ts'
 import { createBuiltInDirectory } from '../../src/users/directory/built-in.ts'
 import { createAccounts } from '../../src/users/accounts.ts'
 import { createPasswordHasher } from '../../src/users/hashing/hasher.ts'
+import { NO_ATTRIBUTES } from './stores.ts'
 import { startChild } from './children.ts'
 import { freePort } from './free-port.ts'
 import { startRedis } from './redis.ts'
@@ -297,10 +298,11 @@ export async function addUser(storeUrl: string): Promise<void> {
   const { store } = await openStore({ url: storeUrl, clock: Date.now })
   try {
     const accounts = createAccounts({
-      directory: createBuiltInDirectory(store),
+      directory: createBuiltInDirectory({ ...store, ...NO_ATTRIBUTES }),
       hasher: createPasswordHasher({ ...CHEAP_HASHING, maxWait: PATIENCE_MS }),
       emit: () => {},
       checkNewPassword: async () => undefined,
+      ...NO_ATTRIBUTES,
     })
     const added = await accounts.add({
       name: USER,

@@ -9,6 +9,7 @@ import type { Store } from '../../src/stores/ports/store.ts'
 import type { NewAccount } from '../../src/stores/ports/directory.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
+import { declarationsOf } from '../../src/users/attributes/declarations.ts'
 import { createHandClock, type HandClock } from './clock.ts'
 import { startRedis } from './redis.ts'
 
@@ -116,6 +117,12 @@ async function createRedis(cluster: boolean): Promise<TestStore> {
       await server.stop()
     },
   }
+}
+
+/** What a directory and its accounts go by where no attribute is declared. */
+export const NO_ATTRIBUTES = {
+  declarations: () => declarationsOf({}),
+  login: () => ['name'],
 }
 
 /** An account that no other test has. */

@@ -10,6 +10,7 @@ import type { Directory } from '../../src/users/directory/directory.ts'
 import { createCheckNewPassword } from '../../src/users/new-password.ts'
 import { createPasswordHasher } from '../../src/users/hashing/hasher.ts'
 import { createHandClock } from '../support/clock.ts'
+import { NO_ATTRIBUTES } from '../support/stores.ts'
 
 const cheap = createPasswordHasher({
   memoryKiB: 16,
@@ -30,18 +31,25 @@ const free = { scopes: null, roles: [] }
 /** Accounts on a new directory; `over` replaces some of what the store does. */
 function setUp(
   t: Tap,
-  { over = () => ({}) }: { over?: (directory: Directory) => Partial<Directory> } = {},
+  {
+    over = () => ({}),
+    attributes = NO_ATTRIBUTES,
+  }: {
+    over?: (directory: Directory) => Partial<Directory>
+    attributes?: typeof NO_ATTRIBUTES
+  } = {},
 ) {
   const store = createSqliteStore({ file: ':memory:', clock: createHandClock() })
   t.teardown(() => store.close())
   const events: Event[] = []
-  const builtIn = createBuiltInDirectory(store)
+  const builtIn = createBuiltInDirectory({ ...store, ...attributes })
   return {
     ...createAccounts({
       directory: { ...builtIn, ...over(builtIn) },
       hasher: cheap,
       emit: event => events.push(event),
       checkNewPassword,
+      ...attributes,
     }),
     events,
   }

@@ -19,6 +19,7 @@ import {
 } from '../../src/users/hashing/hasher.ts'
 import { createFailedLogins } from '../../src/users/failed-logins/failed-logins.ts'
 import { createHandClock } from '../support/clock.ts'
+import { NO_ATTRIBUTES } from '../support/stores.ts'
 
 const MINUTE = 60_000
 const DAY = 86_400_000
@@ -53,7 +54,7 @@ async function setUp(
   t.teardown(() => store.close())
   const events: Event[] = []
   const looks: string[] = []
-  const builtIn = createBuiltInDirectory(store)
+  const builtIn = createBuiltInDirectory({ ...store, ...NO_ATTRIBUTES })
   const directory = { ...builtIn, ...over(builtIn) }
   const policy = {
     perName: 5,
@@ -68,6 +69,7 @@ async function setUp(
     hasher,
     emit: () => {},
     checkNewPassword: async () => undefined,
+    ...NO_ATTRIBUTES,
   })
   const failedLogins = createFailedLogins({
     attempts: store.loginAttempts,
@@ -479,7 +481,10 @@ t.test('a fault is no verdict, and counts for nobody', async t => {
   const noUpgrade = await setUp(t, { over: () => ({ upgradePassword: fault }) })
   await t.rejects(noUpgrade.server(dearer)('ann', 'correct horse'), StoreUnavailable)
   await t.rejects(
-    (await setUp(t, { over: () => ({ find: fault }) })).login('ann', 'correct horse'),
+    (await setUp(t, { over: () => ({ findLogin: fault }) })).login(
+      'ann',
+      'correct horse',
+    ),
     StoreUnavailable,
   )
   const broken: PasswordHasher = {

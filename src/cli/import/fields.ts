@@ -1,6 +1,7 @@
 // From a record to an account: which field means what, and how texts stand for lists and flags.
 import { isScopeToken } from '../../oauth/scope.ts'
-import type { ForeignUser, Refusal } from '../../users/import/import-accounts.ts'
+import type { ForeignUser } from '../../users/import/import-accounts.ts'
+import type { Refusal } from '../../users/import/outcome.ts'
 import { isRole, ROLE_RULE } from '../../users/roles.ts'
 
 /** The fields that an account is made of; `enabled` is `disabled` the other way round. */
@@ -13,6 +14,8 @@ export const FIELDS = [
   'roles',
   'disabled',
   'enabled',
+  'attributes',
+  'emailVerified',
 ] as const
 export type Field = (typeof FIELDS)[number]
 
@@ -102,10 +105,23 @@ export function userOf(fields: Fields, map: FieldMap): FoundUser {
       scopes: scopesOf(scopes, nameOf('scopes')),
       roles: rolesOf(roles, nameOf('roles')),
       disabled: disabledBy !== undefined,
+      attributes: attributesOf(fields.attributes, nameOf('attributes')),
+      emailVerified: verifiedOf(fields.emailVerified, nameOf('emailVerified')),
       secret: secretOf(fields, nameOf),
     },
     disabledBy,
   }
+}
+
+// Their values are checked with the account.
+function attributesOf(value: unknown, field: string): Readonly<Record<string, unknown>> {
+  if (value === undefined) return {}
+  if (isRecord(value)) return value
+  throw malformed(field, 'not an object')
+}
+
+function verifiedOf(value: unknown, field: string): boolean | undefined {
+  return value === undefined ? undefined : flagOf(value, field)
 }
 
 type NameOf = (field: Field) => string

@@ -1,9 +1,6 @@
 // From a record to what the import takes: an account, or why there is none.
-import type {
-  ForeignUser,
-  ImportItem,
-  Refusal,
-} from '../../users/import/import-accounts.ts'
+import type { ForeignUser, ImportItem } from '../../users/import/import-accounts.ts'
+import type { Refusal } from '../../users/import/outcome.ts'
 import {
   mapFields,
   RecordRefused,

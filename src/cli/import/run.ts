@@ -1,10 +1,9 @@
 // Runs an import: a look at the file, then records in, accounts made of them in batches, and what became of
 // each reported and counted.
 import { open } from 'node:fs/promises'
-import {
-  createImportUsers,
-  type ImportOutcome,
-} from '../../users/import/import-accounts.ts'
+import { declarationsOf } from '../../users/attributes/declarations.ts'
+import { createImportUsers } from '../../users/import/import-accounts.ts'
+import type { ImportOutcome } from '../../users/import/outcome.ts'
 import type { StoreTools } from '../tools.ts'
 import { openBatches, type BatchesOrder } from './batches.ts'
 import { createToItem, type Item, type ItemSettings } from './items.ts'
@@ -45,6 +44,7 @@ export async function importFile(tools: StoreTools, order: ImportOrder): Promise
 
   const importBatch = createImportUsers({
     ...tools,
+    declarations: declarationsOf(config.attributes),
     directory: store.directory,
     subjects: store.subjects,
     secrets: config.secrets,

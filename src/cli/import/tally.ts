@@ -1,5 +1,5 @@
 // What an import has done, or would do: counted, and the first accounts as they would be.
-import type { ImportOutcome } from '../../users/import/import-accounts.ts'
+import type { ImportOutcome } from '../../users/import/outcome.ts'
 import type { PasswordHasher } from '../../users/hashing/hasher.ts'
 import { describeAccess } from '../users/access.ts'
 import type { Print } from '../tools.ts'

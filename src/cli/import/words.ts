@@ -1,5 +1,5 @@
 // What becomes of an import, in words: which field, which scheme, which number.
-import type { ImportFault, Refusal } from '../../users/import/import-accounts.ts'
+import type { ImportFault, Refusal } from '../../users/import/outcome.ts'
 import { isPasswordFault, passwordWords, type PasswordLimits } from '../terminal/words.ts'
 import type { Format } from './format.ts'
 
@@ -16,6 +16,10 @@ const WORDS: Readonly<Record<OwnFault, string>> = {
   sub_taken: 'sub taken: another account has it',
   sub_of_client:
     'sub taken: it is the id of a client (clients[].id), whose own tokens have it as sub',
+  attribute_undeclared: 'no such attribute is declared',
+  attribute_invalid: 'not what the attribute is declared as',
+  attributes_too_large: 'too many attributes, or too long ones',
+  attribute_taken: 'another account has this value',
   hash_unsupported: 'hash unsupported',
   hash_too_costly: 'hash too costly',
 }
@@ -32,7 +36,7 @@ export function refusalWords(
 ): string {
   if (isPasswordFault(reason)) return passwordWords(reason, limits)
   if (twin !== undefined) {
-    const what = reason === 'name_taken' ? 'name' : 'sub'
+    const what = field ?? reason.replace('_taken', '')
     return `${what} taken: ${placeWord(format)} ${twin} of this file has it as well`
   }
   if (reason === 'hash_too_costly') return `${WORDS[reason]}: ${detail}`

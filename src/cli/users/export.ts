@@ -26,6 +26,8 @@ export function addExport(users: Command, io: Io): void {
           scopes,
           roles,
           disabled,
+          attributes,
+          emailVerified,
         } of accounts.all()) {
           const record = {
             name,
@@ -34,6 +36,7 @@ export function addExport(users: Command, io: Io): void {
             scopes,
             roles,
             disabled,
+            ...(Object.keys(attributes).length > 0 && { attributes, emailVerified }),
           }
           print(record, JSON.stringify(record))
         }

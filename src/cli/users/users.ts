@@ -1,10 +1,17 @@
 // latchkey users add | list | show | rename | passwd | disable | enable | remove | access; users-import.ts,
 // users-export.ts and users-name-hash.ts have the rest
 import type { Command } from 'commander'
-import type { Account } from '../../stores/ports/directory.ts'
 import type { Accounts, ChangeOutcome } from '../../users/accounts.ts'
 import { describeAccess } from './access.ts'
 import { accessOf, withAccess, type AccessOptions } from './access-options.ts'
+import {
+  attributeRefused,
+  attributesOf,
+  withAttribute,
+  type AttributeOptions,
+} from './attribute-options.ts'
+import { addReading } from './reading.ts'
+import { addSet } from './set.ts'
 import { addExamples } from '../terminal/examples.ts'
 import { printable } from '../../base/printable.ts'
 import { confirm, readNewPassword, type Io } from '../terminal/io.ts'
@@ -19,6 +26,7 @@ type Change = (accounts: Accounts, name: string) => Promise<ChangeOutcome>
 
 const EXAMPLES = [
   'latchkey users add alice --roles support',
+  'latchkey users add bob --attribute email=bob@example.com --email-verified',
   'latchkey users add robot --scopes "orders:read" < password.txt',
   'latchkey users rename alice alice.smith',
   'latchkey users access alice --scopes "profile,orders:read"',
@@ -64,54 +72,42 @@ export function addUsers(program: Command, io: Io): void {
   addAdding(users, io)
   addReading(users, io)
   addNameHash(users, io)
+  addSet(users, io)
   addChanging(users, io)
   addImport(users, io)
   addExport(users, io)
 }
 
 function addAdding(users: Command, io: Io): void {
-  withAccess(
-    users
-      .command('add <name>')
-      .description('add an account; the password comes from a prompt or standard input'),
-  ).action(
-    withStore(io, async (tools, name: string, options: AccessOptions) => {
-      const { accounts, config, print } = tools
-      const outcome = await accounts.add({
-        name,
-        password: await readNewPassword(io),
-        ...accessOf(options, { scopes: null, roles: [] }),
-      })
-      if (outcome.kind === 'refused') throw refusal(outcome, config, name)
-      print(
-        { name, sub: outcome.account.sub },
-        `${name} is added as ${outcome.account.sub}`,
-      )
-    }),
+  withAttribute(
+    withAccess(
+      users
+        .command('add <name>')
+        .description(
+          'add an account; the password comes from a prompt or standard input',
+        ),
+    ),
   )
-}
-
-function addReading(users: Command, io: Io): void {
-  users
-    .command('list')
-    .description('every account, in no order')
+    .option('--email-verified', 'the user has proved to read what is sent to `email`')
     .action(
-      withStore(io, async ({ accounts, print, remark }) => {
-        let count = 0
-        for await (const account of accounts.all()) {
-          count += 1
-          print(...describe(account))
-        }
-        if (count === 0) remark('no account yet: latchkey users add NAME makes one')
-      }),
-    )
-
-  users
-    .command('show <name>')
-    .description('one account')
-    .action(
-      withStore(io, async ({ accounts, print }, name: string) =>
-        print(...describe(known(await accounts.find(name), name))),
+      withStore(
+        io,
+        async (tools, name: string, options: AccessOptions & AttributeOptions) => {
+          const { accounts, config, print } = tools
+          const outcome = await accounts.add({
+            name,
+            password: await readNewPassword(io),
+            ...accessOf(options, { scopes: null, roles: [] }),
+            ...attributesOf(options, config),
+          })
+          if (outcome.kind === 'refused') {
+            throw attributeRefused(outcome) ?? refusal(outcome, config, name)
+          }
+          print(
+            { name, sub: outcome.account.sub },
+            `${name} is added as ${outcome.account.sub}`,
+          )
+        },
       ),
     )
 }
@@ -211,28 +207,4 @@ function refusal(
 function subOf(outcome: ChangeOutcome, name: string): string {
   if (outcome.kind === 'refused') throw accountRefused(outcome.reason, name)
   return outcome.sub
-}
-
-/** What an operator sees of an account: never the hash. */
-function describe({
-  name,
-  sub,
-  disabled,
-  scopes,
-  roles,
-  createdAt,
-}: Account): [Record<string, unknown>, string] {
-  const created = new Date(createdAt).toISOString()
-  return [
-    {
-      name,
-      sub,
-      disabled,
-      scopes,
-      roles,
-      createdAt: created,
-    },
-    `${name}  ${sub}  ${disabled ? 'disabled' : 'enabled'}  since ${created}  ` +
-      `${describeAccess({ scopes, roles })}`,
-  ]
 }

@@ -7,6 +7,7 @@ import { originMeant } from './origins.ts'
 import { isInTheClear } from './plain-http.ts'
 import type { Config } from '../schema.ts'
 import { checkClaims } from './claims.ts'
+import { checkAttributes, checkLogin } from './attributes.ts'
 import { checkClients } from './clients.ts'
 import { checkLifetimes, fault, repeated } from './shared.ts'
 import { checkStore } from './store-rules.ts'
@@ -25,6 +26,8 @@ export function checkRules(config: Config): Fault[] {
     checkKeys,
     checkPasswords,
     checkClaims,
+    checkAttributes,
+    checkLogin,
     checkClients,
   ].flatMap(rule => rule(config))
 }

@@ -35,6 +35,7 @@ const CHANGES: readonly UserChange[] = [
   'disabled',
   'enabled',
   'access',
+  'attributes',
   'sessions_ended',
   'removed',
 ]
@@ -186,6 +187,14 @@ export const AUDIT_EVENTS = [
   event('user.changed', 'An operator changed an account, or the sessions of one.', {
     sub: Sub,
     change: Type.Unsafe<UserChange>({ type: 'string', enum: CHANGES }),
+    attributes: Type.Optional(
+      Type.Unsafe<readonly string[]>({
+        type: 'array',
+        items: { type: 'string' },
+        description:
+          'Which attributes were changed, by name, and `email_verified` where that was. Never a value.',
+      }),
+    ),
     actor: Type.Optional(ActorName),
   }),
   event('users.imported', 'An import of accounts has ended, or was cut short.', {

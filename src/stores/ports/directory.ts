@@ -68,6 +68,7 @@ export interface BuiltInDirectory {
   addAll(accounts: readonly NewAccount[]): Promise<ReadonlySet<NewAccount>>
   /** The account of a folded name. Takes the same time whether somebody has it or not. */
   byName(foldedName: string): Promise<Account | undefined>
+  byTag(tag: string): Promise<Account | undefined>
   /** The account that has a unique value. Takes the same time whether somebody has it or not. */
   byValue(value: UniqueValue): Promise<Account | undefined>
   /**

@@ -3,6 +3,8 @@
 // (core/people.ts). Sessions are judged by the subject (stores/ports/subjects.ts), never by the directory.
 import type {
   Account,
+  AttributesChange,
+  AttributesOutcome,
   NameChange,
   NewAccount,
   RenameOutcome,
@@ -27,6 +29,17 @@ export interface PasswordAttempt {
 export interface Directory {
   /** The account of a name, however it is written. Takes the same time whether somebody has it or not. */
   find(name: string): Promise<Account | undefined>
+  byTag(tag: string): Promise<Account | undefined>
+  /**
+   * The account of what somebody has typed to log in: a name, or another value that the configuration allows.
+   * Costs the same whether it is anybody's or not.
+   */
+  findLogin(text: string): Promise<Account | undefined>
+  /**
+   * The name under which a login's failures count, so that two ways to call an account are no two sets of
+   * guesses. Asks nothing where the text can only be a name.
+   */
+  countedName(text: string): Promise<string>
   /** Whether it is the account's password. Takes as long for nobody's as for a wrong one. */
   verify(attempt: PasswordAttempt): Promise<boolean>
   /** Replaces the account's hash if nobody has replaced it since `find`; sessions live on. */
@@ -41,6 +54,8 @@ export interface Directory {
   setDisabled(tag: string, disabled: boolean): Promise<boolean>
   /** Sets what the user may hold from the next token on. */
   setAccess(tag: string, access: Pick<User, 'scopes' | 'roles'>): Promise<boolean>
+  /** Replaces the attributes; sessions live on. */
+  setAttributes(change: AttributesChange): Promise<AttributesOutcome>
   /** Removes the account and its subject, and ends every session. */
   remove(tag: string): Promise<boolean>
   /** Every account, in no order. */

@@ -90,9 +90,11 @@ export function createFailedLogins({
     idOf('pair', foldName(name) ?? name, network)
 
   function attemptOf(
-    { name, password, address }: Credentials,
+    { name: typed, password, address }: Credentials,
     account: Account | undefined,
   ): LoginAttempt {
+    // However an account was called, its failures are one count.
+    const name = account?.foldedName ?? typed
     const [network, ...wider] = networksOf(address)
     const { pairLimit, networkLimit, passwordLimit, maxDelayMs } = limitsOf(policy())
     const inNetwork = (within: string, times: number): [LoginCount, LoginCount] => [

@@ -4,15 +4,31 @@ import { createHmac } from 'node:crypto'
 import pLimit from 'p-limit'
 import { userTag } from '../../base/ids.ts'
 import { deriveKeys } from '../../base/secrets.ts'
-import type { BuiltInDirectory, NewAccount } from '../../stores/ports/directory.ts'
+import type { BuiltInDirectory, UniqueValue } from '../../stores/ports/directory.ts'
 import type { Subjects } from '../../stores/ports/subjects.ts'
+import {
+  NOTHING_KNOWN,
+  nextAttributes,
+  type AttributesRequest,
+} from '../account-attributes.ts'
 import { isSub, type Access } from '../accounts.ts'
+import { isFault, type AttributeFault } from '../attributes/check.ts'
+import type { Declarations } from '../attributes/declarations.ts'
 import { judgeName } from '../names/user-name.ts'
-import type { CheckNewPassword, PasswordFault } from '../new-password.ts'
-import type { HashFault, PasswordHasher } from '../hashing/hasher.ts'
+import type { CheckNewPassword } from '../new-password.ts'
+import type { PasswordHasher } from '../hashing/hasher.ts'
+import { createTwins } from './twins.ts'
+import {
+  refused,
+  takenAt,
+  type Candidate,
+  type ImportOutcome,
+  type Judged,
+  type Refusal,
+} from './outcome.ts'
 
 /** An account of another system. */
-export interface ForeignUser extends Access {
+export interface ForeignUser extends Access, AttributesRequest {
   readonly name: string
   /**
    * The id under which others know the user: 1 to 255 printable ASCII characters (OpenID Connect Core §2).
@@ -24,44 +40,15 @@ export interface ForeignUser extends Access {
   readonly secret: { readonly password: string } | { readonly passwordHash: string }
 }
 
-/** Why an account isn't imported. */
-export type ImportFault =
-  | PasswordFault
-  | HashFault['reason']
-  | 'line_no_json'
-  | 'line_malformed'
-  | 'user_deleted'
-  | 'no_password'
-  | 'name_invalid'
-  | 'name_taken'
-  | 'sub_invalid'
-  | 'sub_taken'
-  | 'sub_of_client'
-
-/** A fault and where it is; never a value of the record, which may be a secret. */
-export interface Refusal {
-  readonly reason: ImportFault
-  /** The field of the file. */
-  readonly field?: string
-  /** What is wrong with it, where the reason says less. */
-  readonly detail?: string
-  /** Where in the same file the name, or the id, stands before. */
-  readonly twin?: number
-}
-
-export type ImportOutcome =
-  | { readonly kind: 'imported'; readonly sub: string }
-  /** The account is there, from an earlier run: its name and its `sub`. Nothing was changed. */
-  | { readonly kind: 'already_there'; readonly sub: string }
-  | ({ readonly kind: 'refused' } & Refusal)
-
 export interface ImportOptions {
-  readonly directory: Pick<BuiltInDirectory, 'addAll' | 'byName'>
+  readonly directory: Pick<BuiltInDirectory, 'addAll' | 'byName' | 'byValue'>
   readonly subjects: Pick<Subjects, 'byTag'>
   /** Where clients are looked up: a token of a client's own has its id as `sub`. */
   readonly clients: { readonly find: (id: string) => unknown }
   readonly hasher: PasswordHasher
   readonly checkNewPassword: CheckNewPassword
+  /** Which attributes accounts may have. */
+  readonly declarations: Declarations
   /** The first one makes the ids of accounts that bring none. */
   readonly secrets: readonly string[]
   /** Whether everything is checked and nothing added. */
@@ -121,16 +108,6 @@ export function createImportUsers(options: ImportOptions): ImportUsers {
   }
 }
 
-/** An account that may be added, once its hash is made. */
-interface Candidate {
-  readonly kind: 'candidate'
-  readonly sub: string
-  readonly foldedName: string
-  readonly make: (dryRun: boolean) => Promise<NewAccount>
-}
-
-type Judged = Candidate | ImportOutcome
-
 // Another process took the name between the check and the import.
 function outcomeOf(candidate: Candidate, lost: ReadonlySet<Judged>): ImportOutcome {
   return lost.has(candidate)
@@ -138,36 +115,12 @@ function outcomeOf(candidate: Candidate, lost: ReadonlySet<Judged>): ImportOutco
     : { kind: 'imported', sub: candidate.sub }
 }
 
-/** Finds records of one file that share a name or an id: the first one is imported, as in the store. */
-function createTwins() {
-  const [names, subs] = [
-    new Map<string, { sub: string; line: number }>(),
-    new Map<string, number>(),
-  ]
-  return {
-    judge(candidate: Candidate, line: number): Judged {
-      const { foldedName, sub } = candidate
-      const [namesake, sameSub] = [names.get(foldedName), subs.get(sub)]
-      if (namesake?.sub === sub) return { kind: 'already_there', sub }
-      if (namesake !== undefined) return twin('name_taken', namesake.line)
-      if (sameSub !== undefined) return twin('sub_taken', sameSub)
-      names.set(foldedName, { sub, line })
-      subs.set(sub, line)
-      return candidate
-    },
-  }
-}
-
-function twin(reason: 'name_taken' | 'sub_taken', line: number): ImportOutcome {
-  return refused({ reason, twin: line })
-}
-
 function createJudge(options: ImportOptions) {
   const { directory, subjects, clients, hasher, secrets } = options
   const subOf = createSubOf(secrets)
   return async ({ user }: ImportItem): Promise<Judged> => {
     if ('refusal' in user) return refused(user.refusal)
-    const { secret, sub = subOf(user), ...rest } = user
+    const { secret, sub = subOf(user), scopes, roles, disabled } = user
     const [name, tag] = [judgeName(user.name), userTag(sub)]
     if ('fault' in name) {
       return refused({ reason: 'name_invalid', detail: `the name ${name.fault}` })
@@ -182,6 +135,10 @@ function createJudge(options: ImportOptions) {
         : refused({ reason: 'name_taken' })
     }
     if ((await subjects.byTag(tag)) !== undefined) return refused({ reason: 'sub_taken' })
+    const known = nextAttributes(NOTHING_KNOWN, user, options.declarations)
+    if (isFault(known)) return refused(refusalOf(known))
+    const taken = await firstTaken(known.uniqueValues, directory)
+    if (taken !== undefined) return refused(takenAt(taken))
     const fault = await faultOf(user, options)
     if (fault !== undefined) return refused(fault)
     const hashOf = async () =>
@@ -190,11 +147,12 @@ function createJudge(options: ImportOptions) {
       kind: 'candidate',
       sub,
       foldedName,
+      uniqueValues: known.uniqueValues,
       make: async dryRun => ({
-        ...rest,
-        attributes: {},
-        emailVerified: false,
-        uniqueValues: [],
+        ...known,
+        scopes,
+        roles,
+        disabled,
         name: written,
         sub,
         foldedName,
@@ -224,6 +182,20 @@ function createSubOf(secrets: readonly string[]) {
   }
 }
 
+function refusalOf({ reason, path, expected }: AttributeFault): Refusal {
+  return { reason, field: `attributes.${path}`, detail: `expected ${expected}` }
+}
+
+async function firstTaken(
+  values: readonly UniqueValue[],
+  { byValue }: Pick<BuiltInDirectory, 'byValue'>,
+): Promise<UniqueValue | undefined> {
+  for (const value of values) {
+    if ((await byValue(value)) !== undefined) return value
+  }
+  return undefined
+}
+
 async function faultOf(
   { name, secret }: ForeignUser,
   { hasher, checkNewPassword }: ImportOptions,
@@ -231,8 +203,4 @@ async function faultOf(
   if ('passwordHash' in secret) return hasher.checkForeign(secret.passwordHash)
   const reason = await checkNewPassword(secret.password, name)
   return reason && { reason }
-}
-
-function refused(refusal: Refusal): ImportOutcome {
-  return { kind: 'refused', ...refusal }
 }

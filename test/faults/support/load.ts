@@ -21,6 +21,7 @@ import {
   PASSWORD,
   startLatchkey,
 } from '../../support/server.ts'
+import { NO_ATTRIBUTES } from '../../support/stores.ts'
 
 export const ISSUER = 'https://id.example.com'
 export const SECRET = 'f'.repeat(43)
@@ -52,10 +53,11 @@ export async function addUsers(storeUrl: string, count: number): Promise<void> {
   const { store } = await openStore({ url: storeUrl, clock: Date.now })
   const hasher = createPasswordHasher({ ...CHEAP_HASHING, queue: count, maxWait: 60_000 })
   const accounts = createAccounts({
-    directory: createBuiltInDirectory(store),
+    directory: createBuiltInDirectory({ ...store, ...NO_ATTRIBUTES }),
     hasher,
     emit: () => {},
     checkNewPassword: async () => undefined,
+    ...NO_ATTRIBUTES,
   })
   try {
     for (let user = 0; user < count; user++) {

@@ -35,6 +35,7 @@ export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
       await doubt()
       return account
     },
+    byTag: reader.byTag,
     async byValue(value) {
       const account = await ofValue(value, await values.ownerOf(value))
       await doubt()

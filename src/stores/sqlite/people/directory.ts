@@ -30,6 +30,7 @@ export function createSqliteDirectory(db: DatabaseSync, clock: Clock): BuiltInDi
     addAll: accounts =>
       writing(db, () => new Set(accounts.filter(account => add(account) === 'added'))),
     byName: createByName(db),
+    byTag: createByTag(db),
     byValue: createByValue(db),
     setAttributes: createSetAttributes(db, clock),
     rename: createRename(db, clock),
@@ -101,6 +102,15 @@ function createByName(db: DatabaseSync): BuiltInDirectory['byName'] {
       if (account?.foldedName !== foldedName) return undefined
       foundLast = foldedName
       return account
+    })
+}
+
+function createByTag(db: DatabaseSync): BuiltInDirectory['byTag'] {
+  const select = db.prepare(ACCOUNT_SQL.byTag)
+  return tag =>
+    reading(() => {
+      const row = select.get(tag)
+      return row === undefined ? undefined : readAccount(row)
     })
 }
 

@@ -1,0 +1,75 @@
+// latchkey users list | show
+import type { Command } from 'commander'
+import type { Account } from '../../stores/ports/directory.ts'
+import type { Io } from '../terminal/io.ts'
+import { known, withStore } from '../tools.ts'
+import { describeAccess } from './access.ts'
+import { findAccount } from './find-account.ts'
+
+/** Adds `users list` and `users show`. */
+export function addReading(users: Command, io: Io): void {
+  users
+    .command('list')
+    .description('every account, in no order')
+    .action(
+      withStore(io, async ({ accounts, print, remark }) => {
+        let count = 0
+        for await (const account of accounts.all()) {
+          count += 1
+          print(...describe(account))
+        }
+        if (count === 0) remark('no account yet: latchkey users add NAME makes one')
+      }),
+    )
+
+  users
+    .command('show <name>')
+    .description(
+      'one account: by its name, its sub, its address, or its hash in the audit log',
+    )
+    .action(
+      withStore(io, async (tools, name: string) => {
+        const account = known(await findAccount(tools, name), name)
+        const [record, line] = describe(account)
+        tools.print(record, [line, ...attributeLines(account)])
+      }),
+    )
+}
+
+/** What an operator sees of an account: never the hash. */
+function describe({
+  name,
+  sub,
+  disabled,
+  scopes,
+  roles,
+  createdAt,
+  updatedAt,
+  attributes,
+  emailVerified,
+}: Account): [Record<string, unknown>, string] {
+  const created = new Date(createdAt).toISOString()
+  return [
+    {
+      name,
+      sub,
+      disabled,
+      scopes,
+      roles,
+      createdAt: created,
+      updatedAt: new Date(updatedAt).toISOString(),
+      attributes,
+      emailVerified,
+    },
+    `${name}  ${sub}  ${disabled ? 'disabled' : 'enabled'}  since ${created}  ` +
+      `${describeAccess({ scopes, roles })}`,
+  ]
+}
+
+/** What is known of the user, a line each. */
+function attributeLines({ attributes, emailVerified }: Account): string[] {
+  return Object.entries(attributes).map(([name, value]) => {
+    const verified = name === 'email' && emailVerified ? '  verified' : ''
+    return `  ${name}: ${JSON.stringify(value)}${verified}`
+  })
+}

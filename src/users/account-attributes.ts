@@ -1,0 +1,118 @@
+// What becomes of an account's attributes when somebody changes them.
+import type { Emit } from '../base/events.ts'
+import type { Account, AttributesChange } from '../stores/ports/directory.ts'
+import {
+  checkAttributes,
+  isFault,
+  isSameEmail,
+  type AttributeChanges,
+  type AttributeFault,
+  type CheckedAttributes,
+} from './attributes/check.ts'
+import type { Declarations } from './attributes/declarations.ts'
+import type { Directory } from './directory/directory.ts'
+
+/** What is said about a user. */
+export interface AttributesRequest {
+  /** What isn't named stays; null removes. */
+  readonly attributes?: AttributeChanges
+  /** Undefined: as it was, unless the address changes. */
+  readonly emailVerified?: boolean | undefined
+}
+
+/** Another account has the value. */
+export interface AttributeTaken {
+  readonly reason: 'attribute_taken'
+  readonly path: string
+}
+
+/** What comes of changing attributes; only `done` has changed anything. */
+export type AttributesOutcome =
+  | { readonly kind: 'done'; readonly sub: string }
+  | { readonly kind: 'refused'; readonly reason: 'user_unknown' | 'changed_meanwhile' }
+  | ({ readonly kind: 'refused' } & (AttributeFault | AttributeTaken))
+
+/** What an account would have. */
+export type NextAttributes = CheckedAttributes & Pick<Account, 'emailVerified'>
+
+/** Changes the attributes of the account of that name. Rejects with StoreUnavailable. */
+export type SetAttributes = (
+  name: string,
+  request: AttributesRequest,
+) => Promise<AttributesOutcome>
+
+export interface SetAttributesOptions {
+  readonly directory: Pick<Directory, 'find' | 'setAttributes'>
+  readonly emit: Emit
+  /** As configured now. */
+  readonly declarations: () => Declarations
+}
+
+/** Of writers at once one is first, and the others look again: so many times. */
+const MOST_TRIES = 100
+
+/** What is known of somebody new. */
+export const NOTHING_KNOWN = { attributes: {}, emailVerified: false }
+
+/** Makes the change. */
+export function createSetAttributes(options: SetAttributesOptions): SetAttributes {
+  const { directory, declarations, emit } = options
+  return async function setAttributes(name, request) {
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
+      const account = await directory.find(name)
+      if (account === undefined) return { kind: 'refused', reason: 'user_unknown' }
+      const next = nextAttributes(account, request, declarations())
+      if (isFault(next)) return { kind: 'refused', ...next }
+      const outcome = await directory.setAttributes(changeOf(account, next))
+      if (outcome.kind === 'superseded') continue
+      if (outcome.kind === 'user_unknown') {
+        return { kind: 'refused', reason: outcome.kind }
+      }
+      if (outcome.kind === 'value_taken') {
+        return { kind: 'refused', reason: 'attribute_taken', path: outcome.attribute }
+      }
+      const { sub } = account
+      const attributes = changedNames(account, next, request)
+      emit({ type: 'user.changed', sub, change: 'attributes', attributes })
+      return { kind: 'done', sub }
+    }
+    return { kind: 'refused', reason: 'changed_meanwhile' }
+  }
+}
+
+/** What an account would have after a change; a new account has nothing before. */
+export function nextAttributes(
+  before: Pick<Account, 'attributes' | 'emailVerified'>,
+  { attributes: changes = {}, emailVerified }: AttributesRequest,
+  declarations: Declarations,
+): NextAttributes | AttributeFault {
+  const checked = checkAttributes(before.attributes, changes, declarations)
+  if (isFault(checked)) return checked
+  const [was, is] = [before.attributes['email'], checked.attributes['email']]
+  if (emailVerified === true && is === undefined) {
+    return {
+      reason: 'attribute_invalid',
+      path: 'email_verified',
+      expected: 'an attribute email, which it is about',
+    }
+  }
+  // Another address is another mailbox: nobody has proved to read it.
+  const stays = before.emailVerified && is !== undefined && isSameEmail(was, is)
+  return { ...checked, emailVerified: emailVerified ?? stays }
+}
+
+function changeOf({ tag, version }: Account, next: NextAttributes): AttributesChange {
+  return { ...next, tag, version }
+}
+
+/** Names only: values are nobody's business in a log. */
+function changedNames(
+  { emailVerified }: Account,
+  next: NextAttributes,
+  { attributes = {} }: AttributesRequest,
+): readonly string[] {
+  return [
+    ...Object.keys(attributes),
+    ...(emailVerified === next.emailVerified ? [] : ['email_verified']),
+  ]
+}

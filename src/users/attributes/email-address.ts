@@ -1,0 +1,62 @@
+// E-mail addresses: their syntax (RFC 5321 §4.1.2, RFC 6531 §3.3), and the form in which two are compared.
+import { domainToASCII } from 'node:url'
+import { judgeName } from '../names/user-name.ts'
+
+/** An address. */
+export interface EmailAddress {
+  /** As it was written, without what surrounded it. */
+  readonly written: string
+  /** The form that is compared: the local part folded as a name is, the domain by IDNA in ASCII. */
+  readonly folded: string
+}
+
+const MAX_BYTES = 254
+const MAX_LOCAL_BYTES = 64
+
+// Atoms between single dots; beyond ASCII whatever a name may hold.
+const LOCAL =
+  /^(?:[\w!#$%&'*+\-/=?^`{|}~]|[^\0-\x7F])+(?:\.(?:[\w!#$%&'*+\-/=?^`{|}~]|[^\0-\x7F])+)*$/u
+// URLs would take more: percent signs, ports, addresses of machines.
+const DOMAIN_WRITTEN = /^[\p{L}\p{M}\p{N}.。．｡-]+$/u
+const DOMAIN =
+  /^(?:[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?\.)*[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/
+const NUMBER = /(?:^|\.)\d+$/
+
+/**
+ * Reads an e-mail address. Quoted local parts, comments and addresses of machines are none here. Two
+ * addresses that differ by case only are one: no provider gives them to two people.
+ *
+ * @returns undefined for an invalid one
+ */
+export function readEmail(text: string): EmailAddress | undefined {
+  const judged = judgeName(text)
+  if ('fault' in judged) return undefined
+  const { written } = judged
+  const at = written.lastIndexOf('@')
+  const [local, domain] = [written.slice(0, Math.max(0, at)), written.slice(at + 1)]
+  const foldedLocal = foldLocal(local)
+  const foldedDomain = foldDomain(domain)
+  if (foldedLocal === undefined || foldedDomain === undefined) return undefined
+  const folded = `${foldedLocal}@${foldedDomain}`
+  return Math.max(Buffer.byteLength(written), Buffer.byteLength(folded)) > MAX_BYTES
+    ? undefined
+    : { written, folded }
+}
+
+function foldLocal(local: string): string | undefined {
+  const judged = judgeName(local)
+  if ('fault' in judged) return undefined
+  // Folding may make an @ of another character.
+  const forms = [local, judged.folded]
+  return forms.every(
+    form => LOCAL.test(form) && Buffer.byteLength(form) <= MAX_LOCAL_BYTES,
+  )
+    ? judged.folded
+    : undefined
+}
+
+function foldDomain(domain: string): string | undefined {
+  if (!DOMAIN_WRITTEN.test(domain)) return undefined
+  const ascii = domainToASCII(domain)
+  return DOMAIN.test(ascii) && !NUMBER.test(ascii) ? ascii : undefined
+}
