@@ -11,14 +11,24 @@ const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_
 
 /** A server and the command line beside it, and a way to sign anything with their key. */
 async function both(t: Test) {
+  const machine = {
+    secrets: [sha256Line('GPkFzCq4hG0mPz7n')],
+    grants: ['client_credentials'],
+    audience: [ORDERS],
+  }
+  const clients = [
+    { id: 'mobile', audience: [ORDERS] },
+    { id: 'machine', ...machine },
+  ]
   const { latchkey, storeUrl } = commandLine(t, {
-    more: [`clients: [{ id: mobile, audience: ['${ORDERS}'] }]`],
+    more: [`clients: ${JSON.stringify(clients)}`],
   })
   const server = await buildTestApp({
     storeUrl,
     secrets: [SECRET],
     clients: [
       client('mobile', { audience: [ORDERS] }),
+      client('machine', machine),
       client('auditor', { secrets: [sha256Line(AUDITOR[1])], introspect: 'any' }),
     ],
   })
@@ -123,11 +133,17 @@ t.test('the command line and the server judge every token alike', async t => {
 t.test("and a client's own token, which says nothing to /userinfo", async t => {
   const { sign, verdicts } = await both(t)
   const own = (id: string) => sign({ sub: id, client_id: id, sid: undefined })
-  t.same(await verdicts(own('mobile')), {
+  t.same(await verdicts(own('machine')), {
     introspection: true,
     userinfo: false,
     commandLine: true,
     reason: 'active',
+  })
+  t.same(await verdicts(own('mobile')), {
+    introspection: false,
+    userinfo: false,
+    commandLine: false,
+    reason: 'grant_not_allowed',
   })
   t.same(await verdicts(own('gone')), {
     introspection: false,
