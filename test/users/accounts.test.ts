@@ -305,3 +305,21 @@ t.test('who is removed while being renamed is unknown', async t => {
   })
   t.same(accounts.events, [])
 })
+
+t.test('a name that somebody takes meanwhile is taken', async t => {
+  const { add } = setUp(t, { over: () => ({ add: async () => 'name_taken' }) })
+  t.match(await add({ name: 'ann', password: 'correct horse', ...free }), {
+    kind: 'refused',
+    reason: 'name_taken',
+  })
+})
+
+t.test('a value that somebody takes meanwhile is taken', async t => {
+  const taken = { kind: 'value_taken', attribute: 'email' } as const
+  const { add } = setUp(t, { over: () => ({ add: async () => taken }) })
+  t.match(await add({ name: 'ann', password: 'correct horse', ...free }), {
+    kind: 'refused',
+    reason: 'attribute_taken',
+    path: 'email',
+  })
+})

@@ -4,7 +4,7 @@ import { userTag } from '../../src/base/ids.ts'
 import type { Event } from '../../src/base/events.ts'
 import type { Attributes } from '../../src/stores/ports/subjects.ts'
 import { createSetAttributes } from '../../src/users/account-attributes.ts'
-import { checkAttributes } from '../../src/users/attributes/check.ts'
+import { checkAttributes, isSameEmail } from '../../src/users/attributes/check.ts'
 import {
   declarationsOf,
   type DeclaredAttribute,
@@ -185,6 +185,10 @@ t.test('e-mail addresses', t => {
   const local = 'x'.repeat(64)
   t.ok(readEmail(`${local}@example.com`))
   const long = `${'a'.repeat(60)}.`.repeat(3)
+  t.ok(readEmail(`${local}@${long}bbbbbb`), 'of 254 bytes')
+  t.equal(readEmail(`${local}@${long}bbbbbbb`), undefined, 'and of 255')
+  t.equal(isSameEmail(undefined, 'ann@example.com'), false)
+  t.equal(isSameEmail(undefined, undefined), true)
   for (const text of [
     '@example.com',
     'ann@',
@@ -217,6 +221,11 @@ t.test('e-mail addresses', t => {
   ]) {
     t.equal(readEmail(text), undefined, JSON.stringify(text))
   }
+  t.end()
+})
+
+t.test('what has no type of its own is a text', t => {
+  t.match(declarationsOf({ other: plain }).get('other'), { type: 'string' })
   t.end()
 })
 

@@ -61,6 +61,7 @@ export const LoginSchema = Type.Array(Type.String({ expected: 'name or an attrib
   minItems: 1,
   maxItems: 4,
   description:
-    "What users may type to log in: `name`, the account's name, and attributes with `unique: true`, such as " +
-    '`email`. Where a text is the name of one account and the address of another, the first of the list counts.',
+    "What users may type to log in: `name`, the account's name, and attributes with `unique: true`, such " +
+    'as `email`. Where a text is the name of one account and the address of another, the first of the ' +
+    'list counts.',
 })

@@ -17,8 +17,10 @@ interface Kind {
 }
 
 // RFC 3339 §5.6, with the letters in upper case.
-const INSTANT =
-  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3])(?::[0-5]\d){2}(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/
+const DATE = /\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])/
+const TIME = /(?:[01]\d|2[0-3])(?::[0-5]\d){2}(?:\.\d{1,9})?/
+const OFFSET = /Z|[+-](?:[01]\d|2[0-3]):[0-5]\d/
+const INSTANT = new RegExp(`^${DATE.source}T${TIME.source}(?:${OFFSET.source})$`)
 const DATE_LENGTH = 'YYYY-MM-DD'.length
 const INTEGER = /^-?\d{1,16}$/
 const FLAGS: ReadonlyMap<string, boolean> = new Map([

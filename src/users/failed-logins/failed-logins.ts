@@ -61,7 +61,10 @@ export interface FailedLogins {
    * Rejects with StoreUnavailable.
    */
   isWelcome(credentials: Credentials): Promise<boolean>
-  /** Judges a login and counts it, whether the name has an account or not. Rejects with StoreUnavailable. */
+  /**
+   * Judges a login and counts it, whether the name has an account or not: by the account's own name, however
+   * it was called. Rejects with StoreUnavailable.
+   */
   begin(credentials: Credentials, account: Account | undefined): Promise<JudgedLogin>
 }
 
@@ -93,7 +96,6 @@ export function createFailedLogins({
     { name: typed, password, address }: Credentials,
     account: Account | undefined,
   ): LoginAttempt {
-    // However an account was called, its failures are one count.
     const name = account?.foldedName ?? typed
     const [network, ...wider] = networksOf(address)
     const { pairLimit, networkLimit, passwordLimit, maxDelayMs } = limitsOf(policy())

@@ -77,9 +77,8 @@ export function claimsOf(
   ask: Ask,
 ): Array<Promise<unknown>> {
   const [, tag] = ACCOUNT_KEY.exec(key) ?? []
-  if (tag === undefined) return []
   const stored = hashOf(hash)
-  const account = readAccount(tag, stored)
+  const account = tag === undefined ? undefined : readAccount(tag, stored)
   if (account === undefined) return []
   const claim = (name: string, field: string) =>
     ask(client => client.hsetnx(name, field, `${tag} 0`))
