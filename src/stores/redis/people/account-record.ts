@@ -48,12 +48,8 @@ const FIELDS: { readonly [Member in keyof Stored]: Field<Stored[Member]> } = {
     write: Number,
     read: stored => stored === '1',
   },
-  updatedAt: { field: 'updated', write: at => at, read: stored => Number(stored ?? 0) },
-  version: {
-    field: 'version',
-    write: count => count,
-    read: stored => Number(stored ?? 0),
-  },
+  updatedAt: { ...number('updated'), read: stored => Number(stored ?? 0) },
+  version: { ...number('version'), read: stored => Number(stored ?? 0) },
   uniqueValues: {
     field: 'unique',
     write: values =>
