@@ -10,6 +10,7 @@ import { layOut } from './markdown.ts'
 export const PROOFS = {
   login: 'password grant',
   refresh: 'refresh',
+  client_credentials: 'client credentials',
   revoke: 'revocation',
   introspect: 'introspection',
   'signed introspection': 'RFC 9701',
