@@ -1,7 +1,9 @@
-# Latchkey's image: Node, the production packages and the source, which Node runs as it is. Built in CI without an engine
-# (test/deploy/image.tools.ts). Pin the bases by digest where you build for production:
-#   --build-arg BUILD_IMAGE=node:24.21.0-bookworm@sha256:… --build-arg RUNTIME_IMAGE=node:24.21.0-bookworm-slim@sha256:…
-# With --build-arg RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian12 there is no shell in it either: nothing here needs one.
+# Latchkey's image: Node, the production packages and the source, which Node runs as it is. Built in CI
+# without an engine (test/deploy/image.tools.ts). Pin the bases by digest where you build for production:
+#   --build-arg BUILD_IMAGE=node:24.21.0-bookworm@sha256:…
+#   --build-arg RUNTIME_IMAGE=node:24.21.0-bookworm-slim@sha256:…
+# With --build-arg RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian12 there is no shell in it either: nothing
+# here needs one.
 ARG BUILD_IMAGE=docker.io/library/node:24.21.0-bookworm
 ARG RUNTIME_IMAGE=docker.io/library/node:24.21.0-bookworm-slim
 
@@ -10,7 +12,8 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # argon2 brings a compiled form for every processor along; no package of ours needs its install script.
 RUN npm ci --omit=dev --ignore-scripts --no-progress
-# And once more for processors with AVX2, which let more people in a second; the server finds out whether it works.
+# And once more for processors with AVX2, which let more people in a second; the server finds out whether it
+# works.
 COPY native native
 RUN native/build.sh
 
@@ -23,7 +26,8 @@ LABEL org.opencontainers.image.title="Latchkey" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 # The second folder is where distroless images keep Node.
-# glibc keeps freed memory apart for each thread: without the second line every thread that ever hashed would hold on to a hash's 19 MiB.
+# glibc keeps freed memory apart for each thread: without the second line every thread that ever hashed would
+# hold on to a hash's 19 MiB.
 ENV NODE_ENV=production \
     MALLOC_ARENA_MAX=1 \
     PATH=${PATH}:/nodejs/bin
@@ -37,6 +41,7 @@ COPY src src
 USER 65532:65532
 EXPOSE 3000 3001
 STOPSIGNAL SIGTERM
-# Node is process 1 and takes the signals itself. No HEALTHCHECK: /livez and /readyz on the management port are for the probes.
+# Node is process 1 and takes the signals itself. No HEALTHCHECK: /livez and /readyz on the management port
+# are for the probes.
 ENTRYPOINT ["node", "/app/bin/latchkey.js"]
 CMD ["serve"]

@@ -130,9 +130,15 @@ export function printTable(rows: readonly string[][]): void {
   const widths =
     rows[0]?.map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0))) ??
     []
-  const line = (row: readonly string[]) =>
-    `| ${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join(' | ')} |`
+  const padded = (cell: string, column: number) => {
+    const width = widths[column] ?? 0
+    return column === 0 ? cell.padEnd(width) : cell.padStart(width)
+  }
+  const line = (row: readonly string[]) => `| ${row.map(padded).join(' | ')} |`
   const [head = [], ...body] = rows
-  const rule = `|${widths.map((width, column) => (column === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`
+  const dashes = widths.map((width, column) =>
+    column === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`,
+  )
+  const rule = `|${dashes.join('|')}|`
   console.log([line(head), rule, ...body.map(line), ''].join('\n'))
 }

@@ -58,5 +58,6 @@ try {
 }
 
 function lineOf({ fault, figure, mustShow, holds }: Row): string {
-  return `| ${[fault, figure, mustShow, holds ? 'holds' : '**FAILS**'].map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  const cells = [fault, figure, mustShow, holds ? 'holds' : '**FAILS**']
+  return `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
 }

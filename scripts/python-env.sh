@@ -5,17 +5,27 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 constraints=test/interop/python/constraints.txt
-requirements=(examples/fastapi/requirements.txt examples/flask/requirements.txt test/interop/python/requirements.txt test/users/python/requirements.txt)
+requirements=(
+  examples/fastapi/requirements.txt
+  examples/flask/requirements.txt
+  test/interop/python/requirements.txt
+  test/users/python/requirements.txt
+)
 
 if ! python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
-  echo 'Python 3.10 or newer with its venv module is needed: install it (apt-get install python3 python3-venv, brew install python)' >&2
+  echo 'Python 3.10 or newer with its venv module is needed: install it' \
+    '(apt-get install python3 python3-venv, brew install python)' >&2
   exit 1
 fi
 
-wanted=$(python3 -c 'import sys; print(sys.version, sys.executable)' && cat "$constraints" "${requirements[@]}")
+wanted=$(
+  python3 -c 'import sys; print(sys.version, sys.executable)'
+  cat "$constraints" "${requirements[@]}"
+)
 if [ "$wanted" != "$(cat .venv/made-of 2>/dev/null)" ]; then
   python3 -m venv --clear .venv
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint "$constraints" "${requirements[@]/#/--requirement=}" >&2
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+    --constraint "$constraints" "${requirements[@]/#/--requirement=}" >&2
   echo "$wanted" > .venv/made-of
 fi
 echo "$PWD/.venv/bin/python"

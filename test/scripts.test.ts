@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { withTable } from '../scripts/interop-table.ts'
+import { wideLines } from '../scripts/line-width.ts'
 import { layOut } from '../scripts/markdown.ts'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -136,4 +137,25 @@ t.test('Markdown is wrapped, but for its tables and its code', async t => {
   t.ok(lines.includes('| a | b |'), 'no cell is padded')
   t.ok(lines.includes('| --- | :---: |'))
   t.equal(await layOut(laidOut), laidOut)
+})
+
+t.test('a line that is too wide is named, whatever the language', async t => {
+  const wide = `-- ${'é'.repeat(110)}`
+  const row = `| ${'word '.repeat(40)}|`
+  const address = `curl ${'x'.repeat(90)} https://id.example.com/token`
+  const rows: ReadonlyArray<[file: string, text: string, lines: number[]]> = [
+    ['src/stores/redis/scripts/a.lua', `local a\n${wide}\n${'é'.repeat(110)}\n`, [2]],
+    ['examples/go/main.go', `${wide}\n`, [1]],
+    ['docs/a.md', `${wide}\n${row}\n${address}\n`, [1]],
+    ['src/a.ts', `${row}\n${address}\n`, [1, 2]],
+    ['package.json', `${wide}\n`, []],
+    ['docs/a.png', `\0${wide}\n`, []],
+  ]
+  for (const [file, text, lines] of rows) {
+    t.strictSame(
+      wideLines(file, text).map(({ line }) => line),
+      lines,
+      file,
+    )
+  }
 })

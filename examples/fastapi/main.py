@@ -37,7 +37,10 @@ class Order(BaseModel):
 
 
 def verified_claims(token: str) -> dict:
-    """The claims of a token that Latchkey signed for us (RFC 9068 section 4); raises a PyJWTError for any other."""
+    """The claims of a token that Latchkey signed for us (RFC 9068 section 4).
+
+    Raises a PyJWTError for any other.
+    """
     decoded = jwt.decode_complete(
         token,
         jwks.get_signing_key_from_jwt(token),
@@ -55,12 +58,16 @@ def verified_claims(token: str) -> dict:
 
 
 def get_current_user(security_scopes: SecurityScopes, token: Annotated[str, Depends(oauth2_scheme)]) -> User:
-    """The bearer of the token, who must have every scope that the route asks for; refusals are those of RFC 6750."""
+    """The bearer of the token, who must have every scope that the route asks for.
+
+    Refusals are those of RFC 6750.
+    """
     try:
         claims = verified_claims(token)
     except (jwt.PyJWKClientConnectionError, StatusListUnavailable) as error:
         # That keys or lists can't be had says nothing about the token: the client must not throw it away.
-        raise HTTPException(503, "keys or status lists can't be fetched", headers={"Retry-After": "5"}) from error
+        detail = "keys or status lists can't be fetched"
+        raise HTTPException(503, detail, headers={"Retry-After": "5"}) from error
     except jwt.PyJWTError as error:
         challenge = 'Bearer error="invalid_token", error_description="The access token is not valid here"'
         raise HTTPException(401, "invalid_token", headers={"WWW-Authenticate": challenge}) from error
@@ -82,11 +89,15 @@ def read_orders(user: Annotated[User, Security(get_current_user, scopes=["orders
 
 
 @app.post("/orders", status_code=201)
-def create_order(order: Order, user: Annotated[User, Security(get_current_user, scopes=["orders:write"])]) -> Order:
+def create_order(
+    order: Order,
+    user: Annotated[User, Security(get_current_user, scopes=["orders:write"])],
+) -> Order:
     return order
 
 
-# FastAPI's page as its docs show it for self-hosting: one that asks for a password loads no script from elsewhere.
+# FastAPI's page as its docs show it for self-hosting: one that asks for a password loads no script from
+# elsewhere.
 app.mount("/static", StaticFiles(packages=[("fastapi_offline", "static")]))
 
 

@@ -1,6 +1,7 @@
 """Whether Latchkey has revoked a token, without asking it about each one (IETF Token Status List).
 
-A list has a bit for each of a million tokens. It is fetched when the copy is older than its `ttl`, 10 seconds by default.
+A list has a bit for each of a million tokens. It is fetched when the copy is older than its `ttl`, 10 seconds
+by default.
 """
 
 import logging

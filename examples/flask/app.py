@@ -18,7 +18,10 @@ AUDIENCE = os.environ.get("AUDIENCE", "http://127.0.0.1:8000")
 
 
 class LatchkeyTokens(JWTBearerTokenValidator):
-    """Checks signature, type, issuer, audience, times and scope (RFC 9068 section 4), then whether the token was revoked."""
+    """Checks signature, type, issuer, audience, times and scope (RFC 9068 section 4).
+
+    Then whether the token was revoked.
+    """
 
     keys = None
     fresh_until = 0.0
@@ -52,7 +55,10 @@ class LatchkeyTokens(JWTBearerTokenValidator):
 
 
 class BearerProtector(ResourceProtector):
-    """Refuses as RFC 6750 section 3 says: always with a challenge, and with an error code only where a token was sent."""
+    """Refuses as RFC 6750 section 3 says: always with a challenge.
+
+    With an error code only where a token was sent.
+    """
 
     def raise_error_response(self, error):
         challenge = f'Bearer error="{error.error}", error_description="{error.description}"'

@@ -1,6 +1,7 @@
 """Whether Latchkey has revoked a token, without asking it about each one (IETF Token Status List).
 
-A list has a bit for each of a million tokens. It is fetched when the copy is older than its `ttl`, 10 seconds by default.
+A list has a bit for each of a million tokens. It is fetched when the copy is older than its `ttl`, 10 seconds
+by default.
 """
 
 import logging
@@ -78,7 +79,8 @@ class StatusLists:
     def _load(self, uri):
         # Whatever the list says was so before it was asked for.
         asked_at = time.monotonic()
-        answer = requests.get(uri, headers={"Accept": "application/statuslist+jwt"}, timeout=5, allow_redirects=False)
+        accept = {"Accept": "application/statuslist+jwt"}
+        answer = requests.get(uri, headers=accept, timeout=5, allow_redirects=False)
         if answer.status_code != 200:
             raise ValueError(f"the status list was answered {answer.status_code}")
         claims = self._verified_claims(answer.content, uri)

@@ -15,14 +15,19 @@ type order struct {
 }
 
 func main() {
-	verifier, err := newVerifier(env("LATCHKEY_ISSUER", "http://127.0.0.1:3000"), env("AUDIENCE", "http://127.0.0.1:8000"))
+	issuer, audience := env("LATCHKEY_ISSUER", "http://127.0.0.1:3000"), env("AUDIENCE", "http://127.0.0.1:8000")
+	verifier, err := newVerifier(issuer, audience)
 	if err != nil {
 		log.Fatal(err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /orders", verifier.needs("orders:read", listOrders))
 	mux.Handle("POST /orders", verifier.needs("orders:write", placeOrder))
-	server := &http.Server{Addr: "127.0.0.1:" + env("PORT", "8000"), Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{
+		Addr:              "127.0.0.1:" + env("PORT", "8000"),
+		Handler:           mux,
+		ReadHeaderTimeout: 5 * time.Second,
+	}
 	log.Fatal(server.ListenAndServe())
 }
 

@@ -26,8 +26,9 @@ const (
 	defaultTTL = 10.0
 )
 
-// statusLists tells whether a token was revoked without a question to Latchkey about each one (IETF Token Status List):
-// a list has a bit for each of a million tokens, and is fetched when the copy is older than its ttl.
+// statusLists reports whether a token was revoked without a question to Latchkey about each one (IETF Token
+// Status List): a list has a bit for each of a million tokens, and is fetched when the copy is older than its
+// ttl.
 type statusLists struct {
 	issuer   string
 	keys     func(context.Context) (jwk.Set, error)
@@ -151,7 +152,8 @@ func read(token jwt.Token, askedAt time.Time) (statusList, error) {
 	}
 	bits, err := claim.inflate()
 	exp, _ := token.Expiration()
-	return statusList{bits: bits, freshUntil: askedAt.Add(time.Duration(ttl * float64(time.Second))), exp: exp}, err
+	freshUntil := askedAt.Add(time.Duration(ttl * float64(time.Second)))
+	return statusList{bits: bits, freshUntil: freshUntil, exp: exp}, err
 }
 
 func (s *statusLists) fetch(uri string) (string, error) {

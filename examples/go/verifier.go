@@ -14,13 +14,15 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwt"
 )
 
-// errUnavailable is a fault: that keys or lists can't be had says nothing about the token, which the client must not throw away.
+// errUnavailable is a fault: that keys or lists can't be had says nothing about the token, which the client
+// must not throw away.
 var errUnavailable = errors.New("keys or status lists can't be had")
 
 // leeway is by how much the clocks of two machines may differ.
 const leeway = 30 * time.Second
 
-// verifier checks Latchkey's access tokens offline (RFC 9068 section 4) and refuses as RFC 6750 section 3 says.
+// verifier checks Latchkey's access tokens offline (RFC 9068 section 4) and refuses as RFC 6750 section 3
+// says.
 type verifier struct {
 	issuer, audience, jwksURL string
 	cache                     *jwk.Cache
@@ -42,8 +44,8 @@ func newVerifier(issuer, audience string) (*verifier, error) {
 	}
 	v.cache = cache
 	v.lists = newStatusLists(issuer, v.keys)
-	// Fetched anew every five minutes, in the background; Latchkey publishes a key a week before it signs with it.
-	// The service starts without Latchkey, too.
+	// Fetched anew every five minutes, in the background; Latchkey publishes a key a week before it signs with
+	// it. The service starts without Latchkey, too.
 	return v, cache.Register(ctx, v.jwksURL, jwk.WithConstantInterval(5*time.Minute), jwk.WithWaitReady(false))
 }
 
@@ -62,11 +64,13 @@ func (v *verifier) needs(scope string, next func(http.ResponseWriter, *http.Requ
 			return
 		}
 		if err != nil {
-			refuse(w, http.StatusUnauthorized, "invalid_token", `Bearer error="invalid_token", error_description="The access token is not valid here"`)
+			challenge := `Bearer error="invalid_token", error_description="The access token is not valid here"`
+			refuse(w, http.StatusUnauthorized, "invalid_token", challenge)
 			return
 		}
 		if !slices.Contains(bearer.scopes, scope) {
-			refuse(w, http.StatusForbidden, "insufficient_scope", `Bearer error="insufficient_scope", scope="`+scope+`"`)
+			challenge := `Bearer error="insufficient_scope", scope="` + scope + `"`
+			refuse(w, http.StatusForbidden, "insufficient_scope", challenge)
 			return
 		}
 		next(w, r, bearer)

@@ -1,11 +1,14 @@
--- Asks Latchkey's /verify about a request: `http-request lua.latchkey URL AUDIENCE SCOPE ORIGIN`. URL is Latchkey's
--- own, AUDIENCE the service's, SCOPE what the place needs, ORIGIN the service's scheme and host as its callers know
--- them. Needs HAProxy 2.6 or later, and no other script. Sets txn.latchkey_passed where the request may pass: after
--- an error in a script HAProxy goes on as if nothing had been asked.
+-- Asks Latchkey's /verify about a request: `http-request lua.latchkey URL AUDIENCE SCOPE ORIGIN`. URL is
+-- Latchkey's own, AUDIENCE the service's, SCOPE what the place needs, ORIGIN the service's scheme and host as
+-- its callers know them. Needs HAProxy 2.6 or later, and no other script. Sets txn.latchkey_passed where the
+-- request may pass: after an error in a script HAProxy goes on as if nothing had been asked.
 
 local TIMEOUT_MS = 3000
 -- What the answer says of the caller.
-local IDENTITY = { 'latchkey-sub', 'latchkey-client-id', 'latchkey-sid', 'latchkey-scope', 'latchkey-username', 'latchkey-roles' }
+local IDENTITY = {
+  'latchkey-sub', 'latchkey-client-id', 'latchkey-sid',
+  'latchkey-scope', 'latchkey-username', 'latchkey-roles',
+}
 -- What callers are to see of a refusal.
 local CHALLENGE = { 'www-authenticate', 'dpop-nonce', 'retry-after' }
 

@@ -12,7 +12,8 @@ export ORIGIN="${ORIGIN:-http://127.0.0.1:$PORT}"
 LATCHKEY_HOST=${LATCHKEY_ISSUER#http://}
 export LATCHKEY_HOST
 # Only these: the file is full of nginx's own variables.
-envsubst '$PREFIX $PORT $SERVICE_PORT $SERVICE $ORIGIN $LATCHKEY_HOST $AUDIENCE' < "$(dirname "$0")/nginx.conf.template" > "$PREFIX/nginx.conf"
+envsubst '$PREFIX $PORT $SERVICE_PORT $SERVICE $ORIGIN $LATCHKEY_HOST $AUDIENCE' \
+  < "$(dirname "$0")/nginx.conf.template" > "$PREFIX/nginx.conf"
 nginx -p "$PREFIX" -e stderr -c "$PREFIX/nginx.conf" -g 'daemon off;' &
 trap 'kill -QUIT $!; wait $!; rm -rf "$PREFIX"' TERM INT
 wait $!

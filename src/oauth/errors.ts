@@ -116,8 +116,8 @@ export function unsupportedGrantType(): OAuthError {
 /** For whom an app has sent here; the link holds below the issuer's path, too. */
 const NO_LOGIN_PAGE = [
   'Nobody can log in on this page. Go back to your app, and log in there.',
-  'If you build the app: it asks for an authorization code, and this server has none to give. An app shows a ' +
-    'form of its own, and sends name and password to the token endpoint, which ' +
+  'If you build the app: it asks for an authorization code, and this server has none to give. An app shows ' +
+    'a form of its own, and sends name and password to the token endpoint, which ' +
     '<a href=".well-known/openid-configuration">the metadata</a> names.',
 ]
 

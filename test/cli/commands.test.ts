@@ -140,7 +140,10 @@ t.test('a person is asked before an account goes', async t => {
   const refused = await latchkey('users remove alice', 'no\n', { isTTY: true })
   t.match(refused, {
     code: 1,
-    err: /^alice \(\S+\) and every session will be removed\.\nType yes to go on: latchkey: not confirmed: nothing was changed\n$/,
+    err: new RegExp(
+      '^alice \\(\\S+\\) and every session will be removed\\.\n' +
+        'Type yes to go on: latchkey: not confirmed: nothing was changed\n$',
+    ),
   })
   t.match(await latchkey('users remove bob', '', { isTTY: true }), {
     code: 1,
@@ -319,7 +322,11 @@ t.test('what is refused ends with 1 and says why', async t => {
     }),
     {
       code: 1,
-      err: /^latchkey: the store is unavailable: the SQLite file .*\/below\/a\/file\.db can't be used: .*latchkey\.yaml is no folder$/m,
+      err: new RegExp(
+        "^latchkey: the store is unavailable: the SQLite file .*/below/a/file\\.db can't be used: " +
+          '.*latchkey\\.yaml is no folder$',
+        'm',
+      ),
     },
   )
   t.match(

@@ -147,7 +147,10 @@ t.test('Redis: nothing stays behind, and data that is lost is a refusal', async 
   t.match(await check(redis.url), {
     code: 1,
     out: '',
-    err: /^latchkey: the store has lost its data \(1h left\): .*back-up is restored, or `latchkey store accept`/,
+    err: new RegExp(
+      '^latchkey: the store has lost its data \\(1h left\\): ' +
+        '.*back-up is restored, or `latchkey store accept`',
+    ),
   })
   await store.acceptLoss()
   t.match(await check(redis.url), { code: 0 })

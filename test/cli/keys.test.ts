@@ -282,8 +282,8 @@ t.test('a key that leaked is retired, and it is said what dies', async t => {
     [
       `About 3 living tokens of ${first?.kid} die. Sessions live on: a refresh gives a token of another key.`,
       `A fresh key signs after 20m: it makes verifiers fetch the keys again, and so forget ${first?.kid}.`,
-      `orders-api may believe ${first?.kid} until it fetches the keys again (somebody who says that they are ` +
-        'it was seen once, from 10.0.0.1).',
+      `orders-api may believe ${first?.kid} until it fetches the keys again (somebody who says that ` +
+        'they are it was seen once, from 10.0.0.1).',
       'orders-api may refuse tokens of the fresh key until then',
     ].join('\n'),
   )
@@ -304,7 +304,10 @@ t.test('the status tells of turns, secrets, audiences and verifiers', async t =>
   const { latchkey, withStore } = setUp(t, [NEW_SECRET, SECRET])
   t.match(
     (await latchkey('keys status')).out,
-    /secrets\[0\]: no key is sealed with it yet: a server with it in front does that, within 10 minutes; fingerprint \S+\nsecrets\[1\]: seals nothing yet/,
+    new RegExp(
+      'secrets\\[0\\]: no key is sealed with it yet: a server with it in front does that, ' +
+        'within 10 minutes; fingerprint \\S+\nsecrets\\[1\\]: seals nothing yet',
+    ),
   )
   const [first, second] = await withStore(async store => {
     const ring = await ringOf(store, { age: 3 * DAY })
@@ -338,15 +341,16 @@ t.test('the status tells of turns, secrets, audiences and verifiers', async t =>
         `^key ${first?.kid}  ES256  main  signing  about 0 living tokens`,
         `key ${second?.kid}  ES256  main  published  about 0 living tokens`,
         `next turn of main: \\S+Z, in 86d; then ${second?.kid} signs`,
-        'secrets\\[0\\]: no key is sealed with it yet: a server with it in front does that, within 10 minutes; fingerprint \\S{11}',
+        'secrets\\[0\\]: no key is sealed with it yet: a server with it in front does that, ' +
+          'within 10 minutes; fingerprint \\S{11}',
         `secrets\\[1\\]: still seals ${first?.kid}, ${second?.kid}: a server with another secret ` +
           'in front of it re-encrypts them; fingerprint \\S{11}',
         'audience https://orders: somebody who says that they are its verifier orders-api was seen',
         'audience https://mail: no verifier of it has said who it is',
         'verifier somebody who says that they are orders-api: every 8d, at most 8d, 2 times, last 1d ago, ' +
           'with ETag \\(jose/6 at 10.0.0.1\\)',
-        'WARNING somebody who says that they are orders-api lets 8d pass between two fetches, longer than keys.publishAhead ' +
-          '\\(7d\\): a turn may find it without the key',
+        'WARNING somebody who says that they are orders-api lets 8d pass between two fetches, ' +
+          'longer than keys.publishAhead \\(7d\\): a turn may find it without the key',
         'verifier once at 10.0.0.2: seen once, last 1d ago, without ETag \\(once at 10.0.0.2\\)\n$',
       ].join('\n'),
     ),
@@ -355,7 +359,10 @@ t.test('the status tells of turns, secrets, audiences and verifiers', async t =>
   await withStore(store => ringOf(store, { secrets: [NEW_SECRET, SECRET] }))
   t.match(
     (await latchkey('keys status')).out,
-    /secrets\[0\]: seals 2 keys, and refresh tokens; fingerprint \S+\nsecrets\[1\]: may go after \S+Z, when the last session that it may have made has ended/,
+    new RegExp(
+      'secrets\\[0\\]: seals 2 keys, and refresh tokens; fingerprint \\S+\n' +
+        'secrets\\[1\\]: may go after \\S+Z, when the last session that it may have made has ended',
+    ),
   )
   const { records } = await latchkey('keys status --json')
   const secret = records.filter(({ record }) => record === 'secret')

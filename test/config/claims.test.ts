@@ -117,7 +117,8 @@ t.test('the budget of what never changes is held at start, to the byte', async t
   t.strictSame(
     faultsOf({ claims, audiences, ...tokens(53) }),
     [
-      `audiences["${ORDERS}"].claims: expected values of at most tokens.claimsMaxBytes (53) bytes; these have 54`,
+      `audiences["${ORDERS}"].claims: expected values of at most tokens.claimsMaxBytes (53) bytes; ` +
+        'these have 54',
     ],
     'with those for all',
   )

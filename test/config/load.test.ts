@@ -90,8 +90,8 @@ t.test(
       t.strictSame(
         faultsWith(hashOf(guess)),
         [
-          'clients[1].secrets[0]: expected a secret of the client orders-api that nobody guesses: this hash is ' +
-            'that of a common one (`latchkey clients secret` makes a secret and its line)',
+          'clients[1].secrets[0]: expected a secret of the client orders-api that nobody guesses: ' +
+            'this hash is that of a common one (`latchkey clients secret` makes a secret and its line)',
         ],
         guess,
       )
@@ -534,7 +534,8 @@ t.test('the rules between keys', async t => {
         'jwksUriMayBePrivate: true, forwardsAddress: true }]',
     ],
     [
-      `clients: [{ id: a }, { id: b, keys: [${JSON.stringify(PUBLIC)}, ${JSON.stringify({ ...PUBLIC, use: 'enc' })}, ` +
+      `clients: [{ id: a }, { id: b, keys: [${JSON.stringify(PUBLIC)}, ` +
+        `${JSON.stringify({ ...PUBLIC, use: 'enc' })}, ` +
         `${JSON.stringify({ ...PUBLIC, alg: 'HS256' })}, ${JSON.stringify(P384)}, ` +
         `{ kty: RSA, n: "${RSA_1024}", e: AQAB }, { kty: RSA, n: "${RSA_1024}", e: AQAB, p: AQ, q: AQ }] }]`,
       'clients[1].keys[1].use: expected sig, or no such key',
@@ -658,7 +659,9 @@ t.test('the rules between keys', async t => {
       store,
     )
   }
-  const secrets = `issuer: https://a\nstore: { url: "sqlite:x" }\nsecrets: [${SECRET}, ${OTHER_SECRET}, ${SECRET}]`
+  const secrets =
+    'issuer: https://a\nstore: { url: "sqlite:x" }\n' +
+    `secrets: [${SECRET}, ${OTHER_SECRET}, ${SECRET}]`
   t.strictSame(faultsOf(secrets, ''), [
     'secrets[2]: expected another secret than those before it',
   ])
@@ -701,7 +704,8 @@ t.test(
       `${'x'.repeat(42)}!`,
     ]) {
       t.strictSame(faultsOf('', config(bad)), [
-        'secrets[0]: expected 32 or more random bytes in base64 or base64url (openssl rand -base64 32 makes them)',
+        'secrets[0]: expected 32 or more random bytes in base64 or base64url ' +
+          '(openssl rand -base64 32 makes them)',
       ])
     }
   },

@@ -101,7 +101,8 @@ for (const store of STORES) {
       async t => {
         const answer = await post(
           '/token',
-          'grant_type=password&client_id=mobile&scope=&resource=&client_secret=&nonsense=1&username=alice&password=' +
+          'grant_type=password&client_id=mobile&scope=&resource=&client_secret=&nonsense=1' +
+            '&username=alice&password=' +
             encodeURIComponent(PASSWORD),
         )
         t.equal(answer.statusCode, 200, answer.body)

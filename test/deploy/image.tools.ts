@@ -78,9 +78,14 @@ t.test(
   'its user is nobody of importance and can write nothing but where it was told to',
   async t => {
     const probe = `const fs = require('node:fs')
-    const tryWrite = file => { try { fs.writeFileSync(file, ''); return 'written' } catch (error) { return error.code } }
+    const tryWrite = file => {
+      try { fs.writeFileSync(file, ''); return 'written' } catch (error) { return error.code }
+    }
     const { 1: caps } = /CapEff:\\s*(\\w+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))
-    console.log(JSON.stringify({ pid: process.pid, uid: process.getuid(), groups: process.getgroups(), caps, app: tryWrite('/app/x'), root: tryWrite('/x'), tmp: tryWrite('/tmp/x') }))`
+    console.log(JSON.stringify({
+      pid: process.pid, uid: process.getuid(), groups: process.getgroups(), caps,
+      app: tryWrite('/app/x'), root: tryWrite('/x'), tmp: tryWrite('/tmp/x')
+    }))`
     const inside = join(PROJECT, 'test/deploy/support/run-image.sh')
     const printed = await runWell(inside, [
       image.root,
@@ -104,15 +109,23 @@ t.test(
 )
 
 t.test('it hashes with AVX2 where the processor has it, and alike', async t => {
-  const probe = `const { argon2Build: { argon2: chosen, name, reason } } = await import('/app/src/users/hashing/argon2.ts')
+  const probe = `const { argon2Build } = await import('/app/src/users/hashing/argon2.ts')
+    const { argon2: chosen, name, reason } = argon2Build
     const { default: portable } = await import('/app/node_modules/argon2/argon2.cjs')
     const settings = { memoryCost: 19456, timeCost: 2, parallelism: 1 }
     const best = async build => {
       const took = []
-      for (let i = 0; i < 12; i++) { const at = process.cpuUsage(); await build.hash('password', settings); took.push(process.cpuUsage(at).user) }
+      for (let i = 0; i < 12; i++) {
+        const at = process.cpuUsage()
+        await build.hash('password', settings)
+        took.push(process.cpuUsage(at).user)
+      }
       return Math.min(...took)
     }
-    const alike = [await portable.verify(await chosen.hash('password', settings), 'password'), await chosen.verify(await portable.hash('password', settings), 'password')]
+    const alike = [
+      await portable.verify(await chosen.hash('password', settings), 'password'),
+      await chosen.verify(await portable.hash('password', settings), 'password')
+    ]
     console.log(JSON.stringify({ name, reason, alike, ratio: await best(portable) / await best(chosen) }))`
   const inside = join(PROJECT, 'test/deploy/support/run-image.sh')
   const { ratio, ...rest } = JSON.parse(

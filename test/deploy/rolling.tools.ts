@@ -50,8 +50,12 @@ frontend in
 backend latchkey
   balance roundrobin
   option httpchk GET /readyz
-${servers.map(({ http, management }, index) => `  server s${index} 127.0.0.1:${http} check port ${management} inter 200ms fall 1 rise 1`).join('\n')}
+${servers.map(serverLine).join('\n')}
 `
+
+function serverLine({ http, management }: Ports, index: number): string {
+  return `  server s${index} 127.0.0.1:${http} check port ${management} inter 200ms fall 1 rise 1`
+}
 
 async function startProxy(t: Test, servers: readonly Ports[]): Promise<string> {
   const port = await freePort()

@@ -269,7 +269,8 @@ t.test('what it can not start with is told in a line', async t => {
       'a port that is taken',
       { LATCHKEY_DEV_PORT: String(port) },
       new RegExp(
-        `^latchkey: port ${port} is taken, .*: name another by LATCHKEY_DEV_PORT \\(LATCHKEY_DEV_PORT=4000 npm start\\)`,
+        `^latchkey: port ${port} is taken, .*: name another by LATCHKEY_DEV_PORT ` +
+          '\\(LATCHKEY_DEV_PORT=4000 npm start\\)',
       ),
     ],
   ] as const) {

@@ -463,10 +463,10 @@ t.test('a damaged file', async t => {
   figure(t, {
     fault: 'SQLite: the file is damaged (noise in a page, cut short, no database)',
     figure: refusals
-      .map(
-        ({ name, refusal }) =>
-          `${name}: ${/damaged .*?\)\. Stop every Latchkey/.test(refusal) ? 'the start is refused and says what to do' : refusal}`,
-      )
+      .map(({ name, refusal }) => {
+        const isWell = /damaged .*?\)\. Stop every Latchkey/.test(refusal)
+        return `${name}: ${isWell ? 'the start is refused and says what to do' : refusal}`
+      })
       .join('; '),
     mustShow: 'the start is refused and says what to do',
     holds: refusals.every(

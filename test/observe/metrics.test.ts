@@ -121,7 +121,8 @@ t.test('everything is counted', async t => {
     'latchkey_audit_events_total{type="revocation.refused",reason="client_mismatch"}': 1,
     'latchkey_jwks_answers_total{status="200"}': 1,
     'latchkey_http_request_duration_seconds_count{method="POST",route="/introspect",status="200"}': 3,
-    'latchkey_http_request_duration_seconds_bucket{method="POST",route="/introspect",status="200",le="+Inf"}': 3,
+    ['latchkey_http_request_duration_seconds_bucket' +
+    '{method="POST",route="/introspect",status="200",le="+Inf"}']: 3,
     'latchkey_store_command_duration_seconds_count{command="families.rotate"}': 4,
     latchkey_audit_faults_total: 0,
     latchkey_hash_queue: 0,

@@ -11,8 +11,9 @@ import { until } from '../support/until.ts'
 const SECRET = 'web-secret'
 const LONG_ID = 'x'.repeat(100)
 const JWT_BEARER = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+const base64url = (text: string) => Buffer.from(text).toString('base64url')
 const unsigned = (claims: unknown) =>
-  `${Buffer.from('{"alg":"ES256"}').toString('base64url')}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.x`
+  `${base64url('{"alg":"ES256"}')}.${base64url(JSON.stringify(claims))}.x`
 
 const refusals: ReadonlyArray<{
   name: string

@@ -315,10 +315,19 @@ t.test(
     for (const text of secret) {
       t.notOk(sent.includes(text), `nothing says ${text.slice(0, 12)}`)
     }
-    const known =
-      /^(http\.(request\.method|route|response\.status_code)|latchkey\.(request_id|reason)|db\.(system|operation)\.name|error\.type)$/
+    const known = [
+      /^http\.(request\.method|route|response\.status_code)$/,
+      /^latchkey\.(request_id|reason)$/,
+      /^db\.(system|operation)\.name$/,
+      /^error\.type$/,
+    ]
     for (const { name, attributes, events } of collector.spans) {
-      for (const key of Object.keys(attributes)) t.match(key, known, name)
+      for (const key of Object.keys(attributes)) {
+        t.ok(
+          known.some(pattern => pattern.test(key)),
+          `${name}: ${key}`,
+        )
+      }
       t.same(events, [])
     }
   },
@@ -552,8 +561,10 @@ t.test(
     }
     t.throws(() => traceSettings(wrong), {
       constructor: ConfigError,
-      message:
-        /^OTEL_EXPORTER_OTLP_ENDPOINT: .*\nOTEL_EXPORTER_OTLP_PROTOCOL: .*\nOTEL_TRACES_SAMPLER: .*\nOTEL_TRACES_SAMPLER_ARG: [^\n]*$/,
+      message: new RegExp(
+        '^OTEL_EXPORTER_OTLP_ENDPOINT: .*\nOTEL_EXPORTER_OTLP_PROTOCOL: .*\n' +
+          'OTEL_TRACES_SAMPLER: .*\nOTEL_TRACES_SAMPLER_ARG: [^\n]*$',
+      ),
     })
     t.throws(
       () =>
@@ -574,7 +585,13 @@ t.test(
     await writeFile(
       spy,
       `import { registerHooks } from 'node:module'
-    registerHooks({ load (url, context, next) { if (/@opentelemetry.(?!api.)|observe.otel/.test(url)) process.stderr.write('read ' + url + '\\n'); return next(url, context) } })`,
+    const WATCHED = /@opentelemetry.(?!api.)|observe.otel/
+    registerHooks({
+      load (url, context, next) {
+        if (WATCHED.test(url)) process.stderr.write('read ' + url + '\\n')
+        return next(url, context)
+      }
+    })`,
     )
     const collector = await startCollector()
     t.teardown(() => collector.close())

@@ -254,7 +254,9 @@ t.test('config check prints the same', async t => {
   await redis.admin('CONFIG', 'SET', 'maxmemory', '1mb')
   t.match(await check(`redis://:${PASSWORD}@${redis.at}/0`), {
     code: 1,
-    err: `latchkey: the store is unavailable: OOM at ${redis.at} (its memory is full: raise maxmemory, and leave maxmemory-policy noeviction)\n`,
+    err:
+      `latchkey: the store is unavailable: OOM at ${redis.at} ` +
+      '(its memory is full: raise maxmemory, and leave maxmemory-policy noeviction)\n',
   })
 })
 
@@ -286,7 +288,9 @@ t.test('sentinels: theirs is the reason', async t => {
     }),
     {
       name: 'StoreUnavailable',
-      reason: `ECONNREFUSED at the primary mymaster of the sentinels (127.0.0.1:${port}: nobody listens there)`,
+      reason:
+        'ECONNREFUSED at the primary mymaster of the sentinels ' +
+        `(127.0.0.1:${port}: nobody listens there)`,
     },
   )
 })

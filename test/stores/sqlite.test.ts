@@ -214,7 +214,10 @@ for (const [name, damage] of Object.entries(DAMAGES)) {
     )
     t.match(
       message,
-      /Stop every Latchkey .* restore a back-up, or save what can be read: sqlite3 latchkey\.db \.recover .*docs\/operations\.md.*\)$/,
+      new RegExp(
+        'Stop every Latchkey .* restore a back-up, or save what can be read: ' +
+          'sqlite3 latchkey\\.db \\.recover .*docs/operations\\.md.*\\)$',
+      ),
     )
     t.same(readFileSync(file), before, 'it is left as it is')
   })
@@ -242,8 +245,10 @@ t.test(
       ),
       {
         name: 'StoreUnavailable',
-        message:
-          /^the store is unavailable: SQLite's file is damaged \(database disk image is malformed\)\. Stop every Latchkey/,
+        message: new RegExp(
+          "^the store is unavailable: SQLite's file is damaged " +
+            '\\(database disk image is malformed\\)\\. Stop every Latchkey',
+        ),
         cause: { errcode: 11 },
       },
     )

@@ -25,7 +25,8 @@ await once(ended, 'exit')
 const group = startChild('sh', ['-c', 'sleep 600 & echo $!; wait'], { stdio: ['ignore', 'pipe', 'ignore'] })
 const [below] = await once(group.stdout, 'data')
 const command = runChild('sleep', ['600'])
-console.log(JSON.stringify([redis.pid, sentinel.pid, latchkey.pid, group.pid, Number(below), command.child.pid]))
+const ours = [redis.pid, sentinel.pid, latchkey.pid, group.pid, Number(below), command.child.pid]
+console.log(JSON.stringify(ours))
 setInterval(() => {}, 60_000)
 `
 

@@ -43,7 +43,8 @@ const GIT = ['-c', 'safe.directory=*', '-C', ROOT]
 export async function unpackRelease(commit: string, folder: string): Promise<void> {
   await runChild('git', [...GIT, 'cat-file', '-e', `${commit}^{commit}`]).catch(cause => {
     throw new Error(
-      `this clone has no commit ${commit}, which the test runs: get the whole history (git fetch --unshallow)`,
+      `this clone has no commit ${commit}, which the test runs: ` +
+        'get the whole history (git fetch --unshallow)',
       { cause },
     )
   })

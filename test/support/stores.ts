@@ -62,9 +62,10 @@ async function createSqlite(): Promise<TestStore> {
   const select = beside.prepare(
     'SELECT prev, cur, cur_at, idle_until, ended, late_count FROM families WHERE user_tag = ? AND sid = ?',
   )
-  const update =
-    beside.prepare(`UPDATE families SET prev = :prev, cur = :cur, cur_at = :cur_at, idle_until = :idle_until, ended = :ended,
-    late_count = :late_count WHERE user_tag = :userTag AND sid = :sid`)
+  const update = beside.prepare(`UPDATE families
+    SET prev = :prev, cur = :cur, cur_at = :cur_at, idle_until = :idle_until,
+      ended = :ended, late_count = :late_count
+    WHERE user_tag = :userTag AND sid = :sid`)
   return {
     store,
     clock,

@@ -43,15 +43,30 @@ pub enum Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, error, name, value): (_, _, HeaderName, String) = match self {
-            Self::NoToken { scope } => (StatusCode::UNAUTHORIZED, "unauthorized", header::WWW_AUTHENTICATE, format!(r#"Bearer scope="{scope}""#)),
-            Self::InvalidToken => (StatusCode::UNAUTHORIZED, "invalid_token", header::WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#.into()),
+            Self::NoToken { scope } => (
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                header::WWW_AUTHENTICATE,
+                format!(r#"Bearer scope="{scope}""#),
+            ),
+            Self::InvalidToken => (
+                StatusCode::UNAUTHORIZED,
+                "invalid_token",
+                header::WWW_AUTHENTICATE,
+                r#"Bearer error="invalid_token""#.into(),
+            ),
             Self::InsufficientScope { scope } => (
                 StatusCode::FORBIDDEN,
                 "insufficient_scope",
                 header::WWW_AUTHENTICATE,
                 format!(r#"Bearer error="insufficient_scope", scope="{scope}""#),
             ),
-            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", header::RETRY_AFTER, "5".into()),
+            Self::Unavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "temporarily_unavailable",
+                header::RETRY_AFTER,
+                "5".into(),
+            ),
         };
         (status, [(name, value)], Json(serde_json::json!({ "error": error }))).into_response()
     }
@@ -71,15 +86,26 @@ impl AccessTokens {
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.leeway = LEEWAY_SECONDS;
         validation.validate_nbf = true;
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).redirect(Policy::none()).build()?;
-        Ok(Self { keys: Keys::new(&issuer, client.clone()), status_lists: StatusLists::new(&issuer, client), validation })
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(5))
+            .redirect(Policy::none())
+            .build()?;
+        Ok(Self {
+            keys: Keys::new(&issuer, client.clone()),
+            status_lists: StatusLists::new(&issuer, client),
+            validation,
+        })
     }
 
     /// The bearer of a request, who must have the scope.
     pub async fn bearer_of(&self, headers: &HeaderMap, scope: &'static str) -> Result<Bearer, Refusal> {
         let token = bearer_token(headers).ok_or(Refusal::NoToken { scope })?;
         let bearer = self.verify(token).await?;
-        if bearer.scope.split(' ').any(|granted| granted == scope) { Ok(bearer) } else { Err(Refusal::InsufficientScope { scope }) }
+        if bearer.scope.split(' ').any(|granted| granted == scope) {
+            Ok(bearer)
+        } else {
+            Err(Refusal::InsufficientScope { scope })
+        }
     }
 
     async fn verify(&self, token: &str) -> Result<Bearer, Refusal> {
@@ -89,7 +115,8 @@ impl AccessTokens {
             return Err(Refusal::InvalidToken);
         }
         let key = self.keys.find(&header.kid.ok_or(Refusal::InvalidToken)?).await?;
-        let bearer = decode::<Bearer>(token, &key, &self.validation).map_err(|_| Refusal::InvalidToken)?.claims;
+        let decoded = decode::<Bearer>(token, &key, &self.validation);
+        let bearer = decoded.map_err(|_| Refusal::InvalidToken)?.claims;
         if self.is_revoked(&bearer).await? { Err(Refusal::InvalidToken) } else { Ok(bearer) }
     }
 

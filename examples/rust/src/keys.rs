@@ -28,11 +28,15 @@ impl Keys {
         Self { url: format!("{issuer}/.well-known/jwks.json"), client, kept: Mutex::new(None) }
     }
 
-    /// The key of that name. The keys are asked for when they are old and for one that is not known, but at most twice a minute.
+    /// The key of that name. The keys are asked for when they are old and for one that is not known, but at
+    /// most twice a minute.
     pub async fn find(&self, kid: &str) -> Result<DecodingKey, Refusal> {
         let mut kept = self.kept.lock().await;
         let is_known = kept.as_ref().is_some_and(|kept| kept.keys.find(kid).is_some());
-        let is_due = kept.as_ref().is_none_or(|kept| kept.asked.elapsed() >= ASKED_AGAIN_AFTER && !(is_known && kept.fetched.elapsed() < KEPT_FOR));
+        let is_due = kept.as_ref().is_none_or(|kept| {
+            let is_fresh = is_known && kept.fetched.elapsed() < KEPT_FOR;
+            kept.asked.elapsed() >= ASKED_AGAIN_AFTER && !is_fresh
+        });
         if is_due {
             let now = Instant::now();
             match self.fetch().await {

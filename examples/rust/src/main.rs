@@ -22,7 +22,9 @@ struct Order {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let tokens = AccessTokens::new(setting("LATCHKEY_ISSUER", "http://127.0.0.1:3000"), setting("AUDIENCE", "http://127.0.0.1:8000"))?;
+    let issuer = setting("LATCHKEY_ISSUER", "http://127.0.0.1:3000");
+    let audience = setting("AUDIENCE", "http://127.0.0.1:8000");
+    let tokens = AccessTokens::new(issuer, audience)?;
     let app = Router::new()
         .route("/orders", get(list_orders).post(place_order))
         .with_state(Arc::new(tokens));
@@ -30,12 +32,19 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(axum::serve(listener, app).await?)
 }
 
-async fn list_orders(State(tokens): State<Arc<AccessTokens>>, headers: HeaderMap) -> Result<Json<Vec<Order>>, Refusal> {
+async fn list_orders(
+    State(tokens): State<Arc<AccessTokens>>,
+    headers: HeaderMap,
+) -> Result<Json<Vec<Order>>, Refusal> {
     let bearer = tokens.bearer_of(&headers, "orders:read").await?;
     Ok(Json(vec![Order { id: 1, item: format!("a lamp for {}", bearer.sub) }]))
 }
 
-async fn place_order(State(tokens): State<Arc<AccessTokens>>, headers: HeaderMap, Json(order): Json<Order>) -> Result<(StatusCode, Json<Order>), Refusal> {
+async fn place_order(
+    State(tokens): State<Arc<AccessTokens>>,
+    headers: HeaderMap,
+    Json(order): Json<Order>,
+) -> Result<(StatusCode, Json<Order>), Refusal> {
     tokens.bearer_of(&headers, "orders:write").await?;
     Ok((StatusCode::CREATED, Json(order)))
 }

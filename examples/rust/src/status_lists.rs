@@ -1,5 +1,5 @@
-//! Asks a status list whether a token was revoked (IETF Token Status List): one small file for a million tokens, fetched when the
-//! copy is older than its `ttl`, instead of a question to Latchkey about each token.
+//! Asks a status list whether a token was revoked (IETF Token Status List): one small file for a million
+//! tokens, fetched when the copy is older than its `ttl`, instead of a question to Latchkey about each token.
 use std::{
     collections::HashMap,
     io::Read,
@@ -78,7 +78,8 @@ impl StatusLists {
         Self { issuer: issuer.into(), client, lists: Mutex::default() }
     }
 
-    /// Whether the token was revoked; `Unavailable` when the list can't be had. One that can't be fetched anew is used until its `exp`.
+    /// Whether the token was revoked; `Unavailable` when the list can't be had. One that can't be fetched
+    /// anew is used until its `exp`.
     pub async fn is_revoked(&self, Reference { idx, uri }: &Reference, keys: &Keys) -> Result<bool, Refusal> {
         if !uri.starts_with(&format!("{}/", self.issuer)) {
             return Err(Refusal::Unavailable);
@@ -101,7 +102,10 @@ impl StatusLists {
     /// The place of that list; those of lists that have expired, and that nobody waits for, go.
     fn shared(&self, uri: &str) -> Shared {
         let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
-        lists.retain(|known, shared| known == uri || shared.try_lock().map_or(true, |kept| kept.list.as_ref().is_some_and(|list| !list.is_past())));
+        lists.retain(|known, shared| {
+            let is_good = |kept: &Kept| kept.list.as_ref().is_some_and(|list| !list.is_past());
+            known == uri || shared.try_lock().map_or(true, |kept| is_good(&kept))
+        });
         lists.entry(uri.into()).or_default().clone()
     }
 
@@ -134,7 +138,8 @@ impl StatusLists {
 
     async fn verify(&self, list: &[u8], uri: &str, keys: &Keys) -> Result<Claims, Refusal> {
         let header = decode_header(list).map_err(unavailable)?;
-        let kid = header.kid.filter(|_| header.typ.as_deref() == Some("statuslist+jwt")).ok_or(Refusal::Unavailable)?;
+        let is_list = header.typ.as_deref() == Some("statuslist+jwt");
+        let kid = header.kid.filter(|_| is_list).ok_or(Refusal::Unavailable)?;
         let key = keys.find(&kid).await.map_err(unavailable)?;
         let mut validation = Validation::new(Algorithm::ES256);
         validation.set_issuer(&[&self.issuer]);
@@ -148,7 +153,8 @@ impl StatusLists {
 fn inflate(list: &str) -> Result<Vec<u8>, Refusal> {
     let compressed = BASE64_URL_SAFE_NO_PAD.decode(list).map_err(unavailable)?;
     let mut bits = Vec::new();
-    ZlibDecoder::new(&compressed[..]).take(MOST_BYTES as u64 + 1).read_to_end(&mut bits).map_err(unavailable)?;
+    let mut decoder = ZlibDecoder::new(&compressed[..]).take(MOST_BYTES as u64 + 1);
+    decoder.read_to_end(&mut bits).map_err(unavailable)?;
     if bits.len() > MOST_BYTES { Err(Refusal::Unavailable) } else { Ok(bits) }
 }
 

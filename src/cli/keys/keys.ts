@@ -14,8 +14,7 @@ import { withStore, type StoreTools } from '../tools.ts'
 const EXAMPLES = [
   'latchkey keys status',
   'latchkey keys rotate      # as soon as every verifier can know the next key',
-  'latchkey keys retire kcwT8M1mWRAIKcVcgOMtkWZBXwDuJEyhFBAzpvUOGeM      # a key that leaked; ' +
-    'one that begins with - stands last, behind --',
+  'latchkey keys retire kcwT8M1mWRAIKcVcgOMtkWZBXwDuJEyhFBAzpvUOGeM  # it leaked; -one goes last, behind --',
 ]
 
 interface RotateOptions {

@@ -174,6 +174,7 @@ async function writeStarter(
 ): Promise<string> {
   const [uid = '', gid = ''] = User.split(':')
   const file = join(dir, `start-${args.join('-').replaceAll(/[^a-z-]/g, '')}.sh`)
+  const words = [RUN_IMAGE, root, uid, gid, writable, ...Entrypoint, ...args]
   // What the caller's environment sets goes before what the image sets, as with `docker run --env`.
   const lines = [
     '#!/bin/sh',
@@ -182,7 +183,7 @@ async function writeStarter(
         `export ${line.replace(/=(.*)$/s, (_all, value: string) => `="\${${line.split('=')[0]}-${value}}"`)}`,
     ),
     `export PATH="$PATH:${Env.find(line => line.startsWith('PATH='))?.slice(5)}"`,
-    `exec ${[RUN_IMAGE, root, uid, gid, writable, ...Entrypoint, ...args].map(word => `'${word}'`).join(' ')}`,
+    `exec ${words.map(word => `'${word}'`).join(' ')}`,
   ]
   if (WorkingDir !== '/app') {
     throw new Error('run-image.sh starts in /, which is fine for absolute paths only')

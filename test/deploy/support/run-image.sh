@@ -1,7 +1,8 @@
 #!/bin/sh
-# run-image.sh ROOT UID GID DIR COMMAND… : runs a command in an image's file system as a container runtime with a strict security context
-# would: process 1 of its own process namespace, the root read-only, an unprivileged user without capabilities and without a way to more.
-# DIR is the only writable place beside /tmp. Signals sent to this script reach the command.
+# run-image.sh ROOT UID GID DIR COMMAND… : runs a command in an image's file system as a container runtime
+# with a strict security context would: process 1 of its own process namespace, the root read-only, an
+# unprivileged user without capabilities and without a way to more. DIR is the only writable place beside
+# /tmp. Signals sent to this script reach the command.
 set -eu
 
 if [ "${LATCHKEY_INSIDE-}" = '' ]; then
@@ -33,4 +34,5 @@ mount -o remount,bind,ro "$root"
 # NODE_OPTIONS are the test runner's.
 unset LATCHKEY_INSIDE NODE_OPTIONS
 cd /
-exec setpriv --no-new-privs --bounding-set=-all,+setuid,+setgid,+sys_chroot chroot --userspec="$uid:$gid" --groups= "$root" "$@"
+exec setpriv --no-new-privs --bounding-set=-all,+setuid,+setgid,+sys_chroot \
+  chroot --userspec="$uid:$gid" --groups= "$root" "$@"

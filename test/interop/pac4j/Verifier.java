@@ -1,5 +1,6 @@
-// pac4j with the issuer's discovery document and a client's id, and nothing else set. A line of standard input is what a token is to be and the token,
-// a line of standard output the verdict: "access" for a bearer's call, "id" for an ID token.
+// pac4j with the issuer's discovery document and a client's id, and nothing else set. A line of standard
+// input is what a token is to be and the token, a line of standard output the verdict: "access" for a
+// bearer's call, "id" for an ID token.
 import com.nimbusds.jwt.JWTParser;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
@@ -20,7 +21,10 @@ public class Verifier {
         BufferedReader lines = new BufferedReader(new InputStreamReader(System.in));
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
             String[] parts = line.split(" ", 2);
-            System.out.println((parts[0].equals("id") ? idToken(configuration, parts[1]) : bearer(client, parts[1])).replace('\n', ' '));
+            String verdict = parts[0].equals("id")
+                ? idToken(configuration, parts[1])
+                : bearer(client, parts[1]);
+            System.out.println(verdict.replace('\n', ' '));
         }
     }
 
@@ -35,7 +39,11 @@ public class Verifier {
     private static String idToken(OidcConfiguration configuration, String token) {
         try {
             configuration.getOpMetadataResolver().load();
-            return configuration.getOpMetadataResolver().getTokenValidator().validateIdToken(JWTParser.parse(token), null).getSubject().getValue();
+            return configuration.getOpMetadataResolver()
+                .getTokenValidator()
+                .validateIdToken(JWTParser.parse(token), null)
+                .getSubject()
+                .getValue();
         } catch (Exception error) {
             return "refused: " + error.getMessage();
         }

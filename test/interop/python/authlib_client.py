@@ -1,4 +1,7 @@
-"""Authlib's OAuth 2.0 client: password, refresh, introspection and revocation, with every way of client authentication."""
+"""Authlib's OAuth 2.0 client: password, refresh, introspection and revocation.
+
+With every way of client authentication.
+"""
 
 import json
 import os
@@ -20,7 +23,9 @@ def journey(method, client_id, secret=None):
     session, first = login(method, client_id, secret)
     me = session.get(f"{URL}/userinfo")
     second = session.refresh_token(TOKEN, refresh_token=first["refresh_token"])
-    revoked = session.revoke_token(f"{URL}/revoke", token=second["refresh_token"], token_type_hint="refresh_token")
+    revoked = session.revoke_token(
+        f"{URL}/revoke", token=second["refresh_token"], token_type_hint="refresh_token"
+    )
     try:
         session.refresh_token(TOKEN, refresh_token=second["refresh_token"])
         refused = None
@@ -39,16 +44,24 @@ def journey(method, client_id, secret=None):
 def introspection():
     """A resource server asks about a user's tokens before and after their session ends."""
     session, token = login("none", "mobile")
-    api = OAuth2Session("orders-api", os.environ["API_SECRET"], token_endpoint_auth_method="client_secret_basic")
+    api = OAuth2Session(
+        "orders-api", os.environ["API_SECRET"], token_endpoint_auth_method="client_secret_basic"
+    )
     ask = lambda text: api.introspect_token(f"{URL}/introspect", token=text).json()
     alive = ask(token["access_token"])
     session.revoke_token(f"{URL}/revoke", token=token["refresh_token"])
-    return {"alive": alive["active"], "client": alive["client_id"], "dead": ask(token["access_token"]), "unknown": ask("xyz")}
+    return {
+        "alive": alive["active"],
+        "client": alive["client_id"],
+        "dead": ask(token["access_token"]),
+        "unknown": ask("xyz"),
+    }
 
 
 def wrong_password():
     try:
-        OAuth2Session("mobile", token_endpoint_auth_method="none").fetch_token(TOKEN, username=USER, password="wrong")
+        session = OAuth2Session("mobile", token_endpoint_auth_method="none")
+        session.fetch_token(TOKEN, username=USER, password="wrong")
     except OAuthError as error:
         return error.error
 

@@ -17,7 +17,8 @@ jwks = jwt.PyJWKClient(metadata["jwks_uri"])
 
 def pyjwt(token, audience=AUDIENCE, issuer=ISSUER):
     try:
-        return jwt.decode(token, jwks.get_signing_key_from_jwt(token), algorithms=["ES256"], audience=audience, issuer=issuer)
+        key = jwks.get_signing_key_from_jwt(token)
+        return jwt.decode(token, key, algorithms=["ES256"], audience=audience, issuer=issuer)
     except jwt.PyJWTError as error:
         return type(error).__name__
 

@@ -1,4 +1,4 @@
-"""requests-oauthlib: password and refresh, for a public and a confidential client, and its automatic refresh."""
+"""requests-oauthlib: password and refresh, for a public and a confidential client, automatic refresh."""
 
 import json
 import os
@@ -20,7 +20,8 @@ def public_client():
     first = session.fetch_token(TOKEN, username=USER, password=PASSWORD, include_client_id=True)
     me = session.get(f"{URL}/userinfo").json()
     second = session.refresh_token(TOKEN, client_id="mobile")
-    return {**kinds(first), "name": me["preferred_username"], "rotated": first["refresh_token"] != second["refresh_token"]}
+    rotated = first["refresh_token"] != second["refresh_token"]
+    return {**kinds(first), "name": me["preferred_username"], "rotated": rotated}
 
 
 def basic_client():
@@ -34,7 +35,9 @@ def basic_client():
 def post_client():
     session = OAuth2Session(client=LegacyApplicationClient(os.environ["CLIENT_ID"]))
     secret = os.environ["CLIENT_SECRET"]
-    first = session.fetch_token(TOKEN, username=USER, password=PASSWORD, include_client_id=True, client_secret=secret)
+    first = session.fetch_token(
+        TOKEN, username=USER, password=PASSWORD, include_client_id=True, client_secret=secret
+    )
     return kinds(first)
 
 
@@ -50,7 +53,8 @@ def automatic_refresh():
     token = session.fetch_token(TOKEN, username=USER, password=PASSWORD, include_client_id=True)
     session.token = {**token, "expires_in": None, "expires_at": 1}
     me = session.get(f"{URL}/userinfo")
-    return {"status": me.status_code, "rotated": [new["refresh_token"] != token["refresh_token"] for new in kept]}
+    rotated = [new["refresh_token"] != token["refresh_token"] for new in kept]
+    return {"status": me.status_code, "rotated": rotated}
 
 
 def wrong_password():

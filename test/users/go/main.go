@@ -1,5 +1,6 @@
-// Logs in as golang.org/x/oauth2 does by default: each password of the standard input, one a line, by a configuration that finds out by
-// itself how the client authenticates. Prints what came of each: "ok", or the error code and the status.
+// Logs in as golang.org/x/oauth2 does by default: each password of the standard input, one a line, by a
+// configuration that finds out by itself how the client authenticates. Prints what came of each: "ok", or the
+// error code and the status.
 package main
 
 import (

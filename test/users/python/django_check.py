@@ -1,4 +1,7 @@
-"""Django's own check_password on the hashes of an export, read from HASHES: is the password right, and is another one wrong?"""
+"""Django's own check_password on the hashes of an export, read from HASHES.
+
+Is the password right, and is another one wrong?
+"""
 
 import json
 import os
@@ -13,4 +16,8 @@ from django.contrib.auth.hashers import check_password  # noqa: E402
 
 PASSWORD = os.environ["PASSWORD"]
 hashes = json.loads(os.environ["HASHES"])
-print(json.dumps({name: [check_password(PASSWORD, "argon2" + hash), check_password(PASSWORD + ".", "argon2" + hash)] for name, hash in hashes.items()}))
+checked = {
+    name: [check_password(PASSWORD, "argon2" + hash), check_password(PASSWORD + ".", "argon2" + hash)]
+    for name, hash in hashes.items()
+}
+print(json.dumps(checked))

@@ -1,4 +1,7 @@
-"""Prints the rows of auth_user, as CSV, of a Django that made three users: one per hasher that a project may have had over the years, one is locked."""
+"""Prints the rows of auth_user, as CSV, of a Django that made three users.
+
+One per hasher that a project may have had over the years; one is locked.
+"""
 
 import csv
 import io
@@ -11,8 +14,16 @@ from django.conf import settings
 HASHERS = "django.contrib.auth.hashers."
 settings.configure(
     INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "file:users?mode=memory&cache=shared"}},
-    PASSWORD_HASHERS=[HASHERS + name for name in ("PBKDF2PasswordHasher", "Argon2PasswordHasher", "ScryptPasswordHasher")],
+    DATABASES={
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": "file:users?mode=memory&cache=shared",
+        }
+    },
+    PASSWORD_HASHERS=[
+        HASHERS + name
+        for name in ("PBKDF2PasswordHasher", "Argon2PasswordHasher", "ScryptPasswordHasher")
+    ],
     USE_TZ=True,
 )
 django.setup()

@@ -1,4 +1,7 @@
-"""Prints a realm as Keycloak exports it with its users: hashes of its four algorithms at Keycloak's own costs, made by hashlib and argon2-cffi."""
+"""Prints a realm as Keycloak exports it with its users.
+
+Hashes of its four algorithms at Keycloak's own costs, made by hashlib and argon2-cffi.
+"""
 
 import base64
 import hashlib
@@ -19,14 +22,25 @@ def credential(value, salt, iterations, algorithm, parameters):
         "type": "password",
         "createdDate": 1763000000000,
         "secretData": json.dumps({"value": text(value), "salt": text(salt), "additionalParameters": {}}),
-        "credentialData": json.dumps({"hashIterations": iterations, "algorithm": algorithm, "additionalParameters": parameters}),
+        "credentialData": json.dumps({
+            "hashIterations": iterations,
+            "algorithm": algorithm,
+            "additionalParameters": parameters,
+        }),
     }
 
 
 def argon2():
     salt = os.urandom(16)
-    value = hash_secret_raw(PASSWORD.encode(), salt, time_cost=5, memory_cost=7168, parallelism=1, hash_len=32, type=Type.ID)
-    parameters = {"hashLength": ["32"], "memory": ["7168"], "type": ["id"], "version": ["1.3"], "parallelism": ["1"]}
+    costs = {"time_cost": 5, "memory_cost": 7168, "parallelism": 1}
+    value = hash_secret_raw(PASSWORD.encode(), salt, hash_len=32, type=Type.ID, **costs)
+    parameters = {
+        "hashLength": ["32"],
+        "memory": ["7168"],
+        "type": ["id"],
+        "version": ["1.3"],
+        "parallelism": ["1"],
+    }
     return credential(value, salt, 5, "argon2", parameters)
 
 

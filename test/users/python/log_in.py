@@ -1,4 +1,7 @@
-"""Logs people in through requests-oauthlib, each with a wrong and then with the right password, and prints what came of it."""
+"""Logs people in through requests-oauthlib, each with a wrong and then with the right password.
+
+Prints what came of it.
+"""
 
 import json
 import os
@@ -18,4 +21,5 @@ def log_in(name, password):
     return session.get(f"{URL}/userinfo").json()["preferred_username"]
 
 
-print(json.dumps({name: [log_in(name, PASSWORD + "."), log_in(name, PASSWORD)] for name in json.loads(os.environ["NAMES"])}))
+names = json.loads(os.environ["NAMES"])
+print(json.dumps({name: [log_in(name, PASSWORD + "."), log_in(name, PASSWORD)] for name in names}))

@@ -1,6 +1,7 @@
-"""Prints one JSON line per way of hashing a password, each made by the library that people come from, at its own default cost.
+"""Prints one JSON line per way of hashing a password.
 
-With `cheap` as argument the costs are as low as the libraries allow: those lines are the fixtures of test/users/hashes.test.ts.
+Each is made by the library that people come from, at its own default cost. With `cheap` as argument the costs
+are as low as the libraries allow: those lines are the fixtures of test/users/hashes.test.ts.
 """
 import base64
 import hashlib
@@ -24,7 +25,8 @@ CHEAP = "cheap" in sys.argv
 
 HASHERS = "django.contrib.auth.hashers."
 settings.configure(PASSWORD_HASHERS=[HASHERS + name for name in (
-    "PBKDF2PasswordHasher", "PBKDF2SHA1PasswordHasher", "Argon2PasswordHasher", "BCryptSHA256PasswordHasher", "BCryptPasswordHasher", "ScryptPasswordHasher")])
+    "PBKDF2PasswordHasher", "PBKDF2SHA1PasswordHasher", "Argon2PasswordHasher",
+    "BCryptSHA256PasswordHasher", "BCryptPasswordHasher", "ScryptPasswordHasher")])
 django.setup()
 
 
@@ -56,9 +58,13 @@ def of_bcrypt(rounds, prefix):
 
 
 def of_keycloak(digest, iterations):
-    """Pbkdf2PasswordHashProvider derives 64 bytes whatever the digest; an import writes them as passlib would."""
+    """Pbkdf2PasswordHashProvider derives 64 bytes whatever the digest.
+
+    An import writes them as passlib would.
+    """
     rounds, salt = 10 if CHEAP else iterations, os.urandom(16)
-    parts = (base64.b64encode(part).decode().replace("+", ".").rstrip("=") for part in (salt, hashlib.pbkdf2_hmac(digest, PASSWORD.encode(), salt, rounds, 64)))
+    value = hashlib.pbkdf2_hmac(digest, PASSWORD.encode(), salt, rounds, 64)
+    parts = (base64.b64encode(part).decode().replace("+", ".").rstrip("=") for part in (salt, value))
     return "$".join((f"$pbkdf2-{digest}".removesuffix("-sha1"), str(rounds), *parts))
 
 
@@ -71,7 +77,9 @@ HASHES = {
     "django scrypt": lambda: of_django("scrypt", work_factor=16),
     "werkzeug scrypt": lambda: generate_password_hash(PASSWORD, "scrypt:1024:8:1" if CHEAP else "scrypt"),
     "werkzeug pbkdf2": lambda: generate_password_hash(PASSWORD, "pbkdf2:sha256:10" if CHEAP else "pbkdf2"),
-    "werkzeug pbkdf2:sha512": lambda: generate_password_hash(PASSWORD, "pbkdf2:sha512:" + ("10" if CHEAP else "210000")),
+    "werkzeug pbkdf2:sha512": lambda: generate_password_hash(
+        PASSWORD, "pbkdf2:sha512:" + ("10" if CHEAP else "210000")
+    ),
     "passlib pbkdf2_sha256": lambda: of_passlib("pbkdf2_sha256", rounds=10),
     "passlib pbkdf2_sha512": lambda: of_passlib("pbkdf2_sha512", rounds=10),
     "passlib pbkdf2_sha1": lambda: of_passlib("pbkdf2_sha1", rounds=10),
@@ -86,7 +94,8 @@ HASHES = {
     "pwdlib argon2": lambda: cheaper(Argon2Hasher, time_cost=1, memory_cost=16, parallelism=1).hash(PASSWORD),
     "pwdlib bcrypt": lambda: cheaper(BcryptHasher, rounds=4).hash(PASSWORD),
     "flask-bcrypt": lambda: of_flask(False),
-    # Written like any other bcrypt hash; `users import --bcrypt-prehash sha256-hex` puts Django's prefix before it.
+    # Written like any other bcrypt hash; `users import --bcrypt-prehash sha256-hex` puts Django's prefix
+    # before it.
     "flask-bcrypt long passwords": lambda: "bcrypt_sha256$" + of_flask(True),
     "keycloak pbkdf2": lambda: of_keycloak("sha1", 1_300_000),
     "keycloak pbkdf2-sha256": lambda: of_keycloak("sha256", 600_000),

@@ -1,5 +1,6 @@
-// Prints one JSON line per way of hashing a password that Spring Security's delegating encoder writes or has written, each made by its own encoder
-// at that encoder's own cost. With `cheap` as argument bcrypt's cost is as low as it allows: those lines are fixtures of test/users/hashes.test.ts.
+// Prints one JSON line per way of hashing a password that Spring Security's delegating encoder writes or has
+// written, each made by its own encoder at that encoder's own cost. With `cheap` as argument bcrypt's cost is
+// as low as it allows: those lines are fixtures of test/users/hashes.test.ts.
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.springframework.security.crypto.argon2.Argon2PasswordEncoder;
@@ -22,10 +23,14 @@ public class Hashes {
         encoders.put("scrypt@SpringSecurity_v5_8", SCryptPasswordEncoder.defaultsForSpringSecurity_v5_8());
         encoders.put("argon2", Argon2PasswordEncoder.defaultsForSpringSecurity_v5_2());
         encoders.put("argon2@SpringSecurity_v5_8", Argon2PasswordEncoder.defaultsForSpringSecurity_v5_8());
-        encoders.forEach((id, encoder) -> print(id, new DelegatingPasswordEncoder(id, encoders).encode(PASSWORD)));
+        for (String id : encoders.keySet()) {
+            print(id, new DelegatingPasswordEncoder(id, encoders).encode(PASSWORD));
+        }
     }
 
     private static void print(String id, String hash) {
-        System.out.println("{\"name\": \"spring {" + id + "}\", \"password\": \"correct h\\u00f6rse \\ud83d\\udc34 battery\", \"hash\": \"" + hash + "\"}");
+        String password = "correct h\\u00f6rse \\ud83d\\udc34 battery";
+        System.out.println("{\"name\": \"spring {" + id + "}\", "
+            + "\"password\": \"" + password + "\", \"hash\": \"" + hash + "\"}");
     }
 }

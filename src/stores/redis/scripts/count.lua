@@ -1,4 +1,5 @@
--- Counts requests per address. KEYS: one per address. ARGV: for each key its requests, then its window in milliseconds.
+-- Counts requests per address. KEYS: one per address.
+-- ARGV: for each key its requests, then its window in milliseconds.
 -- Reply: for each key its count in this window, then how long the window goes on, in milliseconds.
 local reply = {}
 for i, key in ipairs(KEYS) do

@@ -1,6 +1,7 @@
 -- Stands before every other script. R1 to R8 are the rules of docs/architecture.md, "The refresh family".
 
--- A family is one packed value: prev, cur, lateCount, epoch | curAt, startedAt, idleUntil, endsAt | ended | client, jkt, scope, audience.
+-- A family is one packed value: prev, cur, lateCount, epoch | curAt, startedAt, idleUntil, endsAt | ended |
+-- client, jkt, scope, audience.
 -- Every field that changes has a fixed width, so that the record's size doesn't depend on its age.
 local RECORD = '>I4I4I4I4ddddBssss'
 
@@ -19,18 +20,21 @@ local function read_family (key)
   local packed = redis.call('GET', key)
   if not packed then return nil end
   local f, behind = {}, 0
-  f.prev, f.cur, f.late, f.epoch, f.curAt, f.startedAt, f.idleUntil, f.endsAt, f.ended, f.client, f.jkt, f.scope, f.audience, behind =
-    struct.unpack(RECORD, packed)
+  f.prev, f.cur, f.late, f.epoch,
+    f.curAt, f.startedAt, f.idleUntil, f.endsAt,
+    f.ended, f.client, f.jkt, f.scope, f.audience, behind = struct.unpack(RECORD, packed)
   -- The device, and what a newer release has put behind our fields, is put back with them.
   f.rest = packed:sub(behind)
   return f
 end
 
--- A living family's key goes when it is idle, a tombstone at the absolute end. The span is relative to the instant
--- by which the family is judged; it is never below 1 ms, which Redis would refuse.
+-- A living family's key goes when it is idle, a tombstone at the absolute end. The span is relative to the
+-- instant by which the family is judged; it is never below 1 ms, which Redis would refuse.
 local function write_family (key, f, at)
   local packed = struct.pack(RECORD,
-    f.prev, f.cur, f.late, f.epoch, f.curAt, f.startedAt, f.idleUntil, f.endsAt, f.ended, f.client, f.jkt, f.scope, f.audience) .. (f.rest or '')
+    f.prev, f.cur, f.late, f.epoch,
+    f.curAt, f.startedAt, f.idleUntil, f.endsAt,
+    f.ended, f.client, f.jkt, f.scope, f.audience) .. (f.rest or '')
   local goneAt = f.ended == 1 and f.endsAt or f.idleUntil
   redis.call('SET', key, packed, 'PX', math.max(1, goneAt - at))
 end
@@ -82,7 +86,8 @@ local function rule_for (f, t, graceMs, at)
   return 'R8'
 end
 
--- What is asked for beyond what was granted. `scope` is space-separated, `audience` a JSON list; both may be empty.
+-- What is asked for beyond what was granted. `scope` is space-separated, `audience` a JSON list; both may be
+-- empty.
 local function why_wider (f, scope, audience)
   local held = {}
   for token in f.scope:gmatch('%S+') do held[token] = true end
@@ -97,9 +102,9 @@ local function why_wider (f, scope, audience)
   return nil
 end
 
--- The index of a user's sessions, a field of the account: "lastEnd sid sid …". It counts for as long as its lastEnd is
--- the account's: a login at a server of an earlier release moves that one alone. "lastEnd? sid …" collects only what
--- was opened since a walk began.
+-- The index of a user's sessions, a field of the account: "lastEnd sid sid …". It counts for as long as its
+-- lastEnd is the account's: a login at a server of an earlier release moves that one alone. "lastEnd? sid …"
+-- collects only what was opened since a walk began.
 local MAX_INDEXED = 256
 local CHECKED_AT_LOGIN = 4
 
@@ -134,7 +139,8 @@ end
 
 local function family_key (anyFamily, sid) return anyFamily:gsub('[^:]*$', '') .. sid end
 
--- Each login adds one and looks at a few of those that were looked at last: at most a quarter of the index stays dead.
+-- Each login adds one and looks at a few of those that were looked at last: at most a quarter of the index
+-- stays dead.
 local function drop_some_dead (sids, familyKey, user, now)
   for _ = 1, math.min(CHECKED_AT_LOGIN, #sids) do
     local sid = table.remove(sids, 1)
@@ -143,8 +149,8 @@ local function drop_some_dead (sids, familyKey, user, now)
   end
 end
 
--- Notes a token that is about to be issued; `token` is "sid list idx", empty for none. The key outlives its last token by as long again,
--- so that it seldom has to be told.
+-- Notes a token that is about to be issued; `token` is "sid list idx", empty for none. The key outlives its
+-- last token by as long again, so that its expiry is seldom set anew.
 local function note_token (key, token, forMs, at)
   if token == '' then return end
   redis.call('ZADD', key, math.ceil((at + forMs) / 1000), token)
@@ -183,5 +189,7 @@ local function refused (reason) return { 'refused', reason } end
 
 -- As replies.ts and people/account-record.ts read them: a JSON list each, as a list of Redis' own costs the
 -- reader more than all the rest of the reply.
-local function family_reply (f) return cjson.encode({ f.client, f.jkt, f.scope, f.audience, f.startedAt, f.idleUntil, f.endsAt }) end
+local function family_reply (f)
+  return cjson.encode({ f.client, f.jkt, f.scope, f.audience, f.startedAt, f.idleUntil, f.endsAt })
+end
 local function user_reply (user) return cjson.encode(user.answered) end

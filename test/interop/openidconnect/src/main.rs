@@ -1,6 +1,6 @@
-//! The crate openidconnect as a client has it by default: finds the server by discovery, logs in by a name and a password, verifies
-//! the ID token and its at_hash, and asks for the user's claims. Then a line of standard input is an ID token, a line of standard
-//! output the verdict.
+//! The crate openidconnect as a client has it by default: finds the server by discovery, logs in by a name
+//! and a password, verifies the ID token and its at_hash, and asks for the user's claims. Then a line of
+//! standard input is an ID token, a line of standard output the verdict.
 use std::env::var;
 use std::error::Error;
 use std::io::stdin;
@@ -9,7 +9,8 @@ use std::str::FromStr;
 use openidconnect::core::{CoreClient, CoreIdToken, CoreProviderMetadata, CoreUserInfoClaims};
 use openidconnect::reqwest::blocking::Client;
 use openidconnect::{
-    AccessTokenHash, ClientId, IssuerUrl, Nonce, OAuth2TokenResponse, ResourceOwnerPassword, ResourceOwnerUsername, Scope, TokenResponse,
+    AccessTokenHash, ClientId, IssuerUrl, Nonce, OAuth2TokenResponse, ResourceOwnerPassword,
+    ResourceOwnerUsername, Scope, TokenResponse,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -29,7 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .request(&http)?;
     let id_token = tokens.id_token().ok_or("no ID token")?;
     let claims = id_token.claims(&verifier, any_nonce)?;
-    let hash = AccessTokenHash::from_token(tokens.access_token(), id_token.signing_alg()?, id_token.signing_key(&verifier)?)?;
+    let key = id_token.signing_key(&verifier)?;
+    let hash = AccessTokenHash::from_token(tokens.access_token(), id_token.signing_alg()?, key)?;
     if claims.access_token_hash() != Some(&hash) {
         return Err("at_hash is of another access token".into());
     }
@@ -40,7 +42,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     for line in stdin().lines() {
         let verdict = match CoreIdToken::from_str(&line?) {
-            Ok(token) => token.claims(&verifier, any_nonce).map_or_else(|error| error.to_string(), |_| "good".into()),
+            Ok(token) => token
+                .claims(&verifier, any_nonce)
+                .map_or_else(|error| error.to_string(), |_| "good".into()),
             Err(error) => error.to_string(),
         };
         println!("{}", verdict.replace('\n', " "));

@@ -1,4 +1,5 @@
-// go-oidc as a resource server uses it. A line of standard input is the time in seconds, a token and, where it is an ID token, maybe the access token beside it; a line of standard output the verdict.
+// go-oidc as a resource server uses it. A line of standard input is the time in seconds, a token and, where
+// it is an ID token, maybe the access token beside it; a line of standard output the verdict.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// Spring Security's decoder as a resource server has it by default: a line of standard input is a token, a line of standard output the verdict.
+// Spring Security's decoder as a resource server has it by default: a line of standard input is a token, a
+// line of standard output the verdict.
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.util.List;
@@ -27,7 +28,10 @@ public class Verifier {
             .validateType(false)
             .build();
         decoder.setJwtValidator(new DelegatingOAuth2TokenValidator<>(List.of(
-            new JwtTypeValidator("at+jwt"), new JwtTimestampValidator(), new JwtIssuerValidator(issuer), new JwtAudienceValidator(audience))));
+            new JwtTypeValidator("at+jwt"),
+            new JwtTimestampValidator(),
+            new JwtIssuerValidator(issuer),
+            new JwtAudienceValidator(audience))));
         return decoder;
     }
 

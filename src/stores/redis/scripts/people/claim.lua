@@ -1,6 +1,8 @@
--- Claims a name or a unique value for a tag. KEYS: claims. ARGV: now or '', what is wanted, tag, the tag whose claim may be taken over or ''.
--- A claim is kept as "tag instant"; a tag that claims what it has gets another instant, so that whoever would give the
--- earlier claim up leaves this one alone. Reply: { the tag that has it now, milliseconds since it was claimed }.
+-- Claims a name or a unique value for a tag. KEYS: claims.
+-- ARGV: now or '', what is wanted, tag, the tag whose claim may be taken over or ''.
+-- A claim is kept as "tag instant"; a tag that claims what it has gets another instant, so that whoever would
+-- give the earlier claim up leaves this one alone.
+-- Reply: { the tag that has it now, milliseconds since it was claimed }.
 local now = time(ARGV[1])
 local claim = redis.call('HGET', KEYS[1], ARGV[2])
 if claim then

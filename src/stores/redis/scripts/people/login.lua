@@ -1,16 +1,22 @@
 -- Counts tries to log in. KEYS: pair, the other counts, repeat; with the step 'welcome' any number of pairs.
 -- ARGV: step, now or '', maxDelayMs, known, knownForMs, repeatMs, then for each count: by, free, forgetMs.
 -- known, knownForMs and repeatMs are read after an admitted try only.
--- Reply of the step 'begin': { 'admitted', known }, { 'repeated' } or { 'throttled', by, ms }. Of 'welcome': for each pair 1 when
--- it is known and nothing delays it, else 0. Of 'succeeded', 'failed', 'withdrawn': 1.
+-- Reply of the step 'begin': { 'admitted', known }, { 'repeated' } or { 'throttled', by, ms }. Of 'welcome':
+-- for each pair 1 when it is known and nothing delays it, else 0. Of 'succeeded', 'failed', 'withdrawn': 1.
 -- stores/sqlite/people/login-rules.ts says the same in TypeScript; one contract test runs on both.
 local REPEAT, COUNTS, BEFORE_COUNTS = KEYS[#KEYS], #KEYS - 1, 6
 local step, now, maxDelayMs = ARGV[1], time(ARGV[2]), tonumber(ARGV[3])
 
--- A count is four numbers: failures, since when the oldest of them is being forgotten, until when nothing is admitted, until when a pair is known.
+-- A count is four numbers: failures, since when the oldest of them is being forgotten, until when nothing is
+-- admitted, until when a pair is known.
 local function read_count (i)
   local at = BEFORE_COUNTS + 3 * (i - 1)
-  local c = { key = KEYS[i], by = ARGV[at + 1], free = tonumber(ARGV[at + 2]), forgetMs = tonumber(ARGV[at + 3]) }
+  local c = {
+    key = KEYS[i],
+    by = ARGV[at + 1],
+    free = tonumber(ARGV[at + 2]),
+    forgetMs = tonumber(ARGV[at + 3]),
+  }
   c.failures, c.since, c.retryAt, c.knownUntil, c.rest = 0, now, 0, 0, ''
   local packed, behind = redis.call('GET', c.key), 0
   if packed then
@@ -43,7 +49,8 @@ local function wait_of (c)
   return 0
 end
 
--- 1 s after the last free failure, then twice as much each time. At the longest delay the count stays as it is: it is to be forgotten in time.
+-- 1 s after the last free failure, then twice as much each time. At the longest delay the count stays as it
+-- is, so that it is forgotten in time.
 local function count_one (c)
   if 1000 * 2 ^ (c.failures - c.free) < maxDelayMs then c.failures = c.failures + 1 end
   if c.failures >= c.free then c.retryAt = now + math.min(maxDelayMs, 1000 * 2 ^ (c.failures - c.free)) end

@@ -1,6 +1,7 @@
 -- Changes fields of an account and counts its epoch up. KEYS: user, living tokens.
--- ARGV: now or '', the version that the account must have or '', by how much to count, field, value, field, value …
--- Reply: { 1, the tokens that die with that }, { 'superseded' } where it has another version, or 0 when there is no account.
+-- ARGV: now or '', the version that the account must have or '', by how much to count, field, value, field,
+-- value … Reply: { 1, the tokens that die with that }, { 'superseded' } where it has another version, or 0
+-- when there is no account.
 if not has_account(KEYS[1]) then return 0 end
 if ARGV[2] ~= '' and (redis.call('HGET', KEYS[1], VERSION) or '0') ~= ARGV[2] then return { 'superseded' } end
 if #ARGV > 3 then

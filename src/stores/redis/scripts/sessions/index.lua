@@ -1,5 +1,5 @@
--- Completes the index of a user's sessions by what a walk has found, unless a server without the index came between.
--- KEYS: user. ARGV: now or '', sid, sid …
+-- Completes the index of a user's sessions by what a walk has found, unless a server without the index came
+-- between. KEYS: user. ARGV: now or '', sid, sid …
 local sids, complete = read_index(KEYS[1], time(ARGV[1]))
 if complete or not sids then return 0 end
 local known = {}

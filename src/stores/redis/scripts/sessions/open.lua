@@ -1,7 +1,7 @@
 -- Starts a family, if the user is still there, enabled and in the epoch in which the password was checked.
 -- KEYS: user, family, living tokens.
--- ARGV: now or '', epoch, clientId, scope, audience (JSON), idleMs, absoluteMs, jkt or '', the new token or '', how long it lives,
--- device name, User-Agent's family, network, each or ''.
+-- ARGV: now or '', epoch, clientId, scope, audience (JSON), idleMs, absoluteMs, jkt or '', the new token or
+-- '', how long it lives, device name, User-Agent's family, network, each or ''.
 -- Reply: { 'refused', reason } or { 'opened', family, user }.
 local epoch, idleMs, absoluteMs = tonumber(ARGV[2]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
@@ -35,7 +35,8 @@ note_token(KEYS[3], ARGV[9], tonumber(ARGV[10]), now)
 -- Before the end of the last session moves on.
 local sids, complete = read_index(KEYS[1], now)
 
--- So long must a removed account's epoch be kept, lest its sessions come back with a new account of the same sub.
+-- A removed account's epoch is kept until then: otherwise its sessions would come back with a new account of
+-- the same sub.
 local lastEnd = tonumber(redis.call('HGET', KEYS[1], LAST_END) or '0')
 if endsAt > lastEnd then redis.call('HSET', KEYS[1], LAST_END, string.format('%.0f', endsAt)) end
 

@@ -1,10 +1,15 @@
 -- Exchanges a refresh token whose tag was found right (R0 is behind us).
--- KEYS: user, family, living tokens. ARGV: now or '', generation, clientId, idleMs, reuseGraceMs, lateRetry, jkt or '', wanted scope,
--- wanted audience (JSON), the new token or '', how long it lives, sid, when it was asked for by this server's clock or ''.
--- Reply: { 'too_late' }, { 'refused', reason } or { kind, generation to go on with, family, user }; 'reused' tells the living tokens behind that.
-local t, client, idleMs, graceMs, lateRetry = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+-- KEYS: user, family, living tokens.
+-- ARGV: now or '', generation, clientId, idleMs, reuseGraceMs, lateRetry, jkt or '', wanted scope, wanted
+-- audience (JSON), the new token or '', how long it lives, sid, when it was asked for by this server's clock
+-- or ''.
+-- Reply: { 'too_late' }, { 'refused', reason } or { kind, generation to go on with, family, user }; 'reused'
+-- puts the living tokens behind that.
+local t, client = tonumber(ARGV[2]), ARGV[3]
+local idleMs, graceMs, lateRetry = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 
--- So late nobody waits any more. What a network held back must not be taken for an old token: its owner has gone on through another server.
+-- So late nobody waits any more. A request that a network held back must not be taken for an old token: its
+-- owner has gone on through another server.
 local TOO_LATE_MS = 1000
 local now = time(ARGV[1])
 if ARGV[13] ~= '' and now - tonumber(ARGV[13]) > TOO_LATE_MS then return { 'too_late' } end
@@ -45,7 +50,8 @@ end
 
 local rule = rule_for(f, t, graceMs, at)
 
--- R8: stale, or late where that isn't forgiven. REUSE: the family ends, and with it its access tokens, whatever is asked for.
+-- R8: stale, or late where that isn't forgiven. REUSE: the family ends, and with it its access tokens,
+-- whatever is asked for.
 if rule == 'R8' or rule == 'R6' and lateRetry ~= 'burn' then
   f.ended = 1
   write_family(KEYS[2], f, at)
@@ -65,7 +71,8 @@ end
 -- R5: the one before it, soon after: a lost answer, a second tab. REPLAY the same successor, change nothing.
 if rule == 'R5' then return answer('replayed') end
 
--- R6: the one before it, later. LATE: burn the successor that nobody has confirmed; whoever holds it will meet R8.
+-- R6: the one before it, later. LATE: burn the successor that nobody has confirmed; whoever holds it will
+-- meet R8.
 if rule == 'R6' then
   f.late = f.late + 1
   advance(f.prev, f.cur + 1)

@@ -1,5 +1,5 @@
--- One step of a walk over the keys of the node that has the user: its living families among them, for a user without an
--- index of sessions.
+-- One step of a walk over the keys of the node that has the user: its living families among them, for a user
+-- without an index of sessions.
 -- KEYS: user. ARGV: now or '', cursor, pattern of the user's family keys, how many keys to look at.
 -- Reply: { next cursor, { { key, family, session }, … } }.
 local user = read_user(KEYS[1])

@@ -1,6 +1,6 @@
 -- Leases a block of indices. KEYS: the hour, lists.
--- ARGV: now or '', when the hour's list may go, a name for a new list, a random number, how many blocks a list has,
--- what stands before the name of a list's owners, and the owner of the block or ''.
+-- ARGV: now or '', when the hour's list may go, a name for a new list, a random number, how many blocks a
+-- list has, what stands before the name of a list's owners, and the owner of the block or ''.
 -- Reply: { list, block }.
 local goneAt, blocks = tonumber(ARGV[2]), tonumber(ARGV[5])
 

@@ -6,13 +6,15 @@ for i = 2, #KEYS, 2 do
   local at = 2 + (i - 2) / 2 * 3
   local goneAt, new = tonumber(ARGV[at + 1]), {}
   keep_list(KEYS[1], ARGV[at], goneAt, now)
-  -- Whoever repeats himself adds nothing.
+  -- An index that is already set adds nothing.
   for idx in ARGV[at + 2]:gmatch('%d+') do
     if redis.call('SETBIT', KEYS[i], idx, 1) == 0 then new[#new + 1] = string.format('%05x', idx) end
   end
   if #new > 0 then
     redis.call('APPEND', KEYS[i + 1], table.concat(new))
-    for _, key in ipairs({ KEYS[i], KEYS[i + 1] }) do redis.call('PEXPIRE', key, math.max(1, goneAt - now)) end
+    for _, key in ipairs({ KEYS[i], KEYS[i + 1] }) do
+      redis.call('PEXPIRE', key, math.max(1, goneAt - now))
+    end
     count = count + #new
   end
 end

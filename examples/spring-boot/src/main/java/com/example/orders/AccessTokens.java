@@ -37,7 +37,7 @@ import org.springframework.security.oauth2.server.resource.web.authentication.Be
 import org.springframework.security.web.SecurityFilterChain;
 import org.springframework.web.filter.OncePerRequestFilter;
 
-/** Checks Latchkey's access tokens offline (RFC 9068 section 4); Spring refuses as RFC 6750 section 3 says. */
+/** Checks Latchkey's access tokens offline (RFC 9068 §4); Spring refuses as RFC 6750 §3 says. */
 @Configuration
 class AccessTokens {
 
@@ -61,13 +61,18 @@ class AccessTokens {
     }
 
     @Bean
-    JwtDecoder tokens(@Value("${latchkey.issuer}") String issuer, @Value("${latchkey.audience}") String audience)
-        throws MalformedURLException {
+    JwtDecoder tokens(
+        @Value("${latchkey.issuer}") String issuer,
+        @Value("${latchkey.audience}") String audience
+    ) throws MalformedURLException {
         JWKSource<SecurityContext> keys = keysOf(issuer);
         OAuth2TokenValidator<Jwt> claims = claims(issuer, audience);
         OAuth2TokenValidator<Jwt> statusLists = new StatusLists(issuer, keys);
-        NimbusJwtDecoder decoder = NimbusJwtDecoder.withJwkSource(keys).jwsAlgorithm(SignatureAlgorithm.ES256).build();
-        // DelegatingOAuth2TokenValidator asks all, whatever the first ones say; no list is fetched for a token that isn't for us.
+        NimbusJwtDecoder decoder = NimbusJwtDecoder.withJwkSource(keys)
+            .jwsAlgorithm(SignatureAlgorithm.ES256)
+            .build();
+        // DelegatingOAuth2TokenValidator asks all, whatever the first ones say; no list is fetched for a
+        // token that isn't for us.
         decoder.setJwtValidator(token -> {
             OAuth2TokenValidatorResult result = claims.validate(token);
             return result.hasErrors() ? result : statusLists.validate(token);
@@ -81,8 +86,9 @@ class AccessTokens {
             .refreshAheadCache(false)
             // A limit would answer 503 to a token whose key nobody published.
             .rateLimited(false)
-            // While Latchkey is away, its keys must not be forgotten before its status lists are over. Nor be good for much
-            // longer: a stolen key is, too. What is found at the end of these minutes is kept for the usual five.
+            // While Latchkey is away, its keys must not be forgotten before its status lists are over. Nor be
+            // good for much longer: a stolen key is, too. What is found at the end of these minutes is kept
+            // for the usual five.
             .outageTolerant(OUTAGE.toMillis())
             .build();
     }
@@ -97,11 +103,16 @@ class AccessTokens {
             new JwtAudienceValidator(audience));
     }
 
-    /** That keys or status lists can't be had says nothing about the token: the client must not throw it away. */
+    /**
+     * That keys or status lists can't be had says nothing about the token: the client must not throw it away.
+     */
     private static final class Unavailable extends OncePerRequestFilter {
         @Override
-        protected void doFilterInternal(HttpServletRequest request, HttpServletResponse response, FilterChain chain)
-            throws ServletException, IOException {
+        protected void doFilterInternal(
+            HttpServletRequest request,
+            HttpServletResponse response,
+            FilterChain chain
+        ) throws ServletException, IOException {
             try {
                 chain.doFilter(request, response);
             } catch (AuthenticationServiceException error) {

@@ -12,7 +12,10 @@ import org.springframework.web.bind.annotation.RequestBody;
 import org.springframework.web.bind.annotation.ResponseStatus;
 import org.springframework.web.bind.annotation.RestController;
 
-/** A Spring Boot resource server. Latchkey knows the users and hands out the tokens; this service only checks them. */
+/**
+ * A Spring Boot resource server. Latchkey knows the users and hands out the tokens; this service only checks
+ * them.
+ */
 @SpringBootApplication
 @RestController
 public class OrdersApplication {

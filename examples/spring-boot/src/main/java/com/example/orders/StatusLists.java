@@ -38,8 +38,9 @@ import org.springframework.security.oauth2.jwt.JwtException;
 import org.springframework.web.client.RestClient;
 
 /**
- * Asks a status list whether a token was revoked (IETF Token Status List): one small file for a million tokens, fetched when the copy is
- * older than its {@code ttl}, instead of a question to Latchkey about each token. One that can't be fetched anew is used until its {@code exp}.
+ * Asks a status list whether a token was revoked (IETF Token Status List): one small file for a million
+ * tokens, fetched when the copy is older than its {@code ttl}, instead of a question to Latchkey about each
+ * token. One that can't be fetched anew is used until its {@code exp}.
  */
 final class StatusLists implements OAuth2TokenValidator<Jwt> {
 
@@ -72,10 +73,13 @@ final class StatusLists implements OAuth2TokenValidator<Jwt> {
 
     StatusLists(String issuer, JWKSource<SecurityContext> keys) {
         this.issuer = issuer;
-        verifier.setJWSTypeVerifier(new DefaultJOSEObjectTypeVerifier<>(new JOSEObjectType("statuslist+jwt")));
+        JOSEObjectType type = new JOSEObjectType("statuslist+jwt");
+        verifier.setJWSTypeVerifier(new DefaultJOSEObjectTypeVerifier<>(type));
         verifier.setJWSKeySelector(new JWSVerificationKeySelector<>(JWSAlgorithm.ES256, keys));
-        DefaultJWTClaimsVerifier<SecurityContext> claims =
-            new DefaultJWTClaimsVerifier<>(new JWTClaimsSet.Builder().issuer(issuer).build(), Set.of("sub", "exp", "iat"));
+        DefaultJWTClaimsVerifier<SecurityContext> claims = new DefaultJWTClaimsVerifier<>(
+            new JWTClaimsSet.Builder().issuer(issuer).build(),
+            Set.of("sub", "exp", "iat")
+        );
         // A list is good until its exp, a new one as well as a kept one.
         claims.setMaxClockSkew(0);
         verifier.setJWTClaimsSetVerifier(claims);
@@ -85,7 +89,10 @@ final class StatusLists implements OAuth2TokenValidator<Jwt> {
         client = RestClient.builder().requestFactory(requests).build();
     }
 
-    /** Fails for a revoked token; throws a JwtException when the list can't be had. A token of no list is taken as not revoked. */
+    /**
+     * Fails for a revoked token; throws a JwtException when the list can't be had. A token of no list is
+     * taken as not revoked.
+     */
     @Override
     public OAuth2TokenValidatorResult validate(Jwt token) {
         try {
@@ -146,8 +153,12 @@ final class StatusLists implements OAuth2TokenValidator<Jwt> {
         if (!uri.equals(claims.getSubject()) || !Long.valueOf(1).equals(list.get("bits"))) {
             throw new IOException("not that list, or not one of one bit per token");
         }
-        Duration ttl = Duration.ofSeconds(Objects.requireNonNullElse(claims.getLongClaim("ttl"), DEFAULT_TTL_SECONDS));
-        StatusList loaded = new StatusList(inflate((String) list.get("lst")), askedAt + ttl.toNanos(), claims.getExpirationTime().toInstant());
+        long ttlSeconds = Objects.requireNonNullElse(claims.getLongClaim("ttl"), DEFAULT_TTL_SECONDS);
+        StatusList loaded = new StatusList(
+            inflate((String) list.get("lst")),
+            askedAt + Duration.ofSeconds(ttlSeconds).toNanos(),
+            claims.getExpirationTime().toInstant()
+        );
         lists.put(uri, loaded);
         lists.values().removeIf(StatusList::isPast);
         return loaded;
