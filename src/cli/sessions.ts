@@ -6,7 +6,7 @@ import type { Io } from './terminal/io.ts'
 import { operator } from './terminal/operator.ts'
 import { Refused } from './terminal/refused.ts'
 import { iso } from './terminal/time.ts'
-import { accountRefused, known, withStore } from './tools.ts'
+import { accountRefused, requireAccount, withStore } from './tools.ts'
 
 const EXAMPLES = [
   'latchkey sessions list alice',
@@ -27,7 +27,7 @@ export function addSessions(program: Command, io: Io): void {
     .description('the living sessions, the newest first')
     .action(
       withStore(io, async ({ accounts, sessions, print, remark }, name: string) => {
-        const { tag } = known(await accounts.find(name), name)
+        const { tag } = requireAccount(await accounts.find(name), name)
         const living = await sessions.list(tag)
         for (const session of living) print(...describe(session))
         if (living.length === 0) remark(`${name} has no living session`)
@@ -42,7 +42,9 @@ export function addSessions(program: Command, io: Io): void {
       withStore(io, async (tools, sid: string, { user }: { user?: string }) => {
         const { accounts, sessions, print } = tools
         const userTag =
-          user === undefined ? undefined : known(await accounts.find(user), user).tag
+          user === undefined
+            ? undefined
+            : requireAccount(await accounts.find(user), user).tag
         const outcome = await sessions.end({ sid, userTag }, operator())
         if (outcome === 'session_unknown') throw sessionUnknown(sid)
         print({ sid, outcome }, `${sid}: ${outcome.replace('_', ' ')}`)

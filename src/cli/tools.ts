@@ -103,7 +103,7 @@ export function withStore<Args extends unknown[]>(
  *
  * @throws Refused when none was
  */
-export function known(account: Account | undefined, name: string): Account {
+export function requireAccount(account: Account | undefined, name: string): Account {
   if (account === undefined) throw accountRefused('user_unknown', name)
   return account
 }

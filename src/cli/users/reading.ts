@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import type { Account } from '../../stores/ports/directory.ts'
 import type { Io } from '../terminal/io.ts'
-import { known, withStore } from '../tools.ts'
+import { requireAccount, withStore } from '../tools.ts'
 import { describeAccess } from './access.ts'
 import { findAccount } from './find-account.ts'
 
@@ -29,7 +29,7 @@ export function addReading(users: Command, io: Io): void {
     )
     .action(
       withStore(io, async (tools, name: string) => {
-        const account = known(await findAccount(tools, name), name)
+        const account = requireAccount(await findAccount(tools, name), name)
         const [record, line] = describe(account)
         tools.print(record, [line, ...attributeLines(account)])
       }),

@@ -16,7 +16,7 @@ import { addExamples } from '../terminal/examples.ts'
 import { printable } from '../../base/printable.ts'
 import { confirm, readNewPassword, type Io } from '../terminal/io.ts'
 import { Refused } from '../terminal/refused.ts'
-import { accountRefused, known, withStore, type StoreTools } from '../tools.ts'
+import { accountRefused, requireAccount, withStore, type StoreTools } from '../tools.ts'
 import { addExport } from './export.ts'
 import { addImport } from './import.ts'
 import { addNameHash } from './name-hash.ts'
@@ -158,7 +158,7 @@ function addChanging(users: Command, io: Io): void {
     .action(
       withStore(io, async ({ accounts, config, print }, name: string) => {
         // Asked first: nobody should type a password for nothing.
-        known(await accounts.find(name), name)
+        requireAccount(await accounts.find(name), name)
         const outcome = await accounts.setPassword(name, await readNewPassword(io))
         if (outcome.kind === 'refused') throw refusal(outcome, config, name)
         print(
@@ -177,7 +177,7 @@ function addChanging(users: Command, io: Io): void {
       ),
   ).action(
     withStore(io, async ({ accounts, print }, name: string, options: AccessOptions) => {
-      const account = known(await accounts.find(name), name)
+      const account = requireAccount(await accounts.find(name), name)
       const access = accessOf(options, account)
       // Whoever names nothing asks what it is.
       const sub =
@@ -190,7 +190,7 @@ function addChanging(users: Command, io: Io): void {
 }
 
 async function agreeToRemove(accounts: Accounts, name: string, io: Io): Promise<void> {
-  const { sub } = known(await accounts.find(name), name)
+  const { sub } = requireAccount(await accounts.find(name), name)
   io.stderr.write(printable(`${name} (${sub}) and every session will be removed.`) + '\n')
   await confirm(io)
 }
