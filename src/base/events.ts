@@ -88,7 +88,12 @@ export type SecurityEvent =
       /** Absent: the token comes from no session. */
       readonly sid?: string
     }
-  | { readonly type: 'keys.changed'; readonly kids: readonly string[] }
+  | {
+      readonly type: 'keys.changed'
+      readonly kids: readonly string[]
+      /** Absent: a server did it by itself. */
+      readonly actor?: Actor
+    }
   /** An operator ended one session. */
   | {
       readonly type: 'session.ended'
@@ -102,6 +107,7 @@ export type SecurityEvent =
       readonly change: UserChange
       /** Which attributes were changed; never their values. */
       readonly attributes?: readonly string[]
+      /** Absent: a server did it by itself, which makes the demo user. */
       readonly actor?: Actor
     }
   /** One import, also one that was cut short. */
@@ -110,6 +116,7 @@ export type SecurityEvent =
       readonly imported: number
       readonly alreadyThere: number
       readonly refused: number
+      readonly actor: Actor
     }
   /** A back-up took the place of what the store had. */
   | {
@@ -121,9 +128,10 @@ export type SecurityEvent =
       readonly revocations: number
       /** Whether what the store had was given up for it. */
       readonly replaced: boolean
+      readonly actor: Actor
     }
   /** Servers go on without what the store has lost. */
-  | { readonly type: 'store.accepted' }
+  | { readonly type: 'store.accepted'; readonly actor: Actor }
 
 /** Who did it: at the command line the user of the operating system. */
 export type Actor = `cli:${string}`

@@ -18,6 +18,7 @@ import type { Account } from '../stores/ports/directory.ts'
 import { openBlocklist } from '../users/blocklist/open-blocklist.ts'
 import { printable, printableLines } from '../base/printable.ts'
 import type { Io } from './terminal/io.ts'
+import { emitAs, operator } from './terminal/operator.ts'
 import { Refused } from './terminal/refused.ts'
 
 /**
@@ -174,12 +175,13 @@ async function openCore({
   parts.defer(() => store.close())
   const audit = auditTo(io, config)
   parts.defer(audit.close)
+  const emit = emitAs(operator(), audit.emit)
   const compose = (source?: KeySource) =>
     createCore({
       settings: coreSettings(() => config),
       store,
       clock: systemClock,
-      emit: audit.emit,
+      emit,
       isBreached: blocklist.isBreached,
       source,
     })

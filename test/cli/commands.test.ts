@@ -197,7 +197,12 @@ t.test('the life of an account', async t => {
   )
   t.match(added, { code: 0, records: [{ name: 'Alice', sub: String }] })
   t.match(JSON.parse(added.err), {
-    audit: { type: 'user.changed', change: 'added', sub: added.records[0]?.['sub'] },
+    audit: {
+      type: 'user.changed',
+      change: 'added',
+      sub: added.records[0]?.['sub'],
+      actor: operator(),
+    },
   })
   t.notMatch(added.err, /alice/i, 'audit lines hold no names')
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import { createProgress } from '../../src/cli/import/progress.ts'
+import { operator } from '../../src/cli/terminal/operator.ts'
 import { createPasswordHasher } from '../../src/users/hashing/hasher.ts'
 import { createImportUsers } from '../../src/users/import/import-accounts.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
@@ -96,7 +97,11 @@ t.test('accounts come from lines of JSON; what is refused is named', async t => 
     sums(3, 0, 11, { disabled: 1 }),
   ])
   t.match(imported.err, '"error":"import_incomplete"')
-  t.match(imported.err, '"users.imported","imported":3,"alreadyThere":0,"refused":11}')
+  t.match(
+    imported.err,
+    '"users.imported","imported":3,"alreadyThere":0,"refused":11,' +
+      `"actor":"${operator()}"}`,
+  )
   t.match(await stored('bob'), {
     sub: '42',
     disabled: true,

@@ -2,6 +2,7 @@
 import { Value } from 'typebox/value'
 import { join } from 'node:path'
 import t from 'tap'
+import { operator } from '../../src/cli/terminal/operator.ts'
 import { AuditLine } from '../../src/observe/audit/audit-schema.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { commandLine } from '../support/command-line.ts'
@@ -28,7 +29,7 @@ t.test('a restore says which back-up, what is in it, and what it replaced', asyn
   t.match(await latchkey(`store restore ${file}`), { code: 1 })
   const replaced = await latchkey(`store restore --replace ${file}`)
   const counts = { accounts: 1, sessions: 0, revocations: 0 }
-  const audit = { type: 'store.restored', takenAt: Number, ...counts }
+  const audit = { type: 'store.restored', takenAt: Number, ...counts, actor: operator() }
   t.match(replaced, { code: 0 })
   t.match(auditOf(replaced.err), [{ ...audit, replaced: true }])
   const env = { STORE: storeUrl.replace('latchkey.db', 'new.db') }
@@ -50,6 +51,6 @@ t.test('an accepted loss', async t => {
   const env = { LATCHKEY_CONFIG: file, STORE: redis.url }
   const accepted = await latchkey('store accept', '', { env })
   t.match(accepted, { code: 0 })
-  t.same(auditOf(accepted.err), [{ type: 'store.accepted' }])
+  t.same(auditOf(accepted.err), [{ type: 'store.accepted', actor: operator() }])
   t.same(auditOf((await latchkey('store accept', '', { env })).err), [], 'once')
 })

@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises'
 import { declarationsOf } from '../../users/attributes/declarations.ts'
 import { createImportUsers } from '../../users/import/import-accounts.ts'
 import type { ImportOutcome } from '../../users/import/outcome.ts'
+import { operator } from '../terminal/operator.ts'
 import type { StoreTools } from '../tools.ts'
 import { openBatches, type BatchesOrder } from './batches.ts'
 import { createToItem, type Item, type ItemSettings } from './items.ts'
@@ -71,7 +72,14 @@ export async function importFile(tools: StoreTools, order: ImportOrder): Promise
 // Also of an import that is cut short.
 function emitTally({ emit }: StoreTools, { dryRun }: ImportOrder, tally: Tally): void {
   const { imported, alreadyThere, refused } = tally
-  if (!dryRun) emit({ type: 'users.imported', imported, alreadyThere, refused })
+  if (dryRun) return
+  emit({
+    type: 'users.imported',
+    imported,
+    alreadyThere,
+    refused,
+    actor: operator(),
+  })
 }
 
 function inWords(

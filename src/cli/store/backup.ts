@@ -7,6 +7,7 @@ import {
 } from '../../stores/ports/backups.ts'
 import { createBar } from '../terminal/bar.ts'
 import type { Io } from '../terminal/io.ts'
+import { operator } from '../terminal/operator.ts'
 import { Refused } from '../terminal/refused.ts'
 import { withStore } from '../tools.ts'
 import { countOf } from '../terminal/words.ts'
@@ -74,6 +75,7 @@ Example:
             sessions,
             revocations,
             replaced: replace,
+            actor: operator(),
           })
           const ageMs = Math.max(0, (await store.now()) - content.takenAt)
           const age = countOf(Math.round(ageMs / MINUTE_MS), 'minute')

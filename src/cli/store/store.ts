@@ -1,6 +1,7 @@
 // latchkey store backup, restore, accept
 import type { Command } from 'commander'
 import type { Io } from '../terminal/io.ts'
+import { operator } from '../terminal/operator.ts'
 import { Refused } from '../terminal/refused.ts'
 import { addStoreBackup } from './backup.ts'
 import { withStore } from '../tools.ts'
@@ -28,7 +29,7 @@ Example:
     .action(
       withStore(io, async ({ store, emit, print }) => {
         if (!(await store.acceptLoss())) throw new Refused('nothing_lost')
-        emit({ type: 'store.accepted' })
+        emit({ type: 'store.accepted', actor: operator() })
         print(
           { outcome: 'accepted' },
           'the loss is accepted: the servers go on within a second',

@@ -21,7 +21,7 @@ const ActorName = Type.Unsafe<Actor>({
   pattern: '^cli:',
   description:
     "Who did it: `cli:` and the operating system's user that ran the command, by its number where it has " +
-    'no name.',
+    'no name. Absent: a server did it by itself. What a client did has its `clientId` instead.',
 })
 const ReasonCode = Type.Unsafe<Reason>({
   type: 'string',
@@ -177,6 +177,7 @@ export const AUDIT_EVENTS = [
         items: { type: 'string' },
         description: 'All keys that are in the ring now.',
       }),
+      actor: Type.Optional(ActorName),
     },
   ),
   event('session.ended', 'An operator ended one session.', {
@@ -204,6 +205,7 @@ export const AUDIT_EVENTS = [
       description: 'Accounts that were there before.',
     }),
     refused: Type.Integer({ minimum: 0, description: 'Records that were refused.' }),
+    actor: ActorName,
   }),
   event('store.restored', 'An operator put a back-up into the store.', {
     takenAt: Type.Integer({
@@ -219,8 +221,11 @@ export const AUDIT_EVENTS = [
     replaced: Type.Boolean({
       description: 'Whether what the store had was given up (`--replace`).',
     }),
+    actor: ActorName,
   }),
-  event('store.accepted', 'An operator accepted that the store has lost its data.', {}),
+  event('store.accepted', 'An operator accepted that the store has lost its data.', {
+    actor: ActorName,
+  }),
 ] as const
 export type AuditEvent = Static<(typeof AUDIT_EVENTS)[number]>
 
