@@ -38,7 +38,9 @@ function read(file: string): string {
 const REFUSED = /^( *)not ok .*\n(?:\1 {2}---\n(?:.*\n)*?\1 {2}\.\.\.\n)?/gm
 
 const texts = process.argv.slice(2).map(read)
-for (const text of texts) console.log((text.match(REFUSED) ?? []).join(''))
+for (const refused of texts.flatMap(text => text.match(REFUSED) ?? [])) {
+  process.stdout.write(refused)
+}
 const reports = texts.map(countsOf)
 const sum = (kind: keyof Counts) => reports.reduce((all, counts) => all + counts[kind], 0)
 const skipped = sum('skip') + sum('todo')
