@@ -32,6 +32,17 @@ export const RSA_BOUNDS =
   `RSA of ${RSA_BITS.least} to ${RSA_BITS.most} bits with an odd exponent from ` +
   `${RSA_EXPONENT.least} to 32 bits`
 
+/** The curve of ES256: its name in a JWK, its object identifier in DER (RFC 5480 §2.1.1.1), as hex. */
+export const P256 = {
+  kty: 'EC',
+  crv: 'P-256',
+  oid: '06082a8648ce3d030107',
+  coordinateBytes: 32,
+} as const
+
+/** The curve of EdDSA; a point has one coordinate (RFC 8037 §2). */
+export const ED25519 = { kty: 'OKP', crv: 'Ed25519', coordinateBytes: 32 } as const
+
 const RSA = {
   kty: 'RSA',
   crv: undefined,
@@ -48,21 +59,21 @@ const TABLE = [
   {
     name: 'ES256',
     otherNames: [],
-    kty: 'EC',
-    crv: 'P-256',
+    kty: P256.kty,
+    crv: P256.crv,
     keyType: 'ec',
     namedCurve: 'prime256v1',
     digest: 'sha256',
     tokenHash: 'sha256',
     format: { dsaEncoding: 'ieee-p1363' },
-    makePair: () => generate('ec', { namedCurve: 'P-256' }),
+    makePair: () => generate('ec', { namedCurve: P256.crv }),
   },
   // RFC 8037 §3.1. RFC 9864 §2.2 calls it Ed25519; most verifiers know the old name only, so we sign with it.
   {
     name: 'EdDSA',
     otherNames: ['Ed25519'],
-    kty: 'OKP',
-    crv: 'Ed25519',
+    kty: ED25519.kty,
+    crv: ED25519.crv,
     keyType: 'ed25519',
     namedCurve: undefined,
     digest: null,
@@ -100,7 +111,7 @@ export interface Algorithm {
   readonly otherNames: readonly JoseName[]
   /** The key type in a JWK (RFC 7518 §6.1), and its curve where there is one. */
   readonly kty: 'EC' | 'OKP' | 'RSA'
-  readonly crv: 'P-256' | 'Ed25519' | undefined
+  readonly crv: typeof P256.crv | typeof ED25519.crv | undefined
   /** The same in the words of node:crypto. */
   readonly keyType: 'ec' | 'ed25519' | 'rsa'
   readonly namedCurve: string | undefined

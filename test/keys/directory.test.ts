@@ -5,11 +5,12 @@ import {
   type KeyPairKeyObjectResult,
 } from 'node:crypto'
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import * as fs from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { SKEW_MS } from '../../src/keys/schedule/instants.ts'
-import { openDirectory } from '../../src/keys/external/directory.ts'
+import { openDirectory, type Files } from '../../src/keys/external/directory.ts'
 import { openSource } from '../../src/keys/external/open-key-source.ts'
 import { planExternal, UNTIL_REPLACED } from '../../src/keys/schedule/plan-external.ts'
 import { createKeyRing, type KeyRing } from '../../src/keys/ring.ts'
@@ -513,6 +514,53 @@ t.test(
     await until(() => source.keys().length === 1)
   },
 )
+
+for (const step of ['stat', 'readFile'] as const) {
+  t.test(`a folder that is swapped before its files' ${step} is no fault`, async t => {
+    const directory = t.testdir({ one: { 'a.pem': A }, two: { 'b.pem': B } })
+    const link = (name: string) => {
+      symlinkSync(name, join(directory, 'next'))
+      renameSync(join(directory, 'next'), join(directory, 'keys'))
+    }
+    link('one')
+    let isSwapping = false
+    const swapBefore = (called: string) => {
+      if (!isSwapping || called !== step) return
+      isSwapping = false
+      link('two')
+    }
+    const files: Files = {
+      readdir: fs.readdir,
+      stat(path) {
+        swapBefore('stat')
+        return fs.stat(path)
+      },
+      readFile(path, encoding) {
+        swapBefore('readFile')
+        return fs.readFile(path, encoding)
+      },
+    }
+    const source = await openDirectory({
+      directory: join(directory, 'keys'),
+      algorithms: ['ES256'],
+      intervalMs: 10,
+      files,
+    })
+    t.teardown(() => source.close())
+    const faults: unknown[] = []
+    source.watch(error => faults.push(error))
+    t.match(source.keys(), [{ name: 'a.pem' }])
+    isSwapping = true
+    // A change, so that the look goes on to the files themselves.
+    writeFileSync(join(directory, 'c.pem'), C)
+    renameSync(join(directory, 'c.pem'), join(directory, 'one', 'c.pem'))
+    await until(() => source.keys()[0]?.name === 'b.pem')
+    t.same(faults, [])
+    rmSync(join(directory, 'keys'))
+    await until(() => faults.length > 0)
+    t.match(faults[0], /ENOENT/, 'a folder that stays away is one')
+  })
+}
 
 t.test(
   'a server takes its keys from the folder that the configuration names, and so does the command line',

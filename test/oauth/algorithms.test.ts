@@ -13,10 +13,12 @@ import {
   ALGORITHM_NAMES,
   algorithmNamed,
   algorithmsFor,
+  ED25519,
   isKeyFor,
   isPair,
   isSignedBy,
   JOSE_NAMES,
+  P256 as P256_CURVE,
   PROBE,
   requireAlgorithm,
 } from '../../src/oauth/algorithms.ts'
@@ -49,6 +51,21 @@ function odd(bits: number): string {
   bytes[last] = (bytes[last] ?? 0) | 1
   return bytes.toString('base64url')
 }
+
+t.test('the curves are what OpenSSL has under their names', async t => {
+  const { publicKey } = P256
+  const { x = '', y = '', ...p256 } = publicKey.export({ format: 'jwk' })
+  t.match(
+    publicKey.export({ format: 'der', type: 'spki' }).toString('hex'),
+    P256_CURVE.oid,
+  )
+  t.match(P256_CURVE, p256)
+  const { x: edX = '', ...ed } = ED.publicKey.export({ format: 'jwk' })
+  t.match(ED25519, ed)
+  const bytes = [x, y, edX].map(text => Buffer.from(text, 'base64url').length)
+  const { coordinateBytes } = P256_CURVE
+  t.same(bytes, [coordinateBytes, coordinateBytes, ED25519.coordinateBytes])
+})
 
 t.test(
   'each algorithm makes keys, signs and verifies, under each of its names',

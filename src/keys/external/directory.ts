@@ -20,7 +20,19 @@ export interface DirectoryOptions {
   readonly algorithms: readonly string[]
   /** How often a watched folder is checked, in milliseconds. */
   readonly intervalMs?: number
+  /** Default: the system's. */
+  readonly files?: Files
 }
+
+/** What is asked of the file system; as node:fs/promises has it. */
+export interface Files {
+  readdir(path: string): Promise<string[]>
+  stat(path: string): Promise<{ ino: number; size: number; mtimeMs: number }>
+  readFile(path: string, encoding: 'utf8'): Promise<string>
+}
+
+/** A folder and how it is read. */
+type Folder = Pick<DirectoryOptions, 'directory'> & { readonly files: Files }
 
 const FILES = /^[^.].*[.](pem|key|jwk|json)$/
 
@@ -34,15 +46,17 @@ export async function openDirectory({
   directory,
   algorithms,
   intervalMs = 2_000,
+  files = { readdir, stat, readFile },
 }: DirectoryOptions): Promise<KeySource> {
-  let fingerprint = await fingerprintOf(directory)
-  let keys = await readKeys(directory, algorithms)
+  const folder = { directory, files }
+  let fingerprint = await onceMore(() => fingerprintOf(folder))
+  let keys = await onceMore(() => readKeys(folder, algorithms))
 
   const readAgain = async () => {
-    const current = await fingerprintOf(directory)
+    const current = await onceMore(() => fingerprintOf(folder))
     if (current === fingerprint) return
     fingerprint = current
-    keys = await readKeys(directory, algorithms)
+    keys = await onceMore(() => readKeys(folder, algorithms))
   }
   let timer: NodeJS.Timeout | undefined
   return {
@@ -59,32 +73,47 @@ export async function openDirectory({
 }
 
 /**
+ * Looks once more where a file went between the list of names and the look at it: a folder that is swapped
+ * while it is read is no fault. Kubernetes swaps a Secret's folder as a whole.
+ */
+async function onceMore<T>(look: () => Promise<T>): Promise<T> {
+  try {
+    return await look()
+  } catch (error) {
+    const isGone = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    if (!isGone) throw error
+    return look()
+  }
+}
+
+/**
  * A text that changes when a file does. A Secret is swapped as a whole by a symlink, which stat(2) follows
  * and inotify does not.
  */
-async function fingerprintOf(directory: string): Promise<string> {
+async function fingerprintOf(folder: Folder): Promise<string> {
   const stats = await Promise.all(
-    (await namesIn(directory)).map(async name => {
-      const { ino, size, mtimeMs } = await stat(join(directory, name))
+    (await namesIn(folder)).map(async name => {
+      const { ino, size, mtimeMs } = await folder.files.stat(join(folder.directory, name))
       return `${name} ${ino} ${size} ${mtimeMs}`
     }),
   )
   return stats.join('\n')
 }
 
-async function namesIn(directory: string): Promise<string[]> {
-  return (await readdir(directory)).filter(name => FILES.test(name)).sort()
+async function namesIn({ directory, files }: Folder): Promise<string[]> {
+  return (await files.readdir(directory)).filter(name => FILES.test(name)).sort()
 }
 
 async function readKeys(
-  directory: string,
+  folder: Folder,
   algorithms: readonly string[],
 ): Promise<ExternalKey[]> {
-  const names = await namesIn(directory)
+  const names = await namesIn(folder)
   return Promise.all(
-    names.map(async name =>
-      toKey(name, await readFile(join(directory, name), 'utf8'), algorithms),
-    ),
+    names.map(async name => {
+      const text = await folder.files.readFile(join(folder.directory, name), 'utf8')
+      return toKey(name, text, algorithms)
+    }),
   )
 }
 

@@ -1,5 +1,6 @@
 // A public key as a PKCS#11 token describes it (PKCS#11 v3.0 current mechanisms §2.1, §2.3).
 import type { JsonWebKey } from 'node:crypto'
+import { ED25519, P256 } from '../../oauth/algorithms.ts'
 
 const CKA_KEY_TYPE = 0x100
 const CKA_MODULUS = 0x120
@@ -10,38 +11,50 @@ const CKK_RSA = 0x0
 const CKK_EC = 0x3
 const CKK_EC_EDWARDS = 0x40
 
-/** RFC 5480 §2.1.1.1, in DER. */
-const P256 = '06082a8648ce3d030107'
-
 /** A point of Ed25519 as tokens give it: bare, as an OCTET STRING or as a BIT STRING. In bytes. */
-const ED25519_POINT: readonly number[] = [32, 34, 35]
+const ED25519_POINT: readonly number[] = [0, 2, 3].map(
+  head => head + ED25519.coordinateBytes,
+)
+
+type ReadAttribute = (type: number) => Buffer
 
 /** The JWK of the key whose attributes these are; undefined for a type or a curve that we don't sign with. */
-export function publicJwkOf(attribute: (type: number) => Buffer): JsonWebKey | undefined {
+export function publicJwkOf(attribute: ReadAttribute): JsonWebKey | undefined {
   // A CK_ULONG as the machine writes it; every machine that Node runs on has its small end first.
-  const type = attribute(CKA_KEY_TYPE).readUInt16LE(0)
-  if (type === CKK_RSA) {
-    return {
-      kty: 'RSA',
-      n: text(attribute(CKA_MODULUS)),
-      e: text(attribute(CKA_PUBLIC_EXPONENT)),
-    }
+  switch (attribute(CKA_KEY_TYPE).readUInt16LE(0)) {
+    case CKK_RSA:
+      return {
+        kty: 'RSA',
+        n: text(attribute(CKA_MODULUS)),
+        e: text(attribute(CKA_PUBLIC_EXPONENT)),
+      }
+    case CKK_EC:
+      return ecJwkOf(attribute)
+    case CKK_EC_EDWARDS:
+      return edwardsJwkOf(attribute)
   }
-  const isP256 = type === CKK_EC && attribute(CKA_EC_PARAMS).toString('hex') === P256
-  if (!isP256 && type !== CKK_EC_EDWARDS) return undefined
+  return undefined
+}
+
+function ecJwkOf(attribute: ReadAttribute): JsonWebKey | undefined {
+  const { kty, crv, oid, coordinateBytes } = P256
+  if (attribute(CKA_EC_PARAMS).toString('hex') !== oid) return undefined
+  // The last bytes of 04 | X | Y, which most tokens wrap as an OCTET STRING.
   const point = attribute(CKA_EC_POINT)
-  if (isP256) {
-    // The last bytes of 04 | X | Y, which most tokens wrap as an OCTET STRING.
-    return {
-      kty: 'EC',
-      crv: 'P-256',
-      x: text(point.subarray(-64, -32)),
-      y: text(point.subarray(-32)),
-    }
+  return {
+    kty,
+    crv,
+    x: text(point.subarray(-2 * coordinateBytes, -coordinateBytes)),
+    y: text(point.subarray(-coordinateBytes)),
   }
+}
+
+function edwardsJwkOf(attribute: ReadAttribute): JsonWebKey | undefined {
+  const { kty, crv, coordinateBytes } = ED25519
   // Tokens name the curve in several ways; the other one of this type, Ed448, has longer points.
+  const point = attribute(CKA_EC_POINT)
   return ED25519_POINT.includes(point.length)
-    ? { kty: 'OKP', crv: 'Ed25519', x: text(point.subarray(-32)) }
+    ? { kty, crv, x: text(point.subarray(-coordinateBytes)) }
     : undefined
 }
 
