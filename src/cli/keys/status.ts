@@ -10,6 +10,7 @@ import {
   type SecretStatus,
   type VerifierStatus,
 } from '../../keys/verifiers/report.ts'
+import { membersOf } from '../terminal/members.ts'
 import { iso, span } from '../terminal/time.ts'
 import type { StoreTools } from '../tools.ts'
 import { countOf } from '../terminal/words.ts'
@@ -161,6 +162,20 @@ function printAudience(
   )
 }
 
+/** What a verifier's record has beside `lastAt`, which is written as a time. */
+const PRINTED = [
+  'name',
+  'isClaimed',
+  'userAgent',
+  'address',
+  'addresses',
+  'conditional',
+  'fetches',
+  'everyMs',
+  'longestMs',
+  'isSlow',
+] as const
+
 function printVerifier(
   verifier: VerifierStatus,
   {
@@ -169,43 +184,18 @@ function printVerifier(
     print,
   }: { publishAheadMs: number; now: number; print: StoreTools['print'] },
 ): void {
-  const {
-    name,
-    isClaimed,
-    userAgent,
-    address,
-    addresses,
-    conditional,
-    fetches,
-    everyMs,
-    longestMs,
-    lastAt,
-    isSlow,
-  } = verifier
-  const who = isClaimed ? `somebody who says that they are ${name}` : name
+  const { name, userAgent, addresses, everyMs, longestMs, lastAt } = verifier
+  const who = verifier.isClaimed ? `somebody who says that they are ${name}` : name
   const often =
     everyMs === null || longestMs === null
       ? 'seen once'
-      : `every ${span(everyMs)}, at most ${span(longestMs)}, ${countOf(fetches, 'time')}`
+      : `every ${span(everyMs)}, at most ${span(longestMs)}, ${countOf(verifier.fetches, 'time')}`
   print(
-    {
-      record: 'verifier',
-      name,
-      isClaimed,
-      userAgent,
-      address,
-      addresses,
-      conditional,
-      fetches,
-      everyMs,
-      longestMs,
-      lastAt: iso(lastAt),
-      isSlow,
-    },
+    { record: 'verifier', ...membersOf(verifier, PRINTED), lastAt: iso(lastAt) },
     `verifier ${who}: ${often}, last ${span(now - lastAt)} ago, ` +
-      `${conditional ? 'with' : 'without'} ETag (${userAgent} at ${addresses.join(', ')})`,
+      `${verifier.conditional ? 'with' : 'without'} ETag (${userAgent} at ${addresses.join(', ')})`,
   )
-  if (isSlow && longestMs !== null) {
+  if (verifier.isSlow && longestMs !== null) {
     print(
       { record: 'warning', name, longestMs },
       `WARNING ${who} lets ${span(longestMs)} pass between two fetches, longer than ` +

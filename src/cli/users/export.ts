@@ -1,6 +1,7 @@
 // latchkey users export: every account with its hash, in the form that `users import` reads.
 import type { Command } from 'commander'
 import type { Io } from '../terminal/io.ts'
+import { membersOf } from '../terminal/members.ts'
 import { withStore } from '../tools.ts'
 
 const EXAMPLE = `
@@ -11,6 +12,9 @@ Example:
   latchkey users export > users.jsonl
 `
 
+/** What `users import` reads. */
+const EXPORTED = ['name', 'sub', 'passwordHash', 'scopes', 'roles', 'disabled'] as const
+
 /** Adds `users export`. */
 export function addExport(users: Command, io: Io): void {
   users
@@ -19,23 +23,10 @@ export function addExport(users: Command, io: Io): void {
     .addHelpText('after', EXAMPLE)
     .action(
       withStore(io, async ({ accounts, print }) => {
-        for await (const {
-          name,
-          sub,
-          passwordHash,
-          scopes,
-          roles,
-          disabled,
-          attributes,
-          emailVerified,
-        } of accounts.all()) {
+        for await (const account of accounts.all()) {
+          const { attributes, emailVerified } = account
           const record = {
-            name,
-            sub,
-            passwordHash,
-            scopes,
-            roles,
-            disabled,
+            ...membersOf(account, EXPORTED),
             ...(Object.keys(attributes).length > 0 && { attributes, emailVerified }),
           }
           print(record, JSON.stringify(record))
