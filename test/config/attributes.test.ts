@@ -87,7 +87,8 @@ t.test('each fault names its path', t => {
     ],
     [
       'address: { type: string }',
-      'attributes.address: expected single values in its place, such as street and city: its value is an object',
+      'attributes.address: expected single values in its place, such as street and city: ' +
+        'its value is an object',
     ],
     ...[
       'sub',

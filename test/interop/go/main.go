@@ -1,5 +1,6 @@
-// Gets a token as golang.org/x/oauth2/clientcredentials does by default: it finds out by itself how the client authenticates. Calls the URL
-// of the last argument with it, and prints the token, its type, and the status of the answer.
+// Gets a token as golang.org/x/oauth2/clientcredentials does by default: it finds out by itself how the
+// client authenticates. Calls the URL of the last argument with it, and prints the token, its type, and the
+// status of the answer.
 package main
 
 import (

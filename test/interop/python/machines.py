@@ -1,4 +1,4 @@
-"""Machines: the client credentials grant by requests-oauthlib and by Authlib, with a secret and with a key."""
+"""Machines: the client credentials grant by requests-oauthlib and Authlib, with a secret and with a key."""
 
 import json
 import os
@@ -15,8 +15,11 @@ ID, SECRET = os.environ["CLIENT_ID"], os.environ["CLIENT_SECRET"]
 SIGNER, KEY = os.environ["SIGNER_ID"], ECKey.import_key(os.environ["SIGNER_PEM"])
 
 
+SHOWN = ("access_token", "token_type", "expires_in", "scope", "refresh_token")
+
+
 def shown(token):
-    return {name: token[name] for name in ("access_token", "token_type", "expires_in", "scope", "refresh_token") if name in token}
+    return {name: token[name] for name in SHOWN if name in token}
 
 
 def oauthlib_basic():
@@ -43,7 +46,8 @@ def authlib(method):
 
 
 def authlib_key():
-    session = AuthlibSession(SIGNER, KEY, token_endpoint_auth_method=PrivateKeyJWT(TOKEN, alg="ES256"), scope="orders:read")
+    method = PrivateKeyJWT(TOKEN, alg="ES256")
+    session = AuthlibSession(SIGNER, KEY, token_endpoint_auth_method=method, scope="orders:read")
     return shown(session.fetch_token(TOKEN, grant_type="client_credentials"))
 
 

@@ -1,4 +1,5 @@
-// Spring Security's client as it comes: a token with each way of authentication, a line each: how, the token, its type and its scopes.
+// Spring Security's client as it comes: a token with each way of authentication, a line each: how, the token,
+// its type and its scopes.
 import com.nimbusds.jose.jwk.ECKey;
 import com.nimbusds.jose.jwk.JWK;
 import java.util.function.Function;
@@ -13,9 +14,10 @@ import org.springframework.security.oauth2.core.OAuth2AccessToken;
 public class Machine {
     public static void main(String[] args) throws Exception {
         JWK key = ECKey.parse(System.getenv("SIGNER_KEY"));
-        RestClientClientCredentialsTokenResponseClient client = new RestClientClientCredentialsTokenResponseClient();
+        var client = new RestClientClientCredentialsTokenResponseClient();
         Function<ClientRegistration, JWK> keyOf = registration -> key;
-        client.addParametersConverter(new NimbusJwtClientAuthenticationParametersConverter<OAuth2ClientCredentialsGrantRequest>(keyOf));
+        client.addParametersConverter(
+            new NimbusJwtClientAuthenticationParametersConverter<OAuth2ClientCredentialsGrantRequest>(keyOf));
         String secret = System.getenv("CLIENT_SECRET");
         show(client, System.getenv("CLIENT_ID"), secret, ClientAuthenticationMethod.CLIENT_SECRET_BASIC);
         show(client, System.getenv("CLIENT_ID"), secret, ClientAuthenticationMethod.CLIENT_SECRET_POST);
@@ -23,7 +25,10 @@ public class Machine {
     }
 
     private static void show(
-        RestClientClientCredentialsTokenResponseClient client, String id, String secret, ClientAuthenticationMethod method) {
+        RestClientClientCredentialsTokenResponseClient client,
+        String id,
+        String secret,
+        ClientAuthenticationMethod method) {
         ClientRegistration registration = ClientRegistration.withRegistrationId("latchkey")
             .tokenUri(System.getenv("LATCHKEY_URL") + "/token")
             .clientId(id)
@@ -32,7 +37,10 @@ public class Machine {
             .authorizationGrantType(AuthorizationGrantType.CLIENT_CREDENTIALS)
             .scope("orders:read")
             .build();
-        OAuth2AccessToken token = client.getTokenResponse(new OAuth2ClientCredentialsGrantRequest(registration)).getAccessToken();
-        System.out.println(method.getValue() + " " + token.getTokenValue() + " " + token.getTokenType().getValue() + " " + String.join(",", token.getScopes()));
+        OAuth2AccessToken token =
+            client.getTokenResponse(new OAuth2ClientCredentialsGrantRequest(registration)).getAccessToken();
+        String scopes = String.join(",", token.getScopes());
+        String type = token.getTokenType().getValue();
+        System.out.println(String.join(" ", method.getValue(), token.getTokenValue(), type, scopes));
     }
 }

@@ -1,8 +1,8 @@
 -- What has become of the lists. KEYS: lists.
--- ARGV: now or '', what stands before the name of a list's log, the same of its owners, the length of an owned
--- block, then in turn a list, and how many of its revoked tokens and owned blocks are known.
--- Reply: for each list { name, how many are revoked, those that aren't known, how many blocks are owned, those
--- that aren't known }.
+-- ARGV: now or '', what stands before the name of a list's log, the same of its owners, the length of an
+-- owned block, then in turn a list, and how many of its revoked tokens and owned blocks are known.
+-- Reply: for each list { name, how many are revoked, those that aren't known, how many blocks are owned,
+-- those that aren't known }.
 local known, reply = {}, {}
 for i = 5, #ARGV, 3 do known[ARGV[i]] = { tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]) } end
 
