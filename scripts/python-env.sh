@@ -4,6 +4,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# Two suites may ask at the same time: one makes it, the other waits.
+if command -v flock >/dev/null; then
+  exec 9<scripts/python-env.sh
+  flock 9
+fi
+
 constraints=test/interop/python/constraints.txt
 requirements=(
   examples/fastapi/requirements.txt
