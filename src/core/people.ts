@@ -1,5 +1,6 @@
 // The core's people: accounts, their passwords, and who may log in.
 import { createAccounts, type Accounts } from '../users/accounts.ts'
+import { createCheckClaims } from '../users/attributes/claims-budget.ts'
 import { createAuthenticate, type Authenticate } from '../users/authenticate.ts'
 import { createBuiltInDirectory } from '../users/directory/built-in.ts'
 import { createFailedLogins } from '../users/failed-logins/failed-logins.ts'
@@ -66,6 +67,7 @@ export function composePeople({
       emit,
       checkNewPassword,
       declarations: settings.attributes,
+      checkClaims: createCheckClaims(settings.claimsBudget),
       random,
     }),
     authenticate: createAuthenticate({

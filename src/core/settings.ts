@@ -7,6 +7,7 @@ import type { TokenPolicy } from '../grants/issue.ts'
 import type { KeyPolicy } from '../keys/schedule/policy.ts'
 import { rulesOf, type ClaimRules } from '../oauth/claims.ts'
 import type { StatusServiceOptions } from '../status-lists/service.ts'
+import type { ClaimsBudget } from '../users/attributes/claims-budget.ts'
 import { declarationsOf, type Declarations } from '../users/attributes/declarations.ts'
 import type { AccessTokenType } from '../tokens/access-token.ts'
 import type { FailedLoginsPolicy } from '../users/failed-logins/failed-logins.ts'
@@ -34,6 +35,8 @@ export interface CoreSettings {
   readonly logins: () => FailedLoginsPolicy
   /** Which attributes accounts may have. */
   readonly attributes: () => Declarations
+  /** What the claims of a token may be. */
+  readonly claimsBudget: () => ClaimsBudget
   /** By what users log in: `name`, and unique attributes. */
   readonly loginBy: () => readonly string[]
   /** Whether the audit log has names as they were typed. */
@@ -61,9 +64,15 @@ export function coreSettings(current: () => Config): CoreSettings {
     claimsFor: audience => rulesOf(audience, current()),
     logins: () => current().throttle.logins,
     attributes: createDeclarations(current),
+    claimsBudget: () => claimsBudgetOf(current()),
     loginBy: () => current().login,
     usernamesInLogs: () => current().log.usernames,
   }
+}
+
+/** What the configuration lets the claims of a token be. */
+export function claimsBudgetOf({ claims, audiences, tokens }: Config): ClaimsBudget {
+  return { claims, audiences, claimsMaxBytes: tokens.claimsMaxBytes }
 }
 
 /** A client for the registry: the configuration's optional keys are absent, never undefined. */

@@ -104,7 +104,7 @@ export function createMint({
       jti: random.uuid(),
       uriOf: list => uriOf(list, algorithm),
       mapped: mapClaims(issue.audience.map(claimsFor), {
-        roles: issue.session?.user.roles ?? [],
+        user: issue.session?.user,
         scope: issue.scope,
       }),
     })

@@ -11,6 +11,8 @@ export type Claims = Readonly<Record<string, ClaimValue>>
 
 /** How one claim gets its value. */
 export interface ClaimRule {
+  /** The attribute of the account whose value it has; undefined: `value` is it. */
+  readonly from?: string | undefined
   /** The value itself. */
   readonly value?: ClaimValue | undefined
   /** The claim stands only in tokens that have this scope; undefined: in all. */
@@ -32,6 +34,11 @@ export const LIST_CLAIMS: ReadonlySet<string> = new Set([
   'groups',
   'entitlements',
 ])
+
+/** Whether a value may be one of LIST_CLAIMS. */
+export function isListOfTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every(item => typeof item === 'string')
+}
 
 /**
  * Names that no rule may take, and what keeps each: a token of ours says something by it already, or whoever
@@ -59,6 +66,35 @@ export function rulesOf(
   { claims, audiences }: ConfiguredClaims,
 ): ClaimRules {
   return { ...claims, ...audiences[audience]?.claims }
+}
+
+/** What is known of an account, for rules that copy. */
+export interface KnownOfUser {
+  readonly attributes: Claims
+  readonly emailVerified: boolean
+}
+
+/** What stands beside the attributes: whether the address in `email` was verified (OIDC Core §5.1). */
+export const EMAIL_VERIFIED = 'email_verified'
+
+/**
+ * The value that a rule gives; undefined: none. `0`, `false` and the empty text are values, a list without
+ * items is none (RFC 7643 §2.5). `user` is undefined for a client.
+ */
+export function valueBy(
+  { from, value }: ClaimRule,
+  user: KnownOfUser | undefined,
+): ClaimValue | undefined {
+  const found = from === undefined ? value : user && attributeOf(from, user)
+  return Array.isArray(found) && found.length === 0 ? undefined : found
+}
+
+function attributeOf(
+  name: string,
+  { attributes, emailVerified }: KnownOfUser,
+): ClaimValue | undefined {
+  if (name !== EMAIL_VERIFIED) return attributes[name]
+  return attributes['email'] === undefined ? undefined : emailVerified
 }
 
 /** How long claims are as the JSON of a token, which leaves out those without a value; bytes of UTF-8. */

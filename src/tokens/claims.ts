@@ -1,11 +1,20 @@
-// What the configuration has access tokens say beside the claims of RFC 9068: never computed.
+// What the configuration has access tokens say beside the claims of RFC 9068: copied or fixed, never
+// computed.
 import { isDeepStrictEqual } from 'node:util'
-import type { Claims, ClaimRules, ClaimValue } from '../oauth/claims.ts'
+import {
+  isListOfTexts,
+  LIST_CLAIMS,
+  valueBy,
+  type ClaimRules,
+  type Claims,
+  type ClaimValue,
+} from '../oauth/claims.ts'
+import type { User } from '../stores/ports/subjects.ts'
 
 /** What claims are made of. */
 export interface ClaimSource {
-  /** The account's roles; none for a client. */
-  readonly roles: readonly string[]
+  /** Whom the token is about; undefined: a client. */
+  readonly user: Pick<User, 'roles' | 'attributes' | 'emailVerified'> | undefined
   /** The scope of the token. */
   readonly scope: readonly string[]
 }
@@ -26,17 +35,18 @@ export function mapClaims(audiences: readonly ClaimRules[], source: ClaimSource)
 
 // The account's roles are the claim of that name until a rule takes its place, which holds without a value,
 // too: who has no role here isn't given those of elsewhere.
-function claimsBy(rules: ClaimRules, { roles, scope }: ClaimSource): Claims {
-  const claims: Record<string, ClaimValue> =
-    roles.length > 0 && rules['roles'] === undefined ? { roles: [...roles] } : {}
+function claimsBy(rules: ClaimRules, { user, scope }: ClaimSource): Claims {
+  const roles = rules['roles'] === undefined ? (user?.roles ?? []) : []
+  const claims: Record<string, ClaimValue> = roles.length > 0 ? { roles: [...roles] } : {}
   for (const [name, rule] of Object.entries(rules)) {
     if (rule.scope !== undefined && !scope.includes(rule.scope)) continue
-    if (hasValue(rule.value)) claims[name] = rule.value
+    const value = valueBy(rule, user)
+    if (value !== undefined && mayBe(name, value)) claims[name] = value
   }
   return claims
 }
 
-// `0`, `false` and the empty text are values; an empty list is none (RFC 7643 §2.5).
-function hasValue(value: ClaimValue | undefined): value is ClaimValue {
-  return value !== undefined && !(Array.isArray(value) && value.length === 0)
+// An attribute may have been stored when it was declared to be something else.
+function mayBe(name: string, value: ClaimValue): boolean {
+  return !LIST_CLAIMS.has(name) || isListOfTexts(value)
 }

@@ -9,6 +9,7 @@ import {
   type AttributeFault,
   type CheckedAttributes,
 } from './attributes/check.ts'
+import type { CheckClaims } from './attributes/claims-budget.ts'
 import type { Declarations } from './attributes/declarations.ts'
 import type { Directory } from './directory/directory.ts'
 
@@ -46,6 +47,13 @@ export interface SetAttributesOptions {
   readonly emit: Emit
   /** As configured now. */
   readonly declarations: () => Declarations
+  readonly checkClaims: CheckClaims
+}
+
+/** What attributes are held to. */
+export interface AttributeRules {
+  readonly declarations: Declarations
+  readonly checkClaims: CheckClaims
 }
 
 /** Of writers at once one is first, and the others look again: so many times. */
@@ -56,12 +64,13 @@ export const NOTHING_KNOWN = { attributes: {}, emailVerified: false }
 
 /** Makes the change. */
 export function createSetAttributes(options: SetAttributesOptions): SetAttributes {
-  const { directory, declarations, emit } = options
+  const { directory, declarations, checkClaims, emit } = options
   return async function setAttributes(name, request) {
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const account = await directory.find(name)
       if (account === undefined) return { kind: 'refused', reason: 'user_unknown' }
-      const next = nextAttributes(account, request, declarations())
+      const rules = { declarations: declarations(), checkClaims }
+      const next = nextAttributes(account, request, rules)
       if (isFault(next)) return { kind: 'refused', ...next }
       const outcome = await directory.setAttributes(changeOf(account, next))
       if (outcome.kind === 'superseded') continue
@@ -84,7 +93,7 @@ export function createSetAttributes(options: SetAttributesOptions): SetAttribute
 export function nextAttributes(
   before: Pick<Account, 'attributes' | 'emailVerified'>,
   { attributes: changes = {}, emailVerified }: AttributesRequest,
-  declarations: Declarations,
+  { declarations, checkClaims }: AttributeRules,
 ): NextAttributes | AttributeFault {
   const checked = checkAttributes(before.attributes, changes, declarations)
   if (isFault(checked)) return checked
@@ -98,7 +107,8 @@ export function nextAttributes(
   }
   // Another address is another mailbox: nobody has proved to read it.
   const stays = before.emailVerified && is !== undefined && isSameEmail(was, is)
-  return { ...checked, emailVerified: emailVerified ?? stays }
+  const next = { ...checked, emailVerified: emailVerified ?? stays }
+  return checkClaims(before, next) ?? next
 }
 
 function changeOf({ tag, version }: Account, next: NextAttributes): AttributesChange {

@@ -13,6 +13,7 @@ import {
   type SetAttributes,
 } from './account-attributes.ts'
 import { isFault, type AttributeFault } from './attributes/check.ts'
+import type { CheckClaims } from './attributes/claims-budget.ts'
 import type { Declarations } from './attributes/declarations.ts'
 import type { Directory } from './directory/directory.ts'
 import { readName } from './names/user-name.ts'
@@ -93,6 +94,8 @@ export interface AccountsOptions {
   readonly checkNewPassword: CheckNewPassword
   /** Which attributes accounts may have, as configured now. */
   readonly declarations: () => Declarations
+  /** Whether tokens may carry what an account would have. */
+  readonly checkClaims: CheckClaims
   /** Default: the system's. */
   readonly random?: Random
 }
@@ -159,6 +162,7 @@ function createAdd({
   checkNewPassword,
   emit,
   declarations,
+  checkClaims,
   random = systemRandom,
 }: AccountsOptions): Accounts['add'] {
   return async ({ name: typed, password, scopes, roles, ...request }) => {
@@ -168,7 +172,8 @@ function createAdd({
     const { written: name, folded: foldedName } = read
     // Also where it is another account's address, by which that one logs in.
     if ((await directory.findLogin(name)) !== undefined) return refused('name_taken')
-    const next = nextAttributes(NOTHING_KNOWN, request, declarations())
+    const rules = { declarations: declarations(), checkClaims }
+    const next = nextAttributes(NOTHING_KNOWN, request, rules)
     if (isFault(next)) return { kind: 'refused', ...next }
     const fault = await checkNewPassword(password, name)
     if (fault !== undefined) return refused(fault)

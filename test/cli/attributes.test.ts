@@ -64,6 +64,40 @@ t.test('set, show and remove', async t => {
   t.notMatch((await latchkey('users show ann')).out, 'verified')
 })
 
+t.test('what tokens could not carry is refused before it is written', async t => {
+  const { latchkey } = commandLine(t, {
+    more: [
+      ...CONFIG,
+      'tokens: { claimsMaxBytes: 40 }',
+      'claims: { groups: { from: groups } }',
+      'audiences: { "https://orders.example.com": { claims: { email: { from: email } } } }',
+    ],
+  })
+  // {"groups":["…"]} has 15 bytes beside the text, and "email":"…" another 11 with its comma.
+  const set = (name: string, value: string) =>
+    latchkey(`users set ann --attribute ${name}=${value} --json`)
+  await latchkey('users add ann', PASSWORD)
+  t.equal((await set('groups', 'g'.repeat(5))).code, 0)
+  const { code, err } = await set('email', 'longer@example.com')
+  t.equal(code, 1)
+  t.match(JSON.parse(err), {
+    error: 'claims_too_large',
+    message:
+      'email: expected claims of at most 40 bytes (tokens.claimsMaxBytes) in tokens for ' +
+      'https://orders.example.com; with this value they have 49',
+  })
+  t.match(
+    await latchkey(`users add bob --attribute groups=${'é'.repeat(13)} --json`, PASSWORD),
+    {
+      code: 1,
+      err: /groups: expected claims of at most 40 bytes.* in every token; .*have 41/,
+    },
+  )
+  const [ann = {}] = (await latchkey('users show ann --json')).records
+  t.strictSame(ann['attributes'], { groups: ['ggggg'] })
+  t.match(await latchkey('users show bob'), { code: 1, err: /user unknown/ })
+})
+
 t.test('what is refused names the attribute and changes nothing', async t => {
   const { latchkey } = commandLine(t, { more: CONFIG })
   await latchkey('users add ann --attribute email=ann@example.com', PASSWORD)

@@ -886,6 +886,7 @@ t.test('who is lost to somebody faster is refused', async t => {
     checkNewPassword: async () => undefined,
     secrets: [SECRET],
     declarations: new Map(),
+    checkClaims: () => undefined,
     dryRun: false,
   })
   const user = { name: 'ann', secret: { passwordHash: BCRYPT }, scopes: null, roles: [] }
@@ -908,6 +909,7 @@ t.test('ids of records that bring none are keyed', async t => {
   })
   const options = {
     declarations: new Map(),
+    checkClaims: () => undefined,
     directory: store.directory,
     subjects: store.subjects,
     clients: NO_CLIENTS,

@@ -80,7 +80,6 @@ t.test('names and values that can be no claim are faults', async t => {
       JSON.parse('{ "__proto__": { "value": 1 } }'),
       '.__proto__: expected another name: JavaScript',
     ],
-    [{ plan: {} }, `.plan.value: ${value}`],
     [{ plan: 'free' }, '.plan: expected a mapping'],
     [{ plan: { value: null } }, `.plan.value: ${value}`],
     [{ plan: { value: {} } }, `.plan.value: ${value}`],
@@ -102,6 +101,56 @@ t.test('names and values that can be no claim are faults', async t => {
       t.strictSame(others, [])
     }
   }
+})
+
+t.test('what is copied must be there, and be what the claim is', async t => {
+  const attributes = {
+    email: { type: 'email' },
+    teams: { type: 'string', list: true },
+    level: { type: 'integer', list: true },
+    flags: { type: 'boolean', list: true },
+    tenant: { type: 'string' },
+  }
+  const known = '(email, teams, level, flags, tenant, email_verified)'
+  const rows: [claims: object, fault: string | undefined][] = [
+    [{ tenant: { from: 'tenant', scope: 'profile' } }, undefined],
+    [
+      { groups: { from: 'teams' }, email_verified: { from: 'email_verified' } },
+      undefined,
+    ],
+    [
+      { plan: { from: 'plan' } },
+      `.plan.from: expected an attribute that is declared in attributes ${known}`,
+    ],
+    [
+      { plan: { from: 'toString' } },
+      '.plan.from: expected an attribute that is declared',
+    ],
+    [
+      { plan: { from: 'tenant', value: 1 } },
+      '.plan.from: expected no such key beside value',
+    ],
+    [{ plan: { from: '' } }, '.plan.from: expected the name of an attribute'],
+    [
+      { plan: {} },
+      '.plan.value: expected a value, or from with the name of an attribute in its place',
+    ],
+    ...['tenant', 'level', 'flags'].map((from): [object, string] => [
+      { roles: { from } },
+      '.roles.from: expected an attribute with list: true and texts, as RFC 9068 has roles',
+    ]),
+  ]
+  for (const [path, at] of PLACES) {
+    for (const [claims, expected] of rows) {
+      const [fault, ...others] = faultsOf({ attributes, ...at(claims) })
+      if (expected === undefined) t.equal(fault, undefined)
+      else t.ok(fault?.startsWith(`${path}${expected}`), expected, { fault })
+      t.strictSame(others, [])
+    }
+  }
+  t.match(faultsOf({ claims: { a: { from: 'email_verified' } } }), [
+    'claims.a.from: expected an attribute that is declared in attributes (there is none)',
+  ])
 })
 
 t.test('the budget of what never changes is held at start, to the byte', async t => {

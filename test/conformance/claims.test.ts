@@ -99,5 +99,45 @@ for (const store of STORES) {
       const both = (await login()).access_token
       t.match((await verifiedBy(server, both, ORDERS)).headers, { 'latchkey-roles': '' })
     })
+
+    t.test(
+      'a changed attribute is in the next token, for its audience alone',
+      async t => {
+        const single = { list: false, unique: false }
+        live.attributes = {
+          tenant: { type: 'string', ...single },
+          seats: { type: 'integer', ...single },
+        }
+        live.audiences = {
+          [ORDERS]: { claims: { tenant: { from: 'tenant' }, seats: { from: 'seats' } } },
+          [MAIL]: { claims: {} },
+        }
+        const set = async (attributes: Record<string, string | number | null>) =>
+          t.match(await server.accounts.setAttributes('alice', { attributes }), {
+            kind: 'done',
+          })
+        const before = await login({ resource: ORDERS })
+        t.notOk(
+          'tenant' in decodeJwt(before.access_token),
+          'without a value there is no claim',
+        )
+        await set({ tenant: 'Zürich', seats: 0 })
+        const second = (await server.refresh(before.refresh_token)).json()
+        t.match(decodeJwt(second.access_token), { tenant: 'Zürich', seats: 0 })
+        t.match(await introspect(second.access_token), {
+          active: true,
+          tenant: 'Zürich',
+          seats: 0,
+        })
+        t.notOk('tenant' in decodeJwt((await login({ resource: MAIL })).access_token))
+        await set({ tenant: null })
+        const last = decodeJwt(
+          (await server.refresh(second.refresh_token)).json().access_token,
+        )
+        t.notOk('tenant' in last)
+        t.equal(last['seats'], 0)
+        await set({ seats: null })
+      },
+    )
   })
 }

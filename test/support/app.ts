@@ -293,6 +293,7 @@ export async function buildTestApp({
     claims: {} as Record<string, ClaimRule>,
     audiences: {} as Record<string, { claims: Record<string, ClaimRule> }>,
     attributes: {} as Record<string, DeclaredAttribute>,
+    claimsMaxBytes: 2048,
     loginBy: ['name'],
   }
   const settings: CoreSettings = {
@@ -315,6 +316,7 @@ export async function buildTestApp({
     claimsFor: audience => rulesOf(audience, live),
     logins: () => live.logins,
     attributes: () => declarationsOf(live.attributes),
+    claimsBudget: () => live,
     loginBy: () => live.loginBy,
     usernamesInLogs: () => live.usernames,
   }

@@ -124,6 +124,7 @@ async function createRedis(cluster: boolean): Promise<TestStore> {
 export const NO_ATTRIBUTES = {
   declarations: () => declarationsOf({}),
   login: () => ['name'],
+  checkClaims: () => undefined,
 }
 
 /** An account that no other test has. */

@@ -3,8 +3,13 @@ import t from 'tap'
 import { mapClaims } from '../../src/tokens/claims.ts'
 import { isAccessTokenClaims } from '../../src/tokens/access-token.ts'
 
-const NOBODY = { roles: [], scope: [] }
-const ALICE = { roles: ['buyer'], scope: ['profile'] }
+const user = (attributes: object, roles: string[] = [], emailVerified = false) => ({
+  roles,
+  attributes: { ...attributes },
+  emailVerified,
+})
+const NOBODY = { user: undefined, scope: [] }
+const ALICE = { user: user({}, ['buyer']), scope: ['profile'] }
 
 t.test(
   'a value is a value when it is 0, false or empty; a list without items is none',
@@ -31,11 +36,11 @@ t.test(
 
 t.test('a claim with a scope stands only where the token has it', async t => {
   const rules = { plan: { value: 'pro', scope: 'profile' }, open: { value: 1 } }
-  t.strictSame(mapClaims([rules], { roles: [], scope: ['profile', 'a'] }), {
+  t.strictSame(mapClaims([rules], { ...NOBODY, scope: ['profile', 'a'] }), {
     plan: 'pro',
     open: 1,
   })
-  t.strictSame(mapClaims([rules], { roles: [], scope: ['profiles'] }), { open: 1 })
+  t.strictSame(mapClaims([rules], { ...NOBODY, scope: ['profiles'] }), { open: 1 })
 })
 
 t.test("the account's roles are a claim until a rule takes its place", async t => {
@@ -62,8 +67,65 @@ t.test('a token for two audiences says what both would see alike', async t => {
     'nor roles that are not alike',
   )
   const scoped = { plan: { value: 'free', scope: 'profile' } }
-  t.strictSame(mapClaims([scoped, shared], { roles: [], scope: [] }), {})
+  t.strictSame(mapClaims([scoped, shared], NOBODY), {})
   t.strictSame(mapClaims([scoped, shared], ALICE), { plan: 'free', roles: ['buyer'] })
+})
+
+t.test('a claim copies an attribute as it is, or is left out', async t => {
+  const rules = {
+    tenant: { from: 'tenant' },
+    mail: { from: 'email', scope: 'email' },
+    email_verified: { from: 'email_verified' },
+    seats: { from: 'seats' },
+    beta: { from: 'beta' },
+    note: { from: 'note' },
+    groups: { from: 'teams' },
+    none: { from: 'empty' },
+    missing: { from: 'missing' },
+  }
+  const attributes = {
+    tenant: 'Größe 日本 🦊',
+    email: 'zoe@example.com',
+    seats: 0,
+    beta: false,
+    note: '',
+    teams: ['a', 'b'],
+    empty: [],
+    other: 'nobody asks for it',
+  }
+  const { email, teams, empty, other, ...same } = attributes
+  const shown = { ...same, groups: teams, email_verified: false }
+  t.strictSame(mapClaims([rules], { user: user(attributes), scope: [] }), shown)
+  const verified = { user: user(attributes, [], true), scope: ['email'] }
+  t.strictSame(mapClaims([rules], verified), {
+    ...shown,
+    email_verified: true,
+    mail: email,
+  })
+  t.strictSame(mapClaims([rules], { user: user({}, [], true), scope: [] }), {})
+  t.strictSame(mapClaims([rules], NOBODY), {}, 'a client has none')
+  t.ok(empty.length === 0 && other !== '')
+})
+
+t.test(
+  'single against list: a claim is a list exactly where the attribute is',
+  async t => {
+    const rules = { one: { from: 'one' }, many: { from: 'many' } }
+    const attributes = { one: 'a', many: ['a'] }
+    t.strictSame(mapClaims([rules], { user: user(attributes), scope: [] }), attributes)
+  },
+)
+
+t.test('roles that were stored as something else are none', async t => {
+  const rules = { roles: { from: 'jobs' }, groups: { from: 'levels' } }
+  const stored = { jobs: 'admin', levels: [1, 2] }
+  const source = { user: user(stored, ['buyer']), scope: [] }
+  t.strictSame(mapClaims([rules], source), {})
+  const now = { jobs: ['admin'], levels: ['1'] }
+  t.strictSame(mapClaims([rules], { user: user(now, ['buyer']), scope: [] }), {
+    roles: ['admin'],
+    groups: ['1'],
+  })
 })
 
 t.test('the verifier takes claims that it knows nothing of', async t => {

@@ -302,6 +302,7 @@ function setUp(
     directory: { ...builtIn, ...over(builtIn) },
     emit: event => events.push(event),
     declarations: () => DECLARATIONS,
+    checkClaims: () => undefined,
   })
   return { setAttributes, events, builtIn }
 }

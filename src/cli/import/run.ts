@@ -1,6 +1,8 @@
 // Runs an import: a look at the file, then records in, accounts made of them in batches, and what became of
 // each reported and counted.
 import { open } from 'node:fs/promises'
+import { claimsBudgetOf } from '../../core/settings.ts'
+import { createCheckClaims } from '../../users/attributes/claims-budget.ts'
 import { declarationsOf } from '../../users/attributes/declarations.ts'
 import { createImportUsers } from '../../users/import/import-accounts.ts'
 import type { ImportOutcome } from '../../users/import/outcome.ts'
@@ -46,6 +48,7 @@ export async function importFile(tools: StoreTools, order: ImportOrder): Promise
   const importBatch = createImportUsers({
     ...tools,
     declarations: declarationsOf(config.attributes),
+    checkClaims: createCheckClaims(() => claimsBudgetOf(config)),
     directory: store.directory,
     subjects: store.subjects,
     secrets: config.secrets,

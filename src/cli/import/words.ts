@@ -19,6 +19,7 @@ const WORDS: Readonly<Record<OwnFault, string>> = {
   attribute_undeclared: 'no such attribute is declared',
   attribute_invalid: 'not what the attribute is declared as',
   attributes_too_large: 'too many attributes, or too long ones',
+  claims_too_large: 'tokens would be too long with these attributes',
   attribute_taken: 'another account has this value',
   hash_unsupported: 'hash unsupported',
   hash_too_costly: 'hash too costly',

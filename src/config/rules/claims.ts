@@ -1,6 +1,9 @@
-// The rules of claims: names that are taken, lists that must be lists, and the budget of what never changes.
+// The rules of claims: names that are taken, attributes that are there, lists that must be lists, and the
+// budget of what never changes.
 import {
   bytesOf,
+  EMAIL_VERIFIED,
+  isListOfTexts,
   LIST_CLAIMS,
   RESERVED_CLAIMS,
   rulesOf,
@@ -13,43 +16,73 @@ import { fault } from './shared.ts'
 
 /** Checks `claims`, for all audiences and for single ones. */
 export function checkClaims(config: Config): Fault[] {
-  const { claims, audiences, tokens } = config
-  const places: [place: Place, own: ClaimRules, all: ClaimRules][] = [
-    [['claims'], claims, claims],
-    ...Object.entries(audiences).map(
-      ([audience, { claims: own }]): [Place, ClaimRules, ClaimRules] => [
-        ['audiences', audience, 'claims'],
-        own,
-        rulesOf(audience, config),
-      ],
-    ),
+  const { claims, audiences } = config
+  return [
+    ...checkRulesAt(['claims'], claims, config),
+    ...checkBudget(['claims'], claims, config),
+    ...Object.entries(audiences).flatMap(([audience, { claims: own }]) => {
+      const place = ['audiences', audience, 'claims']
+      const all = Object.keys(own).length > 0 ? rulesOf(audience, config) : {}
+      return [...checkRulesAt(place, own, config), ...checkBudget(place, all, config)]
+    }),
   ]
-  return places.flatMap(([place, own, all]) => [
-    ...Object.entries(own).flatMap(([name, rule]) =>
-      checkClaim([...place, name], name, rule),
-    ),
-    ...(Object.keys(own).length > 0 ? checkBudget(place, all, tokens) : []),
-  ])
 }
 
-function checkClaim(place: Place, name: string, { value }: ClaimRule): Fault[] {
-  const source = RESERVED_CLAIMS.get(name)
-  if (source !== undefined) {
-    return [fault(place, `another name: ${name} is reserved (${source})`)]
+function checkRulesAt(place: Place, rules: ClaimRules, { attributes }: Config): Fault[] {
+  return Object.entries(rules).flatMap(([name, rule]) => {
+    const source = RESERVED_CLAIMS.get(name)
+    const at = [...place, name]
+    if (source !== undefined) {
+      return [fault(at, `another name: ${name} is reserved (${source})`)]
+    }
+    return rule.from === undefined
+      ? checkValue(at, name, rule)
+      : checkFrom(at, name, { ...rule, from: rule.from, attributes })
+  })
+}
+
+function checkValue(place: Place, name: string, { value }: ClaimRule): Fault[] {
+  const at = [...place, 'value']
+  if (value === undefined) {
+    return [fault(at, 'a value, or from with the name of an attribute in its place')]
   }
   return LIST_CLAIMS.has(name) && !isListOfTexts(value)
-    ? [fault([...place, 'value'], `a list of texts, as RFC 9068 has ${name}`)]
+    ? [fault(at, `a list of texts, as RFC 9068 has ${name}`)]
     : []
 }
 
-function isListOfTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.every(item => typeof item === 'string')
+function checkFrom(
+  place: Place,
+  name: string,
+  {
+    from,
+    value,
+    attributes,
+  }: ClaimRule & { readonly from: string } & Pick<Config, 'attributes'>,
+): Fault[] {
+  const at = [...place, 'from']
+  if (value !== undefined) return [fault(at, 'no such key beside value')]
+  const known = Object.keys(attributes)
+  if (known.includes('email')) known.push(EMAIL_VERIFIED)
+  if (!known.includes(from)) {
+    const names = known.join(', ') || 'there is none'
+    return [fault(at, `an attribute that is declared in attributes (${names})`)]
+  }
+  return LIST_CLAIMS.has(name) && !isDeclaredAsTexts(attributes[from])
+    ? [fault(at, `an attribute with list: true and texts, as RFC 9068 has ${name}`)]
+    : []
+}
+
+function isDeclaredAsTexts(declared: Config['attributes'][string] | undefined): boolean {
+  return (
+    declared?.list === true && declared.type !== 'integer' && declared.type !== 'boolean'
+  )
 }
 
 function checkBudget(
   place: Place,
   rules: ClaimRules,
-  { claimsMaxBytes }: Config['tokens'],
+  { tokens: { claimsMaxBytes } }: Config,
 ): Fault[] {
   const fixed = Object.entries(rules).map(([name, { value }]) => [name, value])
   const bytes = bytesOf(Object.fromEntries(fixed))

@@ -10,6 +10,14 @@ const ClaimName = Type.String({
     'the name of a claim: up to 128 printable ASCII characters without blanks, a letter, digit or _ first',
 })
 
+const From = Type.String({
+  minLength: 1,
+  expected: 'the name of an attribute',
+  description:
+    'The attribute of the account whose value it has, as it is when the token is made; `email_verified` ' +
+    'goes with `email`.',
+})
+
 const SCALARS = ['string', 'number', 'boolean']
 
 const Value = Object.assign(
@@ -31,7 +39,8 @@ export function claims(description: string) {
     ClaimName,
     Type.Object(
       {
-        value: Value,
+        from: Type.Optional(From),
+        value: Type.Optional(Value),
         scope: Type.Optional(
           Type.String({
             ...ScopeToken,

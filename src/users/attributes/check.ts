@@ -14,7 +14,11 @@ export type AttributeChanges = Readonly<Record<string, unknown>>
 
 /** Why a value isn't taken: where, and what was expected there. Never what was found. */
 export interface AttributeFault {
-  readonly reason: 'attribute_undeclared' | 'attribute_invalid' | 'attributes_too_large'
+  readonly reason:
+    | 'attribute_undeclared'
+    | 'attribute_invalid'
+    | 'attributes_too_large'
+    | 'claims_too_large'
   /** The attribute, for an item of a list with its number: `groups[3]`. */
   readonly path: string
   readonly expected: string

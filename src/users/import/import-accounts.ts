@@ -13,6 +13,7 @@ import {
 } from '../account-attributes.ts'
 import { isSub, type Access } from '../accounts.ts'
 import { isFault, type AttributeFault } from '../attributes/check.ts'
+import type { CheckClaims } from '../attributes/claims-budget.ts'
 import type { Declarations } from '../attributes/declarations.ts'
 import { judgeName } from '../names/user-name.ts'
 import type { CheckNewPassword } from '../new-password.ts'
@@ -49,6 +50,7 @@ export interface ImportOptions {
   readonly checkNewPassword: CheckNewPassword
   /** Which attributes accounts may have. */
   readonly declarations: Declarations
+  readonly checkClaims: CheckClaims
   /** The first one makes the ids of accounts that bring none. */
   readonly secrets: readonly string[]
   /** Whether everything is checked and nothing added. */
@@ -135,7 +137,7 @@ function createJudge(options: ImportOptions) {
         : refused({ reason: 'name_taken' })
     }
     if ((await subjects.byTag(tag)) !== undefined) return refused({ reason: 'sub_taken' })
-    const known = nextAttributes(NOTHING_KNOWN, user, options.declarations)
+    const known = nextAttributes(NOTHING_KNOWN, user, options)
     if (isFault(known)) return refused(refusalOf(known))
     const taken = await firstTaken(known.uniqueValues, directory)
     if (taken !== undefined) return refused(takenAt(taken))
