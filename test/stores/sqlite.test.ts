@@ -15,11 +15,8 @@ import {
   reading,
   writing,
 } from '../../src/stores/sqlite/database/database.ts'
-import {
-  formatOf,
-  migrate,
-  SQLITE_STEPS,
-} from '../../src/stores/sqlite/database/migrations.ts'
+import { formatOf, migrate } from '../../src/stores/sqlite/database/migrations.ts'
+import { SQLITE_STEPS } from '../../src/stores/sqlite/database/steps.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createHandClock } from '../support/clock.ts'
 import { locksOn } from '../support/file-locks.ts'

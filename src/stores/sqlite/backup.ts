@@ -24,7 +24,8 @@ import {
 } from '../ports/backups.ts'
 import { openDatabase, writing } from './database/database.ts'
 import { reasonOf, unavailable } from './database/faults.ts'
-import { formatOf, SQLITE_STEPS } from './database/migrations.ts'
+import { formatOf } from './database/migrations.ts'
+import { SQLITE_STEPS } from './database/steps.ts'
 
 export interface SqliteBackupsOptions {
   readonly db: DatabaseSync

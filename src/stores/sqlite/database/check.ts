@@ -5,7 +5,8 @@ import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { unusable } from './faults.ts'
 import { newerFormat, type StoreRisk } from '../../ports/health.ts'
-import { checkFormat, formatOf, SQLITE_STEPS } from './migrations.ts'
+import { checkFormat, formatOf } from './migrations.ts'
+import { SQLITE_STEPS } from './steps.ts'
 import { CHECKED_BYTES, checkPages } from './pages.ts'
 
 /** How long another process is waited for, in milliseconds. */

@@ -1,5 +1,5 @@
 // An account in SQLite: one row of `users`, with the subject and what the built-in directory knows. Only this
-// file names its columns and says how they are written (database/migrations.ts has made the table); the SQL
+// file names its columns and says how they are written (database/steps.ts has made the table); the SQL
 // about it is made here, too.
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite'
 import type { Account } from '../../ports/directory.ts'

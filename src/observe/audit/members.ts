@@ -1,0 +1,57 @@
+// The members that several events of the audit log have (audit-schema.ts).
+import { Type } from 'typebox'
+import type { Actor, ClientMethod, UserChange } from '../../base/events.ts'
+import { REASONS, type Reason } from '../../base/reasons.ts'
+
+export const ClientId = Type.String({
+  description:
+    'The client by its configured id; in `client.refused` as the request named it: 64 characters at ' +
+    'the most (8 of what looks like a secret), what is not ' +
+    'printable ASCII escaped as `\\u{…}`.',
+})
+export const Sub = Type.String({ description: "The user's stable id." })
+export const Sid = Type.String({
+  description: 'The session, as access tokens name it in `sid`.',
+})
+export const ActorName = Type.Unsafe<Actor>({
+  type: 'string',
+  pattern: '^cli:',
+  description:
+    "Who did it: `cli:` and the operating system's user that ran the command, by its number where it has " +
+    'no name. Absent: a server did it by itself. What a client did has its `clientId` instead.',
+})
+export const ReasonCode = Type.Unsafe<Reason>({
+  type: 'string',
+  enum: Object.keys(REASONS),
+  description: 'A reason code.',
+})
+export const CHANGES: readonly UserChange[] = [
+  'added',
+  'renamed',
+  'password',
+  'disabled',
+  'enabled',
+  'access',
+  'attributes',
+  'sessions_ended',
+  'removed',
+]
+export const CLIENT_METHODS: readonly ClientMethod[] = [
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+  'none',
+]
+export const Username = Type.String({
+  description:
+    'A keyed hash of the name that was typed; the name itself with `log.usernames`.',
+})
+export const Network = Type.String({
+  description: 'The /24 or /64 that the request came from.',
+})
+export const Instant = Type.Integer({
+  minimum: 0,
+  description:
+    'When the first, or the last, of them was: milliseconds since the Unix epoch.',
+})
+export const Count = Type.Integer({ minimum: 0 })
