@@ -398,7 +398,7 @@ t.test("a list that can't be signed is tried anew by who asks next", async t => 
 })
 
 t.test('a claim of another issuer names none of our lists', async t => {
-  const { entryOf, uriOf } = createStatusService({
+  const { entryOf, uriOf, isRevoked } = createStatusService({
     issuer: 'https://id.example.com/',
     status: { enabled: true, ttl: 10_000 },
     lists: { ...telling(), lease: async () => ({ list: '1-a', first: 0 }) },
@@ -422,5 +422,7 @@ t.test('a claim of another issuer names none of our lists', async t => {
     list: '1-a',
     idx: 4,
   })
-  t.equal(entryOf({ idx: 4, uri: 'https://elsewhere.example.com/status/1-a' }), undefined)
+  const elsewhere = { idx: 4, uri: 'https://elsewhere.example.com/status/1-a' }
+  t.equal(entryOf(elsewhere), undefined)
+  t.equal(isRevoked(elsewhere), false, 'nor is it known to be revoked')
 })
