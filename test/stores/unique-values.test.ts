@@ -6,7 +6,10 @@ import type { AttributesChange, UniqueValue } from '../../src/stores/ports/direc
 import { createAdapter } from '../../src/stores/redis/adapter.ts'
 import { createLink } from '../../src/stores/redis/connection/link.ts'
 import { createRedisDirectory } from '../../src/stores/redis/people/directory.ts'
-import { claimPlace } from '../../src/stores/redis/people/unique-values.ts'
+import {
+  claimPlace,
+  createUniqueValues,
+} from '../../src/stores/redis/people/unique-values.ts'
 import { createRedisKeys } from '../../src/stores/redis/redis-keys.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createHandClock } from '../support/clock.ts'
@@ -37,6 +40,7 @@ function createWorld(t: Test) {
   const { shard, field } = claimPlace(VALUE)
   const key = keys.values(shard)
   return {
+    adapter,
     clock,
     client,
     keys,
@@ -165,3 +169,24 @@ t.test('many values are spread over many keys', async t => {
   const found = await client.keys(`world-${worlds}:values:*`)
   t.ok(found.length > 50, `${found.length} keys`)
 })
+
+t.test(
+  'a value that is given up while its account claims it anew stays claimed',
+  async t => {
+    const { adapter, claim, claimant } = createWorld(t)
+    await claim('ann', 1)
+    const values = createUniqueValues(adapter, {
+      // Between the look at the account and the release it takes the value again.
+      async read() {
+        await claim('ann', 2)
+        return undefined
+      },
+    })
+    await values.giveUp('ann', [VALUE])
+    t.equal(await claimant(), 'ann')
+    await createUniqueValues(adapter, { read: async () => undefined }).giveUp('ann', [
+      VALUE,
+    ])
+    t.equal(await claimant(), undefined, 'what nobody wants back is free')
+  },
+)

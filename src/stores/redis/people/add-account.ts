@@ -1,7 +1,6 @@
 // Adds an account in Redis: its name and its unique values are claimed first, then its record is written.
 import type { BuiltInDirectory, NewAccount } from '../../ports/directory.ts'
 import type { RedisAdapter } from '../adapter.ts'
-import type { AccountReader } from './account-reader.ts'
 import { writeAccount } from './account-record.ts'
 import type { Claims } from './claims.ts'
 import type { UniqueValues } from './unique-values.ts'
@@ -10,13 +9,12 @@ import type { UniqueValues } from './unique-values.ts'
 interface AddParts {
   readonly names: Claims
   readonly values: UniqueValues
-  readonly reader: AccountReader
 }
 
 /** Makes `add`. */
 export function createAddAccount(
   { keys, time, durably }: RedisAdapter,
-  { names, values, reader }: AddParts,
+  { names, values }: AddParts,
 ): BuiltInDirectory['add'] {
   const addScript = durably('people/user-add')
   const removeScript = durably('people/user-remove')
@@ -29,7 +27,7 @@ export function createAddAccount(
 
   /** Gives up what was claimed, unless the tag's own account has it. */
   async function giveUp({ foldedName, tag, uniqueValues }: NewAccount): Promise<void> {
-    if (!(await reader.holds(tag, foldedName))) await names.release(foldedName, tag)
+    await names.giveUp(foldedName, tag)
     await values.giveUp(tag, uniqueValues)
   }
 

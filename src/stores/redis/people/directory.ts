@@ -19,7 +19,7 @@ export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
   const values = createUniqueValues(adapter, reader)
   const change = createChangeAccount(adapter)
   const upgradeScript = loadScript(link, 'people/user-upgrade')
-  const add = createAddAccount(adapter, { names, values, reader })
+  const add = createAddAccount(adapter, { names, values })
   const ofName = createOfName(reader)
   const ofValue = createOfValue(reader)
 

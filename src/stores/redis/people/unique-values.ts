@@ -23,18 +23,14 @@ export function createUniqueValues(
   adapter: RedisAdapter,
   { read }: Pick<AccountReader, 'read'>,
 ): UniqueValues {
-  const fieldsOf = async (tag: string) =>
-    new Set((await read(tag))?.uniqueValues.map(fieldOf))
   const claims = createClaims(adapter, {
     keyOf: field => adapter.keys.values(shardOf(field)),
-    holds: async (tag, field) => (await fieldsOf(tag)).has(field),
+    holds: async (tag, field) =>
+      (await read(tag))?.uniqueValues.some(value => fieldOf(value) === field) ?? false,
   })
 
   async function giveUp(tag: string, values: readonly UniqueValue[]): Promise<void> {
-    if (values.length === 0) return
-    const held = await fieldsOf(tag)
-    const unheld = values.map(fieldOf).filter(field => !held.has(field))
-    await Promise.all(unheld.map(field => claims.release(field, tag)))
+    await Promise.all(values.map(value => claims.giveUp(fieldOf(value), tag)))
   }
 
   async function firstTaken(
