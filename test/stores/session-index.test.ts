@@ -33,6 +33,7 @@ for (const cluster of [false, true]) {
     await t.test('a refresh of one of them', t => refreshedTest(t, world))
     await t.test('a login while a walk is made', t => meanwhileTest(t, world))
     await t.test('dead sessions leave it', t => deadTest(t, world))
+    await t.test('a clock that is set back', t => clockBackTest(t, world))
     await t.test('has a bound', t => boundTest(t, world))
     await t.test('is not believed after a restore', t => restoreTest(t, world))
   })
@@ -161,15 +162,35 @@ async function meanwhileTest(t: Test, world: World): Promise<void> {
 async function deadTest(t: Test, world: World): Promise<void> {
   const { store, clock } = world
   const tag = await addSomeone(store)
+  const keys: string[] = []
   for (let login = 0; login < 60; login++) {
     const ref = await signIn(store, tag, { idleMs: DAY })
+    keys.push(`lk:{${tag}}:f:${ref.sid}`)
     if (login % 3 === 0) await store.families.end({ ...ref, clientId: null })
     clock.advance(DAY / 4)
+    // As Redis does by its own clock.
+    const idle = keys[login - 4]
+    if (idle !== undefined) await store.client.del(idle)
   }
   const length = (await indexOf(world, tag))?.split(' ').length ?? 0
   t.ok(length > 1 && length < 10, `${length} parts after 60 logins, 3 alive`)
   await store.subjects.endSessions(tag)
   t.same(await listed(world, tag), [])
+}
+
+/** Then a session that was past its end lives again, and its owner can see it. */
+async function clockBackTest(t: Test, world: World): Promise<void> {
+  const { store, clock } = world
+  for (const end of ['idleMs', 'absoluteMs'] as const) {
+    const tag = await addSomeone(store)
+    const first = await signIn(store, tag, { [end]: DAY })
+    clock.advance(DAY)
+    const second = await signIn(store, tag)
+    t.same(await listed(world, tag), [second.sid])
+    clock.advance(-1)
+    t.same(await listed(world, tag), [first.sid, second.sid].sort(), end)
+    t.match(await store.families.rotate(presented(first, 1)), { kind: 'rotated' })
+  }
 }
 
 async function boundTest(t: Test, world: World): Promise<void> {

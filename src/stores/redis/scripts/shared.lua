@@ -111,9 +111,11 @@ local CHECKED_AT_LOGIN = 4
 -- The sids that are known, and whether they are all; nil where there is no index.
 local function read_index (userKey, now)
   local lastEnd, index = unpack(redis.call('HMGET', userKey, LAST_END, INDEX))
-  if tonumber(lastEnd or '0') <= now then return {}, true end
   local mark, walking, listed = (index or ''):match('^(%d+)(%??)(.*)$')
-  if mark ~= lastEnd then return nil, false end
+  if not mark or mark ~= lastEnd then
+    if tonumber(lastEnd or '0') <= now then return {}, true end
+    return nil, false
+  end
   local sids = {}
   for sid in listed:gmatch('%S+') do sids[#sids + 1] = sid end
   return sids, walking == ''
@@ -139,13 +141,19 @@ end
 
 local function family_key (anyFamily, sid) return anyFamily:gsub('[^:]*$', '') .. sid end
 
+-- Whether a session is gone for good. One that is only past its end lives again where the clock is set back:
+-- its key goes by itself.
+local function is_gone (f, user)
+  return not f or f.ended == 1 or why_locked(user, f.epoch) ~= nil
+end
+
 -- Each login adds one and looks at a few of those that were looked at last: at most a quarter of the index
 -- stays dead.
-local function drop_some_dead (sids, familyKey, user, now)
+local function drop_some_dead (sids, familyKey, user)
   for _ = 1, math.min(CHECKED_AT_LOGIN, #sids) do
     local sid = table.remove(sids, 1)
     local f = read_family(family_key(familyKey, sid))
-    if f and not why_dead(f, user, instant_for(f, now)) then sids[#sids + 1] = sid end
+    if not is_gone(f, user) then sids[#sids + 1] = sid end
   end
 end
 

@@ -41,7 +41,7 @@ local lastEnd = tonumber(redis.call('HGET', KEYS[1], LAST_END) or '0')
 if endsAt > lastEnd then redis.call('HSET', KEYS[1], LAST_END, string.format('%.0f', endsAt)) end
 
 if sids then
-  drop_some_dead(sids, KEYS[2], user, now)
+  drop_some_dead(sids, KEYS[2], user)
   sids[#sids + 1] = KEYS[2]:match('[^:]*$')
   write_index(KEYS[1], sids, complete)
 end
