@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { bytesPerFamily } from './bytes-per-family.ts'
 import type { Kind } from './load.ts'
-import { type Cast, type Measured, startCast } from './processes.ts'
+import { type Cast, type Measured, startBeside, startCast } from './processes.ts'
 import { summarise } from './profile.ts'
 import { printProfile, printRows, type Row, type Sample } from './report.ts'
 
@@ -21,6 +21,8 @@ const { values } = parseArgs({
     // One kind of request, and a file for the whole profile (a .cpuprofile, for a browser's developer tools).
     profile: { type: 'string' },
     save: { type: 'string' },
+    // Another checkout of Latchkey, in the place of the floors; "." shows what the machine's noise comes to.
+    beside: { type: 'string' },
   },
 })
 const [rounds, requests, hashes, refreshes, connections] = [
@@ -65,22 +67,39 @@ const CONTESTS: readonly Contest[] = [
   { name: 'password', goal: 1 / 0.9, run: againstHashing },
 ]
 
+const KINDS: readonly Kind[] = ['refresh', 'introspection', 'first-sight', 'jwks']
+
+const BESIDE: readonly Contest[] = KINDS.map(kind => ({
+  name: kind,
+  goal: undefined,
+  run: against(kind),
+}))
+
 async function main(): Promise<void> {
   await using parts = new AsyncDisposableStack()
   const cast = await startCast(parts, hashing)
+  if (values.beside !== undefined) {
+    const other = await startBeside(parts, values.beside, hashing)
+    await compete(BESIDE, { ...cast, floor: { ...cast.floor, ...other } })
+    return
+  }
   if (values.profile !== undefined) {
     await profile(cast, values.profile as Kind)
     return
   }
-  const contests = CONTESTS.filter(({ name }) => name.includes(values.only))
+  await compete(CONTESTS, cast)
+  if (values.only === '') console.log(await bytesPerFamily(cast.redis.url, refreshes))
+}
+
+async function compete(all: readonly Contest[], cast: Cast): Promise<void> {
+  const contests = all.filter(({ name }) => name.includes(values.only))
   const rows = contests.map(({ name, goal }): Row => ({ name, goal, samples: [] }))
   // The first rounds warm up.
   for (let round = -WARM_UP; round < rounds; round++) {
     const samples = await inTurn(contests, contest => contest.run(cast, round))
     if (round >= 0) samples.forEach((sample, index) => rows[index]?.samples.push(sample))
   }
-  printRows(rows)
-  if (values.only === '') console.log(await bytesPerFamily(cast.redis.url, refreshes))
+  printRows(rows, values.beside)
 }
 
 /** Where the time of a request goes, beside where that of its floor goes. */
@@ -117,13 +136,16 @@ function against(kind: Kind, path = ''): Contest['run'] {
         requests,
       })
     // Tokens that nobody has shown so far come from refreshes, which aren't measured.
+    const sides = values.beside === undefined ? [latchkey] : [latchkey, floor]
     if (kind === 'first-sight') {
-      await load({
-        base: latchkey.url,
-        kind: 'refresh',
-        connections,
-        requests,
-      })
+      await inTurn(sides, ({ url }) =>
+        load({
+          base: url,
+          kind: 'refresh',
+          connections,
+          requests,
+        }),
+      )
     }
     return both(
       round,

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import type { Profiler } from 'node:inspector'
 import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { endWithUs } from '../test/support/children.ts'
 import { freePort } from '../test/support/free-port.ts'
@@ -47,6 +47,19 @@ export interface Cast {
   load(job: Job): Promise<number>
 }
 
+/** Starts Latchkey from another checkout, with a Redis of its own. */
+export async function startBeside(
+  parts: AsyncDisposableStack,
+  root: string,
+  hashing: Hashing,
+): Promise<Measured> {
+  const dir = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
+  parts.defer(() => rm(dir, { recursive: true, force: true }))
+  const redis = await startRedis()
+  parts.defer(() => redis.stop())
+  return startLatchkey(parts, dir, redis.url, hashing, { root: resolve(root) })
+}
+
 /** Starts everybody. */
 export async function startCast(
   parts: AsyncDisposableStack,
@@ -83,13 +96,21 @@ export function startWorker<Question extends object, Answer>(
   return question => ask(child, question)
 }
 
-/** Starts Latchkey with a user; `config` replaces sections of its configuration. */
+/** Where a server differs from the ordinary one of a bench. */
+export interface Variant {
+  /** Sections of its configuration. */
+  readonly config?: Readonly<Record<string, unknown>>
+  /** The checkout of Latchkey that it is started from. */
+  readonly root?: string
+}
+
+/** Starts Latchkey with a user. */
 export async function startLatchkey(
   parts: AsyncDisposableStack,
   dir: string,
   storeUrl: string,
   hashing: Hashing,
-  config: Readonly<Record<string, unknown>> = {},
+  { config, root = join(HERE, '..') }: Variant = {},
 ): Promise<Measured> {
   const [port, management] = [await freePort(), await freePort()]
   const configFile = join(dir, 'latchkey.yaml')
@@ -116,7 +137,7 @@ export async function startLatchkey(
   // A file takes the log, as in production: a pipe would be this process's work.
   const log = await open(join(dir, 'latchkey.log'), 'w')
   parts.defer(() => log.close())
-  const child = start(parts, '../bin/latchkey.js', {
+  const child = start(parts, join(root, 'bin/latchkey.js'), {
     ...METERED,
     args: ['serve', '--config', configFile],
     output: log.fd,
@@ -163,7 +184,7 @@ function start(
   { args = [], output = 'inherit', execArgv = [] }: StartOptions = {},
 ): ChildProcess {
   const child = endWithUs(
-    fork(join(HERE, module), args, {
+    fork(resolve(HERE, module), args, {
       execArgv,
       // As the image has it.
       env: { PATH: process.env['PATH'], MALLOC_ARENA_MAX: '1' },

@@ -46,7 +46,7 @@ async function main(): Promise<void> {
     parts.defer(() => redis.stop())
     servers.push(
       await startLatchkey(parts, String(dirs[index]), redis.url, hashing, {
-        status: { enabled },
+        config: { status: { enabled } },
       }),
     )
     if (enabled) console.log(await stateBytes(redis.url))
