@@ -26,14 +26,25 @@ status_lists = StatusLists(ISSUER, jwks)
 
 
 class User(BaseModel):
+    """Whoever calls: a person, or a machine, which has neither tenant nor e-mail."""
+
     sub: str
     scopes: list[str] = []
     roles: list[str] = []
+    tenant: str | None = None
+    email: str | None = None
 
 
 class Order(BaseModel):
     id: int
     item: str
+
+
+# What a database would hold.
+orders_by_tenant = {
+    "acme": [Order(id=1, item="a lamp"), Order(id=2, item="a desk")],
+    "globex": [Order(id=3, item="a chair")],
+}
 
 
 def verified_claims(token: str) -> dict:
@@ -71,7 +82,13 @@ def get_current_user(security_scopes: SecurityScopes, token: Annotated[str, Depe
     except jwt.PyJWTError as error:
         challenge = 'Bearer error="invalid_token", error_description="The access token is not valid here"'
         raise HTTPException(401, "invalid_token", headers={"WWW-Authenticate": challenge}) from error
-    user = User(sub=claims["sub"], scopes=claims.get("scope", "").split(), roles=claims.get("roles", []))
+    user = User(
+        sub=claims["sub"],
+        scopes=claims.get("scope", "").split(),
+        roles=claims.get("roles", []),
+        tenant=claims.get("tenant"),
+        email=claims.get("email"),
+    )
     if not set(security_scopes.scopes).issubset(user.scopes):
         challenge = f'Bearer error="insufficient_scope", scope="{security_scopes.scope_str}"'
         raise HTTPException(403, "insufficient_scope", headers={"WWW-Authenticate": challenge})
@@ -86,6 +103,16 @@ def read_users_me(user: Annotated[User, Depends(get_current_user)]) -> User:
 @app.get("/orders")
 def read_orders(user: Annotated[User, Security(get_current_user, scopes=["orders:read"])]) -> list[Order]:
     return [Order(id=1, item=f"a lamp for {user.sub}")]
+
+
+@app.get("/tenant/orders")
+def read_tenant_orders(
+    user: Annotated[User, Security(get_current_user, scopes=["orders:read"])],
+) -> list[Order]:
+    """The orders of the caller's tenant, which the token names and no parameter can."""
+    if user.tenant is None:
+        raise HTTPException(403, "the token names no tenant")
+    return orders_by_tenant.get(user.tenant, [])
 
 
 @app.post("/orders", status_code=201)

@@ -67,6 +67,12 @@ class BearerProtector(ResourceProtector):
         abort(make_response(dict(error.get_body()), error.status_code, {"WWW-Authenticate": challenge}))
 
 
+# What a database would hold.
+ORDERS_BY_TENANT = {
+    "acme": [{"id": 1, "item": "a lamp"}, {"id": 2, "item": "a desk"}],
+    "globex": [{"id": 3, "item": "a chair"}],
+}
+
 app = Flask(__name__)
 require_oauth = BearerProtector()
 require_oauth.register_token_validator(LatchkeyTokens(issuer=ISSUER, resource_server=AUDIENCE))
@@ -82,14 +88,30 @@ def unavailable(_error):
 @app.get("/users/me")
 @require_oauth()
 def read_users_me():
-    scopes = current_token.get("scope", "").split()
-    return {"sub": current_token["sub"], "scopes": scopes, "roles": current_token.get("roles", [])}
+    # A machine has neither tenant nor e-mail.
+    return {
+        "sub": current_token["sub"],
+        "scopes": current_token.get("scope", "").split(),
+        "roles": current_token.get("roles", []),
+        "tenant": current_token.get("tenant"),
+        "email": current_token.get("email"),
+    }
 
 
 @app.get("/orders")
 @require_oauth("orders:read")
 def read_orders():
     return jsonify([{"id": 1, "item": f"a lamp for {current_token['sub']}"}])
+
+
+@app.get("/tenant/orders")
+@require_oauth("orders:read")
+def read_tenant_orders():
+    """The orders of the caller's tenant, which the token names and no parameter can."""
+    tenant = current_token.get("tenant")
+    if tenant is None:
+        return {"detail": "the token names no tenant"}, 403
+    return jsonify(ORDERS_BY_TENANT.get(tenant, []))
 
 
 @app.post("/orders")

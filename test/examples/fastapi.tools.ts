@@ -7,6 +7,7 @@ import {
   type Example,
 } from '../support/resource-server.ts'
 import { checkStatusLists, checkStatusListsUnderStrain } from '../support/status-lists.ts'
+import { checkTenants } from '../support/tenants.ts'
 
 const example: Example = {
   name: 'fastapi',
@@ -16,6 +17,7 @@ const example: Example = {
 
 checkResourceServer(example)
 checkRevocation(example)
+checkTenants(example, 'SQLite')
 checkStatusLists(example)
 checkClockSkew(example)
 checkStatusListsUnderStrain(example)

@@ -7,6 +7,7 @@ import {
   type Example,
 } from '../support/resource-server.ts'
 import { checkStatusLists } from '../support/status-lists.ts'
+import { checkTenants } from '../support/tenants.ts'
 
 const example: Example = {
   name: 'flask',
@@ -16,5 +17,6 @@ const example: Example = {
 
 checkResourceServer(example)
 checkRevocation(example)
+checkTenants(example, 'Redis')
 checkStatusLists(example)
 checkClockSkew(example)
