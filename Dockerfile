@@ -16,6 +16,10 @@ RUN npm ci --omit=dev --ignore-scripts --no-progress
 # works.
 COPY native native
 RUN native/build.sh
+# The command's name on the PATH. `env`, by which bin/latchkey.js finds Node, is missing in distroless images.
+RUN mkdir -p on-path/usr/bin \
+ && cp /usr/bin/env on-path/usr/bin/ \
+ && ln -s /app/bin/latchkey.js on-path/usr/bin/latchkey
 
 FROM ${RUNTIME_IMAGE}
 ARG VERSION=0.1.0
@@ -34,6 +38,7 @@ ENV NODE_ENV=production \
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
 COPY --from=packages /app/native/argon2 native/argon2
+COPY --from=packages /app/on-path/ /
 COPY package.json LICENSE ./
 COPY bin bin
 COPY src src

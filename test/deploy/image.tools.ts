@@ -159,6 +159,13 @@ t.test('the command line is in it', async t => {
   t.match(stdout, /keys[\s\S]*users/)
 })
 
+t.test('`docker exec CONTAINER latchkey …` finds it on the PATH', async t => {
+  const command = await image.execer(dir, ['latchkey', 'users', '--help'])
+  const { code, stdout, stderr } = await run(command, [])
+  t.equal(code, 0, stderr)
+  t.match(stdout, /^Usage: latchkey users/)
+})
+
 t.test('the process tests pass against it', async t => {
   const command = await image.starter(dir)
   // The test runner's own variables would make the inner run a part of this one.

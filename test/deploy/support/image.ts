@@ -31,6 +31,8 @@ export interface BuiltImage {
    * it can write, beside /tmp.
    */
   starter(dir: string, args?: readonly string[]): Promise<string>
+  /** The same for a command in place of its ENTRYPOINT, as `docker exec` runs one. */
+  execer(dir: string, command: readonly string[]): Promise<string>
 }
 
 export interface Builder {
@@ -157,7 +159,14 @@ async function buildImage(dir: string, buildah: Buildah): Promise<BuiltImage> {
     root,
     bytesAboveBase: await diskUsage(join(root, 'app')),
     starter: (writable, args = config.Cmd) =>
-      writeStarter(dir, root, config, writable, args),
+      writeStarter({
+        dir,
+        root,
+        config,
+        writable,
+        command: [...config.Entrypoint, ...args],
+      }),
+    execer: (writable, command) => writeStarter({ dir, root, config, writable, command }),
   }
 }
 
@@ -165,16 +174,25 @@ async function diskUsage(path: string): Promise<number> {
   return Number((await runWell('du', ['-sb', path])).split('\t')[0])
 }
 
-async function writeStarter(
-  dir: string,
-  root: string,
-  { User, Env, Entrypoint, WorkingDir }: ImageConfig,
-  writable: string,
-  args: readonly string[],
-): Promise<string> {
+interface Starter {
+  readonly dir: string
+  readonly root: string
+  readonly config: ImageConfig
+  readonly writable: string
+  readonly command: readonly string[]
+}
+
+async function writeStarter({
+  dir,
+  root,
+  config,
+  writable,
+  command,
+}: Starter): Promise<string> {
+  const { User, Env, WorkingDir } = config
   const [uid = '', gid = ''] = User.split(':')
-  const file = join(dir, `start-${args.join('-').replaceAll(/[^a-z-]/g, '')}.sh`)
-  const words = [RUN_IMAGE, root, uid, gid, writable, ...Entrypoint, ...args]
+  const file = join(dir, `start-${command.join('-').replaceAll(/[^a-z-]/g, '')}.sh`)
+  const words = [RUN_IMAGE, root, uid, gid, writable, ...command]
   // What the caller's environment sets goes before what the image sets, as with `docker run --env`.
   const lines = [
     '#!/bin/sh',
