@@ -81,7 +81,7 @@ export async function registerVerifier(
 
   return {
     named(text) {
-      if (!isWellFormed(text)) return FOREIGN
+      // What is remembered was well-formed: that is checked once, too.
       const id = idOf(text)
       const known = remembered.get(id)
       if (known !== undefined) return judge(known)
