@@ -1,6 +1,6 @@
-// The one table of signature algorithms: which JOSE names they go by, which keys are theirs, how such keys
-// are made and how they sign. Configuration, metadata, key files, PKCS#11, signing, verifying, DPoP proofs
-// and client assertions all read it, so that none of them takes a key that another refuses.
+// The one table of signature algorithms: their JOSE names, which keys fit, how such keys are made and how
+// they sign. Configuration, metadata, key files, PKCS#11, signing, verifying, DPoP proofs and client
+// assertions all read it, so that none of them takes a key that another refuses.
 import {
   constants,
   generateKeyPair,
@@ -118,7 +118,7 @@ export interface Algorithm {
   readonly digest: 'sha256' | null
   /** The hash that `at_hash` is half of (OIDC Core §3.1.3.6). */
   readonly tokenHash: 'sha256' | 'sha512'
-  /** What node:crypto needs to be told of the signature. */
+  /** The signature's options for node:crypto. */
   readonly format: SigningOptions
   makePair(): Promise<KeyPairKeyObjectResult>
 }
@@ -128,7 +128,7 @@ const ALGORITHMS: readonly Algorithm[] = TABLE
 /** The names that we sign with. */
 export const ALGORITHM_NAMES: readonly AlgorithmName[] = TABLE.map(({ name }) => name)
 
-/** Every name that is taken from others, and so what metadata lists. */
+/** Every name that we accept from others, which metadata lists. */
 export const JOSE_NAMES: readonly JoseName[] = ALGORITHMS.flatMap(
   ({ name, otherNames }) => [name, ...otherNames],
 )
@@ -190,7 +190,7 @@ export function isSignedBy(
   return verify(digest, data, { key, ...format }, signature)
 }
 
-/** What a key is asked to sign to prove itself: nothing that a verifier could take for something else. */
+/** The text that a key signs to prove itself; no verifier could take it for a token. */
 export const PROBE = Buffer.from('latchkey: does this key fit its public half?')
 
 /** Whether a private key signs what the public one verifies: the only proof that the two are a pair. */

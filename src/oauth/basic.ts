@@ -24,7 +24,7 @@ export function parseBasic(header: string | undefined): BasicCredentials | undef
   const decoded = Buffer.from(encoded, 'base64').toString('utf8')
   const colon = decoded.indexOf(':')
   if (colon < 0) throw malformed()
-  // A form that was left empty: what is missing is more to the point than how it was sent.
+  // A form that was left empty: saying what is missing helps more than rejecting how it was sent.
   if (colon === 0) throw invalidRequest('client_id is missing', 'client_missing')
   return {
     clientId: decodeFormComponent(decoded.slice(0, colon)),

@@ -41,8 +41,8 @@ export function isListOfTexts(value: unknown): boolean {
 }
 
 /**
- * Names that no rule may take, and what keeps each: a token of ours says something by it already, or whoever
- * reads the token, or our answer about it, would believe that we did.
+ * Names that no rule may take, and what keeps each: our tokens use the name already, or readers of the token,
+ * or of our answer about it, would take it for a statement of ours.
  */
 export const RESERVED_CLAIMS: ReadonlyMap<string, string> = new Map(
   Object.entries({

@@ -10,7 +10,7 @@ export interface OAuthErrorDetails {
   readonly reason: Reason
   /** Further response headers. */
   readonly headers?: Record<string, string>
-  /** What a person who meets it in a browser is shown instead: paragraphs of HTML. */
+  /** What a browser shows instead: paragraphs of HTML. */
   readonly page?: readonly string[]
 }
 
@@ -80,7 +80,7 @@ export function unauthorizedClient(reason: Reason = 'grant_not_allowed'): OAuthE
   })
 }
 
-/** 400: wrong name or password, dead refresh token. The same words for all, so that they tell nothing. */
+/** 400: wrong name or password, dead refresh token. One text for all of them, so that it reveals nothing. */
 export function invalidGrant(reason: Reason): OAuthError {
   return new OAuthError(400, 'invalid_grant', {
     description: 'the credentials or the refresh token are invalid, expired or revoked',
@@ -113,7 +113,7 @@ export function unsupportedGrantType(): OAuthError {
   })
 }
 
-/** For whom an app has sent here; the link holds below the issuer's path, too. */
+/** For people whom an app has sent here; the link also works below the issuer's path. */
 const NO_LOGIN_PAGE = [
   'Nobody can log in on this page. Go back to your app, and log in there.',
   'If you build the app: it asks for an authorization code, and this server has none to give. An app shows ' +
@@ -172,7 +172,7 @@ export function misdirectedRequest(): OAuthError {
 
 /**
  * 499: the connection ended before there was an answer. Nobody reads this one; it keeps logs and metrics from
- * counting a caller who left as a fault of ours. The number is the one that nginx logs.
+ * counting a caller that left as a fault of ours. The number is the one that nginx logs.
  */
 export function clientClosedRequest(): OAuthError {
   return new OAuthError(499, 'invalid_request', {
@@ -182,8 +182,8 @@ export function clientClosedRequest(): OAuthError {
 }
 
 /**
- * 401: no access token, or one that is no good (RFC 6750 §3, RFC 9449 §7.1). Without any token the challenge
- * names no error.
+ * 401: no access token, or an invalid one (RFC 6750 §3, RFC 9449 §7.1). Without any token the challenge names
+ * no error.
  */
 export function invalidToken(
   reason: Reason,
@@ -203,8 +203,8 @@ export function invalidToken(
 }
 
 /**
- * 403: the access token is good, but not for this (RFC 6750 §3.1). `scope`: what it would take, in the scope
- * alphabet.
+ * 403: the access token is good, but not for this (RFC 6750 §3.1). `scope`: what the request needs, in the
+ * scope alphabet.
  */
 export function insufficientScope(scope: string, scheme: 'Bearer' | 'DPoP'): OAuthError {
   const challenge = `${scheme} realm="latchkey", error="insufficient_scope", scope="${scope}"`
@@ -215,7 +215,7 @@ export function insufficientScope(scope: string, scheme: 'Bearer' | 'DPoP'): OAu
   })
 }
 
-/** 400: the DPoP proof is missing or no good (RFC 9449 §5). */
+/** 400: the DPoP proof is missing or invalid (RFC 9449 §5). */
 export function invalidDpopProof(reason: Reason): OAuthError {
   return new OAuthError(400, 'invalid_dpop_proof', {
     description: 'the DPoP proof is missing or invalid',
@@ -232,7 +232,7 @@ export function useDpopNonce(nonce: string): OAuthError {
   })
 }
 
-/** An error about a DPoP proof as a resource tells it: 401 with a challenge (RFC 9449 §7.1). */
+/** An error about a DPoP proof as a resource server answers it: 401 with a challenge (RFC 9449 §7.1). */
 export function asChallenge(
   { code, message, reason, headers }: OAuthError,
   algorithms: readonly string[],

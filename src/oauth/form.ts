@@ -54,7 +54,7 @@ function refuseForbidden(text: string): void {
   if (FORBIDDEN.test(text)) throw invalidRequest('a parameter holds a control character')
 }
 
-// The whole text was looked through: only what stood behind a percent sign can be new.
+// The whole text was checked before: only percent-decoded characters can be new.
 function decodeChecked(encoded: string): string {
   return encoded.includes('%') ? decodeFormComponent(encoded) : decode(encoded)
 }
@@ -65,7 +65,7 @@ interface Reading {
   readonly repeatable: readonly string[]
 }
 
-// What is empty counts as absent, but not for repeats: `scope=&scope=a` repeats scope.
+// An empty value counts as absent, but it does count as a repeat: `scope=&scope=a` repeats scope.
 function readPair(
   pair: string,
   form: Record<string, string | string[] | undefined>,

@@ -12,7 +12,7 @@ import {
 // RFC 7518 §6.2.2, §6.3.2 and §6.4.1, RFC 8037 §2; `priv` is that of the key type AKP.
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv'] as const
 
-/** What is wrong with a key: the member, undefined for the whole key, and what belongs there. */
+/** What is wrong with a key: the member (undefined: the whole key) and what was expected. */
 export interface JwkFault {
   readonly member?: string
   readonly expected: string
@@ -24,8 +24,7 @@ export function privateMembersOf(jwk: object): readonly string[] {
 }
 
 /**
- * What keeps a JWK from being a public key that verifies signatures here, and proves something; undefined:
- * nothing. No value of the key is repeated.
+ * Why a JWK can't verify signatures here as a public key; undefined: it can. No value of the key is repeated.
  */
 export function faultOf(jwk: JsonWebKey): JwkFault | undefined {
   const held = privateMembersOf(jwk)

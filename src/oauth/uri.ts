@@ -1,6 +1,5 @@
-// Comparing http URIs as RFC 3986 does. WHATWG's URL mends what it is given (a backslash, a tab, a host that
-// is a number) and leaves percent-encodings as they are: two texts may be one URI, and no URI at all pass for
-// one.
+// Comparing http URIs as RFC 3986 does. WHATWG's URL corrects its input (a backslash, a tab, a host that is a
+// number) and keeps percent-encodings: equal URIs may differ as text, and a text that is no URI may pass.
 
 const HEX = '%[0-9A-Fa-f]{2}'
 const NAME = `(?:[A-Za-z0-9._~!$&'()*+,;=-]|${HEX})`

@@ -1,5 +1,5 @@
-// POST /introspect (RFC 7662): tells a confidential client whether a token lives, on its wish in a signed
-// answer (RFC 9701). One round trip to the store, none for a forged token.
+// POST /introspect (RFC 7662): says whether a token is active, to confidential clients; signed where the
+// client asks for it (RFC 9701). One round trip to the store, none for a forged token.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import Negotiator from 'negotiator'
 import { Type, type Static } from 'typebox'
@@ -143,8 +143,8 @@ function wantsSigned({ headers }: FastifyRequest): boolean {
   return new Negotiator({ headers }).mediaType(['application/json', SIGNED]) === SIGNED
 }
 
-// RFC 9701 §5: for the client that asked, by the algorithm that it can read. It has no `exp` nor `sub` of its
-// own, lest it passes for an access token.
+// RFC 9701 §5: for the client that asked, by the algorithm that it can read. It has no `exp` and no `sub` of
+// its own, so it can't pass for an access token.
 function signed(
   response: IntrospectResponse,
   client: Client,
@@ -162,7 +162,7 @@ function signed(
   )
 }
 
-// RFC 7662 §2.2: nothing but this is told of a token that is dead, unknown or none of the caller's business.
+// RFC 7662 §2.2: the answer says nothing else about a token that is dead, unknown or not for the caller.
 function inactive(reason: Reason): Finding {
   return { response: { active: false }, reason }
 }

@@ -43,13 +43,13 @@ const DOCUMENT = documentSchema({
 export interface JwksRouteOptions {
   readonly jwks: (algorithm?: AlgorithmName) => Jwks
   readonly clients: Pick<ClientRegistry, 'find'>
-  /** Told of every fetch. */
+  /** Notified of every fetch. */
   readonly fetched: (fetch: Fetch) => void
-  /** Told of every answer. */
+  /** Notified of every answer. */
   readonly count: (status: 200 | 304) => void
 }
 
-// Whoever may read the keys may read them from a page, too. Names and values in turn.
+// The keys are public: scripts of any page may read them, too. Names and values in turn.
 const HEADERS: readonly string[] = [
   'content-type',
   'application/json; charset=utf-8',
@@ -67,8 +67,8 @@ const JWKS_SCHEMA = {
 }
 
 /**
- * The keys. To be registered outside of what every other route goes through: this one answers more often than
- * all others together, and needs none of it.
+ * The keys. Register the route outside of the hooks of all others: it answers more often than all others
+ * together, and needs none of them.
  */
 export async function jwksRoute(
   app: FastifyInstance,
@@ -92,8 +92,8 @@ export async function jwksRoute(
   )
 }
 
-// A verifier may say which client it is, in its URL of the keys; that changes nothing but what an operator is
-// told. Whoever has left by now fetched nothing.
+// A verifier may say which client it is, in its URL of the keys; that changes only what `latchkey keys
+// status` shows. A client that has left by now fetched nothing.
 function fetchOf(
   request: FastifyRequest,
   clients: Pick<ClientRegistry, 'find'>,

@@ -1,4 +1,4 @@
-// What clients fetch to know the rest: the metadata (RFC 8414, OpenID Connect Discovery).
+// The metadata, from which clients learn all other addresses (RFC 8414, OpenID Connect Discovery).
 import type { FastifyInstance } from 'fastify'
 import { GRANTS } from '../../grants/all.ts'
 import type { KeyRing } from '../../keys/ring.ts'
@@ -81,7 +81,7 @@ export async function metadataRoutes(
   }
 }
 
-// What a key of the ring signed before may still live.
+// Tokens that another key of the ring signed may still be valid.
 function algorithmsOf(keys: MetadataRouteOptions['keys']): readonly string[] {
   return [...new Set(keys.describe().map(({ alg }) => alg))]
 }

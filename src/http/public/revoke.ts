@@ -80,8 +80,7 @@ interface Revocation {
   readonly client: Client
 }
 
-// A token that is unknown, expired or none at all is answered 200: it is as dead as was asked for (RFC 7009
-// §2.2).
+// An unknown, expired or malformed token is answered 200: nobody can use it any more (RFC 7009 §2.2).
 async function revokeRefreshToken(
   { request, token, client }: Revocation,
   { readRefreshToken, sessions, emit }: RevokeRouteOptions,

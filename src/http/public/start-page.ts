@@ -1,4 +1,4 @@
-// GET /: what answers here, and where to go on, for whoever opens the issuer's address in a browser.
+// GET /: names the server and links to the rest, for people who open the issuer's address in a browser.
 import type { FastifyInstance } from 'fastify'
 
 export interface StartPageOptions {

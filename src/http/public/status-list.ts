@@ -1,5 +1,5 @@
-// GET /status/:list: a status list (IETF Token Status List §8), for whoever verifies tokens. From memory,
-// also while the store is away.
+// GET /status/:list: a status list for verifiers (IETF Token Status List §8). Served from memory, also while
+// the store is away.
 import { gzipSync } from 'node:zlib'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import Negotiator from 'negotiator'

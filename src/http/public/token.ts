@@ -95,7 +95,7 @@ export async function tokenRoute(
   )
 }
 
-// What was refused may have no body, or one that nobody could read.
+// A refused request may have no body, or one that couldn't be parsed.
 function grantTypeOf({ body }: FastifyRequest): string | undefined {
   return isForm(body) ? optional(body, 'grant_type') : undefined
 }

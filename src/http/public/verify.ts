@@ -15,10 +15,10 @@ import {
 import { errors, TOKEN_REFUSED } from './openapi/schemas.ts'
 import type { TokenHolder } from '../callers/token-holder.ts'
 
-// OPTIONS, too: left to CORS, it would be answered for any page.
+// OPTIONS, too: otherwise CORS would answer it for any page.
 const METHODS = ['DELETE', 'OPTIONS', 'PATCH', 'POST', 'PUT'] as const
 
-/** What is said of the caller. */
+/** What the answer says about the caller. */
 const IDENTITY_HEADERS = {
   'Latchkey-Sub': header("The user's stable id."),
   'Latchkey-Client-Id': header('The client that the token was issued to.'),
@@ -32,7 +32,7 @@ const IDENTITY_HEADERS = {
 }
 
 export interface VerifyRouteOptions {
-  /** Whose word counts on which request is behind a question. */
+  /** Which proxies may say what the original request was. */
   readonly http: ProxiedRequestOptions
   readonly tokenHolder: TokenHolder
   /** The rules of the claims that an audience is given. */
@@ -45,7 +45,7 @@ export async function verifyRoute(
   { tokenHolder, http, claimsFor }: VerifyRouteOptions,
 ): Promise<void> {
   const proxiedRequest = createProxiedRequest(http, warnOnce())
-  // A proxy may send the request's body along; it says nothing about who sends it.
+  // A proxy may send the request's body along; it doesn't identify the caller.
   app.addContentTypeParser('*', (_request, payload, done) => {
     payload.resume()
     done(null)
@@ -123,7 +123,7 @@ function header(description: string) {
   return { type: 'string', description }
 }
 
-// Each is always there, so that none of the caller's own can pass for one of ours.
+// Each header is always sent, so that none of the caller's own can pass for ours.
 function identity(
   { sub, client_id: clientId, sid = '', scope = '' }: AccessTokenClaims,
   name = '',
@@ -149,7 +149,7 @@ function requiredScope(request: FastifyRequest): readonly string[] | undefined {
   return scope === undefined ? [] : parseScope(scope)
 }
 
-// For whoever set up a proxy, and sees all bound tokens refused.
+// A hint for operators whose proxy has all bound tokens refused.
 function warnOnce(): (request: FastifyRequest) => void {
   let isLogged = false
   return ({ log }) => {

@@ -27,7 +27,8 @@ export interface OpenApiOptions {
 }
 
 /**
- * Collects the routes that are registered after it; those below the issuer's path are the same ones again.
+ * Collects the routes that are registered after it; those below the issuer's path are duplicates and stay
+ * hidden.
  */
 export async function registerOpenApi(
   app: FastifyInstance,
@@ -121,7 +122,7 @@ interface FieldSchema {
   readonly enum?: readonly string[]
 }
 
-// Nothing is required, so that the page sends what is there and shows what the server says of it.
+// No field is required: the page sends what was filled in and shows the server's answer.
 function emptied({ required, properties, ...schema }: FormSchema): object {
   const fields = Object.entries(properties).map(([name, { enum: values, ...field }]) => [
     name,
@@ -138,7 +139,7 @@ export interface PageRequest {
 
 /**
  * Runs in the page, which gets its text: sends what was filled in and no empty parameter. Without credentials
- * of the browser's own, no prompt of the browser's covers what a 401 says.
+ * of the browser's own, the browser doesn't cover a 401 with a prompt.
  */
 export function sendFilledIn(request: PageRequest): PageRequest {
   request.credentials = 'omit'
@@ -169,8 +170,8 @@ const PAGE_POLICY = {
 }
 
 /**
- * Serves the document and the page, which finds its scripts below the issuer's path: a proxy may show nothing
- * else of us.
+ * Serves the document and the page, which finds its scripts below the issuer's path: a proxy may publish no
+ * other path.
  */
 export async function docsRoutes(
   app: FastifyInstance,

@@ -1,4 +1,4 @@
-// The last step to the OpenAPI document: what stands in many routes is written down once.
+// The last step to the OpenAPI document: schemas that several routes share become components.
 import { isDeepStrictEqual } from 'node:util'
 
 /** The part of a document that is changed here. */

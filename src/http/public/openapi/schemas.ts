@@ -1,5 +1,5 @@
-// What several routes say of themselves: the shapes that serialise and document (OpenAPI) at once. A schema
-// with a title becomes a component of the document (openapi-document.ts).
+// Schemas that several routes share; each both serialises and documents (OpenAPI). A schema with a title
+// becomes a component of the document (openapi-document.ts).
 import { Type, type TSchema } from 'typebox'
 import { FORM } from '../../request/form-body.ts'
 
@@ -16,7 +16,7 @@ export const ErrorResponse = Type.Object(
   { title: 'OAuthError', description: 'Why a request is refused (RFC 6749 §5.2).' },
 )
 
-/** What a status says, and an error that is answered with it. */
+/** The description of a status, and an error that is answered with it. */
 const ERRORS = {
   400: ['The request is malformed, or what it asks for is refused.', 'invalid_request'],
   401: ['The client has not proved who it is.', 'invalid_client'],

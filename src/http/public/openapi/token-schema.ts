@@ -1,4 +1,4 @@
-// What /token says of itself in the OpenAPI document, as the grants say it.
+// The schema of /token in the OpenAPI document, composed of what the grants declare.
 import { Type, type TSchema } from 'typebox'
 import { GRANTS } from '../../../grants/all.ts'
 import type { GrantDescription } from '../../../grants/descriptor.ts'
