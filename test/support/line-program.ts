@@ -1,6 +1,7 @@
 // Verifiers in other languages: a program that answers each line of its input by a line.
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import type { Test } from 'tap'
 import { startChild } from './children.ts'
 
 /** A running one. */
@@ -35,6 +36,7 @@ export function startLineProgram(
   })
   return {
     async ask(line) {
+      if (child.exitCode !== null) throw new Error(`${command} has ended`)
       if (line !== undefined) child.stdin.write(`${line}\n`)
       const known = lines.shift()
       if (known !== undefined) return known
@@ -48,4 +50,14 @@ export function startLineProgram(
       await ended
     },
   }
+}
+
+/** Starts one that ends with the test. */
+export function lineProgramFor(
+  t: Test,
+  ...args: Parameters<typeof startLineProgram>
+): LineProgram {
+  const program = startLineProgram(...args)
+  t.teardown(() => program.stop())
+  return program
 }
