@@ -12,6 +12,8 @@ const SECRETS_SYNC_MS = 1_000
 /** A revocation has to reach verifiers within status.ttl and a second, whichever server they ask. */
 const STATUS_SYNC_MS = 500
 const SIGHTINGS_MS = 60_000
+/** Well below the time that a look at all accounts is believed (stores/redis/people/index/wholeness.ts). */
+const ACCOUNTS_MS = 600_000
 
 /** The log's two levels that are used here. */
 export interface UpkeepLog {
@@ -78,5 +80,14 @@ export async function startUpkeep({
   })
   parts.defer(saveSightings)
   parts.defer(every(SIGHTINGS_MS, saveSightings))
+  const settleAccounts = reportFirstFailure(core.store.directory.settle, err => {
+    log.warn(
+      { err },
+      'accounts could not be looked through; lists of them do it themselves',
+    )
+  })
+  // It never rejects, and nobody waits for it: there may be millions.
+  settleAccounts().then()
+  parts.defer(every(ACCOUNTS_MS, settleAccounts))
   return { checkRing }
 }

@@ -82,7 +82,7 @@ export interface Accounts {
   bySub(sub: string): Promise<Account | undefined>
   /** The account that logs in with that text: its name, or what else `login` lets it be. */
   findLogin(text: string): Promise<Account | undefined>
-  /** Every account, in no order. */
+  /** Every account that lives all the while, once, in the order of creation. */
   all(): AsyncIterable<Account>
 }
 

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import { systemClock } from '../../src/base/clock.ts'
 import { openStore } from '../../src/stores/open.ts'
-import type { RedisFormat } from '../../src/stores/redis/safety/format.ts'
+import { REDIS_FORMAT, type RedisFormat } from '../../src/stores/redis/safety/format.ts'
 import { createRedisStore, type RedisStore } from '../../src/stores/redis/store.ts'
 import { migrate } from '../../src/stores/sqlite/database/migrations.ts'
 import { SQLITE_STEPS } from '../../src/stores/sqlite/database/steps.ts'
@@ -16,8 +16,10 @@ import { someAccount } from '../support/stores.ts'
 import { until } from '../support/until.ts'
 
 const HOUR = 3_600_000
-const NEWER: RedisFormat = { written: 3, readableFrom: 0 }
-const BREAKING: RedisFormat = { written: 3, readableFrom: 3 }
+const KNOWN = REDIS_FORMAT.written
+const NEXT = KNOWN + 1
+const NEWER: RedisFormat = { written: NEXT, readableFrom: 0 }
+const BREAKING: RedisFormat = { written: NEXT, readableFrom: NEXT }
 
 /** A server's store; `format`: of another release. */
 async function serverOn(t: Test, url: string, format?: RedisFormat): Promise<RedisStore> {
@@ -42,7 +44,7 @@ for (const cluster of [false, true]) {
     t.teardown(() => command.close())
     t.same(await markOf(command), {})
     const server = await serverOn(t, url)
-    t.same(await markOf(server), { written: '2' })
+    t.same(await markOf(server), { written: String(KNOWN) })
     t.notMatch(await server.inspect(), [{ check: 'format' }])
   })
 }
@@ -52,12 +54,14 @@ t.test('what a newer release has added to is worked on, and stays marked', async
   await serverOn(t, url, NEWER)
   const store = await serverOn(t, url)
   t.equal(await store.directory.add(someAccount('kept')), 'added')
-  t.same(await markOf(store), { written: '3' })
+  t.same(await markOf(store), { written: String(NEXT) })
   const risks = await store.inspect()
   const advice = risks.find(({ check }) => check === 'format')?.advice
   t.match(
     advice,
-    /newer Latchkey has written to the store \(format 3, this one knows 2\)/,
+    new RegExp(
+      `newer Latchkey has written to the store \\(format ${NEXT}, this one knows ${KNOWN}\\)`,
+    ),
   )
 })
 
@@ -72,8 +76,8 @@ t.test(
     const refused = {
       name: 'StoreUnavailable',
       message: new RegExp(
-        `Redis at ${new URL(url).host} can't be used: a newer Latchkey has changed it to format 3, ` +
-          'and this one knows formats up to 2: run that release, or restore a back-up',
+        `Redis at ${new URL(url).host} can't be used: a newer Latchkey has changed it to format ${NEXT}, ` +
+          `and this one knows formats up to ${KNOWN}: run that release, or restore a back-up`,
       ),
     }
     await t.rejects(createRedisStore({ url, lossPeriodMs: HOUR }), refused, 'a server')
@@ -97,7 +101,7 @@ t.test('a store that has lost its data is marked again', async t => {
   const store = await serverOn(t, await redisUrl(t), BREAKING)
   await store.client.flushall()
   await until(async () => (await markOf(store))['readableFrom'] !== undefined)
-  t.same(await markOf(store), { written: '3', readableFrom: '3' })
+  t.same(await markOf(store), { written: String(NEXT), readableFrom: String(NEXT) })
 })
 
 t.test('a back-up by a release that this one cannot read is refused', async t => {
@@ -109,7 +113,9 @@ t.test('a back-up by a release that this one cannot read is refused', async t =>
   await t.rejects(store.backups.restore(file, { replace: true }), {
     name: 'BackupRefused',
     reason: 'file_newer',
-    message: `${file} can't be restored: a newer Latchkey has made it (format 3, this one knows 2)`,
+    message:
+      `${file} can't be restored: a newer Latchkey has made it (format ${NEXT}, ` +
+      `this one knows ${KNOWN})`,
   })
   t.ok(await store.subjects.byTag(someAccount('kept').tag), 'nothing was given up')
 })

@@ -14,9 +14,11 @@ import { EMPTY_RING } from '../../src/stores/ports/documents/keys.ts'
 import { listGoneAt } from '../../src/stores/ports/status-lists.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createRedisDirectory } from '../../src/stores/redis/people/directory.ts'
+import { shardOf } from '../../src/stores/redis/people/index/entries.ts'
 import { createRedisSubjects } from '../../src/stores/redis/people/subjects.ts'
 import { buildTestApp, PASSWORD } from '../support/app.ts'
 import { createHandClock } from '../support/clock.ts'
+import { crossedAt } from '../support/crossed.ts'
 import { until } from '../support/until.ts'
 import { startRedis } from '../support/redis.ts'
 import { presented, signIn, someAccount, someLogin } from '../support/stores.ts'
@@ -56,7 +58,7 @@ t.test("what has no clock of ours goes by the server's, to the millisecond", asy
   }
 })
 
-t.test('every key expires but accounts, names and the ring', async t => {
+t.test('every key expires but accounts, their index, names and the ring', async t => {
   const store = await createRedisStore({ url: server.url, prefix: 'scan:' })
   t.teardown(() => store.close())
   const { client, families, directory, accessTokens, keys } = store
@@ -88,8 +90,11 @@ t.test('every key expires but accounts, names and the ring', async t => {
     [
       'scan:keys',
       'scan:names',
-      `scan:{${someAccount('one').tag}}:u`,
-      `scan:{${someAccount('two').tag}}:u`,
+      ...['one', 'two'].flatMap(sub => {
+        const { tag } = someAccount(sub)
+        const shard = `scan:{accounts:${shardOf(tag)}}`
+        return [`scan:{${tag}}:u`, `${shard}:created`, `${shard}:texts`]
+      }),
     ].toSorted(),
   )
   t.equal(found.filter(key => key.includes(':f:')).length, 9)
@@ -240,17 +245,10 @@ t.test('a name that two writers want', async t => {
     'an account whose claim was taken over while it was written is taken back',
     async t => {
       const account = someAccount('slow-writer', { foldedName: 'contested' })
-      // The script that writes the account asks for the time just before it is sent; so the thief comes in
-      // between.
-      let asked = 0
-      const directory = createRedisDirectory({
-        ...adapter,
-        time() {
-          asked += 1
-          if (asked === 2) client.hset(keys.names, 'contested', 'thief 1')
-          return String(clock())
-        },
-      })
+      // The thief comes just before the script that writes the account.
+      const directory = createRedisDirectory(
+        crossedAt(adapter, 2, () => client.hset(keys.names, 'contested', 'thief 1')),
+      )
       t.equal(await directory.add(account), 'name_taken')
       t.equal(await createRedisSubjects(adapter).byTag(account.tag), undefined)
       t.equal(
@@ -273,16 +271,10 @@ t.test('a rename that others cross', async t => {
   const keys = createRedisKeys('renames:')
   const clock = createHandClock()
   const nothing = () => {}
-  /** Does something just before the script that asks for the time so often. */
-  const crossed = (times: number, cross: () => unknown = nothing) => {
-    let asked = 0
-    const time = () => {
-      asked += 1
-      if (asked === times) cross()
-      return String(clock())
-    }
-    return createRedisDirectory(createAdapter({ link, keys, time }))
-  }
+  const adapter = createAdapter({ link, keys, time: () => String(clock()) })
+  /** Does something just before the durable script of that number. */
+  const crossed = (number: number, cross: () => unknown = nothing) =>
+    createRedisDirectory(crossedAt(adapter, number, cross))
   const directory = crossed(0)
   const start = async (sub: string) => {
     const account = someAccount(sub)

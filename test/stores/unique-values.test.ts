@@ -13,6 +13,7 @@ import {
 import { createRedisKeys } from '../../src/stores/redis/redis-keys.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createHandClock } from '../support/clock.ts'
+import { crossedAt } from '../support/crossed.ts'
 import { startRedis } from '../support/redis.ts'
 import { someAccount } from '../support/stores.ts'
 import { until } from '../support/until.ts'
@@ -47,18 +48,9 @@ function createWorld(t: Test) {
     directory: createRedisDirectory(adapter),
     claim: (owner: string, at = clock()) => client.hset(key, field, `${owner} ${at}`),
     claimant: async () => (await client.hget(key, field))?.split(' ', 1)[0],
-    /** Each script asks for the time just before it is sent: `come` comes before the one of that number. */
-    interrupted(number: number, come: () => unknown) {
-      let asked = 0
-      return createRedisDirectory({
-        ...adapter,
-        time() {
-          asked += 1
-          if (asked === number) come()
-          return String(clock())
-        },
-      })
-    },
+    /** `come` comes just before the durable script of that number. */
+    interrupted: (number: number, come: () => unknown) =>
+      createRedisDirectory(crossedAt(adapter, number, come)),
   }
 }
 

@@ -57,6 +57,32 @@ export interface NameChange extends Pick<Account, 'tag' | 'name' | 'foldedName'>
 /** Only `renamed` has changed anything. */
 export type RenameOutcome = 'renamed' | 'name_taken' | 'user_unknown'
 
+/** A part of all accounts. */
+export interface AccountPage {
+  /** What stands before it; undefined: nothing. It need not be an account any more. */
+  readonly after?: Pick<Account, 'createdAt' | 'sub'> | undefined
+  /** At least 1. */
+  readonly limit: number
+}
+
+/** A part of the accounts that have a text. */
+export interface AccountSearch {
+  /** A unique attribute; undefined: the account's own name. */
+  readonly attribute?: string | undefined
+  /** In the form in which it is compared; empty: every name, or every value. */
+  readonly prefix: string
+  /** The last text before it, which begins with the prefix; undefined: none. */
+  readonly after?: string | undefined
+  /** At least 1. */
+  readonly limit: number
+}
+
+/** An account, and the name or the value that it was found by. */
+export interface FoundText {
+  readonly account: Account
+  readonly text: string
+}
+
 /**
  * The accounts that the store keeps. A call that names an unknown tag changes nothing and resolves to false.
  * Each call that ends sessions also sets the status bits of their living tokens.
@@ -91,7 +117,22 @@ export interface BuiltInDirectory {
    */
   remove(tag: string): Promise<boolean>
   /**
-   * Every account, in no order that can be relied on; one that is added or removed meanwhile may be missing.
+   * The next accounts in the order of creation, those of one instant in that of the bytes of their `sub`;
+   * fewer than the limit only where no more follow. Going on behind the last one of each page meets every
+   * account once that lives all the while, whatever is added and removed meanwhile.
    */
+  page(page: AccountPage): Promise<readonly Account[]>
+  /**
+   * The accounts whose folded name, or whose value of a unique attribute as it is compared, begins with a
+   * text, in the order of the bytes of that name or value. Otherwise as `page`.
+   */
+  search(search: AccountSearch): Promise<readonly FoundText[]>
+  /** Every account, as by `page`. */
   all(): AsyncIterable<Account>
+  /**
+   * Looks for accounts that aren't where `page` and `search` look, because an earlier release has added them
+   * or a failover has lost something. Both do so themselves where they must, and keep their caller waiting
+   * then. For servers: at their start, and again and again.
+   */
+  settle(): Promise<void>
 }

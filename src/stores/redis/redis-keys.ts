@@ -50,6 +50,13 @@ export interface RedisKeys {
    * accounts without bound.
    */
   values(shard: string): string
+  /**
+   * Sorted set: the entries of a shard of the index of accounts (people/index/entries.ts), by creation or by
+   * text; both in one slot, as one step writes them.
+   */
+  accounts(order: 'created' | 'texts', shard: string): string
+  /** Number, for a while after that index was looked through: how many names nobody had. */
+  readonly indexWalked: string
   /** Hash: the key ring. */
   readonly ring: string
   /** Hash: what was seen of verifiers. */
@@ -97,6 +104,8 @@ export function createRedisKeys(prefix: string): RedisKeys {
     rate: address => `${prefix}{rate}:${address}`,
     names: `${prefix}names`,
     values: shard => `${prefix}values:${shard}`,
+    accounts: (order, shard) => `${prefix}{accounts:${shard}}:${order}`,
+    indexWalked: `${prefix}accounts:walked`,
     ring: `${prefix}keys`,
     sightings: `${prefix}sightings`,
     secretLists: `${prefix}secret-lists`,

@@ -19,7 +19,8 @@ const NAME = 'name'
 /** Makes the directory of the accounts that the store keeps. */
 export function createBuiltInDirectory(options: BuiltInOptions): Directory {
   const { directory, subjects } = options
-  const { add, byTag, rename, setPassword, setAttributes, remove, all } = directory
+  const { add, byTag, rename, setPassword, setAttributes, remove } = directory
+  const { page, search, all } = directory
   const { setDisabled, setAccess } = subjects
 
   async function find(name: string) {
@@ -36,6 +37,8 @@ export function createBuiltInDirectory(options: BuiltInOptions): Directory {
     setDisabled,
     setAccess,
     remove,
+    page,
+    search,
     all,
     find,
     ...createLogins(options, find),

@@ -3,8 +3,11 @@
 // (core/people.ts). Sessions are judged by the subject (stores/ports/subjects.ts), never by the directory.
 import type {
   Account,
+  AccountPage,
+  AccountSearch,
   AttributesChange,
   AttributesOutcome,
+  FoundText,
   NameChange,
   NewAccount,
   RenameOutcome,
@@ -58,6 +61,10 @@ export interface Directory {
   setAttributes(change: AttributesChange): Promise<AttributesOutcome>
   /** Removes the account and its subject, and ends every session. */
   remove(tag: string): Promise<boolean>
-  /** Every account, in no order. */
+  /** The next accounts in the order of creation. */
+  page(page: AccountPage): Promise<readonly Account[]>
+  /** The next accounts whose name or unique value begins with a text, in the order of that. */
+  search(search: AccountSearch): Promise<readonly FoundText[]>
+  /** Every account that lives all the while, once, in the order of creation. */
   all(): AsyncIterable<Account>
 }

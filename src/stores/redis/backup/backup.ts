@@ -17,6 +17,7 @@ import {
 import { Count } from './count.ts'
 import {
   claimsOf,
+  isIndex,
   isKept,
   isValueClaims,
   nameRecords,
@@ -85,7 +86,9 @@ export function createRedisBackups(options: RedisBackupsOptions): Backups {
       const at = await now()
       let done = 0
       for await (const records of batches(readBackupFile(file))) {
-        const kept = records.filter(record => !isValueClaims(record, keys))
+        const kept = records.filter(
+          record => !isValueClaims(record, keys) && !isIndex(record, keys),
+        )
         await Promise.all(kept.map(record => ask(writeKey(record, keys, at))))
         await Promise.all(kept.flatMap(record => claimsOf(record, keys, ask)))
         for (const record of records) content.add(record)

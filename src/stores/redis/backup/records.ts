@@ -23,6 +23,7 @@ export function isKept(name: string, keys: RedisKeys): boolean {
     keys.names,
     keys.identity(0).slice(0, -1),
     keys.rate(''),
+    ...indexStarts(keys),
   ]
   return !passing.some(start => name.startsWith(start))
 }
@@ -60,6 +61,16 @@ export async function* nameRecords(
     cursor = next
     if (hash.length > 0) yield { key: keys.bareName(keys.names), hash }
   } while (cursor !== '0')
+}
+
+/** What the keys of the index of accounts begin with: it is made anew from the accounts. */
+function indexStarts(keys: RedisKeys): string[] {
+  return [keys.indexWalked, keys.accounts('created', '').split('}', 1).join('')]
+}
+
+/** Whether a record of a back-up is a part of that index: an earlier release has read it like any key. */
+export function isIndex({ key }: BackupRecord, keys: RedisKeys): boolean {
+  return indexStarts(keys).some(start => keys.fullName(key).startsWith(start))
 }
 
 /** Whether a record of a back-up holds claims of unique values: the accounts say what they have. */

@@ -1,27 +1,31 @@
-// Adds an account in Redis: its name and its unique values are claimed first, then its record is written.
+// Adds an account in Redis: its entries in the index are written and its name and its unique values claimed
+// first, then its record is written.
 import type { BuiltInDirectory, NewAccount } from '../../ports/directory.ts'
 import type { RedisAdapter } from '../adapter.ts'
 import { writeAccount } from './account-record.ts'
 import type { Claims } from './claims.ts'
+import type { AccountIndex } from './index/account-index.ts'
+import { entriesOf } from './index/entries.ts'
 import type { UniqueValues } from './unique-values.ts'
 
 /** What adding needs beside the adapter. */
 interface AddParts {
   readonly names: Claims
   readonly values: UniqueValues
+  readonly index: AccountIndex
 }
 
 /** Makes `add`. */
 export function createAddAccount(
   { keys, time, durably }: RedisAdapter,
-  { names, values }: AddParts,
+  { names, values, index }: AddParts,
 ): BuiltInDirectory['add'] {
   const addScript = durably('people/user-add')
   const removeScript = durably('people/user-remove')
 
-  async function write(account: NewAccount): Promise<boolean> {
+  async function write(account: NewAccount, createdAt: number): Promise<boolean> {
     const fields = writeAccount(account)
-    const [added] = await addScript([keys.user(account.tag)], [time(), ...fields])
+    const [added] = await addScript([keys.user(account.tag)], [createdAt, ...fields])
     return added === 1
   }
 
@@ -52,18 +56,31 @@ export function createAddAccount(
     return (await values.claimAll(tag, uniqueValues)) ?? 'added'
   }
 
-  return async function addAccount(account) {
+  async function addAt(
+    account: NewAccount,
+    createdAt: number,
+  ): ReturnType<BuiltInDirectory['add']> {
     const claimed = await claim(account)
     if (claimed !== 'added') return claimed
-    if (!(await write(account))) {
+    if (!(await write(account, createdAt))) {
       // The tag has an account already.
       await giveUp(account)
       return 'name_taken'
     }
+    await index.put({ ...account, createdAt })
     const kept = await keepsClaims(account)
     if (kept === 'added') return kept
     await removeScript([keys.user(account.tag), keys.live(account.tag)], [time()])
     await giveUp(account)
     return kept
+  }
+
+  return async function addAccount(account) {
+    const createdAt = await index.put(account)
+    const outcome = await addAt(account, createdAt)
+    if (outcome !== 'added') {
+      await index.tidy(account.tag, entriesOf({ ...account, createdAt }))
+    }
+    return outcome
   }
 }

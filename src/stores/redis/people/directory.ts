@@ -6,8 +6,15 @@ import { loadScript } from '../scripts.ts'
 import { createAccountReader, type AccountReader } from './account-reader.ts'
 import { createAddAccount } from './add-account.ts'
 import { createChangeAccount, type ChangeAccount } from './change-account.ts'
-import { createClaims, ownerIn, type Claims } from './claims.ts'
+import { createClaims, type Claims } from './claims.ts'
 import { uniqueValuesIn } from './account-record.ts'
+import {
+  createAccountIndex,
+  indexedOf,
+  type AccountIndex,
+} from './index/account-index.ts'
+import { entriesOf } from './index/entries.ts'
+import { createPages } from './index/pages.ts'
 import { createRename } from './rename-account.ts'
 import { createSetAttributes } from './set-attributes.ts'
 import { createUniqueValues, type UniqueValues } from './unique-values.ts'
@@ -19,7 +26,8 @@ export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
   const values = createUniqueValues(adapter, reader)
   const change = createChangeAccount(adapter)
   const upgradeScript = loadScript(link, 'people/user-upgrade')
-  const add = createAddAccount(adapter, { names, values })
+  const index = createAccountIndex(adapter, reader)
+  const add = createAddAccount(adapter, { names, values, index })
   const ofName = createOfName(reader)
   const ofValue = createOfValue(reader)
 
@@ -41,16 +49,16 @@ export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
       await doubt()
       return account
     },
-    setAttributes: createSetAttributes(adapter, { reader, values }),
-    rename: createRename(adapter, { reader, names }),
+    setAttributes: createSetAttributes(adapter, { reader, values, index }),
+    rename: createRename(adapter, { reader, names, index }),
     setPassword: (tag, passwordHash) =>
       change({ tag, set: { passwordHash }, endsSessions: true }),
     async upgradePassword(tag, from, to) {
       const [upgraded] = await upgradeScript([keys.user(tag)], [from, to])
       return upgraded === 1
     },
-    remove: createRemove(adapter, { names, values, change }),
-    all: createWalk(adapter, ofName),
+    remove: createRemove(adapter, { reader, names, values, index, change }),
+    ...createPages(adapter, { reader, index }),
   }
 }
 
@@ -86,23 +94,25 @@ function createOfValue({
   }
 }
 
+interface RemoveParts {
+  readonly reader: AccountReader
+  readonly names: Claims
+  readonly values: UniqueValues
+  readonly index: AccountIndex
+  readonly change: ChangeAccount
+}
+
 function createRemove(
   adapter: RedisAdapter,
-  {
-    names,
-    values,
-    change,
-  }: {
-    readonly names: Claims
-    readonly values: UniqueValues
-    readonly change: ChangeAccount
-  },
+  { reader, names, values, index, change }: RemoveParts,
 ): BuiltInDirectory['remove'] {
   const { keys, time, durably, statusBits } = adapter
   const removeScript = durably('people/user-remove')
   return async function removeAccount(tag) {
+    const before = await reader.read(tag)
     // Sessions end first: whoever repeats this after a fault must still find the account.
-    if (!(await change({ tag, endsSessions: true }))) return false
+    const areEnded = before !== undefined && (await change({ tag, endsSessions: true }))
+    if (!areEnded) return false
     const [foldedName, tokens, unique] = await removeScript(
       [keys.user(tag), keys.live(tag)],
       [time()],
@@ -111,27 +121,7 @@ function createRemove(
     if (foldedName === 0) return false
     await names.release(String(foldedName), tag)
     await values.giveUp(tag, uniqueValuesIn(unique))
+    await index.tidy(tag, entriesOf(indexedOf(before)))
     return true
-  }
-}
-
-function createWalk(
-  { link, keys }: RedisAdapter,
-  ofName: OfName,
-): BuiltInDirectory['all'] {
-  return async function* allAccounts() {
-    // HSCAN may show a field twice while the hash grows or shrinks.
-    const seen = new Set<string>()
-    let cursor = '0'
-    do {
-      const [next, pairs] = await link.run(client => client.hscan(keys.names, cursor))
-      cursor = next
-      for (const [index, foldedName] of pairs.entries()) {
-        if (index % 2 === 1 || seen.has(foldedName)) continue
-        seen.add(foldedName)
-        const account = await ofName(foldedName, ownerIn(pairs[index + 1]))
-        if (account !== undefined) yield account
-      }
-    } while (cursor !== '0')
   }
 }

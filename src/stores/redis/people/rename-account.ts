@@ -1,21 +1,30 @@
-// Renames an account in Redis: the new name is claimed first, then the record is written, then the old name
-// is given up. Whoever dies in between leaves a claim that no account holds, which others may take over.
-import type { Account, BuiltInDirectory, NameChange } from '../../ports/directory.ts'
+// Renames an account in Redis: the new name is put into the index and claimed first, then the record is
+// written, then the old name is given up. Whoever dies in between leaves an entry and a claim that no account
+// holds: the first is never shown, the second may be taken over.
+import type {
+  Account,
+  BuiltInDirectory,
+  NameChange,
+  RenameOutcome,
+} from '../../ports/directory.ts'
 import type { RedisAdapter } from '../adapter.ts'
 import type { AccountReader } from './account-reader.ts'
 import { createChangeAt } from './change-account.ts'
 import type { Claims } from './claims.ts'
+import { indexedOf, type AccountIndex } from './index/account-index.ts'
+import { entriesOf, type Indexed } from './index/entries.ts'
 
 /** What a rename needs beside the adapter. */
 interface RenameParts {
   readonly reader: AccountReader
   readonly names: Claims
+  readonly index: AccountIndex
 }
 
 /** Makes `rename`. */
 export function createRename(
   adapter: RedisAdapter,
-  { reader, names }: RenameParts,
+  { reader, names, index }: RenameParts,
 ): BuiltInDirectory['rename'] {
   const changeAt = createChangeAt(adapter)
 
@@ -37,13 +46,16 @@ export function createRename(
     }
   }
 
-  return async function rename(change) {
+  async function renameFrom(
+    change: NameChange,
+    before: Account,
+    next: Indexed,
+  ): Promise<RenameOutcome | 'superseded'> {
     const { tag, foldedName } = change
-    const before = await reader.byTag(tag)
-    if (before === undefined) return 'user_unknown'
+    await index.put(next)
     if (!(await names.claim(foldedName, tag))) return 'name_taken'
-    // Somebody else has changed the account, and not in vain: this ends.
-    if (!(await move(change, before))) return rename(change)
+    if (!(await move(change, before))) return 'superseded'
+    await index.put(next)
     // Somebody may have taken the claim over while we were slow.
     if (!(await names.claim(foldedName, tag))) {
       await write(before, { version: before.version + 1 })
@@ -51,5 +63,17 @@ export function createRename(
     }
     await names.giveUp(before.foldedName, tag)
     return 'renamed'
+  }
+
+  return async function rename(change): Promise<RenameOutcome> {
+    const found = await reader.read(change.tag)
+    if (found === undefined) return 'user_unknown'
+    const before = indexedOf(found)
+    const next = { ...before, foldedName: change.foldedName }
+    const outcome = await renameFrom(change, found.account, next)
+    const texts = [before, next].flatMap(each => entriesOf(each).texts)
+    await index.tidy(change.tag, { created: [], texts })
+    // Somebody else has changed the account, and not in vain: this ends.
+    return outcome === 'superseded' ? rename(change) : outcome
   }
 }

@@ -1,20 +1,24 @@
-// Replaces an account's attributes in Redis: unique values are claimed first, then its record is written.
+// Replaces an account's attributes in Redis: unique values are put into the index and claimed first, then its
+// record is written.
 import type { AttributesChange, BuiltInDirectory } from '../../ports/directory.ts'
 import type { RedisAdapter } from '../adapter.ts'
-import type { AccountReader } from './account-reader.ts'
+import type { AccountReader, FoundAccount } from './account-reader.ts'
 import { createChangeAt } from './change-account.ts'
+import { indexedOf, type AccountIndex } from './index/account-index.ts'
+import { entriesOf } from './index/entries.ts'
 import type { UniqueValues } from './unique-values.ts'
 
 /** What the change needs beside the adapter. */
 interface SetParts {
   readonly reader: AccountReader
   readonly values: UniqueValues
+  readonly index: AccountIndex
 }
 
 /** Makes `setAttributes`. */
 export function createSetAttributes(
   adapter: RedisAdapter,
-  { reader, values }: SetParts,
+  { reader, values, index }: SetParts,
 ): BuiltInDirectory['setAttributes'] {
   const changeAt = createChangeAt(adapter)
   const write = ({
@@ -26,11 +30,12 @@ export function createSetAttributes(
   }: AttributesChange) =>
     changeAt({ tag, version, set: { attributes, emailVerified, uniqueValues } })
 
-  return async function setAttributes(change) {
+  async function setFrom(
+    change: AttributesChange,
+    before: FoundAccount,
+  ): ReturnType<BuiltInDirectory['setAttributes']> {
     const { tag, version, uniqueValues } = change
-    const before = await reader.read(tag)
-    if (before === undefined) return { kind: 'user_unknown' }
-    if (before.account.version !== version) return { kind: 'superseded' }
+    await index.put({ ...before.account, uniqueValues })
     const taken = await values.claimAll(tag, uniqueValues)
     if (taken !== undefined) return taken
     const kind = await write(change)
@@ -38,6 +43,7 @@ export function createSetAttributes(
       await values.giveUp(tag, uniqueValues)
       return { kind }
     }
+    await index.put({ ...before.account, uniqueValues })
     // Somebody may have taken a claim over while we were slow.
     const lost = await values.claimAll(tag, uniqueValues)
     if (lost !== undefined) {
@@ -48,5 +54,17 @@ export function createSetAttributes(
     }
     await values.giveUp(tag, before.uniqueValues)
     return { kind: 'changed' }
+  }
+
+  return async function setAttributes(change) {
+    const { tag, version, uniqueValues } = change
+    const before = await reader.read(tag)
+    if (before === undefined) return { kind: 'user_unknown' }
+    if (before.account.version !== version) return { kind: 'superseded' }
+    const outcome = await setFrom(change, before)
+    const both = [indexedOf(before), { ...before.account, uniqueValues }]
+    const texts = both.flatMap(each => entriesOf(each).texts)
+    await index.tidy(tag, { created: [], texts })
+    return outcome
   }
 }

@@ -18,6 +18,12 @@ export interface UniqueValues {
 /** Two digits in hex: 256 hashes. Ten million values are 5 MB in each. */
 const SHARD_DIGITS = 2
 
+/** The shards of the claims on unique values. */
+export const VALUE_SHARDS: readonly string[] = Array.from(
+  { length: 16 ** SHARD_DIGITS },
+  (_, index) => index.toString(16).padStart(SHARD_DIGITS, '0'),
+)
+
 /** Makes the unique values. */
 export function createUniqueValues(
   adapter: RedisAdapter,

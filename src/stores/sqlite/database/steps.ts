@@ -167,4 +167,8 @@ export const SQLITE_STEPS: ReadonlyArray<string | BreakingStep> = [
     PRIMARY KEY (list, place)
   ) STRICT, WITHOUT ROWID;
 `,
+  `
+  -- The order in which accounts are listed.
+  CREATE INDEX users_created_at ON users (created_at, sub);
+`,
 ]

@@ -52,8 +52,13 @@ const TAG = COLUMNS.tag.column
 const NAME = COLUMNS.foldedName.column
 const HASH = COLUMNS.passwordHash.column
 const EPOCH = COLUMNS.sessionsEpoch.column
+const SUB = COLUMNS.sub.column
+const CREATED = COLUMNS.createdAt.column
 const UPDATED = COLUMNS.updatedAt.column
 const VERSION = COLUMNS.version.column
+
+/** What a row was found by, in `byNames` and `byValues`. */
+export const FOUND_TEXT = 'found_text'
 
 /** What decides whether a subject may have sessions. */
 export type Holder = Pick<Subject, (typeof HOLDER)[number]>
@@ -67,8 +72,18 @@ export const SUBJECT_COLUMNS = [...USER, ...HOLDER]
 export const ACCOUNT_SQL = {
   byTag: `SELECT * FROM users WHERE ${TAG} = ?`,
   byName: `SELECT * FROM users WHERE ${NAME} = ?`,
-  /** After a tag, so many. */
-  page: `SELECT * FROM users WHERE ${TAG} > ? ORDER BY ${TAG} LIMIT ?`,
+  /** Behind an instant and a `sub`, so many. */
+  page:
+    `SELECT * FROM users WHERE (${CREATED}, ${SUB}) > (:createdAt, :sub) ` +
+    `ORDER BY ${CREATED}, ${SUB} LIMIT :limit`,
+  /** From a name on and before another one, so many. */
+  byNames:
+    `SELECT *, ${NAME} AS ${FOUND_TEXT} FROM users WHERE ${NAME} >= :from AND ${NAME} < :before ` +
+    `ORDER BY ${NAME} LIMIT :limit`,
+  /** The same for the values of an attribute. */
+  byValues:
+    `SELECT users.*, value AS ${FOUND_TEXT} FROM unique_values JOIN users ON ${TAG} = user_tag ` +
+    'WHERE attribute = :attribute AND value >= :from AND value < :before ORDER BY value LIMIT :limit',
   upgradePassword: `UPDATE users SET ${HASH} = :to WHERE ${TAG} = :tag AND ${HASH} = :from`,
   remove: `DELETE FROM users WHERE ${TAG} = ?`,
 } as const

@@ -1,21 +1,14 @@
 // The built-in directory in SQLite. Removing an account takes its families along (ON DELETE CASCADE).
 import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../../base/clock.ts'
-import type {
-  Account,
-  BuiltInDirectory,
-  NewAccount,
-  ValueTaken,
-} from '../../ports/directory.ts'
+import type { BuiltInDirectory, NewAccount, ValueTaken } from '../../ports/directory.ts'
 import { reading, writing } from '../database/database.ts'
 import { createSqliteStatusBits } from '../sessions/status-bits.ts'
 import { ACCOUNT_SQL, insertSql, readAccount, writeColumns } from './account-columns.ts'
 import { createChangeAccount, createChangeIn } from './change-account.ts'
+import { createPages } from './pages.ts'
 import { createSetAttributes } from './set-attributes.ts'
 import { createUniqueValues } from './unique-values.ts'
-
-/** How many accounts `all` reads in one step. */
-const PAGE = 100
 
 export function createSqliteDirectory(db: DatabaseSync, clock: Clock): BuiltInDirectory {
   const add = createAdd(db, clock)
@@ -44,7 +37,7 @@ export function createSqliteDirectory(db: DatabaseSync, clock: Clock): BuiltInDi
         bits.setOfUser(tag)
         return changes === 1
       }),
-    all: createWalk(db),
+    ...createPages(db),
   }
 }
 
@@ -128,19 +121,4 @@ function createByValue(db: DatabaseSync): BuiltInDirectory['byValue'] {
       foundLast = owner
       return account
     })
-}
-
-function createWalk(db: DatabaseSync): BuiltInDirectory['all'] {
-  const page = db.prepare(ACCOUNT_SQL.page)
-  return async function* allAccounts() {
-    let last: string | undefined = ''
-    while (last !== undefined) {
-      const after: string = last
-      const accounts: readonly Account[] = await reading(() =>
-        page.all(after, PAGE).map(readAccount),
-      )
-      yield* accounts
-      last = accounts.at(-1)?.tag
-    }
-  }
 }

@@ -1,0 +1,7 @@
+-- Writes the entries of an account (people/index/entries.ts). KEYS: by creation, by text.
+-- ARGV: when it was created, or '' for now; its entry by creation, which is given one for the instant 0; its
+-- entries by text. Reply: { when it was created }.
+local at = string.format('%014.0f', time(ARGV[1]))
+redis.call('ZADD', KEYS[1], 0, at .. ARGV[2]:sub(15))
+for each = 3, #ARGV do redis.call('ZADD', KEYS[2], 0, ARGV[each]) end
+return { at }

@@ -1,0 +1,94 @@
+// A walk over many accounts loses none that lives all the while, and shows none twice, whatever is added and
+// removed meanwhile: on both stores and on a cluster.
+import t, { type Test } from 'tap'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
+import type { Account, NewAccount } from '../../src/stores/ports/directory.ts'
+import {
+  everyOne,
+  someAccount,
+  STORES_AND_CLUSTER,
+  type TestStore,
+} from '../support/stores.ts'
+
+const ACCOUNTS = 20_000
+/** So many are written at once. */
+const BATCH = 50
+const CHANGES = 50
+const PAGE = 100
+/** A busy machine may let a call wait for too long: it is made again then. */
+const TRIES = 20
+
+for (const { name, create } of STORES_AND_CLUSTER) {
+  t.test(`a walk over ${ACCOUNTS} accounts in ${name}`, async t => {
+    const world = await create()
+    t.teardown(() => world.stop())
+    await fill(world)
+    await walkTest(t, world)
+  })
+}
+
+const subOf = (place: number) => `sub-${(place * 7919) % ACCOUNTS}`
+
+/** Several of one instant, in no order of their `sub`. */
+async function fill({ store: { directory }, clock }: TestStore): Promise<void> {
+  for (let first = 0; first < ACCOUNTS; first += BATCH) {
+    const accounts = Array.from({ length: BATCH }, (_, place) =>
+      someAccount(subOf(first + place)),
+    )
+    await patiently(() => directory.addAll(accounts))
+    clock.advance(1)
+  }
+}
+
+async function walkTest(
+  t: Test,
+  { store: { directory }, clock }: TestStore,
+): Promise<void> {
+  const removed = new Set<string>()
+  const added: NewAccount[] = []
+  /** One goes that was shown, or is to be shown, and one comes. */
+  async function change(turn: number): Promise<void> {
+    const { sub, tag } = someAccount(subOf((turn * 397 + 13) % ACCOUNTS))
+    const newcomer = someAccount(`newcomer-${turn}`)
+    removed.add(sub)
+    added.push(newcomer)
+    clock.advance(turn % 2)
+    await patiently(() => directory.remove(tag))
+    await patiently(() => directory.add(newcomer))
+  }
+
+  const seen: string[] = []
+  let after: Account | undefined
+  for (let turn = 0; ; turn += 1) {
+    const before = after
+    const [page] = await Promise.all([
+      patiently(() => directory.page({ after: before, limit: PAGE })),
+      turn % 4 === 0 && turn / 4 < CHANGES ? change(turn / 4) : undefined,
+    ])
+    seen.push(...page.map(({ sub }) => sub))
+    after = page.at(-1)
+    if (page.length < PAGE) break
+  }
+
+  const shown = new Set(seen)
+  t.equal(removed.size, CHANGES)
+  t.equal(added.length, CHANGES)
+  t.equal(seen.length, shown.size, 'nobody twice')
+  const all = Array.from({ length: ACCOUNTS }, (_, place) => subOf(place))
+  const lost = all.filter(sub => !removed.has(sub) && !shown.has(sub))
+  t.same(lost, [], 'nobody lost')
+  const left = await patiently(() => everyOne(directory.all()))
+  t.same(
+    left.map(({ sub }) => sub).toSorted(),
+    [...all.filter(sub => !removed.has(sub)), ...added.map(({ sub }) => sub)].toSorted(),
+  )
+}
+
+async function patiently<T>(call: () => Promise<T>, left = TRIES): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    if (left <= 1 || !(error instanceof StoreUnavailable)) throw error
+    return patiently(call, left - 1)
+  }
+}
