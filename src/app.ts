@@ -208,6 +208,8 @@ function registerTokenRoutes(
     url: `${base}/userinfo`,
     tokenHolder,
     clients: core.clients,
+    claimsFor: settings.claimsFor,
+    isDeclared: attribute => settings.attributes().has(attribute),
     sign: core.sign,
     clock: core.clock,
   })
@@ -226,6 +228,7 @@ async function registerDocuments(
     issuer: core.settings.issuer,
     path,
     scopes: () => core.clients.scopes(),
+    attributes: () => [...core.settings.attributes().keys()],
     keys: core.keys,
     docs: http.docs,
   })

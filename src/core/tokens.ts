@@ -97,6 +97,7 @@ function composeGrants({
     typOf,
     algorithmOf,
     claimsFor,
+    isDeclared: (attribute: string) => settings.attributes().has(attribute),
     clock,
     random,
   }

@@ -76,6 +76,8 @@ export interface IssueDependencies {
   readonly algorithmOf: (audience: string) => string | undefined
   /** The rules of the claims that an audience is given. */
   readonly claimsFor: (audience: string) => ClaimRules
+  /** Whether the configuration declares an attribute of that name. */
+  readonly isDeclared: (attribute: string) => boolean
   readonly clock: Clock
   /** Default: the system's. */
   readonly random?: Random
@@ -92,7 +94,7 @@ export function createMint({
   claimsFor,
   clock,
   random = systemRandom,
-}: Omit<IssueDependencies, 'refreshTokens'>): MintAccessToken {
+}: Omit<IssueDependencies, 'refreshTokens' | 'isDeclared'>): MintAccessToken {
   return async function mintAccessToken(issue) {
     const iat = Math.floor(clock() / 1000)
     const algorithm = algorithmFor(issue.audience, algorithmOf)
@@ -142,10 +144,10 @@ export function createIssue({
 async function signIdToken(
   { client, user, scope }: Issue,
   access: MintedToken,
-  { sign }: Pick<IssueDependencies, 'sign'>,
+  { sign, isDeclared }: Pick<IssueDependencies, 'sign' | 'isDeclared'>,
 ): Promise<string> {
   return sign(
-    algorithm => idTokenClaims({ user, scope, access }, algorithm),
+    algorithm => idTokenClaims({ user, scope, isDeclared, access }, algorithm),
     'JWT',
     client.idTokenAlgorithm,
   )

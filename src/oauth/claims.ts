@@ -36,7 +36,7 @@ export const LIST_CLAIMS: ReadonlySet<string> = new Set([
 ])
 
 /** Whether a value may be one of LIST_CLAIMS. */
-export function isListOfTexts(value: unknown): boolean {
+export function isListOfTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every(item => typeof item === 'string')
 }
 

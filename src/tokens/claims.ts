@@ -50,3 +50,8 @@ function claimsBy(rules: ClaimRules, { user, scope }: ClaimSource): Claims {
 function mayBe(name: string, value: ClaimValue): boolean {
   return !LIST_CLAIMS.has(name) || isListOfTexts(value)
 }
+
+/** The roles among claims; none where there is no such claim. */
+export function rolesIn({ roles }: { readonly roles?: unknown }): readonly string[] {
+  return isListOfTexts(roles) ? roles : []
+}

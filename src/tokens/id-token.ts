@@ -5,7 +5,7 @@ import { hash } from 'node:crypto'
 import type { Algorithm } from '../oauth/algorithms.ts'
 import type { User } from '../stores/ports/subjects.ts'
 import type { AccessTokenClaims } from './access-token.ts'
-import { userClaims, type UserClaims } from './user-claims.ts'
+import { userClaims, type UserClaims, type UserClaimSource } from './user-claims.ts'
 
 /** The claims of an ID token; seconds where they are times. */
 export type IdTokenClaims = UserClaims & {
@@ -22,16 +22,18 @@ export type IdTokenClaims = UserClaims & {
 }
 
 /** What an ID token is made of. */
-export interface IdTokenParts {
+export interface IdTokenParts extends Pick<
+  UserClaimSource,
+  'user' | 'scope' | 'isDeclared'
+> {
   readonly user: User
-  readonly scope: readonly string[]
   /** The access token that it comes with: both are of one session and live equally long. */
   readonly access: { readonly token: string; readonly claims: AccessTokenClaims }
 }
 
 /** The claims of an ID token that is signed by this algorithm. */
 export function idTokenClaims(
-  { user, scope, access: { token, claims } }: IdTokenParts,
+  { user, scope, isDeclared, access: { token, claims } }: IdTokenParts,
   algorithm: Pick<Algorithm, 'tokenHash'>,
 ): IdTokenClaims {
   return {
@@ -43,7 +45,7 @@ export function idTokenClaims(
     auth_time: claims.auth_time,
     sid: claims.sid,
     at_hash: accessTokenHash(token, algorithm),
-    ...userClaims(user, scope),
+    ...userClaims({ user, scope, isDeclared, mapped: claims }),
   }
 }
 

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { GRANTS } from '../../grants/all.ts'
 import type { KeyRing } from '../../keys/ring.ts'
 import { JOSE_NAMES } from '../../oauth/algorithms.ts'
+import { claimsSupported } from '../../tokens/user-claims.ts'
 import { authorizeRoute } from './authorize.ts'
 import { documentSchema } from './openapi/schemas.ts'
 
@@ -23,25 +24,13 @@ const EXAMPLE = {
   jwks_uri: 'https://id.example.com/.well-known/jwks.json',
 }
 
-// What an ID token or /userinfo may say (OIDC Discovery §3).
-const CLAIMS = [
-  'iss',
-  'sub',
-  'aud',
-  'iat',
-  'exp',
-  'auth_time',
-  'sid',
-  'at_hash',
-  'preferred_username',
-  'roles',
-]
-
 export interface MetadataRouteOptions {
   readonly issuer: string
   /** The issuer's path, without a slash at its end; empty where it has none. */
   readonly path: string
   readonly scopes: () => readonly string[]
+  /** The attributes that the configuration declares. */
+  readonly attributes: () => readonly string[]
   readonly keys: Pick<KeyRing, 'signingKey' | 'describe'>
   readonly docs: boolean
 }
@@ -52,7 +41,7 @@ export interface MetadataRouteOptions {
  */
 export async function metadataRoutes(
   app: FastifyInstance,
-  { issuer, path, scopes, keys, docs }: MetadataRouteOptions,
+  { issuer, path, scopes, attributes, keys, docs }: MetadataRouteOptions,
 ): Promise<void> {
   await app.register(authorizeRoute)
   for (const name of ['oauth-authorization-server', 'openid-configuration']) {
@@ -72,6 +61,7 @@ export async function metadataRoutes(
         return metadata({
           issuer,
           scopes: scopes(),
+          claims: claimsSupported(attributes()),
           algorithm: keys.signingKey().alg,
           algorithms: algorithmsOf(keys),
           docs,
@@ -91,12 +81,14 @@ function algorithmsOf(keys: MetadataRouteOptions['keys']): readonly string[] {
 function metadata({
   issuer,
   scopes,
+  claims,
   algorithm,
   algorithms,
   docs,
 }: {
   issuer: string
   scopes: readonly string[]
+  claims: readonly string[]
   algorithm: string
   algorithms: readonly string[]
   docs: boolean
@@ -127,7 +119,7 @@ function metadata({
     // Verifiers that know OpenID Connect take tokens of these algorithms, and of RS256 alone without it.
     id_token_signing_alg_values_supported: algorithms,
     userinfo_signing_alg_values_supported: algorithms,
-    claims_supported: CLAIMS,
+    claims_supported: claims,
     ...(docs && { service_documentation: `${base}/docs` }),
   }
 }

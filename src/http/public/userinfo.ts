@@ -7,7 +7,10 @@ import type { Clock } from '../../base/clock.ts'
 import type { ClientRegistry } from '../../clients/registry.ts'
 import { optional } from '../../grants/grant.ts'
 import { invalidToken } from '../../oauth/errors.ts'
+import type { ClaimRules } from '../../oauth/claims.ts'
 import { scopeTokens } from '../../oauth/scope.ts'
+import { audiencesOf } from '../../tokens/access-token.ts'
+import { mapClaims } from '../../tokens/claims.ts'
 import type { SignJwt } from '../../tokens/sign-jwt.ts'
 import { userClaims } from '../../tokens/user-claims.ts'
 import { isForm } from '../callers/request-client.ts'
@@ -22,8 +25,16 @@ const UserinfoResponse = Type.Object(
       Type.String({ description: 'With the scope profile.' }),
     ),
     roles: Type.Optional(Type.Array(Type.String())),
+    email: Type.Optional(Type.String({ description: 'With the scope email.' })),
+    email_verified: Type.Optional(Type.Boolean()),
   },
-  { title: 'Userinfo' },
+  {
+    title: 'Userinfo',
+    additionalProperties: true,
+    description:
+      'Beside these, the attributes of the user that OpenID Connect Core §5.1 names, by the scopes ' +
+      'profile, email and phone (§5.4).',
+  },
 )
 
 /** OIDC Core §5.3.2. */
@@ -35,6 +46,10 @@ export interface UserinfoRouteOptions {
   readonly url: string
   readonly tokenHolder: TokenHolder
   readonly clients: Pick<ClientRegistry, 'find'>
+  /** The rules of the claims that an audience is given. */
+  readonly claimsFor: (audience: string) => ClaimRules
+  /** Whether the configuration declares an attribute of that name. */
+  readonly isDeclared: (attribute: string) => boolean
   readonly sign: SignJwt
   readonly clock: Clock
 }
@@ -51,7 +66,13 @@ const UserinfoBody = Type.Object(
 const { description, content } = jsonResponse(
   'What is known of the user.',
   UserinfoResponse,
-  { sub: 'u_3yNkqQ2hXw', preferred_username: 'alice', roles: ['buyer'] },
+  {
+    sub: 'u_3yNkqQ2hXw',
+    preferred_username: 'alice',
+    roles: ['buyer'],
+    email: 'alice@example.com',
+    email_verified: true,
+  },
 )
 const ANSWER = {
   description,
@@ -69,7 +90,7 @@ export async function userinfoRoute(
   app: FastifyInstance,
   options: UserinfoRouteOptions,
 ): Promise<void> {
-  const { url, tokenHolder } = options
+  const { url, tokenHolder, claimsFor, isDeclared } = options
   takeForms(app)
   const handler = async (request: FastifyRequest, reply: FastifyReply) => {
     const { claims, user } = await tokenHolder(request, reply, {
@@ -84,9 +105,12 @@ export async function userinfoRoute(
       throw invalidToken('token_without_user', scheme)
     }
     reply.header('cache-control', 'no-store')
+    const scope = scopeTokens(claims.scope ?? '')
+    // By the rules of the token's audiences, so that it says no other roles than the token.
+    const mapped = mapClaims(audiencesOf(claims).map(claimsFor), { user, scope })
     const known = {
       sub: user.sub,
-      ...userClaims(user, scopeTokens(claims.scope ?? '')),
+      ...userClaims({ user, scope, mapped, isDeclared }),
     }
     if (!wantsSigned(request)) return known
     reply.type(SIGNED)
