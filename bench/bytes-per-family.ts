@@ -5,6 +5,7 @@ import { Redis } from 'ioredis'
 import { createRedisStore, type RedisStore } from '../src/stores/redis/store.ts'
 import { sidOf, userTag } from '../src/base/ids.ts'
 import type { FamilyRef } from '../src/stores/ports/families.ts'
+import { someAccount } from '../test/support/stores.ts'
 import { AUDIENCE, CLIENT } from './parties.ts'
 
 const FAMILIES = 9_000
@@ -46,19 +47,9 @@ export async function bytesPerFamily(url: string, refreshes: number): Promise<st
 async function addUsers({ directory }: RedisStore, count: number): Promise<string[]> {
   const subs = Array.from({ length: count }, (_, user) => `somebody-${user}`)
   for (const sub of subs) {
-    await directory.add({
-      sub,
-      tag: userTag(sub),
-      name: sub,
-      foldedName: sub,
-      passwordHash: 'x'.repeat(97),
-      scopes: null,
-      roles: [],
-      disabled: false,
-      attributes: {},
-      emailVerified: false,
-      uniqueValues: [],
-    })
+    await directory.add(
+      someAccount(sub, { name: sub, foldedName: sub, passwordHash: 'x'.repeat(97) }),
+    )
   }
   return subs.map(userTag)
 }

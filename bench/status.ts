@@ -12,6 +12,7 @@ import { hourOf, LIST_SIZE } from '../src/stores/ports/status-lists.ts'
 import type { FamilyRef } from '../src/stores/ports/families.ts'
 import { createRedisStore } from '../src/stores/redis/store.ts'
 import { startRedis } from '../test/support/redis.ts'
+import { someAccount } from '../test/support/stores.ts'
 import type { Kind } from './load.ts'
 import { AUDIENCE, CLIENT } from './parties.ts'
 import { type Measured, startLatchkey, startWorker } from './processes.ts'
@@ -118,19 +119,7 @@ async function stateBytes(url: string): Promise<string> {
     const refs: FamilyRef[] = []
     for (let index = 0; index < USERS; index++) {
       const sub = `somebody-${index}`
-      await store.directory.add({
-        sub,
-        tag: userTag(sub),
-        name: sub,
-        foldedName: sub,
-        passwordHash: 'x',
-        scopes: null,
-        roles: [],
-        disabled: false,
-        attributes: {},
-        emailVerified: false,
-        uniqueValues: [],
-      })
+      await store.directory.add(someAccount(sub))
       refs.push({ userTag: userTag(sub), sid: sidOf(randomBytes(16)) })
     }
     for (const ref of refs) {

@@ -2,6 +2,7 @@
 import t from 'tap'
 import { printable } from '../../src/base/printable.ts'
 import { commandLine } from '../support/command-line.ts'
+import { someAccount } from '../support/stores.ts'
 
 // Controls but the line break, C1 controls, and what turns the writing round.
 const RAW = /(?!\n)[\p{Cc}\u200E\u200F\u202A-\u202E\u2066-\u2069]/u
@@ -31,19 +32,9 @@ t.test('no command sends a control to the terminal', async t => {
   const { latchkey, withStore } = commandLine(t)
   // As an account may be that an earlier release imported, or another program wrote.
   await withStore(store =>
-    store.directory.add({
-      name: EVIL,
-      foldedName: 'ann',
-      sub: 'a',
-      tag: 'a'.repeat(22),
-      passwordHash: 'x',
-      scopes: [EVIL],
-      roles: [EVIL],
-      disabled: false,
-      attributes: {},
-      emailVerified: false,
-      uniqueValues: [],
-    }),
+    store.directory.add(
+      someAccount('a', { name: EVIL, foldedName: 'ann', scopes: [EVIL], roles: [EVIL] }),
+    ),
   )
   const part = (value: unknown) =>
     Buffer.from(JSON.stringify(value)).toString('base64url')

@@ -13,6 +13,7 @@ import {
   sha256Line,
   type TestApp,
 } from '../support/app.ts'
+import { someAccount } from '../support/stores.ts'
 import { audited, read, refused, serverOn, STORES } from './helpers.ts'
 
 const ORDERS_API = { client_id: 'orders-api', client_secret: 'orders-secret' }
@@ -57,19 +58,7 @@ const holding = (token: string) => ({ authorization: `Bearer ${token}` })
 
 /** An account with that `sub`, as no way in would make it. */
 const addUserWithSub = ({ store }: TestApp, sub: string) =>
-  store.directory.add({
-    sub,
-    tag: userTag(sub),
-    name: 'someone',
-    foldedName: 'someone',
-    scopes: null,
-    roles: [],
-    disabled: false,
-    attributes: {},
-    emailVerified: false,
-    uniqueValues: [],
-    passwordHash: 'x',
-  })
+  store.directory.add(someAccount(sub))
 
 for (const store of STORES) {
   t.test(`a client's own token, on ${store}`, async t => {

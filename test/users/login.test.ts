@@ -1,7 +1,6 @@
 // A name and a password: who gets in, who is told to wait, and what nobody is told.
 import t, { type Test } from 'tap'
 import type { Event } from '../../src/base/events.ts'
-import { userTag } from '../../src/base/ids.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { batchCalls } from '../../src/users/failed-logins/batch-calls.ts'
@@ -19,7 +18,7 @@ import {
 } from '../../src/users/hashing/hasher.ts'
 import { createFailedLogins } from '../../src/users/failed-logins/failed-logins.ts'
 import { createHandClock } from '../support/clock.ts'
-import { NO_ATTRIBUTES } from '../support/stores.ts'
+import { NO_ATTRIBUTES, someAccount } from '../support/stores.ts'
 
 const MINUTE = 60_000
 const DAY = 86_400_000
@@ -93,19 +92,9 @@ async function setUp(
       })
   }
   const bring = (name: string, passwordHash: string) =>
-    store.directory.add({
-      name,
-      foldedName: name.toLowerCase(),
-      sub: name,
-      tag: userTag(name),
-      passwordHash,
-      scopes: null,
-      roles: [],
-      disabled: false,
-      attributes: {},
-      emailVerified: false,
-      uniqueValues: [],
-    })
+    store.directory.add(
+      someAccount(name, { name, foldedName: name.toLowerCase(), passwordHash }),
+    )
   const added = await accounts.add({
     name: 'Ann',
     password: 'correct horse',

@@ -4,12 +4,12 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Agent, request } from 'undici'
-import { userTag } from '../../src/base/ids.ts'
 import { openStore } from '../../src/stores/open.ts'
 import { argon2 } from '../../src/users/hashing/argon2.ts'
 import { limitMemory, type MemoryLimit } from '../support/memory-limit.ts'
 import { ROOT } from '../support/python.ts'
 import { PASSWORD, startLatchkey, STORES, USER } from '../support/server.ts'
+import { someAccount } from '../support/stores.ts'
 
 const MIB = 1024 * 1024
 const LIMIT = 256 * MIB
@@ -84,19 +84,9 @@ async function addHeavyUsers(storeUrl: string): Promise<void> {
   try {
     for (let index = 0; index < HEAVY; index++) {
       const name = `heavy-${index}`
-      await store.directory.add({
-        name,
-        foldedName: name,
-        sub: name,
-        tag: userTag(name),
-        passwordHash,
-        scopes: null,
-        roles: [],
-        disabled: false,
-        attributes: {},
-        emailVerified: false,
-        uniqueValues: [],
-      })
+      await store.directory.add(
+        someAccount(name, { name, foldedName: name, passwordHash }),
+      )
     }
   } finally {
     await store.close()
