@@ -1,21 +1,18 @@
 // The records of a file in batches, once the file was looked at.
 import { formatOfName, type Format } from './format.ts'
-import type { FieldMap } from './fields.ts'
+import type { AttributeOrder } from './attributes/reader.ts'
 import { readRecords, type FileRecord, type Records } from './records.ts'
 import type { Source } from './source.ts'
 import { checkSurvey, pathsOf, survey } from './survey.ts'
-import type { System } from './systems.ts'
 
 // So many accounts share one sync to the disk.
 const BATCH = 100
 
 /** How a file is to be read. */
-export interface BatchesOrder {
+export interface BatchesOrder extends Omit<AttributeOrder, 'format'> {
   readonly file: string
   /** undefined: told by the file's name or its first bytes. */
   readonly format: Format | undefined
-  readonly from: System
-  readonly map: FieldMap | undefined
 }
 
 /** A file that was looked at. */
@@ -33,19 +30,19 @@ export interface Batches {
  */
 export async function openBatches(
   source: Source,
-  { file, format: wanted, from, map }: BatchesOrder,
+  { file, format: wanted, ...order }: BatchesOrder,
   parts: AsyncDisposableStack,
 ): Promise<Batches> {
+  const { from } = order
   const hint = { format: wanted ?? formatOfName(file), habit: from.format }
-  const read = () => readRecords(source.read(parts), hint)
+  const read = async () => prepared(await readRecords(source.read(parts), hint), from)
   const records = await read()
   const { format } = records
   const check = async (some: Parameters<typeof survey>[0]) =>
-    checkSurvey(await survey(some, pathsOf({ from, map })), {
+    checkSurvey(await survey(some, pathsOf(order)), {
+      ...order,
       file: source.name,
       format,
-      from,
-      map,
     })
   if (source.isFile) {
     const notes = await check(records)
@@ -54,6 +51,20 @@ export async function openBatches(
   const batches = inBatches(records)
   const first = (await batches.next()).value ?? []
   return { format, notes: await check(first), batches: behind(first, batches) }
+}
+
+/** The records in the form in which their fields are looked for. */
+function prepared(
+  records: Records,
+  { prepare }: Pick<AttributeOrder['from'], 'prepare'>,
+): Records {
+  if (prepare === undefined) return records
+  return {
+    format: records.format,
+    async *[Symbol.asyncIterator]() {
+      for await (const { line, value } of records) yield { line, value: prepare(value) }
+    },
+  }
 }
 
 async function* behind<Batch>(

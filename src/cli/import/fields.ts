@@ -115,7 +115,6 @@ export function userOf(fields: Fields, map: FieldMap): FoundUser {
 
 // Their values are checked with the account.
 function attributesOf(value: unknown, field: string): Readonly<Record<string, unknown>> {
-  if (value === undefined) return {}
   if (isRecord(value)) return value
   throw malformed(field, 'not an object')
 }
@@ -188,8 +187,13 @@ const FLAGS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([
   ['no', false],
 ])
 
+/** A flag, however a database writes it; undefined: it is none. */
+export function readFlag(value: unknown): boolean | undefined {
+  return FLAGS.get(typeof value === 'string' ? value.toLowerCase() : value)
+}
+
 function flagOf(value: unknown, field: string): boolean {
-  const flag = FLAGS.get(typeof value === 'string' ? value.toLowerCase() : value)
+  const flag = readFlag(value)
   if (flag !== undefined) return flag
   throw malformed(
     field,

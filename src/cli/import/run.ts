@@ -3,10 +3,11 @@
 import { open } from 'node:fs/promises'
 import { claimsBudgetOf } from '../../core/settings.ts'
 import { createCheckClaims } from '../../users/attributes/claims-budget.ts'
-import { declarationsOf } from '../../users/attributes/declarations.ts'
+import { declarationsOf, type Declarations } from '../../users/attributes/declarations.ts'
 import { createImportUsers } from '../../users/import/import-accounts.ts'
 import type { ImportOutcome } from '../../users/import/outcome.ts'
 import { operator } from '../terminal/operator.ts'
+import { Refused } from '../terminal/refused.ts'
 import type { StoreTools } from '../tools.ts'
 import { openBatches, type BatchesOrder } from './batches.ts'
 import { createToItem, type Item, type ItemSettings } from './items.ts'
@@ -16,7 +17,10 @@ import { count, createTally, type Tally } from './tally.ts'
 import { placeWord, refusalWords } from './words.ts'
 
 /** What is imported, and how. */
-export interface ImportOrder extends BatchesOrder, Omit<ItemSettings, 'now'> {
+export interface ImportOrder
+  extends
+    Omit<BatchesOrder, 'declarations'>,
+    Omit<ItemSettings, 'now' | 'declarations' | 'format'> {
   readonly dryRun: boolean
   /** A file for what became of each account. */
   readonly report: string | undefined
@@ -31,9 +35,15 @@ interface Done {
 /** Imports a file; what is refused is printed. Nothing is imported of a file that is refused as a whole. */
 export async function importFile(tools: StoreTools, order: ImportOrder): Promise<Tally> {
   const { io, print, config, store } = tools
+  const declarations = declarationsOf(config.attributes)
+  checkMap(order, declarations)
   await using parts = new AsyncDisposableStack()
   const source = await openSource(io.stdin, order.file)
-  const { format, notes, batches } = await openBatches(source, order, parts)
+  const { format, notes, batches } = await openBatches(
+    source,
+    { ...order, declarations },
+    parts,
+  )
   for (const note of notes) print({ note }, `note: ${note}`)
   const report = await openReport(order.report, parts)
   const progress = createProgress(io)
@@ -47,14 +57,19 @@ export async function importFile(tools: StoreTools, order: ImportOrder): Promise
 
   const importBatch = createImportUsers({
     ...tools,
-    declarations: declarationsOf(config.attributes),
+    declarations,
     checkClaims: createCheckClaims(() => claimsBudgetOf(config)),
     directory: store.directory,
     subjects: store.subjects,
     secrets: config.secrets,
     dryRun: order.dryRun,
   })
-  const toItem = createToItem({ ...order, now: await store.now() })
+  const toItem = createToItem({
+    ...order,
+    format,
+    declarations,
+    now: await store.now(),
+  })
   const limits = { format, minLength: config.passwords.minLength }
   for await (const batch of batches) {
     const done = (await importBatch(batch.map(toItem))).map(one => inWords(one, limits))
@@ -70,6 +85,18 @@ export async function importFile(tools: StoreTools, order: ImportOrder): Promise
     progress.show(source.part(), tally)
   }
   return tally
+}
+
+/** Nothing can be taken into an attribute that isn't declared: that is said once. */
+function checkMap({ attributeMap }: ImportOrder, declarations: Declarations): void {
+  const unknown = Object.keys(attributeMap).find(name => !declarations.has(name))
+  if (unknown === undefined) return
+  const declared = [...declarations.keys()].join(', ')
+  throw new Refused(
+    'attribute_undeclared',
+    `--map attributes.${unknown}: the configuration declares no such attribute ` +
+      `(attributes has ${declared || 'none'})`,
+  )
 }
 
 // Also of an import that is cut short.

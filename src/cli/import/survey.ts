@@ -1,17 +1,14 @@
 // Looks at a file before its first record is imported: what would go wrong with every record is said once.
 import { Refused } from '../terminal/refused.ts'
-import { FIELDS, hasPath, isRecord, type FieldMap } from './fields.ts'
+import { isAttributeColumn, type AttributeOrder } from './attributes/reader.ts'
+import { FIELDS, hasPath, isRecord } from './fields.ts'
 import type { Format } from './format.ts'
 import type { FileRecord } from './records.ts'
-import type { System } from './systems.ts'
 
 /** What is looked for. */
-export interface SurveyOrder {
+export interface SurveyOrder extends AttributeOrder {
   /** As people name it. */
   readonly file: string
-  readonly format: Format
-  readonly from: System
-  readonly map: FieldMap | undefined
 }
 
 /** What was found in the records that were looked at. */
@@ -51,9 +48,14 @@ export async function survey(
 }
 
 /** Where the fields are looked for that an order needs or would like to have. */
-export function pathsOf({ from, map }: Pick<SurveyOrder, 'from' | 'map'>): string[] {
-  if (map !== undefined) return Object.values(map)
-  return [...from.needs.flat(), ...from.expects.map(({ path }) => path)]
+export function pathsOf({
+  from,
+  map,
+  attributeMap,
+}: Pick<SurveyOrder, 'from' | 'map' | 'attributeMap'>): string[] {
+  const attributes = Object.values(attributeMap)
+  if (map !== undefined) return [...Object.values(map), ...attributes]
+  return [...from.needs.flat(), ...from.expects.map(({ path }) => path), ...attributes]
 }
 
 /**
@@ -63,7 +65,7 @@ export function pathsOf({ from, map }: Pick<SurveyOrder, 'from' | 'map'>): strin
  * @throws Refused when nothing of the file can be meant as it stands
  */
 export function checkSurvey(found: Survey, order: SurveyOrder): readonly string[] {
-  const { file, format, from, map } = order
+  const { file, format, from, map, attributeMap } = order
   if (found.records === 0) {
     throw new Refused(
       'no_users_found',
@@ -77,9 +79,12 @@ export function checkSurvey(found: Survey, order: SurveyOrder): readonly string[
     )
   }
   if (map === undefined && from.onlyFields === true && format === 'csv') {
-    checkColumns(found, file)
+    checkColumns(found, order)
   }
-  const needs = map === undefined ? from.needs : Object.values(map).map(path => [path])
+  const mapped = [map ?? {}, attributeMap]
+    .flatMap(Object.values<string>)
+    .map(path => [path])
+  const needs = map === undefined ? [...from.needs, ...mapped] : mapped
   const missing = needs.filter(paths => !paths.some(path => found.present.has(path)))
   if (missing.length > 0) {
     throw new Refused('columns_missing', missingText(missing, found, order))
@@ -90,13 +95,16 @@ export function checkSurvey(found: Survey, order: SurveyOrder): readonly string[
   )
 }
 
-function checkColumns({ names }: Survey, file: string): void {
-  const unknown = [...names].filter(name => !FIELDS.some(field => field === name))
+function checkColumns({ names }: Survey, order: SurveyOrder): void {
+  const unknown = [...names].filter(
+    name => !FIELDS.some(field => field === name) && !isAttributeColumn(name, order),
+  )
   if (unknown.length === 0) return
   throw new Refused(
     'columns_unknown',
-    `${file} has columns that mean nothing here: ${unknown.join(', ')}; known are ` +
-      `${FIELDS.join(', ')} (--map says which column is what, --from where the file is from)`,
+    `${order.file} has columns that mean nothing here: ${unknown.join(', ')}; known are ` +
+      `${[...FIELDS, ...order.declarations.keys()].join(', ')} (--map says which column is ` +
+      'what, --from where the file is from)',
   )
 }
 

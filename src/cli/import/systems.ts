@@ -1,6 +1,17 @@
 // Where people come from: how each system's export holds its users, what its fields mean, and by which of
 // them it keeps somebody out.
 import {
+  AUTH0,
+  DJANGO,
+  FIREBASE,
+  KEYCLOAK,
+  NOTHING_WELL_KNOWN,
+  SUPABASE,
+  withIdentifiers,
+  withJson,
+  type KnownFields,
+} from './attributes/known.ts'
+import {
   FIELDS,
   hasPath,
   isRecord,
@@ -32,6 +43,10 @@ export interface System {
   readonly onlyFields?: true
   /** Where the fields stand that need no more than to be read. */
   readonly map: FieldMap
+  /** What else it writes of a person. */
+  readonly known: KnownFields
+  /** Puts a record into the form in which its fields are looked for. */
+  readonly prepare?: (record: unknown) => unknown
   /**
    * What more a record says, in the place of what the map does.
    *
@@ -46,6 +61,8 @@ export interface SystemSettings {
   readonly firebase: FirebaseParameters | undefined
   /** Milliseconds. */
   readonly now: number
+  /** Whether a member of our own form beside those of an account is an attribute's. */
+  readonly isAttribute: (member: string) => boolean
 }
 
 export interface FirebaseParameters {
@@ -63,6 +80,7 @@ export const OURS: System = {
   expects: [],
   onlyFields: true,
   map: {},
+  known: { ...NOTHING_WELL_KNOWN, ignored: FIELDS },
   more: onlyKnown,
 }
 
@@ -77,6 +95,7 @@ export const SYSTEMS: ReadonlyMap<string, System> = new Map<string, System>([
       needs: [['username'], ['password'], ['is_active']],
       expects: [],
       map: { name: 'username', passwordHash: 'password', enabled: 'is_active' },
+      known: DJANGO,
     },
   ],
   [
@@ -94,6 +113,8 @@ export const SYSTEMS: ReadonlyMap<string, System> = new Map<string, System>([
       ],
       expects: [],
       map: { name: 'email', sub: 'id', passwordHash: 'encrypted_password' },
+      known: SUPABASE,
+      prepare: withJson(SUPABASE.containers),
       more: supabaseFields,
     },
   ],
@@ -111,7 +132,14 @@ export const SYSTEMS: ReadonlyMap<string, System> = new Map<string, System>([
             'are blocked at Auth0 are let in here; join it in from an export of users',
         },
       ],
-      map: { name: 'email', passwordHash: 'passwordHash', disabled: 'blocked' },
+      map: {
+        name: 'email',
+        passwordHash: 'passwordHash',
+        disabled: 'blocked',
+        emailVerified: 'email_verified',
+      },
+      known: AUTH0,
+      prepare: withIdentifiers,
       more: auth0Fields,
     },
   ],
@@ -128,7 +156,9 @@ export const SYSTEMS: ReadonlyMap<string, System> = new Map<string, System>([
         roles: 'realmRoles',
         enabled: 'enabled',
         passwordHash: 'credentials',
+        emailVerified: 'emailVerified',
       },
+      known: KEYCLOAK,
       more: keycloakFields,
     },
   ],
@@ -145,15 +175,20 @@ export const SYSTEMS: ReadonlyMap<string, System> = new Map<string, System>([
         sub: 'localId',
         disabled: 'disabled',
         passwordHash: 'passwordHash',
+        emailVerified: 'emailVerified',
       },
+      known: FIREBASE,
+      prepare: withJson(FIREBASE.containers),
       more: firebaseFields,
     },
   ],
 ])
 
-function onlyKnown(record: unknown): Fields {
+function onlyKnown(record: unknown, { isAttribute }: SystemSettings): Fields {
   if (!isRecord(record)) throw malformed('the record', 'not an object')
-  const unknown = Object.keys(record).find(key => !FIELDS.some(field => field === key))
+  const unknown = Object.keys(record).find(
+    key => !FIELDS.some(field => field === key) && !isAttribute(key),
+  )
   if (unknown !== undefined) throw malformed(unknown, 'no such field')
   return Object.fromEntries(
     FIELDS.filter(field => hasPath(record, field)).map(field => [
@@ -173,8 +208,13 @@ function supabaseFields(record: unknown, { now }: SystemSettings): Fields {
   if (deletedAt !== undefined) {
     throw new RecordRefused({ reason: 'user_deleted', field: 'deleted_at' })
   }
-  if (bannedUntil !== undefined && bannedUntil > now) return { keptOutBy: 'banned_until' }
-  return confirmedAt === undefined ? { keptOutBy: 'email_confirmed_at' } : {}
+  const emailVerified = confirmedAt !== undefined
+  if (bannedUntil !== undefined && bannedUntil > now) {
+    return { keptOutBy: 'banned_until', emailVerified }
+  }
+  return emailVerified
+    ? { emailVerified }
+    : { keptOutBy: 'email_confirmed_at', emailVerified }
 }
 
 /** An instant as PostgreSQL writes it, in milliseconds. */
@@ -189,9 +229,9 @@ function instantAt(record: unknown, column: string): number | undefined {
   return at
 }
 
-// `sub` as Auth0 itself gave it to clients.
+// `sub` as Auth0 itself gave it to clients: `alt_id` is the id of those who came from a database elsewhere.
 function auth0Fields(record: unknown): Fields {
-  const id = valueAt(record, '_id.$oid')
+  const id = valueAt(record, 'alt_id') ?? valueAt(record, '_id.$oid')
   if (typeof id !== 'string') throw malformed('_id.$oid', 'missing')
   return { sub: `auth0|${id}` }
 }

@@ -3,23 +3,41 @@ import type { ImportOutcome } from '../../users/import/outcome.ts'
 import type { PasswordHasher } from '../../users/hashing/hasher.ts'
 import { describeAccess } from '../users/access.ts'
 import type { Print } from '../tools.ts'
-import type { FoundUser } from './fields.ts'
+import { attributeLines } from '../users/attribute-lines.ts'
+import type { NotTaken } from './attributes/reader.ts'
+import type { Found } from './items.ts'
 import type { Count } from './progress.ts'
 
 /** So many accounts are shown by a dry run. */
 const PREVIEW = 5
 
+/** Of so many fields it is counted how many accounts had a value that was not taken. */
+const MOST_FIELDS = 100
+const OTHER_FIELDS = '(other fields)'
+
 /** What was counted. */
 export interface Tally extends Count {
   /** How many of those that were imported are disabled, by the field that says so. */
   readonly disabledBy: Map<string, number>
+  /** Fields that have no place here, and how many of those that were imported had a value there. */
+  readonly notTaken: Map<
+    string,
+    { readonly attribute: string | undefined; accounts: number }
+  >
   /** The first of those that would be imported. */
-  readonly first: (FoundUser & { readonly line: number; readonly sub: string })[]
+  readonly first: (Found & { readonly line: number; readonly sub: string })[]
 }
 
 /** Nothing yet. */
 export function createTally(): Tally {
-  return { imported: 0, alreadyThere: 0, refused: 0, disabledBy: new Map(), first: [] }
+  return {
+    imported: 0,
+    alreadyThere: 0,
+    refused: 0,
+    disabledBy: new Map(),
+    notTaken: new Map(),
+    first: [],
+  }
 }
 
 const COUNTED = {
@@ -32,7 +50,7 @@ const COUNTED = {
 export function count(
   tally: Tally,
   outcome: ImportOutcome,
-  { line, found }: { readonly line: number; readonly found: FoundUser | undefined },
+  { line, found }: { readonly line: number; readonly found: Found | undefined },
 ): void {
   tally[COUNTED[outcome.kind]] += 1
   if (outcome.kind !== 'imported' || found === undefined) return
@@ -40,8 +58,34 @@ export function count(
   if (disabledBy !== undefined) {
     tally.disabledBy.set(disabledBy, (tally.disabledBy.get(disabledBy) ?? 0) + 1)
   }
+  for (const field of found.notTaken) countField(tally, field)
   if (tally.first.length < PREVIEW) {
     tally.first.push({ ...found, line, sub: outcome.sub })
+  }
+}
+
+function countField({ notTaken }: Tally, { field, attribute }: NotTaken): void {
+  const isKnown = notTaken.has(field) || notTaken.size < MOST_FIELDS
+  const key = isKnown ? field : OTHER_FIELDS
+  const counted = notTaken.get(key) ?? {
+    attribute: isKnown ? attribute : undefined,
+    accounts: 0,
+  }
+  counted.accounts += 1
+  notTaken.set(key, counted)
+}
+
+/** Prints which fields were not taken, and what would take them; never a value. */
+export function printNotTaken({ notTaken }: Tally, print: Print): void {
+  for (const [field, { attribute, accounts }] of notTaken) {
+    const advice =
+      attribute === undefined
+        ? `--map attributes.NAME=${field}, for a declared attribute`
+        : `declare the attribute ${attribute}`
+    print(
+      { notTaken: field, accounts, attribute: attribute ?? null },
+      `not taken: ${field} of ${accounts} (to take it: ${advice})`,
+    )
   }
 }
 
@@ -49,14 +93,21 @@ export function count(
 export function printPreview(tally: Tally, hasher: PasswordHasher, print: Print): void {
   for (const { line, sub, user, disabledBy } of tally.first) {
     const { name, scopes, roles, disabled, secret } = user
+    const { attributes = {}, emailVerified = false } = user
     const hash =
       'passwordHash' in secret
         ? hasher.algorithmOf(secret.passwordHash)
         : 'argon2id, made of the password'
     const state = disabledBy === undefined ? 'enabled' : `disabled (${disabledBy})`
     print(
-      { line, wouldBe: { name, sub, disabled, scopes, roles, hash } },
-      `would be: ${name}  ${sub}  ${state}  ${describeAccess(user)}  ${hash}`,
+      {
+        line,
+        wouldBe: { name, sub, disabled, scopes, roles, attributes, emailVerified, hash },
+      },
+      [
+        `would be: ${name}  ${sub}  ${state}  ${describeAccess(user)}  ${hash}`,
+        ...attributeLines({ attributes, emailVerified }),
+      ],
     )
   }
 }

@@ -4,18 +4,23 @@ import { InvalidArgumentError, Option, type Command } from 'commander'
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { decodeUtf8 } from '../../base/utf8.ts'
-import { FIELDS, isField, type FieldMap } from '../import/fields.ts'
+import {
+  EMPTY_MAP,
+  mapFault,
+  parseMap,
+  type ImportMap,
+} from '../import/attributes/import-map.ts'
 import { FORMATS, type Format } from '../import/format.ts'
 import { importFile } from '../import/run.ts'
 import { OURS, SYSTEMS, type FirebaseParameters, type System } from '../import/systems.ts'
-import { printPreview, printTally } from '../import/tally.ts'
+import { printNotTaken, printPreview, printTally } from '../import/tally.ts'
 import type { Io } from '../terminal/io.ts'
 import { Refused } from '../terminal/refused.ts'
 import { withStore, type StoreTools } from '../tools.ts'
 
 interface ImportFlags {
   readonly from?: System
-  readonly map?: FieldMap
+  readonly map?: ImportMap
   readonly format?: Format
   readonly bcryptPrehash?: 'sha256-hex'
   readonly dryRun?: boolean
@@ -38,6 +43,7 @@ Examples (- reads standard input; run it again after a fault: who is already the
   latchkey users import users.jsonl --dry-run
   latchkey users import auth_user.csv --from django --report report.jsonl
   latchkey users import people.csv --map name=mail,sub=uid,passwordHash=pw,enabled=is_active
+  latchkey users import joined.jsonl --from auth0 --map attributes.plan=app_metadata.plan
 `
 
 /** Adds `users import`. */
@@ -61,7 +67,8 @@ export function addImport(users: Command, io: Io): void {
     .option(
       '--map <list>',
       'which field of the file is what, e.g. name=mail,passwordHash=pw,enabled=is_active (or ' +
-        'disabled=locked); a dot leads into an object',
+        'disabled=locked); a dot leads into an object; attributes.plan=app_metadata.plan takes a field ' +
+        'into a declared attribute; may stand several times',
       parseMap,
     )
     .addOption(
@@ -77,13 +84,23 @@ export function addImport(users: Command, io: Io): void {
       'JSON with signerKey, saltSeparator, rounds and memCost, as the Firebase console shows them',
     )
     .addHelpText('after', EXAMPLES)
+    .hook('preAction', command => {
+      const fault = mapFault(command.opts<ImportFlags>().map ?? EMPTY_MAP)
+      if (fault !== undefined) command.error(`error: option '--map <list>': ${fault}`)
+    })
     .action(withStore(io, importUsers))
 }
 
 async function importUsers(
   tools: StoreTools,
   file: string,
-  { from = OURS, firebaseParameters, dryRun = false, ...flags }: ImportFlags,
+  {
+    from = OURS,
+    map = EMPTY_MAP,
+    firebaseParameters,
+    dryRun = false,
+    ...flags
+  }: ImportFlags,
 ): Promise<void> {
   const firebase = await readFirebase(firebaseParameters)
   if (from.needsFirebase && firebase === undefined) {
@@ -95,11 +112,13 @@ async function importUsers(
     firebase,
     dryRun,
     format: flags.format,
-    map: flags.map,
+    map: Object.keys(map.fields).length > 0 ? map.fields : undefined,
+    attributeMap: map.attributes,
     bcryptPrehash: flags.bcryptPrehash,
     report: flags.report,
   })
   if (dryRun) printPreview(tally, tools.hasher, tools.print)
+  printNotTaken(tally, tools.print)
   printTally(tally, dryRun, tools.print)
   if (tally.refused > 0) throw new Refused('import_incomplete')
 }
@@ -110,23 +129,6 @@ function parseSystem(name: string): System {
     throw new InvalidArgumentError(`One of ${[...SYSTEMS.keys()].join(', ')}.`)
   }
   return system
-}
-
-function parseMap(text: string): FieldMap {
-  const pairs = text.split(',').map(pair => pair.split('='))
-  if (!pairs.every(pair => isField(String(pair[0])) && pair.length === 2 && pair[1])) {
-    throw new InvalidArgumentError(
-      `Pairs such as name=mail,passwordHash=pw, of ${FIELDS.join(', ')}.`,
-    )
-  }
-  const map: FieldMap = Object.fromEntries(pairs)
-  if (Object.keys(map).length < pairs.length) {
-    throw new InvalidArgumentError('A field stands twice.')
-  }
-  if (map.name === undefined || (map.password ?? map.passwordHash) === undefined) {
-    throw new InvalidArgumentError('It needs name, and password or passwordHash.')
-  }
-  return map
 }
 
 const FirebaseFile = Type.Object({

@@ -4,6 +4,7 @@ import type { Account } from '../../stores/ports/directory.ts'
 import type { Io } from '../terminal/io.ts'
 import { requireAccount, withStore } from '../tools.ts'
 import { describeAccess } from './access.ts'
+import { attributeLines } from './attribute-lines.ts'
 import { findAccount } from './find-account.ts'
 
 /** Adds `users list` and `users show`. */
@@ -64,12 +65,4 @@ function describe({
     `${name}  ${sub}  ${disabled ? 'disabled' : 'enabled'}  since ${created}  ` +
       `${describeAccess({ scopes, roles })}`,
   ]
-}
-
-/** What is known of the user, a line each. */
-function attributeLines({ attributes, emailVerified }: Account): string[] {
-  return Object.entries(attributes).map(([name, value]) => {
-    const verified = name === 'email' && emailVerified ? '  verified' : ''
-    return `  ${name}: ${JSON.stringify(value)}${verified}`
-  })
 }
