@@ -84,6 +84,10 @@ export interface Accounts {
   findLogin(text: string): Promise<Account | undefined>
   /** Every account that lives all the while, once, in the order of creation. */
   all(): AsyncIterable<Account>
+  /** The next accounts in the order of creation. */
+  page: Directory['page']
+  /** The next accounts whose name or unique value begins with a text (directory/search-for.ts). */
+  search: Directory['search']
 }
 
 /** What accounts are made of. */
@@ -117,6 +121,8 @@ export function createAccounts(options: AccountsOptions): Accounts {
     bySub: sub => directory.byTag(userTag(sub)),
     setAttributes: createSetAttributes(options),
     all: directory.all,
+    page: directory.page,
+    search: directory.search,
     add: createAdd(options),
     rename: createRename(options),
     async setPassword(name, password) {

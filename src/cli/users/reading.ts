@@ -1,4 +1,4 @@
-// latchkey users list | show
+// latchkey users show, and how an account is shown
 import type { Command } from 'commander'
 import type { Account } from '../../stores/ports/directory.ts'
 import type { Io } from '../terminal/io.ts'
@@ -7,22 +7,8 @@ import { describeAccess } from './access.ts'
 import { attributeLines } from './attribute-lines.ts'
 import { findAccount } from './find-account.ts'
 
-/** Adds `users list` and `users show`. */
+/** Adds `users show`. */
 export function addReading(users: Command, io: Io): void {
-  users
-    .command('list')
-    .description('every account, in no order')
-    .action(
-      withStore(io, async ({ accounts, print, remark }) => {
-        let count = 0
-        for await (const account of accounts.all()) {
-          count += 1
-          print(...describe(account))
-        }
-        if (count === 0) remark('no account yet: latchkey users add NAME makes one')
-      }),
-    )
-
   users
     .command('show <name>')
     .description(
@@ -38,7 +24,7 @@ export function addReading(users: Command, io: Io): void {
 }
 
 /** What an operator sees of an account: never the hash. */
-function describe({
+export function describe({
   name,
   sub,
   disabled,

@@ -10,6 +10,7 @@ import {
   withAttribute,
   type AttributeOptions,
 } from './attribute-options.ts'
+import { addList } from './list.ts'
 import { addReading } from './reading.ts'
 import { addSet } from './set.ts'
 import { addExamples } from '../terminal/examples.ts'
@@ -31,6 +32,8 @@ const EXAMPLES = [
   'latchkey users rename alice alice.smith',
   'latchkey users access alice --scopes "profile,orders:read"',
   'latchkey users list --json | jq -r .name',
+  'latchkey users list --limit 50',
+  'latchkey users list --search ann --by email --limit 50',
   'latchkey users name-hash alice | grep -F -f - audit.log',
   'latchkey users import users.jsonl',
 ]
@@ -70,6 +73,7 @@ export function addUsers(program: Command, io: Io): void {
   const users = program.command('users').description('accounts')
   addExamples(users, 'Examples:', EXAMPLES)
   addAdding(users, io)
+  addList(users, io)
   addReading(users, io)
   addNameHash(users, io)
   addSet(users, io)

@@ -76,6 +76,11 @@ export function foldName(text: string): string | undefined {
   return readName(text)?.folded
 }
 
+/** The beginning of a name, in the form in which names are compared; whatever it holds. */
+export function foldPrefix(text: string): string {
+  return foldUntilStable(text.slice(0, MAX_TYPED).replace(AROUND, ''))
+}
+
 /** `seen`: the name without the joiners that may be in it. */
 function faultOf(seen: string, name: string): NameFault | undefined {
   if (seen === '') return 'is empty'
