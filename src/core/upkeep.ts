@@ -80,12 +80,10 @@ export async function startUpkeep({
   })
   parts.defer(saveSightings)
   parts.defer(every(SIGHTINGS_MS, saveSightings))
-  const settleAccounts = reportFirstFailure(core.store.directory.settle, err => {
-    log.warn(
-      { err },
-      'accounts could not be looked through; lists of them do it themselves',
-    )
-  })
+  const settleAccounts = reportFirstFailure(
+    core.store.directory.settle,
+    failing('the accounts could not be looked through; lists of them do it themselves'),
+  )
   // It never rejects, and nobody waits for it: there may be millions.
   settleAccounts().then()
   parts.defer(every(ACCOUNTS_MS, settleAccounts))

@@ -186,7 +186,9 @@ t.test('people move in', async t => {
       {
         code: 1,
         stdout: new RegExp(
-          '^line 5: password: there is no password[^\n]*\ndisabled: 1 of 3 \\(is_active: 1\\)\n' +
+          '^line 5: password: there is no password[^\n]*\n' +
+            'not taken: email of 1 [^\n]*\nnot taken: is_superuser of 3 [^\n]*\n' +
+            'not taken: is_staff of 3 [^\n]*\ndisabled: 1 of 3 \\(is_active: 1\\)\n' +
             '3 imported, 0 already there, 1 refused\n$',
         ),
       },
