@@ -3,6 +3,7 @@
 import t, { type Test } from 'tap'
 import { Redis } from 'ioredis'
 import type { AttributesChange, UniqueValue } from '../../src/stores/ports/directory.ts'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import { createAdapter } from '../../src/stores/redis/adapter.ts'
 import { createLink } from '../../src/stores/redis/connection/link.ts'
 import { createRedisDirectory } from '../../src/stores/redis/people/directory.ts'
@@ -128,6 +129,26 @@ t.test('a claim that was lost comes back with the next change', async t => {
   t.equal(await directory.byValue(VALUE), undefined)
   t.same(await directory.setAttributes(withValue(account.tag)), { kind: 'changed' })
   t.match(await directory.byValue(VALUE), { sub: 'healed' })
+})
+
+t.test('a claim whose answer is lost is given up', async t => {
+  const { adapter, directory, claimant } = createWorld(t)
+  const account = someAccount('unheard')
+  await directory.add(account)
+  const deaf = createRedisDirectory({
+    ...adapter,
+    durably(name) {
+      const script = adapter.durably(name)
+      if (name !== 'people/claim') return script
+      return async (keys, args) => {
+        await script(keys, args)
+        throw new StoreUnavailable(undefined, 'no answer came')
+      }
+    },
+  })
+  await t.rejects(deaf.setAttributes(withValue(account.tag)), StoreUnavailable)
+  t.equal(await claimant(), undefined)
+  t.same(await directory.setAttributes(withValue(account.tag)), { kind: 'changed' })
 })
 
 t.test('a claim that no replica has is given up', async t => {
