@@ -2,10 +2,18 @@
 // docs/performance.md reads the table.
 import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bytesPerFamily } from './bytes-per-family.ts'
 import type { Kind } from './load.ts'
-import { type Cast, type Measured, startBeside, startCast } from './processes.ts'
+import { VARIANTS } from './parties.ts'
+import {
+  type Cast,
+  type Measured,
+  startBeside,
+  startCast,
+  type Variant,
+} from './processes.ts'
 import { summarise } from './profile.ts'
 import { printProfile, printRows, type Row, type Sample } from './report.ts'
 
@@ -23,6 +31,8 @@ const { values } = parseArgs({
     save: { type: 'string' },
     // Another checkout of Latchkey, in the place of the floors; "." shows what the machine's noise comes to.
     beside: { type: 'string' },
+    // claims or openid: a server that does more for a token, beside the ordinary one in the floors' place.
+    variant: { type: 'string' },
   },
 })
 const [rounds, requests, hashes, refreshes, connections] = [
@@ -42,6 +52,9 @@ const hashing = {
 }
 
 const WARM_UP = 5
+
+/** Whether another server stands in the floors' place. */
+const comparesServers = values.beside !== undefined || values.variant !== undefined
 
 /** A line of the table: the endpoint, its floor, and the most that it may cost as a multiple of that. */
 interface Contest {
@@ -78,9 +91,11 @@ const BESIDE: readonly Contest[] = KINDS.map(kind => ({
 async function main(): Promise<void> {
   await using parts = new AsyncDisposableStack()
   const cast = await startCast(parts, hashing)
-  if (values.beside !== undefined) {
-    const other = await startBeside(parts, values.beside, hashing)
-    await compete(BESIDE, { ...cast, floor: { ...cast.floor, ...other } })
+  if (comparesServers) {
+    const other = await startBeside(parts, hashing, otherServer())
+    const [latchkey, floor] =
+      values.beside === undefined ? [other, cast.latchkey] : [cast.latchkey, other]
+    await compete(BESIDE, { ...cast, latchkey, floor: { ...cast.floor, ...floor } })
     return
   }
   if (values.profile !== undefined) {
@@ -91,6 +106,16 @@ async function main(): Promise<void> {
   if (values.only === '') console.log(await bytesPerFamily(cast.redis.url, refreshes))
 }
 
+function otherServer(): Variant {
+  if (values.beside !== undefined) return { root: resolve(values.beside) }
+  const [, variant] =
+    Object.entries<Variant>(VARIANTS).find(([name]) => name === values.variant) ?? []
+  if (variant === undefined) {
+    throw new Error(`--variant is one of ${Object.keys(VARIANTS).join(', ')}`)
+  }
+  return variant
+}
+
 async function compete(all: readonly Contest[], cast: Cast): Promise<void> {
   const contests = all.filter(({ name }) => name.includes(values.only))
   const rows = contests.map(({ name, goal }): Row => ({ name, goal, samples: [] }))
@@ -99,7 +124,7 @@ async function compete(all: readonly Contest[], cast: Cast): Promise<void> {
     const samples = await inTurn(contests, contest => contest.run(cast, round))
     if (round >= 0) samples.forEach((sample, index) => rows[index]?.samples.push(sample))
   }
-  printRows(rows, values.beside)
+  printRows(rows, values.beside ?? (values.variant && 'ordinary'))
 }
 
 /** Where the time of a request goes, beside where that of its floor goes. */
@@ -136,7 +161,7 @@ function against(kind: Kind, path = ''): Contest['run'] {
         requests,
       })
     // Tokens that nobody has shown so far come from refreshes, which aren't measured.
-    const sides = values.beside === undefined ? [latchkey] : [latchkey, floor]
+    const sides = comparesServers ? [latchkey, floor] : [latchkey]
     if (kind === 'first-sight') {
       await inTurn(sides, ({ url }) =>
         load({

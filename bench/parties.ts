@@ -21,3 +21,36 @@ export const CLIENTS = [
     audience: [AUDIENCE],
   },
 ]
+
+/** Five attributes of the user, each of which a claim copies. */
+export const KNOWN = {
+  tenant: 'north',
+  department: 'purchasing',
+  email: 'alice@example.com',
+  locale: 'de-CH',
+  seats: '12',
+}
+
+/** Servers that do more for a token than the ordinary one. */
+export const VARIANTS = {
+  claims: {
+    config: {
+      attributes: {
+        tenant: { type: 'string' },
+        department: { type: 'string' },
+        email: { unique: true },
+        locale: {},
+        seats: { type: 'integer' },
+      },
+      claims: Object.fromEntries(Object.keys(KNOWN).map(name => [name, { from: name }])),
+    },
+    attributes: KNOWN,
+  },
+  openid: {
+    config: {
+      clients: CLIENTS.map(client =>
+        'scopes' in client ? { ...client, scopes: [...client.scopes, 'openid'] } : client,
+      ),
+    },
+  },
+}

@@ -1,6 +1,6 @@
 // The processes of a bench: Redis, Latchkey as production runs it, the floors, the load. All of them end with
 // the stack that they are put on.
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, execFile, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Profiler } from 'node:inspector'
@@ -8,6 +8,7 @@ import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { endWithUs } from '../test/support/children.ts'
 import { freePort } from '../test/support/free-port.ts'
 import { startRedis, type TestRedis } from '../test/support/redis.ts'
@@ -15,7 +16,7 @@ import { addUser } from '../test/support/server.ts'
 import type { FloorOptions, HashJob } from './floor.ts'
 import type { Job } from './load.ts'
 import type { MeterQuestion } from './meter.ts'
-import { CLIENTS } from './parties.ts'
+import { CLIENTS, USER } from './parties.ts'
 
 const HERE = new URL('./', import.meta.url).pathname
 const READY_ATTEMPTS = 500
@@ -47,17 +48,17 @@ export interface Cast {
   load(job: Job): Promise<number>
 }
 
-/** Starts Latchkey from another checkout, with a Redis of its own. */
+/** Starts another Latchkey, with a Redis of its own. */
 export async function startBeside(
   parts: AsyncDisposableStack,
-  root: string,
   hashing: Hashing,
+  variant: Variant,
 ): Promise<Measured> {
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
   parts.defer(() => rm(dir, { recursive: true, force: true }))
   const redis = await startRedis()
   parts.defer(() => redis.stop())
-  return startLatchkey(parts, dir, redis.url, hashing, { root: resolve(root) })
+  return startLatchkey(parts, dir, redis.url, hashing, variant)
 }
 
 /** Starts everybody. */
@@ -102,6 +103,8 @@ export interface Variant {
   readonly config?: Readonly<Record<string, unknown>>
   /** The checkout of Latchkey that it is started from. */
   readonly root?: string
+  /** What is known of its user. */
+  readonly attributes?: Readonly<Record<string, string>>
 }
 
 /** Starts Latchkey with a user. */
@@ -110,7 +113,7 @@ export async function startLatchkey(
   dir: string,
   storeUrl: string,
   hashing: Hashing,
-  { config, root = join(HERE, '..') }: Variant = {},
+  { config, root = join(HERE, '..'), attributes = {} }: Variant = {},
 ): Promise<Measured> {
   const [port, management] = [await freePort(), await freePort()]
   const configFile = join(dir, 'latchkey.yaml')
@@ -134,10 +137,19 @@ export async function startLatchkey(
     }),
   )
   await addUser(storeUrl)
+  const bin = join(root, 'bin/latchkey.js')
+  const known = Object.entries(attributes).flatMap(([name, value]) => [
+    '--attribute',
+    `${name}=${value}`,
+  ])
+  if (known.length > 0) {
+    const line = [bin, 'users', 'set', USER, ...known, '--config', configFile]
+    await promisify(execFile)(process.execPath, line)
+  }
   // A file takes the log, as in production: a pipe would be this process's work.
   const log = await open(join(dir, 'latchkey.log'), 'w')
   parts.defer(() => log.close())
-  const child = start(parts, join(root, 'bin/latchkey.js'), {
+  const child = start(parts, bin, {
     ...METERED,
     args: ['serve', '--config', configFile],
     output: log.fd,
