@@ -3,11 +3,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import type { UniqueValue } from '../../src/stores/ports/directory.ts'
-import { createAdapter } from '../../src/stores/redis/adapter.ts'
-import { createLink } from '../../src/stores/redis/connection/link.ts'
 import { createAccountReader } from '../../src/stores/redis/people/account-reader.ts'
 import { createRedisDirectory } from '../../src/stores/redis/people/directory.ts'
 import {
@@ -21,10 +18,8 @@ import {
   textEntry,
   nameField,
 } from '../../src/stores/redis/people/index/entries.ts'
-import { createRedisKeys } from '../../src/stores/redis/redis-keys.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
-import { createHandClock } from '../support/clock.ts'
-import { crossedAt } from '../support/crossed.ts'
+import { createRedisWorld, crossedAt } from '../support/redis-world.ts'
 import { startRedis } from '../support/redis.ts'
 import { everyOne, someAccount } from '../support/stores.ts'
 
@@ -34,26 +29,15 @@ const LIMIT = 1000
 const server = await startRedis()
 t.teardown(() => server.stop())
 
-let worlds = 0
-
 /** A directory of its own, and what lies behind it. */
 function createWorld(t: Test) {
-  worlds += 1
-  const client = new Redis(server.url)
-  const link = createLink({ client, verify: async () => {} })
-  t.teardown(() => link.close())
-  const keys = createRedisKeys(`index-${worlds}:`)
-  const clock = createHandClock()
-  const adapter = createAdapter({ link, keys, time: () => String(clock()) })
+  const world = createRedisWorld(t, server.url)
+  const { adapter, client, keys, directory } = world
   const reader = createAccountReader(adapter)
-  const directory = createRedisDirectory(adapter)
   const orders = ['created', 'texts'] as const
   return {
-    adapter,
-    client,
-    keys,
+    ...world,
     reader,
-    directory,
     index: createAccountIndex(adapter, reader),
     names: async () =>
       (await directory.search({ prefix: '', limit: LIMIT })).map(({ text }) => text),

@@ -1,20 +1,15 @@
 // Unique values in Redis, where the value and its account lie in different slots: what becomes of writers
 // that are slow, die, or lose against another one half-way.
 import t, { type Test } from 'tap'
-import { Redis } from 'ioredis'
 import type { AttributesChange, UniqueValue } from '../../src/stores/ports/directory.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
-import { createAdapter } from '../../src/stores/redis/adapter.ts'
-import { createLink } from '../../src/stores/redis/connection/link.ts'
 import { createRedisDirectory } from '../../src/stores/redis/people/directory.ts'
 import {
   claimPlace,
   createUniqueValues,
 } from '../../src/stores/redis/people/unique-values.ts'
-import { createRedisKeys } from '../../src/stores/redis/redis-keys.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
-import { createHandClock } from '../support/clock.ts'
-import { crossedAt } from '../support/crossed.ts'
+import { createRedisWorld, crossedAt } from '../support/redis-world.ts'
 import { startRedis } from '../support/redis.ts'
 import { someAccount } from '../support/stores.ts'
 import { until } from '../support/until.ts'
@@ -28,25 +23,14 @@ t.teardown(() => server.stop())
 const VALUE: UniqueValue = { attribute: 'email', value: 'ann@example.com' }
 const TAKEN = { kind: 'value_taken', attribute: 'email' }
 
-let worlds = 0
-
 /** A directory of its own, and one in whose writes something comes between. */
 function createWorld(t: Test) {
-  worlds += 1
-  const client = new Redis(server.url)
-  const link = createLink({ client, verify: async () => {} })
-  t.teardown(() => link.close())
-  const keys = createRedisKeys(`world-${worlds}:`)
-  const clock = createHandClock()
-  const adapter = createAdapter({ link, keys, time: () => String(clock()) })
+  const world = createRedisWorld(t, server.url)
+  const { adapter, client, clock, keys } = world
   const { shard, field } = claimPlace(VALUE)
   const key = keys.values(shard)
   return {
-    adapter,
-    clock,
-    client,
-    keys,
-    directory: createRedisDirectory(adapter),
+    ...world,
     claim: (owner: string, at = clock()) => client.hset(key, field, `${owner} ${at}`),
     claimant: async () => (await client.hget(key, field))?.split(' ', 1)[0],
     /** `come` comes just before the durable script of that number. */
@@ -173,13 +157,13 @@ t.test('a claim that no replica has is given up', async t => {
 })
 
 t.test('many values are spread over many keys', async t => {
-  const { directory, client } = createWorld(t)
+  const { directory, client, keys } = createWorld(t)
   const uniqueValues = Array.from({ length: 100 }, (_, index) => ({
     attribute: 'email',
     value: `${index}@example.com`,
   }))
   await directory.add(someAccount('rich', { uniqueValues }))
-  const found = await client.keys(`world-${worlds}:values:*`)
+  const found = await client.keys(keys.values('*'))
   t.ok(found.length > 50, `${found.length} keys`)
 })
 

@@ -1,6 +1,6 @@
 // E-mail addresses: their syntax (RFC 5321 §4.1.2, RFC 6531 §3.3), and the form in which two are compared.
 import { domainToASCII } from 'node:url'
-import { judgeName } from '../names/user-name.ts'
+import { foldPrefix, judgeName } from '../names/user-name.ts'
 
 /** An address. */
 export interface EmailAddress {
@@ -41,6 +41,15 @@ export function readEmail(text: string): EmailAddress | undefined {
   return Math.max(Buffer.byteLength(written), Buffer.byteLength(folded)) > MAX_BYTES
     ? undefined
     : { written, folded }
+}
+
+/** The beginning of an address in the form in which addresses are compared, the domain whole or not. */
+export function foldEmailPrefix(text: string): string {
+  const at = text.lastIndexOf('@')
+  if (at === -1) return foldPrefix(text)
+  const domain = text.slice(at + 1)
+  // A beginning may be none that IDNA takes.
+  return `${foldPrefix(text.slice(0, at))}@${domainToASCII(domain) || domain.toLowerCase()}`
 }
 
 function foldLocal(local: string): string | undefined {

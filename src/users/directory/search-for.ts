@@ -1,8 +1,8 @@
 // What is searched for: the beginning of a name or of a unique value, as somebody has typed it, in the form
 // in which the directory compares it.
-import { domainToASCII } from 'node:url'
 import type { AccountSearch } from '../../stores/ports/directory.ts'
 import type { Declarations } from '../attributes/declarations.ts'
+import { foldEmailPrefix } from '../attributes/email-address.ts'
 import { foldPrefix } from '../names/user-name.ts'
 
 /** `name` stands for the account's own name. */
@@ -29,13 +29,4 @@ export function searchFor(
   const prefix =
     declaration.type === 'email' ? foldEmailPrefix(text) : text.normalize('NFC')
   return { attribute: by, prefix }
-}
-
-function foldEmailPrefix(text: string): string {
-  const at = text.lastIndexOf('@')
-  if (at === -1) return foldPrefix(text)
-  const domain = text.slice(at + 1)
-  // A beginning may be none that IDNA takes.
-  const folded = domainToASCII(domain) || domain.toLowerCase()
-  return `${foldPrefix(text.slice(0, at))}@${folded}`
 }

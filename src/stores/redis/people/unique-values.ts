@@ -5,6 +5,7 @@ import type { UniqueValue, ValueTaken } from '../../ports/directory.ts'
 import type { RedisAdapter } from '../adapter.ts'
 import type { AccountReader } from './account-reader.ts'
 import { createClaims } from './claims.ts'
+import { valueField } from './index/entries.ts'
 
 export interface UniqueValues {
   /** The tag that has claimed the value. */
@@ -32,11 +33,11 @@ export function createUniqueValues(
   const claims = createClaims(adapter, {
     keyOf: field => adapter.keys.values(shardOf(field)),
     holds: async (tag, field) =>
-      (await read(tag))?.uniqueValues.some(value => fieldOf(value) === field) ?? false,
+      (await read(tag))?.uniqueValues.some(value => valueField(value) === field) ?? false,
   })
 
   async function giveUp(tag: string, values: readonly UniqueValue[]): Promise<void> {
-    await Promise.all(values.map(value => claims.giveUp(fieldOf(value), tag)))
+    await Promise.all(values.map(value => claims.giveUp(valueField(value), tag)))
   }
 
   async function firstTaken(
@@ -44,14 +45,14 @@ export function createUniqueValues(
     values: readonly UniqueValue[],
   ): Promise<ValueTaken | undefined> {
     for (const value of values) {
-      if (await claims.claim(fieldOf(value), tag)) continue
+      if (await claims.claim(valueField(value), tag)) continue
       return { kind: 'value_taken', attribute: value.attribute }
     }
     return undefined
   }
 
   return {
-    ownerOf: value => claims.ownerOf(fieldOf(value)),
+    ownerOf: value => claims.ownerOf(valueField(value)),
     giveUp,
     async claimAll(tag, values) {
       try {
@@ -72,13 +73,8 @@ export function claimPlace(value: UniqueValue): {
   readonly shard: string
   readonly field: string
 } {
-  const field = fieldOf(value)
+  const field = valueField(value)
   return { shard: shardOf(field), field }
-}
-
-// The name of an attribute holds no colon.
-function fieldOf({ attribute, value }: UniqueValue): string {
-  return `${attribute}:${value}`
 }
 
 function shardOf(field: string): string {
