@@ -1,5 +1,6 @@
 // A walk over many accounts loses none that lives all the while, and shows none twice, whatever is added and
 // removed meanwhile: on both stores and on a cluster.
+import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import type { Account, NewAccount } from '../../src/stores/ports/directory.ts'
@@ -9,14 +10,14 @@ import {
   STORES_AND_CLUSTER,
   type TestStore,
 } from '../support/stores.ts'
+import { PATIENCE_MS } from '../support/until.ts'
 
 const ACCOUNTS = 20_000
 /** So many are written at once. */
 const BATCH = 50
 const CHANGES = 50
 const PAGE = 100
-/** A busy machine may let a call wait for too long: it is made again then. */
-const TRIES = 20
+const TRY_AGAIN_MS = 50
 
 for (const { name, create } of STORES_AND_CLUSTER) {
   t.test(`a walk over ${ACCOUNTS} accounts in ${name}`, async t => {
@@ -84,11 +85,16 @@ async function walkTest(
   )
 }
 
-async function patiently<T>(call: () => Promise<T>, left = TRIES): Promise<T> {
-  try {
-    return await call()
-  } catch (error) {
-    if (left <= 1 || !(error instanceof StoreUnavailable)) throw error
-    return patiently(call, left - 1)
+/** A busy machine may let a call wait for too long, and the store count as down for a while after it. */
+async function patiently<T>(call: () => Promise<T>): Promise<T> {
+  const giveUpAt = process.uptime() + PATIENCE_MS / 1000
+  for (;;) {
+    const now = process.uptime()
+    try {
+      return await call()
+    } catch (error) {
+      if (now >= giveUpAt || !(error instanceof StoreUnavailable)) throw error
+    }
+    await wait(TRY_AGAIN_MS)
   }
 }
