@@ -116,7 +116,7 @@ t.test('a claim that was lost comes back with the next change', async t => {
 })
 
 t.test('a claim whose answer is lost is given up', async t => {
-  const { adapter, directory, claimant } = createWorld(t)
+  const { adapter, client, keys, directory, claimant } = createWorld(t)
   const account = someAccount('unheard')
   await directory.add(account)
   const deaf = createRedisDirectory({
@@ -132,6 +132,9 @@ t.test('a claim whose answer is lost is given up', async t => {
   })
   await t.rejects(deaf.setAttributes(withValue(account.tag)), StoreUnavailable)
   t.equal(await claimant(), undefined)
+  const newcomer = someAccount('newcomer')
+  await t.rejects(deaf.add(newcomer), StoreUnavailable)
+  t.equal(await client.hget(keys.names, newcomer.foldedName), null, 'so is a name')
   t.same(await directory.setAttributes(withValue(account.tag)), { kind: 'changed' })
 })
 
