@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // Plain JavaScript that every Node reads: a too old one must say what to do, not what it can't parse.
+// A checkout runs its source as it is. A packed Latchkey has none: Node strips no types under node_modules.
 if (Number(process.versions.node.split('.')[0]) < 24) {
   console.error(
     'latchkey needs Node.js 24 or newer, this is ' +
@@ -8,5 +9,8 @@ if (Number(process.versions.node.split('.')[0]) < 24) {
   )
   process.exitCode = 1
 } else {
-  import('../src/cli/main.ts').then(({ main }) => main())
+  import('fs')
+    .then(({ existsSync }) => existsSync(new URL('../src', import.meta.url)))
+    .then(checkout => import(checkout ? '../src/cli/main.ts' : '../dist/cli/main.js'))
+    .then(({ main }) => main())
 }

@@ -2,6 +2,7 @@
 // it signs when it is asked.
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { extname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { monotonicClock, type Monotonic } from '../../base/clock.ts'
 import { thumbprint } from '../make.ts'
@@ -14,7 +15,7 @@ const RETRY_MS = 1_000
 
 const CLOSE_MS = 2_000
 
-const PROCESS = new URL('./pkcs11-process.ts', import.meta.url)
+const PROCESS = new URL(`./pkcs11-process${extname(import.meta.url)}`, import.meta.url)
 
 export interface Pkcs11Options extends OpenRequest {
   /** How often a watched token is asked which keys it has, in milliseconds. */

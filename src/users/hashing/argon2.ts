@@ -3,6 +3,7 @@
 // more.
 import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
+import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import portable from 'argon2'
 import { hasAvx2 } from '../../base/machine.ts'
@@ -26,7 +27,9 @@ export interface ChooseOptions {
   readonly patienceMs?: number
 }
 
-const SELF_TEST = fileURLToPath(new URL('./argon2-self-test.ts', import.meta.url))
+const SELF_TEST = fileURLToPath(
+  new URL(`./argon2-self-test${extname(import.meta.url)}`, import.meta.url),
+)
 const load = createRequire(import.meta.url)
 
 /**
