@@ -44,6 +44,7 @@ export default [
       '.tap/**',
       'node_modules/**',
       'coverage/**',
+      'dist/**',
       '.latchkey/**',
       '.venv/**',
       'native/**',
