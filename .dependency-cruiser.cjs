@@ -43,6 +43,7 @@ const MAY_IMPORT = {
   ],
   'http/': [
     'core/',
+    'scim/',
     'grants/',
     'sessions/',
     'users/',
@@ -53,6 +54,7 @@ const MAY_IMPORT = {
     'stores/ports',
     'oauth/',
   ],
+  'scim/': ['oauth/'],
   'sessions/': ['stores/ports'],
   // Everything that Latchkey can do, composed; nobody below imports it.
   'core/': [

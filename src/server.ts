@@ -21,9 +21,11 @@ import { startUpkeep } from './core/upkeep.ts'
 import type { CallerSettings } from './http/callers/callers.ts'
 import { createTrust } from './http/callers/trusted-proxies.ts'
 import { closeWithin } from './http/listener/listener.ts'
+import type { ApiSettings } from './http/management/api.ts'
 import { buildManagement } from './http/management/management.ts'
 import { openSource } from './keys/external/open-key-source.ts'
 import type { KeySource } from './keys/external/key-source.ts'
+import { logOptions, observeRequests } from './observe/log.ts'
 import { openObservers, type Observers } from './observe/observers.ts'
 import { timedStore, tracedStore, type Opened } from './observe/tracing/traced-store.ts'
 import { openStore } from './stores/open.ts'
@@ -115,6 +117,12 @@ async function start(
     },
     observer: observers.connections('management'),
     loopbackNamesOnly,
+    logger: { ...logOptions(config.log.level), stream: observers.logStream },
+    api: {
+      core,
+      settings: apiSettings(() => live.config),
+      observe: routes => observeRequests(routes, metrics),
+    },
   })
   parts.defer(() => closeWithin(management, MANAGEMENT_GRACE_MS))
   const app = await buildApp({
@@ -156,6 +164,7 @@ async function start(
       live.config = next
       core.clients.replace(next.clients.map(toClientSettings))
       log.level = next.log.level
+      management.log.level = next.log.level
       // Another algorithm is planned for at once.
       checkRing()
     },
@@ -244,5 +253,17 @@ function liveSettings(current: () => Config): CallerSettings {
     addressLimit: () => current().throttle.perAddress,
     clientLimit: () => current().throttle.perClient,
     sessionLimit: () => current().throttle.perSession,
+  }
+}
+
+function apiSettings(current: () => Config): ApiSettings {
+  return {
+    dpop: () => current().dpop,
+    addressLimit: () => current().scim.perAddress,
+    sessionLimit: () => current().throttle.perSession,
+    callerLimit: () => current().scim.perClient,
+    roles: () => current().admin.roles,
+    tokens: () => current().scim.tokens,
+    url: () => current().management.url,
   }
 }

@@ -133,8 +133,11 @@ export type SecurityEvent =
   /** Servers go on without what the store has lost. */
   | { readonly type: 'store.accepted'; readonly actor: Actor }
 
-/** Who did it: at the command line the user of the operating system. */
-export type Actor = `cli:${string}`
+/**
+ * Who did it: at the command line the user of the operating system, at the management listener the client,
+ * the operator's `sub` or the name of the static token.
+ */
+export type Actor = `${'cli' | 'client' | 'user' | 'token'}:${string}`
 
 /** How a client authenticates, by its name in RFC 8414 and OpenID Connect Core §9. */
 export type ClientMethod =

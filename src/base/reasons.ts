@@ -104,7 +104,8 @@ export const REASONS = {
   dpop_other_method: 'The proof is for another method.',
   dpop_other_url: 'The proof is for another URL.',
   dpop_other_token: 'The proof is for another access token.',
-  dpop_target_unknown: 'The proxy does not say which request the proof is for.',
+  dpop_target_unknown:
+    'Nobody says which request the proof is for: the proxy at /verify, or management.url.',
   // Faults: never a verdict.
   store_unavailable: 'The store did not answer.',
   secret_elsewhere:

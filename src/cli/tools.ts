@@ -1,6 +1,7 @@
 // What the commands work with: the configuration, its store, and a way to print. Opened for one command and
 // closed after it.
 import type { Command } from 'commander'
+import { emitAs } from '../base/actor.ts'
 import { systemClock } from '../base/clock.ts'
 import { developmentConfig } from '../config/development.ts'
 import { keyPolicy } from '../config/key-policy.ts'
@@ -18,7 +19,7 @@ import type { Account } from '../stores/ports/directory.ts'
 import { openBlocklist } from '../users/blocklist/open-blocklist.ts'
 import { printable, printableLines } from '../base/printable.ts'
 import type { Io } from './terminal/io.ts'
-import { emitAs, operator } from './terminal/operator.ts'
+import { operator } from './terminal/operator.ts'
 import { Refused } from './terminal/refused.ts'
 
 /**

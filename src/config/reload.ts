@@ -73,6 +73,8 @@ export function reloadable(
     login: next.login,
     passwords: { ...old.passwords, minLength: next.passwords.minLength },
     log: next.log,
+    scim: { ...next.scim, public: old.scim.public },
+    admin: next.admin,
   }
   // What is still different now was not taken over.
   return { config, needRestart: differences(config, next) }

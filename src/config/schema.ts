@@ -8,6 +8,8 @@ import { HttpSchema, ManagementSchema } from './schema/listeners.ts'
 import { AuditSchema, LogSchema } from './schema/log.ts'
 import { strict } from './schema/parts.ts'
 import { PasswordsSchema } from './schema/passwords.ts'
+import { AdminSchema } from './schema/people/admin.ts'
+import { ScimSchema } from './schema/people/scim.ts'
 import { StoreSchema } from './schema/store.ts'
 import { ThrottleSchema } from './schema/throttle.ts'
 import {
@@ -60,6 +62,8 @@ export const ConfigSchema = Type.Object(
     throttle: ThrottleSchema,
     log: LogSchema,
     audit: AuditSchema,
+    scim: ScimSchema,
+    admin: AdminSchema,
     clients: Type.Array(ClientSchema, {
       default: [],
       description: 'The applications that may ask for tokens.',

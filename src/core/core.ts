@@ -1,8 +1,9 @@
 // What Latchkey can do, composed once. The server, the command line, development mode and the tests' server
 // are faces of this one object: none of them puts the domain together by itself. Nothing here opens a file or
 // a connection, and nothing runs by itself: start.ts loads what has to be known first, upkeep.ts keeps it so.
+import { emitAs } from '../base/actor.ts'
 import { monotonicClock, type Clock } from '../base/clock.ts'
-import type { Emit } from '../base/events.ts'
+import type { Actor, Emit, Origin } from '../base/events.ts'
 import { systemRandom } from '../base/random.ts'
 import { createClientRegistry, type ClientRegistry } from '../clients/registry.ts'
 import { createSessions, type Sessions } from '../sessions/sessions.ts'
@@ -24,6 +25,16 @@ export interface Core extends People, Signing, Tokens {
   readonly clients: ClientRegistry
   /** Lists sessions and ends them. */
   readonly sessions: Sessions
+  /** What somebody may change; the events of it name them, and the request in which it happens. */
+  as(actor: Actor, request: Origin): OnBehalf
+}
+
+/** The services, for somebody who changes something. */
+export interface OnBehalf {
+  readonly accounts: People['accounts']
+  readonly sessions: Sessions
+  /** Emits what else they do. */
+  readonly emit: Emit
 }
 
 /**
@@ -38,18 +49,28 @@ export function createCore(options: CoreOptions): Core {
   const people = composePeople(given)
   const clients = createClientRegistry(settings.clients)
   const signing = composeSigning({ ...given, clients })
+  const sessionsWith = (emitFor: Emit) =>
+    createSessions({
+      families: store.families,
+      subjects: store.subjects,
+      find: people.accounts.find,
+      emit: emitFor,
+    })
   return {
     settings,
     store,
     clock,
     emit,
     clients,
-    sessions: createSessions({
-      families: store.families,
-      subjects: store.subjects,
-      find: people.accounts.find,
-      emit,
-    }),
+    sessions: sessionsWith(emit),
+    as(actor, request) {
+      const emitFor = emitAs(actor, emit, request)
+      return {
+        accounts: people.accountsWith(emitFor),
+        sessions: sessionsWith(emitFor),
+        emit: emitFor,
+      }
+    },
     ...people,
     ...signing,
     ...composeTokens({ ...given, ...people, ...signing, clients }),

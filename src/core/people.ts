@@ -1,4 +1,5 @@
 // The core's people: accounts, their passwords, and who may log in.
+import type { Emit } from '../base/events.ts'
 import { createAccounts, type Accounts } from '../users/accounts.ts'
 import { createCheckClaims } from '../users/attributes/claims-budget.ts'
 import { createAuthenticate, type Authenticate } from '../users/authenticate.ts'
@@ -18,6 +19,8 @@ export interface People {
   readonly hasher: PasswordHasher
   readonly checkNewPassword: CheckNewPassword
   readonly accounts: Accounts
+  /** The same accounts, for a caller whose changes are emitted in a way of its own. */
+  readonly accountsWith: (emit: Emit) => Accounts
   readonly authenticate: Authenticate
   readonly nameInLogs: NameInLogs
 }
@@ -58,18 +61,22 @@ export function composePeople({
     declarations: settings.attributes,
     login: settings.loginBy,
   })
+  const checkClaims = createCheckClaims(settings.claimsBudget)
+  const accountsWith = (emitFor: Emit) =>
+    createAccounts({
+      directory,
+      hasher,
+      emit: emitFor,
+      checkNewPassword,
+      declarations: settings.attributes,
+      checkClaims,
+      random,
+    })
   return {
     hasher,
     checkNewPassword,
-    accounts: createAccounts({
-      directory,
-      hasher,
-      emit,
-      checkNewPassword,
-      declarations: settings.attributes,
-      checkClaims: createCheckClaims(settings.claimsBudget),
-      random,
-    }),
+    accounts: accountsWith(emit),
+    accountsWith,
     authenticate: createAuthenticate({
       directory,
       hasher,

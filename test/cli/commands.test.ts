@@ -26,6 +26,7 @@ t.test('help and usage', async t => {
     'users add --help',
     'sessions --help',
     'clients secret --help',
+    'clients token --help',
     'passwords blocklist build --help',
     'passwords calibrate --help',
     'keys retire --help',
@@ -580,6 +581,21 @@ t.test('a client secret and its line belong together', async t => {
   )
   t.match((await latchkey('clients secret')).out, /^[\w-]{43}\nsha256:[\w-]{43}\n$/)
 })
+
+t.test(
+  'clients token makes a bearer token and the line that the configuration wants',
+  async t => {
+    const { latchkey } = bench(t)
+    const [record] = (await latchkey('clients token --json', '', { env: {} })).records
+    const { token, hash } = Object(record)
+    t.match(token, /^lks_[\w-]{43}$/)
+    t.equal(
+      hash,
+      `sha256:${createHash('sha256').update(String(token)).digest('base64url')}`,
+    )
+    t.match((await latchkey('clients token')).out, /^lks_[\w-]{43}\nsha256:[\w-]{43}\n$/)
+  },
+)
 
 t.test('tokens are decoded and verified', async t => {
   const { latchkey, withStore } = bench(t, {

@@ -1,8 +1,9 @@
 // Who the audit log names where the command line did something.
 import { userInfo } from 'node:os'
 import t from 'tap'
+import { emitAs } from '../../src/base/actor.ts'
 import type { Event } from '../../src/base/events.ts'
-import { emitAs, operator } from '../../src/cli/terminal/operator.ts'
+import { operator } from '../../src/cli/terminal/operator.ts'
 
 t.test("the actor is the operating system's user", async t => {
   t.equal(operator(), `cli:${userInfo().username}`)
@@ -13,6 +14,15 @@ t.test('a user without a name goes by its number, as in a container', async t =>
     throw new Error('ENOENT: no such user')
   })
   t.equal(actor, `cli:${process.getuid?.()}`)
+})
+
+t.test('what is done in a request names it', t => {
+  const request = { id: 'req-1', headers: {} }
+  const origins: unknown[] = []
+  const emit = emitAs('client:hr', (_event, origin) => origins.push(origin), request)
+  emit({ type: 'user.changed', sub: 'u', change: 'disabled' })
+  t.strictSame(origins, [request])
+  t.end()
 })
 
 t.test('what changes accounts or keys is done by the operator, or whom it names', t => {

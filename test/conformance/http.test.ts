@@ -7,8 +7,7 @@ import { connect, type AddressInfo } from 'node:net'
 import fc from 'fast-check'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import t, { type Test } from 'tap'
-import { buildManagement } from '../../src/http/management/management.ts'
-import { API_SECRET, buildTestApp, PASSWORD, type TestApp } from '../support/app.ts'
+import { API_SECRET, buildTestApp, PASSWORD } from '../support/app.ts'
 import { startRedis } from '../support/redis.ts'
 import { basic, FORM, refused, serverOn, STORES } from './helpers.ts'
 
@@ -188,20 +187,6 @@ t.test('paths and methods', async t => {
   }
 })
 
-/** The management server, gone with the test. */
-function managementOf(t: Test, server: TestApp) {
-  const management = buildManagement({
-    isReady: () => true,
-    storeState: () => ({ store: 'ok' }),
-    metrics: async () => '',
-    bounds: { maxConnections: 1, maxConnectionsPerAddress: 1, isExempt: () => false },
-    observer: server.metrics.connections('management'),
-    loopbackNamesOnly: false,
-  })
-  t.teardown(() => management.close())
-  return management
-}
-
 t.test('405 names in Allow exactly what the path takes, at every path', async t => {
   const methods = METHODS.filter(method => method !== 'CONNECT')
   const taken = async (app: FastifyInstance, url: string) => {
@@ -238,7 +223,7 @@ t.test('405 names in Allow exactly what the path takes, at every path', async t 
       t.not(allows.length, 0)
       t.same([...new Set(allows)], [takes.join(', ')], `${url} with ${cors}`)
     }
-    const management = managementOf(t, server)
+    const management = server.management
     for (const url of ['/livez', '/readyz', '/metrics']) {
       t.same([...new Set((await taken(management, url)).allows)], ['GET, HEAD'], url)
     }
@@ -256,7 +241,7 @@ t.test('where the path or the method is wrong, nothing is said of the body', asy
   ]
   for (const [app, known] of [
     [server.app, '/.well-known/jwks.json'],
-    [managementOf(t, server), '/livez'],
+    [server.management, '/livez'],
   ] as const) {
     for (const method of ['QUERY', 'POST', 'PUT', 'PROPFIND']) {
       for (const body of bodies) {
@@ -271,7 +256,7 @@ t.test('where the path or the method is wrong, nothing is said of the body', asy
 
 t.test('a path is never taken for a pattern', async t => {
   const server = await serverOn(t, 'SQLite')
-  const management = managementOf(t, server)
+  const management = server.management
   const paths = [
     '/:x(',
     '/:x(.*)',

@@ -3,6 +3,9 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { buildApp } from '../../src/app.ts'
+import { buildManagement } from '../../src/http/management/management.ts'
+import type { StaticToken } from '../../src/http/management/callers/static-tokens.ts'
+import { logOptions, observeRequests } from '../../src/observe/log.ts'
 import type { Emit } from '../../src/base/events.ts'
 import type { ClientRegistry, ClientSettings } from '../../src/clients/registry.ts'
 import { createCore } from '../../src/core/core.ts'
@@ -124,6 +127,8 @@ export const CLIENTS: readonly ClientSettings[] = [
 
 export interface TestApp {
   readonly app: FastifyInstance
+  /** The management listener. */
+  readonly management: FastifyInstance
   readonly store: Store
   readonly keys: KeyRing
   /** Reads what is new when it is told to. */
@@ -161,6 +166,15 @@ export interface TestApp {
     audiences: Record<string, { claims: Record<string, ClaimRule> }>
     attributes: Record<string, DeclaredAttribute>
     loginBy: string[]
+    /** As `admin.roles`. */
+    roles: Record<string, string[]>
+    /** As `scim.tokens`. */
+    staticTokens: StaticToken[]
+    /** As `scim.perClient` and `scim.perAddress`. */
+    maxPerCaller: number
+    maxForged: number
+    /** As `management.url`. */
+    managementUrl: string | undefined
   }
   post(
     url: string,
@@ -295,6 +309,11 @@ export async function buildTestApp({
     attributes: {} as Record<string, DeclaredAttribute>,
     claimsMaxBytes: 2048,
     loginBy: ['name'],
+    roles: {} as Record<string, string[]>,
+    staticTokens: [] as StaticToken[],
+    maxPerCaller: 1_000_000,
+    maxForged: 1_000_000,
+    managementUrl: undefined as string | undefined,
   }
   const settings: CoreSettings = {
     issuer,
@@ -365,6 +384,28 @@ export async function buildTestApp({
     addressCounts,
     metrics,
   })
+  const management = buildManagement({
+    isReady: () => true,
+    storeState: () => ({ store: 'ok' }),
+    metrics: metrics.render,
+    bounds: { maxConnections: 1, maxConnectionsPerAddress: 1, isExempt: () => false },
+    observer: metrics.connections('management'),
+    loopbackNamesOnly: false,
+    logger: { ...logOptions(logLevel), stream: logStream },
+    api: {
+      core,
+      settings: {
+        dpop: () => live,
+        addressLimit: () => ({ max: live.maxForged, window: live.window }),
+        sessionLimit: () => ({ max: live.maxPerSession, window: live.window }),
+        callerLimit: () => ({ max: live.maxPerCaller, window: live.window }),
+        roles: () => live.roles,
+        tokens: () => live.staticTokens,
+        url: () => live.managementUrl,
+      },
+      observe: routes => observeRequests(routes, metrics),
+    },
+  })
   await accounts.add({
     name: 'alice',
     password: PASSWORD,
@@ -382,6 +423,7 @@ export async function buildTestApp({
     })
   return {
     app,
+    management,
     store,
     keys,
     known: core.knownSecrets,
@@ -420,6 +462,7 @@ export async function buildTestApp({
     },
     async close() {
       await app.close()
+      await management.close()
       await store.close()
       audit.close()
     },

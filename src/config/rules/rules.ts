@@ -10,6 +10,7 @@ import { checkClaims } from './claims.ts'
 import { checkAttributes, checkLogin } from './attributes.ts'
 import { checkClients } from './clients.ts'
 import { checkLifetimes, fault, repeated } from './shared.ts'
+import { checkScim } from './scim.ts'
 import { checkStore } from './store-rules.ts'
 
 /** Checks what no single key can tell; the schema has let the configuration through. */
@@ -29,6 +30,7 @@ export function checkRules(config: Config): Fault[] {
     checkAttributes,
     checkLogin,
     checkClients,
+    checkScim,
   ].flatMap(rule => rule(config))
 }
 

@@ -81,10 +81,19 @@ export const HttpSchema = section('The public listener.', {
 
 /** `management` */
 export const ManagementSchema = section(
-  'The listener for probes and metrics; keep it off the public network.',
+  'The listener for probes, metrics and SCIM; keep it off the public network.',
   {
     host: Type.String({ default: '0.0.0.0', description: 'Address to listen on.' }),
     port: port(3001, 'Port to listen on; 0 takes a free one.'),
+    url: Type.Optional(
+      Type.String({
+        pattern: '^https?://[^\\s?#]+$',
+        expected: 'an http or https URL without query and fragment',
+        description:
+          'How callers of SCIM reach this listener: their proofs are made for it (DPoP), and without it ' +
+          'tokens that are bound to a key are refused there.',
+      }),
+    ),
     maxConnections: Type.Integer({
       minimum: 1,
       maximum: 1_000_000,

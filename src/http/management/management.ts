@@ -1,7 +1,10 @@
-// The management listener serves probes (Kubernetes' names) and metrics. It never serves a route of the
-// public port, nor is it reachable there. src/server.ts builds it from what the core and the metrics report.
+// The management listener serves probes (Kubernetes' names), metrics and, to callers with a token, the API
+// for accounts. It never serves a route of the public port. src/server.ts builds it from the core and from
+// what the metrics report.
 import { setImmediate } from 'node:timers/promises'
-import fastify, { type FastifyInstance } from 'fastify'
+import fastify, { LogController, type FastifyInstance } from 'fastify'
+import { managementApi, type ApiOptions } from './api.ts'
+import { scimForm } from './scim/scim-form.ts'
 import { closeConnectionsWhenStopping, connectionOptions } from '../listener/listener.ts'
 import type {
   ConnectionBounds,
@@ -14,6 +17,8 @@ import { collectRoutes } from '../request/routes.ts'
 const REQUEST_TIMEOUT_MS = 10_000
 /** Collecting the metrics takes milliseconds. */
 const ANSWER_TIMEOUT_MS = 5_000
+/** A group of ten thousand members, each by its id and a name, is 1 MB. */
+const BODY_LIMIT = 4 * 1024 * 1024
 
 export interface ManagementOptions {
   /**
@@ -29,6 +34,10 @@ export interface ManagementOptions {
   /** Whether it answers to names of this machine only: development mode. */
   readonly loopbackNamesOnly: boolean
   readonly observer: ConnectionObserver
+  /** Pino's options; undefined: nothing is logged. */
+  readonly logger?: object
+  /** What may be done to accounts. */
+  readonly api: ApiOptions
 }
 
 /** Builds the management server; never listens. */
@@ -39,9 +48,15 @@ export function buildManagement({
   bounds,
   observer,
   loopbackNamesOnly,
+  logger,
+  api,
 }: ManagementOptions): FastifyInstance {
   const app: FastifyInstance = fastify({
-    logger: false,
+    logger: logger ?? false,
+    logController: new LogController({ disableRequestLogging: true }),
+    childLoggerFactory: parent => parent,
+    requestIdHeader: false,
+    bodyLimit: BODY_LIMIT,
     ...connectionOptions({
       requestTimeout: REQUEST_TIMEOUT_MS,
       answerTimeout: ANSWER_TIMEOUT_MS,
@@ -51,7 +66,7 @@ export function buildManagement({
   })
   setErrorHandler(app)
   if (loopbackNamesOnly) answerLoopbackNamesOnly(app)
-  setNotFoundHandler(app, { routes: collectRoutes(app) })
+  setNotFoundHandler(app, { routes: collectRoutes(app), formOf: scimForm })
   closeConnectionsWhenStopping(app)
   app.get('/livez', async () => ({ status: 'ok' }))
   app.get('/readyz', async (_request, reply) => {
@@ -64,6 +79,7 @@ export function buildManagement({
     reply.type('text/plain; version=0.0.4; charset=utf-8')
     return await render()
   })
+  app.register(managementApi, api)
   return app
 }
 

@@ -25,15 +25,34 @@ const REFUSALS: Readonly<Record<number, string>> = {
   501: 'the transfer coding is not supported',
 }
 
-/** Sets the handler for errors. */
-export function setErrorHandler(app: FastifyInstance): void {
+/** The body of a refusal, and its media type. */
+export interface RefusalBody {
+  readonly type: string
+  readonly body: string
+}
+
+/** How a refusal is said to a request that wants no object of RFC 6749; undefined: it wants that. */
+export type RefusalForm = (
+  error: OAuthError,
+  request: FastifyRequest,
+) => RefusalBody | undefined
+
+const asOAuth: RefusalForm = () => undefined
+
+/** Sets the handler for errors. `formOf`: other forms than that of RFC 6749; default: none. */
+export function setErrorHandler(
+  app: FastifyInstance,
+  formOf: RefusalForm = asOAuth,
+): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    send(toOAuthError(error, request), request, reply)
+    send(toOAuthError(error, request), { request, reply, formOf })
   })
 }
 
 export interface NotFoundOptions {
   readonly routes: RouteTable
+  /** Other forms than that of RFC 6749; default: none. */
+  readonly formOf?: RefusalForm
   /** Whether CORS answers OPTIONS at this URL. Default: nowhere. */
   readonly answersOptions?: (url: string) => boolean
 }
@@ -44,7 +63,7 @@ export interface NotFoundOptions {
  */
 export function setNotFoundHandler(
   app: FastifyInstance,
-  { routes, answersOptions = () => false }: NotFoundOptions,
+  { routes, answersOptions = () => false, formOf = asOAuth }: NotFoundOptions,
 ): void {
   function refusalFor({ method, url }: FastifyRequest): OAuthError {
     const [path = ''] = url.split('?', 1)
@@ -57,12 +76,12 @@ export function setNotFoundHandler(
   }
 
   app.addHook('onRequest', (request, reply, done) => {
-    if (request.is404) send(refusalFor(request), request, reply)
+    if (request.is404) send(refusalFor(request), { request, reply, formOf })
     else done()
   })
   // A route that finds nothing may ask for this answer.
   app.setNotFoundHandler((request, reply) => {
-    send(refusalFor(request), request, reply)
+    send(refusalFor(request), { request, reply, formOf })
   })
 }
 
@@ -74,7 +93,7 @@ export function sendFrameworkError(
   request: FastifyRequest,
   reply: FastifyReply,
 ): void {
-  send(toOAuthError(error, request), request, reply)
+  send(toOAuthError(error, request), { request, reply, formOf: asOAuth })
 }
 
 /** The body of a refusal by status, for a request that never reached a route. */
@@ -124,12 +143,22 @@ function refused(status: number, headers: Record<string, string> = {}): OAuthErr
   })
 }
 
-function send(error: OAuthError, request: FastifyRequest, reply: FastifyReply): void {
+/** Where an answer goes. */
+interface Answer {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly formOf: RefusalForm
+}
+
+function send(error: OAuthError, { request, reply, formOf }: Answer): void {
   request.log.info(
     { reqId: request.id, reason: error.reason, status: error.status },
     'refused',
   )
-  const page = error.page === undefined ? undefined : pageFor(request, error.page)
+  const { type, body } =
+    formOf(error, request) ??
+    (error.page && pageFor(request, error.page)) ??
+    ({ type: 'application/json; charset=utf-8', body: bodyOf(error) } as const)
   reply
     .code(error.status)
     // An error before routing has passed no hook that sets the last one.
@@ -138,23 +167,24 @@ function send(error: OAuthError, request: FastifyRequest, reply: FastifyReply): 
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
     })
-    .type(`${page === undefined ? 'application/json' : 'text/html'}; charset=utf-8`)
-    .send(page ?? bodyOf(error))
+    .type(type)
+    .send(body)
 }
 
 // RFC 9110 §12.5.1: unless a page is preferred, the object.
 function pageFor(
   { headers }: FastifyRequest,
   paragraphs: readonly string[],
-): string | undefined {
+): RefusalBody | undefined {
   const types = ['application/json', 'text/html']
   if (new Negotiator({ headers }).mediaType(types) !== 'text/html') return undefined
-  return [
+  const body = [
     '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Latchkey</title>\n',
     '<h1>Latchkey</h1>\n',
     ...paragraphs.map(text => `<p>${text}\n`),
     '</html>\n',
   ].join('')
+  return { type: 'text/html; charset=utf-8', body }
 }
 
 function bodyOf(error: OAuthError): string {

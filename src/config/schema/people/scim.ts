@@ -1,0 +1,76 @@
+// What the configuration says of SCIM (RFC 7643, RFC 7644), by which other systems keep accounts here.
+import { Type } from 'typebox'
+import { duration, section, strict } from '../parts.ts'
+
+/** A token that never ends, for systems that know nothing else. */
+const StaticToken = Type.Object(
+  {
+    name: Type.String({
+      pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
+      expected: 'up to 64 letters, digits, dots, _ and -',
+      description: 'What the audit log calls whoever bears it: `token:` and this name.',
+    }),
+    hashes: Type.Array(
+      Type.String({
+        pattern: '^sha256:[A-Za-z0-9_-]{43}$',
+        expected:
+          'the sha256: line that `latchkey clients token` prints beside a new token',
+      }),
+      {
+        minItems: 1,
+        maxItems: 2,
+        description: 'Hashes of the tokens; two let one be replaced.',
+      },
+    ),
+    readOnly: Type.Boolean({
+      default: false,
+      description: 'Whether it only reads: as the scope `scim.read`, and not as `scim`.',
+    }),
+  },
+  strict,
+)
+
+/** `scim` */
+export const ScimSchema = section(
+  'SCIM 2.0, by which other systems keep accounts, at `/scim/v2` of the management listener.',
+  {
+    public: Type.Boolean({
+      default: false,
+      description: 'Whether the public listener serves it, too, below the issuer.',
+    }),
+    passwords: Type.Boolean({
+      default: true,
+      description: 'Whether passwords may be set by it; they are never read.',
+    }),
+    profile: Type.Union([Type.Literal('lenient'), Type.Literal('strict')], {
+      default: 'lenient',
+      description:
+        'Whether what Okta, Entra ID and scripts send beside the RFCs is taken (`schemas` left out of a ' +
+        'PATCH, `"True"` for true, an operation in capitals), or refused.',
+    }),
+    tokens: Type.Array(StaticToken, {
+      default: [],
+      description:
+        'Bearer tokens for systems that can ask for none (Okta, Entra ID); they end when they are taken out.',
+    }),
+    perClient: section('Requests of one caller that may ask, at each server.', {
+      max: Type.Integer({
+        minimum: 1,
+        default: 25,
+        description: 'Requests per window.',
+      }),
+      window: duration('1s', 'The window.'),
+    }),
+    perAddress: section(
+      'Requests of one address whose token is none, at each server; others count per caller.',
+      {
+        max: Type.Integer({
+          minimum: 1,
+          default: 60,
+          description: 'Requests per window.',
+        }),
+        window: duration('1m', 'The window.'),
+      },
+    ),
+  },
+)

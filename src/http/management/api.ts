@@ -1,0 +1,79 @@
+// What may be done to accounts over the management listener: who calls is said by the guard of callers/, and
+// each part is registered here. All of it is the core's; nothing is served without a token.
+import type { FastifyInstance } from 'fastify'
+import type { Core } from '../../core/core.ts'
+import { createProvenKey, type DpopOptions } from '../callers/dpop.ts'
+import { createTokenFailures } from '../callers/limits/token-failures.ts'
+import type { WindowLimit } from '../callers/limits/window-counts.ts'
+import { createTokenHolder } from '../callers/token-holder.ts'
+import { registerVerifier } from '../callers/verify-access-token.ts'
+import { setErrorHandler } from '../request/error-handler.ts'
+import { createGuard, type GuardSettings } from './callers/guard.ts'
+import { SCIM_PATH } from './scim/scim-form.ts'
+import { scimRoutes } from './scim/scim-routes.ts'
+
+/** What the server reads while it runs; each call gives the value of now. */
+export interface ApiSettings extends GuardSettings {
+  readonly dpop: DpopOptions['settings']
+  /** Requests of one address whose token is none. */
+  readonly addressLimit: () => WindowLimit
+  /** Bad proofs of one session. */
+  readonly sessionLimit: () => WindowLimit
+}
+
+/** What the API is made of. */
+export interface ApiOptions {
+  readonly core: Core
+  readonly settings: ApiSettings
+  /** Logs and counts the requests of the routes that are registered there. */
+  readonly observe: (app: FastifyInstance) => void
+}
+
+/** Registers the API; its routes are a scope of their own. */
+export async function managementApi(
+  app: FastifyInstance,
+  { core, settings, observe }: ApiOptions,
+): Promise<void> {
+  setErrorHandler(app)
+  observe(app)
+  const guard = createGuard({
+    issuer: core.settings.issuer,
+    clients: core.clients,
+    settings,
+    ...(await bearersOf(app, core, settings)),
+  })
+  app.register(scimRoutes, {
+    prefix: SCIM_PATH,
+    guard,
+    base: () => baseOf(settings.url()),
+  })
+}
+
+/** What knows who bears a token of ours, at this listener. */
+async function bearersOf(app: FastifyInstance, core: Core, settings: ApiSettings) {
+  const { clock, clients, keys, nonces } = core
+  const verify = await registerVerifier(app, {
+    issuer: core.settings.issuer,
+    keys,
+    knowsAudience: clients.knowsAudience,
+    clock,
+  })
+  const provenKey = createProvenKey({
+    replays: core.store.replays,
+    nonces,
+    settings: settings.dpop,
+    clock,
+  })
+  const failures = createTokenFailures(settings)
+  const tokenHolder = createTokenHolder({
+    verify,
+    check: core.check,
+    provenKey,
+    failures,
+  })
+  return { tokenHolder, failures }
+}
+
+function baseOf(url: string | undefined): string | undefined {
+  return url === undefined ? undefined : `${url.replace(/\/$/, '')}${SCIM_PATH}`
+}
