@@ -68,6 +68,7 @@ async function fill({ store }: OpenedStore) {
   const [alice, bob, carol] = accounts
   if (!alice || !bob || !carol) throw new Error('no accounts')
   await store.directory.addAll(accounts)
+  await store.outbox.append([{ id: 'a', way: 'mail', content: 'to alice' }], 1)
   const { list, first } = await store.statusLists.lease(hourOf(Date.now()))
   const status = { list, idx: first, forMs: HOUR }
   const living = await signIn(store, alice.tag, { status })
@@ -103,6 +104,7 @@ type Filled = Awaited<ReturnType<typeof fill>>
 
 async function holds(t: Test, { store }: OpenedStore, filled: Filled): Promise<void> {
   const { alice, bob, carol, living, ended, disabled, status, dead, email } = filled
+  t.match(await store.outbox.backlog('mail'), { length: 0 }, 'nothing goes out twice')
   const revoked = async () => {
     const lists = await store.statusLists.read(new Map())
     return lists.find(({ list }) => list === status.list)?.revoked

@@ -40,6 +40,7 @@ function aroundPorts(
     sightings,
     secretLists,
     statusLists,
+    outbox,
     ...store
   }: Store,
   around: Around,
@@ -76,6 +77,13 @@ function aroundPorts(
       lease: around('status_lists.lease', statusLists.lease),
       revoke: around('status_lists.revoke', statusLists.revoke),
       read: around('status_lists.read', statusLists.read),
+    },
+    outbox: {
+      append: around('outbox.append', outbox.append),
+      take: around('outbox.take', outbox.take),
+      remove: around('outbox.remove', outbox.remove),
+      postpone: around('outbox.postpone', outbox.postpone),
+      backlog: around('outbox.backlog', outbox.backlog),
     },
     sightings: {
       load: around('sightings.load', sightings.load),

@@ -8,6 +8,7 @@ import type { Families } from './families.ts'
 import type { StoreCondition, StoreRisk } from './health.ts'
 import type { Keys } from './documents/keys.ts'
 import type { LoginAttempts } from './login-attempts.ts'
+import type { OutboxItems } from './outbox.ts'
 import type { Replays } from './replays.ts'
 import type { SecretLists } from './documents/secret-lists.ts'
 import type { Sightings } from './documents/sightings.ts'
@@ -26,6 +27,7 @@ export interface Store {
   readonly sightings: Sightings
   readonly secretLists: SecretLists
   readonly statusLists: StatusLists
+  readonly outbox: OutboxItems
   /** The store's own clock. */
   now(): Promise<number>
   /** Writes and removes a mark: resolves when the store takes writes. */

@@ -2,6 +2,7 @@
 // together.
 import type { AccessTokenRef } from '../ports/access-tokens.ts'
 import type { FamilyRef } from '../ports/families.ts'
+import type { Way } from '../ports/outbox.ts'
 
 /** Makes the names under a prefix. */
 export interface RedisKeys {
@@ -33,6 +34,15 @@ export interface RedisKeys {
     log(list: string): string
     /** Packed: the blocks of a list that have an owner, in the order in which they were leased. */
     owners(list: string): string
+  }
+  /** The outbox is in one slot: a step touches several. */
+  readonly outbox: {
+    /** Hash: the items, by their ids. */
+    readonly items: string
+    /** Sorted set: the ids of a way's items, by when they are due. */
+    due(way: Way): string
+    /** Sorted set: the same by when they were appended. */
+    since(way: Way): string
   }
   /** Mark: an id that was used. */
   replay(id: string): string
@@ -98,6 +108,11 @@ export function createRedisKeys(prefix: string): RedisKeys {
       bits: list => `${prefix}{status}:b:${list}`,
       log: list => `${prefix}{status}:r:${list}`,
       owners: list => `${prefix}{status}:o:${list}`,
+    },
+    outbox: {
+      items: `${prefix}{outbox}:items`,
+      due: way => `${prefix}{outbox}:due:${way}`,
+      since: way => `${prefix}{outbox}:since:${way}`,
     },
     replay: id => `${prefix}o:${id}`,
     login: (kind, id) => `${prefix}{login}:${kind.slice(0, 2)}:${id}`,

@@ -29,6 +29,7 @@ import { createLink, type Link } from './connection/link.ts'
 import { createLastReason, type LastReason } from './connection/opening.ts'
 import { createRedisLoginAttempts } from './people/login-attempts.ts'
 import { createRedisKeys, type RedisKeys } from './redis-keys.ts'
+import { createRedisOutbox } from './outbox.ts'
 import { createRedisReplays } from './sessions/replays.ts'
 import { createRevocations } from './safety/revocations.ts'
 import { createRedisStatusLists } from './sessions/status-lists.ts'
@@ -157,6 +158,7 @@ function portsOf(adapter: RedisAdapter) {
     secretLists: createRedisDocument(adapter, keys.secretLists, NO_SECRET_LISTS),
     replays: createRedisReplays(adapter),
     statusLists: createRedisStatusLists(adapter),
+    outbox: createRedisOutbox(adapter),
   }
 }
 

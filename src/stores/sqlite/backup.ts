@@ -113,7 +113,10 @@ function finish(file: string, takenAt: number): BackupContent {
   const copy = new DatabaseSync(file)
   try {
     copy.exec(
-      'PRAGMA journal_mode = DELETE; CREATE TABLE back_up (taken_at INTEGER NOT NULL) STRICT',
+      // The outbox belongs to the server that has it: what waits there would go out once more.
+      `PRAGMA journal_mode = DELETE;
+      DELETE FROM outbox;
+      CREATE TABLE back_up (taken_at INTEGER NOT NULL) STRICT`,
     )
     copy.prepare('INSERT INTO back_up (taken_at) VALUES (?)').run(takenAt)
     return contentOf(copy, takenAt)

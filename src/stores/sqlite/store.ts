@@ -16,6 +16,7 @@ import { formatOf } from './database/migrations.ts'
 import { SQLITE_STEPS } from './database/steps.ts'
 import { createSqliteReplays } from './sessions/replays.ts'
 import { createSqliteStatusLists } from './sessions/status-lists.ts'
+import { createSqliteOutbox } from './outbox.ts'
 import { createSqliteDirectory } from './people/directory.ts'
 import { createSqliteSubjects } from './people/subjects.ts'
 
@@ -48,6 +49,7 @@ export function createSqliteStore({
     secretLists: createSqliteDocument(db, 'secret-lists', NO_SECRET_LISTS),
     replays: createSqliteReplays(db, clock),
     statusLists: createSqliteStatusLists(db, clock),
+    outbox: createSqliteOutbox(db, clock),
     now: () => reading(clock),
     probe: () =>
       writing(db, () =>

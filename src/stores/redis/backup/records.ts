@@ -15,7 +15,7 @@ const ACCOUNT_KEY = /^\{([^}]+)\}:u$/
 
 const isAccount = (key: string) => ACCOUNT_KEY.test(key)
 
-/** Marks of the moment, and counts of addresses, belong to the server that has them. */
+/** Marks of the moment, counts of addresses and the outbox belong to the server that has them. */
 export function isKept(name: string, keys: RedisKeys): boolean {
   const passing = [
     keys.probe,
@@ -23,6 +23,7 @@ export function isKept(name: string, keys: RedisKeys): boolean {
     keys.names,
     keys.identity(0).slice(0, -1),
     keys.rate(''),
+    keys.outbox.items.slice(0, -'items'.length),
     ...indexStarts(keys),
   ]
   return !passing.some(start => name.startsWith(start))

@@ -171,4 +171,17 @@ export const SQLITE_STEPS: ReadonlyArray<string | BreakingStep> = [
   -- The order in which accounts are listed.
   CREATE INDEX users_created_at ON users (created_at, sub);
 `,
+  `
+  -- What has to be delivered. A leased item is due when its lease ends.
+  CREATE TABLE outbox (
+    id TEXT PRIMARY KEY,
+    way TEXT NOT NULL,
+    content TEXT NOT NULL,
+    tries INTEGER NOT NULL,
+    appended_at INTEGER NOT NULL,
+    due_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX outbox_due_at ON outbox (way, due_at);
+  CREATE INDEX outbox_appended_at ON outbox (way, appended_at);
+`,
 ]
