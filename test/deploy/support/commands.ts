@@ -26,6 +26,8 @@ const MISSING: Readonly<Record<string, string>> = {
   promtool: 'apt-get install prometheus',
   kubeconform: 'go install github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0',
   'kube-score': 'go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0',
+  'compose-spec': 'as .ci/run does',
+  'systemd-analyze': 'apt-get install systemd',
   helm: 'go install helm.sh/helm/v3/cmd/helm@v3.22.0',
 }
 
