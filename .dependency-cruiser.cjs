@@ -56,12 +56,14 @@ const MAY_IMPORT = {
   ],
   'scim/': ['oauth/'],
   'sessions/': ['stores/ports'],
+  'tickets/': ['stores/ports'],
   // Everything that Latchkey can do, composed; nobody below imports it.
   'core/': [
     'config/schema',
     'config/key-policy',
     'grants/',
     'sessions/',
+    'tickets/',
     'users/',
     'tokens/',
     'keys/',

@@ -28,6 +28,7 @@ export type Purpose =
   | 'login-attempts'
   | 'name-in-logs'
   | 'imported-sub'
+  | 'ticket-code'
 
 /**
  * Derives one key per configured secret (RFC 5869, HKDF with SHA-256), in the order of the configuration: the

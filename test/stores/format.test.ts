@@ -123,7 +123,7 @@ t.test('a back-up by a release that this one cannot read is refused', async t =>
 /** A file of SQLite as the next release leaves it, with an account. */
 async function addedTo(file: string): Promise<void> {
   const db = new DatabaseSync(file)
-  migrate(db, { steps: [...SQLITE_STEPS, 'CREATE TABLE tickets (id TEXT) STRICT'] })
+  migrate(db, { steps: [...SQLITE_STEPS, 'CREATE TABLE later_things (id TEXT) STRICT'] })
   db.close()
 }
 

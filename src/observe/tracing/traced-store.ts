@@ -41,6 +41,7 @@ function aroundPorts(
     secretLists,
     statusLists,
     outbox,
+    tickets,
     ...store
   }: Store,
   around: Around,
@@ -84,6 +85,12 @@ function aroundPorts(
       remove: around('outbox.remove', outbox.remove),
       postpone: around('outbox.postpone', outbox.postpone),
       backlog: around('outbox.backlog', outbox.backlog),
+    },
+    tickets: {
+      make: around('tickets.make', tickets.make),
+      look: around('tickets.look', tickets.look),
+      setPassword: around('tickets.set_password', tickets.setPassword),
+      setAttributes: around('tickets.set_attributes', tickets.setAttributes),
     },
     sightings: {
       load: around('sightings.load', sightings.load),

@@ -2,8 +2,20 @@
 // a password is checked. An account and its subject change in one step.
 import type { Subject, User } from './subjects.ts'
 
+/** What an account still waits for. */
+export interface Pending {
+  /** Somebody has signed up with an address and has not proved to read it: no login until then. */
+  readonly signUp?: true
+  /** The address that takes the place of the attribute `email` once somebody has proved to read it. */
+  readonly email?: string
+  /** When the account is erased, which its user has asked for. */
+  readonly eraseAt?: number
+}
+
 /** A subject with what only authentication may see. */
 export interface Account extends Subject {
+  /** Absent: nothing. */
+  readonly pending?: Pending
   /** The name as it is compared (users/names/user-name.ts); unique. */
   readonly foldedName: string
   /** A PHC string. */
@@ -43,6 +55,18 @@ export interface AttributesChange extends Pick<User, 'attributes' | 'emailVerifi
   readonly uniqueValues: readonly UniqueValue[]
   /** The account's version from which the change was made. */
   readonly version: number
+  /** What the account waits for from now on; null: nothing; absent: what it did. */
+  readonly pending?: Pending | null
+}
+
+/** A new password that its user sets. */
+export interface PasswordChange {
+  readonly tag: string
+  readonly passwordHash: string
+  /** The account's version when the current password was checked. */
+  readonly version: number
+  /** The session that lives on; all others end. */
+  readonly keeps: string
 }
 
 /**
@@ -109,6 +133,12 @@ export interface BuiltInDirectory {
   rename(change: NameChange): Promise<RenameOutcome>
   /** Sets the hash and ends all sessions, in one step. Durable when it resolves. */
   setPassword(tag: string, passwordHash: string): Promise<boolean>
+  /** Sets the hash and ends all sessions but one, in one step. Durable when it resolves. */
+  changePassword(
+    change: PasswordChange,
+  ): Promise<'changed' | 'superseded' | 'user_unknown'>
+  /** What the account waits for from now on; null: nothing. Durable when it resolves. */
+  setPending(tag: string, pending: Pending | null): Promise<boolean>
   /** Replaces the hash if it still is `from`; sessions live on. False when it wasn't. */
   upgradePassword(tag: string, from: string, to: string): Promise<boolean>
   /**

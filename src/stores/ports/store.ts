@@ -14,6 +14,7 @@ import type { SecretLists } from './documents/secret-lists.ts'
 import type { Sightings } from './documents/sightings.ts'
 import type { StatusLists } from './status-lists.ts'
 import type { Subjects } from './subjects.ts'
+import type { Tickets } from './people/tickets.ts'
 
 /** Everything a server keeps, and the only thing that the domain knows of Redis or SQLite. */
 export interface Store {
@@ -27,6 +28,7 @@ export interface Store {
   readonly sightings: Sightings
   readonly secretLists: SecretLists
   readonly statusLists: StatusLists
+  readonly tickets: Tickets
   readonly outbox: OutboxItems
   /** The store's own clock. */
   now(): Promise<number>

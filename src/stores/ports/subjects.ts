@@ -50,4 +50,6 @@ export interface Subjects {
   setAccess(tag: string, access: Pick<User, 'scopes' | 'roles'>): Promise<boolean>
   /** Ends every session of the user. Durable when it resolves. */
   endSessions(tag: string): Promise<boolean>
+  /** Ends every session of the user but that one. Durable when it resolves. */
+  endOtherSessions(tag: string, sid: string): Promise<boolean>
 }

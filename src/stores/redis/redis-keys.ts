@@ -22,6 +22,8 @@ export interface RedisKeys {
   revocation(token: AccessTokenRef): string
   /** Sorted set: the living access tokens of a user that have a status, by their ends in seconds. */
   live(tag: string): string
+  /** Hash: the ticket of a user for a purpose. */
+  ticket(tag: string, purpose: string): string
   /** All of the status lists are in one slot: a step touches several. */
   readonly status: {
     /** Sorted set: the lists, by their ends. */
@@ -102,6 +104,7 @@ export function createRedisKeys(prefix: string): RedisKeys {
     }),
     revocation: ({ userTag, jti }) => `${prefix}{${userTag}}:r:${jti}`,
     live: tag => `${prefix}{${tag}}:t`,
+    ticket: (tag, purpose) => `${prefix}{${tag}}:k:${purpose}`,
     status: {
       lists: `${prefix}{status}:lists`,
       hour: hour => `${prefix}{status}:h:${hour}`,

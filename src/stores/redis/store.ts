@@ -36,6 +36,7 @@ import { createRedisStatusLists } from './sessions/status-lists.ts'
 import { createStoreClock, serverTime } from './safety/store-clock.ts'
 import { createRedisDirectory } from './people/directory.ts'
 import { createRedisSubjects } from './people/subjects.ts'
+import { createRedisTickets } from './people/tickets.ts'
 
 /** A mark that a dead probe left behind goes by itself. */
 const PROBE_MS = 1000
@@ -158,6 +159,7 @@ function portsOf(adapter: RedisAdapter) {
     secretLists: createRedisDocument(adapter, keys.secretLists, NO_SECRET_LISTS),
     replays: createRedisReplays(adapter),
     statusLists: createRedisStatusLists(adapter),
+    tickets: createRedisTickets(adapter),
     outbox: createRedisOutbox(adapter),
   }
 }

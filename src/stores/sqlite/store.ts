@@ -19,6 +19,7 @@ import { createSqliteStatusLists } from './sessions/status-lists.ts'
 import { createSqliteOutbox } from './outbox.ts'
 import { createSqliteDirectory } from './people/directory.ts'
 import { createSqliteSubjects } from './people/subjects.ts'
+import { createSqliteTickets } from './people/tickets.ts'
 
 export interface SqliteStore extends Store {
   readonly backups: Backups
@@ -49,6 +50,7 @@ export function createSqliteStore({
     secretLists: createSqliteDocument(db, 'secret-lists', NO_SECRET_LISTS),
     replays: createSqliteReplays(db, clock),
     statusLists: createSqliteStatusLists(db, clock),
+    tickets: createSqliteTickets(db, clock),
     outbox: createSqliteOutbox(db, clock),
     now: () => reading(clock),
     probe: () =>

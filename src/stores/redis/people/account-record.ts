@@ -1,7 +1,7 @@
 // An account in Redis: one hash beside the user's families, with the subject and what the built-in directory
 // knows. Only this file names its fields and says how they are written; scripts get their names from here.
 // Records of earlier releases stay readable: a field keeps its name and its form.
-import type { Account, NewAccount, UniqueValue } from '../../ports/directory.ts'
+import type { Account, NewAccount, Pending, UniqueValue } from '../../ports/directory.ts'
 import type { Attributes, User } from '../../ports/subjects.ts'
 import { listOf, strings } from '../replies.ts'
 
@@ -16,7 +16,9 @@ interface Field<Value> {
 }
 
 /** What the hash holds; `tag` is part of its key. */
-interface Stored extends Omit<Account, 'tag'> {
+interface Stored extends Omit<Account, 'tag' | 'pending'> {
+  /** Null: nothing is pending. */
+  readonly pending: Pending | null
   /** What the account has claimed (claims.ts). */
   readonly uniqueValues: readonly UniqueValue[]
 }
@@ -50,6 +52,11 @@ const FIELDS: { readonly [Member in keyof Stored]: Field<Stored[Member]> } = {
   },
   updatedAt: { ...number('updated'), read: stored => Number(stored ?? 0) },
   version: { ...number('version'), read: stored => Number(stored ?? 0) },
+  pending: {
+    field: 'pending',
+    write: pending => (pending === null ? '' : JSON.stringify(pending)),
+    read: pendingIn,
+  },
   uniqueValues: {
     field: 'unique',
     write: values =>
@@ -96,10 +103,12 @@ export function readAccount(
 ): Account | undefined {
   const { sub, foldedName, passwordHash, disabled, sessionsEpoch } = FIELDS
   const { createdAt, updatedAt, version } = FIELDS
+  const pending = FIELDS.pending.read(hash[FIELDS.pending.field])
   // A removed account leaves its epoch for a while.
   if (hash[sub.field] === undefined) return undefined
   return {
     ...userFrom(USER.map(member => hash[FIELDS[member].field])),
+    ...(pending !== null && { pending }),
     tag,
     foldedName: foldedName.read(hash[foldedName.field]),
     passwordHash: passwordHash.read(hash[passwordHash.field]),
@@ -179,6 +188,12 @@ function attributesIn(stored: unknown): Attributes {
   if (typeof stored !== 'string' || stored === '') return {}
   const attributes: Attributes = JSON.parse(stored)
   return attributes
+}
+
+function pendingIn(stored: unknown): Pending | null {
+  if (typeof stored !== 'string' || stored === '') return null
+  const pending: Pending = JSON.parse(stored)
+  return pending
 }
 
 function text(field: string): Field<string> {

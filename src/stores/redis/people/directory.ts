@@ -1,11 +1,18 @@
 // The built-in directory in Redis: a hash for each account (account-record.ts), and claims on names and
 // unique values (claims.ts).
 import type { Account, BuiltInDirectory, UniqueValue } from '../../ports/directory.ts'
+import { TICKET_PURPOSES } from '../../ports/people/tickets.ts'
 import type { RedisAdapter } from '../adapter.ts'
+import { oneOf } from '../replies.ts'
 import { loadScript } from '../scripts.ts'
 import { createAccountReader, type AccountReader } from './account-reader.ts'
 import { createAddAccount } from './add-account.ts'
-import { createChangeAccount, type ChangeAccount } from './change-account.ts'
+import {
+  CHANGED,
+  createChangeAccount,
+  createChangeAt,
+  type ChangeAccount,
+} from './change-account.ts'
 import { createClaims, type Claims } from './claims.ts'
 import { uniqueValuesIn } from './account-record.ts'
 import {
@@ -25,6 +32,7 @@ export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
   const names = createClaims(adapter, { keyOf: () => keys.names, holds: reader.holds })
   const values = createUniqueValues(adapter, reader)
   const change = createChangeAccount(adapter)
+  const changeAt = createChangeAt(adapter)
   const upgradeScript = loadScript(link, 'people/user-upgrade')
   const index = createAccountIndex(adapter, reader)
   const add = createAddAccount(adapter, { names, values, index })
@@ -49,10 +57,16 @@ export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
       await doubt()
       return account
     },
-    setAttributes: createSetAttributes(adapter, { reader, values, index }),
+    setAttributes: createSetAttributes(adapter, { reader, values, index }).plainly,
     rename: createRename(adapter, { reader, names, index }),
     setPassword: (tag, passwordHash) =>
       change({ tag, set: { passwordHash }, endsSessions: true }),
+    async changePassword({ tag, passwordHash, version, keeps }) {
+      const kind = await changeAt({ tag, version, set: { passwordHash }, keeps })
+      // Without a ticket nothing else is refused.
+      return oneOf(CHANGED, kind)
+    },
+    setPending: (tag, pending) => change({ tag, set: { pending }, endsSessions: false }),
     async upgradePassword(tag, from, to) {
       const [upgraded] = await upgradeScript([keys.user(tag)], [from, to])
       return upgraded === 1
@@ -114,7 +128,11 @@ function createRemove(
     const areEnded = before !== undefined && (await change({ tag, endsSessions: true }))
     if (!areEnded) return false
     const [foldedName, tokens, unique] = await removeScript(
-      [keys.user(tag), keys.live(tag)],
+      [
+        keys.user(tag),
+        keys.live(tag),
+        ...TICKET_PURPOSES.map(purpose => keys.ticket(tag, purpose)),
+      ],
       [time()],
     )
     await statusBits.setAll(tokens)

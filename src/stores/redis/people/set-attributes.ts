@@ -1,9 +1,15 @@
 // Replaces an account's attributes in Redis: unique values are put into the index and claimed first, then its
 // record is written.
-import type { AttributesChange, BuiltInDirectory } from '../../ports/directory.ts'
+import type {
+  AttributesChange,
+  AttributesOutcome,
+  ValueTaken,
+} from '../../ports/directory.ts'
+import type { PresentedTicket, TicketRefused } from '../../ports/people/tickets.ts'
 import type { RedisAdapter } from '../adapter.ts'
+import { oneOf } from '../replies.ts'
 import type { AccountReader, FoundAccount } from './account-reader.ts'
-import { createChangeAt } from './change-account.ts'
+import { CHANGED, createChangeAt, outcomeOf } from './change-account.ts'
 import { indexedOf, type AccountIndex } from './index/account-index.ts'
 import { entriesOf } from './index/entries.ts'
 import type { UniqueValues } from './unique-values.ts'
@@ -15,56 +21,96 @@ interface SetParts {
   readonly index: AccountIndex
 }
 
-/** Makes `setAttributes`. */
+/** The two ways to replace attributes. */
+export interface SetAttributes {
+  /** For whoever may. */
+  plainly(change: AttributesChange): Promise<AttributesOutcome>
+  /** For the holder of a ticket, which goes in the step that writes the record. */
+  byTicket(
+    ticket: PresentedTicket,
+    change: AttributesChange,
+  ): Promise<AttributesOutcome | TicketRefused>
+}
+
+/** Makes both. */
 export function createSetAttributes(
   adapter: RedisAdapter,
-  { reader, values, index }: SetParts,
-): BuiltInDirectory['setAttributes'] {
+  parts: SetParts,
+): SetAttributes {
   const changeAt = createChangeAt(adapter)
-  const write = ({
-    tag,
-    version,
-    attributes,
-    emailVerified,
-    uniqueValues,
-  }: AttributesChange) =>
-    changeAt({ tag, version, set: { attributes, emailVerified, uniqueValues } })
+  const set = createSet(parts, async change => {
+    await changeAt(writeOf(change))
+  })
+  return {
+    // Without a ticket none is refused.
+    plainly: change =>
+      set(change, async () => ({
+        kind: oneOf(CHANGED, await changeAt(writeOf(change))),
+      })),
+    byTicket: (ticket, change) =>
+      set(change, async () => outcomeOf(await changeAt({ ...writeOf(change), ticket }))),
+  }
+}
 
-  async function setFrom(
+/** What comes of writing the record; anything but `changed` has changed nothing. */
+interface Written {
+  readonly kind: string
+}
+
+interface Missing {
+  readonly kind: 'superseded' | 'user_unknown'
+}
+
+/** Makes the change around a write; `undo` writes what was there before. */
+function createSet(
+  { reader, values, index }: SetParts,
+  undo: (change: AttributesChange) => Promise<void>,
+) {
+  async function setFrom<Outcome extends Written>(
     change: AttributesChange,
     before: FoundAccount,
-  ): ReturnType<BuiltInDirectory['setAttributes']> {
+    write: () => Promise<Outcome>,
+  ): Promise<Outcome | ValueTaken> {
     const { tag, version, uniqueValues } = change
     await index.put({ ...before.account, uniqueValues })
     const taken = await values.claimAll(tag, uniqueValues)
     if (taken !== undefined) return taken
-    const kind = await write(change)
-    if (kind !== 'changed') {
+    const outcome = await write()
+    if (outcome.kind !== 'changed') {
       await values.giveUp(tag, uniqueValues)
-      return { kind }
+      return outcome
     }
     await index.put({ ...before.account, uniqueValues })
     // Somebody may have taken a claim over while we were slow.
     const lost = await values.claimAll(tag, uniqueValues)
     if (lost !== undefined) {
-      const { attributes, emailVerified } = before.account
-      await write({ ...before, tag, attributes, emailVerified, version: version + 1 })
+      const { pending = null, ...account } = before.account
+      await undo({ ...before, ...account, pending, version: version + 1 })
       await values.giveUp(tag, uniqueValues)
       return lost
     }
     await values.giveUp(tag, before.uniqueValues)
-    return { kind: 'changed' }
+    return outcome
   }
 
-  return async function setAttributes(change) {
+  return async function setAttributes<Outcome extends Written>(
+    change: AttributesChange,
+    write: () => Promise<Outcome>,
+  ): Promise<Outcome | ValueTaken | Missing> {
     const { tag, version, uniqueValues } = change
     const before = await reader.read(tag)
     if (before === undefined) return { kind: 'user_unknown' }
     if (before.account.version !== version) return { kind: 'superseded' }
-    const outcome = await setFrom(change, before)
+    const outcome = await setFrom(change, before, write)
     const both = [indexedOf(before), { ...before.account, uniqueValues }]
     const texts = both.flatMap(each => entriesOf(each).texts)
     await index.tidy(tag, { created: [], texts })
     return outcome
   }
+}
+
+function writeOf({ tag, version, ...change }: AttributesChange) {
+  const { attributes, emailVerified, uniqueValues, pending } = change
+  const next = { attributes, emailVerified, uniqueValues }
+  return { tag, version, set: { ...next, ...(pending !== undefined && { pending }) } }
 }

@@ -19,6 +19,7 @@ export function createRedisSubjects(adapter: RedisAdapter): Subjects {
     setAccess: (tag, { scopes, roles }) =>
       change({ tag, set: { scopes, roles }, endsSessions: false }),
     endSessions: tag => change({ tag, endsSessions: true }),
+    endOtherSessions: (tag, sid) => change({ tag, endsSessions: true, keeps: sid }),
   }
 }
 
@@ -28,6 +29,7 @@ function subjectOf({
   createdAt: _createdAt,
   updatedAt: _updatedAt,
   version: _version,
+  pending: _pending,
   ...subject
 }: Account): Subject {
   return subject

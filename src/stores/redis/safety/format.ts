@@ -15,7 +15,7 @@ export interface RedisFormat {
 }
 
 /** This release's: `written` is what it knows, `readableFrom` what others must know once it has written. */
-export const REDIS_FORMAT: RedisFormat = { written: 3, readableFrom: 0 }
+export const REDIS_FORMAT: RedisFormat = { written: 4, readableFrom: 0 }
 
 /** The store's format. */
 export interface FormatMark {

@@ -169,15 +169,39 @@ local function forget_expired_tokens (key, at)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', math.floor(at / 1000))
 end
 
--- The living tokens of a user, one a line; with a sid, only those of that family.
-local function live_tokens (key, sid)
+-- The living tokens of a user, one a line; with a sid, only those of that family or of all
+-- others.
+local function live_tokens (key, sid, others)
   local tokens = redis.call('ZRANGE', key, 0, -1)
   if not sid then return table.concat(tokens, '\n') end
-  local own = {}
+  local found = {}
   for _, token in ipairs(tokens) do
-    if token:sub(1, #sid + 1) == sid .. ' ' then own[#own + 1] = token end
+    local isOwn = token:sub(1, #sid + 1) == sid .. ' '
+    if isOwn == not others then found[#found + 1] = token end
   end
-  return table.concat(own, '\n')
+  return table.concat(found, '\n')
+end
+
+-- Counts a wrong code; the last one that is allowed voids the code.
+local function count_wrong_code (key)
+  if redis.call('HINCRBY', key, 'tries', -1) <= 0 then redis.call('HSET', key, 'code', '') end
+  return 'ticket_code_wrong'
+end
+
+-- Why a ticket is no good; nil when it is. `presented`: its hash, or '' and then the hashes that its code may
+-- have, separated by blanks; the address that the account has.
+local function why_no_ticket (key, userKey, presented, now)
+  local hash, codes, address = unpack(presented)
+  local t = redis.call('HMGET', key, 'hash', 'epoch', 'address', 'code', 'expiresAt')
+  if not t[1] or (hash ~= '' and hash ~= t[1]) then return 'ticket_unknown' end
+  if now >= tonumber(t[5]) then return 'ticket_expired' end
+  if hash == '' then
+    local found = false
+    for code in codes:gmatch('%S+') do found = found or code == t[4] end
+    if not found then return count_wrong_code(key) end
+  end
+  if redis.call('HGET', userKey, EPOCH) ~= t[2] or address ~= t[3] then return 'ticket_outdated' end
+  return nil
 end
 
 -- Keeps a status list until then, and forgets those whose time is over.

@@ -184,4 +184,21 @@ export const SQLITE_STEPS: ReadonlyArray<string | BreakingStep> = [
   CREATE INDEX outbox_due_at ON outbox (way, due_at);
   CREATE INDEX outbox_appended_at ON outbox (way, appended_at);
 `,
+  `
+  ALTER TABLE users ADD COLUMN pending TEXT;                             -- JSON; NULL: nothing is pending
+
+  -- One-time tickets: at most one of each purpose at an account.
+  CREATE TABLE tickets (
+    user_tag TEXT NOT NULL REFERENCES users (tag) ON DELETE CASCADE,
+    purpose TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    address TEXT NOT NULL,             -- a hash
+    code TEXT,                         -- a keyed hash; NULL: none
+    tries INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (user_tag, purpose)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX tickets_expires_at ON tickets (expires_at);
+`,
 ]

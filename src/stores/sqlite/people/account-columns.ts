@@ -2,7 +2,7 @@
 // file names its columns and says how they are written (database/steps.ts has made the table); the SQL
 // about it is made here, too.
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite'
-import type { Account } from '../../ports/directory.ts'
+import type { Account, Pending } from '../../ports/directory.ts'
 import type { Attributes, Subject, User } from '../../ports/subjects.ts'
 import { strings, type Row } from '../database/row.ts'
 
@@ -16,7 +16,13 @@ interface Column<Value> {
   readonly read: (stored: SQLOutputValue | undefined) => Value
 }
 
-const COLUMNS: { readonly [Member in keyof Account]: Column<Account[Member]> } = {
+/** What a row holds. */
+export interface Stored extends Omit<Account, 'pending'> {
+  /** Null: nothing is pending. */
+  readonly pending: Pending | null
+}
+
+const COLUMNS: { readonly [Member in keyof Stored]: Column<Stored[Member]> } = {
   tag: text('tag'),
   sub: text('sub'),
   name: text('name'),
@@ -44,6 +50,11 @@ const COLUMNS: { readonly [Member in keyof Account]: Column<Account[Member]> } =
   },
   updatedAt: integer('updated_at'),
   version: integer('version'),
+  pending: {
+    column: 'pending',
+    write: pending => (pending === null ? null : JSON.stringify(pending)),
+    read: pendingIn,
+  },
 }
 
 const USER = ['sub', 'name', 'scopes', 'roles', 'attributes', 'emailVerified'] as const
@@ -109,7 +120,7 @@ export function updateSql(columns: readonly string[]): string {
 }
 
 /** Members of an account by their columns. */
-export function writeColumns(members: Partial<Account>): Columns {
+export function writeColumns(members: Partial<Stored>): Columns {
   const columns: Columns = {}
   for (const member of Object.keys(members).filter(isMember)) {
     writeColumn(columns, member, members[member])
@@ -148,8 +159,10 @@ export function readSubject(row: Row): Subject {
 export function readAccount(row: Row): Account {
   const { foldedName, passwordHash, createdAt, updatedAt, version } = COLUMNS
   const created = createdAt.read(row[createdAt.column])
+  const pending = COLUMNS.pending.read(row[COLUMNS.pending.column])
   return {
     ...readSubject(row),
+    ...(pending !== null && { pending }),
     foldedName: foldedName.read(row[foldedName.column]),
     passwordHash: passwordHash.read(row[passwordHash.column]),
     createdAt: created,
@@ -159,16 +172,16 @@ export function readAccount(row: Row): Account {
   }
 }
 
-function writeColumn<Member extends keyof Account>(
+function writeColumn<Member extends keyof Stored>(
   columns: Columns,
   member: Member,
-  value: Account[Member] | undefined,
+  value: Stored[Member] | undefined,
 ): void {
   const { column, write } = COLUMNS[member]
   if (value !== undefined) columns[column] = write(value)
 }
 
-function isMember(member: string): member is keyof Account {
+function isMember(member: string): member is keyof Stored {
   return member in COLUMNS
 }
 
@@ -176,6 +189,12 @@ function attributesIn(stored: SQLOutputValue | undefined): Attributes {
   if (stored === null) return {}
   const attributes: Attributes = JSON.parse(String(stored))
   return attributes
+}
+
+function pendingIn(stored: SQLOutputValue | undefined): Pending | null {
+  if (typeof stored !== 'string') return null
+  const pending: Pending = JSON.parse(stored)
+  return pending
 }
 
 function text(column: string): Column<string> {

@@ -29,6 +29,8 @@ export function createSqliteDirectory(db: DatabaseSync, clock: Clock): BuiltInDi
     rename: createRename(db, clock),
     setPassword: (tag, passwordHash) =>
       change({ tag, set: { passwordHash }, endsSessions: true }),
+    changePassword: createChangePassword(db, clock),
+    setPending: (tag, pending) => change({ tag, set: { pending }, endsSessions: false }),
     upgradePassword: (tag, from, to) =>
       writing(db, () => upgrade.run({ tag, from, to }).changes === 1),
     remove: tag =>
@@ -49,10 +51,11 @@ function createAdd(
   const insert = db.prepare(insertSql())
   const remove = db.prepare(ACCOUNT_SQL.remove)
   const values = createUniqueValues(db)
-  return ({ uniqueValues, ...account }) => {
+  return ({ uniqueValues, pending = null, ...account }) => {
     const now = clock()
     const row = writeColumns({
       ...account,
+      pending,
       sessionsEpoch: 1,
       createdAt: now,
       updatedAt: now,
@@ -78,6 +81,22 @@ function createRename(db: DatabaseSync, clock: Clock): BuiltInDirectory['rename'
       if (row !== undefined && readAccount(row).tag !== tag) return 'name_taken'
       const set = { name, foldedName }
       return changeIn({ tag, set, endsSessions: false }) ? 'renamed' : 'user_unknown'
+    })
+}
+
+function createChangePassword(
+  db: DatabaseSync,
+  clock: Clock,
+): BuiltInDirectory['changePassword'] {
+  const changeIn = createChangeIn(db, clock)
+  const select = db.prepare(ACCOUNT_SQL.byTag)
+  return ({ tag, passwordHash, version, keeps }) =>
+    writing(db, () => {
+      const row = select.get(tag)
+      if (row === undefined) return 'user_unknown'
+      if (readAccount(row).version !== version) return 'superseded'
+      changeIn({ tag, set: { passwordHash }, endsSessions: true, keeps })
+      return 'changed'
     })
 }
 

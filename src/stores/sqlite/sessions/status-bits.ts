@@ -19,8 +19,8 @@ export interface SqliteStatusBits {
   set(revoked: ReadonlyMap<string, readonly number[]>): void
   /** Sets the bits of a family's living tokens. */
   setOfFamily(ref: FamilyRef): void
-  /** Sets the bits of a user's living tokens. */
-  setOfUser(userTag: string): void
+  /** Sets the bits of a user's living tokens, but those of one session. */
+  setOfUser(userTag: string, but?: string): void
 }
 
 export function createSqliteStatusBits(db: DatabaseSync): SqliteStatusBits {
@@ -33,7 +33,9 @@ export function createSqliteStatusBits(db: DatabaseSync): SqliteStatusBits {
   const ofFamily = db.prepare(
     'SELECT list, idx FROM live_tokens WHERE user_tag = ? AND sid = ?',
   )
-  const ofUser = db.prepare('SELECT list, idx FROM live_tokens WHERE user_tag = ?')
+  const ofUser = db.prepare(
+    'SELECT list, idx FROM live_tokens WHERE user_tag = ? AND sid <> ?',
+  )
   const keep = db.prepare(
     'INSERT INTO status_lists (list, gone_at) VALUES (?, ?) ON CONFLICT DO NOTHING',
   )
@@ -61,7 +63,8 @@ export function createSqliteStatusBits(db: DatabaseSync): SqliteStatusBits {
     set,
     setOfFamily: ({ userTag, sid }) =>
       set(byList(ofFamily.all(userTag, sid).map(entryOf))),
-    setOfUser: userTag => set(byList(ofUser.all(userTag).map(entryOf))),
+    // No session has an empty name.
+    setOfUser: (userTag, but = '') => set(byList(ofUser.all(userTag, but).map(entryOf))),
   }
 }
 
