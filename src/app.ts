@@ -164,7 +164,7 @@ function registerTokenRoutes(
   const { settings, store, status, readRefreshToken, emit } = core
   const { authenticatedOf, clientOf, introspectorOf } = callers
   const { refreshTokenOf, tokenHolder, limits } = callers
-  const { provenKey, verify } = callers
+  const { provenKey, noteRefusedLogin, verify } = callers
   pages.register(tokenRoute, {
     prefix,
     url: `${base}/token`,
@@ -174,6 +174,7 @@ function registerTokenRoutes(
     refreshTokenOf,
     limit: limits.tokenRequests,
     provenKey,
+    noteRefusedLogin,
     count: metrics,
   })
   pages.register(introspectRoute, {

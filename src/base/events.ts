@@ -168,6 +168,7 @@ export type UserChange =
   | 'access'
   | 'attributes'
   | 'sessions_ended'
+  | 'unlocked'
   | 'removed'
 
 /** The request in which something happened. */

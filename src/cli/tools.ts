@@ -56,6 +56,8 @@ export interface StoreTools
       | 'store'
       | 'emit'
       | 'clients'
+      | 'refusals'
+      | 'unlock'
       | 'check'
     > {
   readonly config: Config

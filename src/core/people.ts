@@ -7,6 +7,11 @@ import { createBuiltInDirectory } from '../users/directory/built-in.ts'
 import { createFailedLogins } from '../users/failed-logins/failed-logins.ts'
 import { createPasswordHasher, type PasswordHasher } from '../users/hashing/hasher.ts'
 import { createNameInLogs, type NameInLogs } from '../users/names/name-in-logs.ts'
+import { createUnlock, type Unlock } from '../users/refusals/unlock.ts'
+import {
+  createLoginRefusals,
+  type LoginRefusals,
+} from '../users/refusals/login-refusals.ts'
 import {
   createCheckNewPassword,
   type CheckNewPassword,
@@ -23,6 +28,10 @@ export interface People {
   readonly accountsWith: (emit: Emit) => Accounts
   readonly authenticate: Authenticate
   readonly nameInLogs: NameInLogs
+  /** Why logins were refused. */
+  readonly refusals: LoginRefusals
+  /** Forgets the failed logins of an account. */
+  readonly unlock: Unlock
 }
 
 const onNoList: IsBreached = async () => false
@@ -31,6 +40,7 @@ const onNoList: IsBreached = async () => false
 export function composePeople({
   settings,
   store,
+  clock,
   emit,
   instruments,
   monotonic,
@@ -72,6 +82,12 @@ export function composePeople({
       checkClaims,
       random,
     })
+  const refusals = createLoginRefusals({
+    store: store.loginRefusals,
+    secrets,
+    login: settings.loginBy,
+    clock,
+  })
   return {
     hasher,
     checkNewPassword,
@@ -85,5 +101,7 @@ export function composePeople({
       monotonic,
     }),
     nameInLogs: createNameInLogs({ secrets, plain: settings.usernamesInLogs }),
+    refusals,
+    unlock: createUnlock({ refusals, failedLogins, emit }),
   }
 }

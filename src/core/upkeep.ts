@@ -12,6 +12,8 @@ const SECRETS_SYNC_MS = 1_000
 /** A revocation has to reach verifiers within status.ttl and a second, whichever server they ask. */
 const STATUS_SYNC_MS = 500
 const SIGHTINGS_MS = 60_000
+/** An operator is asked soon after somebody couldn't log in. */
+const REFUSALS_MS = 1_000
 /** Well below the time that a look at all accounts is believed (stores/redis/people/index/wholeness.ts). */
 const ACCOUNTS_MS = 600_000
 
@@ -80,6 +82,11 @@ export async function startUpkeep({
   })
   parts.defer(saveSightings)
   parts.defer(every(SIGHTINGS_MS, saveSightings))
+  const saveRefusals = reportFirstFailure(core.refusals.flush, err => {
+    log.warn({ err }, 'why logins were refused could not be saved')
+  })
+  parts.defer(saveRefusals)
+  parts.defer(every(REFUSALS_MS, saveRefusals))
   const settleAccounts = reportFirstFailure(
     core.store.directory.settle,
     failing('the accounts could not be looked through; lists of them do it themselves'),

@@ -91,7 +91,9 @@ function driverOf({ store, clock }: TestStore) {
     if (verdict.kind === 'admitted') await settle(ids, result, verdict.known)
     return verdict
   }
+  const forget = (...all: Ids[]) => loginAttempts.forget(all.map(({ pair }) => pair))
   return {
+    forget,
     begin,
     beginUpTo,
     areWelcome,
@@ -121,13 +123,26 @@ for (const { name, create } of STORES) {
     await t.test('known networks', t => knownNetworks(t, driver))
     await t.test('wider networks', t => widerNetworks(t, driver))
     await t.test('repeats', t => repeats(t, driver))
+    await t.test('forgetting', t => forgetting(t, driver))
     await t.test('a store that is away gives no verdict', async t => {
       await real.fail()
       await t.rejects(driver.begin(someAttempt()), StoreUnavailable)
       await t.rejects(driver.areWelcome(someAttempt()), StoreUnavailable)
       await t.rejects(driver.settle(someAttempt(), 'succeeded'), StoreUnavailable)
+      await t.rejects(driver.forget(someAttempt()), StoreUnavailable)
     })
   })
+}
+
+async function forgetting(t: Test, { attempt, begin, forget }: Driver): Promise<void> {
+  const [ann, bob] = [someAttempt(), someAttempt()]
+  for (const { pair } of [ann, bob]) {
+    for (let i = 0; i < 4; i++) await attempt(someAttempt({ pair }), 'failed')
+  }
+  t.match(await begin(ann), throttled('pair', 1000))
+  t.equal(await forget(ann, someAttempt()), 1, 'of two pairs one had a count')
+  t.same(await begin(ann), STRANGER)
+  t.match(await begin(bob), throttled('pair', 1000), 'nobody else is let in')
 }
 
 async function delays(

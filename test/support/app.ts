@@ -25,6 +25,8 @@ import { openStore } from '../../src/stores/open.ts'
 import type { Store } from '../../src/stores/ports/store.ts'
 import type { Accounts } from '../../src/users/accounts.ts'
 import type { FailedLoginsPolicy } from '../../src/users/failed-logins/failed-logins.ts'
+import type { LoginRefusals } from '../../src/users/refusals/login-refusals.ts'
+import type { Unlock } from '../../src/users/refusals/unlock.ts'
 import type { PasswordHasher } from '../../src/users/hashing/hasher.ts'
 import {
   declarationsOf,
@@ -137,6 +139,8 @@ export interface TestApp {
   /** Reads what is new when it is told to. */
   readonly status: StatusService
   readonly accounts: Accounts
+  readonly refusals: LoginRefusals
+  readonly unlock: Unlock
   readonly sessions: Sessions
   readonly clients: ClientRegistry
   readonly metrics: Metrics
@@ -430,6 +434,8 @@ export async function buildTestApp({
     sightings,
     status,
     accounts,
+    refusals: core.refusals,
+    unlock: core.unlock,
     sessions: core.sessions,
     clients,
     metrics,

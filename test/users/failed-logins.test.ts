@@ -13,6 +13,7 @@ const ann = (address: string) => ({ name: 'Ann', password: 'wrong', address })
 function setUp() {
   const begun: LoginAttempt[] = []
   const settled: SettledAttempt[] = []
+  const forgotten: string[] = []
   const failedLogins = createFailedLogins({
     attempts: {
       areWelcome: async pairs => pairs.map(() => true),
@@ -22,6 +23,10 @@ function setUp() {
       },
       async settle(attempt) {
         settled.push(attempt)
+      },
+      async forget(pairs) {
+        forgotten.push(...pairs)
+        return pairs.length
       },
     },
     secrets: ['s'.repeat(43)],
@@ -39,7 +44,7 @@ function setUp() {
     const counts = attempt === undefined ? [] : [attempt.pair, ...attempt.others]
     return counts.map(({ by, limit }) => [by, limit.free, limit.forgetMs / MINUTE])
   }
-  return { failedLogins, begun, settled, limitsAt }
+  return { failedLogins, begun, settled, forgotten, limitsAt }
 }
 
 t.test('a wider network is allowed more, and forgets faster', async t => {
@@ -74,3 +79,21 @@ t.test('how a try ended is said with what it was counted as', async t => {
   t.equal(failedLogins.allowance(), 5)
   t.equal(failedLogins.pairOf(ann('192.0.2.99')), begun[0]?.pair.id, 'the /24')
 })
+
+t.test(
+  'a name is forgotten in its networks and the wider ones, as they are counted',
+  async t => {
+    const { failedLogins, begun, forgotten } = setUp()
+    for (const address of ['192.0.2.1', '2001:db8:1:2::1']) {
+      await failedLogins.begin(ann(address), undefined)
+    }
+    const pairs = begun
+      .flatMap(({ pair, others }) => [pair, ...others])
+      .filter(({ by }) => by === 'pair')
+      .map(({ id }) => id)
+    const networks = ['192.0.2.0/24', '192.0.2.7', '2001:db8:1:2::/64']
+    t.equal(await failedLogins.forget('ann', networks), 4)
+    t.same(forgotten, pairs)
+    t.equal(await failedLogins.forget('ann', []), 0, 'the store is asked for nothing')
+  },
+)

@@ -13,6 +13,7 @@ import {
 import { addList } from './list.ts'
 import { addReading } from './reading.ts'
 import { addSet } from './set.ts'
+import { addRefusals } from './refusals/refusals.ts'
 import { addExamples } from '../terminal/examples.ts'
 import { printable } from '../../base/printable.ts'
 import { confirm, readNewPassword, type Io } from '../terminal/io.ts'
@@ -35,6 +36,8 @@ const EXAMPLES = [
   'latchkey users list --limit 50',
   'latchkey users list --search ann --by email --limit 50',
   'latchkey users name-hash alice | grep -F -f - audit.log',
+  'latchkey users why alice@example.com',
+  'latchkey users unlock alice',
   'latchkey users import users.jsonl',
 ]
 
@@ -76,6 +79,7 @@ export function addUsers(program: Command, io: Io): void {
   addList(users, io)
   addReading(users, io)
   addNameHash(users, io)
+  addRefusals(users, io)
   addSet(users, io)
   addChanging(users, io)
   addImport(users, io)

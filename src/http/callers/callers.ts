@@ -11,6 +11,7 @@ import {
   type AuthenticatedOf,
   type ClientOf,
 } from './request-client.ts'
+import { createNoteRefusedLogin, type NoteRefusedLogin } from './refused-login.ts'
 import { createProvenKey, type DpopOptions, type ProvenKey } from './dpop.ts'
 import { createIntrospectorOf, type IntrospectorOf } from './introspector.ts'
 import { createTokenFailures } from './limits/token-failures.ts'
@@ -40,6 +41,7 @@ export interface Callers {
   readonly tokenHolder: TokenHolder
   readonly provenKey: ProvenKey
   readonly refreshTokenOf: RefreshTokenOf
+  readonly noteRefusedLogin: NoteRefusedLogin
   readonly verify: VerifyAccessToken
   readonly limits: Awaited<ReturnType<typeof registerRateLimit>>
 }
@@ -92,6 +94,7 @@ export async function registerCallers(
     tokenHolder,
     provenKey,
     refreshTokenOf,
+    noteRefusedLogin: createNoteRefusedLogin({ ...core, clientOf }),
     verify,
     limits,
   }

@@ -4,6 +4,7 @@ import {
   authenticateClient,
   type Authenticated,
   type AuthenticationOptions,
+  type PresentedClient,
 } from '../../clients/client-auth.ts'
 import { claimedClient } from '../../clients/claimed.ts'
 import type { Client, ClientRegistry } from '../../clients/registry.ts'
@@ -65,7 +66,8 @@ export function createAuthenticatedOf({
   }
 }
 
-function presentedBy(request: FastifyRequest) {
+/** How the client of a request means to prove who it is. */
+export function presentedBy(request: FastifyRequest): PresentedClient {
   const form = formOf(request)
   return {
     authorization: request.headers.authorization,

@@ -16,6 +16,7 @@ import {
   type AuthenticatedOf,
   type ClientOf,
 } from '../callers/request-client.ts'
+import type { NoteRefusedLogin } from '../callers/refused-login.ts'
 import { clientGone } from '../request/client-gone.ts'
 import type { ProvenKey } from '../callers/dpop.ts'
 import { refusalOf } from '../request/error-handler.ts'
@@ -32,6 +33,7 @@ export interface TokenRouteOptions {
   readonly refreshTokenOf: RefreshTokenOf
   readonly limit: RateLimitHook
   readonly provenKey: ProvenKey
+  readonly noteRefusedLogin: NoteRefusedLogin
   readonly count: {
     /** Counts tokens that were issued. */
     countIssued(grant: string): void
@@ -51,14 +53,17 @@ export async function tokenRoute(
     refreshTokenOf,
     limit,
     provenKey,
+    noteRefusedLogin,
     count,
   }: TokenRouteOptions,
 ): Promise<void> {
   takeForms(app, REPEATABLE_PARAMETERS)
   app.addHook('onError', async (request, _reply, error) => {
-    const { status, reason } = refusalOf(error)
+    const refusal = refusalOf(error)
+    const { status, reason } = refusal
     const label = grants.get(grantTypeOf(request) ?? '')?.descriptor.label
     count.countRefused(label, status, reason)
+    await noteRefusedLogin(request, refusal)
   })
 
   app.post(

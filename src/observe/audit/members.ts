@@ -36,6 +36,7 @@ export const CHANGES: readonly UserChange[] = [
   'access',
   'attributes',
   'sessions_ended',
+  'unlocked',
   'removed',
 ]
 export const CLIENT_METHODS: readonly ClientMethod[] = [

@@ -9,6 +9,7 @@ import type { StoreCondition, StoreRisk } from './health.ts'
 import type { Keys } from './documents/keys.ts'
 import type { LoginAttempts } from './login-attempts.ts'
 import type { OutboxItems } from './outbox.ts'
+import type { LoginRefusals } from './logins/refusals.ts'
 import type { Replays } from './replays.ts'
 import type { SecretLists } from './documents/secret-lists.ts'
 import type { Sightings } from './documents/sightings.ts'
@@ -23,6 +24,7 @@ export interface Store {
   readonly subjects: Subjects
   readonly directory: BuiltInDirectory
   readonly loginAttempts: LoginAttempts
+  readonly loginRefusals: LoginRefusals
   readonly keys: Keys
   readonly replays: Replays
   readonly sightings: Sightings

@@ -53,6 +53,11 @@ export interface RedisKeys {
    * several.
    */
   login(kind: 'pair' | 'network' | 'password' | 'repeat', id: string): string
+  /**
+   * The record of refused logins, in one slot. Hash: the keyed hash of a name → its refusals; sorted set:
+   * these hashes by the last refusal.
+   */
+  refusals(group: 'accounts' | 'names', what: 'names' | 'order'): string
   /** Number: the requests of an address in its window; all in one slot, as one step counts for many. */
   rate(address: string): string
   /** Hash: folded name → claim (names.ts). */
@@ -119,6 +124,7 @@ export function createRedisKeys(prefix: string): RedisKeys {
     },
     replay: id => `${prefix}o:${id}`,
     login: (kind, id) => `${prefix}{login}:${kind.slice(0, 2)}:${id}`,
+    refusals: (group, what) => `${prefix}{refusals}:${group}:${what}`,
     rate: address => `${prefix}{rate}:${address}`,
     names: `${prefix}names`,
     values: shard => `${prefix}values:${shard}`,

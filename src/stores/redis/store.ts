@@ -28,6 +28,7 @@ import type { Caller } from './connection/caller.ts'
 import { createLink, type Link } from './connection/link.ts'
 import { createLastReason, type LastReason } from './connection/opening.ts'
 import { createRedisLoginAttempts } from './people/login-attempts.ts'
+import { createRedisLoginRefusals } from './people/login-refusals.ts'
 import { createRedisKeys, type RedisKeys } from './redis-keys.ts'
 import { createRedisOutbox } from './outbox.ts'
 import { createRedisReplays } from './sessions/replays.ts'
@@ -155,6 +156,7 @@ function portsOf(adapter: RedisAdapter) {
     subjects: createRedisSubjects(adapter),
     directory: createRedisDirectory(adapter),
     loginAttempts: createRedisLoginAttempts(adapter),
+    loginRefusals: createRedisLoginRefusals(adapter),
     sightings: createRedisDocument(adapter, keys.sightings, EMPTY_SIGHTINGS),
     secretLists: createRedisDocument(adapter, keys.secretLists, NO_SECRET_LISTS),
     replays: createRedisReplays(adapter),

@@ -12,6 +12,7 @@ import { openDatabase, reading, writing } from './database/database.ts'
 import { createSqliteDocument } from './database/document.ts'
 import { createSqliteFamilies } from './sessions/families.ts'
 import { createSqliteLoginAttempts } from './people/login-attempts.ts'
+import { createSqliteLoginRefusals } from './people/login-refusals.ts'
 import { formatOf } from './database/migrations.ts'
 import { SQLITE_STEPS } from './database/steps.ts'
 import { createSqliteReplays } from './sessions/replays.ts'
@@ -45,6 +46,7 @@ export function createSqliteStore({
     subjects: createSqliteSubjects(db, clock),
     directory: createSqliteDirectory(db, clock),
     loginAttempts: createSqliteLoginAttempts(counts, clock),
+    loginRefusals: createSqliteLoginRefusals(counts, clock),
     keys: createSqliteDocument(db, 'keys', EMPTY_RING),
     sightings: createSqliteDocument(db, 'sightings', EMPTY_SIGHTINGS),
     secretLists: createSqliteDocument(db, 'secret-lists', NO_SECRET_LISTS),

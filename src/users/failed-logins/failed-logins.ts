@@ -66,6 +66,11 @@ export interface FailedLogins {
    * it was called. Rejects with StoreUnavailable.
    */
   begin(credentials: Credentials, account: Account | undefined): Promise<JudgedLogin>
+  /**
+   * Forgets the failures of a name from these networks or addresses, and from the wider ones around them;
+   * gives how many counts that were. Rejects with StoreUnavailable.
+   */
+  forget(name: string, networks: readonly string[]): Promise<number>
 }
 
 const MINUTE = 60_000
@@ -92,7 +97,55 @@ export function createFailedLogins({
   const pairIn = (name: string, network: string) =>
     idOf('pair', foldName(name) ?? name, network)
 
-  function attemptOf(
+  const attemptOf = createAttemptOf({ idOf, pairIn, policy })
+
+  const isWelcome = batchCalls((ids: readonly string[]) => {
+    const { pairLimit: limit, maxDelayMs } = limitsOf(policy())
+    const pairs = ids.map(id => ({ by: 'pair' as const, id, limit }))
+    return attempts.areWelcome(pairs, maxDelayMs)
+  })
+
+  return {
+    pairOf: ({ name, address }) => pairIn(name, networkOf(address)),
+    allowance: () => policy().perName,
+    isWelcome: ({ name, address }) => isWelcome(pairIn(name, networkOf(address))),
+    async forget(name, networks) {
+      const within = networks.flatMap(network =>
+        networksOf(network.replace(/\/\d+$/, '')),
+      )
+      const ids = new Set(within.map(network => pairIn(name, network)))
+      return ids.size === 0 ? 0 : attempts.forget([...ids])
+    },
+    async begin(credentials, account) {
+      const attempt = attemptOf(credentials, account)
+      const { knownFor } = policy()
+      const verdict = await attempts.begin(attempt)
+      const known = verdict.kind === 'admitted' && verdict.known
+      return {
+        verdict,
+        settle: result =>
+          attempts.settle({
+            ...attempt,
+            known,
+            result,
+            knownForMs: knownFor,
+            repeatMs: REPEAT_MS,
+          }),
+      }
+    },
+  }
+}
+
+/** How ids are made, and what counts may have. */
+interface Counting extends Pick<FailedLoginsOptions, 'policy'> {
+  readonly idOf: (...parts: string[]) => string
+  /** The id of a name in a network. */
+  readonly pairIn: (name: string, network: string) => string
+}
+
+/** Makes the function that says what a try counts for. */
+function createAttemptOf({ idOf, pairIn, policy }: Counting) {
+  return function attemptOf(
     { name: typed, password, address }: Credentials,
     account: Account | undefined,
   ): LoginAttempt {
@@ -131,35 +184,6 @@ export function createFailedLogins({
       ),
       maxDelayMs,
     }
-  }
-
-  const isWelcome = batchCalls((ids: readonly string[]) => {
-    const { pairLimit: limit, maxDelayMs } = limitsOf(policy())
-    const pairs = ids.map(id => ({ by: 'pair' as const, id, limit }))
-    return attempts.areWelcome(pairs, maxDelayMs)
-  })
-
-  return {
-    pairOf: ({ name, address }) => pairIn(name, networkOf(address)),
-    allowance: () => policy().perName,
-    isWelcome: ({ name, address }) => isWelcome(pairIn(name, networkOf(address))),
-    async begin(credentials, account) {
-      const attempt = attemptOf(credentials, account)
-      const { knownFor } = policy()
-      const verdict = await attempts.begin(attempt)
-      const known = verdict.kind === 'admitted' && verdict.known
-      return {
-        verdict,
-        settle: result =>
-          attempts.settle({
-            ...attempt,
-            known,
-            result,
-            knownForMs: knownFor,
-            repeatMs: REPEAT_MS,
-          }),
-      }
-    },
   }
 }
 

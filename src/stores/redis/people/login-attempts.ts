@@ -62,5 +62,8 @@ export function createRedisLoginAttempts({
     return reply.map(welcome => welcome === 1)
   }
 
-  return { areWelcome, begin, settle }
+  const forget = (pairs: readonly string[]) =>
+    link.run(client => client.del(...pairs.map(id => keys.login('pair', id))))
+
+  return { areWelcome, begin, settle, forget }
 }

@@ -201,4 +201,16 @@ export const SQLITE_STEPS: ReadonlyArray<string | BreakingStep> = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX tickets_expires_at ON tickets (expires_at);
 `,
+  `
+  -- Why logins were refused.
+  CREATE TABLE login_refusals (
+    kind TEXT NOT NULL,                -- accounts or names
+    name TEXT NOT NULL,                -- a keyed hash
+    refusals TEXT NOT NULL,            -- JSON, the newest first
+    last_at INTEGER NOT NULL,
+    PRIMARY KEY (kind, name)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX login_refusals_last_at ON login_refusals (last_at);
+  CREATE INDEX login_refusals_kind ON login_refusals (kind, last_at);
+`,
 ]

@@ -89,10 +89,16 @@ export function createSqliteLoginAttempts(db: DatabaseSync, clock: Clock): Login
     }
   }
 
+  function forgetPairs(pairs: readonly string[]): number {
+    const counts = pairs.map(id => Number(remove.run('pair', id).changes))
+    return counts.reduce((sum, count) => sum + count, 0)
+  }
+
   return {
     areWelcome: (pairs, maxDelayMs) => reading(() => areWelcome(pairs, maxDelayMs)),
     begin: attempt => writing(db, () => begin(attempt)),
     settle: attempt => writing(db, () => settle(attempt)),
+    forget: pairs => writing(db, () => forgetPairs(pairs)),
   }
 }
 

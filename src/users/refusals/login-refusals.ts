@@ -1,0 +1,87 @@
+// This folder keeps why logins were refused, so that an operator can say why somebody can't log in. A refusal
+// is noted in memory, and what was noted is written once a second: no login waits for it. The token endpoint
+// notes refusals; the command line and the management listener read them.
+import type { Clock } from '../../base/clock.ts'
+import type { Account } from '../../stores/ports/directory.ts'
+import type {
+  LoginRefusal,
+  LoginRefusals as RefusalStore,
+} from '../../stores/ports/logins/refusals.ts'
+import { createNameInLogs } from '../names/name-in-logs.ts'
+import { createNotes, KEPT, type Notes } from './notes.ts'
+
+/** Why logins were refused. Promises reject with StoreUnavailable. */
+export interface LoginRefusals extends Notes {
+  /**
+   * What is on record of a name as somebody typed it, or of the hash that the audit log has of it; the newest
+   * first.
+   */
+  ofName(name: string): Promise<readonly LoginRefusal[]>
+  /** The same, of all that the account logs in with. */
+  ofAccount(account: Account): Promise<readonly LoginRefusal[]>
+  /** Notes that failures of the account's own names delay nothing any more. */
+  lift(account: Account): Promise<void>
+}
+
+export interface LoginRefusalsOptions {
+  readonly store: RefusalStore
+  /** The first one makes the hashes, all read them. */
+  readonly secrets: readonly string[]
+  /** `name`, and the unique attributes by which somebody may log in, as configured now. */
+  readonly login: () => readonly string[]
+  readonly clock: Clock
+}
+
+/** As the audit log calls a name. */
+const HASH = /^h:[\w-]{22}$/
+
+/** Makes the record. */
+export function createLoginRefusals(options: LoginRefusalsOptions): LoginRefusals {
+  const { store, secrets, login, clock } = options
+  const hash = createNameInLogs({ secrets, plain: () => false })
+  // As the secrets are rotated, what is on record has hashes under those of before.
+  const hashes = secrets.map(secret =>
+    createNameInLogs({ secrets: [secret], plain: () => false }),
+  )
+
+  async function of(names: readonly string[]): Promise<readonly LoginRefusal[]> {
+    const hashed = names.flatMap(name =>
+      HASH.test(name) ? name : hashes.map(hashUnder => hashUnder(name)),
+    )
+    const refusals = await store.of([...new Set(hashed)])
+    return refusals
+      .filter(({ lastAt }) => lastAt > clock() - KEPT.keepMs)
+      .sort((one, other) => other.lastAt - one.lastAt)
+  }
+
+  const namesOf = ({ name, attributes }: Account) => [
+    name,
+    ...login().flatMap(attribute => {
+      const value = attributes[attribute]
+      return typeof value === 'string' ? value : []
+    }),
+  ]
+
+  return {
+    ...createNotes({ store, hash, clock }),
+    ofName: name => of([name]),
+    ofAccount: account => of(namesOf(account)),
+    async lift(account) {
+      const lifted = namesOf(account).map(async typed => {
+        const name = hash(typed)
+        const delayed = (await of([name])).filter(isDelayOfName)
+        return { group: 'names' as const, name, refusals: delayed.map(withoutDelay) }
+      })
+      await store.add(await Promise.all(lifted), KEPT)
+    },
+  }
+}
+
+function isDelayOfName({ reason, until }: LoginRefusal): boolean {
+  return reason === 'throttled_by_pair' && until !== undefined
+}
+
+// Added to what is there, it changes nothing else.
+function withoutDelay({ until: _until, ...refusal }: LoginRefusal): LoginRefusal {
+  return { ...refusal, count: 0 }
+}
