@@ -184,12 +184,12 @@ const DAMAGES: Record<string, (bytes: Buffer) => Buffer> = {
     ),
   'one that was cut short': bytes =>
     bytes.subarray(0, Math.floor(bytes.length / PAGE / 2) * PAGE),
-  'a page of noise in the middle': bytes =>
-    Buffer.concat([
-      bytes.subarray(0, 30 * PAGE),
-      Buffer.alloc(PAGE, 0xa5),
-      bytes.subarray(31 * PAGE),
-    ]),
+  'a page of noise in the middle': bytes => {
+    // Behind the first page of every table.
+    const at = Math.floor(bytes.length / PAGE / 2) * PAGE
+    const behind = bytes.subarray(at + PAGE)
+    return Buffer.concat([bytes.subarray(0, at), Buffer.alloc(PAGE, 0xa5), behind])
+  },
 }
 
 for (const [name, damage] of Object.entries(DAMAGES)) {
