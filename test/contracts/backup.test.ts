@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { Redis } from 'ioredis'
+import { nameShard } from '../../src/stores/redis/people/names.ts'
 import t, { type Test } from 'tap'
 import { systemClock } from '../../src/base/clock.ts'
 import { openStore, type OpenedStore } from '../../src/stores/open.ts'
@@ -328,7 +329,7 @@ t.test('an account whose name was read late has its name again', async t => {
   const { store, backups } = await open(t, await redisUrl(t, false))
   await store.directory.add(someAccount('erin'))
   const file = join(folder(t), 'store.backup')
-  await Object(store).client.hdel('lk:names', 'name of erin')
+  await Object(store).client.hdel(`lk:names:${nameShard('name of erin')}`, 'name of erin')
   await backups.save(file)
   await backups.restore(file, { replace: true })
   await serves({ store })

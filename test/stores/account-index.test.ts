@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { nameShard } from '../../src/stores/redis/people/names.ts'
 import t, { type Test } from 'tap'
 import type { UniqueValue } from '../../src/stores/ports/directory.ts'
 import { createAccountReader } from '../../src/stores/redis/people/account-reader.ts'
@@ -112,7 +113,7 @@ t.test('a name whose writer died costs one walk, not one a page', async t => {
   const { directory, client, keys, names, walks } = createWorld(t)
   await directory.add(someAccount('living'))
   await names()
-  await client.hset(keys.names, 'dead', 'nobody 1')
+  await client.hset(keys.namesIn(nameShard('dead')), 'dead', 'nobody 1')
   const before = await walks()
   await names()
   const once = await walks()

@@ -1,5 +1,6 @@
 // store.replicas: what must last is answered only once a replica has it.
 import { setTimeout as wait } from 'node:timers/promises'
+import { nameShard } from '../../src/stores/redis/people/names.ts'
 import t, { type Test } from 'tap'
 import type { FamilyRef } from '../../src/stores/ports/families.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
@@ -102,7 +103,7 @@ t.test("it waits for the replica, and says 503 when it doesn't come", async t =>
   halt()
   await t.rejects(store.directory.add(someAccount('durable')), StoreUnavailable)
   t.match(
-    await store.client.hget('lk:names', someAccount('durable').foldedName),
+    await store.client.hget(keyOfName('durable'), someAccount('durable').foldedName),
     /./,
     'the name of an account stays its own',
   )
@@ -119,7 +120,10 @@ t.test("it waits for the replica, and says 503 when it doesn't come", async t =>
     'what needs no replica goes on, and who repeats a removal still finds the account',
   )
   t.equal(
-    await store.client.hget('lk:names', someAccount(`new beside ${tag}`).foldedName),
+    await store.client.hget(
+      keyOfName(`new beside ${tag}`),
+      someAccount(`new beside ${tag}`).foldedName,
+    ),
     null,
     'the name is free for another try',
   )
@@ -297,3 +301,5 @@ async function cutOffWaiting({ client }: RedisStore): Promise<boolean> {
   }
   return false
 }
+
+const keyOfName = (tag: string) => `lk:names:${nameShard(someAccount(tag).foldedName)}`

@@ -44,7 +44,11 @@ for (const cluster of [false, true]) {
     t.teardown(() => command.close())
     t.same(await markOf(command), {})
     const server = await serverOn(t, url)
-    t.same(await markOf(server), { written: String(KNOWN) })
+    t.same(
+      await markOf(server),
+      { written: String(KNOWN), readableFrom: '4' },
+      'new: sharded',
+    )
     t.notMatch(await server.inspect(), [{ check: 'format' }])
   })
 }
@@ -54,7 +58,7 @@ t.test('what a newer release has added to is worked on, and stays marked', async
   await serverOn(t, url, NEWER)
   const store = await serverOn(t, url)
   t.equal(await store.directory.add(someAccount('kept')), 'added')
-  t.same(await markOf(store), { written: String(NEXT) })
+  t.same(await markOf(store), { written: String(NEXT), readableFrom: '4' })
   const risks = await store.inspect()
   const advice = risks.find(({ check }) => check === 'format')?.advice
   t.match(

@@ -7,6 +7,7 @@ import t from 'tap'
 import { createAdapter } from '../../src/stores/redis/adapter.ts'
 import { createLink } from '../../src/stores/redis/connection/link.ts'
 import { createClaims } from '../../src/stores/redis/people/claims.ts'
+import { nameShard } from '../../src/stores/redis/people/names.ts'
 import { createRedisKeys } from '../../src/stores/redis/redis-keys.ts'
 import { listOf, oneOf } from '../../src/stores/redis/replies.ts'
 import { loadScript, readLua } from '../../src/stores/redis/scripts.ts'
@@ -88,12 +89,14 @@ t.test('every key expires but accounts, their index, names and the ring', async 
   t.same(
     lasting.toSorted(),
     [
+      'scan:format',
       'scan:keys',
       'scan:names',
       ...['one', 'two'].flatMap(sub => {
         const { tag } = someAccount(sub)
         const shard = `scan:{accounts:${shardOf(tag)}}`
-        return [`scan:{${tag}}:u`, `${shard}:created`, `${shard}:texts`]
+        const names = `scan:names:${nameShard(someAccount(sub).foldedName)}`
+        return [`scan:{${tag}}:u`, `${shard}:created`, `${shard}:texts`, names]
       }),
     ].toSorted(),
   )
@@ -182,7 +185,7 @@ t.test('a name that two writers want', async t => {
   const createNames = (
     parts: typeof adapter,
     holds: (tag: string, name: string) => Promise<boolean>,
-  ) => createClaims(parts, { keyOf: () => keys.names, holds })
+  ) => createClaims(parts, { at: parts.names.at, holds })
   const overdue = 10_000
 
   await t.test('a claim is kept for a writer that may be slow', async t => {
@@ -247,7 +250,9 @@ t.test('a name that two writers want', async t => {
       const account = someAccount('slow-writer', { foldedName: 'contested' })
       // The thief comes just before the script that writes the account.
       const directory = createRedisDirectory(
-        crossedAt(adapter, 2, () => client.hset(keys.names, 'contested', 'thief 1')),
+        crossedAt(adapter, 2, () =>
+          client.hset(keys.namesIn(nameShard('contested')), 'contested', 'thief 1'),
+        ),
       )
       t.equal(await directory.add(account), 'name_taken')
       t.equal(await createRedisSubjects(adapter).byTag(account.tag), undefined)
@@ -285,10 +290,18 @@ t.test('a rename that others cross', async t => {
 
   await t.test('whose new name is taken over meanwhile is taken back', async t => {
     const { tag, name, foldedName, next } = await start('slow')
-    const thief = () => client.hset(keys.names, next.foldedName, `thief ${clock()}`)
+    const thief = () =>
+      client.hset(
+        keys.namesIn(nameShard(next.foldedName)),
+        next.foldedName,
+        `thief ${clock()}`,
+      )
     t.equal(await crossed(2, thief).rename(next), 'name_taken')
     t.match(await directory.byName(foldedName), { tag, name })
-    t.equal(await client.hget(keys.names, next.foldedName), `thief ${clock()}`)
+    t.equal(
+      await client.hget(keys.namesIn(nameShard(next.foldedName)), next.foldedName),
+      `thief ${clock()}`,
+    )
   })
 
   await t.test('is made again where the account has changed', async t => {
@@ -296,7 +309,7 @@ t.test('a rename that others cross', async t => {
     const other = () => client.hincrby(keys.user(tag), 'version', 1)
     t.equal(await crossed(2, other).rename(next), 'renamed')
     t.match(await directory.byName(next.foldedName), { tag, version: 2 })
-    t.equal(await client.hget(keys.names, foldedName), null)
+    t.equal(await client.hget(keys.namesIn(nameShard(foldedName)), foldedName), null)
   })
 
   await t.test('of an account that goes leaves no name behind', async t => {
@@ -305,7 +318,10 @@ t.test('a rename that others cross', async t => {
       await crossed(2, () => client.del(keys.user(tag))).rename(next),
       'user_unknown',
     )
-    t.equal(await client.hget(keys.names, next.foldedName), null)
+    t.equal(
+      await client.hget(keys.namesIn(nameShard(next.foldedName)), next.foldedName),
+      null,
+    )
   })
 
   await t.test('leaves a name that is wanted back meanwhile', async t => {
@@ -313,7 +329,7 @@ t.test('a rename that others cross', async t => {
     const names = createClaims(
       createAdapter({ link, keys, time: () => String(clock()) }),
       {
-        keyOf: () => keys.names,
+        at: (_, work) => work(keys.namesIn(nameShard(foldedName))),
         // Between the look at the account and the release it takes the name again.
         async holds() {
           await names.claim(foldedName, tag)
@@ -328,7 +344,11 @@ t.test('a rename that others cross', async t => {
   await t.test('of a server that dies frees both names in time', async t => {
     const { tag, next } = await start('dying')
     // It died after its claim.
-    await client.hset(keys.names, next.foldedName, `${tag} ${clock()}`)
+    await client.hset(
+      keys.namesIn(nameShard(next.foldedName)),
+      next.foldedName,
+      `${tag} ${clock()}`,
+    )
     clock.advance(10_000)
     const heir = someAccount('heir', { foldedName: next.foldedName })
     t.equal(await directory.add(heir), 'added')

@@ -1,5 +1,6 @@
 // Unique values in Redis, where the value and its account lie in different slots: what becomes of writers
 // that are slow, die, or lose against another one half-way.
+import { nameShard } from '../../src/stores/redis/people/names.ts'
 import t, { type Test } from 'tap'
 import type { AttributesChange, UniqueValue } from '../../src/stores/ports/directory.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
@@ -134,7 +135,11 @@ t.test('a claim whose answer is lost is given up', async t => {
   t.equal(await claimant(), undefined)
   const newcomer = someAccount('newcomer')
   await t.rejects(deaf.add(newcomer), StoreUnavailable)
-  t.equal(await client.hget(keys.names, newcomer.foldedName), null, 'so is a name')
+  t.equal(
+    await client.hget(keys.namesIn(nameShard(newcomer.foldedName)), newcomer.foldedName),
+    null,
+    'so is a name',
+  )
   t.same(await directory.setAttributes(withValue(account.tag)), { kind: 'changed' })
 })
 

@@ -1,16 +1,17 @@
-// latchkey store backup, restore, accept
+// latchkey store backup, restore, accept, upgrade
 import type { Command } from 'commander'
 import type { Io } from '../terminal/io.ts'
 import { operator } from '../terminal/operator.ts'
 import { Refused } from '../terminal/refused.ts'
 import { addStoreBackup } from './backup.ts'
 import { withStore } from '../tools.ts'
+import { countOf } from '../terminal/words.ts'
 
 /** Adds `store`. */
 export function addStore(program: Command, io: Io): void {
   const store = program
     .command('store')
-    .description('back up, restore or accept the store')
+    .description('back up, restore, accept or upgrade the store')
   addStoreBackup(store, io)
   store
     .command('accept')
@@ -33,6 +34,33 @@ Example:
         print(
           { outcome: 'accepted' },
           'the loss is accepted: the servers go on within a second',
+        )
+      }),
+    )
+  addStoreUpgrade(store, io)
+}
+
+function addStoreUpgrade(store: Command, io: Io): void {
+  store
+    .command('upgrade')
+    .description("bring what earlier releases have left into this release's form")
+    .addHelpText(
+      'after',
+      `
+Run it once every server is of this release: earlier ones answer 503 from then
+on, and can't be gone back to. Servers of this release go on meanwhile. It can
+be stopped, and goes on where it was when it is run again.
+
+Example:
+  latchkey store upgrade
+`,
+    )
+    .action(
+      withStore(io, async ({ store, print }) => {
+        const carried = await store.upgrade()
+        print(
+          { outcome: 'upgraded', carried },
+          `the store is in this release's form: ${countOf(carried, 'record')} carried over`,
         )
       }),
     )

@@ -50,6 +50,11 @@ export interface Store {
    * already.
    */
   acceptLoss(): Promise<boolean>
+  /**
+   * Brings what earlier releases have left into this release's form, where that would lock them out and is
+   * not done at the start; resolves to how many records were carried over.
+   */
+  upgrade(): Promise<number>
   /** Lets go of every connection and timer. Resolves also when called twice. */
   close(): Promise<void>
 }

@@ -1,8 +1,10 @@
 // What each port's adapter is made of.
 import type { Caller } from './connection/caller.ts'
 import type { Link } from './connection/link.ts'
+import { createNames, type Names } from './people/names.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { createRevocations, type Revocations } from './safety/revocations.ts'
+import { createFormatMark } from './safety/format.ts'
 import { loadScript, type Script } from './scripts.ts'
 import { createStatusBits, type StatusBits } from './sessions/status-bits.ts'
 
@@ -27,6 +29,8 @@ export interface RedisAdapter {
   readonly doubt: () => Promise<void>
   readonly revocations: Revocations
   readonly statusBits: StatusBits
+  /** Where the claims of names stand. */
+  readonly names: Names
   /** For what is done about a store that is refused. */
   readonly bare: Caller
 }
@@ -63,5 +67,10 @@ export function createAdapter({
     hasReplicas: durably !== undefined,
     bare: link.bare,
   }
-  return { ...adapter, statusBits: createStatusBits(adapter) }
+  const format = createFormatMark({ link: link.bare, keys })
+  return {
+    ...adapter,
+    statusBits: createStatusBits(adapter),
+    names: createNames({ ...adapter, format }),
+  }
 }

@@ -60,8 +60,12 @@ export interface RedisKeys {
   refusals(group: 'accounts' | 'names', what: 'names' | 'order'): string
   /** Number: the requests of an address in its window; all in one slot, as one step counts for many. */
   rate(address: string): string
-  /** Hash: folded name → claim (names.ts). */
+  /** Hash: folded name → claim, up to format 3; a text in a store whose names are in shards (names.ts). */
   readonly names: string
+  /** That hash, while its claims go to the shards; in its slot. */
+  readonly leavingNames: string
+  /** Hash: folded name → claim. */
+  namesIn(shard: string): string
   /**
    * Hash: unique values of attributes → claim (claims.ts). Many hashes, so that none grows with the number of
    * accounts without bound.
@@ -127,6 +131,8 @@ export function createRedisKeys(prefix: string): RedisKeys {
     refusals: (group, what) => `${prefix}{refusals}:${group}:${what}`,
     rate: address => `${prefix}{rate}:${address}`,
     names: `${prefix}names`,
+    leavingNames: `${prefix}leaving{${prefix}names}`,
+    namesIn: shard => `${prefix}names:${shard}`,
     values: shard => `${prefix}values:${shard}`,
     accounts: (order, shard) => `${prefix}{accounts:${shard}}:${order}`,
     indexWalked: `${prefix}accounts:walked`,

@@ -29,18 +29,16 @@ import { createLink, type Link } from './connection/link.ts'
 import { createLastReason, type LastReason } from './connection/opening.ts'
 import { createRedisLoginAttempts } from './people/login-attempts.ts'
 import { createRedisLoginRefusals } from './people/login-refusals.ts'
-import { createRedisKeys, type RedisKeys } from './redis-keys.ts'
 import { createRedisOutbox } from './outbox.ts'
+import { createRedisKeys } from './redis-keys.ts'
 import { createRedisReplays } from './sessions/replays.ts'
+import { createMaintenance } from './safety/maintenance.ts'
 import { createRevocations } from './safety/revocations.ts'
 import { createRedisStatusLists } from './sessions/status-lists.ts'
 import { createStoreClock, serverTime } from './safety/store-clock.ts'
 import { createRedisDirectory } from './people/directory.ts'
 import { createRedisSubjects } from './people/subjects.ts'
 import { createRedisTickets } from './people/tickets.ts'
-
-/** A mark that a dead probe left behind goes by itself. */
-const PROBE_MS = 1000
 
 /** How often a store is looked at that may have lost its data, or come back with data of another time. */
 const VERIFY_MS = 1000
@@ -95,11 +93,12 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
 
   const now = async () => (clock === undefined ? serverTime(bare) : clock())
 
+  const keepForm = () => adapter.names.open().then(format.keep)
   let isLost = false
   const identity = watchIdentity(options, {
     link: bare,
     keys,
-    restore: () => Promise.all([format.keep(), ring.restore(), revocations.repeat()]),
+    restore: () => Promise.all([keepForm(), ring.restore(), revocations.repeat()]),
     report(isLostNow) {
       isLost = isLostNow
       for (const each of [link, durable]) {
@@ -120,13 +119,14 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
   return {
     client,
     ...portsOf(adapter),
-    ...maintenanceOf(bare, keys),
+    ...createMaintenance(adapter),
     keys: ring,
     backups: createRedisBackups({
       link: bare,
       keys,
       marks: marksOf(client, keys),
       format,
+      names: adapter.names,
       now,
     }),
     now,
@@ -163,26 +163,6 @@ function portsOf(adapter: RedisAdapter) {
     statusLists: createRedisStatusLists(adapter),
     tickets: createRedisTickets(adapter),
     outbox: createRedisOutbox(adapter),
-  }
-}
-
-/** What is asked of a store that is refused, too. */
-function maintenanceOf(
-  { run }: Caller,
-  keys: RedisKeys,
-): Pick<Store, 'probe' | 'lossEndsInMs' | 'acceptLoss'> {
-  return {
-    async probe() {
-      await run(client => client.set(keys.probe, 1, 'PX', PROBE_MS))
-      await run(client => client.del(keys.probe))
-    },
-    async lossEndsInMs() {
-      const ms = await run(client => client.pttl(keys.lost))
-      return ms >= 0 ? ms : undefined
-    },
-    async acceptLoss() {
-      return (await run(client => client.del(keys.lost))) === 1
-    },
   }
 }
 

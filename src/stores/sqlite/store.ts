@@ -69,6 +69,8 @@ export function createSqliteStore({
     }),
     lossEndsInMs: async () => undefined,
     acceptLoss: async () => false,
+    // The file is brought up when it is opened.
+    upgrade: async () => 0,
     close: async () => {
       for (const connection of [counts, db]) if (connection.isOpen) connection.close()
     },

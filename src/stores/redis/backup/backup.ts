@@ -17,26 +17,29 @@ import {
 import { Count } from './count.ts'
 import {
   claimsOf,
+  hasNames,
+  isClaims,
   isIndex,
   isKept,
-  isValueClaims,
   nameRecords,
   readKey,
   writeKey,
 } from './records.ts'
 import { createHandover, type HandoverOptions } from './handover.ts'
 import { again, batches, scan, sizeOf, type Ask } from './walk.ts'
+import type { Names } from '../people/names.ts'
 import type { FormatMark } from '../safety/format.ts'
 
 export interface RedisBackupsOptions extends HandoverOptions {
   readonly format: Pick<FormatMark, 'read' | 'known'>
+  readonly names: Names
   /** Redis' clock in milliseconds. */
   readonly now: () => Promise<number>
 }
 
 /** Makes the back-ups of this store. */
 export function createRedisBackups(options: RedisBackupsOptions): Backups {
-  const { link, keys, marks, format, now } = options
+  const { link, keys, marks, format, names, now } = options
   const [main = ''] = marks
   const { withdraw, admit } = createHandover(options)
   const ask: Ask = work => again(() => link.run(work))
@@ -60,7 +63,7 @@ export function createRedisBackups(options: RedisBackupsOptions): Backups {
       showPart(Math.min(1, done / total))
     }
     // After the accounts: whoever was added meanwhile is there with the name, or not at all.
-    yield* nameRecords(ask, keys)
+    yield* nameRecords(ask, { keys, names })
   }
 
   return {
@@ -78,16 +81,17 @@ export function createRedisBackups(options: RedisBackupsOptions): Backups {
       if (readableFrom > format.known) {
         throw newerBackup(file, readableFrom, format.known)
       }
-      if (!replace && (await ask(client => client.exists(keys.names))) === 1) {
+      if (!replace && (await hasNames(ask, names))) {
         throw notEmpty()
       }
       const content = new Count(takenAt)
       const before = await withdraw()
+      await again(() => names.begin())
       const at = await now()
       let done = 0
       for await (const records of batches(readBackupFile(file))) {
         const kept = records.filter(
-          record => !isValueClaims(record, keys) && !isIndex(record, keys),
+          record => !isClaims(record, keys) && !isIndex(record, keys),
         )
         await Promise.all(kept.map(record => ask(writeKey(record, keys, at))))
         await Promise.all(kept.flatMap(record => claimsOf(record, keys, ask)))
@@ -95,6 +99,8 @@ export function createRedisBackups(options: RedisBackupsOptions): Backups {
         done += records.length
         showPart(done / count)
       }
+      // The back-up may have brought an earlier format's mark.
+      await again(() => names.begin())
       await admit(before, mark)
       return content.sum()
     },

@@ -6,10 +6,11 @@ import {
   readUniqueValues,
   withoutSessionIndex,
 } from '../people/account-record.ts'
+import { nameShard, type Names } from '../people/names.ts'
 import { claimPlace } from '../people/unique-values.ts'
 import type { RedisKeys } from '../redis-keys.ts'
 import type { BackupRecord } from './backup-file.ts'
-import { BATCH, type Ask } from './walk.ts'
+import { again, BATCH, type Ask } from './walk.ts'
 
 const ACCOUNT_KEY = /^\{([^}]+)\}:u$/
 
@@ -21,6 +22,7 @@ export function isKept(name: string, keys: RedisKeys): boolean {
     keys.probe,
     keys.lost,
     keys.names,
+    keys.leavingNames,
     keys.identity(0).slice(0, -1),
     keys.rate(''),
     keys.outbox.items.slice(0, -'items'.length),
@@ -50,18 +52,36 @@ export function readKey(name: string, keys: RedisKeys, now: () => Promise<number
   }
 }
 
-/** The claims of names, in parts. */
+/** What the claims of names are read by. */
+interface NameParts {
+  readonly keys: Pick<RedisKeys, 'names' | 'bareName'>
+  readonly names: Pick<Names, 'everywhere'>
+}
+
+/** The claims of names, in parts; as one hash, which a release that knows no shards restores, too. */
 export async function* nameRecords(
   ask: Ask,
-  keys: RedisKeys,
+  { keys, names }: NameParts,
 ): AsyncGenerator<BackupRecord> {
-  let cursor = '0'
-  do {
-    const at = cursor
-    const [next, hash] = await ask(client => client.hscan(keys.names, at, 'COUNT', BATCH))
-    cursor = next
-    if (hash.length > 0) yield { key: keys.bareName(keys.names), hash }
-  } while (cursor !== '0')
+  for (const name of await again(() => names.everywhere(async hashes => hashes))) {
+    let cursor = '0'
+    do {
+      const at = cursor
+      const [next, hash] = await ask(client => client.hscan(name, at, 'COUNT', BATCH))
+      cursor = next
+      if (hash.length > 0) yield { key: keys.bareName(keys.names), hash }
+    } while (cursor !== '0')
+  }
+}
+
+/** Whether the store has a name. */
+export async function hasNames(ask: Ask, names: Pick<Names, 'everywhere'>) {
+  const counts = await again(() =>
+    names.everywhere(hashes =>
+      ask(client => Promise.all(hashes.map(key => client.hlen(key)))),
+    ),
+  )
+  return counts.some(count => count > 0)
 }
 
 /** What the keys of the index of accounts begin with: it is made anew from the accounts. */
@@ -74,9 +94,10 @@ export function isIndex({ key }: BackupRecord, keys: RedisKeys): boolean {
   return indexStarts(keys).some(start => keys.fullName(key).startsWith(start))
 }
 
-/** Whether a record of a back-up holds claims of unique values: the accounts say what they have. */
-export function isValueClaims({ key }: BackupRecord, keys: RedisKeys): boolean {
-  return key.startsWith(keys.bareName(keys.values('')))
+/** Whether a record of a back-up holds claims of names or unique values: the accounts say what they have. */
+export function isClaims({ key }: BackupRecord, keys: RedisKeys): boolean {
+  const name = keys.fullName(key)
+  return name === keys.names || name.startsWith(keys.values(''))
 }
 
 /**
@@ -95,7 +116,7 @@ export function claimsOf(
   const claim = (name: string, field: string) =>
     ask(client => client.hsetnx(name, field, `${tag} 0`))
   return [
-    claim(keys.names, account.foldedName),
+    claim(keys.namesIn(nameShard(account.foldedName)), account.foldedName),
     ...readUniqueValues(stored).map(value => {
       const { shard, field } = claimPlace(value)
       return claim(keys.values(shard), field)

@@ -17,8 +17,8 @@ export interface Claims {
 
 /** Where claims stand, and what they are checked against. */
 export interface ClaimsOptions {
-  /** The hash that a claim stands in. */
-  readonly keyOf: (wanted: string) => string
+  /** Runs something on the hash that a claim stands in. */
+  readonly at: <T>(wanted: string, work: (key: string) => Promise<T>) => Promise<T>
   /** Whether the tag has an account that has what was claimed. */
   readonly holds: (tag: string, wanted: string) => Promise<boolean>
 }
@@ -29,7 +29,7 @@ const WRITER_MS = 10_000
 /** Makes the claims. */
 export function createClaims(
   { link, time, durably }: Pick<RedisAdapter, 'link' | 'time' | 'durably'>,
-  { keyOf, holds }: ClaimsOptions,
+  { at, holds }: ClaimsOptions,
 ): Claims {
   // An account whose name got lost can't log in, and a lost value would be somebody else's.
   const claimScript = durably('people/claim')
@@ -40,7 +40,9 @@ export function createClaims(
     tag: string,
     from: string,
   ): Promise<{ owner: string; ageMs: number }> {
-    const [owner, age] = await claimScript([keyOf(wanted)], [time(), wanted, tag, from])
+    const [owner, age] = await at(wanted, key =>
+      claimScript([key], [time(), wanted, tag, from]),
+    )
     return { owner: String(owner), ageMs: Number(age) }
   }
 
@@ -56,19 +58,22 @@ export function createClaims(
     return false
   }
 
-  const read = (wanted: string) => link.run(client => client.hget(keyOf(wanted), wanted))
+  const read = (wanted: string) =>
+    at(wanted, key => link.run(client => client.hget(key, wanted)))
+  const release = (wanted: string, tag: string, found: string) =>
+    at(wanted, key => releaseScript([key], [wanted, tag, found]))
 
   return {
     ownerOf: async wanted => ownerIn(await read(wanted)),
     claim,
     release: async (wanted, tag) => {
-      await releaseScript([keyOf(wanted)], [wanted, tag, ''])
+      await release(wanted, tag, '')
     },
     async giveUp(wanted, tag) {
       // Before the account is looked at.
       const found = await read(wanted)
       if (found === null || (await holds(tag, wanted))) return
-      await releaseScript([keyOf(wanted)], [wanted, tag, found])
+      await release(wanted, tag, found)
     },
   }
 }

@@ -29,7 +29,7 @@ import { createUniqueValues, type UniqueValues } from './unique-values.ts'
 export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
   const { link, keys, doubt } = adapter
   const reader = createAccountReader(adapter)
-  const names = createClaims(adapter, { keyOf: () => keys.names, holds: reader.holds })
+  const names = createClaims(adapter, { at: adapter.names.at, holds: reader.holds })
   const values = createUniqueValues(adapter, reader)
   const change = createChangeAccount(adapter)
   const changeAt = createChangeAt(adapter)

@@ -31,7 +31,7 @@ export function createUniqueValues(
   { read }: Pick<AccountReader, 'read'>,
 ): UniqueValues {
   const claims = createClaims(adapter, {
-    keyOf: field => adapter.keys.values(shardOf(field)),
+    at: (field, work) => work(adapter.keys.values(shardOf(field))),
     holds: async (tag, field) =>
       (await read(tag))?.uniqueValues.some(value => valueField(value) === field) ?? false,
   })

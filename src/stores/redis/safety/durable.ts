@@ -38,7 +38,7 @@ export function createDurable(options: DurableOptions): (name: string) => Script
   const waiting = new Map<string, Call[]>()
   const busy = new Set<string>()
   const groupOf = (key: string | undefined) =>
-    link.client.isCluster ? String(/\{(.*?)\}/.exec(String(key))?.[1]) : ''
+    link.client.isCluster ? (/\{(.+?)\}/.exec(String(key))?.[1] ?? String(key)) : ''
 
   async function work(group: string): Promise<void> {
     if (busy.has(group)) return

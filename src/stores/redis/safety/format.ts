@@ -25,6 +25,8 @@ export interface FormatMark {
   check(): Promise<void>
   /** As `check`, and then the store says that this release has written to it. */
   keep(): Promise<void>
+  /** Raises what the store says to at least that. */
+  raise(format: RedisFormat): Promise<void>
   /** What the store says; 0 and 0 where it says nothing. */
   read(): Promise<RedisFormat>
   /** For an operator whose release is older than the newest that has written. */
@@ -62,13 +64,18 @@ export function createFormatMark({
     throw unavailable(new RedisFault(`Redis at ${at} can't be used: ${why}`), at)
   }
 
+  async function raise({ written, readableFrom }: RedisFormat): Promise<void> {
+    await markScript([keys.format], [written, readableFrom])
+  }
+
   return {
     known: own.written,
     read,
     check,
+    raise,
     async keep() {
       await check()
-      await markScript([keys.format], [own.written, own.readableFrom])
+      await raise(own)
     },
     async risks() {
       const { written } = await read()

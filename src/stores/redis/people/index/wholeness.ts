@@ -36,7 +36,7 @@ export interface WholenessParts {
 
 /** Makes the walk. */
 export function createWholeness(
-  { link, keys }: RedisAdapter,
+  { link, keys, names }: RedisAdapter,
   { reader, index }: WholenessParts,
 ): Wholeness {
   /** Whether the entry of a claim is there now; false: nobody has what was claimed. */
@@ -71,7 +71,11 @@ export function createWholeness(
   }
 
   async function walk(): Promise<void> {
-    const dead = await walkClaims(keys.names, nameField)
+    const dead = await names.everywhere(async hashes => {
+      let found = 0
+      for (const key of hashes) found += await walkClaims(key, nameField)
+      return found
+    })
     for (const shard of VALUE_SHARDS) await walkClaims(keys.values(shard))
     await link.run(client => client.set(keys.indexWalked, dead, 'PX', BELIEVED_MS))
   }
@@ -79,16 +83,16 @@ export function createWholeness(
   // An entry is written before the name is claimed and goes after it, so that what is under way makes no
   // difference. Names that nobody has, because their writers died, were counted by the walk.
   async function isWhole(): Promise<boolean> {
-    const [dead, names, ...entries] = await link.run(client =>
-      Promise.all([
-        client.get(keys.indexWalked),
-        client.hlen(keys.names),
-        ...SHARDS.map(shard => countNames(client, keys.accounts('texts', shard))),
-      ]),
+    const [dead, claimed, entries] = await names.everywhere(hashes =>
+      link.run(client =>
+        Promise.all([
+          client.get(keys.indexWalked),
+          sumOf(hashes.map(key => client.hlen(key))),
+          sumOf(SHARDS.map(shard => countNames(client, keys.accounts('texts', shard)))),
+        ]),
+      ),
     )
-    return (
-      dead !== null && names - entries.reduce((sum, count) => sum + count) <= Number(dead)
-    )
+    return dead !== null && claimed - entries <= Number(dead)
   }
 
   async function ensure(): Promise<void> {
@@ -111,6 +115,10 @@ function claimsIn(pairs: readonly string[]): Array<readonly [string, string]> {
   return pairs.flatMap((claimed, index) =>
     index % 2 === 0 ? [[claimed, String(ownerIn(pairs[index + 1]))] as const] : [],
   )
+}
+
+async function sumOf(counts: ReadonlyArray<Promise<number>>): Promise<number> {
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
 }
 
 function countNames(client: Redis | Cluster, key: string): Promise<number> {
