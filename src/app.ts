@@ -10,6 +10,13 @@ import {
 } from './http/callers/callers.ts'
 import type { ProxiedRequestOptions } from './http/callers/proxied-request.ts'
 import { detectMissingProxy } from './http/callers/missing-proxy.ts'
+import {
+  createCompat,
+  NO_COMPAT,
+  type Compat,
+  type CompatSettings,
+} from './http/compat/compat.ts'
+import { createRewrite, refuseOwnPaths } from './http/compat/old-paths.ts'
 import type { ConnectionObserver } from './http/listener/connection-bounds.ts'
 import { closeConnectionsWhenStopping } from './http/listener/listener.ts'
 import { createServer, type HttpSettings } from './http/listener/create-server.ts'
@@ -42,6 +49,8 @@ export interface AppDependencies {
     ProxiedRequestOptions & { readonly cors: readonly string[]; readonly docs: boolean }
   /** What the server reads while it runs. */
   readonly live: CallerSettings
+  /** What old clients may go on doing; default: nothing. */
+  readonly compat?: CompatSettings
   /** Notified of the connections. */
   readonly connections: ConnectionObserver
   readonly logLevel: string
@@ -70,21 +79,30 @@ interface Endpoints extends AppDependencies {
    */
   readonly prefixes: ReadonlySet<string>
   readonly routes: RouteTable
+  readonly old: Compat
 }
 
 /** Builds the public server; it doesn't listen. */
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
-  const { core, http, metrics } = deps
+  const { core, http, metrics, compat = NO_COMPAT } = deps
   const { clients, keys, sightings } = core
+  const base = new URL(core.settings.issuer).href.replace(/\/$/, '')
+  const path = new URL(base).pathname.replace(/\/$/, '')
+  const oldPaths = { ...compat, path }
   const app = createServer({
     http,
     observer: deps.connections,
     logger: { ...logOptions(deps.logLevel), stream: deps.logStream },
+    rewrite: createRewrite(oldPaths),
   })
-  const base = new URL(core.settings.issuer).href.replace(/\/$/, '')
-  const path = new URL(base).pathname.replace(/\/$/, '')
   const prefixes = new Set(['', path])
   const routes = collectRoutes(app)
+  refuseOwnPaths(app, routes, oldPaths)
+  const old = createCompat(app, {
+    compat,
+    clock: core.clock,
+    count: metrics.countCompat,
+  })
   closeConnectionsWhenStopping(app, deps.isDraining)
   if (deps.loopbackNamesOnly === true) answerLoopbackNamesOnly(app)
   if (http.docs) await registerOpenApi(app, { ...deps, path, scopes: clients.scopes() })
@@ -99,7 +117,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     })
   }
   await app.register(async endpoints =>
-    registerEndpoints(endpoints, { ...deps, path, base, prefixes, routes }),
+    registerEndpoints(endpoints, { ...deps, path, base, prefixes, routes, old }),
   )
   return app
 }
@@ -139,6 +157,7 @@ async function registerPages(
   if (http.cors.length > 0) {
     await pages.register(cors, corsOptions({ origins: http.cors, path }))
   }
+  deps.old.noteOldPaths(pages)
   setNotFoundHandler(pages, {
     routes: deps.routes,
     answersOptions: url => answersOptions(url, { origins: http.cors, path }),
@@ -159,14 +178,14 @@ function registerTokenRoutes(
     metrics,
     callers,
     prefix,
+    old,
   }: Endpoints & { readonly callers: Callers; readonly prefix: string },
 ): void {
   const { settings, store, status, readRefreshToken, emit } = core
   const { authenticatedOf, clientOf, introspectorOf } = callers
   const { refreshTokenOf, tokenHolder, limits } = callers
   const { provenKey, noteRefusedLogin, verify } = callers
-  pages.register(tokenRoute, {
-    prefix,
+  const token = {
     url: `${base}/token`,
     authenticatedOf,
     clientOf,
@@ -176,7 +195,14 @@ function registerTokenRoutes(
     provenKey,
     noteRefusedLogin,
     count: metrics,
-  })
+  }
+  pages.register(
+    async scope => {
+      old.takeOldRequests(scope)
+      await tokenRoute(scope, token)
+    },
+    { prefix },
+  )
   pages.register(introspectRoute, {
     prefix,
     issuer: settings.issuer,

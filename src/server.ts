@@ -128,6 +128,7 @@ async function start(
   const app = await buildApp({
     core,
     http: config.http,
+    compat: config.compat,
     live: liveSettings(() => live.config),
     connections: observers.connections('public'),
     logLevel: config.log.level,

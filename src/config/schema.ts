@@ -7,6 +7,7 @@ import { KeysSchema } from './schema/keys.ts'
 import { HttpSchema, ManagementSchema } from './schema/listeners.ts'
 import { AuditSchema, LogSchema } from './schema/log.ts'
 import { strict } from './schema/parts.ts'
+import { CompatSchema } from './schema/people/compat.ts'
 import { PasswordsSchema } from './schema/passwords.ts'
 import { AdminSchema } from './schema/people/admin.ts'
 import { ScimSchema } from './schema/people/scim.ts'
@@ -60,6 +61,7 @@ export const ConfigSchema = Type.Object(
     attributes: AttributesSchema,
     login: LoginSchema,
     throttle: ThrottleSchema,
+    compat: CompatSchema,
     log: LogSchema,
     audit: AuditSchema,
     scim: ScimSchema,

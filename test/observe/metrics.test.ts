@@ -120,6 +120,7 @@ t.test('everything is counted', async t => {
     'latchkey_audit_events_total{type="user.changed",reason="added"}': 1,
     'latchkey_audit_events_total{type="revocation.refused",reason="client_mismatch"}': 1,
     'latchkey_jwks_answers_total{status="200"}': 1,
+    'latchkey_compat_requests_total{switch="json"}': 0,
     'latchkey_http_request_duration_seconds_count{method="POST",route="/introspect",status="200"}': 3,
     ['latchkey_http_request_duration_seconds_bucket' +
     '{method="POST",route="/introspect",status="200",le="+Inf"}']: 3,

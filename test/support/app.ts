@@ -7,6 +7,7 @@ import { buildManagement } from '../../src/http/management/management.ts'
 import type { StaticToken } from '../../src/http/management/callers/static-tokens.ts'
 import { logOptions, observeRequests } from '../../src/observe/log.ts'
 import type { Emit } from '../../src/base/events.ts'
+import type { CompatSettings } from '../../src/http/compat/compat.ts'
 import type { ClientRegistry, ClientSettings } from '../../src/clients/registry.ts'
 import { createCore } from '../../src/core/core.ts'
 import type { CoreSettings } from '../../src/core/settings.ts'
@@ -231,6 +232,8 @@ export interface TestAppOptions {
   readonly cors?: readonly string[]
   readonly logLevel?: string
   readonly docs?: boolean
+  /** As `compat`. */
+  readonly compat?: CompatSettings
   /** Instead of CLIENTS. */
   readonly clients?: readonly ClientSettings[]
   /** What signs; default ES256. */
@@ -253,6 +256,7 @@ export async function buildTestApp({
   cors = [],
   logLevel = 'trace',
   docs = true,
+  compat,
   clients: registered = CLIENTS,
   algorithm = 'ES256',
   storeAheadMs = 0,
@@ -375,6 +379,7 @@ export async function buildTestApp({
       maxConnections,
       maxConnectionsPerAddress,
     },
+    ...(compat !== undefined && { compat }),
     live: {
       dpop: () => live,
       addressLimit: () => live,

@@ -9,6 +9,7 @@ import type { Config } from '../schema.ts'
 import { checkClaims } from './claims.ts'
 import { checkAttributes, checkLogin } from './attributes.ts'
 import { checkClients } from './clients.ts'
+import { checkCompat } from './compat.ts'
 import { checkLifetimes, fault, repeated } from './shared.ts'
 import { checkScim } from './scim.ts'
 import { checkStore } from './store-rules.ts'
@@ -30,6 +31,7 @@ export function checkRules(config: Config): Fault[] {
     checkAttributes,
     checkLogin,
     checkClients,
+    checkCompat,
     checkScim,
   ].flatMap(rule => rule(config))
 }

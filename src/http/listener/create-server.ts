@@ -1,5 +1,6 @@
 // The public server without a route: Fastify with our connections, limits and validator.
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
+import type { IncomingMessage } from 'node:http'
 import fastify, { LogController, type FastifyInstance } from 'fastify'
 import { createTrust } from '../callers/trusted-proxies.ts'
 import { sendFrameworkError } from '../request/error-handler.ts'
@@ -27,6 +28,8 @@ export interface CreateServerOptions {
   readonly observer: ConnectionObserver
   /** Pino's options. */
   readonly logger: object
+  /** Gives the URL that a request is answered at; default: its own. */
+  readonly rewrite?: ((url: string) => string) | undefined
 }
 
 /** Makes the server, which has no route and doesn't listen. */
@@ -34,6 +37,7 @@ export function createServer({
   http,
   observer,
   logger,
+  rewrite,
 }: CreateServerOptions): FastifyInstance {
   const app: FastifyInstance = fastify({
     logger,
@@ -50,6 +54,9 @@ export function createServer({
       observer,
     }),
     frameworkErrors: sendFrameworkError,
+    ...(rewrite !== undefined && {
+      rewriteUrl: ({ url }: IncomingMessage) => rewrite(String(url)),
+    }),
   })
   // Bodies are read where an endpoint says how; elsewhere, what is wrong is the path or the method and not
   // the body.

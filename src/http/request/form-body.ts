@@ -21,12 +21,17 @@ export function takeForms(app: FastifyInstance, repeatable?: readonly string[]):
   app.addContentTypeParser(
     FORM,
     { parseAs: 'buffer' },
-    async ({ headers }: FastifyRequest, body: Buffer) => {
-      const coding = headers['content-encoding']
-      if (coding !== undefined && !/^\s*(identity)?\s*$/i.test(coding)) throw encoded()
+    async (request: FastifyRequest, body: Buffer) => {
+      refuseEncoded(request)
       return parseForm(body, repeatable)
     },
   )
+}
+
+/** Refuses a body with a content encoding: 415. */
+export function refuseEncoded({ headers }: FastifyRequest): void {
+  const coding = headers['content-encoding']
+  if (coding !== undefined && !/^\s*(identity)?\s*$/i.test(coding)) throw encoded()
 }
 
 function withoutBody(): OAuthError {

@@ -31,6 +31,8 @@ export interface Metrics extends GrantCounts, StoreCounts {
    * cost next to nothing.
    */
   countJwks(status: 200 | 304): void
+  /** Counts a request that needed a switch of `compat`, by the switch. */
+  countCompat(name: string): void
   /** Counts an audit line that could not be written where it belongs. */
   countAuditFault(): void
   /** Notes how long a login waited for its turn to hash, in seconds. */
@@ -105,6 +107,13 @@ export function createMetrics(version = ''): Metrics {
     labelsOf: status => ({ status }),
     known: ['200', '304'],
   })
+  const compat = createTally(registry, {
+    name: 'latchkey_compat_requests_total',
+    help: 'Requests of old clients, by the switch of compat that they needed.',
+    labelNames: ['switch'],
+    labelsOf: name => ({ switch: name }),
+    known: ['default_client', 'grant_type', 'json', 'path'],
+  })
   const { commands, ...store } = createStoreMetrics(registry)
   return {
     ...store,
@@ -114,6 +123,7 @@ export function createMetrics(version = ''): Metrics {
       jwks(status === 200 ? '200' : '304')
     },
     ...createGrantCounts(registry),
+    countCompat: compat,
     countAuditFault: () => {
       auditFaults('')
     },

@@ -1,0 +1,62 @@
+// What the configuration says of old clients, which go on as they are while a team moves in.
+import { Type } from 'typebox'
+import { section } from '../parts.ts'
+
+const TARGETS = ['/token', '/revoke', '/introspect', '/userinfo'] as const
+
+const OldPath = Type.String({
+  pattern: '^/[A-Za-z0-9._~/-]{1,200}$',
+  expected: 'a path such as /auth/login',
+})
+
+const day = (description: string) =>
+  Type.Optional(
+    Type.String({
+      pattern: '^\\d{4}-\\d{2}-\\d{2}$',
+      expected: 'a day such as 2027-03-31',
+      description,
+    }),
+  )
+
+/** `compat` */
+export const CompatSchema = section(
+  'What old clients may go on doing while they are replaced; every switch is off by default.',
+  {
+    defaultClient: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 64,
+        expected: 'the id of a public client',
+        description:
+          'The public client that a request for tokens comes from when it names none at all.',
+      }),
+    ),
+    grantType: Type.Optional(
+      Type.Literal('password', {
+        expected: 'password',
+        description:
+          'The grant type of a request that has a username and a password and names none.',
+      }),
+    ),
+    json: Type.Boolean({
+      default: false,
+      description: 'Whether the token endpoint takes JSON: one object of texts.',
+    }),
+    paths: Type.Record(
+      OldPath,
+      Type.Union(
+        TARGETS.map(path => Type.Literal(path)),
+        { description: 'The endpoint that answers there.' },
+      ),
+      {
+        propertyNames: OldPath,
+        default: {},
+        description: `Old path → the endpoint that answers there: ${TARGETS.join(', ')}.`,
+      },
+    ),
+    deprecation: day(
+      'Since when this is deprecated: the header Deprecation (RFC 9745) of the answers to old clients.',
+    ),
+    sunset: day('When it ends: the header Sunset (RFC 8594) of these answers.'),
+  },
+)
