@@ -46,6 +46,7 @@ const MAY_IMPORT = {
     'scim/',
     'grants/',
     'sessions/',
+    'self-service/',
     'users/',
     'tokens/',
     'keys/',
@@ -57,6 +58,7 @@ const MAY_IMPORT = {
   'scim/': ['oauth/'],
   'sessions/': ['stores/ports'],
   'tickets/': ['stores/ports'],
+  'self-service/': ['tickets/', 'sessions/', 'users/', 'stores/ports', 'oauth/'],
   // Everything that Latchkey can do, composed; nobody below imports it.
   'core/': [
     'config/schema',
@@ -64,6 +66,7 @@ const MAY_IMPORT = {
     'grants/',
     'sessions/',
     'tickets/',
+    'self-service/',
     'users/',
     'tokens/',
     'keys/',

@@ -20,6 +20,7 @@ import { createRewrite, refuseOwnPaths } from './http/compat/old-paths.ts'
 import type { ConnectionObserver } from './http/listener/connection-bounds.ts'
 import { closeConnectionsWhenStopping } from './http/listener/listener.ts'
 import { createServer, type HttpSettings } from './http/listener/create-server.ts'
+import { registerAccount } from './http/public/account/register.ts'
 import { docsRoutes, registerOpenApi } from './http/public/openapi/docs.ts'
 import { introspectRoute } from './http/public/introspect.ts'
 import { jwksRoute } from './http/public/jwks.ts'
@@ -179,6 +180,7 @@ function registerTokenRoutes(
     callers,
     prefix,
     old,
+    live,
   }: Endpoints & { readonly callers: Callers; readonly prefix: string },
 ): void {
   const { settings, store, status, readRefreshToken, emit } = core
@@ -229,6 +231,7 @@ function registerTokenRoutes(
     status,
     emit,
   })
+  registerAccount(pages, { core, base, callers, prefix, sessionLimit: live.sessionLimit })
   pages.register(userinfoRoute, {
     prefix,
     issuer: settings.issuer,

@@ -12,6 +12,21 @@ export const REASONS = {
   user_disabled: 'The account is disabled.',
   password_repeated:
     'The same wrong password again within a minute: it counts once, and is not looked at.',
+  login_too_old:
+    'What was asked for needs the current password, or a login of the last 5 minutes.',
+  password_malformed: 'The new password holds what no form can carry.',
+  password_too_short: 'The new password is shorter than passwords.minLength.',
+  password_too_long: 'The new password is longer than 256 bytes.',
+  password_is_name: 'The new password is made of the name.',
+  password_breached: 'The new password stands on the list of breached ones.',
+  // What users change of their own account.
+  attribute_not_self: 'Users may not change this attribute themselves.',
+  attribute_undeclared: 'No such attribute is declared.',
+  attribute_invalid: 'The value is not what the attribute is declared to be.',
+  attribute_taken: 'Another account has the value.',
+  attributes_too_large: 'The attributes of the account would be too large.',
+  claims_too_large: 'Tokens could not carry the attributes.',
+  changed_meanwhile: 'Somebody else changed the account in the same moment.',
   throttled_by_pair:
     'Too many failures of this name from this network (/24; or /64, /56 or /48).',
   throttled_by_network: 'Too many failures from this network, whatever the names.',

@@ -11,6 +11,7 @@ import { CompatSchema } from './schema/people/compat.ts'
 import { PasswordsSchema } from './schema/passwords.ts'
 import { AdminSchema } from './schema/people/admin.ts'
 import { ScimSchema } from './schema/people/scim.ts'
+import { SelfServiceSchema } from './schema/people/self-service.ts'
 import { StoreSchema } from './schema/store.ts'
 import { ThrottleSchema } from './schema/throttle.ts'
 import {
@@ -60,6 +61,7 @@ export const ConfigSchema = Type.Object(
     passwords: PasswordsSchema,
     attributes: AttributesSchema,
     login: LoginSchema,
+    selfService: SelfServiceSchema,
     throttle: ThrottleSchema,
     compat: CompatSchema,
     log: LogSchema,

@@ -12,11 +12,12 @@ import { NO_INSTRUMENTS } from './instruments.ts'
 import type { CoreOptions } from './options.ts'
 import { composePeople, type People } from './people.ts'
 import type { CoreSettings } from './settings.ts'
+import { composeSelfService, type SelfService } from './self-service.ts'
 import { composeSigning, type Signing } from './signing.ts'
 import { composeTokens, type Tokens } from './tokens.ts'
 
 /** Everything that Latchkey can do. */
-export interface Core extends People, Signing, Tokens {
+export interface Core extends People, Signing, Tokens, SelfService {
   readonly settings: CoreSettings
   readonly store: Store
   readonly clock: Clock
@@ -73,6 +74,7 @@ export function createCore(options: CoreOptions): Core {
     },
     ...people,
     ...signing,
+    ...composeSelfService({ ...given, ...people, sessionsWith }),
     ...composeTokens({ ...given, ...people, ...signing, clients }),
   }
 }

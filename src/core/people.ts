@@ -4,6 +4,7 @@ import { createAccounts, type Accounts } from '../users/accounts.ts'
 import { createCheckClaims } from '../users/attributes/claims-budget.ts'
 import { createAuthenticate, type Authenticate } from '../users/authenticate.ts'
 import { createBuiltInDirectory } from '../users/directory/built-in.ts'
+import type { Directory } from '../users/directory/directory.ts'
 import { createFailedLogins } from '../users/failed-logins/failed-logins.ts'
 import { createPasswordHasher, type PasswordHasher } from '../users/hashing/hasher.ts'
 import { createNameInLogs, type NameInLogs } from '../users/names/name-in-logs.ts'
@@ -32,6 +33,7 @@ export interface People {
   readonly refusals: LoginRefusals
   /** Forgets the failed logins of an account. */
   readonly unlock: Unlock
+  readonly directory: Directory
 }
 
 const onNoList: IsBreached = async () => false
@@ -93,6 +95,7 @@ export function composePeople({
     checkNewPassword,
     accounts: accountsWith(emit),
     accountsWith,
+    directory,
     authenticate: createAuthenticate({
       directory,
       hasher,

@@ -39,6 +39,8 @@ export interface CoreSettings {
   readonly claimsBudget: () => ClaimsBudget
   /** By what users log in: `name`, and unique attributes. */
   readonly loginBy: () => readonly string[]
+  /** What users may do for themselves; as configured at the start. */
+  readonly selfService: Config['selfService']
   /** Whether the audit log has names as they were typed. */
   readonly usernamesInLogs: () => boolean
 }
@@ -66,6 +68,7 @@ export function coreSettings(current: () => Config): CoreSettings {
     attributes: createDeclarations(current),
     claimsBudget: () => claimsBudgetOf(current()),
     loginBy: () => current().login,
+    selfService: current().selfService,
     usernamesInLogs: () => current().log.usernames,
   }
 }

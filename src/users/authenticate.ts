@@ -11,6 +11,8 @@ import type { Credentials, FailedLogins } from './failed-logins/failed-logins.ts
 
 /** A try to log in. */
 export interface LoginTry extends Credentials {
+  /** Whose password it should be, where that is known already; `name` is its name then. */
+  readonly account?: Account
   readonly clientId: string
   /** Aborted when nobody waits for the answer any more. */
   readonly signal?: AbortSignal
@@ -83,7 +85,7 @@ export function createAuthenticate(options: AuthenticateOptions): Authenticate {
   }
 
   async function judge(hashing: Hashing, login: LoginTry): Promise<Judged> {
-    const account = await directory.findLogin(login.name)
+    const account = login.account ?? (await directory.findLogin(login.name))
     const { verdict, settle } = await failedLogins.begin(login, account)
     if (verdict.kind === 'throttled') {
       return { outcome: { ...verdict, ...subOf(account) } }

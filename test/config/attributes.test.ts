@@ -54,7 +54,7 @@ t.test('each fault names its path', t => {
     ],
     [
       'a: { type: string, size: 3 }',
-      'attributes.a.size: expected no such key (known here: type, maxLength, list, unique)',
+      'attributes.a.size: expected no such key (known here: type, maxLength, list, unique, self)',
     ],
     [
       'a: { type: string, maxLength: 0 }',

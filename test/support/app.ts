@@ -89,6 +89,9 @@ const HASHING = {
   maxWait: PATIENCE_MS,
 }
 
+/** All is off. */
+export const NO_SELF_SERVICE: CoreSettings['selfService'] = { account: false }
+
 /** The clients of every test. */
 export const CLIENTS: readonly ClientSettings[] = [
   client('mobile'),
@@ -242,6 +245,8 @@ export interface TestAppOptions {
   readonly source?: KeySource
   /** Something between the server and its hasher; default: nothing. */
   readonly overHasher?: (hasher: PasswordHasher) => PasswordHasher
+  /** As in the configuration; default: all is off. */
+  readonly selfService?: CoreSettings['selfService']
   /** As in `passwords`. */
   readonly passwords?: { readonly queue?: number; readonly maxWait?: number }
 }
@@ -272,6 +277,7 @@ export async function buildTestApp({
   requestTimeout = PATIENCE_MS,
   maxConnections = 5000,
   maxConnectionsPerAddress = 1000,
+  selfService = NO_SELF_SERVICE,
 }: TestAppOptions = {}): Promise<TestApp> {
   const clock = createHandClock(now)
   const storeClock = () => clock() + storeAheadMs
@@ -345,6 +351,7 @@ export async function buildTestApp({
     attributes: () => declarationsOf(live.attributes),
     claimsBudget: () => live,
     loginBy: () => live.loginBy,
+    selfService,
     usernamesInLogs: () => live.usernames,
   }
   const core = createCore({

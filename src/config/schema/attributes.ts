@@ -43,6 +43,11 @@ export const AttributesSchema = Type.Record(
           'Whether no two accounts may have the same value. E-mail addresses are the same in any case and ' +
           'in any form of their domain.',
       }),
+      self: Type.Boolean({
+        default: false,
+        description:
+          'Whether users may change it themselves, with `selfService` (docs/self-service.md).',
+      }),
     },
     { ...strict, default: {} },
   ),

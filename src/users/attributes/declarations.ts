@@ -9,6 +9,8 @@ export interface Declaration {
   readonly maxLength: number
   readonly list: boolean
   readonly unique: boolean
+  /** Whether users may change it themselves. */
+  readonly self: boolean
 }
 
 /** Name → what it may be. */
@@ -20,6 +22,7 @@ export interface DeclaredAttribute {
   readonly maxLength?: number
   readonly list: boolean
   readonly unique: boolean
+  readonly self?: boolean
 }
 
 const MAX_LENGTH = 255
@@ -29,13 +32,14 @@ export function declarationsOf(
   declared: Readonly<Record<string, DeclaredAttribute>>,
 ): Declarations {
   return new Map(
-    Object.entries(declared).map(([name, { type, maxLength, list, unique }]) => [
+    Object.entries(declared).map(([name, { type, maxLength, list, unique, self }]) => [
       name,
       {
         type: type ?? standardTypeOf(name) ?? 'string',
         maxLength: maxLength ?? MAX_LENGTH,
         list,
         unique,
+        self: self === true,
       },
     ]),
   )

@@ -20,7 +20,7 @@ const NAME = 'name'
 export function createBuiltInDirectory(options: BuiltInOptions): Directory {
   const { directory, subjects } = options
   const { add, byTag, rename, setPassword, setAttributes, remove } = directory
-  const { page, search, all } = directory
+  const { page, search, all, changePassword, setPending } = directory
   const { setDisabled, setAccess } = subjects
 
   async function find(name: string) {
@@ -33,6 +33,8 @@ export function createBuiltInDirectory(options: BuiltInOptions): Directory {
     rename,
     byTag,
     setPassword,
+    changePassword,
+    setPending,
     setAttributes,
     setDisabled,
     setAccess,

@@ -10,6 +10,8 @@ import type {
   FoundText,
   NameChange,
   NewAccount,
+  PasswordChange,
+  Pending,
   RenameOutcome,
   ValueTaken,
 } from '../../stores/ports/directory.ts'
@@ -53,6 +55,12 @@ export interface Directory {
   rename(change: NameChange): Promise<RenameOutcome>
   /** Sets the hash and ends every session. */
   setPassword(tag: string, passwordHash: string): Promise<boolean>
+  /** Sets the hash and ends every session but one. */
+  changePassword(
+    change: PasswordChange,
+  ): Promise<'changed' | 'superseded' | 'user_unknown'>
+  /** What the account waits for from now on; null: nothing. */
+  setPending(tag: string, pending: Pending | null): Promise<boolean>
   /** Disabling ends every session; enabling brings none back. */
   setDisabled(tag: string, disabled: boolean): Promise<boolean>
   /** Sets what the user may hold from the next token on. */

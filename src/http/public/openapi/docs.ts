@@ -52,6 +52,7 @@ export async function registerOpenApi(
       servers: [{ url: path === '' ? '/' : path }],
       tags: [
         { name: 'OAuth 2.0', description: 'Get tokens, ask about them, end them.' },
+        { name: 'Account', description: 'What users do to their own account.' },
         { name: 'Discovery', description: 'What verifiers fetch, unasked for a token.' },
       ],
       components: {

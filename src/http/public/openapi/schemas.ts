@@ -22,8 +22,9 @@ const ERRORS = {
   401: ['The client has not proved who it is.', 'invalid_client'],
   403: ['The token is good, but lacks a scope.', 'insufficient_scope'],
   404: ['There is no such thing.', 'not_found'],
+  409: ['Somebody else has changed it meanwhile.', 'conflict'],
   413: ['The body is too large.', 'invalid_request'],
-  415: ['The body is no form.', 'invalid_request'],
+  415: ['The body is of another type.', 'invalid_request'],
   429: ['Too many requests; `Retry-After` says when to come again.', 'slow_down'],
   501: ['That is not offered.', 'not_implemented'],
   503: [

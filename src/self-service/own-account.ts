@@ -1,0 +1,171 @@
+// This folder is what users do for themselves, through apps: it sees and changes their own account, and no
+// other. It draws no form and knows no HTTP. The routes of src/http/public/account/ call it.
+import type { Emit } from '../base/events.ts'
+import {
+  attributeRefused,
+  changedMeanwhile,
+  noSuchSession,
+  passwordRefused,
+} from '../oauth/account-errors.ts'
+import { invalidToken } from '../oauth/errors.ts'
+import type { Families, Session } from '../stores/ports/families.ts'
+import type { Subjects } from '../stores/ports/subjects.ts'
+import type { Sessions } from '../sessions/sessions.ts'
+import type { Accounts } from '../users/accounts.ts'
+import { isSameEmail, type AttributeChanges } from '../users/attributes/check.ts'
+import type { Declarations } from '../users/attributes/declarations.ts'
+import type { Directory } from '../users/directory/directory.ts'
+import type { PasswordHasher } from '../users/hashing/hasher.ts'
+import type { CheckNewPassword } from '../users/new-password.ts'
+import type { RequireFresh } from './fresh-proof.ts'
+import { actorOf, type Owner } from './owner.ts'
+
+/** A new password, and the proof that it may be set. */
+export interface OwnPassword {
+  readonly password: string
+  readonly currentPassword: string | undefined
+}
+
+/** New values of attributes, and the proof where one is needed. */
+export interface OwnAttributes {
+  readonly changes: AttributeChanges
+  readonly currentPassword: string | undefined
+}
+
+/**
+ * What users do to their own account. Everything throws OAuthError for what is refused, and StoreUnavailable.
+ */
+export interface OwnAccount {
+  /** Changes attributes that are marked `self`; another address needs a fresh proof. */
+  change(owner: Owner, request: OwnAttributes): Promise<void>
+  /** Sets another password; all sessions end but the caller's own. Needs a fresh proof. */
+  setPassword(owner: Owner, request: OwnPassword): Promise<void>
+  /** The living sessions, the newest first. */
+  sessions(owner: Owner): Promise<readonly Session[]>
+  /** Ends one session of the user. */
+  endSession(owner: Owner, sid: string): Promise<void>
+  /** Ends all sessions but the caller's own. */
+  endOthers(owner: Owner): Promise<void>
+  /** Erases the account, and ends every session. Needs a fresh proof. */
+  remove(owner: Owner, currentPassword: string | undefined): Promise<void>
+}
+
+/** What it is made of. */
+export interface OwnAccountOptions {
+  readonly directory: Pick<Directory, 'changePassword'>
+  readonly subjects: Pick<Subjects, 'endOtherSessions'>
+  readonly families: Pick<Families, 'list'>
+  readonly hasher: Pick<PasswordHasher, 'hash'>
+  readonly checkNewPassword: CheckNewPassword
+  readonly minPasswordLength: () => number
+  readonly declarations: () => Declarations
+  readonly requireFresh: RequireFresh
+  /** The services, on behalf of the owner. */
+  readonly as: (owner: Owner) => {
+    readonly accounts: Pick<Accounts, 'setAttributes' | 'remove'>
+    readonly sessions: Pick<Sessions, 'end'>
+  }
+  readonly emit: Emit
+}
+
+/** Makes the service. */
+export function createOwnAccount(options: OwnAccountOptions): OwnAccount {
+  const { subjects, families, requireFresh, as, emit } = options
+  return {
+    change: createChange(options),
+    setPassword: createSetPassword(options),
+    sessions: ({ account }) => families.list(account.tag),
+
+    async endSession(owner, sid) {
+      const { tag: userTag } = owner.account
+      const actor = actorOf(owner)
+      const outcome = await as(owner).sessions.end({ sid, userTag }, actor)
+      if (outcome === 'session_unknown') throw noSuchSession()
+    },
+
+    async endOthers(owner) {
+      const { tag, sub } = owner.account
+      requireStill(await subjects.endOtherSessions(tag, owner.sid), owner)
+      emit(changed(sub, 'sessions_ended', owner), owner.origin)
+    },
+
+    async remove(owner, currentPassword) {
+      await requireFresh(owner, currentPassword)
+      const { kind } = await as(owner).accounts.remove(owner.account.name)
+      requireStill(kind === 'done', owner)
+    },
+  }
+}
+
+function createChange({
+  declarations,
+  requireFresh,
+  as,
+}: OwnAccountOptions): OwnAccount['change'] {
+  return async function changeAttributes(owner, { changes, currentPassword }) {
+    const { account } = owner
+    for (const name of Object.keys(changes)) {
+      // What users may not change is as little their business as what isn't there.
+      if (declarations().get(name)?.self !== true) {
+        const mine = [...declarations()].flatMap(([one, { self }]) => (self ? one : []))
+        const expected = `one of ${mine.join(', ') || 'none'} is expected`
+        throw attributeRefused(name, expected, 'attribute_not_self')
+      }
+    }
+    const { email } = account.attributes
+    if ('email' in changes && !isSameAddress(email, changes['email'])) {
+      await requireFresh(owner, currentPassword)
+    }
+    const outcome = await as(owner).accounts.setAttributes(account.name, {
+      attributes: changes,
+    })
+    if (outcome.kind === 'done') return
+    if ('expected' in outcome) {
+      throw attributeRefused(outcome.path, outcome.expected, outcome.reason)
+    }
+    if (outcome.reason === 'attribute_taken') {
+      throw attributeRefused(outcome.path, 'another account has it', outcome.reason)
+    }
+    if (outcome.reason === 'changed_meanwhile') throw changedMeanwhile()
+    throw gone(owner)
+  }
+}
+
+function createSetPassword({
+  directory,
+  hasher,
+  checkNewPassword,
+  minPasswordLength,
+  requireFresh,
+  emit,
+}: OwnAccountOptions): OwnAccount['setPassword'] {
+  return async function setOwnPassword(owner, { password, currentPassword }) {
+    const { tag, sub, name, version } = owner.account
+    await requireFresh(owner, currentPassword)
+    const fault = await checkNewPassword(password, name)
+    if (fault !== undefined) throw passwordRefused(fault, minPasswordLength())
+    const passwordHash = await hasher.hash(password)
+    const change = { tag, passwordHash, version, keeps: owner.sid }
+    const outcome = await directory.changePassword(change)
+    if (outcome === 'superseded') throw changedMeanwhile()
+    requireStill(outcome === 'changed', owner)
+    emit(changed(sub, 'password', owner), owner.origin)
+  }
+}
+
+function changed(sub: string, change: 'password' | 'sessions_ended', owner: Owner) {
+  return { type: 'user.changed', sub, change, actor: actorOf(owner) } as const
+}
+
+function isSameAddress(email: Parameters<typeof isSameEmail>[0], next: unknown): boolean {
+  return typeof next === 'string' ? isSameEmail(email, next) : email === undefined
+}
+
+/** @throws OAuthError where the account has gone since its token was looked at */
+function requireStill(isThere: boolean, owner: Owner): void {
+  if (!isThere) throw gone(owner)
+}
+
+function gone({ scheme }: Owner) {
+  return invalidToken('user_unknown', scheme)
+}

@@ -1,0 +1,103 @@
+// What the store may say of an account at the very moment of a change: that it has gone, or is another one.
+import t from 'tap'
+import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
+import { createOwnAccount } from '../../src/self-service/own-account.ts'
+import type { Owner } from '../../src/self-service/owner.ts'
+import { createOwnerOf } from '../../src/http/public/account/owner-of.ts'
+import { declarationsOf } from '../../src/users/attributes/declarations.ts'
+import type { AttributesOutcome } from '../../src/users/account-attributes.ts'
+import { createHandClock } from '../support/clock.ts'
+import { addSomeone } from '../support/stores.ts'
+
+const GONE = { status: 401, code: 'invalid_token' }
+const CONFLICT = { status: 409, code: 'conflict' }
+
+t.test('an account that changes meanwhile', async t => {
+  const store = createSqliteStore({ file: ':memory:', clock: createHandClock() })
+  t.teardown(() => store.close())
+  const tag = await addSomeone(store)
+  const account = await store.directory.byTag(tag)
+  if (account === undefined) throw new Error('there is no account')
+  const owner: Owner = {
+    account,
+    sid: 'sid',
+    authenticatedAt: 0,
+    clientId: 'web',
+    scheme: 'Bearer',
+    address: '192.0.2.1',
+    signal: new AbortController().signal,
+    origin: { id: '1', headers: {} },
+  }
+  let changed: 'superseded' | 'user_unknown' = 'superseded'
+  let set: AttributesOutcome = { kind: 'refused', reason: 'changed_meanwhile' }
+  let declarations = declarationsOf({ a: { list: false, unique: false, self: true } })
+  const own = createOwnAccount({
+    directory: { changePassword: async () => changed },
+    subjects: { endOtherSessions: async () => false },
+    families: store.families,
+    hasher: { hash: async () => 'hash' },
+    checkNewPassword: async () => undefined,
+    minPasswordLength: () => 8,
+    declarations: () => declarations,
+    requireFresh: async () => {},
+    as: () => ({
+      accounts: {
+        setAttributes: async () => set,
+        remove: async () => ({ kind: 'refused', reason: 'user_unknown' }),
+      },
+      sessions: { end: async () => 'session_unknown' },
+    }),
+    emit: () => t.fail('nothing has happened'),
+  })
+  const password = { password: 'new', currentPassword: undefined }
+  const attributes = { changes: { a: 'b' }, currentPassword: undefined }
+  await t.rejects(own.setPassword(owner, password), CONFLICT)
+  await t.rejects(own.change(owner, attributes), CONFLICT)
+  changed = 'user_unknown'
+  set = { kind: 'refused', reason: 'user_unknown' }
+  await t.rejects(own.setPassword(owner, password), GONE)
+  await t.rejects(own.change(owner, attributes), GONE)
+  await t.rejects(own.endOthers(owner), GONE)
+  await t.rejects(own.remove(owner, undefined), GONE)
+  declarations = declarationsOf({})
+  await t.rejects(own.change(owner, attributes), {
+    status: 400,
+    code: 'attribute_not_self',
+    message: 'the attribute a: one of none is expected',
+  })
+})
+
+t.test(
+  'an account that goes between the look at its token and the one at it',
+  async t => {
+    const ownerOf = createOwnerOf({
+      issuer: 'https://id.example.com',
+      base: 'https://id.example.com',
+      prefix: '',
+      accounts: { bySub: async () => undefined },
+      sessionLimit: () => ({ max: 1, window: 1 }),
+      tokenHolder: async () => ({
+        user: undefined,
+        claims: {
+          iss: 'https://id.example.com',
+          sub: 'sub',
+          aud: 'https://id.example.com',
+          client_id: 'web',
+          iat: 1,
+          exp: 2,
+          jti: 'jti',
+          sid: 'sid',
+          auth_time: 1,
+        },
+      }),
+    })
+    const { fastify } = await import('fastify')
+    const app = fastify()
+    app.get('/', async (request, reply) => {
+      await t.rejects(ownerOf(request, reply), GONE)
+      return ''
+    })
+    await app.inject('/')
+    await app.close()
+  },
+)
