@@ -12,6 +12,18 @@
 {{- end }}
 {{- end }}
 
+{{- define "latchkey.namespace" -}}
+{{- .Values.namespaceOverride | default .Release.Namespace }}
+{{- end }}
+
+{{- /* `annotations:` of an object: those of all, and `more`, its own. Nothing where there are none. */}}
+{{- define "latchkey.annotations" -}}
+{{- with merge (dict) (.more | default dict) (.root.Values.commonAnnotations | default dict) }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{- define "latchkey.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "latchkey.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -36,8 +48,22 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "latchkey.image" -}}
-{{- with .Values.image }}
-{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- include "latchkey.imageOf" (dict "root" . "image" .Values.image) }}
+{{- end }}
+
+{{- /* An image by its digest, else its tag; global.imageRegistry takes the place of its registry. */}}
+{{- define "latchkey.imageOf" -}}
+{{- $repository := .image.repository }}
+{{- with (.root.Values.global | default dict).imageRegistry }}
+{{- $repository = printf "%s/%s" . (regexReplaceAll "^[^/]*[.:][^/]*/" $repository "") }}
+{{- end }}
+{{- if .image.digest }}{{ $repository }}@{{ .image.digest }}{{ else }}{{ $repository }}:{{ .image.tag | default .root.Chart.AppVersion }}{{ end }}
+{{- end }}
+
+{{- define "latchkey.imagePullSecrets" -}}
+{{- with concat (.Values.imagePullSecrets | default list) ((.Values.global | default dict).imagePullSecrets | default list) }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
@@ -61,7 +87,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $http := .Values.config.http | default dict }}
 {{- $close := include "latchkey.milliseconds" ($http.closeGrace | default "10s") | int64 }}
 {{- $drain := include "latchkey.milliseconds" ($http.drainDelay | default "0s") | int64 }}
-{{- add .Values.drainSeconds (div (add $close $drain 999) 1000) 5 }}
+{{- .Values.terminationGracePeriodSeconds | default (add .Values.drainSeconds (div (add $close $drain 999) 1000) 5) }}
 {{- end }}
 
 {{- define "latchkey.secretName" -}}
@@ -111,6 +137,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- (urlParse .Values.config.issuer).path | default "/" }}
 {{- end }}
 
+{{- /* The paths that the issuer's host has to bring here, as a JSON list: all, or those of an issuer with a path, its
+metadata (RFC 8414 §3.1) included. */}}
+{{- define "latchkey.paths" -}}
+{{- $path := trimSuffix "/" (include "latchkey.issuerPath" .) }}
+{{- if $path }}
+{{- toJson (list $path (printf "/.well-known/oauth-authorization-server%s" $path)) }}
+{{- else }}
+{{- toJson (list "/") }}
+{{- end }}
+{{- end }}
+
 {{- /* The port of an http or https URL. */}}
 {{- define "latchkey.urlPort" -}}
 {{- $url := urlParse . }}
@@ -126,6 +163,13 @@ fsGroup: {{ . }}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile:
   type: RuntimeDefault
+{{- end }}
+{{- /* The server's own, as the values have it. `helm upgrade --reuse-values` knows no new defaults. */}}
+{{- define "latchkey.serverPodSecurityContext" -}}
+{{- with .Values.podSecurityContext }}{{ toYaml . }}{{ else }}{{ include "latchkey.podSecurityContext" 65532 }}{{ end }}
+{{- end }}
+{{- define "latchkey.serverSecurityContext" -}}
+{{- with .Values.securityContext }}{{ toYaml . }}{{ else }}{{ include "latchkey.containerSecurityContext" . }}{{ end }}
 {{- end }}
 {{- define "latchkey.containerSecurityContext" -}}
 allowPrivilegeEscalation: false
@@ -195,6 +239,14 @@ capabilities:
       {{- end }}
 {{- end }}
 {{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- /* A probe of ours: its path on the management port, and its times. An upgrade that reuses values knows none. */}}
+{{- define "latchkey.probe" -}}
+httpGet: { path: {{ .path }}, port: management }
+{{- with .probe }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}

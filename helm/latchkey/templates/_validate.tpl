@@ -67,7 +67,7 @@
 {{- fail "\n\nautoscaling.minReplicas is more than autoscaling.maxReplicas" }}
 {{- end }}
 {{- $name := include "latchkey.fullname" . }}
-{{- $kept := (lookup "v1" "Secret" .Release.Namespace $name).data | default dict }}
+{{- $kept := (lookup "v1" "Secret" (include "latchkey.namespace" .) $name).data | default dict }}
 {{- $toMake := list }}
 {{- if not (or .Values.secret.existingSecret .Values.secret.value $kept.LATCHKEY_SECRET) }}
 {{- $toMake = append $toMake "secret.existingSecret or secret.value" }}
@@ -76,7 +76,7 @@
 {{- $toMake = append $toMake "redis.password" }}
 {{- end }}
 {{- /* Where no cluster can be asked, every rendering would make others: each would end all sessions and lock the signing keys. */}}
-{{- if and $toMake (not (lookup "v1" "Secret" .Release.Namespace "")) }}
+{{- if and $toMake (not (lookup "v1" "Secret" (include "latchkey.namespace" .) "")) }}
 {{- fail (printf "\n\nno cluster to ask for the secrets that were made before, and a new one at every rendering would log everybody out: set %s (docs/operations.md, \"Argo CD, Flux and helm template\")" (join " and " $toMake)) }}
 {{- end }}
 {{- end }}
