@@ -121,6 +121,7 @@ async function start(
     api: {
       core,
       settings: apiSettings(() => live.config),
+      version: about.version,
       observe: routes => observeRequests(routes, metrics),
     },
   })

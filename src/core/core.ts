@@ -6,6 +6,8 @@ import { monotonicClock, type Clock } from '../base/clock.ts'
 import type { Actor, Emit, Origin } from '../base/events.ts'
 import { systemRandom } from '../base/random.ts'
 import { createClientRegistry, type ClientRegistry } from '../clients/registry.ts'
+import type { KeyChange } from '../keys/ring.ts'
+import type { RotationOptions } from '../keys/schedule/plan-rotation.ts'
 import { createSessions, type Sessions } from '../sessions/sessions.ts'
 import type { Store } from '../stores/ports/store.ts'
 import { NO_INSTRUMENTS } from './instruments.ts'
@@ -34,6 +36,9 @@ export interface Core extends People, Signing, Tokens, SelfService {
 export interface OnBehalf {
   readonly accounts: People['accounts']
   readonly sessions: Sessions
+  readonly unlock: People['unlock']
+  /** As the key ring's own. */
+  readonly rotateKeys: (rotation: RotationOptions) => Promise<KeyChange>
   /** Emits what else they do. */
   readonly emit: Emit
 }
@@ -69,6 +74,8 @@ export function createCore(options: CoreOptions): Core {
       return {
         accounts: people.accountsWith(emitFor),
         sessions: sessionsWith(emitFor),
+        unlock: people.unlockWith(emitFor),
+        rotateKeys: rotation => signing.keys.rotate(rotation, emitFor),
         emit: emitFor,
       }
     },

@@ -8,6 +8,7 @@ import type { Directory } from '../users/directory/directory.ts'
 import { createFailedLogins } from '../users/failed-logins/failed-logins.ts'
 import { createPasswordHasher, type PasswordHasher } from '../users/hashing/hasher.ts'
 import { createNameInLogs, type NameInLogs } from '../users/names/name-in-logs.ts'
+import { createFindSubject, type FindSubject } from '../users/subject-identifiers.ts'
 import { createUnlock, type Unlock } from '../users/refusals/unlock.ts'
 import {
   createLoginRefusals,
@@ -31,8 +32,12 @@ export interface People {
   readonly nameInLogs: NameInLogs
   /** Why logins were refused. */
   readonly refusals: LoginRefusals
+  /** The account that a subject identifier (RFC 9493) means. */
+  readonly findSubject: FindSubject
   /** Forgets the failed logins of an account. */
   readonly unlock: Unlock
+  /** The same, emitted in a way of its own. */
+  readonly unlockWith: (emit: Emit) => Unlock
   readonly directory: Directory
 }
 
@@ -90,6 +95,8 @@ export function composePeople({
     login: settings.loginBy,
     clock,
   })
+  const unlockWith = (emitFor: Emit) =>
+    createUnlock({ refusals, failedLogins, emit: emitFor })
   return {
     hasher,
     checkNewPassword,
@@ -105,6 +112,12 @@ export function composePeople({
     }),
     nameInLogs: createNameInLogs({ secrets, plain: settings.usernamesInLogs }),
     refusals,
-    unlock: createUnlock({ refusals, failedLogins, emit }),
+    findSubject: createFindSubject({
+      issuer,
+      directory: store.directory,
+      declarations: settings.attributes,
+    }),
+    unlock: unlockWith(emit),
+    unlockWith,
   }
 }

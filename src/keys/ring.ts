@@ -78,9 +78,9 @@ export interface KeyRing {
   readonly secretIds: readonly string[]
   /**
    * Lets the next keys sign now, or as soon as verifiers have had the time to learn them. Other servers
-   * follow with their next load.
+   * follow with their next load. `emit`: hears of it instead of the ring's own listener.
    */
-  rotate(rotation: RotationOptions): Promise<KeyChange>
+  rotate(rotation: RotationOptions, emit?: Emit): Promise<KeyChange>
   /**
    * Drops a leaked key at once: its tokens become invalid. If it signed, the next one takes over. After
    * `switchAfterMs` a fresh key signs, so that verifiers fetch the keys again and forget the dropped one.
@@ -119,9 +119,9 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
   const serially = pLimit(1)
   const cache = createRingCache(monotonic)
   const take = createTake(cache, sealer, source)
-  const update = (plan: Plan) =>
+  const update = (plan: Plan, emit = options.emit) =>
     serially(async () => {
-      take(await save(plan))
+      take(await save(plan, emit))
     })
 
   const ring: KeyRing = {
@@ -149,7 +149,7 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
     describe: () => describe(cache.view()),
     stored: () => cache.loaded().ring,
     secretIds: sealer.secretIds,
-    async rotate(rotation) {
+    async rotate(rotation, emit) {
       await ring.read()
       const { living, now } = cache.view()
       if (
@@ -159,7 +159,7 @@ export function createKeyRing(options: KeyRingOptions): KeyRing {
       ) {
         return { kind: 'refused', reason: 'next_key_missing' }
       }
-      await update(plans.rotated(rotation))
+      await update(plans.rotated(rotation), emit)
       return { kind: 'done' }
     },
     async retire(kid, switchAfterMs = CACHE_LIFE_MS) {

@@ -43,9 +43,9 @@ const SECRETS_REMEMBERED = 8
 export function createSave(options: SaveOptions) {
   return {
     read: () => read(options),
-    async save(plan: Plan): Promise<Saved> {
+    async save(plan: Plan, emit = options.emit): Promise<Saved> {
       for (let tries = 0; tries < TRIES; tries++) {
-        const saved = await trySave(plan, options)
+        const saved = await trySave(plan, { ...options, emit })
         if (saved !== undefined) return saved
       }
       throw new Error(

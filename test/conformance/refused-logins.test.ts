@@ -132,7 +132,7 @@ for (const store of STORES) {
       await refusals.flush()
       const account = await accounts.find('locked')
       if (account === undefined) throw new Error('no account')
-      const { cleared, networks } = await server.unlock(account, { actor: 'cli:op' })
+      const { cleared, networks } = await server.unlock(account)
       t.same([cleared, networks], [3, ['2001:db8:7::/64']], 'with the wider networks')
       t.equal((await right()).statusCode, 200)
       t.notOk((await onRecord('locked')).some(({ until }) => until !== undefined))

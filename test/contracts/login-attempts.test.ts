@@ -91,7 +91,8 @@ function driverOf({ store, clock }: TestStore) {
     if (verdict.kind === 'admitted') await settle(ids, result, verdict.known)
     return verdict
   }
-  const forget = (...all: Ids[]) => loginAttempts.forget(all.map(({ pair }) => pair))
+  const forget = (...all: Ids[]) =>
+    loginAttempts.forget(all.map(ids => attemptOf(ids).pair))
   return {
     forget,
     begin,
@@ -134,14 +135,20 @@ for (const { name, create } of STORES) {
   })
 }
 
-async function forgetting(t: Test, { attempt, begin, forget }: Driver): Promise<void> {
+async function forgetting(
+  t: Test,
+  { attempt, begin, forget, isWelcome }: Driver,
+): Promise<void> {
   const [ann, bob] = [someAttempt(), someAttempt()]
+  await attempt(ann, 'succeeded')
   for (const { pair } of [ann, bob]) {
     for (let i = 0; i < 4; i++) await attempt(someAttempt({ pair }), 'failed')
   }
   t.match(await begin(ann), throttled('pair', 1000))
   t.equal(await forget(ann, someAttempt()), 1, 'of two pairs one had a count')
-  t.same(await begin(ann), STRANGER)
+  t.ok(await isWelcome(ann), 'who was known stays known')
+  t.equal(await forget(ann), 0)
+  t.same(await begin(ann), KNOWN)
   t.match(await begin(bob), throttled('pair', 1000), 'nobody else is let in')
 }
 

@@ -102,7 +102,7 @@ t.test('a file that a newer release has added to is worked on and keeps it', asy
   changeByNewer(
     file,
     "ALTER TABLE users ADD COLUMN mail TEXT NOT NULL DEFAULT 'none'",
-    'CREATE TABLE tickets (id TEXT PRIMARY KEY)',
+    'CREATE TABLE invoices (id TEXT PRIMARY KEY)',
   )
   const store = createSqliteStore({ file, clock })
   t.equal(await store.directory.add(someAccount('kept')), 'added')

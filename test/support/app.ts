@@ -419,6 +419,7 @@ export async function buildTestApp({
         tokens: () => live.staticTokens,
         url: () => live.managementUrl,
       },
+      version: '0.0.0-test',
       observe: routes => observeRequests(routes, metrics),
     },
   })

@@ -25,7 +25,7 @@ function setUp() {
         settled.push(attempt)
       },
       async forget(pairs) {
-        forgotten.push(...pairs)
+        forgotten.push(...pairs.map(({ id }) => id))
         return pairs.length
       },
     },

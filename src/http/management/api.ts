@@ -9,6 +9,7 @@ import { createTokenHolder } from '../callers/token-holder.ts'
 import { registerVerifier } from '../callers/verify-access-token.ts'
 import { setErrorHandler } from '../request/error-handler.ts'
 import { createGuard, type GuardSettings } from './callers/guard.ts'
+import { ADMIN_PATH, adminRoutes } from './admin/admin-routes.ts'
 import { SCIM_PATH } from './scim/scim-form.ts'
 import { scimRoutes } from './scim/scim-routes.ts'
 
@@ -25,6 +26,8 @@ export interface ApiSettings extends GuardSettings {
 export interface ApiOptions {
   readonly core: Core
   readonly settings: ApiSettings
+  /** Of Latchkey. */
+  readonly version: string
   /** Logs and counts the requests of the routes that are registered there. */
   readonly observe: (app: FastifyInstance) => void
 }
@@ -32,7 +35,7 @@ export interface ApiOptions {
 /** Registers the API; its routes are a scope of their own. */
 export async function managementApi(
   app: FastifyInstance,
-  { core, settings, observe }: ApiOptions,
+  { core, settings, version, observe }: ApiOptions,
 ): Promise<void> {
   setErrorHandler(app)
   observe(app)
@@ -42,6 +45,7 @@ export async function managementApi(
     settings,
     ...(await bearersOf(app, core, settings)),
   })
+  app.register(adminRoutes, { prefix: ADMIN_PATH, core, guard, version })
   app.register(scimRoutes, {
     prefix: SCIM_PATH,
     guard,

@@ -19,6 +19,8 @@ const REQUEST_TIMEOUT_MS = 10_000
 const ANSWER_TIMEOUT_MS = 5_000
 /** A group of ten thousand members, each by its id and a name, is 1 MB. */
 const BODY_LIMIT = 4 * 1024 * 1024
+/** A `sub` has up to 255 characters, each of which may be percent-encoded. */
+const LONGEST_PARAM = 3 * 255
 
 export interface ManagementOptions {
   /**
@@ -57,6 +59,7 @@ export function buildManagement({
     childLoggerFactory: parent => parent,
     requestIdHeader: false,
     bodyLimit: BODY_LIMIT,
+    routerOptions: { maxParamLength: LONGEST_PARAM },
     ...connectionOptions({
       requestTimeout: REQUEST_TIMEOUT_MS,
       answerTimeout: ANSWER_TIMEOUT_MS,

@@ -34,8 +34,6 @@ function aroundPorts(
     accessTokens,
     subjects,
     directory,
-    loginAttempts,
-    loginRefusals,
     keys,
     replays,
     sightings,
@@ -68,16 +66,6 @@ function aroundPorts(
       byValue: around('users.by_value', directory.byValue),
       upgradePassword: around('users.upgrade_password', directory.upgradePassword),
     },
-    loginAttempts: {
-      areWelcome: around('login_attempts.are_welcome', loginAttempts.areWelcome),
-      begin: around('login_attempts.begin', loginAttempts.begin),
-      settle: around('login_attempts.settle', loginAttempts.settle),
-      forget: around('login_attempts.forget', loginAttempts.forget),
-    },
-    loginRefusals: {
-      add: around('login_refusals.add', loginRefusals.add),
-      of: around('login_refusals.of', loginRefusals.of),
-    },
     keys: { load: around('keys.load', keys.load), save: around('keys.save', keys.save) },
     replays: { once: around('replays.once', replays.once) },
     statusLists: {
@@ -107,8 +95,27 @@ function aroundPorts(
       save: around('secret_lists.save', secretLists.save),
     },
     ...store,
+    ...aroundLogins(store, around),
     now: around('now', store.now),
     probe: around('probe', store.probe),
+  }
+}
+
+function aroundLogins(
+  { loginAttempts, loginRefusals }: Pick<Store, 'loginAttempts' | 'loginRefusals'>,
+  around: Around,
+): Pick<Store, 'loginAttempts' | 'loginRefusals'> {
+  return {
+    loginAttempts: {
+      areWelcome: around('login_attempts.are_welcome', loginAttempts.areWelcome),
+      begin: around('login_attempts.begin', loginAttempts.begin),
+      settle: around('login_attempts.settle', loginAttempts.settle),
+      forget: around('login_attempts.forget', loginAttempts.forget),
+    },
+    loginRefusals: {
+      add: around('login_refusals.add', loginRefusals.add),
+      of: around('login_refusals.of', loginRefusals.of),
+    },
   }
 }
 

@@ -87,6 +87,6 @@ export interface LoginAttempts {
    * network. A failure is remembered as `repeat`.
    */
   settle(attempt: SettledAttempt): Promise<void>
-  /** Forgets the counts of these pairs, and that they are known; gives how many there were. */
-  forget(pairs: readonly string[]): Promise<number>
+  /** Forgets the failures of these pairs, which stay known; gives how many of them had any. */
+  forget(pairs: readonly LoginCount[]): Promise<number>
 }

@@ -113,8 +113,10 @@ export function createFailedLogins({
       const within = networks.flatMap(network =>
         networksOf(network.replace(/\/\d+$/, '')),
       )
+      const { pairLimit: limit } = limitsOf(policy())
       const ids = new Set(within.map(network => pairIn(name, network)))
-      return ids.size === 0 ? 0 : attempts.forget([...ids])
+      const pairs = [...ids].map(id => ({ by: 'pair' as const, id, limit }))
+      return pairs.length === 0 ? 0 : attempts.forget(pairs)
     },
     async begin(credentials, account) {
       const attempt = attemptOf(credentials, account)

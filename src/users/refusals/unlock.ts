@@ -1,12 +1,11 @@
 // Unlocking: the failures of an account's name are forgotten, so that nothing delays its next login.
-import type { Actor, Emit } from '../../base/events.ts'
+import type { Emit } from '../../base/events.ts'
 import type { Account } from '../../stores/ports/directory.ts'
 import type { FailedLogins } from '../failed-logins/failed-logins.ts'
 import type { LoginRefusals } from './login-refusals.ts'
 
-/** Who unlocks what. */
+/** What is unlocked beside what is on record. */
 export interface UnlockOptions {
-  readonly actor: Actor
   /** Addresses or networks whose failures are forgotten as well as those on record. */
   readonly networks?: readonly string[]
 }
@@ -23,7 +22,7 @@ export interface Unlocked {
  * Forgets the failures of the account's name in every network that the record of refusals has of it. What is
  * counted of a network or of a password stays: others share it. Rejects with StoreUnavailable.
  */
-export type Unlock = (account: Account, options: UnlockOptions) => Promise<Unlocked>
+export type Unlock = (account: Account, options?: UnlockOptions) => Promise<Unlocked>
 
 /** Makes the service. */
 export function createUnlock({
@@ -35,12 +34,12 @@ export function createUnlock({
   readonly failedLogins: Pick<FailedLogins, 'forget'>
   readonly emit: Emit
 }): Unlock {
-  return async function unlock(account, { actor, networks: named = [] }) {
+  return async function unlock(account, { networks: named = [] } = {}) {
     const onRecord = await refusals.ofAccount(account)
     const networks = [...new Set([...onRecord.map(({ network }) => network), ...named])]
     const cleared = await failedLogins.forget(account.foldedName, networks)
     await refusals.lift(account)
-    emit({ type: 'user.changed', sub: account.sub, change: 'unlocked', actor })
+    emit({ type: 'user.changed', sub: account.sub, change: 'unlocked' })
     return { networks, cleared }
   }
 }

@@ -6,7 +6,6 @@ import type { Account } from '../../../stores/ports/directory.ts'
 import type { LoginRefusal } from '../../../stores/ports/logins/refusals.ts'
 import { explain } from '../../../users/refusals/explain.ts'
 import type { Io } from '../../terminal/io.ts'
-import { operator } from '../../terminal/operator.ts'
 import { iso } from '../../terminal/time.ts'
 import { requireAccount, withStore, type StoreTools } from '../../tools.ts'
 import { collect } from '../attribute-options.ts'
@@ -54,7 +53,6 @@ export function addRefusals(users: Command, io: Io): void {
       withStore(io, async (tools, name: string, options: { network?: string[] }) => {
         const account = requireAccount(await findAccount(tools, name), name)
         const { networks, cleared } = await tools.unlock(account, {
-          actor: operator(),
           networks: options.network ?? [],
         })
         tools.print(

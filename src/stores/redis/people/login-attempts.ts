@@ -62,8 +62,16 @@ export function createRedisLoginAttempts({
     return reply.map(welcome => welcome === 1)
   }
 
-  const forget = (pairs: readonly string[]) =>
-    link.run(client => client.del(...pairs.map(id => keys.login('pair', id))))
+  async function forget(pairs: readonly LoginCount[]): Promise<number> {
+    const [forgotten] = await script(keysOf(pairs), [
+      'forget',
+      time(),
+      0,
+      ...NO_END,
+      ...argsOf(pairs),
+    ])
+    return Number(forgotten)
+  }
 
   return { areWelcome, begin, settle, forget }
 }

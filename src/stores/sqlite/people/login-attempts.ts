@@ -24,18 +24,9 @@ import type { Row } from '../database/row.ts'
 const SWEEP = 20
 
 export function createSqliteLoginAttempts(db: DatabaseSync, clock: Clock): LoginAttempts {
-  const { select, upsert, remove, sweep } = statementsOn(db)
-
-  function read({ by, id, limit }: LoginCount, now: number): FailureCount {
-    const row = select.get(by, id)
-    return forget(row === undefined ? noFailures(now) : countOf(row), limit.forgetMs, now)
-  }
-
-  function write({ by, id, limit }: LoginCount, count: FailureCount, now: number): void {
-    const gone = goneAt(count, limit.forgetMs)
-    if (gone <= now) remove.run(by, id)
-    else upsert.run({ kind: by, id, ...count, goneAt: gone })
-  }
+  const statements = statementsOn(db)
+  const { select, upsert, sweep } = statements
+  const { read, write } = countsOn(statements)
 
   function wasRepeated({ repeat }: LoginAttempt, now: number): boolean {
     const row = select.get('repeat', repeat)
@@ -89,9 +80,15 @@ export function createSqliteLoginAttempts(db: DatabaseSync, clock: Clock): Login
     }
   }
 
-  function forgetPairs(pairs: readonly string[]): number {
-    const counts = pairs.map(id => Number(remove.run('pair', id).changes))
-    return counts.reduce((sum, count) => sum + count, 0)
+  function forgetPairs(pairs: readonly LoginCount[]): number {
+    const now = clock()
+    const failed = pairs
+      .map(of => ({ of, count: read(of, now) }))
+      .filter(({ count }) => count.failures > 0 || count.retryAt > now)
+    for (const { of, count } of failed) {
+      write(of, { ...noFailures(now), knownUntil: count.knownUntil }, now)
+    }
+    return failed.length
   }
 
   return {
@@ -113,6 +110,26 @@ function countOf(row: Row): FailureCount {
     since: Number(row['since']),
     retryAt: Number(row['retry_at']),
     knownUntil: Number(row['known_until']),
+  }
+}
+
+/** Reads counts as they are now, and writes them; one that says nothing more goes. */
+function countsOn({
+  select,
+  upsert,
+  remove,
+}: Pick<ReturnType<typeof statementsOn>, 'select' | 'upsert' | 'remove'>) {
+  return {
+    read({ by, id, limit }: LoginCount, now: number): FailureCount {
+      const row = select.get(by, id)
+      const count = row === undefined ? noFailures(now) : countOf(row)
+      return forget(count, limit.forgetMs, now)
+    },
+    write({ by, id, limit }: LoginCount, count: FailureCount, now: number): void {
+      const gone = goneAt(count, limit.forgetMs)
+      if (gone <= now) remove.run(by, id)
+      else upsert.run({ kind: by, id, ...count, goneAt: gone })
+    },
   }
 }
 

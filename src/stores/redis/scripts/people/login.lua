@@ -1,8 +1,9 @@
--- Counts tries to log in. KEYS: pair, the other counts, repeat; with the step 'welcome' any number of pairs.
+-- Counts tries to log in. KEYS: pair, the other counts, repeat; with the steps 'welcome' and 'forget' pairs.
 -- ARGV: step, now or '', maxDelayMs, known, knownForMs, repeatMs, then for each count: by, free, forgetMs.
 -- known, knownForMs and repeatMs are read after an admitted try only.
 -- Reply of the step 'begin': { 'admitted', known }, { 'repeated' } or { 'throttled', by, ms }. Of 'welcome':
--- for each pair 1 when it is known and nothing delays it, else 0. Of 'succeeded', 'failed', 'withdrawn': 1.
+-- for each pair 1 when it is known and nothing delays it, else 0. Of 'forget': how many pairs had failures.
+-- Of 'succeeded', 'failed', 'withdrawn': 1.
 -- stores/sqlite/people/login-rules.ts says the same in TypeScript; one contract test runs on both.
 local REPEAT, COUNTS, BEFORE_COUNTS = KEYS[#KEYS], #KEYS - 1, 6
 local step, now, maxDelayMs = ARGV[1], time(ARGV[2]), tonumber(ARGV[3])
@@ -94,6 +95,18 @@ local function welcome ()
   return reply
 end
 
+local function forget ()
+  local forgotten = 0
+  for i = 1, #KEYS do
+    local c = read_count(i)
+    if c.failures > 0 or c.retryAt > now then
+      c.failures, c.retryAt, forgotten = 0, 0, forgotten + 1
+      write_count(c)
+    end
+  end
+  return forgotten
+end
+
 local function settle ()
   local known, knownForMs, repeatMs = ARGV[4] == '1', tonumber(ARGV[5]), tonumber(ARGV[6])
   if step == 'failed' then
@@ -112,4 +125,5 @@ end
 
 if step == 'begin' then return begin() end
 if step == 'welcome' then return welcome() end
+if step == 'forget' then return forget() end
 return settle()
