@@ -26,6 +26,7 @@ const MAY_IMPORT = {
     'keys/external/',
     'observe/',
     'stores/',
+    'users/blocklist/open-blocklist',
     'users/hashing/argon2',
   ],
   'app[.]ts': ['core/', 'http/', 'observe/', 'stores/ports'],

@@ -31,6 +31,7 @@ import { timedStore, tracedStore, type Opened } from './observe/tracing/traced-s
 import { openStore } from './stores/open.ts'
 import type { Store } from './stores/ports/store.ts'
 import { refuseRisks, risksOf, startStoreWatch } from './stores/watch.ts'
+import { openBlocklist } from './users/blocklist/open-blocklist.ts'
 import { argon2Build } from './users/hashing/argon2.ts'
 
 const MANAGEMENT_GRACE_MS = 500
@@ -221,6 +222,8 @@ async function openCore({
   const { config } = live
   const source = await openSource(config.keys, keyPolicy(config))
   if (source !== undefined) parts.defer(source.close)
+  const blocklist = await openBlocklist(config.passwords.blocklist)
+  parts.defer(() => blocklist.close())
   const agreed = createAgreedClock({ system: clock, monotonic: monotonicClock })
   const core = createCore({
     settings: coreSettings(() => live.config),
@@ -229,6 +232,7 @@ async function openCore({
     storeNow: () => store.now().then(agreed.hear),
     emit,
     source,
+    isBreached: blocklist.isBreached,
     instruments,
   })
   metrics.showHashing(core.hasher.load)
@@ -267,5 +271,7 @@ function apiSettings(current: () => Config): ApiSettings {
     roles: () => current().admin.roles,
     tokens: () => current().scim.tokens,
     url: () => current().management.url,
+    passwords: () => current().scim.passwords,
+    strict: () => current().scim.profile === 'strict',
   }
 }

@@ -29,6 +29,7 @@ export type Purpose =
   | 'name-in-logs'
   | 'imported-sub'
   | 'ticket-code'
+  | 'scim-cursor'
 
 /**
  * Derives one key per configured secret (RFC 5869, HKDF with SHA-256), in the order of the configuration: the

@@ -57,7 +57,7 @@ export interface AttributeRules {
 }
 
 /** Of writers at once one is first, and the others look again: so many times. */
-const MOST_TRIES = 100
+export const MOST_TRIES = 100
 
 /** What is known of somebody new. */
 export const NOTHING_KNOWN = { attributes: {}, emailVerified: false }

@@ -12,6 +12,7 @@ import {
   type AttributeTaken,
   type SetAttributes,
 } from './account-attributes.ts'
+import { createChangeAccount, type ChangeWholeAccount } from './change-account.ts'
 import { isFault, type AttributeFault } from './attributes/check.ts'
 import type { CheckClaims } from './attributes/claims-budget.ts'
 import type { Declarations } from './attributes/declarations.ts'
@@ -49,17 +50,26 @@ export type AccountRenamed =
 /** What a user may hold. */
 export type Access = Pick<User, 'scopes' | 'roles'>
 
-/** A new account with its first password. */
+/** A new account. */
 export interface NewUser extends Access, AttributesRequest {
   readonly name: string
-  readonly password: string
+  /** Undefined: none yet, and no password logs in. */
+  readonly password?: string | undefined
+  /** Default false. */
+  readonly disabled?: boolean
 }
+
+/** In the place of a hash: of no form that a hash has, so that no password is right. */
+const NO_PASSWORD = '!'
 
 /**
  * The accounts. Promises reject with StoreUnavailable, and those that hash with OAuthError
  * temporarily_unavailable.
  */
-export interface Accounts {
+export interface Accounts extends Pick<
+  Directory,
+  'byValue' | 'count' | 'page' | 'search'
+> {
   /** Adds an account under a new `sub`. */
   add(user: NewUser): Promise<AddOutcome>
   /** Gives the account another name: its `sub` and its sessions stay, and the old name is free at once. */
@@ -72,10 +82,14 @@ export interface Accounts {
   enable(name: string): Promise<ChangeOutcome>
   /** What the user may hold from the next token on. */
   setAccess(name: string, access: Access): Promise<ChangeOutcome>
+  /** Changes whatever is asked for, at once or not at all. */
+  change: ChangeWholeAccount
   /** Changes what is known of the user; sessions live on, and the next token says it. */
   setAttributes: SetAttributes
   /** Removes the account and every session. */
   remove(name: string): Promise<ChangeOutcome>
+  /** The same for the account of that `sub`. */
+  removeBySub(sub: string): Promise<ChangeOutcome>
   /** The account of that name, however it is written. */
   find(name: string): Promise<Account | undefined>
   /** The account of that stable id. */
@@ -84,10 +98,6 @@ export interface Accounts {
   findLogin(text: string): Promise<Account | undefined>
   /** Every account that lives all the while, once, in the order of creation. */
   all(): AsyncIterable<Account>
-  /** The next accounts in the order of creation. */
-  page: Directory['page']
-  /** The next accounts whose name or unique value begins with a text (directory/search-for.ts). */
-  search: Directory['search']
 }
 
 /** What accounts are made of. */
@@ -120,6 +130,9 @@ export function createAccounts(options: AccountsOptions): Accounts {
     findLogin: directory.findLogin,
     bySub: sub => directory.byTag(userTag(sub)),
     setAttributes: createSetAttributes(options),
+    change: createChangeAccount(options),
+    byValue: directory.byValue,
+    count: directory.count,
     all: directory.all,
     page: directory.page,
     search: directory.search,
@@ -139,6 +152,11 @@ export function createAccounts(options: AccountsOptions): Accounts {
       return change(name, 'access', tag => directory.setAccess(tag, { scopes, roles }))
     },
     remove: name => change(name, 'removed', directory.remove),
+    async removeBySub(sub) {
+      if (!(await directory.remove(userTag(sub)))) return refused('user_unknown')
+      options.emit({ type: 'user.changed', sub, change: 'removed' })
+      return { kind: 'done', sub }
+    },
   }
 }
 
@@ -171,7 +189,14 @@ function createAdd({
   checkClaims,
   random = systemRandom,
 }: AccountsOptions): Accounts['add'] {
-  return async ({ name: typed, password, scopes, roles, ...request }) => {
+  return async ({
+    name: typed,
+    password,
+    scopes,
+    roles,
+    disabled = false,
+    ...request
+  }) => {
     const read = readName(typed)
     if (read === undefined) return refused('name_invalid')
     if (!roles.every(isRole)) return refused('role_invalid')
@@ -181,7 +206,8 @@ function createAdd({
     const rules = { declarations: declarations(), checkClaims }
     const next = nextAttributes(NOTHING_KNOWN, request, rules)
     if (isFault(next)) return { kind: 'refused', ...next }
-    const fault = await checkNewPassword(password, name)
+    const fault =
+      password === undefined ? undefined : await checkNewPassword(password, name)
     if (fault !== undefined) return refused(fault)
     const sub = random.uuid()
     const outcome = await directory.add({
@@ -191,9 +217,9 @@ function createAdd({
       foldedName,
       scopes,
       roles,
-      disabled: false,
+      disabled,
       ...next,
-      passwordHash: await hasher.hash(password),
+      passwordHash: password === undefined ? NO_PASSWORD : await hasher.hash(password),
     })
     if (outcome === 'name_taken') return refused('name_taken')
     if (outcome !== 'added') {

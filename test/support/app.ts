@@ -183,6 +183,9 @@ export interface TestApp {
     maxForged: number
     /** As `management.url`. */
     managementUrl: string | undefined
+    /** As `scim.passwords`, and `scim.profile: strict`. */
+    scimPasswords: boolean
+    strict: boolean
   }
   post(
     url: string,
@@ -328,6 +331,8 @@ export async function buildTestApp({
     maxPerCaller: 1_000_000,
     maxForged: 1_000_000,
     managementUrl: undefined as string | undefined,
+    scimPasswords: true,
+    strict: false,
   }
   const settings: CoreSettings = {
     issuer,
@@ -418,6 +423,8 @@ export async function buildTestApp({
         roles: () => live.roles,
         tokens: () => live.staticTokens,
         url: () => live.managementUrl,
+        passwords: () => live.scimPasswords,
+        strict: () => live.strict,
       },
       version: '0.0.0-test',
       observe: routes => observeRequests(routes, metrics),

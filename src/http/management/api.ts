@@ -1,6 +1,7 @@
 // What may be done to accounts over the management listener: who calls is said by the guard of callers/, and
 // each part is registered here. All of it is the core's; nothing is served without a token.
 import type { FastifyInstance } from 'fastify'
+import { systemRandom } from '../../base/random.ts'
 import type { Core } from '../../core/core.ts'
 import { createProvenKey, type DpopOptions } from '../callers/dpop.ts'
 import { createTokenFailures } from '../callers/limits/token-failures.ts'
@@ -11,10 +12,11 @@ import { setErrorHandler } from '../request/error-handler.ts'
 import { createGuard, type GuardSettings } from './callers/guard.ts'
 import { ADMIN_PATH, adminRoutes } from './admin/admin-routes.ts'
 import { SCIM_PATH } from './scim/scim-form.ts'
-import { scimRoutes } from './scim/scim-routes.ts'
+import { createCursors } from './scim/cursor.ts'
+import { scimRoutes, type ScimSettings } from './scim/scim-routes.ts'
 
 /** What the server reads while it runs; each call gives the value of now. */
-export interface ApiSettings extends GuardSettings {
+export interface ApiSettings extends GuardSettings, ScimSettings {
   readonly dpop: DpopOptions['settings']
   /** Requests of one address whose token is none. */
   readonly addressLimit: () => WindowLimit
@@ -48,8 +50,10 @@ export async function managementApi(
   app.register(adminRoutes, { prefix: ADMIN_PATH, core, guard, version })
   app.register(scimRoutes, {
     prefix: SCIM_PATH,
+    core,
     guard,
-    base: () => baseOf(settings.url()),
+    cursors: createCursors(core.settings.secrets, systemRandom),
+    settings,
   })
 }
 
@@ -76,8 +80,4 @@ async function bearersOf(app: FastifyInstance, core: Core, settings: ApiSettings
     failures,
   })
   return { tokenHolder, failures }
-}
-
-function baseOf(url: string | undefined): string | undefined {
-  return url === undefined ? undefined : `${url.replace(/\/$/, '')}${SCIM_PATH}`
 }

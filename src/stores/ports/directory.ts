@@ -75,6 +75,23 @@ export interface PasswordChange {
 export type AttributesOutcome =
   { readonly kind: 'changed' | 'superseded' | 'user_unknown' } | ValueTaken
 
+/** Everything that changes at once; what isn't named stays. */
+export interface AccountChange
+  extends
+    AttributesChange,
+    Partial<
+      Pick<
+        Account,
+        'name' | 'foldedName' | 'passwordHash' | 'disabled' | 'scopes' | 'roles'
+      >
+    > {
+  /** Whether every session of the user ends with it. */
+  readonly endsSessions: boolean
+}
+
+/** As AttributesOutcome; `name_taken`: another account has the name. */
+export type AccountChangeOutcome = AttributesOutcome | { readonly kind: 'name_taken' }
+
 /** The name that an account has from now on. */
 export interface NameChange extends Pick<Account, 'tag' | 'name' | 'foldedName'> {}
 
@@ -126,6 +143,10 @@ export interface BuiltInDirectory {
    * Durable when it resolves.
    */
   setAttributes(change: AttributesChange): Promise<AttributesOutcome>
+  /** Changes whatever is named, in one step or not at all. Durable when it resolves. */
+  change(change: AccountChange): Promise<AccountChangeOutcome>
+  /** How many accounts there are; while some are added or removed, about so many. */
+  count(): Promise<number>
   /**
    * Gives the account another name, or the same in another writing; sessions live on, and the next token says
    * the new one. The old name is free when it resolves. Durable then.

@@ -7,6 +7,7 @@ import type {
 } from '../../stores/ports/subjects.ts'
 import type { UniqueValue } from '../../stores/ports/directory.ts'
 import type { Declaration, Declarations } from './declarations.ts'
+import { EXTERNAL_ID, isExternalId } from './external-ids.ts'
 import { expectedOf, foldValue, readValue } from './values.ts'
 
 /** What a change of attributes says: null removes, what isn't named stays. */
@@ -50,7 +51,7 @@ export function checkAttributes(
 ): CheckedAttributes | AttributeFault {
   const after = new Map<string, AttributeValue>(Object.entries(before))
   for (const [name, value] of Object.entries(changes)) {
-    const declaration = declarations.get(name)
+    const declaration = declarationOf(name, declarations)
     if (declaration === undefined) return undeclared(name, declarations)
     const read = readAttribute(name, value, declaration)
     if (isFault(read)) return read
@@ -88,11 +89,18 @@ function uniqueValuesOf(
   declarations: Declarations,
 ): UniqueValue[] {
   return Object.entries(attributes).flatMap(([attribute, value]) => {
-    const declaration = declarations.get(attribute)
+    const declaration = declarationOf(attribute, declarations)
     return declaration?.unique === true && isSingle(value)
       ? [{ attribute, value: foldValue(value, declaration) }]
       : []
   })
+}
+
+function declarationOf(
+  name: string,
+  declarations: Declarations,
+): Declaration | undefined {
+  return isExternalId(name) ? EXTERNAL_ID : declarations.get(name)
 }
 
 function isSingle(value: AttributeValue): value is SingleValue {

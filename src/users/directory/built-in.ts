@@ -21,6 +21,7 @@ export function createBuiltInDirectory(options: BuiltInOptions): Directory {
   const { directory, subjects } = options
   const { add, byTag, rename, setPassword, setAttributes, remove } = directory
   const { page, search, all, changePassword, setPending } = directory
+  const { change, count, byValue } = directory
   const { setDisabled, setAccess } = subjects
 
   async function find(name: string) {
@@ -36,6 +37,9 @@ export function createBuiltInDirectory(options: BuiltInOptions): Directory {
     changePassword,
     setPending,
     setAttributes,
+    change,
+    count,
+    byValue,
     setDisabled,
     setAccess,
     remove,

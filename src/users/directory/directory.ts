@@ -3,6 +3,8 @@
 // (core/people.ts). Sessions are judged by the subject (stores/ports/subjects.ts), never by the directory.
 import type {
   Account,
+  AccountChange,
+  AccountChangeOutcome,
   AccountPage,
   AccountSearch,
   AttributesChange,
@@ -13,6 +15,7 @@ import type {
   PasswordChange,
   Pending,
   RenameOutcome,
+  UniqueValue,
   ValueTaken,
 } from '../../stores/ports/directory.ts'
 import type { User } from '../../stores/ports/subjects.ts'
@@ -67,6 +70,12 @@ export interface Directory {
   setAccess(tag: string, access: Pick<User, 'scopes' | 'roles'>): Promise<boolean>
   /** Replaces the attributes; sessions live on. */
   setAttributes(change: AttributesChange): Promise<AttributesOutcome>
+  /** Changes whatever is named, in one step or not at all. */
+  change(change: AccountChange): Promise<AccountChangeOutcome>
+  /** How many accounts there are. */
+  count(): Promise<number>
+  /** The account that has a unique value, in the form in which it is compared. */
+  byValue(value: UniqueValue): Promise<Account | undefined>
   /** Removes the account and its subject, and ends every session. */
   remove(tag: string): Promise<boolean>
   /** The next accounts in the order of creation. */

@@ -1,32 +1,50 @@
 // This folder serves SCIM 2.0 (RFC 7644): each route reads the request, calls the services of the core and
 // says what came of it. It knows no store. ../api.ts registers it at the management listener, src/app.ts at
 // the public one where the configuration says so.
-import type { FastifyInstance } from 'fastify'
-import { SERVICE_PROVIDER_CONFIG } from '../../../scim/service-provider.ts'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Core } from '../../../core/core.ts'
 import { setErrorHandler } from '../../request/error-handler.ts'
 import type { Guard } from '../callers/guard.ts'
-import { scimForm, takeScim, typeAnswer } from './scim-form.ts'
+import type { Cursors } from './cursor.ts'
+import { discoveryRoutes } from './discovery.ts'
+import { SCIM_PATH, scimForm, takeScim } from './scim-form.ts'
+import { userRoutes } from './users/users-routes.ts'
+import { createUsers } from './users/users.ts'
+
+/** What SCIM goes by; each function gives the value of now. */
+export interface ScimSettings {
+  /** Whether passwords may be set. */
+  readonly passwords: () => boolean
+  /** Whether what the RFCs don't say is refused. */
+  readonly strict: () => boolean
+  /** The listener's URL as callers know it; undefined: as each request names it. */
+  readonly url: () => string | undefined
+}
 
 /** What SCIM is served with. */
 export interface ScimRoutesOptions {
+  readonly core: Core
   readonly guard: Guard
-  /** Where `meta.location` begins: the URL of SCIM as callers know it; undefined: as each names it. */
-  readonly base: () => string | undefined
+  readonly cursors: Cursors
+  readonly settings: ScimSettings
 }
 
 /** All of SCIM, at its own path. */
 export async function scimRoutes(
   app: FastifyInstance,
-  { guard }: ScimRoutesOptions,
+  { core, guard, cursors, settings }: ScimRoutesOptions,
 ): Promise<void> {
   setErrorHandler(app, scimForm)
   takeScim(app)
-  app.get('/ServiceProviderConfig', async (request, reply) => {
-    await guard(request, reply, 'scim.read')
-    typeAnswer(request, reply)
-    return {
-      ...SERVICE_PROVIDER_CONFIG,
-      meta: { resourceType: 'ServiceProviderConfig' },
-    }
+  const baseOf = (request: FastifyRequest) => {
+    const url = settings.url() ?? `${request.protocol}://${request.host}`
+    return `${url.replace(/\/$/, '')}${SCIM_PATH}`
+  }
+  const users = createUsers({ core, cursors, baseOf, ...settings })
+  app.register(discoveryRoutes, {
+    guard,
+    baseOf,
+    types: () => [['/Users', users.schemas()]],
   })
+  app.register(userRoutes, { guard, users })
 }

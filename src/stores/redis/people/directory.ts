@@ -13,6 +13,7 @@ import {
   createChangeAt,
   type ChangeAccount,
 } from './change-account.ts'
+import { createChangeWhole } from './change-whole.ts'
 import { createClaims, type Claims } from './claims.ts'
 import { uniqueValuesIn } from './account-record.ts'
 import {
@@ -57,6 +58,8 @@ export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
       await doubt()
       return account
     },
+    ...createChangeWhole(adapter, { reader, names, values, index }),
+    count: createCount(adapter),
     setAttributes: createSetAttributes(adapter, { reader, values, index }).plainly,
     rename: createRename(adapter, { reader, names, index }),
     setPassword: (tag, passwordHash) =>
@@ -106,6 +109,17 @@ function createOfValue({
     foundLast = tag
     return found?.account
   }
+}
+
+/** Names stand for their accounts: each account has one. */
+function createCount({ link, names }: RedisAdapter): BuiltInDirectory['count'] {
+  return () =>
+    names.everywhere(async hashes => {
+      const counts = await link.run(client =>
+        Promise.all(hashes.map(key => client.hlen(key))),
+      )
+      return counts.reduce((sum, count) => sum + count, 0)
+    })
 }
 
 interface RemoveParts {

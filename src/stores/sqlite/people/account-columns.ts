@@ -82,6 +82,7 @@ export const SUBJECT_COLUMNS = [...USER, ...HOLDER]
 /** The SQL about accounts that needs no columns beside. */
 export const ACCOUNT_SQL = {
   byTag: `SELECT * FROM users WHERE ${TAG} = ?`,
+  count: 'SELECT count(*) AS accounts FROM users',
   byName: `SELECT * FROM users WHERE ${NAME} = ?`,
   /** Behind an instant and a `sub`, so many. */
   page:

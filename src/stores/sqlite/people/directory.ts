@@ -6,6 +6,7 @@ import { reading, writing } from '../database/database.ts'
 import { createSqliteStatusBits } from '../sessions/status-bits.ts'
 import { ACCOUNT_SQL, insertSql, readAccount, writeColumns } from './account-columns.ts'
 import { createChangeAccount, createChangeIn } from './change-account.ts'
+import { createChangeWhole } from './change-whole.ts'
 import { createPages } from './pages.ts'
 import { createSetAttributes } from './set-attributes.ts'
 import { createUniqueValues } from './unique-values.ts'
@@ -26,6 +27,8 @@ export function createSqliteDirectory(db: DatabaseSync, clock: Clock): BuiltInDi
     byTag: createByTag(db),
     byValue: createByValue(db),
     setAttributes: createSetAttributes(db, clock),
+    change: createChangeWhole(db, clock),
+    count: createCount(db),
     rename: createRename(db, clock),
     setPassword: (tag, passwordHash) =>
       change({ tag, set: { passwordHash }, endsSessions: true }),
@@ -115,6 +118,11 @@ function createByName(db: DatabaseSync): BuiltInDirectory['byName'] {
       foundLast = foldedName
       return account
     })
+}
+
+function createCount(db: DatabaseSync): BuiltInDirectory['count'] {
+  const select = db.prepare(ACCOUNT_SQL.count)
+  return () => reading(() => Number(select.get()?.['accounts']))
 }
 
 function createByTag(db: DatabaseSync): BuiltInDirectory['byTag'] {

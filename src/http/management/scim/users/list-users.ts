@@ -1,0 +1,142 @@
+// One page of a list of users: by cursor (RFC 9865), or by index for clients that know nothing else.
+import { scimError } from '../../../../scim/errors.ts'
+import type { Account } from '../../../../stores/ports/directory.ts'
+import type { Cursors, Position } from '../cursor.ts'
+import type { UserSource } from './find-users.ts'
+
+/** So many accounts one answer looks at, where most of them are not meant. */
+const MOST_LOOKED_AT = 2_000
+/** So far pages by index go: each walks over all pages before it. */
+const MOST_BY_INDEX = 20_000
+/** So many in one step. */
+const STEP = 500
+
+type Walk = Extract<UserSource, { kind: 'walk' }>
+
+/** Which page. */
+export interface PageRequest {
+  readonly count: number
+  readonly startIndex: number
+  /** Undefined: by index. */
+  readonly cursor: string | undefined
+}
+
+/** A page. */
+export interface Page {
+  readonly accounts: readonly Account[]
+  /** Undefined: nobody has counted. */
+  readonly total: number | undefined
+  /** Undefined: by cursor. */
+  readonly startIndex: number | undefined
+  /** Undefined: nothing follows, or by index. */
+  readonly nextCursor: string | undefined
+}
+
+/**
+ * Reads a page.
+ *
+ * @param list what the list is, for its cursors
+ * @throws OAuthError invalidCursor, tooMany
+ */
+export async function readPage(
+  source: UserSource,
+  request: PageRequest,
+  { cursors, list }: { readonly cursors: Cursors; readonly list: readonly string[] },
+): Promise<Page> {
+  if (source.kind === 'one') return pageOfOne(source.account, request)
+  if (request.cursor === undefined) return pageByIndex(source, request)
+  const after = request.cursor === '' ? undefined : cursors.open(request.cursor, list)
+  const { accounts, rest } = await collect(source, after, request.count)
+  return {
+    accounts,
+    total: await source.count?.(),
+    startIndex: undefined,
+    nextCursor: rest === undefined ? undefined : cursors.seal(rest, list),
+  }
+}
+
+function pageOfOne(
+  account: Account | undefined,
+  { count, startIndex, cursor }: PageRequest,
+): Page {
+  const all = account === undefined ? [] : [account]
+  return {
+    accounts: all.slice(startIndex - 1, startIndex - 1 + count),
+    total: all.length,
+    startIndex: cursor === undefined ? startIndex : undefined,
+    nextCursor: undefined,
+  }
+}
+
+/** The next accounts that are meant; `rest`: where to go on, undefined where nothing follows. */
+async function collect(
+  { next, isMeant }: Walk,
+  from: Position | undefined,
+  count: number,
+): Promise<{
+  readonly accounts: readonly Account[]
+  readonly rest: Position | undefined
+}> {
+  const accounts: Account[] = []
+  let after = from
+  for (let looked = 0; looked < MOST_LOOKED_AT;) {
+    const limit = Math.max(1, count - accounts.length)
+    // One more, which says whether anything follows.
+    const met = await next(after, limit + 1)
+    const taken = met.slice(0, limit)
+    looked += taken.length
+    accounts.push(
+      ...taken
+        .map(({ account }) => account)
+        .filter(isMeant)
+        .slice(0, count),
+    )
+    after = taken.at(-1)?.position ?? after
+    if (met.length <= limit) return { accounts, rest: undefined }
+    if (accounts.length >= count) break
+  }
+  return { accounts, rest: after }
+}
+
+async function pageByIndex(
+  source: Walk,
+  { count, startIndex }: PageRequest,
+): Promise<Page> {
+  const total = await source.count?.()
+  const last = startIndex - 1 + count
+  if (last > MOST_BY_INDEX && startIndex <= (total ?? startIndex)) throw tooMany()
+  // Where nobody has counted, all that are meant are counted here.
+  const wanted = total === undefined ? MOST_BY_INDEX : Math.min(last, total)
+  const found =
+    wanted === 0 || (count === 0 && total !== undefined) ? [] : await walk(source, wanted)
+  return {
+    accounts: found.slice(startIndex - 1, last),
+    total: total ?? found.length,
+    startIndex,
+    nextCursor: undefined,
+  }
+}
+
+/** The first accounts that are meant: so many, or all where there are fewer. */
+async function walk(
+  { next, isMeant, count }: Walk,
+  wanted: number,
+): Promise<readonly Account[]> {
+  const accounts: Account[] = []
+  let after: Position | undefined
+  for (let looked = 0; accounts.length < wanted; looked += STEP) {
+    if (looked >= MOST_BY_INDEX && count === undefined) throw tooMany()
+    const met = await next(after, STEP)
+    accounts.push(...met.map(({ account }) => account).filter(isMeant))
+    if (met.length < STEP) break
+    after = met.at(-1)?.position
+  }
+  return accounts
+}
+
+function tooMany() {
+  return scimError(
+    'tooMany',
+    `there are too many for pages by index, which go to ${MOST_BY_INDEX}: page by cursor`,
+  )
+}

@@ -1,0 +1,306 @@
+// Users by SCIM (RFC 7643, RFC 7644), on both stores: added, shown, changed and removed.
+import t from 'tap'
+import { STORES } from '../../../conformance/helpers.ts'
+import { PASSWORD } from '../../../support/app.ts'
+import { EXTENSION, PATCH_OP, scimOn, USER } from '../../../support/scim.ts'
+
+const WHOLE = {
+  externalId: 'hr-7',
+  displayName: 'Ann Lee',
+  name: { givenName: 'Ann', familyName: 'Lee', formatted: 'Ann Lee' },
+  emails: [
+    { value: 'home@example.com', type: 'home' },
+    { value: 'Ann@Example.com', type: 'work', primary: true },
+  ],
+  phoneNumbers: [{ value: '+49301234567', type: 'mobile' }],
+  locale: 'de-DE',
+  'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User': { department: 'IT' },
+  [EXTENSION]: {
+    scopes: ['orders:read'],
+    tenant: 'acme',
+    seats: 3,
+    beta: true,
+    regions: ['eu', 'us'],
+    emailVerified: true,
+  },
+}
+
+for (const store of STORES) {
+  t.test(`a whole user, ${store}`, async t => {
+    const { call, add, server } = await scimOn(t, store)
+    const user = await add('ann', { ...WHOLE, password: 'a password of her own' })
+    const shown = {
+      schemas: [USER, EXTENSION],
+      id: user.id,
+      externalId: 'hr-7',
+      userName: 'ann',
+      displayName: 'Ann Lee',
+      name: { givenName: 'Ann', familyName: 'Lee' },
+      emails: [{ value: 'Ann@Example.com', type: 'work', primary: true }],
+      phoneNumbers: [{ value: '+49301234567', type: 'work', primary: true }],
+      locale: 'de-DE',
+      active: true,
+      [EXTENSION]: WHOLE[EXTENSION],
+    }
+    t.match(user, shown)
+    t.match(user['meta'], {
+      resourceType: 'User',
+      location: `https://management.example.com/scim/v2/Users/${user.id}`,
+      version: /^W\/"[\w.]+"$/,
+    })
+    const answer = await call('GET', `/Users/${user.id}`)
+    t.strictSame(answer.json(), user)
+    t.equal(answer.headers['etag'], Object(user['meta']).version)
+    t.equal(answer.headers['location'], Object(user['meta']).location)
+    t.notMatch(answer.body, /argon2|password/)
+    const others = await call('GET', `/Users/${user.id}`, { as: 'entra' })
+    t.notHas(others.json(), { externalId: 'hr-7' }, 'each caller has its own')
+    const login = await server.post('/token', {
+      grant_type: 'password',
+      client_id: 'mobile',
+      username: 'ann',
+      password: 'a password of her own',
+      scope: 'orders:read orders:write',
+    })
+    t.match(login.json(), { scope: 'orders:read' })
+    t.match(server.lines.join(''), /"change":"added","actor":"token:okta"/)
+    t.notMatch(server.lines.join(''), /argon2id\$|of her own|Ann@|lks_/)
+  })
+
+  t.test(`a PUT takes the place of what was there, ${store}`, async t => {
+    const { call, add } = await scimOn(t, store)
+    const { id } = await add('ann', { ...WHOLE, active: false })
+    const put = async (body: object, status = 200) => {
+      const answer = await call('PUT', `/Users/${id}`, {
+        body: { schemas: [USER], ...body },
+      })
+      t.equal(answer.statusCode, status, answer.body)
+      return answer.json()
+    }
+    const bare = await put({ id: 'another', userName: 'ann', meta: { version: 'x' } })
+    t.match(bare, { id, active: false, [EXTENSION]: { tenant: 'acme' } })
+    for (const name of ['externalId', 'displayName', 'name', 'emails', 'locale']) {
+      t.notOk(name in bare, `${name} is removed`)
+    }
+    const renamed = await put({
+      userName: 'Anna',
+      [EXTENSION]: { seats: 4 },
+      active: true,
+    })
+    t.match(renamed, { id, userName: 'Anna', active: true })
+    t.strictSame(renamed[EXTENSION], { seats: 4 })
+    const again = await put({ userName: 'Anna', [EXTENSION]: { seats: 4 }, active: true })
+    t.equal(again.meta.version, renamed.meta.version, 'nothing is new')
+    await put({ userName: 'alice' }, 409)
+    await put({ userName: 'a b' }, 400)
+    await put({}, 400)
+    await put({ userName: 'ann', active: 'perhaps' }, 400)
+    await put({ userName: 'ann', password: 7 }, 400)
+    await put({ userName: 'ann', externalId: 7 }, 400)
+    await put({ userName: 'ann', [EXTENSION]: [] }, 400)
+    await put({ userName: 'ann', [EXTENSION]: { scopes: 'orders:read' } }, 400)
+    await put({ userName: 'ann', [EXTENSION]: { scopes: ['a b'] } }, 400)
+    await put({ userName: 'ann', emails: ['ann@example.com'] }, 400)
+    await put({ userName: 'ann', emails: [{ value: 'nonsense' }] }, 400)
+    await put({ userName: 'ann', displayName: { a: 1 } }, 400)
+    await put({ userName: 'ann', password: 'ann' }, 400)
+    t.match((await call('GET', `/Users/${id}`)).json(), { userName: 'Anna' })
+  })
+
+  t.test(`active: false ends sessions, and true revives none, ${store}`, async t => {
+    const { call, patch, server } = await scimOn(t, store)
+    const tokens = await server.login()
+    const [alice] = (await call('GET', '/Users?filter=userName eq "alice"')).json()
+      .Resources
+    const off = await patch(`/Users/${alice.id}`, [
+      { op: 'replace', value: { active: false } },
+    ])
+    t.equal(off.json().active, false)
+    t.match(await server.introspect(tokens.access_token), { active: false })
+    t.equal((await server.refresh(tokens.refresh_token)).statusCode, 400)
+    const on = await patch(`/Users/${alice.id}`, [
+      { op: 'Replace', path: 'active', value: 'True' },
+    ])
+    t.equal(on.json().active, true)
+    t.equal((await server.refresh(tokens.refresh_token)).statusCode, 400)
+    await server.login()
+    const changed = await patch(`/Users/${alice.id}`, [
+      { op: 'replace', path: 'password', value: 'another one' },
+    ])
+    t.equal(changed.statusCode, 200)
+    const old = await server.post('/token', {
+      grant_type: 'password',
+      client_id: 'mobile',
+      username: 'alice',
+      password: PASSWORD,
+    })
+    t.equal(old.statusCode, 400)
+    t.match(await server.login({ password: 'another one' }), { token_type: 'Bearer' })
+  })
+
+  t.test(`what is gone is gone, and its name is free, ${store}`, async t => {
+    const { call, add } = await scimOn(t, store)
+    const first = await add('ann', { externalId: 'hr-7' })
+    const gone = await call('DELETE', `/Users/${first.id}`)
+    t.equal(gone.statusCode, 204)
+    t.equal(gone.body, '')
+    for (const method of ['GET', 'DELETE'] as const) {
+      const answer = await call(method, `/Users/${first.id}`)
+      t.equal(answer.statusCode, 404)
+      t.match(answer.json(), { status: '404' })
+    }
+    const put = { body: { schemas: [USER], userName: 'ann' } }
+    t.equal((await call('PUT', `/Users/${first.id}`, put)).statusCode, 404)
+    t.not((await add('ann', { externalId: 'hr-7' })).id, first.id)
+  })
+
+  t.test(`one of two at once, ${store}`, async t => {
+    const { call } = await scimOn(t, store)
+    const post = (more: object) =>
+      call('POST', '/Users', { body: { schemas: [USER], ...more } })
+    const names = await Promise.all([1, 2].map(() => post({ userName: 'ann' })))
+    t.strictSame(names.map(({ statusCode }) => statusCode).sort(), [201, 409])
+    const emails = [{ value: 'ann@example.com' }]
+    const mails = await Promise.all(
+      ['bob', 'cid'].map(userName => post({ userName, emails })),
+    )
+    t.strictSame(mails.map(({ statusCode }) => statusCode).sort(), [201, 409])
+    const externals = await Promise.all(
+      ['dan', 'eve'].map(userName => post({ userName, externalId: 'x' })),
+    )
+    t.strictSame(externals.map(({ statusCode }) => statusCode).sort(), [201, 409])
+    const refused = externals.find(({ statusCode }) => statusCode === 409)
+    t.match(refused?.json(), { scimType: 'uniqueness', detail: 'externalId is taken' })
+    const elsewhere = await call('POST', '/Users', {
+      as: 'entra',
+      body: { schemas: [USER], userName: 'fay', externalId: 'x' },
+    })
+    t.equal(elsewhere.statusCode, 201, 'what another caller calls its own')
+  })
+
+  t.test(`versions are heard and never asked for, ${store}`, async t => {
+    const { call, add } = await scimOn(t, store)
+    const user = await add('ann')
+    const path = `/Users/${user.id}`
+    const { version } = Object(user['meta'])
+    const headers = { 'if-match': version }
+    const known = await call('GET', path, { headers: { 'if-none-match': version } })
+    t.equal(known.statusCode, 304)
+    t.equal(known.body, '')
+    const operations = [{ op: 'add', path: 'displayName', value: 'Ann' }]
+    const first = await call('PATCH', path, {
+      headers,
+      body: { schemas: [PATCH_OP], Operations: operations },
+    })
+    t.equal(first.statusCode, 200)
+    t.not(first.headers['etag'], version)
+    const late = await call('DELETE', path, { headers })
+    t.equal(late.statusCode, 412)
+    t.match(late.json(), { status: '412', scimType: 'invalidVers' })
+    const put = await call('PUT', path, {
+      headers,
+      body: { schemas: [USER], userName: 'ann' },
+    })
+    t.equal(put.statusCode, 412)
+    t.equal(
+      (await call('DELETE', path, { headers: { 'if-match': '*' } })).statusCode,
+      204,
+    )
+  })
+}
+
+t.test('an operator keeps the account that they come with', async t => {
+  const { call, patch, server } = await scimOn(t, 'SQLite')
+  await server.accounts.setAccess('alice', { scopes: null, roles: ['operator'] })
+  const token = (await server.login({ client_id: 'console', scope: 'scim' })).access_token
+  const headers = { authorization: `Bearer ${token}` }
+  const me = (await call('GET', '/Me', { headers })).json()
+  t.equal(me.userName, 'alice')
+  const path = `/Users/${me.id}`
+  t.match((await call('DELETE', path, { headers })).json(), { status: '403' })
+  const off = [{ op: 'replace', path: 'active', value: false }]
+  const refused = await call('PATCH', path, { headers, body: { Operations: off } })
+  t.equal(refused.statusCode, 403)
+  const named = await call('PATCH', path, {
+    headers,
+    body: { Operations: [{ op: 'add', path: 'displayName', value: 'Alice' }] },
+  })
+  t.equal(named.statusCode, 200)
+  t.match(server.lines.join(''), new RegExp(`"actor":"user:${me.id}"`))
+  t.equal((await call('GET', '/Me')).statusCode, 404, 'a token is nobody')
+  t.equal((await patch(path, off)).statusCode, 200, 'others may')
+})
+
+t.test('without passwords, without e-mail addresses, strictly', async t => {
+  const { call, add, patch, server } = await scimOn(t, 'SQLite')
+  server.live.scimPasswords = false
+  const post = (more: object) =>
+    call('POST', '/Users', { body: { schemas: [USER], ...more } })
+  t.equal((await post({ userName: 'ann', password: 'long enough' })).statusCode, 400)
+  const { id } = await add('ann')
+  const set = [{ op: 'add', path: 'password', value: 'long enough' }]
+  t.equal((await patch(`/Users/${id}`, set)).statusCode, 400)
+  server.live.attributes = {}
+  t.match(
+    (await post({ userName: 'bob', emails: [{ value: 'b@example.com' }] })).json(),
+    {
+      schemas: [USER],
+      userName: 'bob',
+    },
+  )
+  server.live.strict = true
+  for (const more of [
+    { nonsense: 1 },
+    { emails: [] },
+    { 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User': {} },
+  ]) {
+    t.equal(
+      (await post({ userName: 'cid', ...more })).statusCode,
+      400,
+      JSON.stringify(more),
+    )
+  }
+  server.live.attributes = { email: { list: false, unique: true } }
+  const two = [{ value: 'a@example.com' }, { value: 'b@example.com' }]
+  t.equal((await post({ userName: 'cid', emails: two })).statusCode, 400)
+  t.equal((await post({ userName: 'cid', emails: two[0] })).statusCode, 400)
+  t.equal((await post({ userName: 'cid', emails: [two[0]] })).statusCode, 201)
+})
+
+t.test('bodies that are none', async t => {
+  const { call, server } = await scimOn(t, 'SQLite')
+  const rows: ReadonlyArray<[body: string | object, status: number, scimType?: string]> =
+    [
+      ['{', 400, 'invalidSyntax'],
+      ['', 400, 'invalidSyntax'],
+      ['[]', 400, 'invalidSyntax'],
+      ['null', 400, 'invalidSyntax'],
+      [{ userName: 'ann' }, 400, 'invalidSyntax'],
+      [{ schemas: [PATCH_OP], userName: 'ann' }, 400, 'invalidSyntax'],
+      [
+        '{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"__proto__":{"userName":"x"}}',
+        400,
+        'invalidValue',
+      ],
+    ]
+  for (const [body, status, scimType] of rows) {
+    const answer = await call('POST', '/Users', { body })
+    t.equal(answer.statusCode, status, JSON.stringify(body))
+    t.match(answer.json(), { scimType })
+  }
+  const text = await call('POST', '/Users', {
+    body: 'userName=ann',
+    headers: { 'content-type': 'text/plain' },
+  })
+  t.equal(text.statusCode, 415)
+  const plain = await call('POST', '/Users', {
+    body: { schemas: [USER], userName: 'ann' },
+    headers: { 'content-type': 'application/json' },
+  })
+  t.equal(plain.statusCode, 201)
+  await server.store.close()
+  const away = await call('GET', '/Users/x')
+  t.equal(away.statusCode, 503)
+  t.equal(away.headers['retry-after'], '1')
+  t.match(away.json(), { status: '503' })
+})
