@@ -9,7 +9,10 @@ import type { Actor, Emit, Origin } from './events.ts'
  */
 export function emitAs(actor: Actor, emit: Emit, request?: Origin): Emit {
   return function emitAsActor(event, origin = request) {
-    const isOurs = event.type === 'user.changed' || event.type === 'keys.changed'
+    const isOurs =
+      event.type === 'user.changed' ||
+      event.type === 'group.changed' ||
+      event.type === 'keys.changed'
     emit(isOurs ? { ...event, actor: event.actor ?? actor } : event, origin)
   }
 }

@@ -110,6 +110,14 @@ export type SecurityEvent =
       /** Absent: a server did it by itself, which makes the demo user. */
       readonly actor?: Actor
     }
+  /** A group of users, or who belongs to it. */
+  | {
+      readonly type: 'group.changed'
+      /** Its id. */
+      readonly group: string
+      readonly change: GroupChange
+      readonly actor?: Actor
+    }
   /** One import, also one that was cut short. */
   | {
       readonly type: 'users.imported'
@@ -170,6 +178,8 @@ export type UserChange =
   | 'sessions_ended'
   | 'unlocked'
   | 'removed'
+
+export type GroupChange = 'added' | 'changed' | 'removed'
 
 /** The request in which something happened. */
 export interface Origin {

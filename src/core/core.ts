@@ -16,6 +16,7 @@ import { composePeople, type People } from './people.ts'
 import type { CoreSettings } from './settings.ts'
 import { composeSelfService, type SelfService } from './self-service.ts'
 import { composeSigning, type Signing } from './signing.ts'
+import { createGroups, type Groups } from '../users/groups/groups.ts'
 import { composeTokens, type Tokens } from './tokens.ts'
 
 /** Everything that Latchkey can do. */
@@ -35,6 +36,7 @@ export interface Core extends People, Signing, Tokens, SelfService {
 /** The services, for somebody who changes something. */
 export interface OnBehalf {
   readonly accounts: People['accounts']
+  readonly groups: Groups
   readonly sessions: Sessions
   readonly unlock: People['unlock']
   /** As the key ring's own. */
@@ -71,8 +73,16 @@ export function createCore(options: CoreOptions): Core {
     sessions: sessionsWith(emit),
     as(actor, request) {
       const emitFor = emitAs(actor, emit, request)
+      const accounts = people.accountsWith(emitFor)
       return {
-        accounts: people.accountsWith(emitFor),
+        accounts,
+        groups: createGroups({
+          groups: store.groups,
+          accounts,
+          emit: emitFor,
+          random,
+          now: store.now,
+        }),
         sessions: sessionsWith(emitFor),
         unlock: people.unlockWith(emitFor),
         rotateKeys: rotation => signing.keys.rotate(rotation, emitFor),

@@ -12,6 +12,7 @@ import {
 import type { CheckClaims } from './attributes/claims-budget.ts'
 import type { Declarations } from './attributes/declarations.ts'
 import type { Directory } from './directory/directory.ts'
+import { roleValues } from './groups/role-values.ts'
 
 /** What is said about a user. */
 export interface AttributesRequest {
@@ -62,6 +63,9 @@ export const MOST_TRIES = 100
 /** What is known of somebody new. */
 export const NOTHING_KNOWN = { attributes: {}, emailVerified: false }
 
+/** What a change begins with, and the roles that the account has after it. */
+export type Before = Pick<Account, 'sub' | 'roles' | 'attributes' | 'emailVerified'>
+
 /** Makes the change. */
 export function createSetAttributes(options: SetAttributesOptions): SetAttributes {
   const { directory, declarations, checkClaims, emit } = options
@@ -91,7 +95,7 @@ export function createSetAttributes(options: SetAttributesOptions): SetAttribute
 
 /** What an account would have after a change; a new account has nothing before. */
 export function nextAttributes(
-  before: Pick<Account, 'attributes' | 'emailVerified'>,
+  before: Before,
   { attributes: changes = {}, emailVerified }: AttributesRequest,
   { declarations, checkClaims }: AttributeRules,
 ): NextAttributes | AttributeFault {
@@ -107,7 +111,11 @@ export function nextAttributes(
   }
   // Another address is another mailbox: nobody has proved to read it.
   const stays = before.emailVerified && is !== undefined && isSameEmail(was, is)
-  const next = { ...checked, emailVerified: emailVerified ?? stays }
+  const next = {
+    ...checked,
+    uniqueValues: [...checked.uniqueValues, ...roleValues(before.sub, before.roles)],
+    emailVerified: emailVerified ?? stays,
+  }
   return checkClaims(before, next) ?? next
 }
 

@@ -125,12 +125,13 @@ export function isSub(text: string): boolean {
 export function createAccounts(options: AccountsOptions): Accounts {
   const { directory, hasher, checkNewPassword } = options
   const change = createChange(options)
+  const changeWhole = createChangeAccount(options)
   return {
     find: directory.find,
     findLogin: directory.findLogin,
     bySub: sub => directory.byTag(userTag(sub)),
     setAttributes: createSetAttributes(options),
-    change: createChangeAccount(options),
+    change: changeWhole,
     byValue: directory.byValue,
     count: directory.count,
     all: directory.all,
@@ -147,9 +148,13 @@ export function createAccounts(options: AccountsOptions): Accounts {
     },
     disable: name => change(name, 'disabled', tag => directory.setDisabled(tag, true)),
     enable: name => change(name, 'enabled', tag => directory.setDisabled(tag, false)),
-    async setAccess(name, { scopes, roles }) {
-      if (!roles.every(isRole)) return refused('role_invalid')
-      return change(name, 'access', tag => directory.setAccess(tag, { scopes, roles }))
+    async setAccess(name, access) {
+      if (!access.roles.every(isRole)) return refused('role_invalid')
+      const account = await directory.find(name)
+      const outcome = account && (await changeWhole(account.sub, () => access))
+      return outcome?.kind === 'done'
+        ? { kind: 'done', sub: outcome.account.sub }
+        : refused('user_unknown')
     },
     remove: name => change(name, 'removed', directory.remove),
     async removeBySub(sub) {
@@ -203,13 +208,13 @@ function createAdd({
     const { written: name, folded: foldedName } = read
     // Also where it is another account's address, by which that one logs in.
     if ((await directory.findLogin(name)) !== undefined) return refused('name_taken')
+    const sub = random.uuid()
     const rules = { declarations: declarations(), checkClaims }
-    const next = nextAttributes(NOTHING_KNOWN, request, rules)
+    const next = nextAttributes({ ...NOTHING_KNOWN, sub, roles }, request, rules)
     if (isFault(next)) return { kind: 'refused', ...next }
     const fault =
       password === undefined ? undefined : await checkNewPassword(password, name)
     if (fault !== undefined) return refused(fault)
-    const sub = random.uuid()
     const outcome = await directory.add({
       sub,
       tag: userTag(sub),

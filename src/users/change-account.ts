@@ -113,7 +113,11 @@ function createNext({
     if (name !== undefined && read === undefined) return { reason: 'name_invalid' }
     if (roles?.every(isRole) === false) return { reason: 'role_invalid' }
     const rules = { declarations: declarations(), checkClaims }
-    const known = nextAttributes(account, attributes, rules)
+    const known = nextAttributes(
+      { ...account, ...(roles && { roles }) },
+      attributes,
+      rules,
+    )
     if (isFault(known)) return known
     const fault =
       password === undefined

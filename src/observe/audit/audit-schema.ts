@@ -1,7 +1,7 @@
 // What an audit line holds. docs/audit.md is made of this (scripts/audit-page.ts), and tests hold every line
 // to it.
 import { Type, type Static, type TSchema } from 'typebox'
-import type { ClientMethod, UserChange } from '../../base/events.ts'
+import type { ClientMethod, GroupChange, UserChange } from '../../base/events.ts'
 import {
   ActorName,
   CHANGES,
@@ -159,6 +159,19 @@ export const AUDIT_EVENTS = [
     ),
     actor: Type.Optional(ActorName),
   }),
+  event(
+    'group.changed',
+    'A group of users was added, changed or removed, or others belong to it; each account whose roles ' +
+      'change has a `user.changed` of its own.',
+    {
+      group: Type.String({ description: "The group's id." }),
+      change: Type.Unsafe<GroupChange>({
+        type: 'string',
+        enum: ['added', 'changed', 'removed'],
+      }),
+      actor: Type.Optional(ActorName),
+    },
+  ),
   event('users.imported', 'An import of accounts has ended, or was cut short.', {
     imported: Type.Integer({ minimum: 0, description: 'Accounts that were added.' }),
     alreadyThere: Type.Integer({

@@ -38,6 +38,7 @@ function aroundPorts(
     replays,
     sightings,
     secretLists,
+    groups,
     statusLists,
     outbox,
     tickets,
@@ -93,6 +94,10 @@ function aroundPorts(
     secretLists: {
       load: around('secret_lists.load', secretLists.load),
       save: around('secret_lists.save', secretLists.save),
+    },
+    groups: {
+      load: around('groups.load', groups.load),
+      save: around('groups.save', groups.save),
     },
     ...store,
     ...aroundLogins(store, around),

@@ -18,6 +18,7 @@ export interface ShownAccount {
   readonly name: string
   readonly disabled: boolean
   readonly scopes: readonly string[] | null
+  readonly roles: readonly string[]
   readonly attributes: Readonly<Record<string, unknown>>
   readonly emailVerified: boolean
   readonly createdAt: number
@@ -32,6 +33,15 @@ export interface UserView {
   readonly externalId: string
   /** Where SCIM is, as callers know it. */
   readonly base: string
+  /** All groups. */
+  readonly groups: readonly ShownGroup[]
+}
+
+/** A group that a user may belong to. */
+export interface ShownGroup {
+  readonly id: string
+  readonly role: string
+  readonly displayName: string
 }
 
 /** What an account is to be; what isn't named stays. */
@@ -62,6 +72,7 @@ export function userResource(account: ShownAccount, view: UserView): Resource {
     userName: name,
     ...placedOf(account, view),
     active: !account.disabled,
+    ...groupsOf(account, view),
     ...(extension !== undefined && { [USER_EXTENSION]: extension }),
     meta: {
       resourceType: 'User',
@@ -70,6 +81,19 @@ export function userResource(account: ShownAccount, view: UserView): Resource {
       location: `${view.base}/Users/${encodeURIComponent(sub)}`,
       version: versionOf(account),
     },
+  }
+}
+
+function groupsOf({ roles }: ShownAccount, { groups, base }: UserView): Resource {
+  const own = groups.filter(({ role }) => roles.includes(role))
+  if (own.length === 0) return {}
+  return {
+    groups: own.map(({ id, displayName }) => ({
+      value: id,
+      $ref: `${base}/Groups/${id}`,
+      display: displayName,
+      type: 'direct',
+    })),
   }
 }
 
@@ -110,7 +134,7 @@ function extensionOf(
 }
 
 /** What a whole user, sent or patched, is read with. */
-export interface ReadUser extends Omit<UserView, 'base'> {
+export interface ReadUser extends Pick<UserView, 'declared' | 'externalId'> {
   /** As it was; undefined: it is new. */
   readonly before: Resource | undefined
   /** Whether a value that isn't kept is refused. */

@@ -91,12 +91,36 @@ function coreSchema(declared: DeclaredAttributes, passwords: boolean): ScimSchem
             }),
           ]
         : []),
+      GROUPS,
       ...[...SINGLES]
         .filter(([name]) => declared.has(name))
         .map(([, name]) => singleAttribute(name)),
     ],
   }
 }
+
+/** Read-only here: members are those of a group. */
+const GROUPS = attribute('groups', 'The groups that the user belongs to.', {
+  type: 'complex',
+  multiValued: true,
+  mutability: 'readOnly',
+  subAttributes: [
+    attribute('value', 'The id of the group.', {
+      mutability: 'readOnly',
+      caseExact: true,
+    }),
+    attribute('$ref', 'Where the group is.', {
+      type: 'reference',
+      referenceTypes: ['Group'],
+      mutability: 'readOnly',
+    }),
+    attribute('display', 'What the group is called.', { mutability: 'readOnly' }),
+    attribute('type', 'Always direct.', {
+      canonicalValues: ['direct'],
+      mutability: 'readOnly',
+    }),
+  ],
+})
 
 function nameAttribute(declared: DeclaredAttributes): ScimAttribute[] {
   const subAttributes = [...PLACES].flatMap(([name, [, sub]]) =>

@@ -6,6 +6,7 @@ import type { AccessTokens } from './access-tokens.ts'
 import type { BuiltInDirectory } from './directory.ts'
 import type { Families } from './families.ts'
 import type { StoreCondition, StoreRisk } from './health.ts'
+import type { Groups } from './documents/groups.ts'
 import type { Keys } from './documents/keys.ts'
 import type { LoginAttempts } from './login-attempts.ts'
 import type { OutboxItems } from './outbox.ts'
@@ -29,6 +30,7 @@ export interface Store {
   readonly replays: Replays
   readonly sightings: Sightings
   readonly secretLists: SecretLists
+  readonly groups: Groups
   readonly statusLists: StatusLists
   readonly tickets: Tickets
   readonly outbox: OutboxItems

@@ -84,6 +84,8 @@ export interface RedisKeys {
   readonly sightings: string
   /** Hash: which secrets the running servers have. */
   readonly secretLists: string
+  /** Hash: the groups. */
+  readonly groups: string
   /** Mark: the store takes writes. */
   readonly probe: string
   /** Hash: the store's format (format.ts). */
@@ -139,6 +141,7 @@ export function createRedisKeys(prefix: string): RedisKeys {
     ring: `${prefix}keys`,
     sightings: `${prefix}sightings`,
     secretLists: `${prefix}secret-lists`,
+    groups: `${prefix}groups`,
     probe: `${prefix}probe`,
     format: `${prefix}format`,
     identity: index => `${prefix}epoch:${index}`,

@@ -2,6 +2,7 @@
 import type { Cluster, Redis } from 'ioredis'
 import type { Clock } from '../../base/clock.ts'
 import { EMPTY_RING } from '../ports/documents/keys.ts'
+import { NO_GROUPS } from '../ports/documents/groups.ts'
 import { EMPTY_SIGHTINGS } from '../ports/documents/sightings.ts'
 import type { AddressCounts } from '../ports/address-counts.ts'
 import { NO_SECRET_LISTS } from '../ports/documents/secret-lists.ts'
@@ -159,6 +160,7 @@ function portsOf(adapter: RedisAdapter) {
     loginRefusals: createRedisLoginRefusals(adapter),
     sightings: createRedisDocument(adapter, keys.sightings, EMPTY_SIGHTINGS),
     secretLists: createRedisDocument(adapter, keys.secretLists, NO_SECRET_LISTS),
+    groups: createRedisDocument(adapter, keys.groups, NO_GROUPS),
     replays: createRedisReplays(adapter),
     statusLists: createRedisStatusLists(adapter),
     tickets: createRedisTickets(adapter),

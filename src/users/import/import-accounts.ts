@@ -137,7 +137,7 @@ function createJudge(options: ImportOptions) {
         : refused({ reason: 'name_taken' })
     }
     if ((await subjects.byTag(tag)) !== undefined) return refused({ reason: 'sub_taken' })
-    const known = nextAttributes(NOTHING_KNOWN, user, options)
+    const known = nextAttributes({ ...NOTHING_KNOWN, sub, roles }, user, options)
     if (isFault(known)) return refused(refusalOf(known))
     const taken = await firstTaken(known.uniqueValues, directory)
     if (taken !== undefined) return refused(takenAt(taken))

@@ -4,7 +4,7 @@ import { noResource } from '../../../scim/errors.ts'
 import type { Resource, ResourceSchemas, ScimSchema } from '../../../scim/schema.ts'
 import { SERVICE_PROVIDER_CONFIG } from '../../../scim/service-provider.ts'
 import type { Guard } from '../callers/guard.ts'
-import { createCalled } from './users/users-routes.ts'
+import { createCalled } from './resource-routes.ts'
 
 const SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:Schema'
 const RESOURCE_TYPE = 'urn:ietf:params:scim:schemas:core:2.0:ResourceType'

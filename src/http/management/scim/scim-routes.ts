@@ -3,12 +3,14 @@
 // the public one where the configuration says so.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Core } from '../../../core/core.ts'
+import { GROUP_SCHEMAS } from '../../../scim/group/group-schema.ts'
 import { setErrorHandler } from '../../request/error-handler.ts'
 import type { Guard } from '../callers/guard.ts'
 import type { Cursors } from './cursor.ts'
 import { discoveryRoutes } from './discovery.ts'
 import { SCIM_PATH, scimForm, takeScim } from './scim-form.ts'
-import { userRoutes } from './users/users-routes.ts'
+import { createScimGroups } from './groups/groups.ts'
+import { meRoute, resourceRoutes } from './resource-routes.ts'
 import { createUsers } from './users/users.ts'
 
 /** What SCIM goes by; each function gives the value of now. */
@@ -40,11 +42,18 @@ export async function scimRoutes(
     const url = settings.url() ?? `${request.protocol}://${request.host}`
     return `${url.replace(/\/$/, '')}${SCIM_PATH}`
   }
-  const users = createUsers({ core, cursors, baseOf, ...settings })
+  const parts = { core, cursors, baseOf, ...settings }
+  const users = createUsers(parts)
+  const groups = createScimGroups(parts)
   app.register(discoveryRoutes, {
     guard,
     baseOf,
-    types: () => [['/Users', users.schemas()]],
+    types: () => [
+      ['/Users', users.schemas()],
+      ['/Groups', GROUP_SCHEMAS],
+    ],
   })
-  app.register(userRoutes, { guard, users })
+  app.register(resourceRoutes, { guard, path: '/Users', resources: users })
+  app.register(resourceRoutes, { guard, path: '/Groups', resources: groups })
+  app.register(meRoute, { guard, users })
 }

@@ -213,4 +213,9 @@ export const SQLITE_STEPS: ReadonlyArray<string | BreakingStep> = [
   CREATE INDEX login_refusals_last_at ON login_refusals (last_at);
   CREATE INDEX login_refusals_kind ON login_refusals (kind, last_at);
 `,
+  `
+  -- Who has a role: an entry of its own for each, as accounts that are written from now on have it.
+  INSERT OR IGNORE INTO unique_values (attribute, value, user_tag)
+    SELECT '@role', role.value || ' ' || sub, tag FROM users, json_each(users.roles) AS role;
+`,
 ]

@@ -75,8 +75,12 @@ export function createUsers(options: UsersOptions): Users {
   const schemas = () => userSchemas(declarations(), { passwords: passwords() })
   const viewFor = createViews(options)
 
-  const shown = (call: Call, account: Account, projection: Projection): Shown => {
-    const resource = userResource(account, viewFor(call))
+  async function shown(
+    call: Call,
+    account: Account,
+    projection: Projection,
+  ): Promise<Shown> {
+    const resource = userResource(account, await viewFor(call))
     return {
       body: project(resource, projection, schemas()),
       version: versionOf(account),
@@ -87,15 +91,16 @@ export function createUsers(options: UsersOptions): Users {
   async function change(
     call: Call,
     id: string,
-    next: (account: Account) => Resource,
+    next: (before: Resource) => Resource,
   ): Promise<Account> {
     const { caller, request } = call
     const { accounts } = core.as(caller.actor, request)
+    const view = await viewFor(call)
     const outcome = await accounts.change(id, account => {
       refuseOtherVersion(call, account)
-      const before = userResource(account, viewFor(call))
-      const read = { ...viewFor(call), before, strict: strict() }
-      const asked = allowed(userRequest(next(account), read))
+      const before = userResource(account, view)
+      const read = { ...view, before, strict: strict() }
+      const asked = allowed(userRequest(next(before), read))
       if (asked.disabled === true && !account.disabled) refuseOwn(caller, id)
       return asked
     })
@@ -119,7 +124,7 @@ export function createUsers(options: UsersOptions): Users {
       return shown(call, account, projection)
     },
     async add(call, body, projection) {
-      const read = { ...viewFor(call), before: undefined, strict: strict() }
+      const read = { ...(await viewFor(call)), before: undefined, strict: strict() }
       const { scopes = null, ...asked } = allowed(userRequest(wholeUser(body), read))
       const { accounts } = core.as(call.caller.actor, call.request)
       const added = await accounts.add({ ...asked, scopes, roles: [] })
@@ -138,7 +143,7 @@ export function createUsers(options: UsersOptions): Users {
         strict: strict(),
       }
       const account = await change(call, id, before =>
-        applyPatch(userResource(before, viewFor(call)), call.request.body, rules),
+        applyPatch(before, call.request.body, rules),
       )
       return shown(call, account, projection)
     },
@@ -155,10 +160,11 @@ export function createUsers(options: UsersOptions): Users {
 }
 
 function createViews({ core, baseOf }: UsersOptions) {
-  return ({ caller, request }: Call) => ({
+  return async ({ caller, request }: Call) => ({
     declared: core.settings.attributes(),
     externalId: externalIdOf(caller.actor),
     base: baseOf(request),
+    groups: (await core.store.groups.load()).groups,
   })
 }
 
@@ -170,7 +176,7 @@ function createList(
   schemas: () => ReturnType<typeof userSchemas>,
 ): Users['list'] {
   return async function listUsers(call, { filter, projection, ...page }) {
-    const view = viewFor(call)
+    const view = await viewFor(call)
     const declarations = core.settings.attributes()
     const findsEmail = declarations.get('email')?.unique === true
     const plan =
@@ -197,7 +203,7 @@ function refuseOtherVersion({ request }: Call, account: Account): void {
 }
 
 // Of operators one is always left: nobody takes their own account away.
-function refuseOwn({ sub }: Caller, id: string): void {
+export function refuseOwn({ sub }: Caller, id: string): void {
   if (sub !== id) return
   throw new OAuthError(403, 'forbidden', {
     description: 'you come with this account: another operator may disable or remove it',

@@ -1,0 +1,121 @@
+// The routes of one kind of resource (RFC 7644 §3), and /Me.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { noResource } from '../../../scim/errors.ts'
+import { readQuery, readSearch, type ListRequest } from '../../../scim/list.ts'
+import type { Projection } from '../../../scim/projection.ts'
+import type { Resource } from '../../../scim/schema.ts'
+import { matchesEtag } from '../../request/etag.ts'
+import type { Guard } from '../callers/guard.ts'
+import { typeAnswer } from './scim-form.ts'
+import type { Call, Shown } from './users/users.ts'
+
+/** What is done with a kind of resource. */
+export interface Resources {
+  list(call: Call, asked: ListRequest): Promise<Resource>
+  show(call: Call, id: string, projection: Projection): Promise<Shown>
+  add(call: Call, body: unknown, projection: Projection): Promise<Shown>
+  replace(call: Call, id: string, projection: Projection): Promise<Shown>
+  patch(call: Call, id: string, projection: Projection): Promise<Shown>
+  remove(call: Call, id: string): Promise<void>
+}
+
+/** What the routes are made of. */
+export interface ResourceRoutesOptions {
+  readonly guard: Guard
+  /** `/Users` or `/Groups`. */
+  readonly path: string
+  readonly resources: Resources
+}
+
+interface ById {
+  readonly Params: { readonly id: string }
+}
+
+/** The routes of a kind of resource. */
+export async function resourceRoutes(
+  app: FastifyInstance,
+  { guard, path, resources }: ResourceRoutesOptions,
+): Promise<void> {
+  const called = createCalled(guard)
+  app.get(path, async (request, reply) => {
+    const call = await called(request, reply, 'scim.read')
+    return resources.list(call, readQuery(request.query))
+  })
+  app.post(`${path}/.search`, async (request, reply) => {
+    const call = await called(request, reply, 'scim.read')
+    return resources.list(call, readSearch(request.body))
+  })
+  app.post(path, async (request, reply) => {
+    const call = await called(request, reply, 'scim')
+    const shown = await resources.add(call, request.body, projectionOf(request))
+    reply.code(201)
+    return sent(shown, reply)
+  })
+  app.get<ById>(`${path}/:id`, async (request, reply) => {
+    const call = await called(request, reply, 'scim.read')
+    const { id } = request.params
+    return unlessKnown(call, await resources.show(call, id, projectionOf(request)), reply)
+  })
+  app.put<ById>(`${path}/:id`, async (request, reply) => {
+    const call = await called(request, reply, 'scim')
+    const { id } = request.params
+    return sent(await resources.replace(call, id, projectionOf(request)), reply)
+  })
+  app.patch<ById>(`${path}/:id`, async (request, reply) => {
+    const call = await called(request, reply, 'scim')
+    const { id } = request.params
+    return sent(await resources.patch(call, id, projectionOf(request)), reply)
+  })
+  app.delete<ById>(`${path}/:id`, async (request, reply) => {
+    await resources.remove(await called(request, reply, 'scim'), request.params.id)
+    return reply.removeHeader('content-type').code(204).send()
+  })
+}
+
+/** The route of whoever calls. */
+export async function meRoute(
+  app: FastifyInstance,
+  { guard, users }: { readonly guard: Guard; readonly users: Resources },
+): Promise<void> {
+  const called = createCalled(guard)
+  app.get('/Me', async (request, reply) => {
+    const call = await called(request, reply, 'scim.read')
+    const { sub } = call.caller
+    // A client is no user.
+    if (sub === undefined) throw noResource()
+    return unlessKnown(call, await users.show(call, sub, projectionOf(request)), reply)
+  })
+}
+
+/** Makes what each route begins with: who calls. */
+export function createCalled(guard: Guard) {
+  return async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    needed: 'scim' | 'scim.read',
+  ): Promise<Call> => {
+    const caller = await guard(request, reply, needed)
+    typeAnswer(request, reply)
+    return { caller, request }
+  }
+}
+
+/** What of a single resource is wanted. */
+function projectionOf(request: FastifyRequest): Projection {
+  return readQuery(request.query).projection
+}
+
+/** A resource with its ETag. */
+function sent({ body, version, location }: Shown, reply: FastifyReply): unknown {
+  reply.headers({ etag: version, location })
+  return body
+}
+
+/** The same, or 304 where the caller has that version (RFC 9110 §13.1.2). */
+function unlessKnown({ request }: Call, shown: Shown, reply: FastifyReply): unknown {
+  const known = request.headers['if-none-match']
+  if (matchesEtag(known, shown.version.slice('W/'.length))) {
+    return reply.headers({ etag: shown.version }).code(304).send()
+  }
+  return sent(shown, reply)
+}

@@ -1,0 +1,57 @@
+// The schema of groups (RFC 7643 §4.2), and the role that each of them is.
+import { attribute, type ResourceSchemas } from '../schema.ts'
+
+export const GROUP = 'urn:ietf:params:scim:schemas:core:2.0:Group'
+export const GROUP_EXTENSION = 'urn:latchkey:params:scim:schemas:extension:2.0:Group'
+
+/** The schemas of groups. */
+export const GROUP_SCHEMAS: ResourceSchemas = {
+  core: {
+    id: GROUP,
+    name: 'Group',
+    description: 'A role, and who has it',
+    attributes: [
+      attribute('displayName', 'What the group is called.', {
+        required: true,
+        uniqueness: 'server',
+      }),
+      attribute('members', 'Who belongs to it.', {
+        type: 'complex',
+        multiValued: true,
+        subAttributes: [
+          attribute('value', 'The id of the user.', {
+            caseExact: true,
+            mutability: 'immutable',
+          }),
+          attribute('$ref', 'Where the user is.', {
+            type: 'reference',
+            referenceTypes: ['User'],
+            mutability: 'immutable',
+          }),
+          attribute('type', 'Always User.', {
+            canonicalValues: ['User'],
+            mutability: 'immutable',
+          }),
+          attribute('display', 'The name of the user.', { mutability: 'readOnly' }),
+        ],
+      }),
+    ],
+  },
+  extensions: [
+    {
+      id: GROUP_EXTENSION,
+      name: 'LatchkeyGroup',
+      description: 'The role that a group is',
+      attributes: [
+        attribute(
+          'role',
+          'What members have among their roles; the first name of the group.',
+          {
+            caseExact: true,
+            mutability: 'readOnly',
+          },
+        ),
+      ],
+    },
+  ],
+}

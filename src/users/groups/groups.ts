@@ -1,0 +1,257 @@
+// Groups of users: a registry of roles, so that one may be empty and be called otherwise without a change at
+// its members. What a group is called changes; the role that its members have, and tokens say, is what it was
+// called first. Only here are the events of groups emitted.
+import type { Emit } from '../../base/events.ts'
+import type { Random } from '../../base/random.ts'
+import type { Account } from '../../stores/ports/directory.ts'
+import type { Group, Groups as GroupStore } from '../../stores/ports/documents/groups.ts'
+import type { Accounts } from '../accounts.ts'
+import { isRole } from '../roles.ts'
+import { ROLE_INDEX, rolePrefix } from './role-values.ts'
+
+/** What a group is to be; what isn't named stays. */
+export interface GroupRequest {
+  readonly displayName?: string
+  /** Under which name it is kept, and the value; null: none. */
+  readonly externalId?: readonly [name: string, value: string | null]
+}
+
+/** Why nothing was changed. */
+export type GroupFault =
+  | 'group_unknown'
+  | 'role_invalid'
+  | 'name_taken'
+  | 'external_id_taken'
+  | 'too_many_groups'
+  | 'member_unknown'
+  | 'changed_meanwhile'
+
+/** What comes of it. */
+export type GroupOutcome =
+  | { readonly kind: 'done'; readonly group: Group }
+  | { readonly kind: 'refused'; readonly reason: GroupFault }
+
+/** Who joins and who leaves, by their `sub`. */
+export interface MembersChange {
+  readonly joining: readonly string[]
+  readonly leaving: readonly string[]
+}
+
+/** The groups. Promises reject with StoreUnavailable. */
+export interface Groups {
+  /** All, in the order of creation. */
+  all(): Promise<readonly Group[]>
+  add(request: GroupRequest & { readonly displayName: string }): Promise<GroupOutcome>
+  change(id: string, request: GroupRequest): Promise<GroupOutcome>
+  /** The next members in the order of their `sub`, behind one of them. */
+  members(
+    group: Pick<Group, 'role'>,
+    page: { readonly after?: string | undefined; readonly limit: number },
+  ): Promise<readonly Account[]>
+  /**
+   * Gives some the role and takes it from others. Nobody is changed where one who joins isn't known. Each
+   * account is a change of its own: after a fault the same call completes it.
+   */
+  setMembers(id: string, change: MembersChange): Promise<GroupOutcome>
+  /** Takes the role from its members, and then the group away. */
+  remove(id: string): Promise<GroupOutcome>
+}
+
+export interface GroupsOptions {
+  readonly groups: GroupStore
+  readonly accounts: Pick<Accounts, 'bySub' | 'change' | 'search'>
+  readonly emit: Emit
+  readonly random: Random
+  /** The store's clock. */
+  readonly now: () => Promise<number>
+}
+
+/** They are one document, which each answer reads. */
+const MOST_GROUPS = 1000
+/** Of writers at once one is first, and the others look again: so many times. */
+const MOST_TRIES = 100
+const ID_BYTES = 12
+/** So many accounts are changed at once. */
+const AT_ONCE = 16
+const PAGE = 500
+
+/** Makes the groups. */
+export function createGroups(options: GroupsOptions): Groups {
+  const { groups, accounts, emit, random, now } = options
+  const save = createSave(groups)
+
+  const members: Groups['members'] = async ({ role }, { after, limit }) => {
+    const prefix = rolePrefix(role)
+    const found = await accounts.search({
+      attribute: ROLE_INDEX,
+      prefix,
+      limit,
+      ...(after !== undefined && { after: `${prefix}${after}` }),
+    })
+    return found.map(({ account }) => account)
+  }
+
+  const touched = async (id: string, request: GroupRequest): Promise<GroupOutcome> => {
+    const at = await now()
+    return save(all => {
+      const group = all.find(each => each.id === id)
+      if (group === undefined) return 'group_unknown'
+      const next = nextOf(group, request, at)
+      const fault = faultOf(next, all)
+      if (fault !== undefined) return fault
+      return { all: all.map(each => (each === group ? next : each)), group: next }
+    })
+  }
+
+  async function changed(id: string, request: GroupRequest): Promise<GroupOutcome> {
+    const outcome = await touched(id, request)
+    if (outcome.kind === 'done') {
+      emit({ type: 'group.changed', group: id, change: 'changed' })
+    }
+    return outcome
+  }
+
+  const setRole = createSetRole(accounts)
+
+  async function find(id: string): Promise<Group | undefined> {
+    return (await groups.load()).groups.find(each => each.id === id)
+  }
+
+  return {
+    all: async () => (await groups.load()).groups,
+    async add({ displayName, externalId }) {
+      if (!isRole(displayName)) return refused('role_invalid')
+      const at = await now()
+      const group = nextOf(
+        {
+          id: random.bytes(ID_BYTES).toString('base64url'),
+          role: displayName,
+          displayName,
+          externalIds: {},
+          createdAt: at,
+          updatedAt: at,
+          revision: -1,
+        },
+        { ...(externalId !== undefined && { externalId }) },
+        at,
+      )
+      const outcome = await save(all => {
+        const fault = all.length < MOST_GROUPS ? faultOf(group, all) : 'too_many_groups'
+        return fault ?? { all: [...all, group], group }
+      })
+      if (outcome.kind === 'done') {
+        emit({ type: 'group.changed', group: group.id, change: 'added' })
+      }
+      return outcome
+    },
+    change: changed,
+    members,
+    async setMembers(id, { joining, leaving }) {
+      const group = await find(id)
+      if (group === undefined) return refused('group_unknown')
+      const known = await inTurns(joining, accounts.bySub)
+      if (known.includes(undefined)) return refused('member_unknown')
+      await inTurns(joining, sub => setRole(sub, group.role, true))
+      await inTurns(leaving, sub => setRole(sub, group.role, false))
+      return changed(id, {})
+    },
+    async remove(id) {
+      const group = await find(id)
+      if (group === undefined) return refused('group_unknown')
+      let page: readonly Account[] = []
+      do {
+        page = await members(group, { limit: PAGE })
+        await inTurns(page, ({ sub }) => setRole(sub, group.role, false))
+      } while (page.length === PAGE)
+      const outcome = await save(all => ({
+        all: all.filter(each => each.id !== id),
+        group,
+      }))
+      if (outcome.kind === 'done') {
+        emit({ type: 'group.changed', group: id, change: 'removed' })
+      }
+      return outcome
+    },
+  }
+}
+
+/** The document with a change, tried again where somebody was faster. */
+function createSave(groups: GroupStore) {
+  return async (
+    next: (
+      all: readonly Group[],
+    ) => GroupFault | { readonly all: readonly Group[]; readonly group: Group },
+  ): Promise<GroupOutcome> => {
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
+      const list = await groups.load()
+      const change = next(list.groups)
+      if (typeof change === 'string') return refused(change)
+      if (await groups.save({ ...list, groups: change.all })) {
+        return { kind: 'done', group: change.group }
+      }
+    }
+    return refused('changed_meanwhile')
+  }
+}
+
+/** Gives an account a role, or takes it; whoever has gone has none. */
+function createSetRole(accounts: GroupsOptions['accounts']) {
+  return async (sub: string, role: string, has: boolean): Promise<void> => {
+    await accounts.change(sub, ({ roles }) => {
+      const others = roles.filter(each => each !== role)
+      return roles.includes(role) === has
+        ? {}
+        : { roles: has ? [...roles, role] : others }
+    })
+  }
+}
+
+function refused(reason: GroupFault): GroupOutcome {
+  return { kind: 'refused', reason }
+}
+
+function nextOf(
+  group: Group,
+  { displayName, externalId }: GroupRequest,
+  at: number,
+): Group {
+  const [name, value] = externalId ?? []
+  const { externalIds } = group
+  const kept = Object.entries(externalIds).filter(([key]) => key !== name)
+  const given = name === undefined || value == null ? [] : [[name, value] as const]
+  return {
+    ...group,
+    displayName: displayName ?? group.displayName,
+    externalIds:
+      name === undefined ? externalIds : Object.fromEntries([...kept, ...given]),
+    updatedAt: Math.max(at, group.updatedAt),
+    revision: group.revision + 1,
+  }
+}
+
+// A name may be that of the role of a group that is called otherwise by now.
+function faultOf(group: Group, all: readonly Group[]): GroupFault | undefined {
+  if (!isRole(group.displayName)) return 'role_invalid'
+  const others = all.filter(({ id }) => id !== group.id)
+  const fold = (text: string) => text.normalize('NFC').toLowerCase()
+  const isTaken = others.some(
+    ({ displayName, role }) =>
+      fold(displayName) === fold(group.displayName) || role === group.role,
+  )
+  if (isTaken) return 'name_taken'
+  const isExternalTaken = Object.entries(group.externalIds).some(([name, value]) =>
+    others.some(({ externalIds }) => externalIds[name] === value),
+  )
+  return isExternalTaken ? 'external_id_taken' : undefined
+}
+
+async function inTurns<Item, Result>(
+  items: readonly Item[],
+  act: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = []
+  for (let at = 0; at < items.length; at += AT_ONCE) {
+    results.push(...(await Promise.all(items.slice(at, at + AT_ONCE).map(act))))
+  }
+  return results
+}

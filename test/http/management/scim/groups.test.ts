@@ -1,0 +1,247 @@
+// Groups by SCIM: roles, and who has them, on both stores.
+import t from 'tap'
+import { STORES } from '../../../conformance/helpers.ts'
+import { GROUP, PATCH_OP, scimOn, type ScimBench } from '../../../support/scim.ts'
+
+const GROUP_EXTENSION = 'urn:latchkey:params:scim:schemas:extension:2.0:Group'
+
+async function addGroup(
+  { call }: ScimBench,
+  displayName: string,
+  members: string[] = [],
+) {
+  const answer = await call('POST', '/Groups', {
+    body: {
+      schemas: [GROUP],
+      displayName,
+      members: members.map(value => ({ value })),
+    },
+  })
+  if (answer.statusCode !== 201) throw new Error(answer.body)
+  return answer.json()
+}
+
+const membersOf = async ({ call }: ScimBench, id: string) =>
+  ((await call('GET', `/Groups/${id}`)).json().members ?? [])
+    .map(({ display }: { display: string }) => display)
+    .sort()
+
+for (const store of STORES) {
+  t.test(`members come and go, ${store}`, async t => {
+    const bench = await scimOn(t, store)
+    const { call, add, patch, server } = bench
+    const ids = new Map<string, string>()
+    for (const name of ['ann', 'bob', 'cid', 'dan']) ids.set(name, (await add(name)).id)
+    const of = (...names: string[]) => names.map(name => ({ value: ids.get(name) }))
+    const group = await addGroup(bench, 'staff', [String(ids.get('ann'))])
+    t.match(group, {
+      schemas: [GROUP, GROUP_EXTENSION],
+      displayName: 'staff',
+      [GROUP_EXTENSION]: { role: 'staff' },
+      members: [{ value: ids.get('ann'), type: 'User', display: 'ann' }],
+      meta: { resourceType: 'Group', version: /^W\// },
+    })
+    const path = `/Groups/${group.id}`
+    const rows: ReadonlyArray<[operations: object[], members: string[]]> = [
+      [
+        [{ op: 'Add', path: 'members', value: of('bob', 'cid', 'ann') }],
+        ['ann', 'bob', 'cid'],
+      ],
+      [[{ op: 'Remove', path: 'members', value: of('bob', 'dan') }], ['ann', 'cid']],
+      [[{ op: 'remove', path: `members[value eq "${ids.get('ann')}"]` }], ['cid']],
+      [[{ op: 'add', value: { members: of('dan') } }], ['cid', 'dan']],
+      [[{ op: 'replace', path: 'members', value: of('ann', 'bob') }], ['ann', 'bob']],
+      [
+        [{ op: 'replace', path: null, value: { id: group.id, displayName: 'crew' } }],
+        ['ann', 'bob'],
+      ],
+      [[{ op: 'remove', path: 'members' }], []],
+      [[{ op: 'add', path: 'members', value: of('ann') }], ['ann']],
+    ]
+    for (const [operations, members] of rows) {
+      const answer = await patch(path, operations)
+      t.equal(answer.statusCode, 200, answer.body)
+      t.strictSame(await membersOf(bench, group.id), members, JSON.stringify(operations))
+    }
+    const ann = (await call('GET', `/Users/${ids.get('ann')}`)).json()
+    t.match(ann.groups, [{ value: group.id, display: 'crew', type: 'direct' }])
+    t.strictSame((await server.accounts.find('ann'))?.roles, ['staff'], 'the role stays')
+    const put = await call('PUT', path, {
+      body: {
+        schemas: [GROUP],
+        displayName: 'crew',
+        members: of('cid'),
+        externalId: 'g-1',
+      },
+    })
+    t.match(put.json(), { externalId: 'g-1', members: [{ display: 'cid' }] })
+    const same = await call('PUT', path, {
+      body: {
+        schemas: [GROUP],
+        displayName: 'crew',
+        members: of('cid'),
+        externalId: 'g-1',
+      },
+    })
+    t.match(same.json().members, [{ display: 'cid' }])
+    t.notOk('externalId' in (await call('GET', path, { as: 'entra' })).json())
+    // By the command line, too.
+    await server.accounts.setAccess('dan', { scopes: null, roles: ['staff', 'other'] })
+    t.strictSame(await membersOf(bench, group.id), ['cid', 'dan'])
+    t.equal((await call('DELETE', `/Users/${ids.get('cid')}`)).statusCode, 204)
+    t.strictSame(await membersOf(bench, group.id), ['dan'])
+    t.equal((await call('DELETE', path)).statusCode, 204)
+    t.equal((await call('GET', path)).statusCode, 404)
+    t.equal((await call('DELETE', path)).statusCode, 404)
+    t.strictSame((await server.accounts.find('dan'))?.roles, ['other'])
+    t.match(
+      server.lines.join(''),
+      /"group.changed".*"change":"removed","actor":"token:okta"/,
+    )
+  })
+
+  t.test(`what is refused changes nothing, ${store}`, async t => {
+    const bench = await scimOn(t, store)
+    const { call, add, patch } = bench
+    const { id: ann } = await add('ann')
+    const group = await addGroup(bench, 'staff', [ann])
+    const other = await addGroup(bench, 'other')
+    await call('PUT', `/Groups/${other.id}`, {
+      body: { schemas: [GROUP], displayName: 'others', externalId: 'x' },
+    })
+    const path = `/Groups/${group.id}`
+    const before = (await call('GET', path)).body
+    const gone = { value: 'nobody' }
+    const rows: ReadonlyArray<[operation: object, status: number, scimType: string]> = [
+      [{ op: 'add', path: 'members', value: [gone] }, 400, 'invalidValue'],
+      [{ op: 'add', path: 'members', value: [{ display: 'x' }] }, 400, 'invalidValue'],
+      [{ op: 'replace', path: 'displayName', value: 'OTHERS' }, 409, 'uniqueness'],
+      [{ op: 'replace', path: 'displayName', value: 'a b' }, 400, 'invalidValue'],
+      [{ op: 'replace', path: 'displayName', value: 7 }, 400, 'invalidValue'],
+      [{ op: 'remove', path: 'displayName' }, 400, 'mutability'],
+      [{ op: 'replace', path: 'externalId', value: 'x' }, 409, 'uniqueness'],
+      [{ op: 'replace', path: 'externalId', value: 7 }, 400, 'invalidValue'],
+      [{ op: 'replace', path: `${GROUP_EXTENSION}:role`, value: 'x' }, 400, 'mutability'],
+    ]
+    for (const [operation, status, scimType] of rows) {
+      const answer = await patch(path, [{ op: 'remove', path: 'members' }, operation])
+      t.equal(answer.statusCode, status, answer.body)
+      t.match(answer.json(), { scimType }, JSON.stringify(operation))
+      t.equal((await call('GET', path)).body, before)
+    }
+    const posts: ReadonlyArray<[body: object, status: number]> = [
+      [{ displayName: 'new' }, 400],
+      [{ schemas: [GROUP] }, 400],
+      [{ schemas: [GROUP], displayName: 'Staff' }, 409],
+      [{ schemas: [GROUP], displayName: 'other' }, 409],
+      [{ schemas: [GROUP], displayName: 'a,b' }, 400],
+      [{ schemas: [GROUP], displayName: 'new', members: 'x' }, 400],
+      [{ schemas: [GROUP], displayName: 'new', members: [gone] }, 400],
+    ]
+    for (const [body, status] of posts) {
+      t.equal(
+        (await call('POST', '/Groups', { body })).statusCode,
+        status,
+        JSON.stringify(body),
+      )
+    }
+    const { version } = JSON.parse(before).meta
+    const headers = { 'if-match': 'W/"x.0"' }
+    t.equal((await call('DELETE', path, { headers })).statusCode, 412)
+    const known = await call('GET', path, { headers: { 'if-none-match': version } })
+    t.equal(known.statusCode, 304)
+    const twice = await Promise.all(
+      [1, 2].map(() =>
+        call('POST', '/Groups', { body: { schemas: [GROUP], displayName: 'once' } }),
+      ),
+    )
+    t.strictSame(twice.map(({ statusCode }) => statusCode).sort(), [201, 409])
+  })
+
+  t.test(`lists of groups, ${store}`, async t => {
+    const bench = await scimOn(t, store)
+    const { call, add } = bench
+    const { id: ann } = await add('ann')
+    for (const name of ['Staff', 'guests', 'guides', 'empty']) {
+      await addGroup(bench, name, name === 'Staff' || name === 'guides' ? [ann] : [])
+    }
+    const [staff] = (await call('GET', '/Groups')).json().Resources
+    await call('PUT', `/Groups/${staff.id}`, {
+      body: {
+        schemas: [GROUP],
+        displayName: 'Staff',
+        members: [{ value: ann }],
+        externalId: 'g',
+      },
+    })
+    const listed = async (query: Record<string, string>) => {
+      const answer = await call('GET', `/Groups?${new URLSearchParams(query)}`)
+      const body = answer.json()
+      const names = body.Resources?.map(
+        (each: { displayName: string }) => each.displayName,
+      )
+      return { body, names }
+    }
+    const rows: ReadonlyArray<[filter: string, names: string[]]> = [
+      ['displayName eq "staff"', ['Staff']],
+      ['displayName sw "gui"', ['guides']],
+      [`id eq "${staff.id}"`, ['Staff']],
+      ['externalId eq "g"', ['Staff']],
+      [`members.value eq "${ann}"`, ['Staff', 'guides']],
+      [`members[value eq "${ann}"] and displayName sw "G"`, ['guides']],
+      ['members eq "nobody"', []],
+    ]
+    for (const [filter, names] of rows) {
+      const found = await listed({ filter })
+      t.strictSame(found.names, names, filter)
+      t.equal(found.body.totalResults, names.length)
+    }
+    for (const filter of [
+      'displayName co "a"',
+      'displayName eq 7',
+      'displayName pr',
+      'members[members[value eq "x"]]',
+      'urn:x:displayName eq "staff"',
+    ]) {
+      t.match((await listed({ filter })).body, { scimType: 'invalidFilter' }, filter)
+    }
+    t.notOk('members' in staff)
+    const full = await listed({ attributes: 'members', count: '1' })
+    t.match(full.body.Resources, [{ members: [{ value: ann }] }])
+    const bare = await call('GET', `/Groups/${staff.id}?excludedAttributes=members`)
+    t.notOk('members' in bare.json())
+    const second = await listed({ startIndex: '2', count: '2' })
+    t.strictSame(second.names, ['guests', 'guides'])
+    const met: string[] = []
+    let cursor = ''
+    do {
+      const { body, names } = await listed({ cursor, count: '3' })
+      met.push(...names)
+      cursor = body.nextCursor ?? ''
+    } while (cursor !== '')
+    t.strictSame(met, ['Staff', 'guests', 'guides', 'empty'])
+    t.strictSame((await listed({ cursor: '', count: '0' })).names, [])
+  })
+}
+
+t.test('an operator keeps the groups that they come by', async t => {
+  const bench = await scimOn(t, 'SQLite')
+  const { call, server } = bench
+  const [alice] = (await call('GET', '/Users?filter=userName eq "alice"')).json()
+    .Resources
+  const group = await addGroup(bench, 'operator', [alice.id])
+  const token = (await server.login({ client_id: 'console', scope: 'scim' })).access_token
+  const headers = { authorization: `Bearer ${token}` }
+  const path = `/Groups/${group.id}`
+  t.equal((await call('DELETE', path, { headers })).statusCode, 403)
+  const body = { schemas: [PATCH_OP], Operations: [{ op: 'remove', path: 'members' }] }
+  t.equal((await call('PATCH', path, { headers, body })).statusCode, 403)
+  const other = await addGroup(bench, 'guests')
+  t.equal((await call('DELETE', `/Groups/${other.id}`, { headers })).statusCode, 204)
+})
+
+t.test('a store that is away', async t => {
+  const bench = await scimOn(t, 'SQLite')
+  await bench.server.store.close()
+  t.equal((await bench.call('GET', '/Groups')).statusCode, 503)
+})
