@@ -8,7 +8,7 @@ import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { runChild } from '../support/children.ts'
 import { commandLine, SECRET } from '../support/command-line.ts'
 import { startRedis } from '../support/redis.ts'
-import { until } from '../support/until.ts'
+import { PATIENT, until } from '../support/until.ts'
 
 /** A check of a store by its URL, and all files that are there. */
 function scene(t: Test, more: readonly string[] = []) {
@@ -139,7 +139,11 @@ t.test('Redis: nothing stays behind, and data that is lost is a refusal', async 
   t.match(await check(redis.url), { code: 0, out: /, the store takes writes\n/ })
   const { stdout } = await runChild('redis-cli', ['-p', String(redis.port), 'KEYS', '*'])
   t.equal(stdout.trim(), '', 'no key')
-  const store = await createRedisStore({ url: redis.url, lossPeriodMs: 3_600_000 })
+  const store = await createRedisStore({
+    ...PATIENT,
+    url: redis.url,
+    lossPeriodMs: 3_600_000,
+  })
   t.teardown(() => store.close())
   const { client } = store
   await client.flushall()

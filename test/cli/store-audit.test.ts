@@ -8,7 +8,7 @@ import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { commandLine } from '../support/command-line.ts'
 import { startRedis } from '../support/redis.ts'
 import { PASSWORD } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { PATIENT, until } from '../support/until.ts'
 
 function auditOf(text: string): unknown[] {
   return text
@@ -43,7 +43,11 @@ t.test('a restore says which back-up, what is in it, and what it replaced', asyn
 t.test('an accepted loss', async t => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const server = await createRedisStore({ url: redis.url, lossPeriodMs: 3_600_000 })
+  const server = await createRedisStore({
+    ...PATIENT,
+    url: redis.url,
+    lossPeriodMs: 3_600_000,
+  })
   t.teardown(() => server.close())
   await server.client.flushall()
   await until(() => server.condition().isLost)

@@ -17,14 +17,13 @@ export async function serverOn(
   options: TestAppOptions = {},
 ): Promise<TestApp> {
   const redis = store === 'Redis' ? await startRedis() : undefined
+  // Also when the server can't be built: a Redis that is left would hold the file until its time limit.
+  t.teardown(() => redis?.stop())
   const server = await buildTestApp({
     ...options,
     ...(redis !== undefined && { storeUrl: redis.url }),
   })
-  t.teardown(async () => {
-    await server.close()
-    await redis?.stop()
-  })
+  t.teardown(() => server.close())
   return server
 }
 

@@ -21,7 +21,7 @@ import { hourOf } from '../../src/stores/ports/status-lists.ts'
 import { presented, signIn, someAccount } from '../support/stores.ts'
 import { commandLine } from '../support/command-line.ts'
 import { startRedis } from '../support/redis.ts'
-import { until } from '../support/until.ts'
+import { PATIENT, until } from '../support/until.ts'
 
 const HOUR = 3_600_000
 const SOON = () => Date.now() + HOUR
@@ -48,7 +48,12 @@ async function redisUrl(t: Test, cluster: boolean): Promise<string> {
 }
 
 async function open(t: Test, url: string): Promise<OpenedStore> {
-  const opened = await openStore({ url, clock: systemClock, lossPeriodMs: HOUR })
+  const opened = await openStore({
+    ...PATIENT,
+    url,
+    clock: systemClock,
+    lossPeriodMs: HOUR,
+  })
   t.teardown(() => opened.store.close())
   return opened
 }
@@ -243,7 +248,7 @@ t.test('servers on a Redis that lost its data go on after a restore', async t =>
   await Object(here.store).client.flushall()
   const lost = { name: 'StoreUnavailable' }
   await t.rejects(there.store.families.rotate(presented(filled.living, 2)), lost)
-  const commands = await openStore({ url, clock: systemClock })
+  const commands = await openStore({ ...PATIENT, url, clock: systemClock })
   t.teardown(() => commands.store.close())
   await commands.backups.restore(file, { replace: false })
   await serves(here)
@@ -257,7 +262,7 @@ t.test('servers refuse, and log nobody out, while their store is replaced', asyn
   const filled = await fill(server)
   const file = join(folder(t), 'store.backup')
   await server.backups.save(file)
-  const commands = await openStore({ url, clock: systemClock })
+  const commands = await openStore({ ...PATIENT, url, clock: systemClock })
   t.teardown(() => commands.store.close())
   const verdicts: unknown[] = []
   const stopping = new AbortController()

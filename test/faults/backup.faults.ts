@@ -8,7 +8,7 @@ import t, { type Test } from 'tap'
 import { openStore } from '../../src/stores/open.ts'
 import { type LatchkeyProcess, runNode } from '../support/server.ts'
 import { someAccount } from '../support/stores.ts'
-import { until } from '../support/until.ts'
+import { PATIENT, until } from '../support/until.ts'
 import { FULL, figure, tally } from './support/figures.ts'
 import { addUsers, fallen, type Fleet, logIn, startServers } from './support/load.ts'
 import { startNode } from './support/redis-node.ts'
@@ -145,7 +145,7 @@ function keepAsking(
 
 /** Which acknowledged writes of the writer aren't in the store. */
 async function missing(url: string, written: readonly string[]): Promise<string[]> {
-  const { store } = await openStore({ url, clock: Date.now })
+  const { store } = await openStore({ ...PATIENT, url, clock: Date.now })
   try {
     const lost: string[] = []
     for (const line of written) {

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 import t from 'tap'
 import { openStore } from '../../src/stores/open.ts'
 import { EMPTY_RING, type StoredRing } from '../../src/stores/ports/documents/keys.ts'
-import { PATIENCE_MS, until } from '../support/until.ts'
+import { PATIENT, PATIENCE_MS, until } from '../support/until.ts'
 import { startRedis } from '../support/redis.ts'
 import { runMain, startLatchkey } from '../support/server.ts'
 
@@ -106,7 +106,7 @@ t.test(
   'a replica with a wrong list of secrets refuses to start, and names the key',
   async t => {
     const [server] = servers
-    const { store } = await openStore({ url: redis.url, clock: Date.now })
+    const { store } = await openStore({ ...PATIENT, url: redis.url, clock: Date.now })
     t.teardown(() => store.close())
     const before = await store.keys.load()
 

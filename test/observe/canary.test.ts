@@ -20,6 +20,7 @@ import {
 } from '../support/app.ts'
 import { startRedis } from '../support/redis.ts'
 import { freePort } from '../support/free-port.ts'
+import { PATIENT } from '../support/until.ts'
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
@@ -594,7 +595,7 @@ t.test('a configuration that is refused, and a store that is not there', async t
   ]
   for (const url of urls) {
     t.test(url.replace(/canary\w+/, '…'), async t => {
-      const error = await openStore({ url, clock: Date.now }).then(
+      const error = await openStore({ ...PATIENT, url, clock: Date.now }).then(
         ({ store }) => store.close(),
         (error: unknown) => error,
       )

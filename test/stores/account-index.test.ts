@@ -23,6 +23,7 @@ import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createRedisWorld, crossedAt } from '../support/redis-world.ts'
 import { startRedis } from '../support/redis.ts'
 import { everyOne, someAccount } from '../support/stores.ts'
+import { PATIENT } from '../support/until.ts'
 
 const HOUR_MS = 3_600_000
 const LIMIT = 1000
@@ -237,7 +238,11 @@ t.test('a page takes two round trips', async t => {
 t.test('a restore makes the index anew', async t => {
   const dir = mkdtempSync(join(tmpdir(), 'latchkey-index-'))
   t.teardown(() => rmSync(dir, { recursive: true }))
-  const store = await createRedisStore({ url: server.url, prefix: 'restored:' })
+  const store = await createRedisStore({
+    ...PATIENT,
+    url: server.url,
+    prefix: 'restored:',
+  })
   t.teardown(() => store.close())
   const { directory, backups, client } = store
   const index = () => client.keys('restored:*accounts:*')

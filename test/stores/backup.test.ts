@@ -11,7 +11,7 @@ import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { commandLine } from '../support/command-line.ts'
 import { startRedis } from '../support/redis.ts'
 import { someAccount } from '../support/stores.ts'
-import { until } from '../support/until.ts'
+import { PATIENT, until } from '../support/until.ts'
 
 const HOUR = 3_600_000
 /** More than are read or written at once. */
@@ -32,6 +32,7 @@ async function open(
   role: 'server' | 'command' = 'server',
 ): Promise<RedisStore> {
   const store = await createRedisStore({
+    ...PATIENT,
     url,
     ...(role === 'server' && { lossPeriodMs: HOUR }),
   })

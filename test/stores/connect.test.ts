@@ -21,7 +21,7 @@ import { startFakeSentinel } from '../support/fake-sentinel.ts'
 import { freePort } from '../support/free-port.ts'
 import { startRedis, startSentinel } from '../support/redis.ts'
 import { presented, signIn, someAccount } from '../support/stores.ts'
-import { SOON_MS, until } from '../support/until.ts'
+import { PATIENT, SOON_MS, until } from '../support/until.ts'
 
 const clock = createHandClock()
 const pem = (name: string) =>
@@ -152,7 +152,7 @@ t.test('one that names no store is told without what is in it', async t => {
   }
   for (const url of ['', 'sqlite', 'postgres://a', 'redis+foo://a']) {
     await t.rejects(
-      openStore({ url, clock }),
+      openStore({ ...PATIENT, url, clock }),
       { name: 'TypeError', message: /^store\.url: expected/ },
       url,
     )
@@ -168,7 +168,7 @@ t.test("a server that isn't there: StoreUnavailable, soon", async t => {
     `redis+cluster://127.0.0.1:${port}`,
   ]) {
     const start = performance.now()
-    await t.rejects(openStore({ url, clock }), StoreUnavailable, url)
+    await t.rejects(openStore({ ...PATIENT, url, clock }), StoreUnavailable, url)
     t.ok(performance.now() - start < SOON_MS)
   }
 })
@@ -177,7 +177,12 @@ t.test('the store that the URL names is opened', async t => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   for (const url of ['sqlite::memory:', redis.url]) {
-    const { store, addressCounts } = await openStore({ url, clock, redisClock: clock })
+    const { store, addressCounts } = await openStore({
+      ...PATIENT,
+      url,
+      clock,
+      redisClock: clock,
+    })
     t.equal(
       addressCounts !== undefined,
       url === redis.url,
@@ -196,13 +201,14 @@ t.test('a name and a password are given to the server', async t => {
   admin.disconnect()
   const at = redis.url.replace('redis://', '')
   const { store } = await openStore({
+    ...PATIENT,
     url: `redis://latchkey:s%3Ae%2Fc%40ret@${at}`,
     clock,
   })
   await store.probe()
   await store.close()
   await t.rejects(
-    openStore({ url: `redis://latchkey:wrong@${at}`, clock }),
+    openStore({ ...PATIENT, url: `redis://latchkey:wrong@${at}`, clock }),
     StoreUnavailable,
   )
 })
@@ -224,6 +230,7 @@ t.test('an ACL user that may do what docs/reliability.md says, and no more', asy
   )
   admin.disconnect()
   const { store } = await openStore({
+    ...PATIENT,
     url: redis.url,
     username: 'latchkey',
     password: 's:e/c@ret',
@@ -238,6 +245,7 @@ t.test('an ACL user that may do what docs/reliability.md says, and no more', asy
   await store.probe()
   await t.rejects(
     openStore({
+      ...PATIENT,
       url: redis.url,
       username: 'latchkey',
       password: 'wrong',
@@ -266,13 +274,13 @@ t.test('TLS: the server is proven to us, and we to the server', async t => {
   const caFile = join(dir, 'ca.pem')
   const ours = { certFile: pem('client'), keyFile: pem('client-key') }
   const open = (tls: object) =>
-    openStore({ url: `rediss://127.0.0.1:${port}`, tls, clock })
+    openStore({ ...PATIENT, url: `rediss://127.0.0.1:${port}`, tls, clock })
 
   const { store } = await open({ caFile, serverName: 'redis.test', ...ours })
   t.teardown(() => store.close())
   await store.probe()
   await t.rejects(
-    openStore({ url: `rediss://127.0.0.1:${port}`, clock }),
+    openStore({ ...PATIENT, url: `rediss://127.0.0.1:${port}`, clock }),
     StoreUnavailable,
     'an authority that nobody knows',
   )
@@ -324,6 +332,7 @@ t.test('TLS to a cluster', async t => {
   })
   t.teardown(() => redis.stop())
   const { store } = await openStore({
+    ...PATIENT,
     url: `rediss+cluster://localhost:${port}`,
     tls: { caFile: pem('ca'), serverName: 'redis.test' },
     clock,
@@ -346,6 +355,7 @@ t.test(
     const url = `redis+sentinel://:primary-password@127.0.0.1:${sentinel.port}/mymaster`
     for (const username of [undefined, 'default']) {
       const { store } = await openStore({
+        ...PATIENT,
         url,
         sentinel: { username, password: 'sentinel-password' },
         clock,
@@ -374,12 +384,17 @@ t.test(
     )
 
     await t.rejects(
-      openStore({ url, clock }),
+      openStore({ ...PATIENT, url, clock }),
       StoreUnavailable,
       'without a password of the sentinel',
     )
     await t.rejects(
-      openStore({ url, sentinel: { username: 'nobody', password: 'x' }, clock }),
+      openStore({
+        ...PATIENT,
+        url,
+        sentinel: { username: 'nobody', password: 'x' },
+        clock,
+      }),
       StoreUnavailable,
       "a user that the sentinel doesn't know",
     )
@@ -404,6 +419,7 @@ t.test(
     t.teardown(() => silent.close())
     const { port } = Object(silent.address())
     const { store } = await openStore({
+      ...PATIENT,
       url: `redis+sentinel://:primary-password@127.0.0.1:${sentinel.port},127.0.0.1:${port}/mymaster`,
       sentinel: { password: 'sentinel-password' },
       clock,

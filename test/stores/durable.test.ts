@@ -9,7 +9,7 @@ import { buildTestApp } from '../support/app.ts'
 import { createHandClock } from '../support/clock.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { presented, signIn, someAccount, someLogin } from '../support/stores.ts'
-import { until } from '../support/until.ts'
+import { PATIENT, until } from '../support/until.ts'
 
 /** A primary and its replica, and whether the replica takes part. */
 async function pair(t: Test): Promise<{
@@ -43,7 +43,7 @@ async function storeOn(
   { url }: TestRedis,
   replicas: number,
 ): Promise<RedisStore> {
-  const store = await createRedisStore({ url, replicas })
+  const store = await createRedisStore({ ...PATIENT, url, replicas })
   t.teardown(() => store.close())
   return store
 }
@@ -225,12 +225,17 @@ t.test('in a cluster: each node waits for its own', async t => {
   const redis = await startRedis({ cluster: true })
   t.teardown(() => redis.stop())
   const store = await createRedisStore({
+    ...PATIENT,
     url: redis.url,
     replicas: 1,
     clock: createHandClock(),
   })
   t.teardown(() => store.close())
-  const careless = await createRedisStore({ url: redis.url, clock: createHandClock() })
+  const careless = await createRedisStore({
+    ...PATIENT,
+    url: redis.url,
+    clock: createHandClock(),
+  })
   t.teardown(() => careless.close())
   await careless.directory.add(someAccount('alone'))
   await t.rejects(store.families.open(someLogin(someAccount('alone').tag)), {

@@ -13,7 +13,7 @@ import { dumpRedis } from '../support/golden.ts'
 import { runMain } from '../support/server.ts'
 import { startRedis } from '../support/redis.ts'
 import { someAccount } from '../support/stores.ts'
-import { until } from '../support/until.ts'
+import { PATIENT, until } from '../support/until.ts'
 
 const HOUR = 3_600_000
 const KNOWN = REDIS_FORMAT.written
@@ -23,7 +23,7 @@ const BREAKING: RedisFormat = { written: NEXT, readableFrom: NEXT }
 
 /** A server's store; `format`: of another release. */
 async function serverOn(t: Test, url: string, format?: RedisFormat): Promise<RedisStore> {
-  const store = await createRedisStore({ url, lossPeriodMs: HOUR, format })
+  const store = await createRedisStore({ ...PATIENT, url, lossPeriodMs: HOUR, format })
   t.teardown(() => store.close())
   return store
 }
@@ -40,7 +40,7 @@ for (const cluster of [false, true]) {
   const name = cluster ? 'Redis Cluster' : 'Redis'
   t.test(`${name}: a server marks its format; a command only looks`, async t => {
     const url = await redisUrl(t, cluster)
-    const command = await createRedisStore({ url })
+    const command = await createRedisStore({ ...PATIENT, url })
     t.teardown(() => command.close())
     t.same(await markOf(command), {})
     const server = await serverOn(t, url)
@@ -84,8 +84,12 @@ t.test(
           `and this one knows formats up to ${KNOWN}: run that release, or restore a back-up`,
       ),
     }
-    await t.rejects(createRedisStore({ url, lossPeriodMs: HOUR }), refused, 'a server')
-    await t.rejects(createRedisStore({ url }), refused, 'a command')
+    await t.rejects(
+      createRedisStore({ ...PATIENT, url, lossPeriodMs: HOUR }),
+      refused,
+      'a server',
+    )
+    await t.rejects(createRedisStore({ ...PATIENT, url }), refused, 'a command')
     t.same(await dumpRedis(url), before)
 
     const config = {
@@ -137,7 +141,7 @@ t.test(
     const dir = t.testdir()
     const open = async (name: string) => {
       const url = `sqlite:${join(dir, name)}`
-      const opened = await openStore({ url, clock: systemClock })
+      const opened = await openStore({ ...PATIENT, url, clock: systemClock })
       t.teardown(() => opened.store.close())
       return opened
     }

@@ -15,7 +15,7 @@ import {
 } from '../../src/stores/redis/store.ts'
 import { startRedis } from '../support/redis.ts'
 import { presented, signIn, someAccount } from '../support/stores.ts'
-import { until } from '../support/until.ts'
+import { PATIENT, until } from '../support/until.ts'
 
 interface Network {
   readonly url: string
@@ -101,7 +101,7 @@ interface SceneOptions {
 async function setScene(t: Test, { others, settings = {} }: SceneOptions) {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const straight = await createRedisStore({ url: redis.url })
+  const straight = await createRedisStore({ ...PATIENT, url: redis.url })
   t.teardown(() => straight.close())
   await straight.client.call(
     'ACL',

@@ -17,6 +17,7 @@ import { createHandClock } from '../support/clock.ts'
 import { freePort } from '../support/free-port.ts'
 import { configOf, startInProcess } from '../support/in-process.ts'
 import { startRedis, type TestRedisOptions } from '../support/redis.ts'
+import { PATIENT } from '../support/until.ts'
 
 const pem = (name: string) =>
   new URL(`../support/tls/${name}.pem`, import.meta.url).pathname
@@ -116,7 +117,7 @@ t.test('loopback, however it is written', async t => {
 t.test('clocks that are more than 5 s apart', async t => {
   const redis = await redisOf(t, { args: SAFE })
   const storeClock = createHandClock()
-  const store = await createRedisStore({ url: redis.url, clock: storeClock })
+  const store = await createRedisStore({ ...PATIENT, url: redis.url, clock: storeClock })
   t.teardown(() => store.close())
   t.same(await risksOf(store, storeClock), [])
   for (const apart of [-5_001, 5_001]) {
@@ -201,7 +202,7 @@ t.test("what an operator hasn't taken stops the start, and says what to set", as
 t.test('while it runs: what is new is told once, also when it comes back', async t => {
   const redis = await redisOf(t, { args: SAFE })
   const clock = createHandClock()
-  const store = await createRedisStore({ url: redis.url, clock })
+  const store = await createRedisStore({ ...PATIENT, url: redis.url, clock })
   t.teardown(() => store.close())
   const warnings: string[] = []
   const watch = createStoreWatch({

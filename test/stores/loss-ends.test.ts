@@ -12,7 +12,7 @@ import { createRedisStore, type RedisStore } from '../../src/stores/redis/store.
 import { faultOf, LOST, redisOf, serverOn } from '../support/lost-store.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { presented, signIn, someAccount } from '../support/stores.ts'
-import { until } from '../support/until.ts'
+import { PATIENT, until } from '../support/until.ts'
 
 const HOUR = 3_600_000
 async function sessionOn(store: RedisStore): Promise<FamilyRef> {
@@ -177,7 +177,7 @@ for (const [when, secondView] of Object.entries(SECOND_VIEWS)) {
     t.teardown(() => redis.stop())
     const [finder, other] = [await serverOn(t, redis), await serverOn(t, redis)]
     const [showFinder, showOther] = [viewOf(finder), viewOf(other)]
-    const operator = await createRedisStore({ url: redis.url })
+    const operator = await createRedisStore({ ...PATIENT, url: redis.url })
     t.teardown(() => operator.close())
     const { client } = operator
     const before = String(await client.get(LAST_MARK))

@@ -11,7 +11,7 @@ import { createRedisStore, type RedisStore } from '../../src/stores/redis/store.
 import { commandLine } from '../support/command-line.ts'
 import { startRedis } from '../support/redis.ts'
 import { someAccount } from '../support/stores.ts'
-import { until } from '../support/until.ts'
+import { PATIENT, until } from '../support/until.ts'
 
 const HOUR = 3_600_000
 const MANY = 1_200
@@ -25,7 +25,11 @@ async function start(t: Test, cluster = false) {
   const redis = await startRedis({ cluster })
   t.teardown(() => redis.stop())
   const open = async () => {
-    const store = await createRedisStore({ url: redis.url, lossPeriodMs: HOUR })
+    const store = await createRedisStore({
+      ...PATIENT,
+      url: redis.url,
+      lossPeriodMs: HOUR,
+    })
     t.teardown(() => store.close())
     return store
   }

@@ -14,6 +14,7 @@ import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { startRedis } from '../support/redis.ts'
 import { presented, signIn, someAccount } from '../support/stores.ts'
+import { PATIENT } from '../support/until.ts'
 
 const DAY = 86_400_000
 const KEPT = 'of a newer release'
@@ -29,7 +30,7 @@ interface Newer {
 async function onRedis(t: Test): Promise<Newer> {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const store = await createRedisStore({ url: redis.url })
+  const store = await createRedisStore({ ...PATIENT, url: redis.url })
   t.teardown(() => store.close())
   const family = (userTag: string, sid: string) => `lk:{${userTag}}:f:${sid}`
   const { client } = store
@@ -176,7 +177,7 @@ for (const [name, open] of [
 t.test('Redis: counts of failed logins keep what stands behind them', async t => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
-  const store = await createRedisStore({ url: redis.url })
+  const store = await createRedisStore({ ...PATIENT, url: redis.url })
   t.teardown(() => store.close())
   const count = (by: 'pair' | 'network', id: string) => ({
     by,

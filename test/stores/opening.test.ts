@@ -16,7 +16,7 @@ import { freePort } from '../support/free-port.ts'
 import { configOf, startInProcess } from '../support/in-process.ts'
 import { startRedis, startSentinel, type TestRedis } from '../support/redis.ts'
 import { presented, signIn, someAccount } from '../support/stores.ts'
-import { until } from '../support/until.ts'
+import { PATIENT, until } from '../support/until.ts'
 
 const PASSWORD = 'sesame-and-poppy'
 const pem = (name: string) =>
@@ -267,6 +267,7 @@ t.test('sentinels: theirs is the reason', async t => {
   const at = `127.0.0.1:${sentinel.port}`
   const open = (name: string, password: string) =>
     openStore({
+      ...PATIENT,
       url: `redis+sentinel://:${PASSWORD}@${at}/${name}`,
       sentinel: { password },
       clock: Date.now,
@@ -283,6 +284,7 @@ t.test('sentinels: theirs is the reason', async t => {
   const fake = await startFakeSentinel(t, port)
   await t.rejects(
     openStore({
+      ...PATIENT,
       url: `redis+sentinel://127.0.0.1:${fake.port}/mymaster`,
       clock: Date.now,
     }),
@@ -341,7 +343,7 @@ t.test(
   async t => {
     const redis = await redisOf(t)
     const url = `redis://${await userWithout(redis, 'app')}@${redis.at}/3`
-    const store = await createRedisStore({ url, lossPeriodMs: 3_600_000 })
+    const store = await createRedisStore({ ...PATIENT, url, lossPeriodMs: 3_600_000 })
     t.teardown(() => store.close())
     const account = someAccount('owner')
     await store.directory.add(account)

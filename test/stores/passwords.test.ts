@@ -9,7 +9,7 @@ import { runChild } from '../support/children.ts'
 import { freePort } from '../support/free-port.ts'
 import { startRedis, startSentinel } from '../support/redis.ts'
 import { someAccount } from '../support/stores.ts'
-import { until } from '../support/until.ts'
+import { PATIENT, until } from '../support/until.ts'
 
 const [OLD, NEW] = ['sesame-and-poppy', 'thyme/100%@rosemary']
 const pem = (name: string) =>
@@ -192,7 +192,7 @@ t.test('a start refuses a file without a password, and names key and file', asyn
   for (const [name, expected] of rows) {
     const passwordFile = join(dir, name)
     const open = (settings: object) =>
-      openStore({ url: 'redis+sentinel://a/m', clock: Date.now, ...settings })
+      openStore({ ...PATIENT, url: 'redis+sentinel://a/m', clock: Date.now, ...settings })
     await t.rejects(open({ passwordFile }), {
       name: 'TypeError',
       message: `store.passwordFile: expected the file ${passwordFile} ${expected}`,

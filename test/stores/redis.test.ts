@@ -20,7 +20,7 @@ import { createRedisSubjects } from '../../src/stores/redis/people/subjects.ts'
 import { buildTestApp, PASSWORD } from '../support/app.ts'
 import { createHandClock } from '../support/clock.ts'
 import { crossedAt } from '../support/redis-world.ts'
-import { until } from '../support/until.ts'
+import { PATIENT, until } from '../support/until.ts'
 import { startRedis } from '../support/redis.ts'
 import { presented, signIn, someAccount, someLogin } from '../support/stores.ts'
 
@@ -36,7 +36,7 @@ const server = await startRedis()
 t.teardown(() => server.stop())
 
 t.test("what has no clock of ours goes by the server's, to the millisecond", async t => {
-  const store = await createRedisStore({ url: server.url, prefix: 'time:' })
+  const store = await createRedisStore({ ...PATIENT, url: server.url, prefix: 'time:' })
   t.teardown(() => store.close())
   const { client, families, directory, statusLists } = store
   const serverTime = async () => {
@@ -60,7 +60,7 @@ t.test("what has no clock of ours goes by the server's, to the millisecond", asy
 })
 
 t.test('every key expires but accounts, their index, names and the ring', async t => {
-  const store = await createRedisStore({ url: server.url, prefix: 'scan:' })
+  const store = await createRedisStore({ ...PATIENT, url: server.url, prefix: 'scan:' })
   t.teardown(() => store.close())
   const { client, families, directory, accessTokens, keys } = store
   for (const sub of ['one', 'two', 'gone']) {
@@ -118,7 +118,7 @@ t.test('every key expires but accounts, their index, names and the ring', async 
 t.test(
   "a living family's key goes when it is idle, a tombstone at the absolute end",
   async t => {
-    const store = await createRedisStore({ url: server.url })
+    const store = await createRedisStore({ ...PATIENT, url: server.url })
     t.teardown(() => store.close())
     await store.directory.add(someAccount('expiry'))
     const ref = await signIn(store, someAccount('expiry').tag)
@@ -133,7 +133,7 @@ t.test(
 )
 
 t.test("time is the server's own", async t => {
-  const store = await createRedisStore({ url: server.url })
+  const store = await createRedisStore({ ...PATIENT, url: server.url })
   t.teardown(() => store.close())
   const [before, now] = [Date.now(), await store.now()]
   t.ok(now >= before - 1 && now <= Date.now() + 1, 'milliseconds')
@@ -143,7 +143,7 @@ t.test("time is the server's own", async t => {
 })
 
 t.test('a server that has forgotten the scripts is told them again', async t => {
-  const store = await createRedisStore({ url: server.url })
+  const store = await createRedisStore({ ...PATIENT, url: server.url })
   t.teardown(() => store.close())
   const account = someAccount('flushed')
   await store.directory.add(account)
@@ -364,7 +364,7 @@ t.test('a rename that others cross', async t => {
 t.test(
   `a family takes at most 400 bytes, and as many after ${exchanges} exchanges`,
   async t => {
-    const store = await createRedisStore({ url: server.url })
+    const store = await createRedisStore({ ...PATIENT, url: server.url })
     t.teardown(() => store.close())
     const account = someAccount('6f1f7a52-3f0c-4d6a-9a53-1f6f6a6a0001')
     await store.directory.add(account)
@@ -394,7 +394,7 @@ t.test(
 )
 
 t.test('the requests of many addresses are counted by one script', async t => {
-  const store = await createRedisStore({ url: server.url })
+  const store = await createRedisStore({ ...PATIENT, url: server.url })
   const calls = async () =>
     Number(
       /calls=(\d+)/.exec(
@@ -433,7 +433,7 @@ t.test('the requests of many addresses are counted by one script', async t => {
 })
 
 t.test('the commands of one turn go out in one write', async t => {
-  const store = await createRedisStore({ url: server.url })
+  const store = await createRedisStore({ ...PATIENT, url: server.url })
   t.teardown(() => store.close())
   const { stream } = store.client as Redis
   const sent = () =>

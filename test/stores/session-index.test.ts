@@ -7,6 +7,7 @@ import { NO_DEVICE, type FamilyRef, type Login } from '../../src/stores/ports/fa
 import { createHandClock, type HandClock } from '../support/clock.ts'
 import { startRedis } from '../support/redis.ts'
 import { addSomeone, presented, signIn } from '../support/stores.ts'
+import { PATIENT } from '../support/until.ts'
 
 const DAY = 86_400_000
 const INDEX = 'sids'
@@ -22,7 +23,7 @@ for (const cluster of [false, true]) {
   t.test(`the index of sessions in ${cluster ? 'Redis Cluster' : 'Redis'}`, async t => {
     const server = await startRedis({ cluster })
     const clock = createHandClock()
-    const store = await createRedisStore({ url: server.url, clock })
+    const store = await createRedisStore({ ...PATIENT, url: server.url, clock })
     t.teardown(async () => {
       await store.close()
       await server.stop()

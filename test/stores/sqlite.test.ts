@@ -21,7 +21,7 @@ import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createHandClock } from '../support/clock.ts'
 import { locksOn } from '../support/file-locks.ts'
 import { everyOne, presented, signIn, someAccount, someLogin } from '../support/stores.ts'
-import { SOON_MS } from '../support/until.ts'
+import { PATIENT, SOON_MS } from '../support/until.ts'
 
 const DAY = 86_400_000
 
@@ -197,7 +197,11 @@ for (const [name, damage] of Object.entries(DAMAGES)) {
     const file = filledFile()
     writeFileSync(file, damage(readFileSync(file)))
     const before = readFileSync(file)
-    const failure = await openStore({ url: `sqlite:${file}`, clock: Date.now }).then(
+    const failure = await openStore({
+      ...PATIENT,
+      url: `sqlite:${file}`,
+      clock: Date.now,
+    }).then(
       () => undefined,
       (error: unknown) => error,
     )

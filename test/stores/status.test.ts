@@ -11,7 +11,7 @@ import { createStatusBits } from '../../src/stores/redis/sessions/status-bits.ts
 import { createRedisStore, type RedisStore } from '../../src/stores/redis/store.ts'
 import { startRedis } from '../support/redis.ts'
 import { presented, signIn, someAccount } from '../support/stores.ts'
-import { until } from '../support/until.ts'
+import { PATIENT, until } from '../support/until.ts'
 
 const TTL = 600_000
 
@@ -27,7 +27,7 @@ t.test(
     const client = new Redis(server.url)
     const link = createLink({ client, verify: async () => {} })
     t.teardown(() => link.close())
-    const store = await createRedisStore({ url: server.url })
+    const store = await createRedisStore({ ...PATIENT, url: server.url })
     t.teardown(() => store.close())
     const list = newListName(thisHour())
     let [tries, refusals] = [0, 2]
@@ -73,7 +73,7 @@ t.test(
 
 t.test('bits that Redis has lost are set again by who set them', async t => {
   const own = await startRedis()
-  const store = await createRedisStore({ url: own.url, lossPeriodMs: 60_000 })
+  const store = await createRedisStore({ ...PATIENT, url: own.url, lossPeriodMs: 60_000 })
   t.teardown(async () => {
     await store.close()
     await own.stop()
@@ -97,7 +97,7 @@ t.test('bits that Redis has lost are set again by who set them', async t => {
 })
 
 t.test('every key expires, and all of the lists are in one slot', async t => {
-  const store = await createRedisStore({ url: server.url, prefix: 'scan:' })
+  const store = await createRedisStore({ ...PATIENT, url: server.url, prefix: 'scan:' })
   t.teardown(() => store.close())
   await store.directory.add(someAccount('scan'))
   const { list, first } = await store.statusLists.lease(thisHour())
@@ -126,7 +126,7 @@ t.test('every key expires, and all of the lists are in one slot', async t => {
 })
 
 t.test("living tokens are counted apart from the family, and don't pile up", async t => {
-  const store = await createRedisStore({ url: server.url })
+  const store = await createRedisStore({ ...PATIENT, url: server.url })
   t.teardown(() => store.close())
   const account = someAccount('6f1f7a52-3f0c-4d6a-9a53-1f6f6a6a0002')
   await store.directory.add(account)

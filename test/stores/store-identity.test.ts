@@ -17,7 +17,7 @@ import { commandLine } from '../support/command-line.ts'
 import { faultOf, LOST, redisOf, serverOn } from '../support/lost-store.ts'
 import { startRedis } from '../support/redis.ts'
 import { presented, signIn, someAccount } from '../support/stores.ts'
-import { until } from '../support/until.ts'
+import { PATIENT, until } from '../support/until.ts'
 
 const HOUR = 3_600_000
 
@@ -262,15 +262,18 @@ t.test(
   "a store whose identity can't be read, or that takes no second connection, is none",
   async t => {
     const redis = await redisOf(t)
-    const plain = await createRedisStore({ url: redis.url })
+    const plain = await createRedisStore({ ...PATIENT, url: redis.url })
     t.teardown(() => plain.close())
     await plain.client.hset('lk:epoch:0', 'no', 'text')
     await t.rejects(
-      createRedisStore({ url: redis.url, lossPeriodMs: HOUR }),
+      createRedisStore({ ...PATIENT, url: redis.url, lossPeriodMs: HOUR }),
       StoreUnavailable,
     )
     await plain.client.config('SET', 'maxclients', 2)
-    await t.rejects(createRedisStore({ url: redis.url, replicas: 1 }), StoreUnavailable)
+    await t.rejects(
+      createRedisStore({ ...PATIENT, url: redis.url, replicas: 1 }),
+      StoreUnavailable,
+    )
   },
 )
 

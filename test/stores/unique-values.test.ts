@@ -13,7 +13,7 @@ import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createRedisWorld, crossedAt } from '../support/redis-world.ts'
 import { startRedis } from '../support/redis.ts'
 import { someAccount } from '../support/stores.ts'
-import { until } from '../support/until.ts'
+import { PATIENT, until } from '../support/until.ts'
 
 /** A claim whose account is still missing after so long may be taken over. */
 const OVERDUE_MS = 10_000
@@ -147,11 +147,16 @@ t.test('a claim that no replica has is given up', async t => {
   const replica = await startRedis({ args: ['--replicaof', `127.0.0.1 ${server.port}`] })
   t.teardown(() => replica.stop())
   // Asks no replica: on a busy machine it may be late.
-  const before = await createRedisStore({ url: server.url, prefix: 'r:' })
+  const before = await createRedisStore({ ...PATIENT, url: server.url, prefix: 'r:' })
   t.teardown(() => before.close())
   const account = someAccount('durable')
   t.equal(await before.directory.add(account), 'added')
-  const store = await createRedisStore({ url: server.url, prefix: 'r:', replicas: 1 })
+  const store = await createRedisStore({
+    ...PATIENT,
+    url: server.url,
+    prefix: 'r:',
+    replicas: 1,
+  })
   t.teardown(() => store.close())
   await until(async () => {
     await store.client.set('in step', 1)

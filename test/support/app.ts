@@ -34,7 +34,7 @@ import {
   type DeclaredAttribute,
 } from '../../src/users/attributes/declarations.ts'
 import { createHandClock } from './clock.ts'
-import { PATIENCE_MS } from './until.ts'
+import { PATIENCE_MS, PATIENT } from './until.ts'
 
 export const ISSUER = 'https://id.example.com'
 export const PASSWORD = 'correct horse battery staple'
@@ -254,8 +254,22 @@ export interface TestAppOptions {
   readonly passwords?: { readonly queue?: number; readonly maxWait?: number }
 }
 
-/** Builds the server with one user, `alice`. */
-export async function buildTestApp({
+/** Builds the server with one user, `alice`; what was opened is closed where that fails. */
+export async function buildTestApp(options: TestAppOptions = {}): Promise<TestApp> {
+  let store: Store | undefined
+  const opening = (opened: Store) => {
+    store = opened
+  }
+  try {
+    return await build({ ...options, opening })
+  } catch (error) {
+    await store?.close()
+    throw error
+  }
+}
+
+async function build({
+  opening,
   storeUrl = 'sqlite::memory:',
   issuer = ISSUER,
   secrets = [randomBytes(32).toString('base64url')],
@@ -281,16 +295,18 @@ export async function buildTestApp({
   maxConnections = 5000,
   maxConnectionsPerAddress = 1000,
   selfService = NO_SELF_SERVICE,
-}: TestAppOptions = {}): Promise<TestApp> {
+}: TestAppOptions & { readonly opening: (store: Store) => void }): Promise<TestApp> {
   const clock = createHandClock(now)
   const storeClock = () => clock() + storeAheadMs
   const opened = await openStore({
+    ...PATIENT,
     url: storeUrl,
     clock: storeClock,
     redisClock: storeClock,
     replicas,
     lossPeriodMs,
   })
+  opening(opened.store)
   const metrics = createMetrics()
   const { store, addressCounts } = timedStore(opened, metrics)
   const lines: string[] = []

@@ -7,6 +7,7 @@ import { run } from '../../src/cli/main.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { openStore } from '../../src/stores/open.ts'
 import type { Store } from '../../src/stores/ports/store.ts'
+import { PATIENT } from './until.ts'
 
 export const SECRET = 's'.repeat(43)
 
@@ -64,7 +65,7 @@ export function commandLine(
       { isTTY = false, env = { LATCHKEY_CONFIG: file } } = {},
     ) => runWith(line.split(' '), { stdin, isTTY, env: { STORE: url, ...env } }),
     async withStore(work) {
-      const { store } = await openStore({ url, clock: systemClock })
+      const { store } = await openStore({ ...PATIENT, url, clock: systemClock })
       return work(store).finally(() => store.close())
     },
   }

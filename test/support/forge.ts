@@ -3,6 +3,7 @@
 import { importPKCS8, SignJWT, type JWTPayload } from 'jose'
 import { createKeyRing, type SigningKey } from '../../src/keys/ring.ts'
 import { openStore } from '../../src/stores/open.ts'
+import { PATIENT } from './until.ts'
 
 const DAY = 86_400_000
 
@@ -11,7 +12,7 @@ export async function signingKeyOf(
   storeUrl: string,
   secret: string,
 ): Promise<SigningKey> {
-  const { store } = await openStore({ url: storeUrl, clock: Date.now })
+  const { store } = await openStore({ ...PATIENT, url: storeUrl, clock: Date.now })
   try {
     const policy = () =>
       ({

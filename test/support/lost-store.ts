@@ -2,7 +2,7 @@
 import type { Test } from 'tap'
 import { createRedisStore, type RedisStore } from '../../src/stores/redis/store.ts'
 import { startRedis, type TestRedis } from './redis.ts'
-import { until } from './until.ts'
+import { PATIENT, until } from './until.ts'
 
 const HOUR = 3_600_000
 
@@ -18,7 +18,7 @@ export async function serverOn(
   { url }: TestRedis,
   lossPeriodMs = HOUR,
 ): Promise<RedisStore> {
-  const store = await createRedisStore({ url, lossPeriodMs })
+  const store = await createRedisStore({ ...PATIENT, url, lossPeriodMs })
   t.teardown(() => store.close())
   return store
 }

@@ -14,7 +14,7 @@ import { NO_ATTRIBUTES } from './stores.ts'
 import { startChild } from './children.ts'
 import { freePort } from './free-port.ts'
 import { startRedis } from './redis.ts'
-import { PATIENCE_MS, until } from './until.ts'
+import { PATIENT, PATIENCE_MS, until } from './until.ts'
 
 export const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 export const ORDERS = 'https://orders.example.com'
@@ -295,7 +295,7 @@ async function ready(managementUrl: string, run: MainRun): Promise<void> {
 
 /** Adds the user of every process test; nothing happens when there is one. */
 export async function addUser(storeUrl: string): Promise<void> {
-  const { store } = await openStore({ url: storeUrl, clock: Date.now })
+  const { store } = await openStore({ ...PATIENT, url: storeUrl, clock: Date.now })
   try {
     const accounts = createAccounts({
       directory: createBuiltInDirectory({ ...store, ...NO_ATTRIBUTES }),

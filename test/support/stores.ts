@@ -12,6 +12,7 @@ import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { declarationsOf } from '../../src/users/attributes/declarations.ts'
 import { createHandClock, type HandClock } from './clock.ts'
 import { startRedis } from './redis.ts'
+import { PATIENT } from './until.ts'
 
 const DAY = 86_400_000
 
@@ -93,7 +94,7 @@ async function createSqlite(): Promise<TestStore> {
 async function createRedis(cluster: boolean): Promise<TestStore> {
   const clock = createHandClock()
   const server = await startRedis({ cluster })
-  const store = await createRedisStore({ url: server.url, clock })
+  const store = await createRedisStore({ ...PATIENT, url: server.url, clock })
   return {
     store,
     clock,

@@ -10,6 +10,7 @@ import { limitMemory, type MemoryLimit } from '../support/memory-limit.ts'
 import { ROOT } from '../support/python.ts'
 import { PASSWORD, startLatchkey, STORES, USER } from '../support/server.ts'
 import { someAccount } from '../support/stores.ts'
+import { PATIENT } from '../support/until.ts'
 
 const MIB = 1024 * 1024
 const LIMIT = 256 * MIB
@@ -80,7 +81,7 @@ async function addHeavyUsers(storeUrl: string): Promise<void> {
     timeCost: 3,
     parallelism: 4,
   })
-  const { store } = await openStore({ url: storeUrl, clock: Date.now })
+  const { store } = await openStore({ ...PATIENT, url: storeUrl, clock: Date.now })
   try {
     for (let index = 0; index < HEAVY; index++) {
       const name = `heavy-${index}`

@@ -74,7 +74,12 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
   const keys = createRedisKeys(prefix)
   const [main, second] = await connectAll(options, replicas > 0 ? 2 : 1)
   const { client } = main
-  const link: Link = createLink({ ...main, verify: () => identity.verify() })
+  const { deadlineMs } = options
+  const link: Link = createLink({
+    ...main,
+    verify: () => identity.verify(),
+    deadlineMs,
+  })
   const durable = second && createDurableLink(second)
   const { bare } = link
   const revocations = createRevocations()

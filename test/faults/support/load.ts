@@ -22,6 +22,7 @@ import {
   startLatchkey,
 } from '../../support/server.ts'
 import { NO_ATTRIBUTES } from '../../support/stores.ts'
+import { PATIENT } from '../../support/until.ts'
 
 export const ISSUER = 'https://id.example.com'
 export const SECRET = 'f'.repeat(43)
@@ -50,7 +51,7 @@ export async function startServers(
 
 /** Adds users `user-0`, `user-1`, … */
 export async function addUsers(storeUrl: string, count: number): Promise<void> {
-  const { store } = await openStore({ url: storeUrl, clock: Date.now })
+  const { store } = await openStore({ ...PATIENT, url: storeUrl, clock: Date.now })
   const hasher = createPasswordHasher({ ...CHEAP_HASHING, queue: count, maxWait: 60_000 })
   const accounts = createAccounts({
     directory: createBuiltInDirectory({ ...store, ...NO_ATTRIBUTES }),

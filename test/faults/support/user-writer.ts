@@ -2,11 +2,12 @@
 // what was acknowledged, a line each, before it goes on. `node user-writer.ts STORE-URL PREFIX`.
 import { openStore } from '../../../src/stores/open.ts'
 import { someAccount } from '../../support/stores.ts'
+import { PATIENT } from '../../support/until.ts'
 
 const [, , url = '', prefix = ''] = process.argv
 const {
   store: { directory, subjects },
-} = await openStore({ url, clock: Date.now })
+} = await openStore({ ...PATIENT, url, clock: Date.now })
 
 for (let number = 0; ; number++) {
   const account = someAccount(`${prefix}-${number}`)

@@ -32,6 +32,8 @@ export interface RedisSettings {
         readonly passwordFile?: string | undefined
       }
     | undefined
+  /** How long a call may take, in milliseconds; default 300. */
+  readonly deadlineMs?: number | undefined
 }
 
 /**

@@ -26,7 +26,7 @@ export interface LinkOptions {
   /** What a new connection has to pass before calls go through again. */
   readonly verify: (bare: Caller) => Promise<unknown>
   /** How long a call may take, in milliseconds; default 300. */
-  readonly deadlineMs?: number
+  readonly deadlineMs?: number | undefined
   /** Why its connection was lost or can't be opened; of watchOpening. */
   readonly last?: LastReason
   /** Default: the system's. */
