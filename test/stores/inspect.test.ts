@@ -172,7 +172,11 @@ t.test("what an operator hasn't taken stops the start, and says what to set", as
   const client = new Redis(redis.url)
   t.teardown(() => client.disconnect())
   const written = (await client.keys('*')).toSorted()
-  t.same(written, ['lk:epoch:0', 'lk:format'], 'and nothing but its marks was written')
+  t.same(
+    written,
+    ['lk:epoch:0', 'lk:format', 'lk:names'],
+    'and nothing but its marks was written',
+  )
 
   const server = await startInProcess(t, {
     config: configOf('', { store: { url: redis.url, allowEviction: true } }),
