@@ -11,6 +11,7 @@ import {
 import type { ProxiedRequestOptions } from './http/callers/proxied-request.ts'
 import { detectMissingProxy } from './http/callers/missing-proxy.ts'
 import {
+  allOldPaths,
   createCompat,
   NO_COMPAT,
   type Compat,
@@ -89,16 +90,15 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   const { clients, keys, sightings } = core
   const base = new URL(core.settings.issuer).href.replace(/\/$/, '')
   const path = new URL(base).pathname.replace(/\/$/, '')
-  const oldPaths = { ...compat, path }
   const app = createServer({
     http,
     observer: deps.connections,
     logger: { ...logOptions(deps.logLevel), stream: deps.logStream },
-    rewrite: createRewrite(oldPaths),
+    rewrite: createRewrite({ paths: allOldPaths(compat), path }),
   })
   const prefixes = new Set(['', path])
   const routes = collectRoutes(app)
-  refuseOwnPaths(app, routes, oldPaths)
+  refuseOwnPaths(app, routes, compat.paths)
   const old = createCompat(app, {
     compat,
     clock: core.clock,
@@ -220,7 +220,7 @@ function registerTokenRoutes(
     clock: core.clock,
     emit,
   })
-  pages.register(revokeRoute, {
+  const revocation = {
     prefix,
     clientOf,
     limit: limits.unlessAuthenticated(clientOf),
@@ -230,7 +230,9 @@ function registerTokenRoutes(
     accessTokens: store.accessTokens,
     status,
     emit,
-  })
+  }
+  pages.register(revokeRoute, revocation)
+  old.registerRoutes(pages, revocation)
   registerAccount(pages, { core, base, callers, prefix, sessionLimit: live.sessionLimit })
   pages.register(userinfoRoute, {
     prefix,

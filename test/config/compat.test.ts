@@ -39,6 +39,7 @@ t.test('what stands there is taken', async t => {
     defaultClient: 'web',
     grantType: 'password',
     json: true,
+    keycloak: 'main',
     paths: { '/login': '/token', '/auth/login': '/token', '/me': '/userinfo' },
     deprecation: '2026-12-01',
     sunset: '2026-12-01',
@@ -68,6 +69,8 @@ t.test('faults name their place', async t => {
       { deprecation: '2027-02-01', sunset: '2027-01-31' },
       /compat\.sunset.*no day before compat\.deprecation/,
     ],
+    [{ keycloak: 'a/b' }, /compat\.keycloak.*the name of a realm/],
+    [{ paths: { '/realms/x': '/token' } }, /compat\.paths.*another path/],
     [{ jsonn: true }, /compat\.jsonn/],
   ]
   for (const [compat, fault] of rows) {

@@ -14,6 +14,7 @@ const OURS: ReadonlySet<string> = new Set([
   'status',
   'docs',
   'openapi.json',
+  'realms',
   '.well-known',
 ])
 

@@ -8,6 +8,8 @@ import type { Form } from '../../oauth/form.ts'
 import { parseJsonForm } from '../../oauth/json-body.ts'
 import { isForm } from '../callers/request-client.ts'
 import { refuseEncoded } from '../request/form-body.ts'
+import type { RevokeRouteOptions } from '../public/revoke.ts'
+import { keycloakLogoutRoute, keycloakPaths, realmPath } from './keycloak.ts'
 import { createUses, type CompatSwitch } from './uses.ts'
 
 /** `compat` of the configuration. */
@@ -17,6 +19,8 @@ export interface CompatSettings {
   readonly json: boolean
   /** Old path → our own. */
   readonly paths: Readonly<Record<string, string>>
+  /** The realm of Keycloak whose paths are served. */
+  readonly keycloak?: string
   /** Days, as YYYY-MM-DD. */
   readonly deprecation?: string
   readonly sunset?: string
@@ -39,6 +43,13 @@ export interface Compat {
   noteOldPaths(app: FastifyInstance): void
   /** Lets the token endpoint of this scope take what old clients send. */
   takeOldRequests(app: FastifyInstance): void
+  /** Registers what is more than another name for one of our endpoints. */
+  registerRoutes(app: FastifyInstance, options: OldRoutesOptions): void
+}
+
+/** What the routes of old clients are registered with. */
+export interface OldRoutesOptions extends RevokeRouteOptions {
+  readonly prefix: string
 }
 
 /** Notes that a request needed a switch. */
@@ -55,16 +66,26 @@ export function createCompat(
     noteUse(name)
     reply.headers(headers)
   }
-  const { paths, json, defaultClient, grantType } = compat
+  const { json, defaultClient, grantType, keycloak } = compat
   return {
     noteOldPaths(scope) {
-      if (Object.keys(paths).length > 0) noteOldPaths(scope, note)
+      if (Object.keys(allOldPaths(compat)).length > 0) noteOldPaths(scope, compat, note)
     },
     takeOldRequests(scope) {
       if (json) takeJson(scope, note)
       if (defaultClient !== undefined || grantType !== undefined) {
         fillIn(scope, compat, note)
       }
+    },
+    registerRoutes(scope, options) {
+      if (keycloak === undefined) return
+      scope.register(async routes => {
+        routes.addHook('onRequest', (_request, reply, done) => {
+          note('keycloak', reply)
+          done()
+        })
+        routes.register(keycloakLogoutRoute, { ...options, realm: keycloak })
+      })
     },
   }
 }
@@ -79,9 +100,21 @@ function headersOf({ deprecation, sunset }: CompatSettings): Record<string, stri
   }
 }
 
-function noteOldPaths(app: FastifyInstance, note: Note): void {
-  app.addHook('onRequest', (request, reply, done) => {
-    if (request.originalUrl !== request.url) note('path', reply)
+/** Every old path that is another name for one of our own. */
+export function allOldPaths({ paths, keycloak }: CompatSettings): Record<string, string> {
+  return { ...paths, ...keycloakPaths(keycloak) }
+}
+
+function noteOldPaths(
+  app: FastifyInstance,
+  { keycloak = '' }: CompatSettings,
+  note: Note,
+): void {
+  const realm = `${realmPath(keycloak)}/`
+  app.addHook('onRequest', ({ originalUrl, url }, reply, done) => {
+    if (originalUrl !== url) {
+      note(originalUrl.includes(realm) ? 'keycloak' : 'path', reply)
+    }
     done()
   })
 }

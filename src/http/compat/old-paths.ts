@@ -40,7 +40,7 @@ export function createRewrite({
 export function refuseOwnPaths(
   app: FastifyInstance,
   routes: RouteTable,
-  { paths }: OldPaths,
+  paths: OldPaths['paths'],
 ): void {
   app.addHook('onReady', async () => {
     const own = Object.keys(paths).find(path => routes.methodsAt(path).length > 0)

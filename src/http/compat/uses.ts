@@ -4,7 +4,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Clock } from '../../base/clock.ts'
 
 /** The switches of `compat`, as metrics and the log name them. */
-export type CompatSwitch = 'default_client' | 'grant_type' | 'json' | 'path'
+export type CompatSwitch = 'default_client' | 'grant_type' | 'json' | 'path' | 'keycloak'
 
 /** Notes one use. */
 export type NoteUse = (name: CompatSwitch) => void

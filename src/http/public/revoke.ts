@@ -80,8 +80,13 @@ interface Revocation {
   readonly client: Client
 }
 
-// An unknown, expired or malformed token is answered 200: nobody can use it any more (RFC 7009 §2.2).
-async function revokeRefreshToken(
+/**
+ * Ends the session of a refresh token. An unknown, expired or malformed one is no error: nobody can use it
+ * any more (RFC 7009 §2.2).
+ *
+ * @throws OAuthError invalid_grant when it is another client's; StoreUnavailable
+ */
+export async function revokeRefreshToken(
   { request, token, client }: Revocation,
   { readRefreshToken, sessions, emit }: RevokeRouteOptions,
 ): Promise<void> {

@@ -112,7 +112,7 @@ export function createMetrics(version = ''): Metrics {
     help: 'Requests of old clients, by the switch of compat that they needed.',
     labelNames: ['switch'],
     labelsOf: name => ({ switch: name }),
-    known: ['default_client', 'grant_type', 'json', 'path'],
+    known: ['default_client', 'grant_type', 'json', 'path', 'keycloak'],
   })
   const { commands, ...store } = createStoreMetrics(registry)
   return {

@@ -54,6 +54,15 @@ export const CompatSchema = section(
         description: `Old path → the endpoint that answers there: ${TARGETS.join(', ')}.`,
       },
     ),
+    keycloak: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9._~-]{1,64}$',
+        expected: 'the name of a realm: letters, digits, dots, _, ~ and -',
+        description:
+          'The realm of Keycloak whose paths are served, below /realms/ and its name: token, userinfo, ' +
+          'logout with a refresh token, certs, token/introspect, revoke and the discovery document.',
+      }),
+    ),
     deprecation: day(
       'Since when this is deprecated: the header Deprecation (RFC 9745) of the answers to old clients.',
     ),
