@@ -12,6 +12,7 @@ fi
 
 constraints=test/interop/python/constraints.txt
 requirements=(
+  examples/accounts/requirements.txt
   examples/fastapi/requirements.txt
   examples/flask/requirements.txt
   test/interop/python/requirements.txt
