@@ -235,6 +235,8 @@ async function openCore({
     isBreached: blocklist.isBreached,
     instruments,
   })
+  const { elsewhere } = core
+  if (elsewhere !== undefined) parts.defer(elsewhere.close)
   metrics.showHashing(core.hasher.load)
   await loadCore(core, wait)
   metrics.showKeys(core.keys.describe)

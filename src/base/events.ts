@@ -177,6 +177,7 @@ export type UserChange =
   | 'attributes'
   | 'sessions_ended'
   | 'unlocked'
+  | 'adopted'
   | 'removed'
 
 export type GroupChange = 'added' | 'changed' | 'removed'

@@ -27,6 +27,10 @@ export const REASONS = {
   attributes_too_large: 'The attributes of the account would be too large.',
   claims_too_large: 'Tokens could not carry the attributes.',
   changed_meanwhile: 'Somebody else changed the account in the same moment.',
+  directory_owns:
+    'The account is the user of a directory elsewhere, which alone changes it.',
+  directory_name_taken:
+    'The password is right in a directory elsewhere, but another account here has the name.',
   throttled_by_pair:
     'Too many failures of this name from this network (/24; or /64, /56 or /48).',
   throttled_by_network: 'Too many failures from this network, whatever the names.',
@@ -123,6 +127,7 @@ export const REASONS = {
   dpop_target_unknown:
     'Nobody says which request the proof is for: the proxy at /verify, or management.url.',
   // Faults: never a verdict.
+  directory_unavailable: 'A directory of users elsewhere did not answer.',
   store_unavailable: 'The store did not answer.',
   secret_elsewhere:
     'The refresh token is sealed under a secret that another server has and this one has not.',

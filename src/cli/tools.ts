@@ -114,7 +114,13 @@ export function requireAccount(account: Account | undefined, name: string): Acco
 
 /** Why a command on the account of that name is refused. */
 export function accountRefused(reason: string, name: string): Refused {
-  return new Refused(reason, `${reason.replaceAll('_', ' ')}: ${name}`)
+  const words = `${reason.replaceAll('_', ' ')}: ${name}`
+  return new Refused(
+    reason,
+    reason === 'directory_owns'
+      ? `${words} is the user of a directory elsewhere; change it there, or adopt it first`
+      : words,
+  )
 }
 
 function toolsOf(io: Io, command: Command): Tools {

@@ -31,26 +31,9 @@ export interface GuardedFetchOptions {
 export function createGuardedFetch({
   allowPrivate,
 }: GuardedFetchOptions): (url: string) => Promise<unknown> {
-  const isAllowed = (address: string) => allowPrivate || isPublicAddress(address)
-  // The address is checked where the connection is made: a name that was checked earlier may lead elsewhere
-  // by now.
-  const dispatcher = new Agent({
-    connect: {
-      timeout: TIMEOUT_MS,
-      lookup: (hostname, options, done) => {
-        resolveAllowed(hostname, { options, isAllowed }, done)
-      },
-    },
-    maxResponseSize: MAX_BYTES,
-    headersTimeout: TIMEOUT_MS,
-    bodyTimeout: TIMEOUT_MS,
-  })
+  const { dispatcher, refuseLiteral } = createGuard(allowPrivate, TIMEOUT_MS)
   return async url => {
-    // A literal address is never looked up.
-    const literal = new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')
-    if (isIP(literal) !== 0 && !isAllowed(literal)) {
-      throw new Error('the address is not allowed')
-    }
+    refuseLiteral(url)
     const response = await fetch(url, {
       dispatcher,
       redirect: 'error',
@@ -59,6 +42,90 @@ export function createGuardedFetch({
     })
     if (response.status !== 200) throw new Error(`status ${response.status}`)
     return response.json()
+  }
+}
+
+/** A document that is posted. */
+export interface GuardedPost {
+  readonly url: string
+  /** JSON. */
+  readonly body: string
+  readonly headers: Readonly<Record<string, string>>
+  /** Ends it. */
+  readonly signal: AbortSignal
+}
+
+/** Connections are kept for the next question; what a caller waits for, its signal says. */
+const POST_TIMEOUT_MS = 30_000
+
+/**
+ * Makes a function that posts JSON and follows no redirect.
+ *
+ * @returns a function that resolves with the status, and with the body where that is JSON
+ * @throws Error when there is no answer: refused address, no connection, aborted, more than 64 KiB
+ */
+export function createGuardedPost({
+  allowPrivate,
+}: GuardedFetchOptions): (
+  post: GuardedPost,
+) => Promise<{ readonly status: number; readonly body: unknown }> {
+  const { dispatcher, refuseLiteral } = createGuard(allowPrivate, POST_TIMEOUT_MS)
+  return async ({ url, body, headers, signal }) => {
+    refuseLiteral(url)
+    const response = await fetch(url, {
+      method: 'POST',
+      dispatcher,
+      redirect: 'manual',
+      signal,
+      headers: {
+        ...headers,
+        accept: 'application/json',
+        'content-type': 'application/json',
+      },
+      body,
+    })
+    const text = await response.text()
+    return { status: response.status, body: parseJson(text) }
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** What keeps a fetch away from addresses that aren't allowed. */
+interface Guard {
+  readonly dispatcher: Agent
+  /** A literal address is never looked up. */
+  refuseLiteral(url: string): void
+}
+
+function createGuard(allowPrivate: boolean, timeout: number): Guard {
+  const isAllowed = (address: string) => allowPrivate || isPublicAddress(address)
+  return {
+    // The address is checked where the connection is made: a name that was checked earlier may lead elsewhere
+    // by now.
+    dispatcher: new Agent({
+      connect: {
+        timeout: TIMEOUT_MS,
+        lookup: (hostname, options, done) => {
+          resolveAllowed(hostname, { options, isAllowed }, done)
+        },
+      },
+      maxResponseSize: MAX_BYTES,
+      headersTimeout: timeout,
+      bodyTimeout: timeout,
+    }),
+    refuseLiteral(url) {
+      const literal = new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')
+      if (isIP(literal) !== 0 && !isAllowed(literal)) {
+        throw new Error('the address is not allowed')
+      }
+    },
   }
 }
 

@@ -71,6 +71,7 @@ export function reloadable(
     throttle: next.throttle,
     attributes: next.attributes,
     login: next.login,
+    directory: next.directory,
     passwords: { ...old.passwords, minLength: next.passwords.minLength },
     log: next.log,
     scim: { ...next.scim, public: old.scim.public },

@@ -1,6 +1,7 @@
 // The whole configuration. A key is written once, here or in schema/: type, default and description
 // (docs/config.schema.json is made from them).
 import { Type, type Static, type StaticDecode } from 'typebox'
+import { DirectoriesSchema, DirectorySchema } from './schema/people/directories.ts'
 import { AttributesSchema, LoginSchema } from './schema/attributes.ts'
 import { ClientSchema } from './schema/client.ts'
 import { KeysSchema } from './schema/keys.ts'
@@ -62,6 +63,8 @@ export const ConfigSchema = Type.Object(
     attributes: AttributesSchema,
     login: LoginSchema,
     selfService: SelfServiceSchema,
+    directories: DirectoriesSchema,
+    directory: DirectorySchema,
     throttle: ThrottleSchema,
     compat: CompatSchema,
     log: LogSchema,

@@ -10,6 +10,7 @@ import type { KeyChange } from '../keys/ring.ts'
 import type { RotationOptions } from '../keys/schedule/plan-rotation.ts'
 import { createSessions, type Sessions } from '../sessions/sessions.ts'
 import type { Store } from '../stores/ports/store.ts'
+import type { Elsewhere } from '../users/directory/open.ts'
 import { NO_INSTRUMENTS } from './instruments.ts'
 import type { CoreOptions } from './options.ts'
 import { composePeople, type People } from './people.ts'
@@ -55,6 +56,7 @@ export function createCore(options: CoreOptions): Core {
   const { monotonic = monotonicClock, random = systemRandom } = options
   const given = { ...options, instruments, monotonic, random }
   const people = composePeople(given)
+  const { elsewhere } = people
   const clients = createClientRegistry(settings.clients)
   const signing = composeSigning({ ...given, clients })
   const sessionsWith = (emitFor: Emit) =>
@@ -92,6 +94,20 @@ export function createCore(options: CoreOptions): Core {
     ...people,
     ...signing,
     ...composeSelfService({ ...given, ...people, sessionsWith }),
-    ...composeTokens({ ...given, ...people, ...signing, clients }),
+    ...composeTokens({
+      ...given,
+      ...people,
+      ...signing,
+      clients,
+      emit: elsewhere === undefined ? emit : heardBy(elsewhere, emit),
+    }),
+  }
+}
+
+/** Directories elsewhere hear who refreshes, too. */
+function heardBy({ hear }: Elsewhere, emit: Emit): Emit {
+  return (event, origin) => {
+    emit(event, origin)
+    hear(event)
   }
 }

@@ -1,6 +1,7 @@
 // What measures the core from outside; the domain doesn't know who listens.
 import type { StatusServiceOptions } from '../status-lists/service.ts'
 import type { SignJwt } from '../tokens/sign-jwt.ts'
+import type { DirectoryWatch } from '../users/directory/guarded.ts'
 import type { PasswordHasher } from '../users/hashing/hasher.ts'
 
 /** What is told how the core's parts do, and what may stand before them. */
@@ -9,6 +10,8 @@ export interface Instruments {
   readonly status: StatusServiceOptions['metrics']
   /** Told how long each login has waited for its turn to hash; milliseconds. */
   readonly hashWaited: (ms: number) => void
+  /** Told of questions to directories elsewhere. */
+  readonly directories: DirectoryWatch
   /** Gives a hasher in the place of another. */
   readonly aroundHasher: (hasher: PasswordHasher) => PasswordHasher
   /** Gives a signer of access tokens in the place of another. */
@@ -19,6 +22,7 @@ export interface Instruments {
 export const NO_INSTRUMENTS: Instruments = {
   status: { countStatusLease() {}, observeStatusRebuild() {} },
   hashWaited() {},
+  directories: { answered() {}, changed() {} },
   aroundHasher: hasher => hasher,
   aroundSign: sign => sign,
 }

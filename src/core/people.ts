@@ -5,6 +5,7 @@ import { createCheckClaims } from '../users/attributes/claims-budget.ts'
 import { createAuthenticate, type Authenticate } from '../users/authenticate.ts'
 import { createBuiltInDirectory } from '../users/directory/built-in.ts'
 import type { Directory } from '../users/directory/directory.ts'
+import type { Elsewhere } from '../users/directory/open.ts'
 import { createFailedLogins } from '../users/failed-logins/failed-logins.ts'
 import { createPasswordHasher, type PasswordHasher } from '../users/hashing/hasher.ts'
 import { createNameInLogs, type NameInLogs } from '../users/names/name-in-logs.ts'
@@ -19,6 +20,7 @@ import {
   type CheckNewPassword,
   type IsBreached,
 } from '../users/new-password.ts'
+import { composeElsewhere } from './elsewhere.ts'
 import type { ComposeOptions } from './options.ts'
 
 /** What the core can do with people. */
@@ -39,6 +41,8 @@ export interface People {
   /** The same, emitted in a way of its own. */
   readonly unlockWith: (emit: Emit) => Unlock
   readonly directory: Directory
+  /** Directories elsewhere; undefined: there are none. */
+  readonly elsewhere: Elsewhere | undefined
 }
 
 const onNoList: IsBreached = async () => false
@@ -47,9 +51,9 @@ const onNoList: IsBreached = async () => false
 export function composePeople({
   settings,
   store,
-  clock,
   emit,
   instruments,
+  clock,
   monotonic,
   random,
   isBreached = onNoList,
@@ -97,19 +101,25 @@ export function composePeople({
   })
   const unlockWith = (emitFor: Emit) =>
     createUnlock({ refusals, failedLogins, emit: emitFor })
+  const passwords = { directory, hasher, failedLogins, emit, monotonic }
+  const local = createAuthenticate(passwords)
+  const elsewhere = composeElsewhere({
+    ...passwords,
+    settings,
+    instruments,
+    checkClaims,
+    local,
+    clock,
+    random,
+  })
   return {
     hasher,
     checkNewPassword,
     accounts: accountsWith(emit),
     accountsWith,
     directory,
-    authenticate: createAuthenticate({
-      directory,
-      hasher,
-      failedLogins,
-      emit,
-      monotonic,
-    }),
+    authenticate: elsewhere?.authenticate ?? local,
+    elsewhere,
     nameInLogs: createNameInLogs({ secrets, plain: settings.usernamesInLogs }),
     refusals,
     findSubject: createFindSubject({

@@ -9,6 +9,8 @@ import { rulesOf, type ClaimRules } from '../oauth/claims.ts'
 import type { StatusServiceOptions } from '../status-lists/service.ts'
 import type { ClaimsBudget } from '../users/attributes/claims-budget.ts'
 import { declarationsOf, type Declarations } from '../users/attributes/declarations.ts'
+import type { DirectorySettings } from '../users/directory/open.ts'
+import type { RecheckPolicy } from '../users/directory/recheck.ts'
 import type { AccessTokenType } from '../tokens/access-token.ts'
 import type { FailedLoginsPolicy } from '../users/failed-logins/failed-logins.ts'
 import type { HashingOptions } from '../users/hashing/hasher.ts'
@@ -41,6 +43,9 @@ export interface CoreSettings {
   readonly loginBy: () => readonly string[]
   /** What users may do for themselves; as configured at the start. */
   readonly selfService: Config['selfService']
+  /** Directories elsewhere, in their order; those of the start. */
+  readonly directories: readonly DirectorySettings[]
+  readonly recheck: () => RecheckPolicy
   /** Whether the audit log has names as they were typed. */
   readonly usernamesInLogs: () => boolean
 }
@@ -51,7 +56,7 @@ export interface CoreSettings {
  * @param current gives the configuration of now; what can't change while a process runs is read once
  */
 export function coreSettings(current: () => Config): CoreSettings {
-  const { issuer, secrets, status, passwords, clients } = current()
+  const { issuer, secrets, status, passwords, clients, directories } = current()
   return {
     issuer,
     secrets,
@@ -69,6 +74,8 @@ export function coreSettings(current: () => Config): CoreSettings {
     claimsBudget: () => claimsBudgetOf(current()),
     loginBy: () => current().login,
     selfService: current().selfService,
+    directories,
+    recheck: () => current().directory,
     usernamesInLogs: () => current().log.usernames,
   }
 }

@@ -37,7 +37,7 @@ export interface Tokens {
 /** What tokens are made with. */
 type TokenParts = ComposeOptions &
   Signing &
-  Pick<People, 'authenticate' | 'nameInLogs'> & {
+  Pick<People, 'authenticate' | 'nameInLogs' | 'elsewhere'> & {
     readonly clients: Pick<ClientRegistry, 'find'>
   }
 
@@ -108,6 +108,7 @@ function composeGrants({
     families: store.families,
     subjects: store.subjects,
     readRefreshToken: parts.readRefreshToken,
+    isOverdue: parts.elsewhere?.isOverdue,
     mint: createMint(minting),
     issue: createIssue({ ...minting, refreshTokens: parts.refreshTokens }),
     policy: tokenPolicy,

@@ -25,6 +25,8 @@ export interface GrantServices {
   readonly families: Pick<Families, 'open' | 'rotate'>
   readonly subjects: Pick<Subjects, 'byTag'>
   readonly readRefreshToken: ReadsRefreshToken
+  /** Whether the user's directory has been away for too long (users/directory/recheck.ts). */
+  readonly isOverdue?: ((userTag: string) => boolean) | undefined
   readonly mint: MintAccessToken
   readonly issue: IssueTokens
   readonly policy: () => TokenPolicy

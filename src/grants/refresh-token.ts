@@ -7,6 +7,7 @@ import {
   invalidGrant,
   invalidScope,
   invalidTarget,
+  temporarilyUnavailable,
   type OAuthError,
 } from '../oauth/errors.ts'
 import { scopeTokens } from '../oauth/scope.ts'
@@ -32,7 +33,14 @@ const PARAMETERS = {
 /** What the grant is built of. */
 export type RefreshGrantServices = Pick<
   GrantServices,
-  'issuer' | 'readRefreshToken' | 'issue' | 'policy' | 'takeStatus' | 'clock' | 'emit'
+  | 'issuer'
+  | 'readRefreshToken'
+  | 'isOverdue'
+  | 'issue'
+  | 'policy'
+  | 'takeStatus'
+  | 'clock'
+  | 'emit'
 > & { readonly families: Pick<GrantServices['families'], 'rotate'> }
 
 type Parameters = Static<Type.TObject<typeof PARAMETERS>>
@@ -94,13 +102,21 @@ function createRefreshGrant(services: RefreshGrantServices): Grant<Parameters> {
   }
 }
 
-/** Makes the step that decodes the token. Throws invalid_grant and emits why for one that isn't ours. */
+/**
+ * Makes the step that decodes the token. Throws invalid_grant and emits why for one that isn't ours, and
+ * temporarily_unavailable while its user's directory has been away for too long.
+ */
 function createReadToken({
   readRefreshToken,
+  isOverdue,
   emit,
 }: RefreshGrantServices): (request: Request) => Promise<ReadRefreshToken> {
   return async function readToken({ client, params, refreshToken, address, origin }) {
     const token = refreshToken ?? (await readRefreshToken(params.refresh_token))
+    if (token !== undefined && isOverdue?.(token.userTag) === true) {
+      // Before it is spent: the client may repeat it as it is.
+      throw temporarilyUnavailable('directory_unavailable')
+    }
     if (token !== undefined) return token
     emit(
       {

@@ -6,6 +6,7 @@ import type { PasswordHasher } from '../users/hashing/hasher.ts'
 import { openAudit, type AuditLog } from './audit/open.ts'
 import { createConnectionWatch, type Listener } from './connections.ts'
 import { createLogOutput } from './log-output.ts'
+import { watchDirectories, type DirectoryWatch } from './directories.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { tracedHasher } from './tracing/traced-hasher.ts'
 import { NO_TRACING, type Tracing } from './tracing/tracing.ts'
@@ -51,6 +52,7 @@ export interface Observers {
   readonly instruments: {
     readonly status: Metrics
     hashWaited(ms: number): void
+    readonly directories: DirectoryWatch
     aroundHasher(hasher: PasswordHasher): PasswordHasher
     aroundSign<Args extends unknown[], Result>(
       sign: (...args: Args) => Result,
@@ -104,7 +106,7 @@ export async function openObservers(options: ObserversOptions): Promise<Observer
     },
     logStream: logStream ?? output,
     reopen: audit.reopen,
-    instruments: instrumentsOf(metrics, tracing),
+    instruments: instrumentsOf(metrics, tracing, () => log),
     connections: listener =>
       createConnectionWatch({
         listener,
@@ -118,8 +120,13 @@ export async function openObservers(options: ObserversOptions): Promise<Observer
   }
 }
 
-function instrumentsOf(metrics: Metrics, tracing: Tracing): Observers['instruments'] {
+function instrumentsOf(
+  metrics: Metrics,
+  tracing: Tracing,
+  log: () => ObserversLog | undefined,
+): Observers['instruments'] {
   return {
+    directories: watchDirectories(metrics, log),
     status: metrics,
     hashWaited: ms => {
       metrics.observeHashWait(ms / 1000)

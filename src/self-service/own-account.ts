@@ -127,6 +127,7 @@ function createChange({
       throw attributeRefused(outcome.path, 'another account has it', outcome.reason)
     }
     if (outcome.reason === 'changed_meanwhile') throw changedMeanwhile()
+    if (outcome.reason === 'directory_owns') throw ownedElsewhere('attributes')
     throw gone(owner)
   }
 }
@@ -140,7 +141,8 @@ function createSetPassword({
   emit,
 }: OwnAccountOptions): OwnAccount['setPassword'] {
   return async function setOwnPassword(owner, { password, currentPassword }) {
-    const { tag, sub, name, version } = owner.account
+    const { tag, sub, name, version, external } = owner.account
+    if (external !== undefined) throw ownedElsewhere('password')
     await requireFresh(owner, currentPassword)
     const fault = await checkNewPassword(password, name)
     if (fault !== undefined) throw passwordRefused(fault, minPasswordLength())
@@ -151,6 +153,11 @@ function createSetPassword({
     requireStill(outcome === 'changed', owner)
     emit(changed(sub, 'password', owner), owner.origin)
   }
+}
+
+function ownedElsewhere(what: string) {
+  const expected = 'a directory elsewhere has this account, and alone changes it'
+  return attributeRefused(what, expected, 'directory_owns')
 }
 
 function changed(sub: string, change: 'password' | 'sessions_ended', owner: Owner) {

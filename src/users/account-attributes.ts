@@ -28,10 +28,22 @@ export interface AttributeTaken {
   readonly path: string
 }
 
+/** Why nothing is changed here that a directory elsewhere says (directory/external.ts). */
+export const DIRECTORY_OWNS = 'directory_owns'
+export type DirectoryOwns = typeof DIRECTORY_OWNS
+
+/** Whether the account is a directory's, which says its name, its password, its roles and its attributes. */
+export function isOwnedElsewhere(account: Account | undefined): account is Account {
+  return account?.external !== undefined
+}
+
 /** What comes of changing attributes; only `done` has changed anything. */
 export type AttributesOutcome =
   | { readonly kind: 'done'; readonly sub: string }
-  | { readonly kind: 'refused'; readonly reason: 'user_unknown' | 'changed_meanwhile' }
+  | {
+      readonly kind: 'refused'
+      readonly reason: 'user_unknown' | 'changed_meanwhile' | DirectoryOwns
+    }
   | ({ readonly kind: 'refused' } & (AttributeFault | AttributeTaken))
 
 /** What an account would have. */
@@ -73,6 +85,7 @@ export function createSetAttributes(options: SetAttributesOptions): SetAttribute
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const account = await directory.find(name)
       if (account === undefined) return { kind: 'refused', reason: 'user_unknown' }
+      if (isOwnedElsewhere(account)) return { kind: 'refused', reason: DIRECTORY_OWNS }
       const rules = { declarations: declarations(), checkClaims }
       const next = nextAttributes(account, request, rules)
       if (isFault(next)) return { kind: 'refused', ...next }

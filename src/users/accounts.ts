@@ -6,10 +6,13 @@ import type { Account } from '../stores/ports/directory.ts'
 import type { User } from '../stores/ports/subjects.ts'
 import {
   createSetAttributes,
+  DIRECTORY_OWNS,
+  isOwnedElsewhere,
   NOTHING_KNOWN,
   nextAttributes,
   type AttributesRequest,
   type AttributeTaken,
+  type DirectoryOwns,
   type SetAttributes,
 } from './account-attributes.ts'
 import { createChangeAccount, type ChangeWholeAccount } from './change-account.ts'
@@ -36,7 +39,7 @@ export type ChangeOutcome =
   | { readonly kind: 'done'; readonly sub: string }
   | {
       readonly kind: 'refused'
-      readonly reason: 'user_unknown' | 'role_invalid' | PasswordFault
+      readonly reason: 'user_unknown' | 'role_invalid' | DirectoryOwns | PasswordFault
     }
 
 /** What comes of renaming an account. */
@@ -44,7 +47,7 @@ export type AccountRenamed =
   | { readonly kind: 'done'; readonly sub: string; readonly name: string }
   | {
       readonly kind: 'refused'
-      readonly reason: 'user_unknown' | 'name_invalid' | 'name_taken'
+      readonly reason: 'user_unknown' | 'name_invalid' | 'name_taken' | DirectoryOwns
     }
 
 /** What a user may hold. */
@@ -86,6 +89,8 @@ export interface Accounts extends Pick<
   change: ChangeWholeAccount
   /** Changes what is known of the user; sessions live on, and the next token says it. */
   setAttributes: SetAttributes
+  /** Makes the shadow of a directory elsewhere an account of ours; that directory is asked no more. */
+  adopt(name: string): Promise<ChangeOutcome>
   /** Removes the account and every session. */
   remove(name: string): Promise<ChangeOutcome>
   /** The same for the account of that `sub`. */
@@ -140,6 +145,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
     add: createAdd(options),
     rename: createRename(options),
     async setPassword(name, password) {
+      if (isOwnedElsewhere(await directory.find(name))) return refused(DIRECTORY_OWNS)
       const fault = await checkNewPassword(password, name)
       if (fault !== undefined) return refused(fault)
       return change(name, 'password', async tag =>
@@ -154,7 +160,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
       const outcome = account && (await changeWhole(account.sub, () => access))
       return outcome?.kind === 'done'
         ? { kind: 'done', sub: outcome.account.sub }
-        : refused('user_unknown')
+        : refused(outcome?.reason === DIRECTORY_OWNS ? DIRECTORY_OWNS : 'user_unknown')
     },
     remove: name => change(name, 'removed', directory.remove),
     async removeBySub(sub) {
@@ -162,6 +168,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
       options.emit({ type: 'user.changed', sub, change: 'removed' })
       return { kind: 'done', sub }
     },
+    adopt: name => change(name, 'adopted', directory.adopt),
   }
 }
 
@@ -241,6 +248,7 @@ function createRename({ directory, emit }: AccountsOptions): Accounts['rename'] 
     if (read === undefined) return refused('name_invalid')
     const account = await directory.find(name)
     if (account === undefined) return refused('user_unknown')
+    if (isOwnedElsewhere(account)) return refused(DIRECTORY_OWNS)
     const { tag, sub } = account
     const outcome = await directory.rename({
       tag,

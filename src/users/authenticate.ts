@@ -7,6 +7,7 @@ import type { Directory } from './directory/directory.ts'
 import { createTimePadding } from './failed-logins/time-padding.ts'
 import { networksOf } from './failed-logins/network.ts'
 import type { Hashing, PasswordHasher } from './hashing/hasher.ts'
+import type { QueueRequest } from './hashing/queue.ts'
 import type { Credentials, FailedLogins } from './failed-logins/failed-logins.ts'
 
 /** A try to log in. */
@@ -27,7 +28,11 @@ export type Authentication =
   | {
       readonly kind: 'refused'
       readonly reason:
-        'user_unknown' | 'password_wrong' | 'user_disabled' | 'password_repeated'
+        | 'user_unknown'
+        | 'password_wrong'
+        | 'user_disabled'
+        | 'password_repeated'
+        | 'directory_name_taken'
       readonly sub?: string
     }
   | {
@@ -106,25 +111,38 @@ export function createAuthenticate(options: AuthenticateOptions): Authenticate {
     return { outcome: { ...outcome, known: verdict.known } }
   }
 
-  const isWelcome = async (login: LoginTry) =>
-    failedLogins.isWelcome({ ...login, name: await directory.countedName(login.name) })
+  const placeOf = createPlaceOf(options)
 
   return async login => {
-    const { clientId, address, signal } = login
-    const key = { id: failedLogins.pairOf(login), atOnce: failedLogins.allowance() }
-    const request = {
-      lane: [clientId, ...networksOf(address).toReversed()],
-      // Where nobody waits it makes no difference, and the question is saved.
-      known: !hasher.isFree() && (await isWelcome(login)),
-      key,
-      ...(signal !== undefined && { signal }),
-    }
-    const { outcome, tookMs } = await hasher.enqueue(request, hashing =>
+    const { outcome, tookMs } = await hasher.enqueue(await placeOf(login), hashing =>
       judge(hashing, login),
     )
     // After the turn, which is somebody else's by now.
     if (tookMs !== undefined) await timePadding.pad(tookMs)
     return outcome
+  }
+}
+
+/** Makes the function that says where a login stands among those that hash. */
+export function createPlaceOf({
+  directory,
+  hasher,
+  failedLogins,
+}: Pick<AuthenticateOptions, 'hasher' | 'failedLogins'> & {
+  readonly directory: Pick<Directory, 'countedName'>
+}): (login: LoginTry) => Promise<QueueRequest> {
+  const isWelcome = async (login: LoginTry) =>
+    failedLogins.isWelcome({ ...login, name: await directory.countedName(login.name) })
+
+  return async login => {
+    const { clientId, address, signal } = login
+    return {
+      lane: [clientId, ...networksOf(address).toReversed()],
+      // Where nobody waits it makes no difference, and the question is saved.
+      known: !hasher.isFree() && (await isWelcome(login)),
+      key: { id: failedLogins.pairOf(login), atOnce: failedLogins.allowance() },
+      ...(signal !== undefined && { signal }),
+    }
   }
 }
 

@@ -5,10 +5,12 @@ import type { Emit, UserChange } from '../base/events.ts'
 import { userTag } from '../base/ids.ts'
 import type { Account, AccountChange } from '../stores/ports/directory.ts'
 import {
+  DIRECTORY_OWNS,
   MOST_TRIES,
   nextAttributes,
   type AttributesRequest,
   type AttributeTaken,
+  type DirectoryOwns,
 } from './account-attributes.ts'
 import { isFault, type AttributeFault } from './attributes/check.ts'
 import type { CheckClaims } from './attributes/claims-budget.ts'
@@ -37,6 +39,7 @@ export type AccountFault =
         | 'name_invalid'
         | 'name_taken'
         | 'role_invalid'
+        | DirectoryOwns
         | PasswordFault
     }
   | AttributeFault
@@ -82,13 +85,18 @@ export function createChangeAccount(options: ChangeAccountOptions): ChangeWholeA
       if ('reason' in change) return { kind: 'refused', ...change }
       const changes = changesOf(account, change, request)
       if (changes.length === 0) return { kind: 'done', account }
+      if (account.external !== undefined && changes.some(isOfDirectory)) {
+        return { kind: 'refused', reason: DIRECTORY_OWNS }
+      }
       const outcome = await directory.change(change)
       if (outcome.kind === 'superseded') continue
       if (outcome.kind === 'value_taken') {
         return { kind: 'refused', reason: 'attribute_taken', path: outcome.attribute }
       }
       if (outcome.kind !== 'changed') return { kind: 'refused', reason: outcome.kind }
-      for (const each of changes) emit({ type: 'user.changed', sub, ...each })
+      for (const { roles: _, ...each } of changes) {
+        emit({ type: 'user.changed', sub, ...each })
+      }
       const after = await directory.byTag(tag)
       return after === undefined
         ? { kind: 'refused', reason: 'user_unknown' }
@@ -139,7 +147,18 @@ function createNext({
   }
 }
 
+/** Whether a directory elsewhere says what is changed there; scopes and who is disabled are said here. */
+function isOfDirectory({ change, roles }: Change): boolean {
+  return !(
+    change === 'disabled' ||
+    change === 'enabled' ||
+    (change === 'access' && !roles)
+  )
+}
+
 interface Change {
+  /** Whether roles are changed. */
+  readonly roles?: true
   readonly change: UserChange
   readonly attributes?: readonly string[]
 }
@@ -159,7 +178,14 @@ function changesOf(
     ...(differs('disabled')
       ? [{ change: after.disabled === true ? 'disabled' : 'enabled' } as const]
       : []),
-    ...(differs('scopes') || differs('roles') ? [{ change: 'access' } as const] : []),
+    ...(differs('scopes') || differs('roles')
+      ? [
+          {
+            change: 'access',
+            ...(differs('roles') ? { roles: true as const } : {}),
+          } as const,
+        ]
+      : []),
     ...(attributes.length > 0 ? [{ change: 'attributes', attributes } as const] : []),
   ]
 }

@@ -9,7 +9,7 @@ import { logOptions, observeRequests } from '../../src/observe/log.ts'
 import type { Emit } from '../../src/base/events.ts'
 import type { CompatSettings } from '../../src/http/compat/compat.ts'
 import type { ClientRegistry, ClientSettings } from '../../src/clients/registry.ts'
-import { createCore } from '../../src/core/core.ts'
+import { createCore, type Core } from '../../src/core/core.ts'
 import type { CoreSettings } from '../../src/core/settings.ts'
 import { loadCore } from '../../src/core/start.ts'
 import type { KeySource } from '../../src/keys/external/key-source.ts'
@@ -18,6 +18,7 @@ import type { KnownSecrets } from '../../src/keys/known-secrets.ts'
 import type { SightingsRecorder } from '../../src/keys/verifiers/sightings.ts'
 import { rulesOf, type ClaimRule } from '../../src/oauth/claims.ts'
 import { openAudit } from '../../src/observe/audit/open.ts'
+import { watchDirectories } from '../../src/observe/directories.ts'
 import { createMetrics, type Metrics } from '../../src/observe/metrics/metrics.ts'
 import { timedStore } from '../../src/observe/tracing/traced-store.ts'
 import type { Sessions } from '../../src/sessions/sessions.ts'
@@ -25,6 +26,7 @@ import type { StatusService } from '../../src/status-lists/service.ts'
 import { openStore } from '../../src/stores/open.ts'
 import type { Store } from '../../src/stores/ports/store.ts'
 import type { Accounts } from '../../src/users/accounts.ts'
+import type { RecheckPolicy } from '../../src/users/directory/recheck.ts'
 import type { FailedLoginsPolicy } from '../../src/users/failed-logins/failed-logins.ts'
 import type { LoginRefusals } from '../../src/users/refusals/login-refusals.ts'
 import type { Unlock } from '../../src/users/refusals/unlock.ts'
@@ -145,6 +147,8 @@ export interface TestApp {
   readonly accounts: Accounts
   readonly refusals: LoginRefusals
   readonly unlock: Unlock
+  readonly elsewhere: Core['elsewhere']
+  readonly authenticate: Core['authenticate']
   readonly sessions: Sessions
   readonly clients: ClientRegistry
   readonly metrics: Metrics
@@ -161,6 +165,7 @@ export interface TestApp {
     refreshIdle: number
     refreshAbsolute: number
     reuseGrace: number
+    recheck: RecheckPolicy
     max: number
     maxPerClient: number
     maxPerSession: number
@@ -250,6 +255,8 @@ export interface TestAppOptions {
   readonly overHasher?: (hasher: PasswordHasher) => PasswordHasher
   /** As in the configuration; default: all is off. */
   readonly selfService?: CoreSettings['selfService']
+  /** Directories elsewhere. */
+  readonly directories?: CoreSettings['directories']
   /** As in `passwords`. */
   readonly passwords?: { readonly queue?: number; readonly maxWait?: number }
 }
@@ -285,6 +292,7 @@ async function build({
   now,
   source,
   overHasher = hasher => hasher,
+  directories = [],
   passwords = {},
   replicas,
   lossPeriodMs,
@@ -349,6 +357,7 @@ async function build({
     managementUrl: undefined as string | undefined,
     scimPasswords: true,
     strict: false,
+    recheck: { grace: 60 * MINUTE, recheck: 5 * MINUTE },
   }
   const settings: CoreSettings = {
     issuer,
@@ -373,6 +382,8 @@ async function build({
     claimsBudget: () => live,
     loginBy: () => live.loginBy,
     selfService,
+    directories,
+    recheck: () => live.recheck,
     usernamesInLogs: () => live.usernames,
   }
   const core = createCore({
@@ -384,6 +395,7 @@ async function build({
     source,
     instruments: {
       status: metrics,
+      directories: watchDirectories(metrics, () => app.log),
       hashWaited: () => {},
       aroundHasher: overHasher,
       aroundSign: sign => sign,
@@ -472,6 +484,8 @@ async function build({
     accounts,
     refusals: core.refusals,
     unlock: core.unlock,
+    elsewhere: core.elsewhere,
+    authenticate: core.authenticate,
     sessions: core.sessions,
     clients,
     metrics,

@@ -43,6 +43,9 @@ export function accountWords(
   { name, ...limits }: PasswordLimits & { readonly name: string },
 ): string | undefined {
   if (isPasswordFault(reason)) return passwordWords(reason, limits)
+  if (reason === 'directory_owns') {
+    return `directory owns: ${name} is the user of a directory elsewhere; change it there, or adopt it first`
+  }
   if (reason === 'name_taken') return 'name taken: another account has it'
   const judged = judgeName(name)
   return 'fault' in judged ? `name invalid: the name ${judged.fault}` : undefined

@@ -10,6 +10,7 @@ import { checkClaims } from './claims.ts'
 import { checkAttributes, checkLogin } from './attributes.ts'
 import { checkClients } from './clients.ts'
 import { checkCompat } from './compat.ts'
+import { checkDirectories } from './directories.ts'
 import { checkLifetimes, fault, repeated } from './shared.ts'
 import { checkScim } from './scim.ts'
 import { checkStore } from './store-rules.ts'
@@ -30,6 +31,7 @@ export function checkRules(config: Config): Fault[] {
     checkClaims,
     checkAttributes,
     checkLogin,
+    checkDirectories,
     checkClients,
     checkCompat,
     checkScim,

@@ -37,6 +37,7 @@ export const CHANGES: readonly UserChange[] = [
   'attributes',
   'sessions_ended',
   'unlocked',
+  'adopted',
   'removed',
 ]
 export const CLIENT_METHODS: readonly ClientMethod[] = [

@@ -7,6 +7,7 @@ import {
   type ConnectionCounts,
   type Listener,
 } from '../connections.ts'
+import { createDirectoryMetrics, type DirectoryCounts } from './directory-metrics.ts'
 import { createEventCounts } from './event-counts.ts'
 import {
   showHashing,
@@ -22,7 +23,7 @@ import { createRequestTimes, type FinishedRequest } from './request-times.ts'
 import { createStoreMetrics, STORE_BUCKETS, type StoreCounts } from './store-metrics.ts'
 import { createDurations, createTally } from './tally.ts'
 
-export interface Metrics extends GrantCounts, StoreCounts {
+export interface Metrics extends GrantCounts, StoreCounts, DirectoryCounts {
   readonly emit: (event: Event) => void
   /** Counts a finished request. */
   observeRequest(request: FinishedRequest): void
@@ -115,8 +116,10 @@ export function createMetrics(version = ''): Metrics {
     known: ['default_client', 'grant_type', 'json', 'path', 'keycloak'],
   })
   const { commands, ...store } = createStoreMetrics(registry)
+  const { directoryDurations, ...directories } = createDirectoryMetrics(registry)
   return {
     ...store,
+    ...directories,
     emit: createEventCounts(registry),
     observeRequest: createRequestTimes(requests.series),
     countJwks: status => {
@@ -146,7 +149,14 @@ export function createMetrics(version = ''): Metrics {
     },
     connections: createConnectionCounts(registry),
     render: async () =>
-      [await registry.metrics(), requests, hashWait, commands, rebuilds]
+      [
+        await registry.metrics(),
+        requests,
+        hashWait,
+        commands,
+        rebuilds,
+        directoryDurations,
+      ]
         .map(part => (typeof part === 'string' ? part : part.render()))
         .join('\n'),
   }

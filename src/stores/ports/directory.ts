@@ -12,10 +12,20 @@ export interface Pending {
   readonly eraseAt?: number
 }
 
+/** Who somebody is in a directory elsewhere. */
+export interface ExternalId {
+  /** The directory's name in the configuration. */
+  readonly directory: string
+  /** The directory's own id, which stays when names change. */
+  readonly id: string
+}
+
 /** A subject with what only authentication may see. */
 export interface Account extends Subject {
   /** Absent: nothing. */
   readonly pending?: Pending
+  /** The account is the shadow of somebody in a directory elsewhere, which owns it; absent: it is ours. */
+  readonly external?: ExternalId
   /** The name as it is compared (users/names/user-name.ts); unique. */
   readonly foldedName: string
   /** A PHC string. */
@@ -162,6 +172,8 @@ export interface BuiltInDirectory {
   setPending(tag: string, pending: Pending | null): Promise<boolean>
   /** Replaces the hash if it still is `from`; sessions live on. False when it wasn't. */
   upgradePassword(tag: string, from: string, to: string): Promise<boolean>
+  /** Makes a shadow an account of ours; sessions and hash stay. Durable when it resolves. */
+  adopt(tag: string): Promise<boolean>
   /**
    * Removes the account, its subject, its name and its unique values, and with them every session. Durable
    * when it resolves.

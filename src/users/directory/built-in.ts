@@ -19,7 +19,7 @@ const NAME = 'name'
 /** Makes the directory of the accounts that the store keeps. */
 export function createBuiltInDirectory(options: BuiltInOptions): Directory {
   const { directory, subjects } = options
-  const { add, byTag, rename, setPassword, setAttributes, remove } = directory
+  const { add, byTag, rename, setPassword, setAttributes, adopt, remove } = directory
   const { page, search, all, changePassword, setPending } = directory
   const { change, count, byValue } = directory
   const { setDisabled, setAccess } = subjects
@@ -42,6 +42,7 @@ export function createBuiltInDirectory(options: BuiltInOptions): Directory {
     byValue,
     setDisabled,
     setAccess,
+    adopt,
     remove,
     page,
     search,

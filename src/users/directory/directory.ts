@@ -76,6 +76,8 @@ export interface Directory {
   count(): Promise<number>
   /** The account that has a unique value, in the form in which it is compared. */
   byValue(value: UniqueValue): Promise<Account | undefined>
+  /** Makes a shadow of a directory elsewhere an account of ours; sessions and hash stay. */
+  adopt(tag: string): Promise<boolean>
   /** Removes the account and its subject, and ends every session. */
   remove(tag: string): Promise<boolean>
   /** The next accounts in the order of creation. */

@@ -1,7 +1,13 @@
 // An account in Redis: one hash beside the user's families, with the subject and what the built-in directory
 // knows. Only this file names its fields and says how they are written; scripts get their names from here.
 // Records of earlier releases stay readable: a field keeps its name and its form.
-import type { Account, NewAccount, Pending, UniqueValue } from '../../ports/directory.ts'
+import type {
+  Account,
+  ExternalId,
+  NewAccount,
+  Pending,
+  UniqueValue,
+} from '../../ports/directory.ts'
 import type { Attributes, User } from '../../ports/subjects.ts'
 import { listOf, strings } from '../replies.ts'
 
@@ -16,9 +22,11 @@ interface Field<Value> {
 }
 
 /** What the hash holds; `tag` is part of its key. */
-interface Stored extends Omit<Account, 'tag' | 'pending'> {
+interface Stored extends Omit<Account, 'tag' | 'pending' | 'external'> {
   /** Null: nothing is pending. */
   readonly pending: Pending | null
+  /** Null: it is ours. */
+  readonly external: ExternalId | null
   /** What the account has claimed (claims.ts). */
   readonly uniqueValues: readonly UniqueValue[]
 }
@@ -56,6 +64,11 @@ const FIELDS: { readonly [Member in keyof Stored]: Field<Stored[Member]> } = {
     field: 'pending',
     write: pending => (pending === null ? '' : JSON.stringify(pending)),
     read: pendingIn,
+  },
+  external: {
+    field: 'external',
+    write: external => (external === null ? '' : JSON.stringify(external)),
+    read: externalIn,
   },
   uniqueValues: {
     field: 'unique',
@@ -104,11 +117,13 @@ export function readAccount(
   const { sub, foldedName, passwordHash, disabled, sessionsEpoch } = FIELDS
   const { createdAt, updatedAt, version } = FIELDS
   const pending = FIELDS.pending.read(hash[FIELDS.pending.field])
+  const external = FIELDS.external.read(hash[FIELDS.external.field])
   // A removed account leaves its epoch for a while.
   if (hash[sub.field] === undefined) return undefined
   return {
     ...userFrom(USER.map(member => hash[FIELDS[member].field])),
     ...(pending !== null && { pending }),
+    ...(external !== null && { external }),
     tag,
     foldedName: foldedName.read(hash[foldedName.field]),
     passwordHash: passwordHash.read(hash[passwordHash.field]),
@@ -194,6 +209,12 @@ function pendingIn(stored: unknown): Pending | null {
   if (typeof stored !== 'string' || stored === '') return null
   const pending: Pending = JSON.parse(stored)
   return pending
+}
+
+function externalIn(stored: unknown): ExternalId | null {
+  if (typeof stored !== 'string' || stored === '') return null
+  const external: ExternalId = JSON.parse(stored)
+  return external
 }
 
 function text(field: string): Field<string> {

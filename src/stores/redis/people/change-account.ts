@@ -1,5 +1,5 @@
 // Changes an account's record and its subject in one step.
-import type { Account, Pending, UniqueValue } from '../../ports/directory.ts'
+import type { Account, ExternalId, Pending, UniqueValue } from '../../ports/directory.ts'
 import {
   TICKET_FAULTS,
   type PresentedTicket,
@@ -25,6 +25,7 @@ type Changes = Partial<
   > & {
     readonly pending: Pending | null
     readonly uniqueValues: readonly UniqueValue[]
+    readonly external: ExternalId | null
   }
 >
 

@@ -74,6 +74,7 @@ export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
       const [upgraded] = await upgradeScript([keys.user(tag)], [from, to])
       return upgraded === 1
     },
+    adopt: tag => change({ tag, set: { external: null }, endsSessions: false }),
     remove: createRemove(adapter, { reader, names, values, index, change }),
     ...createPages(adapter, { reader, index }),
   }

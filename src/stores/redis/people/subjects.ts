@@ -30,6 +30,7 @@ function subjectOf({
   updatedAt: _updatedAt,
   version: _version,
   pending: _pending,
+  external: _external,
   ...subject
 }: Account): Subject {
   return subject

@@ -218,4 +218,8 @@ export const SQLITE_STEPS: ReadonlyArray<string | BreakingStep> = [
   INSERT OR IGNORE INTO unique_values (attribute, value, user_tag)
     SELECT '@role', role.value || ' ' || sub, tag FROM users, json_each(users.roles) AS role;
 `,
+  `
+  -- Whose shadow the account is, in a directory elsewhere; JSON, NULL: it is ours.
+  ALTER TABLE users ADD COLUMN external TEXT;
+`,
 ]

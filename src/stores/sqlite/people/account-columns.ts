@@ -2,7 +2,7 @@
 // file names its columns and says how they are written (database/steps.ts has made the table); the SQL
 // about it is made here, too.
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite'
-import type { Account, Pending } from '../../ports/directory.ts'
+import type { Account, ExternalId, Pending } from '../../ports/directory.ts'
 import type { Attributes, Subject, User } from '../../ports/subjects.ts'
 import { strings, type Row } from '../database/row.ts'
 
@@ -17,9 +17,11 @@ interface Column<Value> {
 }
 
 /** What a row holds. */
-export interface Stored extends Omit<Account, 'pending'> {
+export interface Stored extends Omit<Account, 'pending' | 'external'> {
   /** Null: nothing is pending. */
   readonly pending: Pending | null
+  /** Null: it is ours. */
+  readonly external: ExternalId | null
 }
 
 const COLUMNS: { readonly [Member in keyof Stored]: Column<Stored[Member]> } = {
@@ -54,6 +56,11 @@ const COLUMNS: { readonly [Member in keyof Stored]: Column<Stored[Member]> } = {
     column: 'pending',
     write: pending => (pending === null ? null : JSON.stringify(pending)),
     read: pendingIn,
+  },
+  external: {
+    column: 'external',
+    write: external => (external === null ? null : JSON.stringify(external)),
+    read: externalIn,
   },
 }
 
@@ -161,9 +168,11 @@ export function readAccount(row: Row): Account {
   const { foldedName, passwordHash, createdAt, updatedAt, version } = COLUMNS
   const created = createdAt.read(row[createdAt.column])
   const pending = COLUMNS.pending.read(row[COLUMNS.pending.column])
+  const external = COLUMNS.external.read(row[COLUMNS.external.column])
   return {
     ...readSubject(row),
     ...(pending !== null && { pending }),
+    ...(external !== null && { external }),
     foldedName: foldedName.read(row[foldedName.column]),
     passwordHash: passwordHash.read(row[passwordHash.column]),
     createdAt: created,
@@ -196,6 +205,12 @@ function pendingIn(stored: SQLOutputValue | undefined): Pending | null {
   if (typeof stored !== 'string') return null
   const pending: Pending = JSON.parse(stored)
   return pending
+}
+
+function externalIn(stored: SQLOutputValue | undefined): ExternalId | null {
+  if (typeof stored !== 'string') return null
+  const external: ExternalId = JSON.parse(stored)
+  return external
 }
 
 function text(column: string): Column<string> {

@@ -18,6 +18,7 @@ type Changes = Partial<
     | 'name'
     | 'foldedName'
     | 'pending'
+    | 'external'
   >
 >
 

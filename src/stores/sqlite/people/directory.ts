@@ -36,6 +36,7 @@ export function createSqliteDirectory(db: DatabaseSync, clock: Clock): BuiltInDi
     setPending: (tag, pending) => change({ tag, set: { pending }, endsSessions: false }),
     upgradePassword: (tag, from, to) =>
       writing(db, () => upgrade.run({ tag, from, to }).changes === 1),
+    adopt: tag => change({ tag, set: { external: null }, endsSessions: false }),
     remove: tag =>
       writing(db, () => {
         const { changes } = remove.run(tag)
@@ -54,11 +55,12 @@ function createAdd(
   const insert = db.prepare(insertSql())
   const remove = db.prepare(ACCOUNT_SQL.remove)
   const values = createUniqueValues(db)
-  return ({ uniqueValues, pending = null, ...account }) => {
+  return ({ uniqueValues, pending = null, external = null, ...account }) => {
     const now = clock()
     const row = writeColumns({
       ...account,
       pending,
+      external,
       sessionsEpoch: 1,
       createdAt: now,
       updatedAt: now,

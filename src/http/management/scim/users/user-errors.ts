@@ -17,6 +17,10 @@ const WORDS: Readonly<
 > = {
   name_invalid: ['invalidValue', 'userName is no name here'],
   name_taken: ['uniqueness', 'userName is taken'],
+  directory_owns: [
+    'mutability',
+    'belongs to a directory elsewhere, which alone changes name, password, roles and attributes',
+  ],
   role_invalid: ['invalidValue', 'a role is no role here'],
   password_malformed: ['invalidValue', 'password is malformed'],
   password_too_short: ['invalidValue', 'password is too short'],

@@ -1,0 +1,194 @@
+// A login with directories elsewhere: an account of ours is checked as always, anybody else by the directory.
+// Asking one holds no place among those that hash, and a refusal takes as long as the slowest of late.
+import type { Monotonic } from '../../base/clock.ts'
+import { clientClosedRequest, temporarilyUnavailable } from '../../oauth/errors.ts'
+import type { Account } from '../../stores/ports/directory.ts'
+import {
+  createPlaceOf,
+  type Authenticate,
+  type Authentication,
+  type LoginTry,
+} from '../authenticate.ts'
+import type { FailedLogins } from '../failed-logins/failed-logins.ts'
+import { createTimePadding } from '../failed-logins/time-padding.ts'
+import type { Hashing, PasswordHasher } from '../hashing/hasher.ts'
+import type { Chain, ChainVerdict } from './chain.ts'
+import type { Directory } from './directory.ts'
+import { NO_HASH, type Identity } from './external.ts'
+import type { GuardedDirectory } from './guarded.ts'
+import type { Shadows } from './shadows.ts'
+
+export interface AuthenticateElsewhereOptions {
+  /** Checks accounts of ours. */
+  readonly local: Authenticate
+  readonly directory: Pick<
+    Directory,
+    'findLogin' | 'countedName' | 'upgradePassword' | 'setPassword' | 'byTag'
+  >
+  readonly chain: Chain
+  readonly shadows: Shadows
+  readonly failedLogins: FailedLogins
+  readonly hasher: PasswordHasher
+  /** Milliseconds. */
+  readonly monotonic: Monotonic
+}
+
+/** What is known of a login. */
+interface Asked {
+  readonly login: LoginTry
+  /** What has the name here; undefined: nothing yet. */
+  readonly shadow: Account | undefined
+}
+
+type Right = Extract<ChainVerdict, { identity: Identity }>
+
+/** How long callers are asked to wait while a directory is away; seconds. */
+const RETRY_AFTER_SECONDS = 2
+
+/** Makes the check. */
+export function createAuthenticateElsewhere(
+  options: AuthenticateElsewhereOptions,
+): Authenticate {
+  const { local, directory, chain, failedLogins, monotonic } = options
+  const judge = createJudge(options)
+  const padding = createTimePadding(monotonic)
+
+  async function checkElsewhere(asked: Asked): Promise<Authentication> {
+    const { login, shadow } = asked
+    const { verdict, settle } = await failedLogins.begin(login, shadow)
+    if (verdict.kind === 'throttled') return { ...verdict, ...subOf(shadow) }
+    if (verdict.kind === 'repeated') return refused('password_repeated', shadow)
+    try {
+      const outcome = await judge(asked)
+      await settle(outcome.kind === 'ok' ? 'succeeded' : 'failed')
+      return outcome.kind === 'ok' ? { ...outcome, known: verdict.known } : outcome
+    } catch (error) {
+      await settle('withdrawn')
+      throw error
+    }
+  }
+
+  return async login => {
+    const account = await directory.findLogin(login.name)
+    const startedAt = monotonic()
+    const owner = account?.external?.directory
+    const isOurs = account !== undefined && chain.find(String(owner)) === undefined
+    const outcome = await (isOurs
+      ? local(login)
+      : checkElsewhere({ login, shadow: account }))
+    const tookMs = monotonic() - startedAt
+    if (outcome.kind === 'refused' && outcome.reason !== 'password_repeated') {
+      padding.observe(tookMs, true)
+      await padding.pad(tookMs)
+    }
+    return outcome
+  }
+}
+
+/** Makes the step that asks and decides. Throws temporarily_unavailable while a directory is away. */
+function createJudge(options: AuthenticateElsewhereOptions) {
+  const { chain, hasher } = options
+  const placeOf = createPlaceOf(options)
+  const welcome = createWelcome(options)
+  const givesHashes = chain.directories.some(each => each.givesHashes)
+  const keepsCopies = chain.directories.some(
+    ({ settings }) => settings.migrate === 'copy',
+  )
+
+  async function verify(login: LoginTry, hash: string): Promise<boolean> {
+    return hasher.enqueue(await placeOf(login), hashing =>
+      hashing.verify(hash, login.password),
+    )
+  }
+
+  /** Only the right password gets in by its copy; every other login gets the same answer. */
+  async function whileAway({ login, shadow }: Asked): Promise<Authentication> {
+    const hash = shadow?.passwordHash ?? NO_HASH
+    if (keepsCopies && (await verify(login, hash)) && shadow?.disabled === false) {
+      return { kind: 'ok', account: shadow, known: false }
+    }
+    throw temporarilyUnavailable('directory_unavailable', RETRY_AFTER_SECONDS)
+  }
+
+  return async function judge(asked: Asked): Promise<Authentication> {
+    const { login, shadow } = asked
+    const { name, password, signal = new AbortController().signal } = login
+    const verdict = await chain.verify(name, password, signal)
+    if (signal.aborted) throw clientClosedRequest()
+    switch (verdict.kind) {
+      case 'unavailable':
+        return whileAway(asked)
+      case 'ok':
+        return welcome(asked, verdict)
+      case 'hash':
+        return (await verify(login, verdict.passwordHash))
+          ? welcome(asked, verdict)
+          : refused('password_wrong', shadow)
+      default:
+        if (givesHashes) await verify(login, NO_HASH)
+        return refused(
+          verdict.kind === 'wrong' ? 'password_wrong' : 'user_unknown',
+          shadow,
+        )
+    }
+  }
+}
+
+/** Makes the step that lets somebody in whose password was right. */
+function createWelcome(options: AuthenticateElsewhereOptions) {
+  const { shadows, hasher } = options
+  const placeOf = createPlaceOf(options)
+  const copy = createCopy(options)
+
+  return async function welcome(
+    { login, shadow }: Asked,
+    { by, identity }: Right & { readonly by: GuardedDirectory },
+  ): Promise<Authentication> {
+    if (identity.disabled) {
+      if (shadow !== undefined) await shadows.drop(shadow)
+      return refused('user_disabled', shadow)
+    }
+    const kept = await shadows.keep(by.settings, identity)
+    if (kept.kind === 'refused') return refused(kept.reason, shadow)
+    if (kept.kind === 'unavailable') {
+      throw temporarilyUnavailable('directory_unavailable', RETRY_AFTER_SECONDS)
+    }
+    const { account } = kept
+    if (account.disabled) return refused('user_disabled', account)
+    if (by.settings.migrate === 'none') return { kind: 'ok', account, known: false }
+    const copied = await hasher.enqueue(await placeOf(login), hashing =>
+      copy(hashing, account, login.password),
+    )
+    return { kind: 'ok', account: copied, known: false }
+  }
+}
+
+/**
+ * Makes the step that keeps the password here, too. Another one than before was set there, which ends what
+ * was granted by the one of before.
+ */
+function createCopy({ directory }: AuthenticateElsewhereOptions) {
+  return async (
+    hashing: Hashing,
+    account: Account,
+    password: string,
+  ): Promise<Account> => {
+    const { tag, passwordHash } = account
+    const isFirst = passwordHash === NO_HASH
+    if (!isFirst && (await hashing.verify(passwordHash, password))) return account
+    const made = await hashing.hash(password)
+    if (isFirst) await directory.upgradePassword(account, made)
+    else await directory.setPassword(tag, made)
+    return (await directory.byTag(tag)) ?? account
+  }
+}
+
+type Refused = Extract<Authentication, { kind: 'refused' }>
+
+function refused(reason: Refused['reason'], account: Account | undefined): Refused {
+  return { kind: 'refused', reason, ...subOf(account) }
+}
+
+function subOf(account: Account | undefined): { readonly sub?: string } {
+  return account === undefined ? {} : { sub: account.sub }
+}

@@ -1,0 +1,162 @@
+// Bounds a directory elsewhere: how many questions are open, how long one may take, and that a directory that
+// doesn't answer is left alone but for a question a second. None of it holds a place among those that hash.
+import type { Monotonic } from '../../base/clock.ts'
+import type { ExternalSettings, NamedDirectory, Unavailable } from './external.ts'
+
+/** What is asked. */
+export type Operation = 'verify' | 'lookup'
+
+/** One question that was answered, or wasn't. */
+export interface Answered {
+  readonly directory: string
+  readonly operation: Operation
+  /** The verdict's kind. */
+  readonly outcome: string
+  readonly ms: number
+}
+
+/** Notified of what happens to directories. */
+export interface DirectoryWatch {
+  answered(answer: Answered): void
+  /** Called when a directory stops to answer, with the fault, and when it answers again. */
+  changed(directory: string, fault: string | undefined): void
+}
+
+/** A directory within its bounds. */
+export interface GuardedDirectory extends NamedDirectory {
+  /** For how long all questions have failed, from the first failure to the last one; milliseconds. */
+  downForMs(): number
+}
+
+interface GuardOptions {
+  readonly directory: NamedDirectory
+  readonly watch: DirectoryWatch
+  readonly monotonic: Monotonic
+}
+
+/** So many failures in a row, and the directory is left alone. */
+const FAILURES = 5
+/** But for one question in so many milliseconds. */
+const PROBE_MS = 1_000
+
+/** Puts bounds around a directory. */
+export function guardDirectory({
+  directory,
+  watch,
+  monotonic,
+}: GuardOptions): GuardedDirectory {
+  const { settings } = directory
+  const health = createHealth({ settings, watch, monotonic })
+  let inFlight = 0
+
+  async function ask<Answer extends { readonly kind: string }>(
+    operation: Operation,
+    signal: AbortSignal,
+    question: (signal: AbortSignal) => Promise<Answer | Unavailable>,
+  ): Promise<Answer | Unavailable> {
+    const startedAt = monotonic()
+    const answer = (outcome: string) => {
+      const ms = monotonic() - startedAt
+      watch.answered({ directory: settings.name, operation, outcome, ms })
+    }
+    if (inFlight >= settings.maxInFlight) {
+      answer('refused')
+      return unavailable(`${settings.maxInFlight} questions (maxInFlight) are open`)
+    }
+    if (!health.mayAsk()) {
+      answer('refused')
+      return unavailable('it is left alone for a second after failures')
+    }
+    inFlight += 1
+    try {
+      const said = await within(settings.timeout, signal, question)
+      if (!signal.aborted || said.kind !== 'unavailable') health.note(faultIn(said))
+      answer(said.kind)
+      return said
+    } finally {
+      inFlight -= 1
+    }
+  }
+
+  return {
+    settings,
+    givesHashes: directory.givesHashes,
+    verify: (attempt, signal) =>
+      ask('verify', signal, within => directory.verify(attempt, within)),
+    lookup: (id, signal) => ask('lookup', signal, within => directory.lookup(id, within)),
+    close: () => directory.close(),
+    downForMs: health.downForMs,
+  }
+}
+
+function unavailable(fault: string): Unavailable {
+  return { kind: 'unavailable', fault }
+}
+
+function faultIn(said: { readonly kind: string; readonly fault?: string }) {
+  return said.kind === 'unavailable' ? said.fault : undefined
+}
+
+/** Waits no longer than the deadline, whatever the directory does with its signal. */
+async function within<Answer>(
+  timeoutMs: number,
+  signal: AbortSignal,
+  question: (signal: AbortSignal) => Promise<Answer | Unavailable>,
+): Promise<Answer | Unavailable> {
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
+  const { promise, resolve } = Promise.withResolvers<Unavailable>()
+  const giveUp = () => {
+    resolve(unavailable(`no answer within ${timeoutMs} ms (timeout)`))
+  }
+  deadline.addEventListener('abort', giveUp, { once: true })
+  if (deadline.aborted) giveUp()
+  try {
+    return await Promise.race([question(deadline), promise])
+  } catch (error) {
+    return unavailable(`a fault: ${error instanceof Error ? error.name : 'unknown'}`)
+  } finally {
+    deadline.removeEventListener('abort', giveUp)
+  }
+}
+
+interface Health {
+  mayAsk(): boolean
+  /** Notes a failure by its fault, or undefined for an answer. */
+  note(fault: string | undefined): void
+  downForMs(): number
+}
+
+function createHealth({
+  settings,
+  watch,
+  monotonic,
+}: Pick<GuardOptions, 'watch' | 'monotonic'> & {
+  readonly settings: ExternalSettings
+}): Health {
+  let failures = 0
+  let [firstFailureAt, lastFailureAt, probedAt] = [0, 0, 0]
+  return {
+    mayAsk() {
+      if (failures < FAILURES) return true
+      if (monotonic() - probedAt < PROBE_MS) return false
+      probedAt = monotonic()
+      return true
+    },
+    note(fault) {
+      const wasDown = failures >= FAILURES
+      if (fault === undefined) {
+        failures = 0
+        if (wasDown) watch.changed(settings.name, undefined)
+        return
+      }
+      lastFailureAt = monotonic()
+      if (failures === 0) firstFailureAt = lastFailureAt
+      failures += 1
+      if (failures === FAILURES) {
+        probedAt = lastFailureAt
+        watch.changed(settings.name, fault)
+      }
+    },
+    downForMs: () => (failures === 0 ? 0 : lastFailureAt - firstFailureAt),
+  }
+}
