@@ -212,8 +212,8 @@ t.test('each fault is told with its path and what was expected', async t => {
     [
       'a key like no other',
       'management: { colour: 1 }',
-      'management.colour: expected no such key (known here: host, port, maxConnections, ' +
-        'maxConnectionsPerAddress)',
+      'management.colour: expected no such key (known here: host, port, url, ' +
+        'maxConnections, maxConnectionsPerAddress)',
     ],
     [
       'an unknown key of a client',

@@ -185,7 +185,11 @@ async function onRedis(t: Test): Promise<{
   since: number
 }> {
   const redis = await startRedis()
-  const server = await buildTestApp({ storeUrl: redis.url, clients })
+  const server = await buildTestApp({
+    storeUrl: redis.url,
+    clients,
+    storeDeadlineMs: 300,
+  })
   t.teardown(async () => {
     await server.close()
     await redis.stop()

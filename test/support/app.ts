@@ -218,6 +218,8 @@ export interface TestApp {
 type Params = Record<string, string> | [string, string][] | string
 
 export interface TestAppOptions {
+  /** How long a call to the store may take, in milliseconds; default: as long as a busy machine needs. */
+  readonly storeDeadlineMs?: number
   /** Default: SQLite in memory. */
   readonly storeUrl?: string
   /** As in `http`. */
@@ -277,6 +279,7 @@ export async function buildTestApp(options: TestAppOptions = {}): Promise<TestAp
 
 async function build({
   opening,
+  storeDeadlineMs = PATIENT.deadlineMs,
   storeUrl = 'sqlite::memory:',
   issuer = ISSUER,
   secrets = [randomBytes(32).toString('base64url')],
@@ -307,7 +310,7 @@ async function build({
   const clock = createHandClock(now)
   const storeClock = () => clock() + storeAheadMs
   const opened = await openStore({
-    ...PATIENT,
+    deadlineMs: storeDeadlineMs,
     url: storeUrl,
     clock: storeClock,
     redisClock: storeClock,
