@@ -2,7 +2,6 @@
 import { attribute, type ResourceSchemas } from '../schema.ts'
 
 export const GROUP = 'urn:ietf:params:scim:schemas:core:2.0:Group'
-export const GROUP_EXTENSION = 'urn:latchkey:params:scim:schemas:extension:2.0:Group'
 
 /** The schemas of groups. */
 export const GROUP_SCHEMAS: ResourceSchemas = {
@@ -14,6 +13,10 @@ export const GROUP_SCHEMAS: ResourceSchemas = {
       attribute('displayName', 'What the group is called.', {
         required: true,
         uniqueness: 'server',
+      }),
+      attribute('role', 'What members have among their roles: its first name.', {
+        caseExact: true,
+        mutability: 'readOnly',
       }),
       attribute('members', 'Who belongs to it.', {
         type: 'complex',
@@ -32,26 +35,9 @@ export const GROUP_SCHEMAS: ResourceSchemas = {
             canonicalValues: ['User'],
             mutability: 'immutable',
           }),
-          attribute('display', 'The name of the user.', { mutability: 'readOnly' }),
         ],
       }),
     ],
   },
-  extensions: [
-    {
-      id: GROUP_EXTENSION,
-      name: 'LatchkeyGroup',
-      description: 'The role that a group is',
-      attributes: [
-        attribute(
-          'role',
-          'What members have among their roles; the first name of the group.',
-          {
-            caseExact: true,
-            mutability: 'readOnly',
-          },
-        ),
-      ],
-    },
-  ],
+  extensions: [],
 }

@@ -44,9 +44,9 @@ export function patchAttribute(resource: Resource, patched: Patched): Resource {
 // Some send the id along (Okta): that changes nothing.
 function refuseReadOnly(
   before: unknown,
-  { attribute, sub, value, kind, strict }: Patched,
+  { attribute, value, kind, strict }: Patched,
 ): void {
-  if (attribute.mutability !== 'readOnly' && sub?.mutability !== 'readOnly') return
+  if (attribute.mutability !== 'readOnly') return
   const stays = kind !== 'remove' && isDeepStrictEqual(before, value)
   if (!stays || strict) throw scimError('mutability', `${attribute.name} is read-only`)
 }

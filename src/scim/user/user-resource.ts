@@ -113,7 +113,7 @@ function placedOf(
   for (const [name, place] of SINGLES) {
     const value = attributes[name]
     if (!declared.has(name) || value === undefined) continue
-    placed[place] = [{ value, type: TYPE_KEPT, primary: true }]
+    placed[place] = [{ value, type: TYPE_KEPT }]
   }
   return placed
 }

@@ -55,18 +55,29 @@ const SCIM_TYPE = {
   'date-time': 'dateTime',
 } as const
 
+/** What the schemas are for. */
+export interface SchemaOptions {
+  /** Whether passwords may be set. */
+  readonly passwords: boolean
+  /** Whether they are what requests are read by, with what is heard and not kept; default: what is shown. */
+  readonly isRead?: boolean
+}
+
 /** The schemas of users as the configuration declares them. */
 export function userSchemas(
   declared: DeclaredAttributes,
-  { passwords }: { readonly passwords: boolean },
+  { passwords, isRead = false }: SchemaOptions,
 ): ResourceSchemas {
   return {
-    core: coreSchema(declared, passwords),
+    core: coreSchema(declared, { passwords, isRead }),
     extensions: [extensionSchema(declared)],
   }
 }
 
-function coreSchema(declared: DeclaredAttributes, passwords: boolean): ScimSchema {
+function coreSchema(
+  declared: DeclaredAttributes,
+  { passwords, isRead = false }: SchemaOptions,
+): ScimSchema {
   const simple = [...PLACES].filter(
     ([name, [, sub]]) => declared.has(name) && sub === undefined,
   )
@@ -94,7 +105,7 @@ function coreSchema(declared: DeclaredAttributes, passwords: boolean): ScimSchem
       GROUPS,
       ...[...SINGLES]
         .filter(([name]) => declared.has(name))
-        .map(([, name]) => singleAttribute(name)),
+        .map(([, name]) => singleAttribute(name, isRead)),
     ],
   }
 }
@@ -133,14 +144,16 @@ function nameAttribute(declared: DeclaredAttributes): ScimAttribute[] {
     : [attribute('name', 'The parts of the name.', { type: 'complex', subAttributes })]
 }
 
-function singleAttribute(name: string): ScimAttribute {
+function singleAttribute(name: string, isRead: boolean): ScimAttribute {
   return attribute(name, 'One value is kept: the primary one, or the first of work.', {
     type: 'complex',
     multiValued: true,
     subAttributes: [
       attribute('value', 'The value.'),
       attribute('type', 'Always work.', { canonicalValues: [TYPE_KEPT] }),
-      attribute('primary', 'Always true.', { type: 'boolean' }),
+      ...(isRead
+        ? [attribute('primary', 'Which one is kept.', { type: 'boolean' })]
+        : []),
     ],
   })
 }

@@ -1,9 +1,10 @@
 // The routes of one kind of resource (RFC 7644 §3), and /Me.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { noResource } from '../../../scim/errors.ts'
-import { readQuery, readSearch, type ListRequest } from '../../../scim/list.ts'
+import { OAuthError } from '../../../oauth/errors.ts'
+import { noResource, scimError } from '../../../scim/errors.ts'
+import { listBody, readQuery, readSearch, type ListRequest } from '../../../scim/list.ts'
 import type { Projection } from '../../../scim/projection.ts'
-import type { Resource } from '../../../scim/schema.ts'
+import { isObject, type Resource } from '../../../scim/schema.ts'
 import { matchesEtag } from '../../request/etag.ts'
 import type { Guard } from '../callers/guard.ts'
 import { typeAnswer } from './scim-form.ts'
@@ -85,6 +86,58 @@ export async function meRoute(
     if (sub === undefined) throw noResource()
     return unlessKnown(call, await users.show(call, sub, projectionOf(request)), reply)
   })
+}
+
+/** The route that searches every kind (RFC 7644 §3.4.3). */
+export async function searchRoute(
+  app: FastifyInstance,
+  { guard, kinds }: { readonly guard: Guard; readonly kinds: readonly Resources[] },
+): Promise<void> {
+  const called = createCalled(guard)
+  app.post('/.search', async (request, reply) => {
+    const call = await called(request, reply, 'scim.read')
+    return searchAll(call, readSearch(request.body), kinds)
+  })
+}
+
+/** One kind after the other; a filter that no index of a kind answers means nothing of it. */
+async function searchAll(
+  call: Call,
+  asked: ListRequest,
+  kinds: readonly Resources[],
+): Promise<Resource> {
+  if (asked.cursor !== undefined) {
+    throw scimError(
+      'invalidCursor',
+      'pages by cursor are those of one kind: search there',
+    )
+  }
+  const resources: unknown[] = []
+  let total = 0
+  let refusal: unknown
+  for (const kind of kinds) {
+    const startIndex = Math.max(1, asked.startIndex - total)
+    const count = asked.count - resources.length
+    try {
+      const found = await kind.list(call, { ...asked, startIndex, count })
+      resources.push(...listed(found))
+      total += Number(found['totalResults'])
+    } catch (error) {
+      if (!(error instanceof OAuthError && error.code === 'invalidFilter')) throw error
+      if (refusal !== undefined) throw error
+      refusal = error
+    }
+  }
+  return listBody({
+    resources: resources.filter(isObject),
+    total,
+    startIndex: asked.startIndex,
+    nextCursor: undefined,
+  })
+}
+
+function listed({ Resources: found }: Resource): readonly unknown[] {
+  return Array.isArray(found) ? found : []
 }
 
 /** Makes what each route begins with: who calls. */

@@ -10,7 +10,7 @@ import type { Cursors } from './cursor.ts'
 import { discoveryRoutes } from './discovery.ts'
 import { SCIM_PATH, scimForm, takeScim } from './scim-form.ts'
 import { createScimGroups } from './groups/groups.ts'
-import { meRoute, resourceRoutes } from './resource-routes.ts'
+import { meRoute, resourceRoutes, searchRoute } from './resource-routes.ts'
 import { createUsers } from './users/users.ts'
 
 /** What SCIM goes by; each function gives the value of now. */
@@ -55,5 +55,6 @@ export async function scimRoutes(
   })
   app.register(resourceRoutes, { guard, path: '/Users', resources: users })
   app.register(resourceRoutes, { guard, path: '/Groups', resources: groups })
+  app.register(searchRoute, { guard, kinds: [users, groups] })
   app.register(meRoute, { guard, users })
 }

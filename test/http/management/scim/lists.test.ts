@@ -1,7 +1,7 @@
 // Lists of users: filters that an index answers, pages by cursor and by index, and what is shown of each.
 import t from 'tap'
 import { STORES } from '../../../conformance/helpers.ts'
-import { EXTENSION, scimOn, USER, type ScimBench } from '../../../support/scim.ts'
+import { EXTENSION, GROUP, scimOn, USER, type ScimBench } from '../../../support/scim.ts'
 
 const SEARCH = 'urn:ietf:params:scim:api:messages:2.0:SearchRequest'
 
@@ -196,6 +196,45 @@ t.test('a search by POST', async t => {
   t.equal(reader.statusCode, 200)
 })
 
+t.test('a search of every kind', async t => {
+  const { call, add } = await scimOn(t, 'SQLite')
+  for (const name of ['ann', 'bob']) await add(name)
+  for (const displayName of ['staff', 'guests']) {
+    await call('POST', '/Groups', { body: { schemas: [GROUP], displayName } })
+  }
+  const search = async (more: object) => {
+    const answer = await call('POST', '/.search', {
+      body: { schemas: [SEARCH], ...more },
+    })
+    const { Resources = [], ...rest } = answer.json()
+    const names = Resources.map(
+      (each: Record<string, string>) => each['userName'] ?? each['displayName'],
+    )
+    return { status: answer.statusCode, names, ...rest }
+  }
+  const everybody = ['alice', 'ann', 'bob', 'staff', 'guests']
+  t.match(await search({}), { names: everybody, totalResults: 5 })
+  t.match(await search({ count: 2, startIndex: 3 }), {
+    names: ['bob', 'staff'],
+    totalResults: 5,
+  })
+  t.match(await search({ count: 2, startIndex: 5 }), {
+    names: ['guests'],
+    totalResults: 5,
+  })
+  t.match(await search({ filter: 'userName eq "ann"' }), {
+    names: ['ann'],
+    totalResults: 1,
+  })
+  t.match(await search({ filter: 'displayName eq "staff"' }), { names: ['staff'] })
+  t.match(await search({ filter: 'title eq "x"' }), {
+    status: '400',
+    scimType: 'invalidFilter',
+  })
+  t.match(await search({ cursor: '' }), { scimType: 'invalidCursor' })
+  t.match(await search({ count: 'x' }), { scimType: 'invalidCount' })
+})
+
 t.test('what is shown', async t => {
   const { call, add } = await scimOn(t, 'SQLite')
   const { id } = await add('ann', {
@@ -222,7 +261,7 @@ t.test('what is shown', async t => {
         ...always,
         userName: 'ann',
         name: { givenName: 'Ann' },
-        emails: [{ value: 'ann@example.com', primary: true }],
+        emails: [{ value: 'ann@example.com' }],
         active: true,
         [EXTENSION]: { emailVerified: false, seats: 2 },
       },

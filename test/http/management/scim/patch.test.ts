@@ -5,7 +5,7 @@ import { EXTENSION, PATCH_OP, scimOn, USER } from '../../../support/scim.ts'
 
 const ENTERPRISE = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
 const NAMED = { displayName: 'Ann', name: { givenName: 'Ann', familyName: 'Lee' } }
-const MAIL = { value: 'ann@example.com', type: 'work', primary: true }
+const MAIL = { value: 'ann@example.com', type: 'work' }
 const WORK = 'emails[type eq "work"]'
 
 interface Row {
@@ -84,7 +84,7 @@ const ROWS: readonly Row[] = [
     operations: [
       {
         op: 'replace',
-        path: 'emails[value sw "ann" and primary eq true]',
+        path: 'emails[value sw "ann" and type eq "work"]',
         value: { value: 'lee@example.com' },
       },
     ],
@@ -108,6 +108,12 @@ const ROWS: readonly Row[] = [
     after: { emails: [MAIL] },
   },
   {
+    name: 'which address is primary is not kept',
+    before: { emails: [MAIL] },
+    operations: [{ op: 'replace', path: `${WORK}.primary`, value: false }],
+    after: { emails: [MAIL] },
+  },
+  {
     name: 'a new primary address takes the place of the old one',
     before: { emails: [MAIL] },
     operations: [
@@ -124,7 +130,7 @@ const ROWS: readonly Row[] = [
     ],
     after: {
       emails: [{ ...MAIL, value: 'lee@example.com' }],
-      phoneNumbers: [{ value: '+4930', type: 'work', primary: true }],
+      phoneNumbers: [{ value: '+4930', type: 'work' }],
     },
   },
   {

@@ -8,11 +8,7 @@ import {
   type ScimType,
 } from '../../../../scim/errors.ts'
 import { parseFilter } from '../../../../scim/filter/filter.ts'
-import {
-  GROUP,
-  GROUP_EXTENSION,
-  GROUP_SCHEMAS,
-} from '../../../../scim/group/group-schema.ts'
+import { GROUP, GROUP_SCHEMAS } from '../../../../scim/group/group-schema.ts'
 import { listBody, type ListRequest } from '../../../../scim/list.ts'
 import { applyPatch } from '../../../../scim/patch/patch.ts'
 import { project, type Projection } from '../../../../scim/projection.ts'
@@ -253,19 +249,18 @@ interface Shows {
 function groupResource(group: Group, { base, call, members = [] }: Shows): Resource {
   const externalId = group.externalIds[externalIdOf(call.caller.actor)]
   return {
-    schemas: [GROUP, GROUP_EXTENSION],
+    schemas: [GROUP],
     id: group.id,
     ...(externalId !== undefined && { externalId }),
     displayName: group.displayName,
+    role: group.role,
     ...(members.length > 0 && {
-      members: members.map(({ sub, name }) => ({
+      members: members.map(({ sub }) => ({
         value: sub,
         $ref: `${base}/Users/${encodeURIComponent(sub)}`,
         type: 'User',
-        display: name,
       })),
     }),
-    [GROUP_EXTENSION]: { role: group.role },
     meta: {
       resourceType: 'Group',
       created: new Date(group.createdAt).toISOString(),

@@ -139,7 +139,7 @@ export function createUsers(options: UsersOptions): Users {
     },
     async patch(call, id, projection) {
       const rules = {
-        schemas: userSchemas(declarations(), { passwords: true }),
+        schemas: userSchemas(declarations(), { passwords: true, isRead: true }),
         strict: strict(),
       }
       const account = await change(call, id, before =>
