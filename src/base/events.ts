@@ -124,6 +124,8 @@ export type SecurityEvent =
       readonly imported: number
       readonly alreadyThere: number
       readonly refused: number
+      /** Accounts that were there and were changed; absent: none. */
+      readonly updated?: number
       readonly actor: Actor
     }
   /** A back-up took the place of what the store had. */

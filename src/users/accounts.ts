@@ -63,7 +63,7 @@ export interface NewUser extends Access, AttributesRequest {
 }
 
 /** In the place of a hash: of no form that a hash has, so that no password is right. */
-const NO_PASSWORD = '!'
+export const NO_PASSWORD = '!'
 
 /**
  * The accounts. Promises reject with StoreUnavailable, and those that hash with OAuthError

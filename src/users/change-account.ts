@@ -28,6 +28,8 @@ export interface AccountRequest
     Partial<Pick<Account, 'name' | 'disabled' | 'scopes' | 'roles'>> {
   /** Ends every session. */
   readonly password?: string
+  /** In the place of a password: a hash that was checked. Ends every session. */
+  readonly passwordHash?: string
 }
 
 /** Why nothing was changed. */
@@ -115,7 +117,15 @@ function createNext({
 }: ChangeAccountOptions) {
   return async (
     account: Account,
-    { name, password, disabled, scopes, roles, ...attributes }: AccountRequest,
+    {
+      name,
+      password,
+      passwordHash,
+      disabled,
+      scopes,
+      roles,
+      ...attributes
+    }: AccountRequest,
   ): Promise<AccountChange | AccountFault> => {
     const read = name === undefined ? undefined : readName(name)
     if (name !== undefined && read === undefined) return { reason: 'name_invalid' }
@@ -139,10 +149,14 @@ function createNext({
       ...known,
       ...(read !== undefined && { name: read.written, foldedName: read.folded }),
       ...(password !== undefined && { passwordHash: await hasher.hash(password) }),
+      ...(passwordHash !== undefined && { passwordHash }),
       ...(disabled !== undefined && { disabled }),
       ...(scopes !== undefined && { scopes }),
       ...(roles !== undefined && { roles }),
-      endsSessions: password !== undefined || (disabled === true && !account.disabled),
+      endsSessions:
+        password !== undefined ||
+        passwordHash !== undefined ||
+        (disabled === true && !account.disabled),
     }
   }
 }
@@ -174,7 +188,9 @@ function changesOf(
   const attributes = changedAttributes(before, after)
   return [
     ...(differs('name') ? [{ change: 'renamed' } as const] : []),
-    ...(asked.password === undefined ? [] : [{ change: 'password' } as const]),
+    ...(asked.password === undefined && asked.passwordHash === undefined
+      ? []
+      : [{ change: 'password' } as const]),
     ...(differs('disabled')
       ? [{ change: after.disabled === true ? 'disabled' : 'enabled' } as const]
       : []),

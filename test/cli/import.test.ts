@@ -712,7 +712,9 @@ const refusals = [
   },
   {
     line: { name: 'a', passwordHash: '' },
-    words: 'passwordHash: there is no password, and no hash of one',
+    words:
+      'passwordHash: there is no password, and no hash of one (' +
+      '--invite makes an account that gets one later)',
   },
   {
     line: { name: 'there', passwordHash: ARGON2 },

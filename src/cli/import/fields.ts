@@ -108,6 +108,7 @@ export function userOf(fields: Fields, map: FieldMap): FoundUser {
       attributes: attributesOf(fields.attributes, nameOf('attributes')),
       emailVerified: verifiedOf(fields.emailVerified, nameOf('emailVerified')),
       secret: secretOf(fields, nameOf),
+      says: saidBy(fields),
     },
     disabledBy,
   }
@@ -143,10 +144,20 @@ function secretOf(
   if (password !== undefined) return { password: textOf(password, nameOf('password')) }
   const hash = textOf(passwordHash ?? '', nameOf('passwordHash'))
   // Django marks who may log in by other means only.
-  if (hash === '' || hash.startsWith('!')) {
-    throw new RecordRefused({ reason: 'no_password', field: nameOf('passwordHash') })
-  }
+  if (hash === '' || hash.startsWith('!')) return { missing: nameOf('passwordHash') }
   return { passwordHash: hash }
+}
+
+/** What the record says itself, in the place of a default. */
+function saidBy(fields: Fields): NonNullable<ForeignUser['says']> {
+  const { scopes, roles, disabled, keptOutBy } = fields
+  const saysDisabled =
+    disabled !== undefined || Object.hasOwn(fields, 'enabled') || keptOutBy !== undefined
+  return new Set([
+    ...(scopes === undefined ? [] : (['scopes'] as const)),
+    ...(roles === undefined ? [] : (['roles'] as const)),
+    ...(saysDisabled ? (['disabled'] as const) : []),
+  ])
 }
 
 function textOf(value: unknown, field: string): string {

@@ -5,6 +5,7 @@ import { claimsBudgetOf } from '../../core/settings.ts'
 import { createCheckClaims } from '../../users/attributes/claims-budget.ts'
 import { declarationsOf, type Declarations } from '../../users/attributes/declarations.ts'
 import { createImportUsers } from '../../users/import/import-accounts.ts'
+import { createUpdateAccounts } from '../../users/import/update-accounts.ts'
 import type { ImportOutcome } from '../../users/import/outcome.ts'
 import { operator } from '../terminal/operator.ts'
 import { Refused } from '../terminal/refused.ts'
@@ -22,6 +23,10 @@ export interface ImportOrder
     Omit<BatchesOrder, 'declarations'>,
     Omit<ItemSettings, 'now' | 'declarations' | 'format'> {
   readonly dryRun: boolean
+  /** Whether accounts that are there become what their record says. */
+  readonly update: boolean
+  /** Whether records without a hash make accounts that have no password yet. */
+  readonly invite: boolean
   /** A file for what became of each account. */
   readonly report: string | undefined
 }
@@ -55,14 +60,21 @@ export async function importFile(tools: StoreTools, order: ImportOrder): Promise
     emitTally(tools, order, tally)
   })
 
-  const importBatch = createImportUsers({
+  const rules = {
     ...tools,
-    declarations,
     checkClaims: createCheckClaims(() => claimsBudgetOf(config)),
     directory: store.directory,
     subjects: store.subjects,
-    secrets: config.secrets,
     dryRun: order.dryRun,
+  }
+  const importBatch = createImportUsers({
+    ...rules,
+    declarations,
+    secrets: config.secrets,
+    invite: order.invite,
+    update: order.update
+      ? createUpdateAccounts({ ...rules, declarations: () => declarations })
+      : undefined,
   })
   const toItem = createToItem({
     ...order,
@@ -101,13 +113,14 @@ function checkMap({ attributeMap }: ImportOrder, declarations: Declarations): vo
 
 // Also of an import that is cut short.
 function emitTally({ emit }: StoreTools, { dryRun }: ImportOrder, tally: Tally): void {
-  const { imported, alreadyThere, refused } = tally
+  const { imported, alreadyThere, refused, updated } = tally
   if (dryRun) return
   emit({
     type: 'users.imported',
     imported,
     alreadyThere,
     refused,
+    ...(updated > 0 && { updated }),
     actor: operator(),
   })
 }

@@ -24,6 +24,12 @@ export interface Tally extends Count {
     string,
     { readonly attribute: string | undefined; accounts: number }
   >
+  /** How many accounts that were there have been changed. */
+  updated: number
+  /** How many of them by what was changed. */
+  readonly changes: Map<string, number>
+  /** How many of those that were imported have no password yet. */
+  withoutPassword: number
   /** The first of those that would be imported. */
   readonly first: (Found & { readonly line: number; readonly sub: string })[]
 }
@@ -36,6 +42,9 @@ export function createTally(): Tally {
     refused: 0,
     disabledBy: new Map(),
     notTaken: new Map(),
+    updated: 0,
+    changes: new Map(),
+    withoutPassword: 0,
     first: [],
   }
 }
@@ -43,6 +52,7 @@ export function createTally(): Tally {
 const COUNTED = {
   imported: 'imported',
   already_there: 'alreadyThere',
+  updated: 'updated',
   refused: 'refused',
 } as const
 
@@ -53,8 +63,14 @@ export function count(
   { line, found }: { readonly line: number; readonly found: Found | undefined },
 ): void {
   tally[COUNTED[outcome.kind]] += 1
+  if (outcome.kind === 'updated') {
+    for (const change of outcome.changes) {
+      tally.changes.set(change, (tally.changes.get(change) ?? 0) + 1)
+    }
+  }
   if (outcome.kind !== 'imported' || found === undefined) return
-  const { disabledBy } = found
+  const { disabledBy, user } = found
+  if ('missing' in user.secret) tally.withoutPassword += 1
   if (disabledBy !== undefined) {
     tally.disabledBy.set(disabledBy, (tally.disabledBy.get(disabledBy) ?? 0) + 1)
   }
@@ -94,10 +110,7 @@ export function printPreview(tally: Tally, hasher: PasswordHasher, print: Print)
   for (const { line, sub, user, disabledBy } of tally.first) {
     const { name, scopes, roles, disabled, secret } = user
     const { attributes = {}, emailVerified = false } = user
-    const hash =
-      'passwordHash' in secret
-        ? hasher.algorithmOf(secret.passwordHash)
-        : 'argon2id, made of the password'
+    const hash = hashWords(secret, hasher)
     const state = disabledBy === undefined ? 'enabled' : `disabled (${disabledBy})`
     print(
       {
@@ -108,6 +121,35 @@ export function printPreview(tally: Tally, hasher: PasswordHasher, print: Print)
         `would be: ${name}  ${sub}  ${state}  ${describeAccess(user)}  ${hash}`,
         ...attributeLines({ attributes, emailVerified }),
       ],
+    )
+  }
+}
+
+function hashWords(
+  secret: Found['user']['secret'],
+  hasher: PasswordHasher,
+): string | undefined {
+  if ('missing' in secret) return 'no password yet'
+  return 'passwordHash' in secret
+    ? hasher.algorithmOf(secret.passwordHash)
+    : 'argon2id, made of the password'
+}
+
+/** Prints what was changed of accounts that were there, and who has no password yet. */
+export function printChanges(tally: Tally, dryRun: boolean, print: Print): void {
+  const { updated, changes, withoutPassword } = tally
+  if (updated > 0) {
+    const words = [...changes].map(([change, some]) => `${change}: ${some}`).join(', ')
+    print(
+      { updated, changes: Object.fromEntries(changes), dryRun },
+      `${updated} ${dryRun ? 'would be updated' : 'updated'} (${words})`,
+    )
+  }
+  if (withoutPassword > 0) {
+    print(
+      { withoutPassword, dryRun },
+      `${withoutPassword} without a password, who can't log in until they have one ` +
+        '(`latchkey users passwd NAME` sets it)',
     )
   }
 }

@@ -9,7 +9,11 @@ const WORDS: Readonly<Record<OwnFault, string>> = {
   line_no_json: 'no JSON',
   line_malformed: 'malformed',
   user_deleted: 'the account is deleted there',
-  no_password: 'there is no password, and no hash of one',
+  no_password:
+    'there is no password, and no hash of one (--invite makes an account that gets one later)',
+  changed_meanwhile: 'somebody else is changing the account; run it again',
+  directory_owns:
+    'the account is the user of a directory elsewhere, which says what it is',
   name_invalid: 'name invalid',
   name_taken: 'name taken: another account has it',
   sub_invalid: 'sub invalid: it has 1 to 255 printable ASCII characters without blanks',

@@ -13,7 +13,7 @@ import {
 import { FORMATS, type Format } from '../import/format.ts'
 import { importFile } from '../import/run.ts'
 import { OURS, SYSTEMS, type FirebaseParameters, type System } from '../import/systems.ts'
-import { printNotTaken, printPreview, printTally } from '../import/tally.ts'
+import { printChanges, printNotTaken, printPreview, printTally } from '../import/tally.ts'
 import type { Io } from '../terminal/io.ts'
 import { Refused } from '../terminal/refused.ts'
 import { withStore, type StoreTools } from '../tools.ts'
@@ -24,6 +24,8 @@ interface ImportFlags {
   readonly format?: Format
   readonly bcryptPrehash?: 'sha256-hex'
   readonly dryRun?: boolean
+  readonly update?: boolean
+  readonly invite?: boolean
   readonly report?: string
   readonly firebaseParameters?: string
 }
@@ -43,6 +45,7 @@ Examples (- reads standard input; run it again after a fault: who is already the
   latchkey users import users.jsonl --dry-run
   latchkey users import auth_user.csv --from django --report report.jsonl
   latchkey users import people.csv --map name=mail,sub=uid,passwordHash=pw,enabled=is_active
+  latchkey users import changed.csv --map name=mail,sub=uid,passwordHash=pw --update --dry-run
   latchkey users import joined.jsonl --from auth0 --map attributes.plan=app_metadata.plan
 `
 
@@ -77,6 +80,15 @@ export function addImport(users: Command, io: Io): void {
         'what was done to passwords before bcrypt, as Flask-Bcrypt with BCRYPT_HANDLE_LONG_PASSWORDS does it',
       ).choices(['sha256-hex']),
     )
+    .option(
+      '--update',
+      'change accounts that are there to what their record says: hash (ends their sessions), name, roles, ' +
+        'scopes, disabled, attributes; what a record lacks stays',
+    )
+    .option(
+      '--invite',
+      'also add accounts that have no password or usable hash; they log in once they have a password',
+    )
     .option('--dry-run', 'check everything, show the first accounts, and add nothing')
     .option('--report <file>', 'write what became of each account, a line of JSON each')
     .option(
@@ -99,6 +111,8 @@ async function importUsers(
     map = EMPTY_MAP,
     firebaseParameters,
     dryRun = false,
+    update = false,
+    invite = false,
     ...flags
   }: ImportFlags,
 ): Promise<void> {
@@ -108,9 +122,11 @@ async function importUsers(
   }
   const tally = await importFile(tools, {
     file,
-    from,
+    from: update || invite ? withoutHash(from) : from,
     firebase,
     dryRun,
+    update,
+    invite,
     format: flags.format,
     map: Object.keys(map.fields).length > 0 ? map.fields : undefined,
     attributeMap: map.attributes,
@@ -119,8 +135,18 @@ async function importUsers(
   })
   if (dryRun) printPreview(tally, tools.hasher, tools.print)
   printNotTaken(tally, tools.print)
+  printChanges(tally, dryRun, tools.print)
   printTally(tally, dryRun, tools.print)
   if (tally.refused > 0) throw new Refused('import_incomplete')
+}
+
+/** The system, of whose files none needs to have a password or a hash. */
+function withoutHash(system: System): System {
+  const { passwordHash = 'passwordHash' } = system.map
+  return {
+    ...system,
+    needs: system.needs.filter(paths => !paths.includes(passwordHash)),
+  }
 }
 
 function parseSystem(name: string): System {

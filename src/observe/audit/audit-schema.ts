@@ -179,6 +179,12 @@ export const AUDIT_EVENTS = [
       description: 'Accounts that were there before.',
     }),
     refused: Type.Integer({ minimum: 0, description: 'Records that were refused.' }),
+    updated: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'Accounts that were there, and were changed by --update.',
+      }),
+    ),
     actor: ActorName,
   }),
   event('store.restored', 'An operator put a back-up into the store.', {

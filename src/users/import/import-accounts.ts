@@ -11,7 +11,7 @@ import {
   nextAttributes,
   type AttributesRequest,
 } from '../account-attributes.ts'
-import { isSub, type Access } from '../accounts.ts'
+import { isSub, NO_PASSWORD, type Access } from '../accounts.ts'
 import { isFault, type AttributeFault } from '../attributes/check.ts'
 import type { CheckClaims } from '../attributes/claims-budget.ts'
 import type { Declarations } from '../attributes/declarations.ts'
@@ -38,7 +38,13 @@ export interface ForeignUser extends Access, AttributesRequest {
   readonly sub?: string
   readonly disabled: boolean
   /** The password, or its hash in any form that docs/passwords.md lists. */
-  readonly secret: { readonly password: string } | { readonly passwordHash: string }
+  readonly secret:
+    | { readonly password: string }
+    | { readonly passwordHash: string }
+    /** There is none; the field where it would stand. */
+    | { readonly missing: string }
+  /** What of these the record says itself; default: all. */
+  readonly says?: ReadonlySet<'scopes' | 'roles' | 'disabled'>
 }
 
 export interface ImportOptions {
@@ -55,6 +61,10 @@ export interface ImportOptions {
   readonly secrets: readonly string[]
   /** Whether everything is checked and nothing added. */
   readonly dryRun: boolean
+  /** Whether records without a hash make accounts that can't log in yet; default: they are refused. */
+  readonly invite?: boolean
+  /** Takes records of accounts that are there; default: these are left alone. */
+  readonly update?: UpdateAccount | undefined
 }
 
 /** A record of a file: an account, or why it has none. */
@@ -63,6 +73,9 @@ export interface ImportItem {
   readonly line: number
   readonly user: ForeignUser | { readonly refusal: Refusal }
 }
+
+/** Changes the account of a record; undefined: it has none here. Rejects with StoreUnavailable. */
+export type UpdateAccount = (item: ImportItem) => Promise<ImportOutcome | undefined>
 
 /**
  * Imports the accounts of several items; the outcomes are in their order. After a failure half-way, the
@@ -75,15 +88,13 @@ export type ImportUsers = <Item extends ImportItem>(
 /** Makes the import of one file. */
 export function createImportUsers(options: ImportOptions): ImportUsers {
   const { directory, hasher, dryRun } = options
-  const judge = createJudge(options)
+  const judge = createJudgeOrUpdate(options)
   const hashing = pLimit(hasher.capacity.concurrency)
   const wholeFile = createTwins()
   return async items => {
     // What was imported before is in the store, unless this is a dry run.
     const twins = dryRun ? wholeFile : createTwins()
-    const judged = (
-      await Promise.all(items.map(async item => ({ item, verdict: await judge(item) })))
-    ).map(({ item, verdict }) => ({
+    const judged = (await judge(items)).map(({ item, verdict }) => ({
       item,
       verdict: verdict.kind === 'candidate' ? twins.judge(verdict, item.line) : verdict,
     }))
@@ -117,6 +128,29 @@ function outcomeOf(candidate: Candidate, lost: ReadonlySet<Judged>): ImportOutco
     : { kind: 'imported', sub: candidate.sub }
 }
 
+interface Verdict<Item> {
+  readonly item: Item
+  readonly verdict: Judged
+}
+
+/** One after the other where accounts are changed: of two records of one account the later one counts. */
+function createJudgeOrUpdate(options: ImportOptions) {
+  const { update } = options
+  const judge = createJudge(options)
+  return async <Item extends ImportItem>(
+    items: readonly Item[],
+  ): Promise<readonly Verdict<Item>[]> => {
+    if (update === undefined) {
+      return Promise.all(items.map(async item => ({ item, verdict: await judge(item) })))
+    }
+    const judged: Verdict<Item>[] = []
+    for (const item of items) {
+      judged.push({ item, verdict: (await update(item)) ?? (await judge(item)) })
+    }
+    return judged
+  }
+}
+
 function createJudge(options: ImportOptions) {
   const { directory, subjects, clients, hasher, secrets } = options
   const subOf = createSubOf(secrets)
@@ -141,10 +175,15 @@ function createJudge(options: ImportOptions) {
     if (isFault(known)) return refused(refusalOf(known))
     const taken = await firstTaken(known.uniqueValues, directory)
     if (taken !== undefined) return refused(takenAt(taken))
+    if ('missing' in secret && options.invite !== true) {
+      return refused({ reason: 'no_password', field: secret.missing })
+    }
     const fault = await faultOf(user, options)
     if (fault !== undefined) return refused(fault)
-    const hashOf = async () =>
-      'passwordHash' in secret ? secret.passwordHash : hasher.hash(secret.password)
+    const hashOf = async () => {
+      if ('missing' in secret) return NO_PASSWORD
+      return 'passwordHash' in secret ? secret.passwordHash : hasher.hash(secret.password)
+    }
     return {
       kind: 'candidate',
       sub,
@@ -202,6 +241,7 @@ async function faultOf(
   { name, secret }: ForeignUser,
   { hasher, checkNewPassword }: ImportOptions,
 ): Promise<Refusal | undefined> {
+  if ('missing' in secret) return undefined
   if ('passwordHash' in secret) return hasher.checkForeign(secret.passwordHash)
   const reason = await checkNewPassword(secret.password, name)
   return reason && { reason }

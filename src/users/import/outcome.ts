@@ -1,4 +1,5 @@
 // What becomes of one record of an import.
+import type { UserChange } from '../../base/events.ts'
 import type { NewAccount, UniqueValue } from '../../stores/ports/directory.ts'
 import type { AttributeTaken } from '../account-attributes.ts'
 import type { AttributeFault } from '../attributes/check.ts'
@@ -13,6 +14,8 @@ export type ImportFault =
   | 'line_malformed'
   | 'user_deleted'
   | 'no_password'
+  | 'changed_meanwhile'
+  | 'directory_owns'
   | 'name_invalid'
   | 'name_taken'
   | 'sub_invalid'
@@ -36,6 +39,12 @@ export type ImportOutcome =
   | { readonly kind: 'imported'; readonly sub: string }
   /** The account is there, from an earlier run: its name and its `sub`. Nothing was changed. */
   | { readonly kind: 'already_there'; readonly sub: string }
+  /** The account was there, and is now as the record says; `changes` has at least one. */
+  | {
+      readonly kind: 'updated'
+      readonly sub: string
+      readonly changes: readonly UserChange[]
+    }
   | ({ readonly kind: 'refused' } & Refusal)
 
 /** An account that may be added, once its hash is made. */
