@@ -82,3 +82,21 @@ t.test(
     t.match(stdout, /^answers: 200 × \d+/m)
   },
 )
+
+t.test(
+  'npm run bench:admin prints what the management listener costs refreshes',
+  async t => {
+    const { stdout } = await runChild(process.execPath, [
+      bench('admin-beside.ts'),
+      '--rounds',
+      '1',
+      '--seconds',
+      '1',
+      '--rate',
+      '20',
+    ])
+    for (const store of ['Redis', 'SQLite']) {
+      t.match(stdout, new RegExp(`^\\| ${store} +\\|( +[\\d.]+ \\|){5}`, 'm'), store)
+    }
+  },
+)

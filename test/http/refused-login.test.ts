@@ -2,7 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import t from 'tap'
 import { createNoteRefusedLogin } from '../../src/http/callers/refused-login.ts'
-import { invalidGrant } from '../../src/oauth/errors.ts'
+import { invalidGrant, temporarilyUnavailable } from '../../src/oauth/errors.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import type { RefusedLogin } from '../../src/users/refusals/notes.ts'
 
@@ -24,4 +24,6 @@ t.test('a client that cannot be asked names nobody else', async t => {
   } as unknown as FastifyRequest
   await note(request, invalidGrant('password_wrong'))
   t.match(noted, [{ name: 'ann', clientId: 'web', network: '192.0.2.0/24' }])
+  await note(request, temporarilyUnavailable('directory_unavailable', 5))
+  t.match(noted[1], { reason: 'directory_unavailable', retryAfterMs: 5000 })
 })

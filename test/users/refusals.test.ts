@@ -221,6 +221,7 @@ t.test('unlocking forgets what was counted of the name, and leaves the rest', as
 t.test('every reason has words, and an unknown one has its code', t => {
   for (const reason of Object.keys(REASONS)) t.match(explain({ reason }).meaning, /\.$/)
   t.match(explain({ reason: 'user_disabled' }).advice, 'users enable')
+  t.match(explain({ reason: 'directory_unavailable' }).advice, 'directories')
   t.same(explain({ reason: 'active' }).advice, '')
   t.same(explain({ reason: 'toString' }), { meaning: 'Refused: toString.', advice: '' })
   t.end()

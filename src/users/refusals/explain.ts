@@ -47,6 +47,8 @@ const ADVICE: Partial<Record<Reason, string>> = {
   hash_wait_too_long: OF_HASHING,
   overloaded: 'See http.maxInFlight.',
   store_unavailable: 'See LatchkeyStoreDown in docs/runbook.md.',
+  directory_unavailable: 'See directories in the configuration, and whether it answers.',
+  directory_name_taken: 'latchkey users rename gives the account here another name.',
   signer_unavailable: 'The token or directory with the signing keys does not answer.',
   fault: 'The log has the place. Please report it.',
 }
