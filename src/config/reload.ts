@@ -74,7 +74,7 @@ export function reloadable(
     directory: next.directory,
     passwords: { ...old.passwords, minLength: next.passwords.minLength },
     log: next.log,
-    scim: { ...next.scim, public: old.scim.public },
+    scim: next.scim,
     admin: next.admin,
   }
   // What is still different now was not taken over.

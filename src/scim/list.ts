@@ -1,7 +1,7 @@
 // Lists of resources (RFC 7644 §3.4.2, RFC 9865): what a request for one asks, and the answer.
 import { scimError } from './errors.ts'
 import { readProjection, type Projection } from './projection.ts'
-import { isObject, type Resource } from './schema.ts'
+import type { Resource } from './schema.ts'
 import { DEFAULT_RESULTS, MAX_RESULTS } from './service-provider.ts'
 
 const LIST_RESPONSE = 'urn:ietf:params:scim:api:messages:2.0:ListResponse'
@@ -36,7 +36,7 @@ export interface ListAnswer {
  * @throws OAuthError invalidValue, invalidCount
  */
 export function readQuery(query: unknown): ListRequest {
-  const given = isObject(query) ? query : {}
+  const given: Resource = Object(query)
   const { filter, count, startIndex, cursor, attributes, excludedAttributes } = given
   return {
     filter: textIn('filter', filter),
@@ -53,7 +53,7 @@ export function readQuery(query: unknown): ListRequest {
  * @throws OAuthError as readQuery, and invalidSyntax
  */
 export function readSearch(body: unknown): ListRequest {
-  const { schemas } = isObject(body) ? body : { schemas: undefined }
+  const { schemas }: Resource = Object(body)
   if (!Array.isArray(schemas) || !schemas.includes(SEARCH_REQUEST)) {
     throw scimError('invalidSyntax', `schemas must name ${SEARCH_REQUEST}`)
   }

@@ -25,10 +25,9 @@ function faultsOf(more: object): string[] {
 
 const [ONE = '', TWO = '', THREE = ''] = ['one', 'two', 'three'].map(sha256Line)
 
-t.test('without a word of it nobody has a token, and nothing is public', async t => {
+t.test('without a word of it nobody has a token', async t => {
   const { scim, admin } = configWith({})
   t.strictSame(scim, {
-    public: false,
     passwords: true,
     profile: 'lenient',
     tokens: [],
@@ -83,13 +82,13 @@ t.test('faults name their place', async t => {
   }
 })
 
-t.test('all but scim.public changes while a server runs', async t => {
+t.test('it changes while a server runs', async t => {
   const next = configWith({
-    scim: { public: true, tokens: [{ name: 'okta', hashes: [ONE] }] },
+    scim: { tokens: [{ name: 'okta', hashes: [ONE] }] },
     admin: { roles: { operator: ['admin'] } },
   })
   const { config, needRestart } = reloadable(configWith({}), next)
-  t.strictSame(needRestart, ['scim.public'])
+  t.strictSame(needRestart, [])
   t.strictSame(config.scim.tokens, next.scim.tokens)
   t.strictSame(config.admin, next.admin)
 })

@@ -106,6 +106,32 @@ t.test('a value is given up when its account goes while it is written', async t 
   t.equal(await claimant(), undefined)
 })
 
+t.test('who was too slow with a whole change has what was before', async t => {
+  const { directory, interrupted, claim, client, keys } = createWorld(t)
+  const account = someAccount('whole', { roles: ['reader'], attributes: { tenant: 'a' } })
+  await directory.add(account)
+  const change = {
+    ...withValue(account.tag),
+    name: 'Other',
+    foldedName: 'other',
+    roles: ['writer'],
+    disabled: true,
+    passwordHash: '$argon2id$other',
+    scopes: ['a'],
+    endsSessions: true,
+  }
+  // The claims of the value and of the name, the account, and then the claims again.
+  const slow = interrupted(4, () => claim('thief'))
+  t.same(await slow.change(change), TAKEN)
+  const { name, roles, disabled, passwordHash, scopes, attributes } = account
+  const found = await directory.byTag(account.tag)
+  t.match(found, { name, roles, disabled, passwordHash, scopes, attributes, version: 2 })
+  t.equal(await directory.byName('other'), undefined)
+  await claim('nobody', 0)
+  const going = interrupted(3, () => client.del(keys.user(account.tag)))
+  t.same(await going.change({ ...change, version: 2 }), { kind: 'user_unknown' })
+})
+
 t.test('a claim that was lost comes back with the next change', async t => {
   const { directory, client, keys } = createWorld(t)
   const account = someAccount('healed', { uniqueValues: [VALUE] })

@@ -119,7 +119,7 @@ function added(
   // One is primary (RFC 7643 §2.4).
   const hasPrimary = fresh.some(each => member(each, 'primary') === true)
   const kept = hasPrimary
-    ? before.map(each => (isObject(each) ? { ...each, primary: false } : each))
+    ? before.map(each => ({ ...Object(each), primary: false }))
     : before
   return [...kept, ...fresh]
 }

@@ -163,10 +163,11 @@ export function createGroups(options: GroupsOptions): Groups {
         page = await members(group, { limit: PAGE })
         await inTurns(page, ({ sub }) => setRole(sub, group.role, false))
       } while (page.length === PAGE)
-      const outcome = await save(all => ({
-        all: all.filter(each => each.id !== id),
-        group,
-      }))
+      const outcome = await save(all =>
+        all.some(each => each.id === id)
+          ? { all: all.filter(each => each.id !== id), group }
+          : 'group_unknown',
+      )
       if (outcome.kind === 'done') {
         emit({ type: 'group.changed', group: id, change: 'removed' })
       }

@@ -26,6 +26,7 @@ const GUARDED: TestAppOptions = {
     machine('reader', ['scim.read']),
     machine('elsewhere', ['scim'], [ORDERS]),
     machine('other', ['orders:read']),
+    machine('none', []),
     client('console', { scopes: ['scim', 'scim.read', 'profile'], audience: [ISSUER] }),
   ],
 }
@@ -119,6 +120,12 @@ for (const store of STORES) {
         `Bearer ${await tokenOf(server, 'machine')}`,
         401,
         /invalid_token/,
+      ],
+      [
+        'of no scope',
+        `Bearer ${await tokenOf(server, 'none')}`,
+        403,
+        /insufficient_scope/,
       ],
       [
         'of another scope',

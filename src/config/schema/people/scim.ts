@@ -34,10 +34,6 @@ const StaticToken = Type.Object(
 export const ScimSchema = section(
   'SCIM 2.0, by which other systems keep accounts, at `/scim/v2` of the management listener.',
   {
-    public: Type.Boolean({
-      default: false,
-      description: 'Whether the public listener serves it, too, below the issuer.',
-    }),
     passwords: Type.Boolean({
       default: true,
       description: 'Whether passwords may be set by it; they are never read.',

@@ -124,8 +124,8 @@ function createBearerOfAccess({ issuer, clients, tokenHolder, settings }: GuardO
     { client_id: clientId }: AccessTokenClaims,
     held: readonly string[],
   ): Bearer {
-    const allowed = clients.find(clientId)?.scopes ?? []
-    const scopes = held.filter(scope => allowed.includes(scope))
+    const client = clients.find(clientId)
+    const scopes = held.filter(scope => client?.scopes.includes(scope) === true)
     return { actor: `client:${clientId}`, sub: undefined, scopes }
   }
 }

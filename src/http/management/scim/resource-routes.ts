@@ -137,7 +137,7 @@ async function searchAll(
 }
 
 function listed({ Resources: found }: Resource): readonly unknown[] {
-  return Array.isArray(found) ? found : []
+  return [found].flat()
 }
 
 /** Makes what each route begins with: who calls. */

@@ -1,6 +1,5 @@
 // This folder serves SCIM 2.0 (RFC 7644): each route reads the request, calls the services of the core and
-// says what came of it. It knows no store. ../api.ts registers it at the management listener, src/app.ts at
-// the public one where the configuration says so.
+// says what came of it. It knows no store. ../api.ts registers it at the management listener.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Core } from '../../../core/core.ts'
 import { GROUP_SCHEMAS } from '../../../scim/group/group-schema.ts'

@@ -130,13 +130,7 @@ function createBothClaims({ names, values }: Pick<ChangeParts, 'names' | 'values
       const taken = await values.claimAll(tag, uniqueValues)
       if (taken !== undefined) return taken
       if (!isRenamed) return undefined
-      try {
-        if (await names.claim(foldedName, tag)) return undefined
-      } catch (error) {
-        // A claim that didn't reach the replicas is given up, so that a second try finds the name free.
-        await giveUp(next, isRenamed)
-        throw error
-      }
+      if (await names.claim(foldedName, tag)) return undefined
       await giveUp(next, isRenamed)
       return { kind: 'name_taken' }
     },

@@ -1,6 +1,8 @@
 // Groups by SCIM: roles, and who has them, on both stores.
 import t from 'tap'
 import { STORES } from '../../../conformance/helpers.ts'
+import { roleValues } from '../../../../src/users/groups/role-values.ts'
+import { someAccount } from '../../../support/stores.ts'
 import { GROUP, PATCH_OP, scimOn, type ScimBench } from '../../../support/scim.ts'
 
 async function addGroup(
@@ -139,6 +141,7 @@ for (const store of STORES) {
       [{ schemas: [GROUP], displayName: 'a,b' }, 400],
       [{ schemas: [GROUP], displayName: 'new', members: 'x' }, 400],
       [{ schemas: [GROUP], displayName: 'new', members: [gone] }, 400],
+      [{ schemas: [GROUP], displayName: 'new', members: Array(50_001).fill({}) }, 400],
     ]
     for (const [body, status] of posts) {
       t.equal(
@@ -240,6 +243,33 @@ t.test('an operator keeps the groups that they come by', async t => {
   t.equal((await call('PATCH', path, { headers, body })).statusCode, 403)
   const other = await addGroup(bench, 'guests')
   t.equal((await call('DELETE', `/Groups/${other.id}`, { headers })).statusCode, 204)
+})
+
+t.test('a group of ten thousand, and one that two remove at once', async t => {
+  const bench = await scimOn(t, 'SQLite')
+  const { call, server } = bench
+  const accounts = Array.from({ length: 10_000 }, (_, index) => {
+    const sub = `member-${String(index).padStart(5, '0')}`
+    return someAccount(sub, {
+      roles: ['crowd'],
+      uniqueValues: roleValues(sub, ['crowd']),
+    })
+  })
+  await server.store.directory.addAll(accounts)
+  const { id, members } = await addGroup(bench, 'crowd')
+  t.equal(members.length, 10_000, 'whoever has the role')
+  const one = [{ op: 'remove', path: 'members', value: [{ value: 'member-00007' }] }]
+  const patched = await bench.patch(`/Groups/${id}?excludedAttributes=members`, one)
+  t.equal(patched.statusCode, 200)
+  t.notOk('members' in patched.json())
+  t.equal((await call('GET', `/Groups/${id}`)).json().members.length, 9_999)
+  const renamed = await bench.patch(`/Groups/${id}`, [
+    { op: 'replace', path: 'displayName', value: 'mass' },
+  ])
+  t.equal(renamed.json().members.length, 9_999)
+  const small = await addGroup(bench, 'small')
+  const twice = await Promise.all([1, 2].map(() => call('DELETE', `/Groups/${small.id}`)))
+  t.strictSame(twice.map(({ statusCode }) => statusCode).sort(), [204, 404])
 })
 
 t.test('a store that is away', async t => {

@@ -40,6 +40,7 @@ for (const store of STORES) {
       ['userName eq "ann" and userName sw "b"', []],
       [`id eq "${ann.id}"`, ['Ann']],
       ['id eq "nobody"', []],
+      [`id eq "${ann.id}" and id eq "nobody"`, []],
       [`userName eq "bob" and id eq "${ann.id}"`, []],
       [`userName sw "ann" and id eq "${ann.id}"`, ['Ann']],
       ['externalId eq "hr-1"', ['Ann']],
@@ -65,6 +66,9 @@ for (const store of STORES) {
     }
     const refused = [
       'userName eq',
+      'userName zz "a"',
+      `${'a'.repeat(5000)} eq "x"`,
+      `${'('.repeat(40)}userName eq "a"${')'.repeat(40)}`,
       'userName eq "a" foo',
       'userName co "a"',
       'userName ne "a"',
@@ -120,6 +124,10 @@ for (const store of STORES) {
         filter ?? 'all',
       )
     }
+    const one = await listed(bench, { cursor: '', filter: 'userName eq "alice"' })
+    t.strictSame(one.names, ['alice'])
+    const none = await listed(bench, { cursor: '', filter: 'userName sw "zzz"' })
+    t.strictSame(none.names, [])
     const first = await listed(bench, { cursor: '', count: '4' })
     const cursor: string = first.body.nextCursor
     t.notMatch(Buffer.from(cursor, 'base64url').toString('latin1'), /u_|user-/)
@@ -157,6 +165,7 @@ for (const store of STORES) {
       [{ startIndex: '2', count: '1', filter: 'userName sw "a"' }, ['ann'], 2],
       [{ startIndex: '2', filter: 'userName eq "ann"' }, [], 1],
       [{ startIndex: '100000' }, [], 4],
+      [{ count: '0', filter: 'userName sw "a"' }, [], 2],
     ]
     for (const [query, names, total] of rows) {
       const found = await listed(bench, query)
@@ -178,7 +187,7 @@ t.test('a search by POST', async t => {
   const found = await search({
     schemas: [SEARCH],
     filter: 'userName eq "ann"',
-    attributes: ['userName'],
+    attributes: ['userName', 7],
     count: 5,
     startIndex: null,
   })
@@ -197,7 +206,7 @@ t.test('a search by POST', async t => {
 })
 
 t.test('a search of every kind', async t => {
-  const { call, add } = await scimOn(t, 'SQLite')
+  const { call, add, server } = await scimOn(t, 'SQLite')
   for (const name of ['ann', 'bob']) await add(name)
   for (const displayName of ['staff', 'guests']) {
     await call('POST', '/Groups', { body: { schemas: [GROUP], displayName } })
@@ -233,6 +242,8 @@ t.test('a search of every kind', async t => {
   })
   t.match(await search({ cursor: '' }), { scimType: 'invalidCursor' })
   t.match(await search({ count: 'x' }), { scimType: 'invalidCount' })
+  await server.store.close()
+  t.match(await search({}), { status: '503' })
 })
 
 t.test('what is shown', async t => {
@@ -246,6 +257,7 @@ t.test('what is shown', async t => {
   const always = { schemas: [USER, EXTENSION], id }
   const rows: ReadonlyArray<[query: string, shown: object]> = [
     ['attributes=userName', { ...always, userName: 'ann' }],
+    ['attributes=userName.part', { ...always, userName: 'ann' }],
     ['attributes=USERNAME,active', { ...always, userName: 'ann', active: true }],
     [`attributes=${USER}:userName`, { ...always, userName: 'ann' }],
     ['attributes=name.givenName', { ...always, name: { givenName: 'Ann' } }],

@@ -97,6 +97,15 @@ const ROWS: readonly Row[] = [
     after: { emails: undefined },
   },
   {
+    name: 'addresses without their value are none',
+    before: { emails: [MAIL], phoneNumbers: [{ value: '+4930' }] },
+    operations: [
+      { op: 'remove', path: `${WORK}.value` },
+      { op: 'remove', path: 'phoneNumbers.value' },
+    ],
+    after: { emails: undefined, phoneNumbers: undefined },
+  },
+  {
     name: 'a filter that means nobody removes nobody',
     before: { emails: [MAIL] },
     operations: [
@@ -168,6 +177,7 @@ const ROWS: readonly Row[] = [
       { op: 'add', value: { [ENTERPRISE]: { manager: 'x' }, title: 'Dr.' } },
       { op: 'add', path: `${EXTENSION}:nothing`, value: 1 },
       { op: 'add', path: 'name.nothing', value: 1 },
+      { op: 'add', path: 'locale.nothing', value: 1 },
       { op: 'add', path: '__proto__.polluted', value: 1 },
       { op: 'add', path: 'constructor', value: 1 },
       { op: 'add', path: 'displayName', value: 'Ann' },

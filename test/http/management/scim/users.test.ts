@@ -151,7 +151,12 @@ for (const store of STORES) {
     }
     const put = { body: { schemas: [USER], userName: 'ann' } }
     t.equal((await call('PUT', `/Users/${first.id}`, put)).statusCode, 404)
-    t.not((await add('ann', { externalId: 'hr-7' })).id, first.id)
+    const second = await add('ann', { externalId: 'hr-7' })
+    t.not(second.id, first.id)
+    const twice = await Promise.all(
+      [1, 2].map(() => call('DELETE', `/Users/${second.id}`)),
+    )
+    t.strictSame(twice.map(({ statusCode }) => statusCode).sort(), [204, 404])
   })
 
   t.test(`one of two at once, ${store}`, async t => {

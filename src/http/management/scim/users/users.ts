@@ -113,15 +113,19 @@ export function createUsers(options: UsersOptions): Users {
     throw scimError('invalidValue', 'passwords are not set by SCIM here (scim.passwords)')
   }
 
+  async function require(id: string): Promise<Account> {
+    const account = await core.accounts.bySub(id)
+    if (account === undefined) throw noResource()
+    return account
+  }
+
   const wholeUser = (body: unknown) => readWhole(body, schemas(), strict())
 
   return {
     schemas,
     list: createList(options, viewFor, schemas),
     async show(call, id, projection) {
-      const account = await core.accounts.bySub(id)
-      if (account === undefined) throw noResource()
-      return shown(call, account, projection)
+      return shown(call, await require(id), projection)
     },
     async add(call, body, projection) {
       const read = { ...(await viewFor(call)), before: undefined, strict: strict() }
@@ -129,9 +133,7 @@ export function createUsers(options: UsersOptions): Users {
       const { accounts } = core.as(call.caller.actor, call.request)
       const added = await accounts.add({ ...asked, scopes, roles: [] })
       if (added.kind === 'refused') throw userError(added)
-      const account = await core.accounts.bySub(added.account.sub)
-      if (account === undefined) throw noResource()
-      return shown(call, account, projection)
+      return shown(call, await require(added.account.sub), projection)
     },
     async replace(call, id, projection) {
       const user = wholeUser(call.request.body)
@@ -148,9 +150,7 @@ export function createUsers(options: UsersOptions): Users {
       return shown(call, account, projection)
     },
     async remove(call, id) {
-      const account = await core.accounts.bySub(id)
-      if (account === undefined) throw noResource()
-      refuseOtherVersion(call, account)
+      refuseOtherVersion(call, await require(id))
       refuseOwn(call.caller, id)
       const { accounts } = core.as(call.caller.actor, call.request)
       const removed = await accounts.removeBySub(id)
