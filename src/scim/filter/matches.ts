@@ -41,7 +41,9 @@ export function partsMeant(filter: Filter): ReadonlyMap<string, Compared> | unde
   }
   if (filter.kind !== 'and') return undefined
   const [left, right] = filter.filters.map(partsMeant)
-  return left && right && new Map([...left, ...right])
+  return left === undefined || right === undefined
+    ? undefined
+    : new Map([...left, ...right])
 }
 
 function nameOf({ name, sub }: AttributePath): string {
