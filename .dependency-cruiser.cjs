@@ -60,11 +60,13 @@ const MAY_IMPORT = {
   'sessions/': ['stores/ports'],
   'tickets/': ['stores/ports'],
   'self-service/': ['tickets/', 'sessions/', 'users/', 'stores/ports', 'oauth/'],
+  'outbox/': ['users/', 'clients/guarded-post', 'stores/ports', 'oauth/'],
   // Everything that Latchkey can do, composed; nobody below imports it.
   'core/': [
     'config/schema',
     'config/key-policy',
     'grants/',
+    'outbox/',
     'sessions/',
     'tickets/',
     'self-service/',

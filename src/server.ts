@@ -15,6 +15,7 @@ import { warnOfPlainHttp } from './config/rules/plain-http.ts'
 import type { Config } from './config/schema.ts'
 import type { TraceSettings } from './config/tracing.ts'
 import { createCore, type Core } from './core/core.ts'
+import { startDelivery } from './core/delivery.ts'
 import { coreSettings, toClientSettings } from './core/settings.ts'
 import { loadCore } from './core/start.ts'
 import { startUpkeep } from './core/upkeep.ts'
@@ -148,6 +149,7 @@ async function start(
   parts.defer(() => closeWithin(app, config.http.closeGrace))
 
   const { checkRing } = await startUpkeep({ core, source, log, wait, parts })
+  startDelivery({ core, metrics, log, parts })
   const watch = await startStoreWatch({ store, clock, log, metrics }, parts)
   const url = await app.listen(addressOf(config.http))
   const managementUrl = await management.listen(addressOf(config.management))

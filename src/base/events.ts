@@ -1,6 +1,7 @@
 // The events that the domain emits. The audit log and the metrics (src/observe/) listen; the domain doesn't
 // know them. No event holds a token, a password or a secret. src/observe/audit/audit-schema.ts describes the
 // events of the audit log.
+import type { MessageType } from './message-types.ts'
 import type { Reason } from './reasons.ts'
 
 /** What happened. */
@@ -139,6 +140,16 @@ export type SecurityEvent =
       /** Whether what the store had was given up for it. */
       readonly replaced: boolean
       readonly actor: Actor
+    }
+  /** A message was tried for notify.giveUp, or refused for good. */
+  | {
+      readonly type: 'message.abandoned'
+      readonly way: 'webhook' | 'mail'
+      readonly tries: number
+      /** Absent: it could not be read here. */
+      readonly message?: MessageType
+      /** Absent: it was asked for by a name. */
+      readonly sub?: string
     }
   /** Servers go on without what the store has lost. */
   | { readonly type: 'store.accepted'; readonly actor: Actor }

@@ -30,6 +30,7 @@ export type Purpose =
   | 'imported-sub'
   | 'ticket-code'
   | 'scim-cursor'
+  | 'outbox'
 
 /**
  * Derives one key per configured secret (RFC 5869, HKDF with SHA-256), in the order of the configuration: the

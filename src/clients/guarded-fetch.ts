@@ -104,7 +104,8 @@ interface Guard {
   refuseLiteral(url: string): void
 }
 
-function createGuard(allowPrivate: boolean, timeout: number): Guard {
+/** Makes the guard of a fetch; `timeout` in milliseconds: connecting, the head and the body, each. */
+export function createGuard(allowPrivate: boolean, timeout: number): Guard {
   const isAllowed = (address: string) => allowPrivate || isPublicAddress(address)
   return {
     // The address is checked where the connection is made: a name that was checked earlier may lead elsewhere

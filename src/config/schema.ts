@@ -9,6 +9,7 @@ import { HttpSchema, ManagementSchema } from './schema/listeners.ts'
 import { AuditSchema, LogSchema } from './schema/log.ts'
 import { strict } from './schema/parts.ts'
 import { CompatSchema } from './schema/people/compat.ts'
+import { NotifySchema } from './schema/people/notify.ts'
 import { PasswordsSchema } from './schema/passwords.ts'
 import { AdminSchema } from './schema/people/admin.ts'
 import { ScimSchema } from './schema/people/scim.ts'
@@ -67,6 +68,7 @@ export const ConfigSchema = Type.Object(
     directory: DirectorySchema,
     throttle: ThrottleSchema,
     compat: CompatSchema,
+    notify: NotifySchema,
     log: LogSchema,
     audit: AuditSchema,
     scim: ScimSchema,

@@ -12,6 +12,7 @@ import { createSessions, type Sessions } from '../sessions/sessions.ts'
 import type { Store } from '../stores/ports/store.ts'
 import type { Elsewhere } from '../users/directory/open.ts'
 import { NO_INSTRUMENTS } from './instruments.ts'
+import { composeMessages, type Messages } from './messages.ts'
 import type { CoreOptions } from './options.ts'
 import { composePeople, type People } from './people.ts'
 import type { CoreSettings } from './settings.ts'
@@ -21,7 +22,7 @@ import { createGroups, type Groups } from '../users/groups/groups.ts'
 import { composeTokens, type Tokens } from './tokens.ts'
 
 /** Everything that Latchkey can do. */
-export interface Core extends People, Signing, Tokens, SelfService {
+export interface Core extends People, Signing, Tokens, SelfService, Messages {
   readonly settings: CoreSettings
   readonly store: Store
   readonly clock: Clock
@@ -59,6 +60,11 @@ export function createCore(options: CoreOptions): Core {
   const { elsewhere } = people
   const clients = createClientRegistry(settings.clients)
   const signing = composeSigning({ ...given, clients })
+  const messages = composeMessages({
+    ...given,
+    ...people,
+    ...signing,
+  })
   const sessionsWith = (emitFor: Emit) =>
     createSessions({
       families: store.families,
@@ -93,6 +99,7 @@ export function createCore(options: CoreOptions): Core {
     },
     ...people,
     ...signing,
+    ...messages,
     ...composeSelfService({ ...given, ...people, sessionsWith }),
     ...composeTokens({
       ...given,

@@ -11,9 +11,13 @@ import type { ClaimsBudget } from '../users/attributes/claims-budget.ts'
 import { declarationsOf, type Declarations } from '../users/attributes/declarations.ts'
 import type { DirectorySettings } from '../users/directory/open.ts'
 import type { RecheckPolicy } from '../users/directory/recheck.ts'
+import type { TicketPolicy } from '../tickets/tickets.ts'
 import type { AccessTokenType } from '../tokens/access-token.ts'
 import type { FailedLoginsPolicy } from '../users/failed-logins/failed-logins.ts'
 import type { HashingOptions } from '../users/hashing/hasher.ts'
+
+/** NIST SP 800-63B-4 §4.2.1.2 lets a link live longer; half an hour is what a mail needs. */
+const TICKET_POLICY: TicketPolicy = { ttl: 30 * 60_000, codes: false }
 
 /** The settings of the core; each function gives the value of now. */
 export interface CoreSettings {
@@ -46,6 +50,10 @@ export interface CoreSettings {
   /** Directories elsewhere, in their order; those of the start. */
   readonly directories: readonly DirectorySettings[]
   readonly recheck: () => RecheckPolicy
+  /** How long tickets live. */
+  readonly ticketPolicy: () => TicketPolicy
+  /** What is sent to people and apps. */
+  readonly notify: () => Config['notify']
   /** Whether the audit log has names as they were typed. */
   readonly usernamesInLogs: () => boolean
 }
@@ -76,6 +84,8 @@ export function coreSettings(current: () => Config): CoreSettings {
     selfService: current().selfService,
     directories,
     recheck: () => current().directory,
+    ticketPolicy: () => TICKET_POLICY,
+    notify: () => current().notify,
     usernamesInLogs: () => current().log.usernames,
   }
 }

@@ -12,7 +12,8 @@ import { makeKey } from './make.ts'
 import type { KeyOrder } from './schedule/planned.ts'
 import { SETTLE_MS, type KeyPolicy } from './schedule/policy.ts'
 import type { PlannedRing } from './schedule/plan-external.ts'
-import { sealedUnder, type Sealer } from './seal.ts'
+import { sealedUnder } from '../base/sealed-text.ts'
+import type { Sealer } from './seal.ts'
 
 /** Plans the next ring. Never throws; it leaves unchanged what it can't do. */
 export type Plan = (ring: StoredRing, now: number, policy: KeyPolicy) => PlannedRing

@@ -1,13 +1,7 @@
-// Encrypts private keys at rest: AES-256-GCM under a key derived from the configured secrets, so that nobody
-// can sign with a leaked store.
-import { createCipheriv, createDecipheriv } from 'node:crypto'
-import { systemRandom } from '../base/random.ts'
-import { deriveKeys, type DerivedKey } from '../base/secrets.ts'
-
-const CIPHER = 'aes-256-gcm'
-const IV_BYTES = 12
-const TAG_BYTES = 16
-const VERSION = 'v1'
+// Encrypts private keys at rest under a key derived from the configured secrets, so that nobody can sign with
+// a leaked store.
+import { openText, sealedUnder, sealText } from '../base/sealed-text.ts'
+import { deriveKeys } from '../base/secrets.ts'
 
 /** A signing key that can't be opened with the secrets of this process. */
 export class CannotOpen extends Error {
@@ -72,57 +66,16 @@ export function createSealer(
     get sealsUnder() {
       return current().id
     },
-    seal: (kid, privateKey) => seal(current(), kid, privateKey),
+    seal: (kid, privateKey) => sealText(current(), label(kid), privateKey),
     open(kid, sealed) {
       const key = keys.find(({ id }) => id === sealedUnder(sealed))
-      const opened = key === undefined ? undefined : tryOpen(key, kid, sealed)
+      const opened = key && openText(key, label(kid), sealed)
       if (opened === undefined) throw new CannotOpen(kid, sealedUnder(sealed), secretIds)
       return opened
     },
   }
 }
 
-/** The id of the secret that sealed a key. */
-export function sealedUnder(sealed: string): string {
-  return String(sealed.split('.')[1])
-}
-
-// Bound to its kid: whoever can write to the store can't put one key in another's place.
-function label(kid: string): Buffer {
-  return Buffer.from(`latchkey private key ${kid}`)
-}
-
-function seal({ id, key }: DerivedKey, kid: string, privateKey: string): string {
-  // Not an argument: a nonce that came twice under one key would give the key away.
-  const iv = systemRandom.bytes(IV_BYTES)
-  const cipher = createCipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES }).setAAD(
-    label(kid),
-  )
-  const sealed = Buffer.concat([cipher.update(privateKey, 'utf8'), cipher.final()])
-  return [
-    VERSION,
-    id,
-    ...[iv, sealed, cipher.getAuthTag()].map(bytes => bytes.toString('base64url')),
-  ].join('.')
-}
-
-function tryOpen({ key }: DerivedKey, kid: string, sealed: string): string | undefined {
-  const [version, , ...parts] = sealed.split('.')
-  const [iv, text, tag] = parts.map(part => Buffer.from(part, 'base64url'))
-  if (
-    version !== VERSION ||
-    iv === undefined ||
-    text === undefined ||
-    tag === undefined
-  ) {
-    return undefined
-  }
-  try {
-    const decipher = createDecipheriv(CIPHER, key, iv, { authTagLength: TAG_BYTES })
-      .setAAD(label(kid))
-      .setAuthTag(tag)
-    return Buffer.concat([decipher.update(text), decipher.final()]).toString('utf8')
-  } catch {
-    return undefined
-  }
+function label(kid: string): string {
+  return `latchkey private key ${kid}`
 }

@@ -144,6 +144,7 @@ export interface TestApp {
   readonly sightings: SightingsRecorder
   /** Reads what is new when it is told to. */
   readonly status: StatusService
+  readonly core: Core
   readonly accounts: Accounts
   readonly refusals: LoginRefusals
   readonly unlock: Unlock
@@ -180,6 +181,7 @@ export interface TestApp {
     attributes: Record<string, DeclaredAttribute>
     loginBy: string[]
     /** As `admin.roles`. */
+    notify: ReturnType<CoreSettings['notify']>
     roles: Record<string, string[]>
     /** As `scim.tokens`. */
     staticTokens: StaticToken[]
@@ -361,6 +363,7 @@ async function build({
     scimPasswords: true,
     strict: false,
     recheck: { grace: 60 * MINUTE, recheck: 5 * MINUTE },
+    notify: { giveUp: DAY, maxItems: 100_000 } as ReturnType<CoreSettings['notify']>,
   }
   const settings: CoreSettings = {
     issuer,
@@ -387,6 +390,8 @@ async function build({
     selfService,
     directories,
     recheck: () => live.recheck,
+    ticketPolicy: () => ({ ttl: 30 * MINUTE, codes: true }),
+    notify: () => live.notify,
     usernamesInLogs: () => live.usernames,
   }
   const core = createCore({
@@ -478,6 +483,7 @@ async function build({
     })
   return {
     app,
+    core,
     management,
     store,
     keys,

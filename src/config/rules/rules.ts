@@ -11,6 +11,7 @@ import { checkAttributes, checkLogin } from './attributes.ts'
 import { checkClients } from './clients.ts'
 import { checkCompat } from './compat.ts'
 import { checkDirectories } from './directories.ts'
+import { checkNotify } from './notify.ts'
 import { checkLifetimes, fault, repeated } from './shared.ts'
 import { checkScim } from './scim.ts'
 import { checkStore } from './store-rules.ts'
@@ -35,6 +36,7 @@ export function checkRules(config: Config): Fault[] {
     checkClients,
     checkCompat,
     checkScim,
+    checkNotify,
   ].flatMap(rule => rule(config))
 }
 

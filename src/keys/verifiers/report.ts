@@ -7,7 +7,7 @@ import type {
 } from '../../stores/ports/documents/sightings.ts'
 import type { StoredSecretList } from '../../stores/ports/documents/secret-lists.ts'
 import type { KeyDescription } from '../ring.ts'
-import { sealedUnder } from '../seal.ts'
+import { sealedUnder } from '../../base/sealed-text.ts'
 import { addressesOf, nameOf } from './sightings.ts'
 
 /** The next rotation of a line of keys. */

@@ -2,6 +2,7 @@
 // to it.
 import { Type, type Static, type TSchema } from 'typebox'
 import type { ClientMethod, GroupChange, UserChange } from '../../base/events.ts'
+import { MESSAGE_TYPES, type MessageType } from '../../base/message-types.ts'
 import {
   ActorName,
   CHANGES,
@@ -203,6 +204,22 @@ export const AUDIT_EVENTS = [
     }),
     actor: ActorName,
   }),
+  event(
+    'message.abandoned',
+    'A message to a person or an app was tried for `notify.giveUp`, or refused for good.',
+    {
+      way: Type.Union([Type.Literal('webhook'), Type.Literal('mail')]),
+      tries: Type.Integer({ minimum: 1, description: 'How often it was tried.' }),
+      message: Type.Optional(
+        Type.Unsafe<MessageType>({
+          type: 'string',
+          enum: MESSAGE_TYPES,
+          description: 'What it was; absent: no secret here opens it.',
+        }),
+      ),
+      sub: Type.Optional(Sub),
+    },
+  ),
   event('store.accepted', 'An operator accepted that the store has lost its data.', {
     actor: ActorName,
   }),

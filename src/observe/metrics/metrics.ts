@@ -19,11 +19,13 @@ import {
   type ShownStatus,
 } from './gauges.ts'
 import { createGrantCounts, type GrantCounts } from './grant-counts.ts'
+import { createOutboxMetrics, type OutboxMetrics } from './outbox-metrics.ts'
 import { createRequestTimes, type FinishedRequest } from './request-times.ts'
 import { createStoreMetrics, STORE_BUCKETS, type StoreCounts } from './store-metrics.ts'
 import { createDurations, createTally } from './tally.ts'
 
-export interface Metrics extends GrantCounts, StoreCounts, DirectoryCounts {
+export interface Metrics
+  extends GrantCounts, StoreCounts, DirectoryCounts, OutboxMetrics {
   readonly emit: (event: Event) => void
   /** Counts a finished request. */
   observeRequest(request: FinishedRequest): void
@@ -127,6 +129,7 @@ export function createMetrics(version = ''): Metrics {
     },
     ...createGrantCounts(registry),
     countCompat: compat,
+    ...createOutboxMetrics(registry),
     countAuditFault: () => {
       auditFaults('')
     },

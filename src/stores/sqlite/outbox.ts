@@ -36,9 +36,10 @@ export function createSqliteOutbox(db: DatabaseSync, clock: Clock): OutboxItems 
       ),
     backlog: way =>
       reading(() => {
-        const { n, oldest } = backlog.get({ way }) ?? {}
-        const oldestMs = oldest === null ? 0 : Math.max(0, clock() - Number(oldest))
-        return { length: Number(n), oldestMs }
+        const row = backlog.get({ way })
+        const since = row?.['oldest'] ?? clock()
+        const oldestMs = Math.max(0, clock() - Number(since))
+        return { length: Number(row?.['n']), oldestMs }
       }),
   }
 }

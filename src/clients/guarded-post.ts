@@ -1,0 +1,55 @@
+// Posts to a server that a configuration names, with the guards of guarded-fetch.ts: never to an address that
+// only this server can reach, unless that is allowed, and without following a redirect.
+import { request } from 'undici'
+import { createGuard } from './guarded-fetch.ts'
+
+/** What is posted. */
+export interface PostRequest {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+  /** Whether private addresses are allowed too. */
+  readonly allowPrivate: boolean
+  /** Ends the call. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Posts, and gives the status of the answer, whose body nobody reads.
+ *
+ * @throws Error when there is no answer: refused address, no connection, the signal
+ */
+export type PostForStatus = (request: PostRequest) => Promise<number>
+
+/** So much of an answer is thrown away to keep its connection; of a longer one the connection is. */
+const KEPT_BYTES = 16 * 1024
+
+/**
+ * Makes the post.
+ *
+ * @param timeoutMs how long connecting, and then the head of the answer, may take, in milliseconds
+ */
+export function createPostForStatus({
+  timeoutMs,
+}: {
+  readonly timeoutMs: number
+}): PostForStatus {
+  const guards = {
+    guarded: createGuard(false, timeoutMs),
+    open: createGuard(true, timeoutMs),
+  }
+  return async ({ url, headers, body, allowPrivate, signal }) => {
+    const { dispatcher, refuseLiteral } = allowPrivate ? guards.open : guards.guarded
+    refuseLiteral(url)
+    const answer = await request(url, {
+      method: 'POST',
+      dispatcher,
+      signal,
+      headers,
+      body,
+    })
+    // An answer that never ends, or breaks off, has said all that matters.
+    answer.body.dump({ limit: KEPT_BYTES, signal }).catch(() => {})
+    return answer.statusCode
+  }
+}

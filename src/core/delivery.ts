@@ -1,0 +1,137 @@
+// The part of the upkeep that sends what waits in the outbox: a worker for each way that is configured, which
+// looks every second, and at once when something was appended here.
+import { monotonicClock } from '../base/clock.ts'
+import type { Event } from '../base/events.ts'
+import { systemRandom } from '../base/random.ts'
+import { every, reportFirstFailure } from '../base/repeat.ts'
+import { createPostForStatus } from '../clients/guarded-post.ts'
+import { DeliveryFailed, type Send } from '../outbox/delivery.ts'
+import { createWebhook, type WebhookSettings } from '../outbox/webhook/webhook.ts'
+import { createWorker, type Deliver, type Result, type Worker } from '../outbox/worker.ts'
+import type { Backlog, TakenItem, Way } from '../stores/ports/outbox.ts'
+import type { Core } from './core.ts'
+import type { UpkeepLog } from './upkeep.ts'
+
+/** An item that failed is due again after seconds at the least. */
+const LOOK_MS = 1_000
+/** How long what is on its way may take when the server stops. */
+const STOP_MS = 5_000
+/** The longest that a try may be allowed to take. */
+const MOST_MS = 60_000
+const BACKLOG_MS = 5_000
+
+/** What is told how delivery does. */
+export interface DeliveryMetrics {
+  /** Counts a try. */
+  countDelivery(way: Way, result: Result): void
+  /** Notes what waits for a way. */
+  setBacklog(way: Way, backlog: Backlog): void
+}
+
+/** What delivery needs. */
+export interface DeliveryOptions {
+  readonly core: Pick<
+    Core,
+    'settings' | 'store' | 'outbox' | 'envelope' | 'compose' | 'clock' | 'emit'
+  >
+  readonly metrics: DeliveryMetrics
+  readonly log: UpkeepLog
+  /** Takes what has to end with the server. */
+  readonly parts: AsyncDisposableStack
+}
+
+/** Starts the workers of the ways that are configured at the start. */
+export function startDelivery(options: DeliveryOptions): void {
+  const { webhook } = options.core.settings.notify()
+  if (webhook !== undefined) startWay(options, 'webhook', sendWebhook(options, webhook))
+}
+
+function sendWebhook(
+  { core: { settings, clock } }: DeliveryOptions,
+  atStart: WebhookSettings,
+): Send {
+  return createWebhook({
+    // One that a reload has taken away goes on with what is left to send.
+    settings: () => settings.notify().webhook ?? atStart,
+    post: createPostForStatus({ timeoutMs: MOST_MS }),
+    clock,
+  })
+}
+
+function startWay(options: DeliveryOptions, way: Way, send: Send): void {
+  const { core, metrics, log, parts } = options
+  const worker = createWayWorker(options, way, send)
+  const work = reportFirstFailure(worker.work, err => {
+    log.error({ err }, `the outbox could not be read; the ${way} waits`)
+  })
+  const look = reportFirstFailure(
+    async () => metrics.setBacklog(way, await core.store.outbox.backlog(way)),
+    // The worker says it.
+    () => {},
+  )
+  core.outbox.onAppended(work)
+  parts.defer(() => worker.stop(STOP_MS))
+  parts.defer(every(LOOK_MS, work))
+  parts.defer(every(BACKLOG_MS, look))
+  // Neither rejects, and nobody waits for them.
+  work().then()
+  look().then()
+}
+
+function createWayWorker(
+  { core, metrics, log }: DeliveryOptions,
+  way: Way,
+  send: Send,
+): Worker {
+  const { settings, store, envelope, compose, emit } = core
+  const deliver: Deliver = async (item, signal) => {
+    const message = await compose(item.id, envelope.open(item.id, item.content))
+    if (message === undefined) return 'dropped'
+    await send(message, signal)
+    return 'delivered'
+  }
+  const failing = createFailureLog(way, log)
+  return createWorker({
+    way,
+    items: store.outbox,
+    deliver,
+    timeoutMs: () => settings.notify().webhook?.timeout ?? MOST_MS,
+    giveUpMs: () => settings.notify().giveUp,
+    report(result, item, error) {
+      metrics.countDelivery(way, result)
+      failing(result, error)
+      if (result === 'abandoned') emit(abandonedEvent(item, envelope))
+    },
+    monotonic: monotonicClock,
+    random: systemRandom,
+  })
+}
+
+/** Says the first of several failures in a row. */
+function createFailureLog(way: Way, log: UpkeepLog) {
+  let works = true
+  return (result: Result, err?: unknown): void => {
+    const isFailure = result === 'failed' || result === 'abandoned'
+    if (isFailure && works) {
+      // Made for the log; what any other error says is not.
+      const why = err instanceof DeliveryFailed ? ` (${err.message})` : ''
+      log.warn({ err }, `the ${way} does not take what is sent${why}; it is tried again`)
+    }
+    works = !isFailure
+  }
+}
+
+/** The event of an item that nobody tries any more. */
+function abandonedEvent(
+  { id, content, way, tries }: TakenItem,
+  envelope: Core['envelope'],
+): Event {
+  const about = { type: 'message.abandoned', way, tries } as const
+  try {
+    const { type, whom } = envelope.open(id, content)
+    return { ...about, message: type, ...('sub' in whom && { sub: whom.sub }) }
+  } catch {
+    // It was given up because nobody here can read it.
+    return about
+  }
+}

@@ -1,0 +1,79 @@
+// The outbox takes what has to reach a person or an app, and answers at once: it looks nobody up.
+// Workers of the servers (worker.ts) send it later, by webhook or by mail, again and again until it arrives.
+// Nothing is lost while the store keeps its data, and whatever is sent may arrive twice.
+import type { Clock } from '../base/clock.ts'
+import type { MessageType, TicketPurpose } from '../base/message-types.ts'
+import type { Random } from '../base/random.ts'
+import type { OutboxItems, Way } from '../stores/ports/outbox.ts'
+import type { Envelope } from './envelope.ts'
+import { ticketType, type Entry, type Whom } from './messages.ts'
+
+/** A ticket that somebody has asked for, or was invited to. */
+export interface TicketWanted {
+  readonly purpose: TicketPurpose
+  readonly whom: Whom
+  /** The language that was asked for (BCP 47). */
+  readonly locale?: string | undefined
+  /** The /24 or /64 that the request came from. */
+  readonly network?: string | undefined
+  /** The address that the ticket proves, where that is not the account's yet. */
+  readonly address?: string | undefined
+}
+
+/** What comes of appending. `full`: nothing was appended, and the request is answered 503. */
+export type Appended = 'appended' | 'full'
+
+/** The outbox. Promises reject with StoreUnavailable. */
+export interface Outbox {
+  /**
+   * Notes that a ticket is to be made and sent. Durable when it resolves. Takes the same time whether the
+   * name is anybody's or not: nobody is looked up.
+   */
+  append(wanted: TicketWanted): Promise<Appended>
+  /** Notes that something else is to be sent, by each way that is configured for it. */
+  appendAll(entries: readonly Entry[]): Promise<Appended>
+  /** Calls back whenever something was appended here: there is no need to wait for the next look. */
+  onAppended(listener: () => void): void
+}
+
+/** What the outbox is made of. */
+export interface OutboxOptions {
+  readonly items: Pick<OutboxItems, 'append'>
+  readonly envelope: Pick<Envelope, 'seal'>
+  /** By which ways a message goes out, as configured now. */
+  readonly waysOf: (type: MessageType) => readonly Way[]
+  /** How many items may wait, as configured now. */
+  readonly maxItems: () => number
+  readonly clock: Clock
+  readonly random: Pick<Random, 'uuid'>
+}
+
+/** Makes the outbox. */
+export function createOutbox(options: OutboxOptions): Outbox {
+  const { items, envelope, waysOf, maxItems, clock, random } = options
+  const listeners: Array<() => void> = []
+
+  function itemsOf(entry: Entry) {
+    return waysOf(entry.type).map(way => {
+      const id = `msg_${random.uuid()}`
+      return { id, way, content: envelope.seal(id, entry) }
+    })
+  }
+
+  async function appendAll(entries: readonly Entry[]): Promise<Appended> {
+    const added = entries.flatMap(itemsOf)
+    if (added.length === 0) return 'appended'
+    if (!(await items.append(added, maxItems()))) return 'full'
+    for (const listener of listeners) listener()
+    return 'appended'
+  }
+
+  return {
+    appendAll,
+    append: ({ purpose, whom, ...known }) =>
+      appendAll([{ type: ticketType(purpose), whom, at: clock(), ...known }]),
+    onAppended(listener) {
+      listeners.push(listener)
+    },
+  }
+}
