@@ -1,0 +1,119 @@
+// Every route of SCIM, and every wrong kind of caller.
+import t from 'tap'
+import { STORES } from '../../../conformance/helpers.ts'
+import { client, CLIENTS, ISSUER, ORDERS, sha256Line } from '../../../support/app.ts'
+import { GROUP, PATCH_OP, scimOn, USER } from '../../../support/scim.ts'
+
+const SEARCH = { schemas: ['urn:ietf:params:scim:api:messages:2.0:SearchRequest'] }
+
+const READS = [
+  ['GET', '/ServiceProviderConfig'],
+  ['GET', '/ResourceTypes'],
+  ['GET', '/ResourceTypes/User'],
+  ['GET', '/Schemas'],
+  ['GET', `/Schemas/${USER}`],
+  ['GET', '/Users'],
+  ['GET', '/Users/x'],
+  ['GET', '/Groups'],
+  ['GET', '/Groups/x'],
+  ['GET', '/Me'],
+  ['POST', '/Users/.search'],
+  ['POST', '/Groups/.search'],
+  ['POST', '/.search'],
+] as const
+const WRITES = [
+  ['POST', '/Users'],
+  ['PUT', '/Users/x'],
+  ['PATCH', '/Users/x'],
+  ['DELETE', '/Users/x'],
+  ['POST', '/Groups'],
+  ['PUT', '/Groups/x'],
+  ['PATCH', '/Groups/x'],
+  ['DELETE', '/Groups/x'],
+] as const
+
+const BODIES: Readonly<Record<string, object>> = {
+  '/Users': { schemas: [USER], userName: 'intruder' },
+  '/Groups': { schemas: [GROUP], displayName: 'intruders' },
+  '/Users/x': { schemas: [PATCH_OP], Operations: [{ op: 'remove', path: 'name' }] },
+}
+
+for (const store of STORES) {
+  t.test(`on ${store}`, async t => {
+    const machine = (id: string, scopes: string[], audience: string[]) =>
+      client(id, {
+        secrets: [sha256Line(`${id}-secret`)],
+        grants: ['client_credentials'],
+        scopes,
+        audience,
+      })
+    const { call, server } = await scimOn(t, store, {
+      clients: [
+        ...CLIENTS,
+        client('console', { scopes: ['scim', 'profile'], audience: [ISSUER] }),
+        machine('hr', ['scim'], []),
+        machine('reading', ['scim.read'], []),
+        machine('elsewhere', ['scim'], [ORDERS]),
+        machine('other', ['orders:read'], []),
+      ],
+    })
+    const tokenOf = async (id: string): Promise<string> =>
+      (
+        await server.post('/token', {
+          grant_type: 'client_credentials',
+          client_id: id,
+          client_secret: `${id}-secret`,
+        })
+      ).json().access_token
+    const revoked = await tokenOf('hr')
+    await server.post('/revoke', {
+      token: revoked,
+      client_id: 'hr',
+      client_secret: 'hr-secret',
+    })
+    const user = (await server.login({ client_id: 'console', scope: 'scim' }))
+      .access_token
+    const wrong: ReadonlyArray<[name: string, authorization: string, status: number]> = [
+      ['nothing', '', 401],
+      ['another scheme', 'Basic aHI6aHI=', 401],
+      ['nonsense', 'Bearer nonsense', 401],
+      ['a static token of nobody', `Bearer lks_${'x'.repeat(43)}`, 401],
+      ['a revoked token', `Bearer ${revoked}`, 401],
+      ['a token for another audience', `Bearer ${await tokenOf('elsewhere')}`, 401],
+      ['a token of another scope', `Bearer ${await tokenOf('other')}`, 403],
+      ["a user's token", `Bearer ${user}`, 403],
+    ]
+    const ask = async (
+      [method, path]: readonly ['GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', string],
+      authorization: string,
+    ) =>
+      call(method, path, {
+        headers: { authorization },
+        ...(method !== 'GET' && { body: BODIES[path] ?? SEARCH }),
+      })
+    for (const route of [...READS, ...WRITES]) {
+      for (const [name, authorization, status] of wrong) {
+        const answer = await ask(route, authorization)
+        t.equal(answer.statusCode, status, `${route.join(' ')}: ${name}`)
+        t.type(answer.headers['www-authenticate'], 'string')
+      }
+    }
+    const reading = `Bearer ${await tokenOf('reading')}`
+    for (const route of WRITES) {
+      t.equal(
+        (await ask(route, reading)).statusCode,
+        403,
+        `${route.join(' ')}: read-only`,
+      )
+    }
+    for (const route of READS) {
+      t.not((await ask(route, reading)).statusCode, 403, `${route.join(' ')}: may read`)
+    }
+    const expired = `Bearer ${await tokenOf('hr')}`
+    server.clock.advance(3_600_000)
+    for (const route of [...READS, ...WRITES]) {
+      t.equal((await ask(route, expired)).statusCode, 401, `${route.join(' ')}: expired`)
+    }
+    t.equal((await call('GET', '/Users')).json().totalResults, 1, 'nobody was added')
+  })
+}
