@@ -237,7 +237,7 @@ function scopesIn(value: unknown): readonly string[] | null {
 }
 
 /** `"True"` is true to some (Entra ID). */
-export function flagOf(value: unknown, name: string): boolean | undefined {
+function flagOf(value: unknown, name: string): boolean | undefined {
   if (value === undefined || typeof value === 'boolean') return value
   const text = String(value).toLowerCase()
   if (typeof value === 'string' && (text === 'true' || text === 'false')) {

@@ -7,14 +7,8 @@ import type { Account } from '../../stores/ports/directory.ts'
 import type { Group, Groups as GroupStore } from '../../stores/ports/documents/groups.ts'
 import type { Accounts } from '../accounts.ts'
 import { isRole } from '../roles.ts'
+import { faultOf, nextOf, type GroupRequest } from './next-group.ts'
 import { ROLE_INDEX, rolePrefix } from './role-values.ts'
-
-/** What a group is to be; what isn't named stays. */
-export interface GroupRequest {
-  readonly displayName?: string
-  /** Under which name it is kept, and the value; null: none. */
-  readonly externalId?: readonly [name: string, value: string | null]
-}
 
 /** Why nothing was changed. */
 export type GroupFault =
@@ -209,41 +203,6 @@ function createSetRole(accounts: GroupsOptions['accounts']) {
 
 function refused(reason: GroupFault): GroupOutcome {
   return { kind: 'refused', reason }
-}
-
-function nextOf(
-  group: Group,
-  { displayName, externalId }: GroupRequest,
-  at: number,
-): Group {
-  const [name, value] = externalId ?? []
-  const { externalIds } = group
-  const kept = Object.entries(externalIds).filter(([key]) => key !== name)
-  const given = name === undefined || value == null ? [] : [[name, value] as const]
-  return {
-    ...group,
-    displayName: displayName ?? group.displayName,
-    externalIds:
-      name === undefined ? externalIds : Object.fromEntries([...kept, ...given]),
-    updatedAt: Math.max(at, group.updatedAt),
-    revision: group.revision + 1,
-  }
-}
-
-// A name may be that of the role of a group that is called otherwise by now.
-function faultOf(group: Group, all: readonly Group[]): GroupFault | undefined {
-  if (!isRole(group.displayName)) return 'role_invalid'
-  const others = all.filter(({ id }) => id !== group.id)
-  const fold = (text: string) => text.normalize('NFC').toLowerCase()
-  const isTaken = others.some(
-    ({ displayName, role }) =>
-      fold(displayName) === fold(group.displayName) || role === group.role,
-  )
-  if (isTaken) return 'name_taken'
-  const isExternalTaken = Object.entries(group.externalIds).some(([name, value]) =>
-    others.some(({ externalIds }) => externalIds[name] === value),
-  )
-  return isExternalTaken ? 'external_id_taken' : undefined
 }
 
 async function inTurns<Item, Result>(

@@ -8,7 +8,7 @@ import {
   type ScimType,
 } from '../../../../scim/errors.ts'
 import { parseFilter } from '../../../../scim/filter/filter.ts'
-import { GROUP, GROUP_SCHEMAS } from '../../../../scim/group/group-schema.ts'
+import { GROUP_SCHEMAS } from '../../../../scim/group/group-schema.ts'
 import { listBody, type ListRequest } from '../../../../scim/list.ts'
 import { applyPatch } from '../../../../scim/patch/patch.ts'
 import { project, type Projection } from '../../../../scim/projection.ts'
@@ -20,6 +20,15 @@ import type { GroupFault, GroupOutcome } from '../../../../users/groups/groups.t
 import { matchesEtag } from '../../../request/etag.ts'
 import { refuseOwn, type Call, type Shown, type UsersOptions } from '../users/users.ts'
 import { planGroups } from './group-plan.ts'
+import {
+  groupResource,
+  locationOf,
+  readGroup,
+  requestIn,
+  subsIn,
+  versionOf,
+  wantsMembers,
+} from './group-resource.ts'
 
 /** The routes' work. Each throws OAuthError in SCIM's words, and StoreUnavailable. */
 export interface ScimGroups {
@@ -31,8 +40,6 @@ export interface ScimGroups {
   remove(call: Call, id: string): Promise<void>
 }
 
-/** So many members a request may name. */
-const MOST_MEMBERS = 50_000
 const PAGE = 1000
 
 const WORDS: Readonly<
@@ -215,94 +222,6 @@ async function membersOf(
     members.push(...page)
   } while (page.length === PAGE)
   return members
-}
-
-/** Lists leave them out unless they are named: a page would have those of every group. */
-function wantsMembers({ attributes, excluded }: Projection, isSingle: boolean): boolean {
-  const names = (list: readonly string[] | undefined) =>
-    list?.some(name => /(^|:)members$/i.test(name.split('.', 1).join(''))) === true
-  if (attributes !== undefined) return names(attributes)
-  return isSingle && !names(excluded)
-}
-
-function versionOf({ createdAt, revision }: Group): string {
-  return `W/"${createdAt.toString(36)}.${revision}"`
-}
-
-function locationOf({ id }: Group, base: string): string {
-  return `${base}/Groups/${id}`
-}
-
-interface Shows {
-  readonly base: string
-  readonly call: Call
-  /** Undefined: they are not wanted. */
-  readonly members: readonly Account[] | undefined
-}
-
-function groupResource(group: Group, { base, call, members = [] }: Shows): Resource {
-  const externalId = group.externalIds[externalIdOf(call.caller.actor)]
-  return {
-    schemas: [GROUP],
-    id: group.id,
-    ...(externalId !== undefined && { externalId }),
-    displayName: group.displayName,
-    role: group.role,
-    ...(members.length > 0 && {
-      members: members.map(({ sub }) => ({
-        value: sub,
-        $ref: `${base}/Users/${encodeURIComponent(sub)}`,
-        type: 'User',
-      })),
-    }),
-    meta: {
-      resourceType: 'Group',
-      created: new Date(group.createdAt).toISOString(),
-      lastModified: new Date(group.updatedAt).toISOString(),
-      location: locationOf(group, base),
-      version: versionOf(group),
-    },
-  }
-}
-
-function readGroup(body: unknown): Resource {
-  const named = member(body, 'schemas')
-  if (!Array.isArray(named) || !named.includes(GROUP)) {
-    throw scimError('invalidSyntax', `schemas must name ${GROUP}`)
-  }
-  return Object(body)
-}
-
-function requestIn({ caller }: Call, wanted: Resource) {
-  const displayName = member(wanted, 'displayName')
-  const externalId = member(wanted, 'externalId') ?? null
-  if (typeof displayName !== 'string') {
-    throw scimError('invalidValue', 'displayName must be a text')
-  }
-  if (
-    externalId !== null &&
-    (typeof externalId !== 'string' || externalId.length > 255)
-  ) {
-    throw scimError('invalidValue', 'externalId must be a text of 255 characters at most')
-  }
-  return { displayName, externalId: [externalIdOf(caller.actor), externalId] as const }
-}
-
-function subsIn(members: unknown): ReadonlySet<string> {
-  const items: readonly unknown[] = Array.isArray(members) ? members : []
-  if (members !== undefined && !Array.isArray(members)) {
-    throw scimError('invalidValue', 'members must be a list')
-  }
-  if (items.length > MOST_MEMBERS) {
-    throw scimError('tooMany', `there may be ${MOST_MEMBERS} members at most`)
-  }
-  return new Set(
-    items.map(item => {
-      const value = member(item, 'value')
-      if (typeof value === 'string') return value
-      throw scimError('invalidValue', 'each of members needs a value: the id of a user')
-    }),
-  )
 }
 
 function done(outcome: GroupOutcome): Group {
