@@ -34,6 +34,8 @@ const NEVER = 1_000_000
 interface Unknown {
   /** Puts it beside every account and, where both must keep it, every session. */
   put(): Promise<void>
+  /** Puts it beside the sessions where this release alone keeps it. */
+  putForThisRelease(): Promise<void>
   /** How many such fields there are. */
   count(): Promise<number>
 }
@@ -83,6 +85,9 @@ async function holds(
   const again = await startNew()
   parts.push(await refreshed(fleet))
   await older.stop()
+  const lost = before - (await unknown.count())
+  await unknown.putForThisRelease()
+  const beforeLast = await unknown.count()
   parts.push(await refreshed(fleet))
   await load.stop()
 
@@ -92,12 +97,16 @@ async function holds(
     fault: `${store}: release ${RELEASE} and this one together, the older alone, together, this one alone`,
     figure:
       `${parts.join(' + ')} refreshes; ${tally(fleet.answers.map(({ status }) => status))}; ` +
-      `${gone.length} of ${USERS.length} logged out; ${before - after} of ${before} unknown fields lost`,
+      `${gone.length} of ${USERS.length} logged out; ${lost} of ${before} unknown fields lost, ` +
+      `and ${beforeLast - after} of ${beforeLast} where this one was alone`,
     mustShow: '0 logged out, 0 fields lost',
     holds:
       gone.length === 0 &&
       before >= USERS.length / 2 &&
-      after === before &&
+      lost === 0 &&
+      beforeLast >= before &&
+      beforeLast >= USERS.length &&
+      after === beforeLast &&
       parts.every(steps => steps >= STEPS),
   })
   t.same(audited([newer, again], 'refresh.reused'), [])
@@ -157,19 +166,27 @@ async function startOlder(t: Test, storeUrl: string) {
   return server
 }
 
-/** A field of every account, and of the key ring. The first release keeps none behind a packed session. */
+/**
+ * A field of every account, and of the key ring; and what stands behind a packed session, of which the first
+ * release keeps nothing.
+ */
 function inRedis(t: Test, url: string): Unknown {
   const client = new Redis(url)
   t.teardown(() => client.disconnect())
   const hashes = async () => [...(await client.keys('lk:{*}:u')), 'lk:keys']
+  const sessions = () => client.keys('lk:{*}:f:*')
   return {
     async put() {
       for (const key of await hashes()) await client.hset(key, 'unknown', KEPT)
     },
+    async putForThisRelease() {
+      for (const key of await sessions()) await client.append(key, KEPT)
+    },
     async count() {
-      const found = await Promise.all(
-        (await hashes()).map(key => client.hget(key, 'unknown')),
-      )
+      const found = await Promise.all([
+        ...(await hashes()).map(key => client.hget(key, 'unknown')),
+        ...(await sessions()).map(key => client.getrange(key, -KEPT.length, -1)),
+      ])
       return found.filter(value => value === KEPT).length
     },
   }
@@ -195,6 +212,8 @@ function inSqlite(file: string): Unknown {
           )
         }
       }),
+    // Both keep it.
+    putForThisRelease: async () => {},
     count: async () =>
       withFile(db =>
         tables
