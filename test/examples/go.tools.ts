@@ -1,6 +1,7 @@
 // examples/go, built and run as its README says.
 import { join } from 'node:path'
 import { checkClockSkew } from '../support/clock-skew.ts'
+import { PROGRAMS } from '../support/programs.ts'
 import {
   checkResourceServer,
   checkRevocation,
@@ -9,12 +10,7 @@ import {
 import { checkStatusLists } from '../support/status-lists.ts'
 import { buildProgram } from '../support/toolchain.ts'
 
-const folder = await buildProgram({
-  name: 'go',
-  command: 'go',
-  args: folder => ['build', '-o', join(folder, 'orders'), '.'],
-  install: 'Go 1.25 or newer',
-})
+const folder = await buildProgram(PROGRAMS.go)
 
 const example: Example = { name: 'go', command: join(folder, 'orders'), args: () => [] }
 

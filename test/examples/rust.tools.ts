@@ -1,24 +1,20 @@
 // examples/rust, built by Cargo.
 import { join } from 'node:path'
 import { checkClockSkew } from '../support/clock-skew.ts'
+import { PROGRAMS } from '../support/programs.ts'
 import {
   checkResourceServer,
   checkRevocation,
   type Example,
 } from '../support/resource-server.ts'
 import { checkStatusLists } from '../support/status-lists.ts'
-import { buildProgram } from '../support/toolchain.ts'
+import { buildProgram, CARGO_PROGRAMS } from '../support/toolchain.ts'
 
-const folder = await buildProgram({
-  name: 'rust',
-  command: 'cargo',
-  args: folder => ['build', '--quiet', '--locked', '--target-dir', folder],
-  install: 'Rust 1.88 or newer',
-})
+await buildProgram(PROGRAMS.rust)
 
 const example: Example = {
   name: 'rust',
-  command: join(folder, 'debug/orders'),
+  command: join(CARGO_PROGRAMS, 'orders'),
   args: () => [],
 }
 

@@ -1,6 +1,7 @@
 // examples/spring-boot, built by Maven.
 import { join } from 'node:path'
 import { checkClockSkew } from '../support/clock-skew.ts'
+import { PROGRAMS } from '../support/programs.ts'
 import {
   checkResourceServer,
   checkRevocation,
@@ -9,12 +10,7 @@ import {
 import { checkStatusLists } from '../support/status-lists.ts'
 import { buildProgram } from '../support/toolchain.ts'
 
-const folder = await buildProgram({
-  name: 'spring-boot',
-  command: 'mvn',
-  args: folder => ['--quiet', '--batch-mode', 'package', `-DbuildDirectory=${folder}`],
-  install: 'Maven and a JDK (apt-get install maven default-jdk-headless)',
-})
+const folder = await buildProgram(PROGRAMS.springBoot)
 
 const example: Example = {
   name: 'spring-boot',

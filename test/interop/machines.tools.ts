@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { runChild } from '../support/children.ts'
 import { proves } from '../support/interop.ts'
 import { machines, SCOPE } from '../support/machines.ts'
+import { PROGRAMS } from '../support/programs.ts'
 import { python, runPython } from '../support/python.ts'
 import { ORDERS, startLatchkey, STORES } from '../support/server.ts'
 import { buildProgram } from '../support/toolchain.ts'
@@ -16,25 +17,8 @@ const SECRET = 'Vx3-0hZ2kq_7bJr9'.repeat(3).slice(0, 43)
 const NARROW = 'orders:read'
 
 const interpreter = await python()
-const go = await buildProgram({
-  name: 'go-machine',
-  source: 'test/interop/go',
-  command: 'go',
-  args: folder => ['build', '-o', join(folder, 'machine'), '.'],
-  install: 'Go 1.25 or newer',
-})
-const spring = await buildProgram({
-  name: 'spring-machine',
-  source: 'test/interop/spring',
-  command: 'mvn',
-  args: folder => [
-    '--quiet',
-    '--batch-mode',
-    'dependency:build-classpath',
-    `-Dmdep.outputFile=${join(folder, 'classpath')}`,
-  ],
-  install: 'Maven and a JDK (apt-get install maven default-jdk-headless)',
-})
+const go = await buildProgram(PROGRAMS.goMachine)
+const spring = await buildProgram(PROGRAMS.spring)
 
 const pair = await generateKeyPair('ES256', { extractable: true })
 const key = async (half: 'publicKey' | 'privateKey') => ({

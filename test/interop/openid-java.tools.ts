@@ -4,7 +4,6 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decodeJwt } from 'jose'
 import t from 'tap'
-import { runChild } from '../support/children.ts'
 import {
   checkIdTokens,
   OPENID_CLIENTS,
@@ -13,6 +12,7 @@ import {
 } from '../support/id-tokens.ts'
 import { proves } from '../support/interop.ts'
 import { lineProgramFor } from '../support/line-program.ts'
+import { PROGRAMS } from '../support/programs.ts'
 import { login, startIssuer, tokensFor } from '../support/resource-server.ts'
 import { ORDERS, PASSWORD, postForm, USER } from '../support/server.ts'
 import { buildProgram } from '../support/toolchain.ts'
@@ -26,23 +26,8 @@ const UNTYPED = ['without a type', 'of another type']
 const RS256_CLIENT = { id: 'rs256-portal', idTokenAlgorithm: 'RS256' }
 const SUB = (token: string) => decodeJwt(token).sub ?? ''
 
-const buildJava = (name: string, ...goals: string[]) =>
-  buildProgram({
-    name,
-    source: `test/interop/${name}`,
-    command: 'mvn',
-    args: folder => [
-      '--quiet',
-      '--batch-mode',
-      `-DbuildDirectory=${folder}`,
-      `-Dmdep.outputFile=${folder}/classpath`,
-      ...goals,
-    ],
-    install: 'Maven and a JDK (apt-get install maven default-jdk-headless)',
-  })
-
 t.test('Quarkus', async t => {
-  const folder = await buildJava('quarkus', 'package')
+  const folder = await buildProgram(PROGRAMS.quarkus)
   const { latchkey, storeUrl } = await startOpenIdIssuer(t)
   const program = lineProgramFor(
     t,
@@ -84,7 +69,7 @@ t.test('Quarkus', async t => {
 })
 
 t.test('Spring Security', async t => {
-  const folder = await buildJava('spring', 'dependency:build-classpath')
+  const folder = await buildProgram(PROGRAMS.spring)
   const clients = [...OPENID_CLIENTS, { ...OPENID_CLIENTS.at(-1), ...RS256_CLIENT }]
   const { latchkey, storeUrl } = await startIssuer(t, { config: { clients } })
   const classpath = await readFile(join(folder, 'classpath'), 'utf8')
@@ -122,17 +107,8 @@ t.test('Spring Security', async t => {
 })
 
 t.test('pac4j', async t => {
-  const folder = await buildJava('pac4j', 'dependency:build-classpath')
+  const folder = await buildProgram(PROGRAMS.pac4j)
   const classpath = `@${folder}/arguments`
-  await runChild(
-    'sh',
-    [
-      '-c',
-      `printf -- '-cp\\n%s:%s\\n' "$(cat classpath)" "$PWD" >arguments && javac @arguments -d . "$0"`,
-      join(HERE, 'pac4j/Verifier.java'),
-    ],
-    { cwd: folder },
-  )
   const { latchkey, storeUrl } = await startOpenIdIssuer(t)
   const program = lineProgramFor(t, 'java', [...QUICK_START, classpath, 'Verifier'], {
     ISSUER: latchkey.url,

@@ -11,19 +11,14 @@ import {
 import { proves } from '../support/interop.ts'
 import { lineProgramFor } from '../support/line-program.ts'
 import { login } from '../support/resource-server.ts'
+import { PROGRAMS } from '../support/programs.ts'
 import { PASSWORD, USER } from '../support/server.ts'
-import { buildProgram } from '../support/toolchain.ts'
+import { buildProgram, CARGO_PROGRAMS } from '../support/toolchain.ts'
 
 t.test('the crate openidconnect', async t => {
-  const folder = await buildProgram({
-    name: 'openidconnect',
-    source: 'test/interop/openidconnect',
-    command: 'cargo',
-    args: folder => ['build', '--quiet', '--locked', '--target-dir', folder],
-    install: 'Rust 1.88 or newer',
-  })
+  await buildProgram(PROGRAMS.openidconnect)
   const { latchkey, storeUrl } = await startOpenIdIssuer(t)
-  const program = lineProgramFor(t, join(folder, 'debug/login'), [], {
+  const program = lineProgramFor(t, join(CARGO_PROGRAMS, 'login'), [], {
     ISSUER: latchkey.url,
     CLIENT_ID: PORTAL,
     USERNAME: USER,
@@ -44,13 +39,7 @@ t.test('the crate openidconnect', async t => {
 })
 
 t.test("go-oidc's default verifier", async t => {
-  const folder = await buildProgram({
-    name: 'go-oidc',
-    source: 'test/keys/verifiers/go-oidc',
-    command: 'go',
-    args: folder => ['build', '-o', join(folder, 'verifier'), '.'],
-    install: 'Go 1.26 or newer',
-  })
+  const folder = await buildProgram(PROGRAMS.goOidc)
   const { latchkey, storeUrl } = await startOpenIdIssuer(t)
   const program = lineProgramFor(t, join(folder, 'verifier'), [], {
     ISSUER: latchkey.url,

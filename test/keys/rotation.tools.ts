@@ -54,7 +54,7 @@ async function setUp(t: Test): Promise<World> {
   const expected = { issuer, audience: ORDERS }
   const verifiers: Verifier[] = [
     ...(await nodeVerifiers(expected)),
-    ...(await otherVerifiers(t.testdirName, time, expected)),
+    ...(await otherVerifiers(time, expected)),
   ]
   for (const verifier of verifiers) t.teardown(() => verifier.stop())
 

@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { startChild } from '../support/children.ts'
 import { proves } from '../support/interop.ts'
+import { PROGRAMS } from '../support/programs.ts'
 import {
   PASSWORD,
   startLatchkey,
@@ -22,13 +23,7 @@ const CLIENTS = [
   { id: 'mobile', secret: '' },
 ]
 
-const folder = await buildProgram({
-  name: 'go-client',
-  source: 'test/users/go',
-  command: 'go',
-  args: folder => ['build', '-o', join(folder, 'logins'), '.'],
-  install: 'Go 1.25 or newer',
-})
+const folder = await buildProgram(PROGRAMS.goClient)
 
 /** What becomes of each password, in turn. */
 async function logIn(

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import { runChild } from '../support/children.ts'
+import { PROGRAMS } from '../support/programs.ts'
 import { python, ROOT, runPython } from '../support/python.ts'
 import {
   CHEAP_HASHING,
@@ -49,23 +50,11 @@ async function madeHashes(): Promise<{ name: string; password: string; hash: str
 
 /** The lines of Hashes.java: a hash of each of Spring Security's encoders. */
 async function hashesOfSpring(): ReturnType<typeof madeHashes> {
-  const source = 'test/users/spring'
-  const folder = await buildProgram({
-    name: 'spring-hashes',
-    source,
-    command: 'mvn',
-    args: folder => [
-      '--quiet',
-      '--batch-mode',
-      'dependency:build-classpath',
-      `-Dmdep.outputFile=${folder}/classpath`,
-    ],
-    install: 'maven and default-jdk-headless',
-  })
+  const folder = await buildProgram(PROGRAMS.springHashes)
   const classpath = await readFile(join(folder, 'classpath'), 'utf8')
   const { stdout } = await runChild(
     'java',
-    ['-cp', classpath, join(ROOT, source, 'Hashes.java')],
+    ['-cp', classpath, join(ROOT, 'test/users/spring/Hashes.java')],
     { timeout: 120_000 },
   )
   return stdout

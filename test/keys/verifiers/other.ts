@@ -2,8 +2,10 @@
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { runChild, startChild } from '../../support/children.ts'
+import { startChild } from '../../support/children.ts'
+import { PROGRAMS } from '../../support/programs.ts'
 import { python } from '../../support/python.ts'
+import { buildProgram } from '../../support/toolchain.ts'
 import type { HandTime } from './hand-time.ts'
 import type { Expected, Verifier } from './node.ts'
 
@@ -60,42 +62,12 @@ function start(
   }
 }
 
-/** Runs a tool of the machine; says what brings it when there is none. */
-async function tool(
-  command: string,
-  args: readonly string[],
-  { cwd, hint }: { readonly cwd: string; readonly hint: string },
-): Promise<string> {
-  const { stdout } = await runChild(command, args, { cwd }).catch(
-    (cause: NodeJS.ErrnoException) => {
-      throw cause.code === 'ENOENT'
-        ? new Error(`${command} is not on the PATH: install it (${hint})`, { cause })
-        : cause
-    },
-  )
-  return stdout.trim()
-}
-
-async function spring(built: string, { env }: HandTime): Promise<Program> {
-  const [cwd, hint] = [join(HERE, 'spring'), 'apt-get install maven default-jdk-headless']
-  const file = join(built, 'classpath')
-  await tool(
-    'mvn',
-    [
-      '--quiet',
-      '--batch-mode',
-      'dependency:build-classpath',
-      `-Dmdep.outputFile=${file}`,
-    ],
-    { cwd, hint },
-  )
-  const classpath = await tool('cat', [file], { cwd, hint })
-  await tool('javac', ['-cp', classpath, '-d', built, 'Verifier.java'], { cwd, hint })
+async function spring({ env }: HandTime): Promise<Program> {
+  const built = await buildProgram(PROGRAMS.springVerifier)
   const args = [
     '-XX:+UseSerialGC',
     '-XX:TieredStopAtLevel=1',
-    '-cp',
-    `${classpath}:${built}`,
+    `@${join(built, 'arguments')}`,
     'Verifier',
   ]
   // A virtual machine whose monotonic clock stands still doesn't run.
@@ -107,25 +79,19 @@ async function spring(built: string, { env }: HandTime): Promise<Program> {
   }
 }
 
-async function goOidc(built: string): Promise<Program> {
-  const command = join(built, 'go-oidc')
-  await tool('go', ['build', '-o', command, '.'], {
-    cwd: join(HERE, 'go-oidc'),
-    hint: 'golang',
-  })
+async function goOidc(): Promise<Program> {
   // Its programs ask the kernel for the time themselves; it is told with the token.
   return {
     name: 'go-oidc',
-    command,
+    command: join(await buildProgram(PROGRAMS.goOidc), 'verifier'),
     args: [],
     env: {},
     line: token => `${Math.floor(Date.now() / 1000)} ${token}`,
   }
 }
 
-/** All of them; what is built is put into that folder. */
+/** All of them. */
 export async function otherVerifiers(
-  built: string,
   time: HandTime,
   expected: Expected,
 ): Promise<Verifier[]> {
@@ -144,8 +110,8 @@ export async function otherVerifiers(
       args: [script, 'flask-jwt-extended'],
       env: time.env,
     },
-    await goOidc(built),
-    await spring(built, time),
+    await goOidc(),
+    await spring(time),
   ]
   return programs.map(program => start(program, expected))
 }
