@@ -163,6 +163,9 @@ async function registerPages(
     routes: deps.routes,
     answersOptions: url => answersOptions(url, { origins: http.cors, path }),
   })
+  const { base, live, addressCounts } = deps
+  const { sessionLimit } = live
+  registerAccount(pages, { core, base, prefixes, callers, sessionLimit, addressCounts })
   for (const prefix of prefixes) {
     registerTokenRoutes(pages, { ...deps, callers, prefix })
     pages.register(async documents => registerDocuments(documents, deps), { prefix })
@@ -180,7 +183,6 @@ function registerTokenRoutes(
     callers,
     prefix,
     old,
-    live,
   }: Endpoints & { readonly callers: Callers; readonly prefix: string },
 ): void {
   const { settings, store, status, readRefreshToken, emit } = core
@@ -233,7 +235,6 @@ function registerTokenRoutes(
   }
   pages.register(revokeRoute, revocation)
   old.registerRoutes(pages, revocation)
-  registerAccount(pages, { core, base, callers, prefix, sessionLimit: live.sessionLimit })
   pages.register(userinfoRoute, {
     prefix,
     issuer: settings.issuer,

@@ -119,6 +119,22 @@ export type SecurityEvent =
       readonly change: GroupChange
       readonly actor?: Actor
     }
+  /** Somebody asked for a new password. */
+  | {
+      readonly type: 'recovery.requested'
+      /** As of a login. */
+      readonly username: string
+      readonly network: string
+    }
+  /** A ticket, or its code, was no good. */
+  | {
+      readonly type: 'ticket.refused'
+      readonly purpose: 'verification' | 'recovery' | 'invitation'
+      readonly network: string
+      readonly reason: Reason
+      /** Absent: it is nobody's. */
+      readonly sub?: string
+    }
   /** One import, also one that was cut short. */
   | {
       readonly type: 'users.imported'

@@ -12,6 +12,8 @@ export const REASONS = {
   user_disabled: 'The account is disabled.',
   password_repeated:
     'The same wrong password again within a minute: it counts once, and is not looked at.',
+  user_unverified:
+    'Somebody signed up with an address, and has not proved to read it yet.',
   login_too_old:
     'What was asked for needs the current password, or a login of the last 5 minutes.',
   password_malformed: 'The new password holds what no form can carry.',
@@ -19,6 +21,15 @@ export const REASONS = {
   password_too_long: 'The new password is longer than 256 bytes.',
   password_is_name: 'The new password is made of the name.',
   password_breached: 'The new password stands on the list of breached ones.',
+  name_invalid: 'No account can have the name.',
+  // Tickets.
+  ticket_unknown: 'There is no such ticket: it was used, replaced, or is none of ours.',
+  ticket_expired: 'The ticket has expired.',
+  ticket_outdated:
+    'All sessions of the account were ended since the ticket was made, or its address is another one.',
+  ticket_code_wrong: 'The code is wrong, or void after 5 wrong ones.',
+  outbox_full: 'As much waits to be sent as may.',
+  network_limit: 'Too many requests of one network to the routes that need no token.',
   // What users change of their own account.
   attribute_not_self: 'Users may not change this attribute themselves.',
   attribute_undeclared: 'No such attribute is declared.',

@@ -31,6 +31,7 @@ export type Purpose =
   | 'ticket-code'
   | 'scim-cursor'
   | 'outbox'
+  | 'self-service-limit'
 
 /**
  * Derives one key per configured secret (RFC 5869, HKDF with SHA-256), in the order of the configuration: the

@@ -3,6 +3,7 @@ import type { Clock, Monotonic } from '../base/clock.ts'
 import type { Emit } from '../base/events.ts'
 import type { Random } from '../base/random.ts'
 import type { KeySource } from '../keys/external/key-source.ts'
+import type { Outgoing } from '../self-service/outgoing.ts'
 import type { Store } from '../stores/ports/store.ts'
 import type { IsBreached } from '../users/new-password.ts'
 import type { Instruments } from './instruments.ts'
@@ -26,6 +27,8 @@ export interface CoreOptions {
   readonly source?: KeySource | undefined
   /** Whether a password stands on a list of breached ones; default: there is no list. */
   readonly isBreached?: IsBreached
+  /** Takes what self-service sends; default: nothing is. */
+  readonly outgoing?: Outgoing
   /** Default: nothing is measured. */
   readonly instruments?: Instruments
 }

@@ -1,7 +1,7 @@
 // The core's people: accounts, their passwords, and who may log in.
 import type { Emit } from '../base/events.ts'
 import { createAccounts, type Accounts } from '../users/accounts.ts'
-import { createCheckClaims } from '../users/attributes/claims-budget.ts'
+import { createCheckClaims, type CheckClaims } from '../users/attributes/claims-budget.ts'
 import { createAuthenticate, type Authenticate } from '../users/authenticate.ts'
 import { createBuiltInDirectory } from '../users/directory/built-in.ts'
 import type { Directory } from '../users/directory/directory.ts'
@@ -43,6 +43,7 @@ export interface People {
   readonly directory: Directory
   /** Directories elsewhere; undefined: there are none. */
   readonly elsewhere: Elsewhere | undefined
+  readonly checkClaims: CheckClaims
 }
 
 const onNoList: IsBreached = async () => false
@@ -118,6 +119,7 @@ export function composePeople({
     accounts: accountsWith(emit),
     accountsWith,
     directory,
+    checkClaims,
     authenticate: elsewhere?.authenticate ?? local,
     elsewhere,
     nameInLogs: createNameInLogs({ secrets, plain: settings.usernamesInLogs }),

@@ -50,6 +50,23 @@ export function passwordRefused(fault: PasswordRefusal, minLength: number): OAut
   return new OAuthError(400, fault, { description: why[fault], reason: fault })
 }
 
+/** 400: the name can't be anybody's. */
+export function nameRefused(): OAuthError {
+  return new OAuthError(400, 'name_invalid', {
+    description:
+      'the name is empty, too long, ends in a dot, or holds a blank or an invisible character',
+    reason: 'name_invalid',
+  })
+}
+
+/** 400: the same whatever is wrong with a ticket or a code. */
+export function invalidTicket(reason: Reason): OAuthError {
+  return new OAuthError(400, 'invalid_ticket', {
+    description: 'the ticket or the code is unknown, expired, used or void',
+    reason,
+  })
+}
+
 /** 400: an attribute isn't what it has to be. `expected` may hold any character. */
 export function attributeRefused(
   path: string,

@@ -7,17 +7,22 @@ import {
   noSuchSession,
   passwordRefused,
 } from '../oauth/account-errors.ts'
-import { invalidToken } from '../oauth/errors.ts'
+import { invalidToken, slowDown, temporarilyUnavailable } from '../oauth/errors.ts'
 import type { Families, Session } from '../stores/ports/families.ts'
 import type { Subjects } from '../stores/ports/subjects.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Accounts } from '../users/accounts.ts'
-import { isSameEmail, type AttributeChanges } from '../users/attributes/check.ts'
+import { nextAttributes } from '../users/account-attributes.ts'
+import { isFault, isSameEmail, type AttributeChanges } from '../users/attributes/check.ts'
+import type { CheckClaims } from '../users/attributes/claims-budget.ts'
 import type { Declarations } from '../users/attributes/declarations.ts'
 import type { Directory } from '../users/directory/directory.ts'
+import { networkOf } from '../users/failed-logins/network.ts'
 import type { PasswordHasher } from '../users/hashing/hasher.ts'
 import type { CheckNewPassword } from '../users/new-password.ts'
 import type { RequireFresh } from './fresh-proof.ts'
+import type { Outgoing } from './outgoing.ts'
+import { requireSelf } from './own-attributes.ts'
 import { actorOf, type Owner } from './owner.ts'
 
 /** A new password, and the proof that it may be set. */
@@ -30,6 +35,8 @@ export interface OwnPassword {
 export interface OwnAttributes {
   readonly changes: AttributeChanges
   readonly currentPassword: string | undefined
+  /** Whether enough was sent to that address already. */
+  readonly isSpent: (target: string) => Promise<boolean>
 }
 
 /**
@@ -52,7 +59,11 @@ export interface OwnAccount {
 
 /** What it is made of. */
 export interface OwnAccountOptions {
-  readonly directory: Pick<Directory, 'changePassword'>
+  readonly directory: Pick<Directory, 'changePassword' | 'setPending'>
+  readonly outgoing: Outgoing
+  /** Whether another address counts only once it is verified. */
+  readonly verifies: boolean
+  readonly checkClaims: CheckClaims
   readonly subjects: Pick<Subjects, 'endOtherSessions'>
   readonly families: Pick<Families, 'list'>
   readonly hasher: Pick<PasswordHasher, 'hash'>
@@ -67,6 +78,9 @@ export interface OwnAccountOptions {
   }
   readonly emit: Emit
 }
+
+/** When to try again where too much was sent to an address; seconds. */
+const SPENT_SECONDS = 600
 
 /** Makes the service. */
 export function createOwnAccount(options: OwnAccountOptions): OwnAccount {
@@ -97,28 +111,27 @@ export function createOwnAccount(options: OwnAccountOptions): OwnAccount {
   }
 }
 
-function createChange({
-  declarations,
-  requireFresh,
-  as,
-}: OwnAccountOptions): OwnAccount['change'] {
-  return async function changeAttributes(owner, { changes, currentPassword }) {
-    const { account } = owner
-    for (const name of Object.keys(changes)) {
-      // What users may not change is as little their business as what isn't there.
-      if (declarations().get(name)?.self !== true) {
-        const mine = [...declarations()].flatMap(([one, { self }]) => (self ? one : []))
-        const expected = `one of ${mine.join(', ') || 'none'} is expected`
-        throw attributeRefused(name, expected, 'attribute_not_self')
-      }
-    }
-    const { email } = account.attributes
-    if ('email' in changes && !isSameAddress(email, changes['email'])) {
-      await requireFresh(owner, currentPassword)
-    }
-    const outcome = await as(owner).accounts.setAttributes(account.name, {
-      attributes: changes,
-    })
+function createChange(options: OwnAccountOptions): OwnAccount['change'] {
+  const { declarations, requireFresh, verifies } = options
+  const set = createSet(options)
+  const propose = createPropose(options)
+  return async function changeAttributes(owner, { changes, currentPassword, isSpent }) {
+    requireSelf(changes, declarations())
+    const { email, ...others } = changes
+    const isOther =
+      'email' in changes && !isSameAddress(owner.account.attributes['email'], email)
+    if (isOther) await requireFresh(owner, currentPassword)
+    if (!isOther || !verifies || email === null) return set(owner, changes)
+    await propose(owner, email, isSpent)
+    if (Object.keys(others).length > 0) await set(owner, others)
+  }
+}
+
+/** Makes what sets attributes at once. */
+function createSet({ as }: OwnAccountOptions) {
+  return async (owner: Owner, attributes: AttributeChanges): Promise<void> => {
+    const { name } = owner.account
+    const outcome = await as(owner).accounts.setAttributes(name, { attributes })
     if (outcome.kind === 'done') return
     if ('expected' in outcome) {
       throw attributeRefused(outcome.path, outcome.expected, outcome.reason)
@@ -129,6 +142,31 @@ function createChange({
     if (outcome.reason === 'changed_meanwhile') throw changedMeanwhile()
     if (outcome.reason === 'directory_owns') throw ownedElsewhere('attributes')
     throw gone(owner)
+  }
+}
+
+/** Makes what notes another address, which counts once somebody has proved to read it. */
+function createPropose(options: OwnAccountOptions) {
+  const { directory, outgoing, declarations, checkClaims } = options
+  return async (
+    owner: Owner,
+    given: unknown,
+    isSpent: OwnAttributes['isSpent'],
+  ): Promise<void> => {
+    const { account, address: sender } = owner
+    const { tag, sub, pending } = account
+    const rules = { declarations: declarations(), checkClaims }
+    const next = nextAttributes(account, { attributes: { email: given } }, rules)
+    if (isFault(next)) throw attributeRefused(next.path, next.expected, next.reason)
+    const email = String(next.attributes['email'])
+    // The owner may know: it is their own doing.
+    if (await isSpent(email)) throw slowDown(SPENT_SECONDS, 'address_limit')
+    requireStill(await directory.setPending(tag, { ...pending, email }), owner)
+    const network = networkOf(sender)
+    const wanted = { purpose: 'verification', whom: { sub }, address: email } as const
+    if ((await outgoing.append({ ...wanted, network })) === 'full') {
+      throw temporarilyUnavailable('outbox_full')
+    }
   }
 }
 

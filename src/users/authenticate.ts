@@ -31,6 +31,7 @@ export type Authentication =
         | 'user_unknown'
         | 'password_wrong'
         | 'user_disabled'
+        | 'user_unverified'
         | 'password_repeated'
         | 'directory_name_taken'
       readonly sub?: string
@@ -149,8 +150,9 @@ export function createPlaceOf({
 function verdictOf(account: Account | undefined, isRight: boolean): Authentication {
   if (account === undefined) return refused('user_unknown', account)
   if (!isRight) return refused('password_wrong', account)
-  return account.disabled
-    ? refused('user_disabled', account)
+  if (account.disabled) return refused('user_disabled', account)
+  return account.pending?.signUp === true
+    ? refused('user_unverified', account)
     : { kind: 'ok', account, known: false }
 }
 

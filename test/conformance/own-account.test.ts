@@ -17,6 +17,7 @@ import { refused, serverOn, STORES, type StoreName } from './helpers.ts'
 
 const MINUTE = 60_000
 const NEW_PASSWORD = 'a wholly different password'
+const MUTE = client('mute', { scopes: [], audience: [ORDERS] })
 const SELF = client('self', { scopes: ['account'], audience: [ISSUER, ORDERS] })
 const STALE = {
   status: 401,
@@ -40,7 +41,7 @@ for (const store of STORES) {
 
 async function ownServer(t: Test, store: StoreName): Promise<TestApp> {
   const server = await serverOn(t, store, {
-    clients: [...CLIENTS, SELF],
+    clients: [...CLIENTS, SELF, MUTE],
     selfService: { ...NO_SELF_SERVICE, account: true },
   })
   server.live.attributes = {
@@ -86,6 +87,8 @@ async function callersTest(t: Test, store: StoreName): Promise<void> {
   t.equal((await forOrders('GET')).statusCode, 200, 'with the scope account')
   const forIssuer = await callerOn(server, { resource: ISSUER })
   t.equal((await forIssuer('GET')).statusCode, 200, 'for the issuer')
+  const mute = await callerOn(server, { client_id: 'mute', resource: ORDERS })
+  t.equal((await mute('GET')).statusCode, 403, 'without any scope')
   const { access_token: token } = await server.login()
   const other = await app.inject({
     url: '/account',

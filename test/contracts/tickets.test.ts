@@ -232,8 +232,8 @@ async function pendingTest(t: Test, { store }: TestStore): Promise<void> {
   const { directory, tickets } = store
   const tag = await addSomeone(store, { pending: { signUp: true } })
   t.same((await directory.byTag(tag))?.pending, { signUp: true })
-  t.equal(await directory.setPending(tag, { eraseAt: 7, email: 'a@example.com' }), true)
-  t.same((await directory.byTag(tag))?.pending, { eraseAt: 7, email: 'a@example.com' })
+  t.equal(await directory.setPending(tag, { signUp: true, email: 'a@example.com' }), true)
+  t.same((await directory.byTag(tag))?.pending, { signUp: true, email: 'a@example.com' })
   const ticket = someTicket(tag)
   await tickets.make(ticket)
   const proof = { ...newPassword(shown(ticket), 1), provesAddress: true }

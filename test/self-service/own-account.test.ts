@@ -2,6 +2,7 @@
 import t from 'tap'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createOwnAccount } from '../../src/self-service/own-account.ts'
+import { NO_WAY_OUT } from '../../src/self-service/outgoing.ts'
 import type { Owner } from '../../src/self-service/owner.ts'
 import { createOwnerOf } from '../../src/http/public/account/owner-of.ts'
 import { declarationsOf } from '../../src/users/attributes/declarations.ts'
@@ -32,7 +33,13 @@ t.test('an account that changes meanwhile', async t => {
   let set: AttributesOutcome = { kind: 'refused', reason: 'changed_meanwhile' }
   let declarations = declarationsOf({ a: { list: false, unique: false, self: true } })
   const own = createOwnAccount({
-    directory: { changePassword: async () => changed },
+    directory: {
+      changePassword: async () => changed,
+      setPending: async () => false,
+    },
+    outgoing: NO_WAY_OUT,
+    verifies: true,
+    checkClaims: () => undefined,
     subjects: { endOtherSessions: async () => false },
     families: store.families,
     hasher: { hash: async () => 'hash' },
@@ -50,7 +57,11 @@ t.test('an account that changes meanwhile', async t => {
     emit: () => t.fail('nothing has happened'),
   })
   const password = { password: 'new', currentPassword: undefined }
-  const attributes = { changes: { a: 'b' }, currentPassword: undefined }
+  const attributes = {
+    changes: { a: 'b' },
+    currentPassword: undefined,
+    isSpent: async () => false,
+  }
   await t.rejects(own.setPassword(owner, password), CONFLICT)
   await t.rejects(own.change(owner, attributes), CONFLICT)
   changed = 'user_unknown'

@@ -21,6 +21,8 @@ import { openAudit } from '../../src/observe/audit/open.ts'
 import { watchDirectories } from '../../src/observe/directories.ts'
 import { createMetrics, type Metrics } from '../../src/observe/metrics/metrics.ts'
 import { timedStore } from '../../src/observe/tracing/traced-store.ts'
+import { NO_WAY_OUT, type Outgoing } from '../../src/self-service/outgoing.ts'
+import type { SelfService } from '../../src/core/self-service.ts'
 import type { Sessions } from '../../src/sessions/sessions.ts'
 import type { StatusService } from '../../src/status-lists/service.ts'
 import { openStore } from '../../src/stores/open.ts'
@@ -92,7 +94,16 @@ const HASHING = {
 }
 
 /** All is off. */
-export const NO_SELF_SERVICE: CoreSettings['selfService'] = { account: false }
+export const NO_SELF_SERVICE: CoreSettings['selfService'] = {
+  account: false,
+  registration: 'closed',
+  verify: 'none',
+  recovery: false,
+  codes: false,
+  ticketTtl: 30 * MINUTE,
+  perNetwork: { max: 1_000_000, window: 60 * MINUTE },
+  perTarget: { max: 1_000_000, window: 60 * MINUTE },
+}
 
 /** The clients of every test. */
 export const CLIENTS: readonly ClientSettings[] = [
@@ -151,6 +162,7 @@ export interface TestApp {
   readonly elsewhere: Core['elsewhere']
   readonly authenticate: Core['authenticate']
   readonly sessions: Sessions
+  readonly makeTicket: SelfService['makeTicket']
   readonly clients: ClientRegistry
   readonly metrics: Metrics
   readonly clock: ReturnType<typeof createHandClock>
@@ -261,6 +273,8 @@ export interface TestAppOptions {
   readonly selfService?: CoreSettings['selfService']
   /** Directories elsewhere. */
   readonly directories?: CoreSettings['directories']
+  /** What is sent; default: nothing is. */
+  readonly outgoing?: Outgoing
   /** As in `passwords`. */
   readonly passwords?: { readonly queue?: number; readonly maxWait?: number }
 }
@@ -308,6 +322,7 @@ async function build({
   maxConnections = 5000,
   maxConnectionsPerAddress = 1000,
   selfService = NO_SELF_SERVICE,
+  outgoing = NO_WAY_OUT,
 }: TestAppOptions & { readonly opening: (store: Store) => void }): Promise<TestApp> {
   const clock = createHandClock(now)
   const storeClock = () => clock() + storeAheadMs
@@ -400,6 +415,7 @@ async function build({
     clock,
     monotonic: clock,
     emit,
+    outgoing,
     source,
     instruments: {
       status: metrics,
@@ -496,6 +512,7 @@ async function build({
     elsewhere: core.elsewhere,
     authenticate: core.authenticate,
     sessions: core.sessions,
+    makeTicket: core.makeTicket,
     clients,
     metrics,
     clock,

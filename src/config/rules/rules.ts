@@ -14,6 +14,7 @@ import { checkDirectories } from './directories.ts'
 import { checkNotify } from './notify.ts'
 import { checkLifetimes, fault, repeated } from './shared.ts'
 import { checkScim } from './scim.ts'
+import { checkSelfService } from './self-service.ts'
 import { checkStore } from './store-rules.ts'
 
 /** Checks what no single key can tell; the schema has let the configuration through. */
@@ -37,6 +38,7 @@ export function checkRules(config: Config): Fault[] {
     checkCompat,
     checkScim,
     checkNotify,
+    checkSelfService,
   ].flatMap(rule => rule(config))
 }
 

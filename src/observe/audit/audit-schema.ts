@@ -173,6 +173,20 @@ export const AUDIT_EVENTS = [
       actor: Type.Optional(ActorName),
     },
   ),
+  event('recovery.requested', 'Somebody asked for a new password by a name.', {
+    username: Username,
+    network: Network,
+  }),
+  event('ticket.refused', 'A one-time ticket, or its code, was refused.', {
+    purpose: Type.Union([
+      Type.Literal('verification'),
+      Type.Literal('recovery'),
+      Type.Literal('invitation'),
+    ]),
+    network: Network,
+    reason: ReasonCode,
+    sub: Type.Optional(Sub),
+  }),
   event('users.imported', 'An import of accounts has ended, or was cut short.', {
     imported: Type.Integer({ minimum: 0, description: 'Accounts that were added.' }),
     alreadyThere: Type.Integer({

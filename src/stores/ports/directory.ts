@@ -8,8 +8,6 @@ export interface Pending {
   readonly signUp?: true
   /** The address that takes the place of the attribute `email` once somebody has proved to read it. */
   readonly email?: string
-  /** When the account is erased, which its user has asked for. */
-  readonly eraseAt?: number
 }
 
 /** Who somebody is in a directory elsewhere. */

@@ -69,7 +69,7 @@ export function createAuthenticateElsewhere(
   }
 
   return async login => {
-    const account = await directory.findLogin(login.name)
+    const account = login.account ?? (await directory.findLogin(login.name))
     const startedAt = monotonic()
     const owner = account?.external?.directory
     const isOurs = account !== undefined && chain.find(String(owner)) === undefined

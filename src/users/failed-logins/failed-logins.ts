@@ -176,13 +176,13 @@ function createAttemptOf({ idOf, pairIn, policy }: Counting) {
           limit: passwordLimit,
         },
       ],
-      // A wrong password may be right after a new one was set or the user enabled again.
+      // A wrong password may be right after a new one was set, or the user enabled again or verified.
       repeat: idOf(
         'repeat',
         pair.id,
         password,
         account?.passwordHash ?? '',
-        String(account?.disabled),
+        JSON.stringify([account?.disabled, account?.pending?.signUp]),
       ),
       maxDelayMs,
     }

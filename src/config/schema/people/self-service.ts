@@ -1,6 +1,12 @@
 // What the configuration says of what users do for themselves, through apps.
 import { Type } from 'typebox'
-import { section } from '../parts.ts'
+import { duration, section } from '../parts.ts'
+
+const limit = (max: number, description: string) =>
+  section(description, {
+    max: Type.Integer({ minimum: 1, default: max, description: 'Requests per window.' }),
+    window: duration('1h', 'The window.'),
+  })
 
 /** `selfService` */
 export const SelfServiceSchema = section(
@@ -12,5 +18,39 @@ export const SelfServiceSchema = section(
         'Serves `/account` to users with an access token for the issuer, or with the scope `account`: see ' +
         'and change what is kept of them, set another password, end sessions, delete the account.',
     }),
+    registration: Type.Union(
+      [Type.Literal('closed'), Type.Literal('invite'), Type.Literal('open')],
+      {
+        default: 'closed',
+        description:
+          'Who may sign up by `POST /account`: nobody, whoever has the ticket of an invitation, or anybody.',
+      },
+    ),
+    verify: Type.Union([Type.Literal('none'), Type.Literal('email')], {
+      default: 'email',
+      description:
+        'With `email` an account that somebody signed up works once they have proved to read its address, ' +
+        'and so counts another address. That needs a way out (`notify`).',
+    }),
+    recovery: Type.Boolean({
+      default: false,
+      description:
+        'Serves `/account/recovery`: a ticket for a new password goes to the address of the account. That ' +
+        'needs a way out (`notify`).',
+    }),
+    codes: Type.Boolean({
+      default: false,
+      description: 'Whether a code of 8 digits goes along with each ticket.',
+    }),
+    ticketTtl: duration('30m', 'How long a ticket lives; 24h at most.'),
+    perNetwork: limit(
+      30,
+      'Requests of one network (/24 or /64) to the routes that need no token; logins count by themselves.',
+    ),
+    perTarget: limit(
+      3,
+      'What is sent because of requests about one name or address; more are answered alike, and nothing ' +
+        'is sent.',
+    ),
   },
 )

@@ -41,6 +41,9 @@ export const OwnAccountDocument = Type.Object(
       description: 'Everything that is known of the user, as `attributes` declares it.',
     }),
     email_verified: Type.Boolean(),
+    pending_email: Type.Optional(
+      Type.String({ description: 'Takes the place of `email` once it is verified.' }),
+    ),
     roles: Type.Array(Type.String()),
     scopes: Type.Union([Type.Array(Type.String()), Type.Null()], {
       description: 'What the user may hold; null: whatever a client may ask for.',
@@ -63,6 +66,7 @@ export function accountDocument(
     name: account.name,
     attributes: account.attributes,
     email_verified: account.emailVerified,
+    pending_email: account.pending?.email,
     roles: account.roles,
     scopes: account.scopes,
     created_at: instant(account.createdAt),

@@ -3,6 +3,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { OwnAccount } from '../../../self-service/own-account.ts'
+import type { SelfServiceLimits } from '../../callers/limits/self-service-limits.ts'
 import { bodyReader, JSON_TYPE, takeJson } from '../../request/json-body.ts'
 import { errors, jsonResponse, TOKEN_REFUSED } from '../openapi/schemas.ts'
 import {
@@ -19,6 +20,7 @@ import type { OwnerOf } from './owner-of.ts'
 export interface OwnAccountRouteOptions {
   readonly ownerOf: OwnerOf
   readonly ownAccount: OwnAccount
+  readonly limits: Pick<SelfServiceLimits, 'isSpent'>
 }
 
 const strict = { additionalProperties: false }
@@ -79,7 +81,7 @@ const ACCOUNT = jsonResponse('The account.', OwnAccountDocument, ACCOUNT_EXAMPLE
 /** The routes of the account itself. */
 export async function ownAccountRoutes(
   app: FastifyInstance,
-  { ownerOf, ownAccount }: OwnAccountRouteOptions,
+  { ownerOf, ownAccount, limits }: OwnAccountRouteOptions,
 ): Promise<void> {
   takeJson(app)
   app.addHook('onRequest', async (_request, reply) => {
@@ -116,7 +118,11 @@ export async function ownAccountRoutes(
     async (request, reply) => {
       const owner = await ownerOf(request, reply)
       const { attributes, current_password: currentPassword } = readChange(request.body)
-      await ownAccount.change(owner, { changes: attributes, currentPassword })
+      await ownAccount.change(owner, {
+        changes: attributes,
+        currentPassword,
+        isSpent: limits.isSpent,
+      })
       return reply.code(204).send()
     },
   )

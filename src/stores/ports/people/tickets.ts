@@ -3,12 +3,7 @@
 import type { AttributesChange, AttributesOutcome } from '../directory.ts'
 
 /** What a ticket may be for. */
-export const TICKET_PURPOSES = [
-  'verification',
-  'address',
-  'recovery',
-  'invitation',
-] as const
+export const TICKET_PURPOSES = ['verification', 'recovery', 'invitation'] as const
 
 /** One of them. An account has at most one living ticket of each. */
 export type TicketPurpose = (typeof TICKET_PURPOSES)[number]

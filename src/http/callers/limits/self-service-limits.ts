@@ -1,0 +1,63 @@
+// How often one network may ask at the routes that need no token, and how much is sent because of one name or
+// address. Both count by themselves: no login is delayed by them. All replicas count together where the store
+// is Redis.
+import { createHmac } from 'node:crypto'
+import { deriveKeys } from '../../../base/secrets.ts'
+import { slowDown } from '../../../oauth/errors.ts'
+import type { AddressCounts } from '../../../stores/ports/address-counts.ts'
+import { foldName } from '../../../users/names/user-name.ts'
+import { createWindowCounts, type WindowLimit } from './window-counts.ts'
+
+/** The limits. Promises reject with StoreUnavailable. */
+export interface SelfServiceLimits {
+  /** Counts a request. Throws OAuthError slow_down when the network sent too many. */
+  countNetwork(network: string): Promise<void>
+  /** Counts what would be sent to a name or an address; whether there was too much already. */
+  isSpent(target: string): Promise<boolean>
+}
+
+/** What they are made of. */
+export interface SelfServiceLimitOptions {
+  /** Where all replicas count together; undefined: in this process. */
+  readonly counts: AddressCounts | undefined
+  /** The first makes the keys. */
+  readonly secrets: readonly string[]
+  readonly perNetwork: WindowLimit
+  readonly perTarget: WindowLimit
+}
+
+/** Makes the limits. */
+export function createSelfServiceLimits(
+  options: SelfServiceLimitOptions,
+): SelfServiceLimits {
+  const { secrets, perNetwork, perTarget } = options
+  const count = createCount(options)
+  const [first] = deriveKeys(secrets, 'self-service-limit')
+  if (first === undefined) throw new TypeError('there is no secret')
+  // Keyed: a reader of the store can't test which name or network a count is of.
+  const keyOf = (kind: string, text: string) =>
+    `self:${createHmac('sha256', first.key).update(`${kind} ${text}`).digest('base64url')}`
+
+  return {
+    async countNetwork(network) {
+      const endsInMs = await count(keyOf('network', network), perNetwork)
+      if (endsInMs === undefined) return
+      throw slowDown(Math.ceil(endsInMs / 1000), 'network_limit')
+    },
+    async isSpent(target) {
+      const key = keyOf('target', foldName(target) ?? target)
+      return (await count(key, perTarget)) !== undefined
+    },
+  }
+}
+
+/** Makes the count: the rest of the window in ms when it is over the limit, else undefined. */
+function createCount({ counts }: Pick<SelfServiceLimitOptions, 'counts'>) {
+  const windows = createWindowCounts()
+  return async (key: string, limit: WindowLimit): Promise<number | undefined> => {
+    if (counts === undefined) return windows.count(key, limit)
+    const { max, window: windowMs } = limit
+    const [counted] = await counts.add([{ address: key, requests: 1, windowMs }])
+    return counted !== undefined && counted.count > max ? counted.endsInMs : undefined
+  }
+}

@@ -1,0 +1,256 @@
+// POST /account, /account/verification, /account/recovery and /account/recovery/completion: what somebody may
+// do who has no token. Only POST takes a ticket, so that no scanner of mails uses one up, and no answer says
+// who has an account.
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { malformedBody } from '../../../oauth/account-errors.ts'
+import type { Caller, Proof } from '../../../self-service/redeem.ts'
+import type { Recovery } from '../../../self-service/recovery.ts'
+import type { Registration } from '../../../self-service/registration.ts'
+import type { VerifyAddress } from '../../../self-service/verification.ts'
+import { isCode } from '../../../tickets/tickets.ts'
+import type { SelfServiceLimits } from '../../callers/limits/self-service-limits.ts'
+import { ownNetworkOf } from '../../callers/own-address.ts'
+import { bodyReader, JSON_TYPE, takeJson } from '../../request/json-body.ts'
+import { errors } from '../openapi/schemas.ts'
+
+const strict = { additionalProperties: false }
+const TICKET_EXAMPLE = `tk_${'A'.repeat(66)}`
+
+const Name = Type.String({
+  maxLength: 1024,
+  description: 'What the user logs in with.',
+})
+const Locale = Type.Optional(
+  Type.String({
+    pattern: '^[A-Za-z0-9-]{1,35}$',
+    description: 'The language of what is sent (BCP 47).',
+  }),
+)
+const NewPassword = Type.String({ format: 'password', description: 'The new one.' })
+
+const SignUpRequest = Type.Object(
+  {
+    name: Type.Optional(Name),
+    password: NewPassword,
+    attributes: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), {
+        description: 'Values of attributes that are marked `self`.',
+      }),
+    ),
+    locale: Locale,
+    ticket: Type.Optional(
+      Type.String({
+        description: 'Of an invitation, in the place of name and attributes.',
+      }),
+    ),
+  },
+  {
+    ...strict,
+    title: 'SignUp',
+    examples: [
+      {
+        name: 'alice',
+        password: 'correct horse battery staple',
+        attributes: { email: 'alice@example.com' },
+      },
+    ],
+  },
+)
+
+const PROOF = {
+  ticket: Type.Optional(Type.String({ description: 'As it was sent.' })),
+  name: Type.Optional(Name),
+  code: Type.Optional(
+    Type.String({ description: 'With the name, in the place of the ticket: 8 digits.' }),
+  ),
+}
+
+const VerificationRequest = Type.Object(PROOF, {
+  ...strict,
+  title: 'AddressVerification',
+  examples: [{ ticket: TICKET_EXAMPLE }],
+})
+
+const RecoveryRequest = Type.Object(
+  { name: Name, locale: Locale },
+  { ...strict, title: 'RecoveryRequest', examples: [{ name: 'alice', locale: 'en' }] },
+)
+
+const CompletionRequest = Type.Object(
+  { ...PROOF, password: NewPassword },
+  {
+    ...strict,
+    title: 'RecoveryCompletion',
+    examples: [{ ticket: TICKET_EXAMPLE, password: 'correct horse battery staple' }],
+  },
+)
+
+const readSignUp = bodyReader(SignUpRequest)
+const readVerification = bodyReader(VerificationRequest)
+const readRecovery = bodyReader(RecoveryRequest)
+const readCompletion = bodyReader(CompletionRequest)
+
+const REFUSALS = errors(400, 413, 415, 429, 503)
+const TAKEN = { 202: { type: 'null', description: 'The same whoever it is about.' } }
+const DONE = { 204: { type: 'null', description: 'Done.' } }
+
+/** What the routes are made of; what is undefined isn't served. */
+export interface WithoutTokenOptions {
+  readonly limits: SelfServiceLimits
+  readonly registration: Registration | undefined
+  /** Whether only who was invited may sign up. */
+  readonly invitedOnly: boolean
+  readonly verifyAddress: VerifyAddress | undefined
+  readonly recovery: Recovery | undefined
+}
+
+/** The routes that are switched on. */
+export async function withoutTokenRoutes(
+  app: FastifyInstance,
+  { limits, registration, invitedOnly, verifyAddress, recovery }: WithoutTokenOptions,
+): Promise<void> {
+  takeJson(app)
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('cache-control', 'no-store')
+    await limits.countNetwork(ownNetworkOf(request))
+  })
+  if (registration !== undefined) {
+    signUpRoute(app, { limits, registration, invitedOnly })
+  }
+  if (verifyAddress !== undefined) verificationRoute(app, verifyAddress)
+  if (recovery !== undefined) recoveryRoutes(app, { limits, recovery })
+}
+
+function signUpRoute(
+  app: FastifyInstance,
+  {
+    limits,
+    registration,
+    invitedOnly,
+  }: Pick<WithoutTokenOptions, 'limits' | 'invitedOnly'> & {
+    readonly registration: Registration
+  },
+): void {
+  app.post(
+    '/account',
+    {
+      schema: {
+        ...schemaOf('Sign up', 'signUp', { ...TAKEN, ...REFUSALS }),
+        ...bodyOf(SignUpRequest),
+      },
+    },
+    async (request, reply) => {
+      const { ticket, name, password, attributes, locale } = readSignUp(request.body)
+      const caller = callerOf(request)
+      if (ticket !== undefined) {
+        if (name !== undefined || attributes !== undefined) {
+          throw malformedBody('a ticket stands in the place of name and attributes')
+        }
+        await registration.acceptInvitation({ ticket, password, caller })
+      } else {
+        if (invitedOnly) throw malformedBody('the ticket of an invitation is missing')
+        if (name === undefined) throw malformedBody('the name is missing')
+        await registration.signUp({
+          name,
+          password,
+          attributes: attributes ?? {},
+          locale,
+          caller,
+          isSpent: limits.isSpent,
+        })
+      }
+      return reply.code(202).send()
+    },
+  )
+}
+
+function verificationRoute(app: FastifyInstance, verifyAddress: VerifyAddress): void {
+  app.post(
+    '/account/verification',
+    {
+      schema: {
+        ...schemaOf('Verify an address', 'verifyAddress', { ...DONE, ...REFUSALS }),
+        ...bodyOf(VerificationRequest),
+      },
+    },
+    async (request, reply) => {
+      await verifyAddress(proofOf(readVerification(request.body)), callerOf(request))
+      return reply.code(204).send()
+    },
+  )
+}
+
+function recoveryRoutes(
+  app: FastifyInstance,
+  {
+    limits,
+    recovery,
+  }: Pick<WithoutTokenOptions, 'limits'> & { readonly recovery: Recovery },
+): void {
+  app.post(
+    '/account/recovery',
+    {
+      schema: {
+        ...schemaOf('Ask for a new password', 'requestRecovery', {
+          ...TAKEN,
+          ...REFUSALS,
+        }),
+        ...bodyOf(RecoveryRequest),
+      },
+    },
+    async (request, reply) => {
+      const { isSpent } = limits
+      const caller = callerOf(request)
+      await recovery.request({ ...readRecovery(request.body), caller, isSpent })
+      return reply.code(202).send()
+    },
+  )
+  app.post(
+    '/account/recovery/completion',
+    {
+      schema: {
+        ...schemaOf('Set a new password with a ticket', 'completeRecovery', {
+          ...DONE,
+          ...REFUSALS,
+        }),
+        ...bodyOf(CompletionRequest),
+      },
+    },
+    async (request, reply) => {
+      const { password, ...proof } = readCompletion(request.body)
+      const caller = callerOf(request)
+      await recovery.complete({ proof: proofOf(proof), password, caller })
+      return reply.code(204).send()
+    },
+  )
+}
+
+function callerOf(request: FastifyRequest): Caller {
+  return { network: ownNetworkOf(request), origin: request }
+}
+
+/** @throws OAuthError invalid_request for anything but a ticket, or a code with its name */
+function proofOf({
+  ticket,
+  name,
+  code,
+}: {
+  readonly ticket?: string
+  readonly name?: string
+  readonly code?: string
+}): Proof {
+  const isByTicket = name === undefined && code === undefined
+  if (ticket !== undefined && isByTicket) return { ticket }
+  const isByCode = ticket === undefined && code !== undefined && isCode(code)
+  if (isByCode && name !== undefined) return { name, code }
+  throw malformedBody('either a ticket, or a code of 8 digits and its name')
+}
+
+function schemaOf(summary: string, operationId: string, response: object) {
+  return { tags: ['Account'], security: [], summary, operationId, response }
+}
+
+function bodyOf<Body>(body: Body) {
+  return { consumes: [JSON_TYPE], body }
+}

@@ -1,0 +1,28 @@
+// What self-service sends, by whatever way: it only notes what is wanted. Whom it is about is looked up, and
+// the ticket made, when it is sent; so the answer takes the same time for names that nobody has.
+import type { TicketPurpose } from '../stores/ports/people/tickets.ts'
+
+/** A ticket that somebody has asked for. */
+export interface TicketWanted {
+  readonly purpose: TicketPurpose
+  readonly whom: { readonly name: string } | { readonly sub: string }
+  /** The language that was asked for (BCP 47). */
+  readonly locale?: string | undefined
+  /** The /24 or /64 that the request came from. */
+  readonly network?: string | undefined
+  /** Where it goes, unless to the account's address. */
+  readonly address?: string | undefined
+}
+
+/** Takes what is to be sent. */
+export interface Outgoing {
+  /**
+   * Notes it, durably. Rejects with StoreUnavailable.
+   *
+   * @returns `full`: nothing was noted, and the request is answered 503
+   */
+  append(wanted: TicketWanted): Promise<'appended' | 'full'>
+}
+
+/** There is no way out: nothing is ever sent. */
+export const NO_WAY_OUT: Outgoing = { append: async () => 'appended' }

@@ -1,0 +1,102 @@
+// Users who have lost their password set another one, with a ticket that goes to their address. Whoever asks
+// learns nothing: the answer is the same, and takes as long, whether the name is anybody's or not.
+import type { Emit } from '../base/events.ts'
+import { passwordRefused } from '../oauth/account-errors.ts'
+import { temporarilyUnavailable } from '../oauth/errors.ts'
+import type { Tickets as TicketStore } from '../stores/ports/people/tickets.ts'
+import type { Directory } from '../users/directory/directory.ts'
+import type { PasswordHasher } from '../users/hashing/hasher.ts'
+import type { NameInLogs } from '../users/names/name-in-logs.ts'
+import type { CheckNewPassword } from '../users/new-password.ts'
+import type { Outgoing } from './outgoing.ts'
+import type { Caller, Proof, Redeem } from './redeem.ts'
+
+/** What is asked for by anybody. */
+export interface RecoveryRequest {
+  /** As it was typed. */
+  readonly name: string
+  readonly locale?: string | undefined
+  readonly caller: Caller
+  /** Whether enough was sent to that name already. */
+  readonly isSpent: (target: string) => Promise<boolean>
+}
+
+/** The new password, and what allows it. */
+export interface RecoveryCompletion {
+  readonly proof: Proof
+  readonly password: string
+  readonly caller: Caller
+}
+
+/** Recovery. Rejects with OAuthError, and with StoreUnavailable. */
+export interface Recovery {
+  /** Has a ticket sent to whom the name is; resolves alike where it is nobody's. */
+  request(request: RecoveryRequest): Promise<void>
+  /** Sets the password; ends every session and every other ticket in the same step. Signs nobody in. */
+  complete(completion: RecoveryCompletion): Promise<void>
+}
+
+/** What it is made of. */
+export interface RecoveryOptions {
+  readonly directory: Pick<Directory, 'countedName'>
+  readonly outgoing: Outgoing
+  readonly redeem: Redeem
+  readonly store: Pick<TicketStore, 'setPassword'>
+  readonly hasher: Pick<PasswordHasher, 'hash'>
+  readonly checkNewPassword: CheckNewPassword
+  readonly minPasswordLength: () => number
+  readonly nameInLogs: NameInLogs
+  readonly emit: Emit
+}
+
+/** Makes recovery. */
+export function createRecovery(options: RecoveryOptions): Recovery {
+  const { directory, outgoing, redeem, store, nameInLogs, emit } = options
+  const prepare = createHashChecked(options)
+  return {
+    async request({ name, locale, caller, isSpent }) {
+      const { network, origin } = caller
+      const username = nameInLogs(name)
+      emit({ type: 'recovery.requested', username, network }, origin)
+      if (await isSpent(await directory.countedName(name))) return
+      const wanted = { purpose: 'recovery', whom: { name }, locale, network } as const
+      if ((await outgoing.append(wanted)) === 'full') {
+        throw temporarilyUnavailable('outbox_full')
+      }
+    },
+
+    async complete({ proof, password, caller }) {
+      const { account } = await redeem({
+        purpose: 'recovery',
+        proof,
+        caller,
+        prepare: ({ name }) => prepare(password, name),
+        take: ({ version, pending }, ticket, passwordHash) => {
+          // What was signed up and never verified: the ticket went to the same address.
+          const provesAddress = pending?.signUp === true
+          return store.setPassword({ ticket, passwordHash, provesAddress, version })
+        },
+      })
+      emitPassword(emit, account.sub, caller)
+    },
+  }
+}
+
+/** Makes the hash of a new password that was found good. Throws passwordRefused. */
+export function createHashChecked({
+  hasher,
+  checkNewPassword,
+  minPasswordLength,
+}: Pick<RecoveryOptions, 'hasher' | 'checkNewPassword' | 'minPasswordLength'>) {
+  return async (password: string, name: string): Promise<string> => {
+    const fault = await checkNewPassword(password, name)
+    if (fault !== undefined) throw passwordRefused(fault, minPasswordLength())
+    return hasher.hash(password)
+  }
+}
+
+/** Reports a password that its user has set with a ticket. */
+export function emitPassword(emit: Emit, sub: string, { origin }: Caller): void {
+  const actor = `user:${sub}` as const
+  emit({ type: 'user.changed', sub, change: 'password', actor }, origin)
+}

@@ -1,0 +1,184 @@
+// Somebody signs up. Whoever does learns nothing of others: the answer is the same, and takes as long,
+// whether the name or the address was free or not.
+import type { Clock } from '../base/clock.ts'
+import type { Emit } from '../base/events.ts'
+import { userTag } from '../base/ids.ts'
+import type { Random } from '../base/random.ts'
+import { attributeRefused, nameRefused } from '../oauth/account-errors.ts'
+import { temporarilyUnavailable } from '../oauth/errors.ts'
+import type { NewAccount, Pending } from '../stores/ports/directory.ts'
+import type { Tickets as TicketStore } from '../stores/ports/people/tickets.ts'
+import { LONGEST_TTL_MS } from '../tickets/tickets.ts'
+import {
+  NOTHING_KNOWN,
+  nextAttributes,
+  type NextAttributes,
+} from '../users/account-attributes.ts'
+import { isFault, type AttributeChanges } from '../users/attributes/check.ts'
+import type { CheckClaims } from '../users/attributes/claims-budget.ts'
+import type { Declarations } from '../users/attributes/declarations.ts'
+import type { Directory } from '../users/directory/directory.ts'
+import { readName, type Name } from '../users/names/user-name.ts'
+import type { EvenTime } from './even-time.ts'
+import { requireSelf } from './own-attributes.ts'
+import type { Outgoing } from './outgoing.ts'
+import { emitPassword, type createHashChecked } from './recovery.ts'
+import type { Caller, Redeem } from './redeem.ts'
+
+/** A new account that somebody asks for. */
+export interface SignUp {
+  readonly name: string
+  readonly password: string
+  /** Those marked `self`. */
+  readonly attributes: AttributeChanges
+  readonly locale?: string | undefined
+  readonly caller: Caller
+  /** Whether enough was sent to that address already. */
+  readonly isSpent: (target: string) => Promise<boolean>
+}
+
+/** An account that somebody was invited to. */
+export interface AcceptedInvitation {
+  readonly ticket: string
+  readonly password: string
+  readonly caller: Caller
+}
+
+/** Registration. Rejects with OAuthError, and with StoreUnavailable. */
+export interface Registration {
+  /** Adds the account where name and address are free; resolves alike where they aren't. */
+  signUp(request: SignUp): Promise<void>
+  /** Sets the first password of an account that an operator has added. */
+  acceptInvitation(invitation: AcceptedInvitation): Promise<void>
+}
+
+/** What it is made of. */
+export interface RegistrationOptions {
+  readonly directory: Pick<Directory, 'find' | 'findLogin' | 'add' | 'remove'>
+  readonly outgoing: Outgoing
+  readonly redeem: Redeem
+  readonly store: Pick<TicketStore, 'setPassword'>
+  readonly hashChecked: ReturnType<typeof createHashChecked>
+  readonly declarations: () => Declarations
+  readonly checkClaims: CheckClaims
+  /** Whether the account waits until its address is verified. */
+  readonly verifies: boolean
+  readonly evenTime: EvenTime
+  readonly clock: Clock
+  readonly random: Pick<Random, 'uuid'>
+  readonly emit: Emit
+}
+
+/** Makes registration. */
+export function createRegistration(options: RegistrationOptions): Registration {
+  const { redeem, store, hashChecked, emit } = options
+  return {
+    signUp: createSignUp(options),
+
+    async acceptInvitation({ ticket: shown, password, caller }) {
+      const { account } = await redeem({
+        purpose: 'invitation',
+        proof: { ticket: shown },
+        caller,
+        prepare: ({ name }) => hashChecked(password, name),
+        take: ({ version }, ticket, passwordHash) =>
+          store.setPassword({ ticket, passwordHash, provesAddress: false, version }),
+      })
+      emitPassword(emit, account.sub, caller)
+    },
+  }
+}
+
+function createSignUp(options: RegistrationOptions): Registration['signUp'] {
+  const { directory, outgoing, hashChecked, verifies, evenTime, random, emit } = options
+  const attributesOf = createAttributesOf(options)
+  const makeRoom = createMakeRoom(options)
+
+  async function addIfFree(account: NewAccount, { origin }: Caller): Promise<void> {
+    await makeRoom(account.name)
+    // Also where it is another account's address, by which that one logs in.
+    if ((await directory.findLogin(account.name)) !== undefined) return
+    if ((await directory.add(account)) !== 'added') return
+    const { sub } = account
+    const actor = `user:${sub}` as const
+    emit({ type: 'user.changed', sub, change: 'added', actor }, origin)
+  }
+
+  return async function signUp({ name, password, attributes, locale, caller, isSpent }) {
+    const read = readName(name)
+    if (read === undefined) throw nameRefused()
+    const sub = random.uuid()
+    const next = attributesOf(sub, attributes)
+    const passwordHash = await hashChecked(password, read.written)
+    const { email = '' } = next.attributes
+    // What is sent goes to whoever has the name: both are counted.
+    if (verifies && ((await isSpent(read.folded)) || (await isSpent(String(email))))) {
+      return
+    }
+    const pending = verifies ? { signUp: true as const } : undefined
+    const account = accountOf({ sub, read, next, passwordHash, pending })
+    await evenTime(() => addIfFree(account, caller))
+    if (!verifies) return
+    const { network } = caller
+    const whom = { name: read.written }
+    const wanted = { purpose: 'verification', whom, locale, network } as const
+    if ((await outgoing.append(wanted)) === 'full') {
+      throw temporarilyUnavailable('outbox_full')
+    }
+  }
+}
+
+/** Makes the check of what somebody says of themselves. */
+function createAttributesOf({
+  declarations,
+  checkClaims,
+  verifies,
+}: RegistrationOptions) {
+  return (sub: string, attributes: AttributeChanges): NextAttributes => {
+    const rules = { declarations: declarations(), checkClaims }
+    requireSelf(attributes, rules.declarations)
+    const before = { ...NOTHING_KNOWN, sub, roles: [] }
+    const next = nextAttributes(before, { attributes }, rules)
+    if (isFault(next)) throw attributeRefused(next.path, next.expected, next.reason)
+    if (verifies && next.attributes['email'] === undefined) {
+      throw attributeRefused('email', 'an e-mail address', 'attribute_invalid')
+    }
+    return next
+  }
+}
+
+/** Makes what gives a name free again that was signed up and not verified within a day. */
+function createMakeRoom({ directory, clock }: RegistrationOptions) {
+  return async (name: string): Promise<void> => {
+    const account = await directory.find(name)
+    if (account?.pending?.signUp !== true) return
+    if (clock() - account.createdAt > LONGEST_TTL_MS) await directory.remove(account.tag)
+  }
+}
+
+function accountOf({
+  sub,
+  read,
+  next,
+  passwordHash,
+  pending,
+}: {
+  readonly sub: string
+  readonly read: Name
+  readonly next: NextAttributes
+  readonly passwordHash: string
+  readonly pending: Pending | undefined
+}): NewAccount {
+  return {
+    ...next,
+    sub,
+    tag: userTag(sub),
+    name: read.written,
+    foldedName: read.folded,
+    scopes: null,
+    roles: [],
+    disabled: false,
+    passwordHash,
+    ...(pending !== undefined && { pending }),
+  }
+}

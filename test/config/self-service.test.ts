@@ -1,0 +1,66 @@
+// The rules of `selfService`: what has to be sent needs a way out.
+/* eslint no-template-curly-in-string: "off" -- the configuration writes its variables so */
+import t from 'tap'
+import { ConfigError } from '../../src/config/faults.ts'
+import { parseConfig } from '../../src/config/load.ts'
+import { checkSelfService } from '../../src/config/rules/self-service.ts'
+
+const HEAD =
+  'issuer: https://id.example.com\nstore: { url: "sqlite:x.db" }\nsecrets: ["${SECRET}"]\n'
+const EMAIL = 'attributes: { email: { self: true } }\n'
+const ENV = { SECRET: 'x'.repeat(43) }
+const WAY = 'a way out (notify.webhook or notify.mail) for what has to be sent'
+const NONE = `${WAY}, or selfService.verify: none`
+
+function faultsOf(rest: string): string[] {
+  try {
+    parseConfig(HEAD + rest, ENV)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split('\n')
+    throw error
+  }
+  return []
+}
+
+t.test('what is refused names its key', t => {
+  for (const [yaml, ...faults] of [
+    [''],
+    ['selfService: { account: true }'],
+    ['selfService: { registration: open, verify: none }'],
+    ['selfService: { registration: invite }'],
+    [`${EMAIL}selfService: { account: true, verify: none }`],
+    [
+      `${EMAIL}selfService: { registration: open }`,
+      `selfService.registration: expected ${NONE}`,
+    ],
+    [`selfService: { recovery: true }`, `selfService.recovery: expected ${WAY}`],
+    [`${EMAIL}selfService: { account: true }`, `selfService.verify: expected ${NONE}`],
+    [
+      'selfService: { registration: open }',
+      'selfService.verify: expected none, or an attribute email with self: true (attributes)',
+      `selfService.registration: expected ${NONE}`,
+    ],
+    ['selfService: { ticketTtl: 25h }', 'selfService.ticketTtl: expected at most 24h'],
+    [
+      'selfService: { registration: ajar }',
+      'selfService.registration: expected one of closed, invite, open',
+    ],
+  ] as const) {
+    t.same(faultsOf(yaml), faults, yaml)
+  }
+  t.end()
+})
+
+t.test('with a way out', t => {
+  const text = `${EMAIL}selfService: { registration: open, verify: none }`
+  const plain = parseConfig(HEAD + text, ENV)
+  const selfService = { ...plain.selfService, verify: 'email' as const, recovery: true }
+  t.same(
+    checkSelfService({ ...plain, selfService }).map(({ path }) => path),
+    ['selfService.registration', 'selfService.recovery'],
+  )
+  for (const notify of [{ webhook: {} }, { mail: {} }]) {
+    t.same(checkSelfService(Object.assign({}, plain, { selfService, notify })), [])
+  }
+  t.end()
+})

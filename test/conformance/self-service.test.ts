@@ -1,0 +1,540 @@
+// Signing up, verifying an address and recovering a password, for somebody without a token. On both stores;
+// what would be sent is kept here.
+import type { LightMyRequestResponse } from 'fastify'
+import t, { type Test } from 'tap'
+import type { TicketWanted } from '../../src/self-service/outgoing.ts'
+import type { TicketPurpose } from '../../src/stores/ports/people/tickets.ts'
+import {
+  client,
+  CLIENTS,
+  ISSUER,
+  NO_SELF_SERVICE,
+  PASSWORD,
+  type TestApp,
+} from '../support/app.ts'
+import { refused, serverOn, STORES, type StoreName } from './helpers.ts'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+const NEW_PASSWORD = 'a wholly different password'
+const ALICE = 'alice@example.com'
+const INVALID = { status: 400, error: 'invalid_ticket' }
+const MALFORMED = { status: 400, error: 'invalid_request' }
+const WRONG = { status: 400, error: 'invalid_grant' }
+const SELF = client('self', { scopes: ['account'], audience: [ISSUER] })
+const SETTINGS = {
+  ...NO_SELF_SERVICE,
+  account: true,
+  registration: 'open',
+  verify: 'email',
+  recovery: true,
+} as const
+
+for (const store of STORES) {
+  t.test(store, async t => {
+    await t.test('recovery', t => recoveryTest(t, store))
+    await t.test('tickets that are no good', t => badTicketsTest(t, store))
+    await t.test('tickets made void', t => voidTest(t, store))
+    await t.test('two redemptions at once', t => raceTest(t, store))
+    await t.test('codes', t => codesTest(t, store))
+    await t.test('floods', t => floodTest(t, store))
+    await t.test('signing up', t => signUpTest(t, store))
+    await t.test('names and addresses that somebody has', t => takenTest(t, store))
+    await t.test('invitations', t => invitationTest(t, store))
+    await t.test('another address', t => addressTest(t, store))
+    await t.test('what is switched off', t => offTest(t, store))
+    await t.test('malformed requests', t => fuzzTest(t, store))
+    await t.test('no secret in any log', canaryTest)
+  })
+}
+
+/** What the servers have logged. */
+const logs: string[][] = []
+
+async function canaryTest(t: Test): Promise<void> {
+  const log = logs.flat().join('\n')
+  t.notMatch(log, /tk_[A-Za-z0-9_-]{66}/, 'no ticket')
+  t.notOk(log.includes(NEW_PASSWORD) || log.includes(PASSWORD), 'no password')
+  t.notOk(log.includes(ALICE), 'no address')
+  t.ok(log.includes('ticket.refused'), 'where events are found')
+}
+
+interface World extends TestApp {
+  /** What was to be sent. */
+  readonly sent: TicketWanted[]
+  /** Answers `full` from now on. */
+  fill(): void
+  call(path: string, body: object | string): Promise<LightMyRequestResponse>
+  /** A ticket of the account of that name. */
+  ticketFor(name: string, purpose: TicketPurpose, address?: string): Promise<string>
+  logIn(username: string, password: string): Promise<LightMyRequestResponse>
+}
+
+async function worldOn(t: Test, store: StoreName, more = {}): Promise<World> {
+  const sent: TicketWanted[] = []
+  let isFull = false
+  const server = await serverOn(t, store, {
+    clients: [...CLIENTS, SELF],
+    selfService: { ...SETTINGS, ...more },
+    outgoing: {
+      async append(wanted) {
+        if (isFull) return 'full'
+        sent.push(wanted)
+        return 'appended'
+      },
+    },
+  })
+  server.live.attributes = {
+    email: { list: false, unique: true, self: true },
+    given_name: { list: false, unique: false, self: true },
+    tenant: { list: false, unique: false },
+  }
+  await server.accounts.setAttributes('alice', {
+    attributes: { email: ALICE },
+    emailVerified: true,
+  })
+  logs.push(server.lines)
+  return {
+    ...server,
+    sent,
+    fill() {
+      isFull = true
+    },
+    call: (path, payload) =>
+      server.app.inject({
+        method: 'POST',
+        url: `/account${path}`,
+        headers: { 'content-type': 'application/json' },
+        payload,
+      }),
+    ticketFor: async (name, purpose, address) =>
+      (await makeFor(server, name, { purpose, address })).ticket,
+    logIn: (username, password) =>
+      server.post('/token', {
+        grant_type: 'password',
+        client_id: 'mobile',
+        username,
+        password,
+      }),
+  }
+}
+
+async function makeFor(
+  { accounts, makeTicket }: TestApp,
+  name: string,
+  { purpose, address }: { purpose: TicketPurpose; address?: string | undefined },
+) {
+  const account = await accounts.find(name)
+  if (account === undefined) throw new Error(`there is no ${name}`)
+  const { sub, sessionsEpoch: epoch, attributes } = account
+  const to = address ?? String(attributes['email'] ?? '')
+  const made = await makeTicket({ purpose, sub, epoch, address: to })
+  if (made === undefined) throw new Error(`no ticket for ${name}`)
+  return made
+}
+
+async function recoveryTest(t: Test, store: StoreName): Promise<void> {
+  const world = await worldOn(t, store)
+  const { app, call, sent, ticketFor, logIn } = world
+  const session = await world.login()
+  for (const name of ['alice', 'nobody', '', 'a\r\nBcc: b@example.com', '\uD800']) {
+    const answer = await call('/recovery', { name, locale: 'de' })
+    t.equal(answer.statusCode, 202, JSON.stringify(name))
+    t.equal(answer.body, '', 'the same for everybody')
+    t.equal(answer.headers['cache-control'], 'no-store')
+  }
+  t.equal(sent.length, 5, 'also for those whom nobody knows')
+  t.same(sent[0], {
+    purpose: 'recovery',
+    whom: { name: 'alice' },
+    locale: 'de',
+    network: '127.0.0.0/24',
+  })
+  const forwarded = await app.inject({
+    method: 'POST',
+    url: '/account/recovery',
+    headers: { host: 'evil.example', 'x-forwarded-host': 'evil.example' },
+    payload: { name: 'alice' },
+  })
+  t.equal(forwarded.statusCode, 202)
+  t.notOk(JSON.stringify(sent).includes('evil'), 'no header says what is sent')
+
+  const ticket = await ticketFor('alice', 'recovery')
+  for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'] as const) {
+    const url = `/account/recovery/completion?ticket=${ticket}`
+    const answer = await app.inject({ method, url, payload: '' })
+    t.equal(answer.statusCode, 405, `${method} takes nothing`)
+  }
+  const short = await call('/recovery/completion', { ticket, password: 'alice' })
+  refused(t, short, { status: 400, error: 'password_is_name' }, 'the ticket stays good')
+  const done = await call('/recovery/completion', { ticket, password: NEW_PASSWORD })
+  t.equal(done.statusCode, 204)
+  t.equal(done.body, '', 'signs nobody in')
+  refused(t, await world.refresh(session.refresh_token), WRONG, 'all sessions ended')
+  refused(t, await logIn('alice', PASSWORD), WRONG)
+  t.equal((await logIn('alice', NEW_PASSWORD)).statusCode, 200)
+  const again = await call('/recovery/completion', { ticket, password: PASSWORD })
+  refused(t, again, INVALID, 'once')
+  t.ok(world.lines.some(line => line.includes('"recovery.requested"')))
+  const line = world.lines.find(text => text.includes('"ticket.refused"'))
+  t.match(JSON.parse(String(line)), {
+    audit: { purpose: 'recovery', reason: 'ticket_unknown', sub: /./ },
+  })
+  world.fill()
+  refused(t, await call('/recovery', { name: 'alice' }), {
+    status: 503,
+    error: 'temporarily_unavailable',
+  })
+}
+
+async function badTicketsTest(t: Test, store: StoreName): Promise<void> {
+  const world = await worldOn(t, store)
+  const { app, call, ticketFor, accounts } = world
+  await accounts.add({ name: 'bob', password: PASSWORD, roles: [], scopes: null })
+  const complete = (ticket: string) =>
+    call('/recovery/completion', { ticket, password: NEW_PASSWORD })
+  const recovery = await ticketFor('alice', 'recovery')
+  const invitation = await ticketFor('alice', 'invitation')
+  refused(t, await complete(invitation), INVALID, 'of another purpose')
+  refused(t, await call('/verification', { ticket: recovery }), INVALID)
+  refused(t, await call('', { ticket: recovery, password: NEW_PASSWORD }), INVALID)
+  const bobs = await ticketFor('bob', 'recovery')
+  const mixed = `${recovery.slice(0, 26)}${bobs.slice(26)}`
+  refused(t, await complete(mixed), INVALID, 'of another account')
+  for (const none of ['', 'tk_', `tk_${'A'.repeat(66)}`, `${recovery}\r\n`]) {
+    refused(t, await complete(none), INVALID, JSON.stringify(none))
+  }
+  const bearer = await app.inject({
+    url: '/account',
+    headers: { authorization: `Bearer ${recovery}` },
+  })
+  t.equal(bearer.statusCode, 401, 'as a bearer token')
+  t.equal((await world.introspect(recovery))['active'], false)
+  const unfit: object[] = [
+    { password: NEW_PASSWORD },
+    { ticket: recovery },
+    { ticket: recovery, name: 'alice', password: NEW_PASSWORD },
+    { name: 'alice', password: NEW_PASSWORD },
+    { name: 'alice', code: '1234567', password: NEW_PASSWORD },
+    { code: '12345678', password: NEW_PASSWORD },
+    { ticket: recovery, code: '12345678', password: NEW_PASSWORD },
+    { ticket: 7, password: NEW_PASSWORD },
+  ]
+  for (const body of unfit) {
+    refused(t, await call('/recovery/completion', body), MALFORMED, JSON.stringify(body))
+  }
+  world.clock.advance(30 * MINUTE)
+  refused(t, await complete(recovery), INVALID, 'expired')
+  t.equal((await complete(await ticketFor('alice', 'recovery'))).statusCode, 204)
+  await accounts.disable('bob')
+  await t.rejects(ticketFor('bob', 'recovery'), /no ticket/, 'none for a disabled one')
+  await t.rejects(ticketFor('alice', 'verification'), /no ticket/, 'nothing to verify')
+  t.equal(
+    await world.makeTicket({ purpose: 'recovery', sub: 'gone', epoch: 1, address: '' }),
+    undefined,
+  )
+}
+
+async function voidTest(t: Test, store: StoreName): Promise<void> {
+  const world = await worldOn(t, store)
+  const { call, ticketFor, accounts, sessions } = world
+  const voiding: Array<() => Promise<unknown>> = [
+    () => accounts.setPassword('alice', PASSWORD),
+    () => accounts.setAttributes('alice', { attributes: { email: 'new@example.com' } }),
+    () => sessions.endAll('alice', 'cli:test'),
+    () => accounts.disable('alice').then(() => accounts.enable('alice')),
+    () => ticketFor('alice', 'recovery'),
+  ]
+  for (const act of voiding) {
+    const ticket = await ticketFor('alice', 'recovery')
+    await act()
+    const answer = await call('/recovery/completion', { ticket, password: NEW_PASSWORD })
+    refused(t, answer, INVALID, act.toString())
+  }
+  const invitation = await ticketFor('alice', 'invitation')
+  const ticket = await ticketFor('alice', 'recovery')
+  await call('/recovery/completion', { ticket, password: NEW_PASSWORD })
+  const answer = await call('', { ticket: invitation, password: PASSWORD })
+  refused(t, answer, INVALID, 'every other ticket has gone, too')
+}
+
+async function raceTest(t: Test, store: StoreName): Promise<void> {
+  const { call, ticketFor, logIn } = await worldOn(t, store)
+  const ticket = await ticketFor('alice', 'recovery')
+  const passwords = Array.from({ length: 6 }, (_, index) => `${NEW_PASSWORD} ${index}`)
+  const answers = await Promise.all(
+    passwords.map(password => call('/recovery/completion', { ticket, password })),
+  )
+  const statuses = answers.map(({ statusCode }) => statusCode)
+  t.same(statuses.toSorted(), [204, 400, 400, 400, 400, 400], 'one wins')
+  const winner = String(passwords[statuses.indexOf(204)])
+  t.equal((await logIn('alice', winner)).statusCode, 200)
+}
+
+async function codesTest(t: Test, store: StoreName): Promise<void> {
+  const world = await worldOn(t, store, { codes: true })
+  const { call } = world
+  const complete = (code: string, name = 'alice') =>
+    call('/recovery/completion', { name, code, password: NEW_PASSWORD })
+  const { code = '', ticket } = await makeFor(world, 'alice', { purpose: 'recovery' })
+  const wrong = code === '00000000' ? '00000001' : '00000000'
+  refused(t, await complete(code, 'nobody'), INVALID, 'at another name')
+  for (let tries = 0; tries < 5; tries++) refused(t, await complete(wrong), INVALID)
+  refused(t, await complete(code), INVALID, 'after five wrong ones')
+  const byTicket = { ticket, password: PASSWORD }
+  t.equal((await call('/recovery/completion', byTicket)).statusCode, 204)
+  const next = await makeFor(world, 'alice', { purpose: 'recovery' })
+  t.equal((await complete(String(next.code), 'ALICE')).statusCode, 204)
+  t.notOk(world.lines.join('\n').includes(`"${code}"`), 'no code in the log')
+}
+
+async function floodTest(t: Test, store: StoreName): Promise<void> {
+  const perTarget = { max: 3, window: HOUR }
+  const world = await worldOn(t, store, {
+    perTarget,
+    perNetwork: { max: 40, window: HOUR },
+  })
+  const { app, call, sent, logIn } = world
+  for (let round = 0; round < 10; round++) {
+    for (const name of ['alice', 'ALICE', 'ａｌｉｃｅ']) {
+      t.equal((await call('/recovery', { name })).statusCode, 202)
+    }
+  }
+  t.equal(sent.length, 3, 'one victim, however the name is written')
+  t.equal((await call('/recovery', { name: 'bob' })).statusCode, 202)
+  t.equal(sent.length, 4, 'nobody else')
+  for (let round = 0; round < 9; round++) await call('/recovery', { name: `${round}` })
+  const answer = await call('/recovery', { name: 'carol' })
+  refused(t, answer, { status: 429, error: 'slow_down' }, 'the network')
+  t.match(answer.headers['retry-after'], /^\d+$/)
+  t.equal((await logIn('alice', PASSWORD)).statusCode, 200, 'logins go on')
+  const elsewhere = await app.inject({
+    method: 'POST',
+    url: '/account/recovery',
+    remoteAddress: '198.51.100.1',
+    payload: { name: 'carol' },
+  })
+  t.equal(elsewhere.statusCode, 202, 'and other networks')
+}
+
+const newcomer = (more: object = {}) => ({
+  name: 'Carol',
+  password: NEW_PASSWORD,
+  attributes: { email: 'carol@example.com' },
+  ...more,
+})
+
+async function signUpTest(t: Test, store: StoreName): Promise<void> {
+  const world = await worldOn(t, store)
+  const { call, sent, ticketFor, logIn, accounts } = world
+  const answer = await call('', newcomer({ locale: 'fr' }))
+  t.equal(answer.statusCode, 202)
+  t.equal(answer.body, '', 'no account in the answer')
+  t.match(sent, [{ purpose: 'verification', whom: { name: 'Carol' }, locale: 'fr' }])
+  refused(t, await logIn('carol', NEW_PASSWORD), WRONG, 'not verified yet')
+  const reasons = world.lines.filter(line => line.includes('"user_unverified"'))
+  t.ok(reasons.length > 0, 'which the log says')
+  const ticket = await ticketFor('carol', 'verification')
+  t.equal((await call('/verification', { ticket })).statusCode, 204)
+  t.equal((await logIn('carol', NEW_PASSWORD)).statusCode, 200)
+  t.match(await accounts.find('carol'), { emailVerified: true, roles: [], version: 1 })
+  refused(t, await call('/verification', { ticket }), INVALID, 'once')
+
+  const faults: Array<[object, string]> = [
+    [{ name: 'a b' }, 'name_invalid'],
+    [{ name: 'x\r\nBcc: y' }, 'name_invalid'],
+    [
+      { attributes: { email: 'x@example.com\r\nBcc: y@example.com' } },
+      'attribute_invalid',
+    ],
+    [{ attributes: {} }, 'attribute_invalid'],
+    [{ attributes: { email: 'd@example.com', tenant: 'x' } }, 'attribute_not_self'],
+    [{ password: 'carol' }, 'password_is_name'],
+    [{ name: undefined }, 'invalid_request'],
+    [{ ticket }, 'invalid_request'],
+    [{ roles: ['admin'] }, 'invalid_request'],
+  ]
+  for (const [more, error] of faults) {
+    refused(
+      t,
+      await call('', newcomer(more)),
+      { status: 400, error },
+      JSON.stringify(more),
+    )
+  }
+  await call('', newcomer({ name: 'dora', attributes: { email: 'dora@example.com' } }))
+  const recovery = await ticketFor('dora', 'recovery')
+  const completion = { ticket: recovery, password: PASSWORD }
+  t.equal((await call('/recovery/completion', completion)).statusCode, 204)
+  t.equal((await logIn('dora', PASSWORD)).statusCode, 200, 'recovery verifies, too')
+  world.fill()
+  const eve = newcomer({ name: 'eve', attributes: { email: 'eve@example.com' } })
+  t.equal((await call('', eve)).statusCode, 503)
+}
+
+async function takenTest(t: Test, store: StoreName): Promise<void> {
+  const world = await worldOn(t, store, { perTarget: { max: 3, window: HOUR } })
+  const { call, accounts, logIn, sent, clock } = world
+  const before = await accounts.find('alice')
+  for (const name of ['alice', 'Ａｌｉｃｅ']) {
+    const answer = await call('', newcomer({ name }))
+    t.equal(answer.statusCode, 202, 'the same answer')
+    t.equal(answer.body, '')
+  }
+  t.same(await accounts.find('alice'), before, 'nothing has changed')
+  await call(
+    '',
+    newcomer({ name: 'mallory', attributes: { email: 'ALICE@example.com' } }),
+  )
+  t.equal(await accounts.find('mallory'), undefined, 'the address is taken')
+  world.live.loginBy = ['name', 'email']
+  await call('', newcomer({ name: ALICE, attributes: { email: 'm@example.com' } }))
+  t.equal(await accounts.find(ALICE), undefined, 'the name is an address of somebody')
+
+  const carol = newcomer({ name: 'carol', attributes: { email: 'c@example.com' } })
+  await call('', carol)
+  const first = await accounts.find('carol')
+  await call('', { ...carol, password: PASSWORD })
+  t.same(await accounts.find('carol'), first, 'the first one waits')
+  clock.advance(DAY + MINUTE)
+  await call('', { ...carol, password: PASSWORD })
+  const second = await accounts.find('carol')
+  t.not(second?.sub, first?.sub, 'a day later the name is free again')
+  refused(t, await logIn('carol', PASSWORD), WRONG)
+
+  const size = sent.length
+  for (let round = 0; round < 5; round++) {
+    const name = `other${round}`
+    await call('', newcomer({ name, attributes: { email: 'victim@example.com' } }))
+  }
+  t.equal(sent.length, size + 3, 'one address is not flooded under many names')
+}
+
+async function invitationTest(t: Test, store: StoreName): Promise<void> {
+  const world = await worldOn(t, store, { registration: 'invite' })
+  const { call, ticketFor, logIn, accounts } = world
+  await accounts.add({ name: 'bob', password: PASSWORD, roles: ['buyer'], scopes: null })
+  refused(t, await call('', newcomer()), MALFORMED, 'not without an invitation')
+  const ticket = await ticketFor('bob', 'invitation')
+  const short = await call('', { ticket, password: 'bob' })
+  refused(t, short, { status: 400, error: 'password_is_name' })
+  t.equal((await call('', { ticket, password: NEW_PASSWORD })).statusCode, 202)
+  t.equal((await logIn('bob', NEW_PASSWORD)).statusCode, 200)
+  refused(t, await call('', { ticket, password: PASSWORD }), INVALID)
+}
+
+async function addressTest(t: Test, store: StoreName): Promise<void> {
+  const world = await worldOn(t, store, { perTarget: { max: 3, window: HOUR } })
+  const { app, call, sent, ticketFor, accounts } = world
+  const { access_token: token } = await world.login({
+    client_id: 'self',
+    resource: ISSUER,
+  })
+  const headers = { authorization: `Bearer ${token}` }
+  const patch = (attributes: object) =>
+    app.inject({ method: 'PATCH', url: '/account', headers, payload: { attributes } })
+  const next = 'next@example.com'
+  t.equal((await patch({ email: next, given_name: 'Al' })).statusCode, 204)
+  const { sub } = (await accounts.find('alice')) ?? {}
+  t.match(sent, [{ purpose: 'verification', whom: { sub }, address: next }])
+  t.match((await app.inject({ url: '/account', headers })).json(), {
+    attributes: { email: ALICE, given_name: 'Al' },
+    email_verified: true,
+    pending_email: next,
+  })
+  const stale = await ticketFor('alice', 'verification', next)
+  t.equal((await patch({ email: 'third@example.com' })).statusCode, 204)
+  refused(t, await call('/verification', { ticket: stale }), INVALID, 'another one since')
+  t.equal((await patch({ email: next })).statusCode, 204)
+  const ticket = await ticketFor('alice', 'verification', next)
+  t.equal((await call('/verification', { ticket })).statusCode, 204)
+  const after = await accounts.find('alice')
+  t.match(after, { attributes: { email: next }, emailVerified: true })
+  t.equal(after?.pending, undefined)
+
+  const invalid = { status: 400, error: 'attribute_invalid' }
+  refused(t, await patch({ email: 'none' }), invalid)
+  await accounts.add({
+    name: 'bob',
+    password: PASSWORD,
+    roles: [],
+    scopes: null,
+    attributes: { email: 'bob@example.com' },
+  })
+  t.equal((await patch({ email: 'bob@example.com' })).statusCode, 204, 'says nothing')
+  const theirs = await ticketFor('alice', 'verification', 'bob@example.com')
+  const taken = { status: 400, error: 'attribute_taken' }
+  refused(t, await call('/verification', { ticket: theirs }), taken)
+  t.match((await accounts.find('alice'))?.attributes, { email: next })
+  const undeclared = await ticketFor('alice', 'verification', 'bob@example.com')
+  world.live.attributes = {}
+  const gone = { status: 400, error: 'attribute_undeclared' }
+  refused(t, await call('/verification', { ticket: undeclared }), gone)
+  world.live.attributes = { email: { list: false, unique: true, self: true } }
+  t.equal((await patch({ email: null })).statusCode, 204, 'none at all')
+  for (const status of [204, 204, 204, 429]) {
+    t.equal((await patch({ email: 'often@example.com' })).statusCode, status)
+  }
+  world.fill()
+  t.equal((await patch({ email: 'full@example.com' })).statusCode, 503)
+}
+
+async function offTest(t: Test, store: StoreName): Promise<void> {
+  const off = await worldOn(t, store, NO_SELF_SERVICE)
+  for (const path of ['', '/verification', '/recovery', '/recovery/completion']) {
+    t.equal((await off.call(path, {})).statusCode, 404, path)
+  }
+  const plain = await worldOn(t, store, { ...NO_SELF_SERVICE, registration: 'open' })
+  const bare = { name: 'carol', password: NEW_PASSWORD }
+  t.equal((await plain.call('', bare)).statusCode, 202)
+  t.equal((await plain.logIn('carol', NEW_PASSWORD)).statusCode, 200, 'at once')
+  t.equal(plain.sent.length, 0)
+  t.equal((await plain.call('/verification', {})).statusCode, 404)
+  const account = { ...NO_SELF_SERVICE, account: true, verify: 'email' }
+  const own = await worldOn(t, store, account)
+  const none = await own.call('/verification', { ticket: 'tk_' })
+  refused(t, none, INVALID, 'for another address')
+  t.equal((await own.call('', bare)).statusCode, 405)
+  t.match(await plain.accounts.find('carol'), {
+    scopes: null,
+    roles: [],
+    disabled: false,
+  })
+}
+
+/** As many as LATCHKEY_FUZZ says; some by default. */
+async function fuzzTest(t: Test, store: StoreName): Promise<void> {
+  const world = await worldOn(t, store, { codes: true })
+  const count = Number(process.env['LATCHKEY_FUZZ'] ?? 300)
+  let seed = 17
+  const random = (below: number) => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0
+    return Math.floor((seed / 2 ** 32) * below)
+  }
+  const pick = <T>(values: readonly T[]): T => values[random(values.length)] as T
+  const values: readonly unknown[] = [
+    ...['', 'alice', 'x'.repeat(2000), '\u0000', '\uD800', '__proto__', '12345678'],
+    ...[null, 7, -0, true, [], {}, [[]], { a: { b: [] } }, 1e308],
+    ...[`tk_${'A'.repeat(66)}`, 'tk_', 'de', 'a\r\nb', '{"a":1}'],
+  ]
+  const members = ['name', 'password', 'attributes', 'ticket', 'code', 'locale', 'x']
+  const paths = ['', '/verification', '/recovery', '/recovery/completion', '/x', '/%00']
+  const types = ['application/json', 'application/json; charset=latin1', 'text/plain', '']
+  for (let round = 0; round < count; round++) {
+    const body = Object.fromEntries(
+      Array.from({ length: random(5) }, () => [pick(members), pick(values)]),
+    )
+    const text = JSON.stringify(random(9) === 0 ? pick(values) : body)
+    const cut = random(4) === 0 ? text.slice(0, random(text.length)) : text
+    const type = pick(types)
+    const { statusCode } = await world.app.inject({
+      method: pick(['POST', 'POST', 'POST', 'GET', 'PATCH', 'PUT', 'DELETE'] as const),
+      url: `/account${pick(paths)}`,
+      headers: type === '' ? {} : { 'content-type': type },
+      payload: cut,
+    })
+    if (statusCode >= 500) t.fail(`${statusCode}: ${cut}`)
+  }
+  t.pass(`${count} requests`)
+}
