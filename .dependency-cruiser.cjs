@@ -55,6 +55,7 @@ const MAY_IMPORT = {
     'clients/',
     'stores/ports',
     'oauth/',
+    'tickets/',
   ],
   'scim/': ['oauth/'],
   'sessions/': ['stores/ports'],

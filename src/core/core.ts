@@ -100,7 +100,7 @@ export function createCore(options: CoreOptions): Core {
     ...people,
     ...signing,
     ...messages,
-    ...composeSelfService({ ...given, ...people, sessionsWith }),
+    ...composeSelfService({ ...given, ...people, ...messages, sessionsWith }),
     ...composeTokens({
       ...given,
       ...people,

@@ -3,6 +3,7 @@ import { createCompose, type Compose } from '../outbox/compose.ts'
 import { createEnvelope, type Envelope } from '../outbox/envelope.ts'
 import { createOutbox, type Outbox } from '../outbox/outbox.ts'
 import { waysOf } from '../outbox/ways.ts'
+import { createMakeTicket, type MakeTicket } from '../self-service/make-ticket.ts'
 import { createTickets, type Tickets } from '../tickets/tickets.ts'
 import type { ComposeOptions } from './options.ts'
 import type { People } from './people.ts'
@@ -13,6 +14,8 @@ export interface Messages {
   readonly tickets: Tickets
   readonly outbox: Outbox
   readonly envelope: Envelope
+  /** Makes a ticket when it is sent. */
+  readonly makeTicket: MakeTicket
   /** Makes a message when it is sent. */
   readonly compose: Compose
 }
@@ -38,8 +41,10 @@ export function composeMessages({
     policy: settings.ticketPolicy,
     random,
   })
+  const makeTicket = createMakeTicket(tickets, accounts)
   return {
     tickets,
+    makeTicket,
     envelope,
     outbox: createOutbox({
       items: store.outbox,
@@ -49,6 +54,6 @@ export function composeMessages({
       clock,
       random,
     }),
-    compose: createCompose({ accounts, makeTicket: tickets.make }),
+    compose: createCompose({ accounts, makeTicket }),
   }
 }

@@ -27,7 +27,7 @@ export interface CoreOptions {
   readonly source?: KeySource | undefined
   /** Whether a password stands on a list of breached ones; default: there is no list. */
   readonly isBreached?: IsBreached
-  /** Takes what self-service sends; default: nothing is. */
+  /** Takes what self-service sends; default: the outbox. */
   readonly outgoing?: Outgoing
   /** Default: nothing is measured. */
   readonly instruments?: Instruments

@@ -3,10 +3,8 @@ import { emitAs } from '../base/actor.ts'
 import type { Emit } from '../base/events.ts'
 import { createEvenTime } from '../self-service/even-time.ts'
 import { createRequireFresh } from '../self-service/fresh-proof.ts'
-import { NO_WAY_OUT } from '../self-service/outgoing.ts'
 import { createOwnAccount, type OwnAccount } from '../self-service/own-account.ts'
 import { actorOf } from '../self-service/owner.ts'
-import { mayGet } from '../self-service/pending.ts'
 import {
   createHashChecked,
   createRecovery,
@@ -16,12 +14,7 @@ import { createRedeem } from '../self-service/redeem.ts'
 import { createRegistration, type Registration } from '../self-service/registration.ts'
 import { createVerifyAddress, type VerifyAddress } from '../self-service/verification.ts'
 import type { Sessions } from '../sessions/sessions.ts'
-import {
-  createTickets,
-  type MadeTicket,
-  type TicketRequest,
-  type Tickets,
-} from '../tickets/tickets.ts'
+import type { Messages } from './messages.ts'
 import type { ComposeOptions } from './options.ts'
 import type { People } from './people.ts'
 
@@ -31,8 +24,6 @@ export interface SelfService {
   readonly recovery: Recovery
   readonly registration: Registration
   readonly verifyAddress: VerifyAddress
-  /** Makes a ticket when it is sent; undefined: the account gets none for this purpose. */
-  readonly makeTicket: (request: TicketRequest) => Promise<MadeTicket | undefined>
 }
 
 /** What it is composed from. */
@@ -47,19 +38,19 @@ type SelfServiceParts = ComposeOptions &
     | 'authenticate'
     | 'nameInLogs'
     | 'accountsWith'
-  > & { readonly sessionsWith: (emit: Emit) => Sessions }
+  > &
+  Pick<Messages, 'tickets' | 'outbox'> & {
+    readonly sessionsWith: (emit: Emit) => Sessions
+  }
 
 /** Composes self-service. */
 export function composeSelfService(given: SelfServiceParts): SelfService {
   const { settings, store, clock, emit, accountsWith, sessionsWith, monotonic } = given
-  const { secrets, selfService } = settings
-  const policy = () => ({ ttl: selfService.ticketTtl, codes: selfService.codes })
-  const tickets = createTickets({ ...given, tickets: store.tickets, secrets, policy })
+  const { selfService } = settings
   const parts = {
     ...given,
     store: store.tickets,
-    tickets,
-    outgoing: given.outgoing ?? NO_WAY_OUT,
+    outgoing: given.outgoing ?? given.outbox,
     verifies: selfService.verify === 'email',
     minPasswordLength: settings.minPasswordLength,
     declarations: settings.attributes,
@@ -68,7 +59,6 @@ export function composeSelfService(given: SelfServiceParts): SelfService {
   const redeem = createRedeem(parts)
   const hashChecked = createHashChecked(parts)
   return {
-    makeTicket: createMakeTicket(tickets, given),
     recovery: createRecovery({ ...parts, redeem }),
     registration: createRegistration({ ...parts, redeem, hashChecked }),
     verifyAddress: createVerifyAddress({ ...parts, redeem }),
@@ -82,17 +72,5 @@ export function composeSelfService(given: SelfServiceParts): SelfService {
         return { accounts: accountsWith(emitFor), sessions: sessionsWith(emitFor) }
       },
     }),
-  }
-}
-
-function createMakeTicket(
-  { make }: Tickets,
-  { accounts }: Pick<SelfServiceParts, 'accounts'>,
-): SelfService['makeTicket'] {
-  return async function makeTicket(request) {
-    const account = await accounts.bySub(request.sub)
-    return account !== undefined && mayGet(account, request.purpose)
-      ? make(request)
-      : undefined
   }
 }

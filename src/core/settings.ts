@@ -16,9 +16,6 @@ import type { AccessTokenType } from '../tokens/access-token.ts'
 import type { FailedLoginsPolicy } from '../users/failed-logins/failed-logins.ts'
 import type { HashingOptions } from '../users/hashing/hasher.ts'
 
-/** NIST SP 800-63B-4 §4.2.1.2 lets a link live longer; half an hour is what a mail needs. */
-const TICKET_POLICY: TicketPolicy = { ttl: 30 * 60_000, codes: false }
-
 /** The settings of the core; each function gives the value of now. */
 export interface CoreSettings {
   readonly issuer: string
@@ -64,7 +61,8 @@ export interface CoreSettings {
  * @param current gives the configuration of now; what can't change while a process runs is read once
  */
 export function coreSettings(current: () => Config): CoreSettings {
-  const { issuer, secrets, status, passwords, clients, directories } = current()
+  const { issuer, secrets, status, passwords, clients, directories, selfService } =
+    current()
   return {
     issuer,
     secrets,
@@ -81,10 +79,10 @@ export function coreSettings(current: () => Config): CoreSettings {
     attributes: createDeclarations(current),
     claimsBudget: () => claimsBudgetOf(current()),
     loginBy: () => current().login,
-    selfService: current().selfService,
+    selfService,
     directories,
     recheck: () => current().directory,
-    ticketPolicy: () => TICKET_POLICY,
+    ticketPolicy: () => ({ ttl: selfService.ticketTtl, codes: selfService.codes }),
     notify: () => current().notify,
     usernamesInLogs: () => current().log.usernames,
   }

@@ -70,6 +70,12 @@ t.test('an account that changes meanwhile', async t => {
   await t.rejects(own.change(owner, attributes), GONE)
   await t.rejects(own.endOthers(owner), GONE)
   await t.rejects(own.remove(owner, undefined), GONE)
+  const owned = { status: 400, code: 'directory_owns' }
+  set = { kind: 'refused', reason: 'directory_owns' }
+  await t.rejects(own.change(owner, attributes), owned)
+  const external = { directory: 'crm', id: '1' }
+  const elsewhere = { ...owner, account: { ...owner.account, external } }
+  await t.rejects(own.setPassword(elsewhere, password), owned)
   declarations = declarationsOf({})
   await t.rejects(own.change(owner, attributes), {
     status: 400,

@@ -22,7 +22,7 @@ import { watchDirectories } from '../../src/observe/directories.ts'
 import { createMetrics, type Metrics } from '../../src/observe/metrics/metrics.ts'
 import { timedStore } from '../../src/observe/tracing/traced-store.ts'
 import { NO_WAY_OUT, type Outgoing } from '../../src/self-service/outgoing.ts'
-import type { SelfService } from '../../src/core/self-service.ts'
+import type { MakeTicket } from '../../src/self-service/make-ticket.ts'
 import type { Sessions } from '../../src/sessions/sessions.ts'
 import type { StatusService } from '../../src/status-lists/service.ts'
 import { openStore } from '../../src/stores/open.ts'
@@ -162,7 +162,7 @@ export interface TestApp {
   readonly elsewhere: Core['elsewhere']
   readonly authenticate: Core['authenticate']
   readonly sessions: Sessions
-  readonly makeTicket: SelfService['makeTicket']
+  readonly makeTicket: MakeTicket
   readonly clients: ClientRegistry
   readonly metrics: Metrics
   readonly clock: ReturnType<typeof createHandClock>

@@ -1,0 +1,100 @@
+// A life by self-service, as an app drives it: sign up, verify the address by what the webhook was sent, log
+// in, recover a forgotten password. The real process, the outbox and its worker between.
+import { randomBytes } from 'node:crypto'
+import t, { type Test } from 'tap'
+import { Webhook } from 'standardwebhooks'
+import { receiver } from '../outbox/support.ts'
+import { startRedis } from '../support/redis.ts'
+import { ORDERS, postForm, startLatchkey } from '../support/server.ts'
+import { until } from '../support/until.ts'
+
+const SECRET = `whsec_${randomBytes(32).toString('base64')}`
+const FIRST = 'correct horse battery'
+const SECOND = 'another horse battery'
+
+/** What a message says. */
+interface Told {
+  readonly type: string
+  readonly data: {
+    readonly name: string
+    readonly email: string
+    readonly ticket: string
+  }
+}
+
+async function storeOf(t: Test, name: string): Promise<string> {
+  if (name === 'SQLite') return `sqlite:${t.testdir({})}/latchkey.db`
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  return redis.url
+}
+
+for (const name of ['SQLite', 'Redis']) {
+  t.test(`on ${name}`, async t => {
+    const hook = await receiver(t)
+    const server = await startLatchkey({
+      storeUrl: await storeOf(t, name),
+      addUser: false,
+      config: {
+        attributes: { email: { unique: true, self: true } },
+        login: ['name', 'email'],
+        selfService: { registration: 'open', recovery: true },
+        notify: { webhook: { url: hook.url, secrets: [SECRET], allowPrivate: true } },
+      },
+    })
+    t.teardown(() => server.stop())
+
+    const post = async (path: string, body: Record<string, unknown>) =>
+      (
+        await fetch(`${server.url}${path}`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+        })
+      ).status
+    const login = async (password: string) =>
+      (
+        await postForm(`${server.url}/token`, {
+          grant_type: 'password',
+          client_id: 'mobile',
+          resource: ORDERS,
+          username: 'alice@example.com',
+          password,
+        })
+      ).status
+    const told = async (count: number): Promise<Told> => {
+      await until(() => hook.hooks.length >= count)
+      const { body, headers } = hook.hooks[count - 1] ?? { body: '', headers: {} }
+      return new Webhook(SECRET).verify(body, headers as Record<string, string>) as Told
+    }
+
+    const attributes = { email: 'alice@example.com' }
+    t.equal(await post('/account', { name: 'alice', password: FIRST, attributes }), 202)
+    const first = await told(1)
+    t.match(first, {
+      type: 'ticket.verification',
+      data: { name: 'alice', email: 'alice@example.com', ticket: /^tk_/ },
+    })
+    t.equal(await login(FIRST), 400, 'the address is not verified')
+    const { ticket } = first.data
+    t.equal(await post('/account/verification', { ticket }), 204)
+    t.equal(await post('/account/verification', { ticket }), 400, 'a ticket is for once')
+    t.equal(await login(FIRST), 200)
+
+    t.equal(await post('/account/recovery', { name: 'nobody' }), 202)
+    t.equal(await post('/account/recovery', { name: 'alice' }), 202)
+    const second = await told(2)
+    t.match(second, { type: 'ticket.recovery', data: { name: 'alice' } })
+    const recovered = { ticket: second.data.ticket, password: SECOND }
+    t.equal(await post('/account/recovery/completion', recovered), 204)
+    t.equal(await login(FIRST), 400)
+    t.equal(await login(SECOND), 200)
+    t.equal(hook.hooks.length, 2, 'nobody was sent nothing')
+    for (const secret of [ticket, second.data.ticket, FIRST, SECOND]) {
+      t.notOk(
+        server.lines.some(line => line.includes(secret)),
+        'no secret is logged',
+      )
+    }
+  })
+}
