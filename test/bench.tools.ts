@@ -100,3 +100,14 @@ t.test(
     }
   },
 )
+
+t.test('npm run bench:accounts prints the cost of each call on both stores', async t => {
+  const { stdout } = await runChild(process.execPath, [bench('accounts.ts'), '500'])
+  for (const store of ['Redis', 'SQLite']) t.match(stdout, `${store}, 500 accounts`)
+  t.equal(
+    stdout.match(/^\| a .+\| +[\d.]+ \| +[\d.]+ \| +[\d.]+ \| +met \|$/gm)?.length,
+    8,
+  )
+  t.match(stdout, /^a walk over the index: .*; largest key: lk:\S+, [\d.]+ MB$/m)
+  t.match(stdout, /^the file: \d+ MB, \d+ bytes per account$/m)
+})
