@@ -242,6 +242,9 @@ t.test('in a cluster: each node waits for its own', async t => {
     name: 'StoreUnavailable',
     reason: /^0 of 1 replicas of 127/,
   })
+  await t.rejects(store.directory.add(someAccount('named')), {
+    name: 'StoreUnavailable',
+  })
 })
 
 t.test('a server that went away fails durable calls as all others', async t => {

@@ -36,8 +36,8 @@ export interface ManagementOptions {
   /** Whether it answers to names of this machine only: development mode. */
   readonly loopbackNamesOnly: boolean
   readonly observer: ConnectionObserver
-  /** Pino's options; undefined: nothing is logged. */
-  readonly logger?: object
+  /** Pino's options. */
+  readonly logger: object
   /** What may be done to accounts. */
   readonly api: ApiOptions
 }
@@ -54,7 +54,7 @@ export function buildManagement({
   api,
 }: ManagementOptions): FastifyInstance {
   const app: FastifyInstance = fastify({
-    logger: logger ?? false,
+    logger,
     logController: new LogController({ disableRequestLogging: true }),
     childLoggerFactory: parent => parent,
     requestIdHeader: false,

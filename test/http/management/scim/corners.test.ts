@@ -39,6 +39,9 @@ t.test('pages by index end somewhere', async t => {
   const counted = endless(true, async () => 1_000_000)
   const far = readPage(counted, { ...request, startIndex: 30_000 }, parts)
   await t.rejects(far, { code: 'tooMany' })
+  const none = endless(true, async () => 0)
+  const beyond = await readPage(none, { ...request, startIndex: 30_000 }, parts)
+  t.match(beyond, { total: 0, accounts: [] })
   const page = await readPage(counted, { ...request, startIndex: 601 }, parts)
   t.match(page, { total: 1_000_000, startIndex: 601 })
   t.equal(page.accounts.length, 100)
@@ -81,6 +84,14 @@ t.test('what a filter means of one value', async t => {
   for (const [filter, isMeant] of rows) {
     t.equal(matches(parseFilter(filter), value), isMeant, filter)
   }
+  const both = partsMeant(parseFilter('type eq "work" and value eq "x"'))
+  t.same(
+    both,
+    new Map([
+      ['type', 'work'],
+      ['value', 'x'],
+    ]),
+  )
   t.equal(partsMeant(parseFilter('type eq "work" and value co "x"')), undefined)
   t.equal(partsMeant(parseFilter('value co "x" and type eq "work"')), undefined)
   t.equal(partsMeant(parseFilter('type pr')), undefined)

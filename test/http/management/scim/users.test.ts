@@ -136,6 +136,8 @@ for (const store of STORES) {
     })
     t.equal(old.statusCode, 400)
     t.match(await server.login({ password: 'another one' }), { token_type: 'Bearer' })
+    const asName = server.accounts.change(alice.id, () => ({ password: 'alice' }))
+    t.match(await asName, { kind: 'refused', reason: 'password_is_name' })
   })
 
   t.test(`what is gone is gone, and its name is free, ${store}`, async t => {

@@ -1,0 +1,104 @@
+// The API of the management listener in a whole server: it goes by the configuration.
+import { createHash, randomUUID } from 'node:crypto'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import t from 'tap'
+import { startInProcess, configOf } from './support/in-process.ts'
+import {
+  addUser,
+  PASSWORD,
+  postForm,
+  sha256Line,
+  STORES,
+  USER,
+} from './support/server.ts'
+
+const TOKEN = `lks_${'a'.repeat(43)}`
+const ISSUER = 'http://127.0.0.1'
+const MANAGEMENT = 'http://management.example.com'
+
+const { publicKey, privateKey } = await generateKeyPair('ES256')
+const jwk = await exportJWK(publicKey)
+
+/** A proof (RFC 9449 §4.2); with `token`, one for a resource. */
+const proof = (method: string, url: string, token?: string) =>
+  new SignJWT({
+    jti: randomUUID(),
+    htm: method,
+    htu: url,
+    ...(token !== undefined && {
+      ath: createHash('sha256').update(token).digest('base64url'),
+    }),
+  })
+    .setIssuedAt()
+    .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk })
+    .sign(privateKey)
+
+for (const { name, make } of STORES) {
+  t.test(`on ${name}`, async t => {
+    const store = await make()
+    t.teardown(() => store.remove())
+    await addUser(store.url)
+    const server = await startInProcess(t, {
+      config: configOf(store.url, {
+        management: { host: '127.0.0.1', port: 0, url: MANAGEMENT },
+        scim: {
+          tokens: [{ name: 'okta', hashes: [sha256Line(TOKEN)] }],
+          perClient: { max: 3, window: '1h' },
+        },
+        dpop: { nonce: false },
+        admin: { roles: { buyer: ['admin.read'] } },
+        clients: [{ id: 'ops', grants: ['password'], scopes: ['admin.read'] }],
+      }),
+    })
+    const ask = (path: string, headers: Record<string, string>, body?: object) =>
+      fetch(`${server.managementUrl}${path}`, {
+        headers: { 'content-type': 'application/scim+json', ...headers },
+        ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),
+      })
+
+    await t.test('a static token adds a user, who logs in', async t => {
+      const bearer = { authorization: `Bearer ${TOKEN}` }
+      const schemas = ['urn:ietf:params:scim:schemas:core:2.0:User']
+      const user = { schemas, userName: 'bob', password: PASSWORD }
+      const added = await ask('/scim/v2/Users', bearer, user)
+      t.equal(added.status, 201, await added.text())
+      const login = await postForm(`${server.url}/token`, {
+        grant_type: 'password',
+        client_id: 'ops',
+        username: 'bob',
+        password: PASSWORD,
+      })
+      t.equal(login.status, 200)
+      t.equal((await ask('/scim/v2/Users', bearer)).status, 200)
+      t.equal((await ask('/scim/v2/Users', bearer)).status, 200)
+      t.equal((await ask('/scim/v2/Users', bearer)).status, 429, 'as scim.perClient says')
+    })
+
+    await t.test('an operator reads by the role of the configuration', async t => {
+      const login = await fetch(`${server.url}/token`, {
+        method: 'POST',
+        headers: { dpop: await proof('POST', `${ISSUER}/token`) },
+        body: new URLSearchParams({
+          grant_type: 'password',
+          client_id: 'ops',
+          username: USER,
+          password: PASSWORD,
+        }),
+      })
+      const token = String(Object(await login.json()).access_token)
+      const path = '/admin/v1/keys'
+      const held = async (url: string) => ({
+        authorization: `DPoP ${token}`,
+        dpop: await proof('GET', `${url}${path}`, token),
+      })
+      const answer = await ask(path, await held(MANAGEMENT))
+      t.equal(answer.status, 200, await answer.text())
+      t.equal((await ask(path, await held(ISSUER))).status, 401, 'a proof for elsewhere')
+    })
+
+    await t.test('a token of nobody is refused', async t => {
+      const wrong = { authorization: `Bearer lks_${'x'.repeat(43)}` }
+      t.equal((await ask('/scim/v2/Users', wrong)).status, 401)
+    })
+  })
+}
