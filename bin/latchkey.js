@@ -9,7 +9,9 @@ if (Number(process.versions.node.split('.')[0]) < 24) {
   )
   process.exitCode = 1
 } else {
-  import('fs')
+  import('./compile-cache.js')
+    .then(({ useCompileCache }) => useCompileCache())
+    .then(() => import('fs'))
     .then(({ existsSync }) => existsSync(new URL('../src', import.meta.url)))
     .then(checkout => import(checkout ? '../src/cli/main.ts' : '../dist/cli/main.js'))
     .then(({ main }) => main())

@@ -3,7 +3,7 @@
 import { lookup, type LookupAddress, type LookupOptions } from 'node:dns'
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
-import { Agent, fetch } from 'undici'
+import type { Agent } from 'undici'
 
 const MAX_BYTES = 64 * 1024
 const TIMEOUT_MS = 2_000
@@ -31,9 +31,10 @@ export interface GuardedFetchOptions {
 export function createGuardedFetch({
   allowPrivate,
 }: GuardedFetchOptions): (url: string) => Promise<unknown> {
-  const { dispatcher, refuseLiteral } = createGuard(allowPrivate, TIMEOUT_MS)
+  const { open, refuseLiteral } = createGuard(allowPrivate, TIMEOUT_MS)
   return async url => {
     refuseLiteral(url)
+    const { fetch, dispatcher } = await open()
     const response = await fetch(url, {
       dispatcher,
       redirect: 'error',
@@ -69,9 +70,10 @@ export function createGuardedPost({
 }: GuardedFetchOptions): (
   post: GuardedPost,
 ) => Promise<{ readonly status: number; readonly body: unknown }> {
-  const { dispatcher, refuseLiteral } = createGuard(allowPrivate, POST_TIMEOUT_MS)
+  const { open, refuseLiteral } = createGuard(allowPrivate, POST_TIMEOUT_MS)
   return async ({ url, body, headers, signal }) => {
     refuseLiteral(url)
+    const { fetch, dispatcher } = await open()
     const response = await fetch(url, {
       method: 'POST',
       dispatcher,
@@ -97,9 +99,14 @@ function parseJson(text: string): unknown {
   }
 }
 
+type Client = Pick<typeof import('undici'), 'fetch' | 'request'> & {
+  readonly dispatcher: Agent
+}
+
 /** What keeps a fetch away from addresses that aren't allowed. */
 interface Guard {
-  readonly dispatcher: Agent
+  /** The client, and the dispatcher that keeps it away. */
+  open(): Promise<Client>
   /** A literal address is never looked up. */
   refuseLiteral(url: string): void
 }
@@ -107,10 +114,12 @@ interface Guard {
 /** Makes the guard of a fetch; `timeout` in milliseconds: connecting, the head and the body, each. */
 export function createGuard(allowPrivate: boolean, timeout: number): Guard {
   const isAllowed = (address: string) => allowPrivate || isPublicAddress(address)
-  return {
+  const load = async (): Promise<Client> => {
+    // Only here: a start, and every command, is faster without it.
+    const { Agent, fetch, request } = await import('undici')
     // The address is checked where the connection is made: a name that was checked earlier may lead elsewhere
     // by now.
-    dispatcher: new Agent({
+    const dispatcher = new Agent({
       connect: {
         timeout: TIMEOUT_MS,
         lookup: (hostname, options, done) => {
@@ -120,7 +129,12 @@ export function createGuard(allowPrivate: boolean, timeout: number): Guard {
       maxResponseSize: MAX_BYTES,
       headersTimeout: timeout,
       bodyTimeout: timeout,
-    }),
+    })
+    return { fetch, request, dispatcher }
+  }
+  let client: Promise<Client> | undefined
+  return {
+    open: () => (client ??= load()),
     refuseLiteral(url) {
       const literal = new URL(url).hostname.replace(/^\[(.*)\]$/, '$1')
       if (isIP(literal) !== 0 && !isAllowed(literal)) {

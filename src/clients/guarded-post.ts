@@ -1,6 +1,5 @@
 // Posts to a server that a configuration names, with the guards of guarded-fetch.ts: never to an address that
 // only this server can reach, unless that is allowed, and without following a redirect.
-import { request } from 'undici'
 import { createGuard } from './guarded-fetch.ts'
 
 /** What is posted. */
@@ -39,8 +38,9 @@ export function createPostForStatus({
     open: createGuard(true, timeoutMs),
   }
   return async ({ url, headers, body, allowPrivate, signal }) => {
-    const { dispatcher, refuseLiteral } = allowPrivate ? guards.open : guards.guarded
+    const { open, refuseLiteral } = allowPrivate ? guards.open : guards.guarded
     refuseLiteral(url)
+    const { request, dispatcher } = await open()
     const answer = await request(url, {
       method: 'POST',
       dispatcher,

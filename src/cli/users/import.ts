@@ -11,7 +11,6 @@ import {
   type ImportMap,
 } from '../import/attributes/import-map.ts'
 import { FORMATS, type Format } from '../import/format.ts'
-import { importFile } from '../import/run.ts'
 import { OURS, SYSTEMS, type FirebaseParameters, type System } from '../import/systems.ts'
 import { printChanges, printNotTaken, printPreview, printTally } from '../import/tally.ts'
 import type { Io } from '../terminal/io.ts'
@@ -120,6 +119,8 @@ async function importUsers(
   if (from.needsFirebase && firebase === undefined) {
     throw new Refused('firebase_parameters_missing')
   }
+  // Only here: every other command starts faster without what reads foreign files.
+  const { importFile } = await import('../import/run.ts')
   const tally = await importFile(tools, {
     file,
     from: update || invite ? withoutHash(from) : from,

@@ -1,0 +1,98 @@
+// The compile cache of bin/latchkey.js: it is filled and read in a folder that is the user's alone, and in no
+// other, as whoever writes there decides what the command runs.
+import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { ROOT } from '../support/python.ts'
+
+const CLI = join(ROOT, 'bin/latchkey.js')
+
+/** Runs a command with nothing in its environment but what is given. */
+function runWith(env: Record<string, string>): void {
+  const { status, stderr } = spawnSync(process.execPath, [CLI, 'clients', 'secret'], {
+    env,
+    encoding: 'utf8',
+  })
+  t.equal(status, 0, stderr)
+}
+
+/** How many files are in the folder, in those below, too. */
+const filesIn = (folder: string) =>
+  existsSync(folder)
+    ? readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry =>
+        entry.isFile(),
+      ).length
+    : 0
+
+t.test('modules are kept in the cache folder of the user', async t => {
+  const home = t.testdir()
+  runWith({ HOME: home })
+  const folder = join(home, '.cache/latchkey')
+  t.ok(filesIn(folder) > 50, `${filesIn(folder)} files`)
+  t.equal(statSync(folder).mode & 0o777, 0o700, 'for the user alone')
+  const before = filesIn(folder)
+  runWith({ HOME: home })
+  t.equal(filesIn(folder), before, 'and read from there')
+})
+
+t.test('XDG_CACHE_HOME goes first', async t => {
+  const dir = t.testdir({ home: {}, cache: {} })
+  runWith({ HOME: join(dir, 'home'), XDG_CACHE_HOME: join(dir, 'cache') })
+  t.same(readdirSync(join(dir, 'home')), [])
+  t.ok(filesIn(join(dir, 'cache/latchkey')) > 50)
+})
+
+const OPEN_TO_OTHERS: Record<string, (home: string) => string> = {
+  'that others may write to': home => {
+    const folder = join(home, '.cache/latchkey')
+    mkdirSync(folder, { recursive: true })
+    chmodSync(folder, 0o777)
+    return folder
+  },
+  'below one that others may write to': home => {
+    mkdirSync(join(home, '.cache'))
+    chmodSync(join(home, '.cache'), 0o777)
+    return join(home, '.cache/latchkey')
+  },
+  'behind a link to one that others may write to': home => {
+    const folder = join(home, 'open')
+    mkdirSync(folder)
+    chmodSync(folder, 0o777)
+    mkdirSync(join(home, '.cache'))
+    symlinkSync(folder, join(home, '.cache/latchkey'))
+    return folder
+  },
+}
+
+for (const [what, prepare] of Object.entries(OPEN_TO_OTHERS)) {
+  t.test(`nothing is kept in a folder ${what}`, async t => {
+    const home = t.testdir()
+    const folder = prepare(home)
+    runWith({ HOME: home })
+    t.equal(filesIn(folder), 0)
+  })
+}
+
+t.test('nothing is kept where coverage is measured, or Node is told not to', async t => {
+  const home = t.testdir({ coverage: {} })
+  runWith({ HOME: home, NODE_V8_COVERAGE: join(home, 'coverage') })
+  runWith({ HOME: home, NODE_DISABLE_COMPILE_CACHE: '1' })
+  t.notOk(existsSync(join(home, '.cache')))
+})
+
+t.test(
+  'a command without a home, or with one that cannot be written to, runs',
+  async () => {
+    runWith({})
+    runWith({ HOME: 'nowhere' })
+    runWith({ HOME: '/dev/null' })
+  },
+)
