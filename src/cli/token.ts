@@ -41,13 +41,14 @@ export function addToken(program: Command, io: Io): void {
     .action(
       withStore(io, async ({ config, store, clients, ...tools }, jwt: string) => {
         const now = await store.now()
+        const text = await readToken(io, jwt)
         const verified = createTokenVerifier({
           issuer: config.issuer,
           keys: await tools.readRing(),
           knowsAudience: clients.knowsAudience,
           now: () => now,
-        }).verify(await readToken(io, jwt))
-        if (verified.kind === 'refused') throw new Refused(verified.reason)
+        }).verify(text)
+        if (verified.kind === 'refused') throw tokenRefused(verified.reason, text)
         const { claims } = verified
         const outcome = await tools.check({ claims, ref: refOf(claims) })
         if (outcome.kind === 'refused') throw new Refused(outcome.reason)
@@ -62,4 +63,16 @@ export function addToken(program: Command, io: Io): void {
 
 async function readToken({ stdin }: Io, jwt: string): Promise<string> {
   return jwt === '-' ? firstLine(stdin, 'token_missing') : jwt
+}
+
+/** A token of ours that isn't for APIs is called what it is; its signature has been found right by then. */
+function tokenRefused(reason: string, text: string): Refused {
+  const isIdToken =
+    reason === 'claims_incomplete' && decodeToken(text)?.payload['at_hash'] !== undefined
+  return isIdToken
+    ? new Refused(
+        'id_token',
+        'an ID token of ours: it is for its client, and opens no API',
+      )
+    : new Refused(reason)
 }

@@ -250,6 +250,9 @@ function createRename({ directory, emit }: AccountsOptions): Accounts['rename'] 
     if (account === undefined) return refused('user_unknown')
     if (isOwnedElsewhere(account)) return refused(DIRECTORY_OWNS)
     const { tag, sub } = account
+    // Also where it is another account's address, by which that one logs in; one's own may be one's name.
+    const namesake = await directory.findLogin(read.written)
+    if (namesake !== undefined && namesake.tag !== tag) return refused('name_taken')
     const outcome = await directory.rename({
       tag,
       name: read.written,

@@ -96,6 +96,7 @@ t.test('the command line and the server judge every token alike', async t => {
       'signature_invalid',
     ],
     ['without jti', sign({ jti: undefined }), 'claims_incomplete'],
+    ['an ID token', sign({ jti: undefined, at_hash: 'x' }), 'id_token'],
     ['an exp that is a text', sign({ exp: String(payload.exp) }), 'claims_incomplete'],
     [
       'no session, and no client as its subject',

@@ -32,6 +32,25 @@ for (const store of STORES) {
       t.equal((await logIn('nobody@example.com')).statusCode, 400)
     })
 
+    await t.test("nobody takes another account's address for a name", async t => {
+      t.match(
+        await accounts.add({
+          name: 'mallory',
+          password: PASSWORD,
+          scopes: null,
+          roles: [],
+        }),
+        { kind: 'added' },
+      )
+      t.match(await accounts.rename('mallory', EMAIL.toUpperCase()), {
+        kind: 'refused',
+        reason: 'name_taken',
+      })
+      t.match(await accounts.find('mallory'), { name: 'mallory' }, 'nothing has changed')
+      t.match(await accounts.rename('alice', EMAIL), { kind: 'done' }, 'but her own')
+      t.match(await accounts.rename(EMAIL, 'alice'), { kind: 'done' })
+    })
+
     await t.test('two ways to call an account are one set of guesses', async t => {
       live.logins = { ...live.logins, perName: 3, maxDelay: 15 * MINUTE }
       t.teardown(() => {
