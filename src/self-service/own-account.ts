@@ -155,6 +155,7 @@ function createPropose(options: OwnAccountOptions) {
   ): Promise<void> => {
     const { account, address: sender } = owner
     const { tag, sub, pending } = account
+    if (account.external !== undefined) throw ownedElsewhere('email')
     const rules = { declarations: declarations(), checkClaims }
     const next = nextAttributes(account, { attributes: { email: given } }, rules)
     if (isFault(next)) throw attributeRefused(next.path, next.expected, next.reason)

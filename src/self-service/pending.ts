@@ -17,6 +17,8 @@ export function addressFor(
 
 /** Whether a ticket of that purpose is any use to the account. */
 export function mayGet(account: Account, purpose: TicketPurpose): boolean {
+  // A directory elsewhere alone says what its users' passwords and addresses are.
+  if (account.external !== undefined) return false
   if (purpose !== 'verification') return !account.disabled
   return account.pending?.email !== undefined || !account.emailVerified
 }

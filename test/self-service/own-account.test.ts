@@ -3,6 +3,7 @@ import t from 'tap'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createOwnAccount } from '../../src/self-service/own-account.ts'
 import { NO_WAY_OUT } from '../../src/self-service/outgoing.ts'
+import { mayGet } from '../../src/self-service/pending.ts'
 import type { Owner } from '../../src/self-service/owner.ts'
 import { createOwnerOf } from '../../src/http/public/account/owner-of.ts'
 import { declarationsOf } from '../../src/users/attributes/declarations.ts'
@@ -76,6 +77,13 @@ t.test('an account that changes meanwhile', async t => {
   const external = { directory: 'crm', id: '1' }
   const elsewhere = { ...owner, account: { ...owner.account, external } }
   await t.rejects(own.setPassword(elsewhere, password), owned)
+  declarations = declarationsOf({ email: { list: false, unique: false, self: true } })
+  const address = { ...attributes, changes: { email: 'a@example.com' } }
+  await t.rejects(own.change(elsewhere, address), owned)
+  for (const purpose of ['recovery', 'verification', 'invitation'] as const) {
+    t.ok(mayGet(account, purpose))
+    t.notOk(mayGet(elsewhere.account, purpose), `no ticket for ${purpose}`)
+  }
   declarations = declarationsOf({})
   await t.rejects(own.change(owner, attributes), {
     status: 400,
