@@ -10,6 +10,7 @@ import t, { type Test } from 'tap'
 import { systemClock } from '../../src/base/clock.ts'
 import { openStore } from '../../src/stores/open.ts'
 import { receiver } from '../outbox/support.ts'
+import { endWithUs } from '../support/children.ts'
 import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
@@ -39,7 +40,7 @@ for (const urlOf of [sqliteUrl, redisUrl]) {
     }
     const { store } = await openStore({ url, clock: systemClock })
     t.teardown(() => store.close())
-    const start = () => spawn(process.execPath, [WORKER, url, hook.url])
+    const start = () => endWithUs(spawn(process.execPath, [WORKER, url, hook.url]))
     const arrived = () => new Set(hook.hooks.map(({ body }) => body))
     const ids: string[] = []
     for (let round = 0; round < ROUNDS; round++) {
