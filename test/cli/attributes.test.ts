@@ -200,3 +200,23 @@ t.test('an import refuses attributes as every other way in', async t => {
 function byName(one: { name: unknown }, other: { name: unknown }): number {
   return String(one.name).localeCompare(String(other.name))
 }
+
+t.test("an import refuses a name that is another account's address", async t => {
+  const { latchkey, directory } = commandLine(t, { more: CONFIG })
+  const added = await latchkey(
+    'users add ann --attribute email=ann@example.com',
+    PASSWORD,
+  )
+  t.equal(added.code, 0, added.err)
+  const file = join(directory, 'users.jsonl')
+  writeFileSync(
+    file,
+    `${JSON.stringify({ name: 'ANN@example.COM', password: PASSWORD })}\n`,
+  )
+  const run = await latchkey(`users import ${file}`)
+  t.equal(run.code, 1)
+  t.match(run.out + run.err, /line 1.*name/)
+  const users = (await latchkey('users list --json')).records
+  t.match(users, [{ name: 'ann' }])
+  t.equal(users.length, 1, 'nothing has changed')
+})

@@ -875,6 +875,7 @@ t.test('who is lost to somebody faster is refused', async t => {
   t.teardown(() => store.close())
   const importUsers = createImportUsers({
     directory: { ...store.directory, addAll: async () => new Set() },
+    findLogin: async () => undefined,
     subjects: store.subjects,
     clients: NO_CLIENTS,
     hasher: createPasswordHasher({
@@ -914,6 +915,7 @@ t.test('ids of records that bring none are keyed', async t => {
     declarations: new Map(),
     checkClaims: () => undefined,
     directory: store.directory,
+    findLogin: async () => undefined,
     subjects: store.subjects,
     clients: NO_CLIENTS,
     hasher,

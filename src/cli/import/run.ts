@@ -64,6 +64,7 @@ export async function importFile(tools: StoreTools, order: ImportOrder): Promise
     ...tools,
     checkClaims: createCheckClaims(() => claimsBudgetOf(config)),
     directory: store.directory,
+    findLogin: tools.accounts.findLogin,
     subjects: store.subjects,
     dryRun: order.dryRun,
   }

@@ -12,6 +12,7 @@ import {
   type AttributesRequest,
 } from '../account-attributes.ts'
 import { isSub, NO_PASSWORD, type Access } from '../accounts.ts'
+import type { Directory } from '../directory/directory.ts'
 import { isFault, type AttributeFault } from '../attributes/check.ts'
 import type { CheckClaims } from '../attributes/claims-budget.ts'
 import type { Declarations } from '../attributes/declarations.ts'
@@ -49,6 +50,8 @@ export interface ForeignUser extends Access, AttributesRequest {
 
 export interface ImportOptions {
   readonly directory: Pick<BuiltInDirectory, 'addAll' | 'byName' | 'byValue'>
+  /** The account that logs in with a text: no other one may have that for its name. */
+  readonly findLogin: Directory['findLogin']
   readonly subjects: Pick<Subjects, 'byTag'>
   /** Where clients are looked up: a token of a client's own has its id as `sub`. */
   readonly clients: { readonly find: (id: string) => unknown }
@@ -152,7 +155,7 @@ function createJudgeOrUpdate(options: ImportOptions) {
 }
 
 function createJudge(options: ImportOptions) {
-  const { directory, subjects, clients, hasher, secrets } = options
+  const { directory, findLogin, subjects, clients, hasher, secrets } = options
   const subOf = createSubOf(secrets)
   return async ({ user }: ImportItem): Promise<Judged> => {
     if ('refusal' in user) return refused(user.refusal)
@@ -170,6 +173,7 @@ function createJudge(options: ImportOptions) {
         ? { kind: 'already_there', sub }
         : refused({ reason: 'name_taken' })
     }
+    if ((await findLogin(written)) !== undefined) return refused({ reason: 'name_taken' })
     if ((await subjects.byTag(tag)) !== undefined) return refused({ reason: 'sub_taken' })
     const known = nextAttributes({ ...NOTHING_KNOWN, sub, roles }, user, options)
     if (isFault(known)) return refused(refusalOf(known))
