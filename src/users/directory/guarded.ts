@@ -109,8 +109,8 @@ async function within<Answer>(
     resolve(unavailable(`no answer within ${timeoutMs} ms (timeout)`))
   }
   deadline.addEventListener('abort', giveUp, { once: true })
-  if (deadline.aborted) giveUp()
   try {
+    if (deadline.aborted) return unavailable('nobody waits for the answer any more')
     return await Promise.race([question(deadline), promise])
   } catch (error) {
     return unavailable(`a fault: ${error instanceof Error ? error.name : 'unknown'}`)

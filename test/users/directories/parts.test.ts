@@ -1,0 +1,252 @@
+// The parts of directories elsewhere, with directories that are told what to say: hashes, faults, bounds.
+import t from 'tap'
+import { monotonicClock } from '../../../src/base/clock.ts'
+import { accountRefused } from '../../../src/cli/tools.ts'
+import { accountWords } from '../../../src/cli/terminal/words.ts'
+import { decodeConfig } from '../../../src/config/load.ts'
+import { watchDirectories } from '../../../src/observe/directories.ts'
+import { StoreUnavailable } from '../../../src/stores/ports/unavailable.ts'
+import { createAuthenticateElsewhere } from '../../../src/users/directory/authenticate-elsewhere.ts'
+import { createChain } from '../../../src/users/directory/chain.ts'
+import type {
+  Identity,
+  NamedDirectory,
+  Verdict,
+} from '../../../src/users/directory/external.ts'
+import { guardDirectory } from '../../../src/users/directory/guarded.ts'
+import { createHttpDirectory } from '../../../src/users/directory/http.ts'
+import { createRecheck } from '../../../src/users/directory/recheck.ts'
+import { createShadows } from '../../../src/users/directory/shadows.ts'
+import { systemRandom } from '../../../src/base/random.ts'
+import { createFailedLogins } from '../../../src/users/failed-logins/failed-logins.ts'
+import { buildTestApp, PASSWORD, UNTHROTTLED } from '../../support/app.ts'
+
+const SETTINGS = {
+  name: 'said',
+  migrate: 'none',
+  sub: 'own',
+  timeout: 1_000,
+  maxInFlight: 1,
+} as const
+
+const ANN: Identity = {
+  externalId: '1',
+  name: 'ann',
+  disabled: false,
+  attributes: {},
+  emailVerified: false,
+}
+
+function saying(verify: () => Promise<Verdict>, givesHashes = false): NamedDirectory {
+  return {
+    settings: SETTINGS,
+    givesHashes,
+    verify,
+    lookup: async () => ({ kind: 'unavailable', fault: 'as told' }),
+    close: async () => {},
+  }
+}
+
+function guarded(directory: NamedDirectory) {
+  const watch = { answered() {}, changed() {} }
+  return guardDirectory({ directory, watch, monotonic: monotonicClock })
+}
+
+const statusOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 0,
+    (error: unknown) => Object(error).status,
+  )
+
+const ATTEMPT = { name: 'ann', foldedName: 'ann', password: 'x' }
+
+t.test('one question more than maxInFlight is not asked', async t => {
+  const { promise, resolve } = Promise.withResolvers<Verdict>()
+  const directory = guarded(saying(() => promise))
+  const { signal } = new AbortController()
+  const first = directory.verify(ATTEMPT, signal)
+  t.match(await directory.verify(ATTEMPT, signal), {
+    kind: 'unavailable',
+    fault: '1 questions (maxInFlight) are open',
+  })
+  resolve({ kind: 'wrong' })
+  t.same(await first, { kind: 'wrong' })
+})
+
+t.test('what a directory throws is no verdict', async t => {
+  for (const [thrown, fault] of [
+    [new RangeError('x'), 'a fault: RangeError'],
+    ['a text', 'a fault: unknown'],
+  ] as const) {
+    const directory = guarded(saying(() => Promise.reject(thrown)))
+    const answer = await directory.verify(ATTEMPT, new AbortController().signal)
+    t.same(answer, { kind: 'unavailable', fault })
+  }
+  const asked = guarded(saying(async () => ({ kind: 'wrong' })))
+  t.match(await asked.verify(ATTEMPT, AbortSignal.abort()), { kind: 'unavailable' })
+})
+
+t.test('a directory that gives hashes: the password is checked here', async t => {
+  const app = await buildTestApp()
+  t.teardown(() => app.close())
+  const alice = await app.accounts.find('alice')
+  const hash = String(alice?.passwordHash)
+  let verdict: Verdict = { kind: 'hash', identity: ANN, passwordHash: hash }
+  let isAway = false
+  let perName = UNTHROTTLED.perName
+  const chain = createChain([guarded(saying(async () => verdict, true))])
+  const { directory, hasher } = app.core
+  const failedLogins = createFailedLogins({
+    attempts: app.store.loginAttempts,
+    secrets: [Buffer.alloc(32, 5).toString('base64url')],
+    policy: () => ({ ...UNTHROTTLED, perName }),
+  })
+  const shadows = createShadows({
+    directory,
+    emit() {},
+    readGiven: () => ({ attributes: {}, emailVerified: false, uniqueValues: [] }),
+    lookup: async () => ({ kind: 'gone' }),
+  })
+  const authenticate = createAuthenticateElsewhere({
+    local: app.authenticate,
+    directory,
+    chain,
+    shadows: {
+      ...shadows,
+      keep: async (...args) => (isAway ? { kind: 'unavailable' } : shadows.keep(...args)),
+    },
+    failedLogins,
+    hasher,
+    monotonic: () => 0,
+  })
+  const login = (password: string, more = {}) =>
+    authenticate({ name: 'ann', password, clientId: 'm', address: '::1', ...more })
+  t.match(await login(PASSWORD), { kind: 'ok', account: { name: 'ann' } })
+  t.match(await login('wrong'), { kind: 'refused', reason: 'password_wrong' })
+  verdict = { kind: 'unknown' }
+  t.match(await login('another'), { kind: 'refused', reason: 'user_unknown' })
+  t.equal(await statusOf(login('gone', { signal: AbortSignal.abort() })), 499)
+  verdict = { kind: 'ok', identity: ANN }
+  isAway = true
+  t.equal(await statusOf(login(PASSWORD)), 503, 'its name is held by one away')
+  isAway = false
+  verdict = { kind: 'ok', identity: { ...ANN, disabled: true } }
+  t.match(await login(PASSWORD), { kind: 'refused', reason: 'user_disabled' })
+  perName = 1
+  verdict = { kind: 'wrong' }
+  await login('one')
+  t.match(await login('two'), { kind: 'throttled', by: 'pair' })
+})
+
+t.test('http: an answer about another id, and faults by their names', async t => {
+  const settings = {
+    ...SETTINGS,
+    type: 'http',
+    url: 'https://app.example.com/',
+    lookupUrl: 'https://app.example.com/id',
+    secrets: ['whsec_AAAA'],
+    mayBePrivate: false,
+  } as const
+  const errors = [{ code: 'EX' }, { cause: { code: 'EC' } }, { cause: { message: 'm' } }]
+  let thrown: unknown
+  const directory = createHttpDirectory({
+    settings,
+    random: systemRandom,
+    clock: () => 0,
+    async post() {
+      if (thrown !== undefined) throw thrown
+      return { status: 200, body: { id: 2, name: 'bob' } }
+    },
+  })
+  const { signal } = new AbortController()
+  t.match(await directory.lookup('1', signal), { fault: /another id/ })
+  t.match(await directory.lookup('2', signal), { kind: 'found' })
+  const faults: unknown[] = []
+  for (const error of [...errors, new Error('plain')]) {
+    thrown = error
+    faults.push(Object(await directory.lookup('1', signal)).fault)
+  }
+  t.same(
+    faults,
+    ['EX', 'EC', 'm', 'plain'].map(code => `no answer (${code})`),
+  )
+})
+
+t.test('a look that the store does not answer is tried again', async t => {
+  let asked = 0
+  const recheck = createRecheck({
+    directory: {
+      async byTag() {
+        asked += 1
+        throw new StoreUnavailable(undefined, 'away')
+      },
+    },
+    shadows: {
+      drop: async () => {},
+      refresh: async account => account,
+    },
+    lookup: async () => ({ kind: 'gone' }),
+    find: () => undefined,
+    policy: () => ({ grace: 1, recheck: 1_000 }),
+    monotonic: () => 1,
+  })
+  const event = { type: 'refresh.rotated', clientId: 'm', sub: 's', sid: 'i' } as const
+  for (let times = 1; times < 3; times++) {
+    recheck.hear(event)
+    await recheck.settled()
+    t.equal(asked, times)
+  }
+  recheck.hear({ ...event, type: 'refresh.replayed' })
+  t.notOk(recheck.isOverdue('nobody'))
+})
+
+t.test('what belongs to a directory is refused by name', async t => {
+  t.match(String(accountWords('directory_owns', { name: 'ann', minLength: 8 })), /ann is/)
+  t.match(accountRefused('directory_owns', 'ann').message, /change it there/)
+  t.equal(accountRefused('user_unknown', 'ann').message, 'user unknown: ann')
+})
+
+t.test('the rules of directories', async t => {
+  const directory = {
+    type: 'http',
+    name: 'app',
+    url: 'http://app.example.com/',
+    secrets: ['A'.repeat(43)],
+  }
+  const faultsOf = (...directories: object[]) => {
+    try {
+      decodeConfig({
+        issuer: 'https://id.example.com',
+        secrets: [Buffer.alloc(32, 3).toString('base64url')],
+        store: { url: 'sqlite::memory:' },
+        directories,
+      })
+      return ''
+    } catch (error) {
+      return String(error)
+    }
+  }
+  t.match(faultsOf(directory), /directories\[0\]\.url.*https/s)
+  t.match(faultsOf({ ...directory, url: 'https://a:b@c.example/' }), /without user/)
+  t.match(
+    faultsOf(
+      ...['https://a.example/', 'https://b.example/'].map(url => ({ ...directory, url })),
+    ),
+    /another name/,
+  )
+})
+
+t.test('the log need not be there yet', async t => {
+  const seen: unknown[] = []
+  const counts = {
+    countDirectoryAnswer() {},
+    showDirectory: (...args: unknown[]) => seen.push(args),
+  }
+  const watch = watchDirectories(counts, () => undefined)
+  watch.changed('app', 'a fault')
+  watch.changed('app', undefined)
+  t.same(seen, [
+    ['app', false],
+    ['app', true],
+  ])
+})
