@@ -46,6 +46,7 @@ for (const { name, open } of STORES) {
       copyTest,
       ownedTest,
       orderTest,
+      strangerTest,
     ]
     for (const run of tests) await t.test(run.name, t => run(t, url))
   })
@@ -382,4 +383,20 @@ async function orderTest(t: Test, url: string): Promise<void> {
   two.users.splice(1, 1)
   one.mode = 500
   t.equal((await login(`late${url.length}`, 'second')).statusCode, 503, 'it may know it')
+}
+
+async function strangerTest(t: Test, url: string): Promise<void> {
+  if (url.startsWith('sqlite')) return
+  const first = await start(t, url)
+  const name = `zoe${first.n}`
+  first.user.users.push({ id: 1, name, password: WORDS })
+  const login = await first.login(name)
+  t.equal(login.statusCode, 200)
+  const second = await start(t, url)
+  second.user.users.push({ id: 2, name, password: WORDS })
+  const answer = await second.login(name)
+  t.equal(answer.statusCode, 400, 'the name is kept, and its directory is not asked')
+  const refreshed = await second.test.refresh(login.json().refresh_token)
+  t.equal(refreshed.statusCode, 200, 'and its sessions go on')
+  await second.test.elsewhere?.close()
 }

@@ -1,0 +1,238 @@
+// What takes a race, or a fault, to happen to a directory elsewhere: the parts by themselves.
+import t from 'tap'
+import { systemRandom } from '../../../src/base/random.ts'
+import type { Account } from '../../../src/stores/ports/directory.ts'
+import { createAuthenticateElsewhere } from '../../../src/users/directory/authenticate-elsewhere.ts'
+import { createChain } from '../../../src/users/directory/chain.ts'
+import type { ExternalSettings, Identity } from '../../../src/users/directory/external.ts'
+import { createReadGiven } from '../../../src/users/directory/given-attributes.ts'
+import { guardDirectory } from '../../../src/users/directory/guarded.ts'
+import { createHttpDirectory } from '../../../src/users/directory/http.ts'
+import { createRecheck } from '../../../src/users/directory/recheck.ts'
+import { createShadows, subOfShadow } from '../../../src/users/directory/shadows.ts'
+import { declarationsOf } from '../../../src/users/attributes/declarations.ts'
+import { someAccount } from '../../support/stores.ts'
+
+type ShadowsOptions = Parameters<typeof createShadows>[0]
+type ElsewhereOptions = Parameters<typeof createAuthenticateElsewhere>[0]
+
+const SETTINGS: ExternalSettings = {
+  name: 'app',
+  migrate: 'none',
+  sub: 'own',
+  timeout: 2_000,
+  maxInFlight: 1,
+}
+const IDENTITY: Identity = {
+  externalId: '17',
+  name: 'ann',
+  roles: [],
+  attributes: {},
+  emailVerified: false,
+  disabled: false,
+}
+const SHADOW: Account = {
+  ...someAccount(subOfShadow(SETTINGS, '17')),
+  name: 'ann of before',
+  external: { directory: 'app', id: '17' },
+  sessionsEpoch: 1,
+  createdAt: 0,
+  updatedAt: 0,
+  version: 0,
+}
+const NOBODY = new AbortController().signal
+const EMAIL = { email: 'ann@example.com' }
+const rules = () => ({
+  declarations: declarationsOf({ email: { list: false, unique: true } }),
+  checkClaims: () => undefined,
+})
+
+/** Shadows over a store of which only these calls are made. */
+function shadowsOver(directory: object, emitted: object[] = []) {
+  return createShadows({
+    directory: directory as ShadowsOptions['directory'],
+    emit: event => emitted.push(event),
+    readGiven: createReadGiven(rules),
+    lookup: async () => ({ kind: 'unasked' }),
+  })
+}
+
+t.test('a name that is none of ours is told from one that is', async t => {
+  const shadows = shadowsOver({ byTag: async () => undefined })
+  const outcome = await shadows.keep(SETTINGS, { ...IDENTITY, name: 'two words' })
+  t.match(outcome, { kind: 'refused', reason: 'directory_name_taken' })
+})
+
+t.test('a shadow that never gets its name is no verdict', async t => {
+  let added = 0
+  const shadows = shadowsOver({
+    byTag: async () => undefined,
+    find: async () => undefined,
+    add: async () => {
+      added += 1
+      return 'name_taken'
+    },
+  })
+  t.same(await shadows.keep(SETTINGS, IDENTITY), { kind: 'unavailable' })
+  t.equal(added, 20)
+})
+
+t.test('an address that somebody takes meanwhile is left out', async t => {
+  const seen: unknown[] = []
+  let account: Account | undefined
+  const shadows = shadowsOver({
+    byTag: async () => account,
+    async add({ attributes }: Account) {
+      seen.push(attributes)
+      if (seen.length === 1) return { kind: 'value_taken', attribute: 'email' }
+      account = SHADOW
+      return 'added'
+    },
+    change: async () => ({ kind: 'changed' }),
+  })
+  t.match(await shadows.keep(SETTINGS, { ...IDENTITY, attributes: EMAIL }), {
+    kind: 'kept',
+  })
+  t.same(seen, [EMAIL, {}])
+})
+
+t.test('a shadow that others change, or that goes, meanwhile', async t => {
+  let tries = 0
+  const busy = shadowsOver({
+    byTag: async () => undefined,
+    async change() {
+      tries += 1
+      return { kind: 'superseded' }
+    },
+  })
+  t.equal(await busy.refresh(SHADOW, IDENTITY), SHADOW, 'as it was')
+  t.equal(tries, 20)
+  const emitted: object[] = []
+  const gone = shadowsOver(
+    { byTag: async () => undefined, change: async () => ({ kind: 'changed' }) },
+    emitted,
+  )
+  t.equal(await gone.refresh(SHADOW, IDENTITY), SHADOW)
+  t.match(emitted, [{ change: 'renamed' }])
+})
+
+t.test('attributes that would make tokens too large are left out, roles are not', t => {
+  const fault = { reason: 'claims_too_large', path: 'email', expected: 'less' } as const
+  const readGiven = createReadGiven(() => ({ ...rules(), checkClaims: () => fault }))
+  const given = { ...IDENTITY, sub: 'ann', roles: ['support'], attributes: EMAIL }
+  const { attributes, emailVerified } = readGiven(given)
+  t.same({ attributes, emailVerified }, { attributes: {}, emailVerified: false })
+  t.end()
+})
+
+t.test('a store that cannot keep the shadow is 503', async t => {
+  const withdrawn: string[] = []
+  const by = guarded({ verify: async () => ({ kind: 'ok', identity: IDENTITY }) })
+  const authenticate = createAuthenticateElsewhere({
+    chain: createChain([by]),
+    directory: { findLogin: async () => undefined },
+    shadows: { keep: async () => ({ kind: 'unavailable' }) },
+    failedLogins: {
+      begin: async () => ({
+        verdict: { kind: 'clear' },
+        settle: async (outcome: string) => withdrawn.push(outcome),
+      }),
+    },
+    monotonic: () => 0,
+  } as unknown as ElsewhereOptions)
+  const login = { name: 'ann', password: 'long', clientId: 'mobile', address: '::1' }
+  await t.rejects(authenticate(login), { code: 'temporarily_unavailable' })
+  t.same(withdrawn, ['withdrawn'], 'it counts as no guess')
+})
+
+/** A directory within bounds, of which only these calls are made. */
+function guarded(directory: object) {
+  return guardDirectory({
+    directory: {
+      settings: SETTINGS,
+      givesHashes: false,
+      verify: async () => ({ kind: 'unknown' }),
+      lookup: async () => ({ kind: 'gone' }),
+      close: async () => {},
+      ...directory,
+    },
+    watch: { answered() {}, changed() {} },
+    monotonic: () => 0,
+  })
+}
+
+t.test(
+  'a directory that is asked too much at once, or throws, gives no verdict',
+  async t => {
+    const held = Promise.withResolvers<{ kind: 'unknown' }>()
+    const busy = guarded({ verify: () => held.promise })
+    const attempt = { name: 'ann', foldedName: 'ann', password: 'long' }
+    const first = busy.verify(attempt, NOBODY)
+    t.match(await busy.verify(attempt, NOBODY), {
+      kind: 'unavailable',
+      fault: /maxInFlight/,
+    })
+    held.resolve({ kind: 'unknown' })
+    t.same(await first, { kind: 'unknown' })
+    const silent = guarded({ verify: () => new Promise(() => {}) })
+    t.match(await silent.verify(attempt, AbortSignal.abort()), { kind: 'unavailable' })
+    for (const [thrown, fault] of [
+      [new TypeError('secret'), 'a fault: TypeError'],
+      ['a text', 'a fault: unknown'],
+    ] as const) {
+      const faulty = guarded({ lookup: () => Promise.reject(thrown) })
+      t.same(await faulty.lookup('17', NOBODY), { kind: 'unavailable', fault })
+    }
+  },
+)
+
+t.test('a fault of the connection is named by what is behind it', async t => {
+  for (const [thrown, name] of [
+    [Object.assign(new Error('x'), { code: 'ECONNRESET' }), 'ECONNRESET'],
+    [new Error('x', { cause: { code: 'ECONNREFUSED' } }), 'ECONNREFUSED'],
+    [new Error('x', { cause: new Error('certificate') }), 'certificate'],
+    [new Error('plain'), 'plain'],
+  ] as const) {
+    const directory = createHttpDirectory({
+      settings: {
+        ...SETTINGS,
+        type: 'http',
+        url: 'https://app.example.com/login',
+        lookupUrl: 'https://app.example.com/users',
+        secrets: [Buffer.alloc(32, 9).toString('base64')],
+        mayBePrivate: false,
+      },
+      post: () => Promise.reject(thrown),
+      clock: () => 0,
+      random: systemRandom,
+    })
+    const fault = `no answer (${name})`
+    t.same(await directory.lookup('17', NOBODY), { kind: 'unavailable', fault })
+  }
+})
+
+t.test(
+  'a store that is away forgets the look, and the next refresh brings one',
+  async t => {
+    let asked = 0
+    const recheck = createRecheck({
+      directory: {
+        async byTag() {
+          asked += 1
+          throw new Error('the store is away')
+        },
+      },
+      shadows: { drop: async () => {}, refresh: async account => account },
+      lookup: async () => ({ kind: 'unasked' }),
+      find: () => undefined,
+      policy: () => ({ grace: 0, recheck: 60_000 }),
+      monotonic: () => 0,
+    })
+    const event = { type: 'refresh.rotated', sub: 'ann' }
+    for (const looks of [1, 2]) {
+      recheck.hear(event as Parameters<typeof recheck.hear>[0])
+      await recheck.settled()
+      t.equal(asked, looks)
+    }
+  },
+)
