@@ -217,6 +217,17 @@ async function followTest(t: Test, url: string): Promise<void> {
   const account = await test.accounts.find(`fay${n}`)
   t.match(account, { roles: ['b'], attributes: { team: 'y' } })
   t.notMatch(account?.attributes, { plan: 'x' })
+  // What an account of ours has is left to it: its name, and the value of a unique attribute.
+  const email = `taken${n}@x.test`
+  const ours = { name: `own${n}`, password: PASSWORD, scopes: null, roles: [] }
+  await test.accounts.add({ ...ours, attributes: { email } })
+  Object.assign(more, { name: `own${n}`, email })
+  test.clock.advance(test.live.recheck.recheck)
+  t.equal(await refresh(), 200)
+  const after = await test.accounts.find(`fay${n}`)
+  t.equal(after?.sub, account?.sub)
+  t.notOk(after?.attributes['email'])
+  delete more['name']
   more['disabled'] = true
   test.clock.advance(test.live.recheck.recheck)
   t.equal(await refresh(), 200, 'the refresh that brings the look')
