@@ -109,14 +109,16 @@ async function within<Answer>(
     resolve(unavailable(`no answer within ${timeoutMs} ms (timeout)`))
   }
   deadline.addEventListener('abort', giveUp, { once: true })
-  try {
-    if (deadline.aborted) return unavailable('nobody waits for the answer any more')
-    return await Promise.race([question(deadline), promise])
-  } catch (error) {
-    return unavailable(`a fault: ${error instanceof Error ? error.name : 'unknown'}`)
-  } finally {
-    deadline.removeEventListener('abort', giveUp)
-  }
+  const asked = deadline.aborted
+    ? Promise.resolve(unavailable('nobody waits for the answer any more'))
+    : Promise.race([question(deadline), promise])
+  return asked
+    .catch((error: unknown) =>
+      unavailable(`a fault: ${error instanceof Error ? error.name : 'unknown'}`),
+    )
+    .finally(() => {
+      deadline.removeEventListener('abort', giveUp)
+    })
 }
 
 interface Health {

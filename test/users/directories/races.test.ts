@@ -1,6 +1,7 @@
 // What takes a race, or a fault, to happen to a directory elsewhere: the parts by themselves.
 import t from 'tap'
 import { systemRandom } from '../../../src/base/random.ts'
+import { userTag } from '../../../src/base/ids.ts'
 import type { Account } from '../../../src/stores/ports/directory.ts'
 import { createAuthenticateElsewhere } from '../../../src/users/directory/authenticate-elsewhere.ts'
 import { createChain } from '../../../src/users/directory/chain.ts'
@@ -48,12 +49,16 @@ const rules = () => ({
 })
 
 /** Shadows over a store of which only these calls are made. */
-function shadowsOver(directory: object, emitted: object[] = []) {
+function shadowsOver(
+  directory: object,
+  emitted: object[] = [],
+  lookup: ShadowsOptions['lookup'] = async () => ({ kind: 'unasked' }),
+) {
   return createShadows({
     directory: directory as ShadowsOptions['directory'],
     emit: event => emitted.push(event),
     readGiven: createReadGiven(rules),
-    lookup: async () => ({ kind: 'unasked' }),
+    lookup,
   })
 }
 
@@ -234,5 +239,127 @@ t.test(
       await recheck.settled()
       t.equal(asked, looks)
     }
+  },
+)
+
+t.test('a name or an address that somebody has is not taken over', async t => {
+  const tried: unknown[] = []
+  const outcomes = [
+    { kind: 'name_taken' },
+    { kind: 'value_taken', attribute: 'email' },
+    { kind: 'changed' },
+  ]
+  const shadows = shadowsOver({
+    byTag: async () => SHADOW,
+    async change({ name, attributes }: Account) {
+      tried.push({ name, attributes })
+      return outcomes[tried.length - 1]
+    },
+  })
+  const identity = { ...IDENTITY, attributes: EMAIL, roles: ['support'] }
+  await shadows.refresh(SHADOW, identity)
+  t.same(tried, [
+    { name: 'ann', attributes: EMAIL },
+    { name: undefined, attributes: EMAIL },
+    { name: undefined, attributes: {} },
+  ])
+})
+
+t.test('who holds the name is asked for where they are', async t => {
+  const other = { ...SHADOW, external: { directory: 'other', id: '1' } }
+  const store = {
+    byTag: async () => undefined,
+    find: async () => other,
+    add: async () => 'name_taken',
+  }
+  const asking = (lookup: ShadowsOptions['lookup']) =>
+    shadowsOver(store, [], lookup).keep(SETTINGS, IDENTITY)
+  const away = await asking(async () => ({ kind: 'unavailable', fault: 'away' }))
+  t.same(away, { kind: 'unavailable' }, 'a fault is no verdict')
+  const taken = { kind: 'refused', reason: 'directory_name_taken' }
+  t.same(await asking(async () => ({ kind: 'unasked' })), taken)
+})
+
+t.test('an account that goes while its password is copied', async t => {
+  const copied: string[] = []
+  const by = guardDirectory({
+    directory: {
+      settings: { ...SETTINGS, migrate: 'copy' },
+      givesHashes: false,
+      verify: async () => ({ kind: 'ok', identity: IDENTITY }),
+      lookup: async () => ({ kind: 'gone' }),
+      close: async () => {},
+    },
+    watch: { answered() {}, changed() {} },
+    monotonic: () => 0,
+  })
+  const kept = { ...SHADOW, passwordHash: '!' }
+  const authenticate = createAuthenticateElsewhere({
+    chain: createChain([by]),
+    directory: {
+      findLogin: async () => undefined,
+      countedName: async (name: string) => name,
+      upgradePassword: async (_: Account, hash: string) => copied.push(hash),
+      byTag: async () => undefined,
+    },
+    shadows: { keep: async () => ({ kind: 'kept', account: kept }) },
+    failedLogins: {
+      begin: async () => ({
+        verdict: { kind: 'clear', known: false },
+        settle: async () => {},
+      }),
+    },
+    hasher: {
+      isFree: () => true,
+      enqueue: async (_: object, work: (hashing: object) => unknown) =>
+        work({ hash: async () => 'a hash' }),
+    },
+    monotonic: () => 0,
+  } as unknown as ElsewhereOptions)
+  const login = { name: 'ann', password: 'long', clientId: 'mobile', address: '::1' }
+  t.match(await authenticate(login), { kind: 'ok', account: kept })
+  t.same(copied, ['a hash'])
+})
+
+t.test(
+  'looks are bounded: a few at once, so many that wait, so many remembered',
+  async t => {
+    let asked = 0
+    const held = Promise.withResolvers<void>()
+    let hold: Promise<void> | undefined = held.promise
+    const recheck = createRecheck({
+      directory: {
+        async byTag() {
+          asked += 1
+          await hold
+          return SHADOW
+        },
+      },
+      shadows: { drop: async () => {}, refresh: async account => account },
+      lookup: async () => ({ kind: 'unasked' }),
+      find: () => undefined,
+      policy: () => ({ grace: 0, recheck: 60_000 }),
+      monotonic: () => 0,
+    })
+    const hear = (sub: string) => {
+      const event = { type: 'refresh.rotated', sub }
+      recheck.hear(event as Parameters<typeof recheck.hear>[0])
+    }
+    for (let user = 0; user < 1_010; user++) hear(`user ${user}`)
+    t.equal(asked, 4)
+    held.resolve()
+    hold = undefined
+    await recheck.settled()
+    t.equal(asked, 1_004, 'the others had no place')
+    t.notOk(recheck.isOverdue(userTag('user 0')), 'its directory is configured no more')
+    for (let user = 0; user < 201_000; user++) {
+      hear(`later ${user}`)
+      if (user % 500 === 0) await recheck.settled()
+    }
+    await recheck.settled()
+    const before = asked
+    hear('user 0')
+    await recheck.settled()
+    t.equal(asked, before + 1, 'it was forgotten, and is looked at again')
   },
 )
