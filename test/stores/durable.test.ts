@@ -245,6 +245,9 @@ t.test('in a cluster: each node waits for its own', async t => {
   await t.rejects(store.directory.add(someAccount('named')), {
     name: 'StoreUnavailable',
   })
+  // Keys that name no user have a group of their own each.
+  await careless.client.hset('lk:leaving{lk:names}', 'one', 'nobody 1', 'two', 'nobody 1')
+  await t.rejects(store.upgrade(), /: 0 of 1 replicas of 127/)
 })
 
 t.test('a server that went away fails durable calls as all others', async t => {
