@@ -1,0 +1,73 @@
+// Whether asking for a new password tells who exists: a known, an unknown, a disabled and an unverified name,
+// answered alike and in the same time. A planted difference shows that the test would see it.
+import t, { type Test } from 'tap'
+import { NO_SELF_SERVICE, PASSWORD } from '../support/app.ts'
+import { standardScore } from '../support/mann-whitney.ts'
+import { serverOn, STORES, type StoreName } from '../conformance/helpers.ts'
+
+const ROUNDS = 1_000
+const WARM_UP = 200
+/** One run in two million is that far off by chance. */
+const SUSPICIOUS = 5
+const NAMES = ['alice', 'nobody', 'mallory', 'carol']
+
+async function measure(t: Test, store: StoreName, slower = ''): Promise<number[][]> {
+  const server = await serverOn(t, store, {
+    logLevel: 'warn',
+    selfService: { ...NO_SELF_SERVICE, recovery: true },
+    outgoing: {
+      async append({ whom }) {
+        const isSlower = 'name' in whom && whom.name === slower
+        const until = performance.now() + (isSlower ? 0.3 : 0)
+        while (performance.now() < until);
+        return 'appended'
+      },
+    },
+  })
+  server.live.attributes = { email: { list: false, unique: true } }
+  server.live.loginBy = ['name', 'email']
+  for (const name of ['mallory', 'carol']) {
+    await server.accounts.add({ name, password: PASSWORD, scopes: null, roles: [] })
+  }
+  await server.accounts.disable('mallory')
+  const carol = await server.accounts.find('carol')
+  await server.store.directory.setPending(String(carol?.tag), { signUp: true })
+  const times: number[][] = NAMES.map(() => [])
+  const answers = new Set<string>()
+  for (let round = -WARM_UP; round < ROUNDS; round++) {
+    for (let turn = 0; turn < NAMES.length; turn++) {
+      const index = (turn + round + WARM_UP) % NAMES.length
+      const payload = { name: NAMES[index] }
+      const startedAt = performance.now()
+      const answer = await server.app.inject({
+        method: 'POST',
+        url: '/account/recovery',
+        payload,
+      })
+      if (round >= 0) times[index]?.push(performance.now() - startedAt)
+      answers.add(`${answer.statusCode} ${answer.body}`)
+    }
+  }
+  t.same([...answers], ['202 '], 'the same answer')
+  return times
+}
+
+const scoresOf = ([known = [], ...others]: number[][]) =>
+  others.map(times => standardScore(known, times))
+
+for (const store of STORES) {
+  t.test(`recovery tells nobody who exists, on ${store}`, async t => {
+    for (const [index, score] of scoresOf(await measure(t, store)).entries()) {
+      const what = `alice and ${NAMES[index + 1]}: ${score.toFixed(1)}`
+      t.ok(Math.abs(score) < SUSPICIOUS, `${what} standard deviations`)
+    }
+  })
+}
+
+t.test('a third of a millisecond would be seen', async t => {
+  const scores = scoresOf(await measure(t, 'SQLite', 'alice'))
+  t.ok(
+    scores.every(score => score > SUSPICIOUS),
+    scores.join(', '),
+  )
+})
