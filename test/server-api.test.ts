@@ -1,4 +1,5 @@
-// The API of the management listener in a whole server: it goes by the configuration.
+// The API of the management listener, and directories elsewhere, in a whole server: they go by the
+// configuration.
 import { createHash, randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import t from 'tap'
@@ -11,6 +12,8 @@ import {
   STORES,
   USER,
 } from './support/server.ts'
+import { until } from './support/until.ts'
+import { appDirectory, startUserApp } from './support/user-app.ts'
 
 const TOKEN = `lks_${'a'.repeat(43)}`
 const ISSUER = 'http://127.0.0.1'
@@ -102,3 +105,34 @@ for (const { name, make } of STORES) {
     })
   })
 }
+
+t.test('a directory elsewhere, in a whole server', async t => {
+  const { make } = STORES[0] ?? {}
+  const store = await make?.()
+  t.teardown(() => store?.remove())
+  const user = await startUserApp([{ id: 7, name: 'zoe', password: PASSWORD }])
+  t.teardown(() => user.stop())
+  const { scopes: _, ...directory } = appDirectory(user)
+  const server = await startInProcess(t, {
+    config: configOf(String(store?.url), {
+      directories: [{ ...directory, timeout: '2s' }],
+      directory: { grace: '1h', recheck: '1m' },
+    }),
+  })
+  const ask = (params: Record<string, string>) =>
+    postForm(`${server.url}/token`, { client_id: 'mobile', ...params })
+  const login = await ask({
+    grant_type: 'password',
+    username: 'zoe',
+    password: PASSWORD,
+  })
+  t.equal(login.status, 200, JSON.stringify(login.body))
+  t.same(user.last, { name: 'zoe', password: PASSWORD })
+  const refreshed = await ask({
+    grant_type: 'refresh_token',
+    refresh_token: login.body.refresh_token,
+  })
+  t.equal(refreshed.status, 200)
+  await until(() => user.asked === 2)
+  t.same(user.last, { id: '7' }, 'who refreshes is looked up beside it')
+})

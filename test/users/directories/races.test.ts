@@ -304,6 +304,8 @@ t.test('an account that goes while its password is copied', async t => {
     },
     shadows: { keep: async () => ({ kind: 'kept', account: kept }) },
     failedLogins: {
+      pairOf: () => 'pair',
+      allowance: () => 5,
       begin: async () => ({
         verdict: { kind: 'clear', known: false },
         settle: async () => {},
