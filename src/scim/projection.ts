@@ -11,6 +11,9 @@ export interface Projection {
 
 const ALWAYS: ReadonlySet<string> = new Set(['id', 'schemas'])
 
+/** How many may be named: each is looked for in each resource of a page. */
+const MOST_NAMES = 100
+
 /** Reads `attributes` and `excludedAttributes`: lists, or texts with commas. */
 export function readProjection(attributes: unknown, excluded: unknown): Projection {
   const read = { attributes: namesIn(attributes), excluded: namesIn(excluded) }
@@ -42,6 +45,9 @@ function namesIn(value: unknown): readonly string[] | undefined {
   const items: readonly unknown[] = Array.isArray(value) ? value : [value]
   const names = items.flatMap(item => (typeof item === 'string' ? item.split(',') : []))
   const read = names.map(name => name.trim()).filter(name => name !== '')
+  if (read.length > MOST_NAMES) {
+    throw scimError('invalidValue', `at most ${MOST_NAMES} attributes may be named`)
+  }
   return read.length === 0 ? undefined : read
 }
 

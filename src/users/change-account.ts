@@ -108,6 +108,21 @@ export function createChangeAccount(options: ChangeAccountOptions): ChangeWholeA
   }
 }
 
+/**
+ * Without the attributes that the account has already: what the configuration has forbidden since must not
+ * keep anybody from suspending its user.
+ */
+function withoutKnown<Request extends AttributesRequest>(
+  { attributes: known }: Account,
+  request: Request,
+): Request {
+  if (request.attributes === undefined) return request
+  const isKnown = ([name, value]: readonly [string, unknown]) =>
+    isDeepStrictEqual(known[name], value)
+  const changed = Object.entries(request.attributes).filter(each => !isKnown(each))
+  return { ...request, attributes: Object.fromEntries(changed) }
+}
+
 /** Makes the step from a request to what is written. */
 function createNext({
   hasher,
@@ -133,7 +148,7 @@ function createNext({
     const rules = { declarations: declarations(), checkClaims }
     const known = nextAttributes(
       { ...account, ...(roles && { roles }) },
-      attributes,
+      withoutKnown(account, attributes),
       rules,
     )
     if (isFault(known)) return known

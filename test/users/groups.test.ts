@@ -111,3 +111,47 @@ t.test('an account that changes, or goes, under a change', async t => {
     { kind: 'done' },
   )
 })
+
+t.test('a group whose members are refused stays, and its removal ends', async t => {
+  const pages: Array<string | undefined> = []
+  const groupsOf = (reason: 'directory_owns' | 'changed_meanwhile' | 'user_unknown') =>
+    createGroups({
+      groups: {
+        load: async () => ({ version: 1, groups: [group('a')] }),
+        save: async () => true,
+      },
+      accounts: {
+        bySub: async () => account,
+        change: async () => ({ kind: 'refused', reason }),
+        search: async ({ after, limit }) => {
+          pages.push(after)
+          const from = Number(after?.split(' ').at(-1) ?? 0)
+          return Array.from({ length: pages.length > 2 ? 1 : limit }, (_, index) => ({
+            account: { ...account, sub: `sub ${from + index + 1}` },
+            text: 'x',
+          }))
+        },
+      },
+      emit() {},
+      random: systemRandom,
+      now: async () => 0,
+    })
+  const theirs = groupsOf('directory_owns')
+  const refusal = { kind: 'refused', reason: 'member_of_directory' }
+  t.match(await theirs.remove('a'), refusal)
+  t.equal(pages.length, 1, 'the first refusal ends it')
+  const joins = { joining: ['x'], leaving: [] }
+  t.match(await theirs.setMembers('a', joins), refusal)
+  t.match(await theirs.setMembers('a', { joining: [], leaving: ['x'] }), refusal)
+  t.match(await groupsOf('changed_meanwhile').setMembers('a', joins), {
+    reason: 'changed_meanwhile',
+  })
+  pages.length = 0
+  t.match(await groupsOf('user_unknown').remove('a'), { kind: 'done' }, 'who has gone')
+  t.equal(pages.length, 3)
+  t.match(
+    pages,
+    [undefined, / sub 500$/, / sub 1000$/],
+    'each page is behind the one before',
+  )
+})

@@ -104,10 +104,10 @@ function changedValues(before: readonly unknown[], patched: Patched): unknown {
   const given = listOf(value).map(each => readItem(each, attribute))
   if (kind === 'replace') return orNothing(given)
   if (kind === 'add') return orNothing(added(before, given))
+  if (value === undefined) return undefined
   // With values: these, and nobody else.
-  return value === undefined
-    ? undefined
-    : orNothing(before.filter(item => !given.some(each => isSame(item, each))))
+  const gone = new Set(given.map(keyOf))
+  return orNothing(before.filter(item => !gone.has(keyOf(item))))
 }
 
 function added(
@@ -175,10 +175,6 @@ function readItem(value: unknown, attribute: ScimAttribute): unknown {
   return Object.fromEntries(
     knownParts(attribute, value).map(([{ name }, each]) => [name, each]),
   )
-}
-
-function isSame(item: unknown, given: unknown): boolean {
-  return keyOf(item) === keyOf(given)
 }
 
 /** Values are the same by their `value`, where they have one. */

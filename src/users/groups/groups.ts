@@ -18,6 +18,7 @@ export type GroupFault =
   | 'external_id_taken'
   | 'too_many_groups'
   | 'member_unknown'
+  | 'member_of_directory'
   | 'changed_meanwhile'
 
 /** What comes of it. */
@@ -105,7 +106,19 @@ export function createGroups(options: GroupsOptions): Groups {
     return outcome
   }
 
-  const setRole = createSetRole(accounts)
+  const setRoles = createSetRoles(accounts)
+
+  /** Takes the role from all; each page is behind the one before, so that it ends whatever is refused. */
+  async function empty(group: Group): Promise<GroupFault | undefined> {
+    let after: string | undefined
+    for (;;) {
+      const page = await members(group, { after, limit: PAGE })
+      const subs = page.map(({ sub }) => sub)
+      const fault = await setRoles(subs, group.role, false)
+      if (fault !== undefined || page.length < PAGE) return fault
+      after = subs.at(-1)
+    }
+  }
 
   async function find(id: string): Promise<Group | undefined> {
     return (await groups.load()).groups.find(each => each.id === id)
@@ -145,18 +158,16 @@ export function createGroups(options: GroupsOptions): Groups {
       if (group === undefined) return refused('group_unknown')
       const known = await inTurns(joining, accounts.bySub)
       if (known.includes(undefined)) return refused('member_unknown')
-      await inTurns(joining, sub => setRole(sub, group.role, true))
-      await inTurns(leaving, sub => setRole(sub, group.role, false))
-      return changed(id, {})
+      const fault =
+        (await setRoles(joining, group.role, true)) ??
+        (await setRoles(leaving, group.role, false))
+      return fault === undefined ? changed(id, {}) : refused(fault)
     },
     async remove(id) {
       const group = await find(id)
       if (group === undefined) return refused('group_unknown')
-      let page: readonly Account[] = []
-      do {
-        page = await members(group, { limit: PAGE })
-        await inTurns(page, ({ sub }) => setRole(sub, group.role, false))
-      } while (page.length === PAGE)
+      const fault = await empty(group)
+      if (fault !== undefined) return refused(fault)
       const outcome = await save(all =>
         all.some(each => each.id === id)
           ? { all: all.filter(each => each.id !== id), group }
@@ -189,15 +200,26 @@ function createSave(groups: GroupStore) {
   }
 }
 
-/** Gives an account a role, or takes it; whoever has gone has none. */
-function createSetRole(accounts: GroupsOptions['accounts']) {
-  return async (sub: string, role: string, has: boolean): Promise<void> => {
-    await accounts.change(sub, ({ roles }) => {
-      const others = roles.filter(each => each !== role)
-      return roles.includes(role) === has
-        ? {}
-        : { roles: has ? [...roles, role] : others }
-    })
+/** Gives accounts a role, or takes it; whoever has gone has none. Undefined: no account was refused. */
+function createSetRoles(accounts: GroupsOptions['accounts']) {
+  return async (
+    subs: readonly string[],
+    role: string,
+    has: boolean,
+  ): Promise<GroupFault | undefined> => {
+    const outcomes = await inTurns(subs, sub =>
+      accounts.change(sub, ({ roles }) => {
+        const others = roles.filter(each => each !== role)
+        return roles.includes(role) === has
+          ? {}
+          : { roles: has ? [...roles, role] : others }
+      }),
+    )
+    const reasons = outcomes.flatMap(outcome =>
+      outcome.kind === 'refused' ? [outcome.reason] : [],
+    )
+    if (reasons.includes('directory_owns')) return 'member_of_directory'
+    return reasons.includes('changed_meanwhile') ? 'changed_meanwhile' : undefined
   }
 }
 

@@ -172,6 +172,11 @@ for (const store of STORES) {
       t.strictSame(found.names, names, JSON.stringify(query))
       t.match(found.body, { totalResults: total, itemsPerPage: names.length })
     }
+    const names = Array.from({ length: 101 }, (_, index) => `n${index}`).join()
+    t.equal((await listed(bench, { attributes: names })).status, 400, 'too many names')
+    const none = await listed(bench, { cursor: '', count: '0' })
+    t.match(none.body, { totalResults: 4, itemsPerPage: 0 })
+    t.notOk('nextCursor' in none.body, 'a page of none leads nowhere')
     for (const query of [{ count: 'x' }, { startIndex: '1.5' }, { count: '' }]) {
       t.equal((await listed(bench, query as Record<string, string>)).status, 400)
     }

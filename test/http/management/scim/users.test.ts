@@ -136,6 +136,14 @@ for (const store of STORES) {
     })
     t.equal(old.statusCode, 400)
     t.match(await server.login({ password: 'another one' }), { token_type: 'Bearer' })
+    server.live.attributes = { dept: { list: false, unique: false } }
+    const dept = { attributes: { dept: 'a long name of a department' } }
+    t.match(await server.accounts.change(alice.id, () => dept), { kind: 'done' })
+    server.live.attributes = { dept: { list: false, unique: false, maxLength: 4 } }
+    const suspended = await patch(`/Users/${alice.id}`, [
+      { op: 'replace', path: 'active', value: false },
+    ])
+    t.equal(suspended.statusCode, 200, 'what is forbidden since is no hindrance')
     const asName = server.accounts.change(alice.id, () => ({ password: 'alice' }))
     t.match(await asName, { kind: 'refused', reason: 'password_is_name' })
   })

@@ -53,6 +53,10 @@ const WORDS: Readonly<
   external_id_taken: ['uniqueness', 'externalId is taken'],
   too_many_groups: ['tooMany', 'there may be no more groups'],
   member_unknown: ['invalidValue', 'members names a user that is not there'],
+  member_of_directory: [
+    'invalidValue',
+    'a member is the user of a directory elsewhere, which alone gives and takes roles',
+  ],
   changed_meanwhile: ['tooMany', 'too many change groups at once: try again'],
 }
 
@@ -101,7 +105,7 @@ export function createScimGroups(options: UsersOptions): ScimGroups {
     const had = new Set(before.map(({ sub }) => sub))
     const joining = [...after].filter(sub => !had.has(sub))
     const leaving = [...had].filter(sub => !after.has(sub))
-    for (const sub of leaving) refuseOwn(call.caller, sub)
+    for (const sub of [...joining, ...leaving]) refuseOwn(call.caller, sub)
     await refuseUnknown(joining)
     const changed = done(await groups.change(group.id, requestIn(call, wanted)))
     if (joining.length + leaving.length === 0) return changed
@@ -124,6 +128,7 @@ export function createScimGroups(options: UsersOptions): ScimGroups {
       const wanted = readGroup(body)
       const { groups } = servicesOf(call)
       const joining = [...subsIn(member(wanted, 'members'))]
+      for (const sub of joining) refuseOwn(call.caller, sub)
       await refuseUnknown(joining)
       const group = done(await groups.add(requestIn(call, wanted)))
       const full =

@@ -77,10 +77,11 @@ async function collect(
   readonly accounts: readonly Account[]
   readonly rest: Position | undefined
 }> {
+  if (count === 0) return { accounts: [], rest: undefined }
   const accounts: Account[] = []
   let after = from
   for (let looked = 0; looked < MOST_LOOKED_AT;) {
-    const limit = Math.max(1, count - accounts.length)
+    const limit = count - accounts.length
     // One more, which says whether anything follows.
     const met = await next(after, limit + 1)
     const taken = met.slice(0, limit)
@@ -106,8 +107,9 @@ async function pageByIndex(
   const last = startIndex - 1 + count
   if (last > MOST_BY_INDEX && startIndex <= (total ?? startIndex)) throw tooMany()
   // Where nobody has counted, all that are meant are counted here.
+  const isBeyond = total !== undefined && startIndex > total
   const wanted = total === undefined ? MOST_BY_INDEX + 1 : Math.min(last, total)
-  const found = wanted === 0 ? [] : await walk(source, wanted)
+  const found = wanted === 0 || isBeyond ? [] : await walk(source, wanted)
   return {
     accounts: found.slice(startIndex - 1, last),
     total: total ?? found.length,

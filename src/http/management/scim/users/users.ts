@@ -206,7 +206,8 @@ function refuseOtherVersion({ request }: Call, account: Account): void {
 export function refuseOwn({ sub }: Caller, id: string): void {
   if (sub !== id) return
   throw new OAuthError(403, 'forbidden', {
-    description: 'you come with this account: another operator may disable or remove it',
+    description:
+      'you come with this account: another operator may change what it may do, disable or remove it',
     reason: 'own_account',
   })
 }
