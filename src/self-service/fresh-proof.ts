@@ -45,12 +45,14 @@ export function createRequireFresh(options: FreshProofOptions): RequireFresh {
       signal,
       origin,
     })
-    if (outcome.kind === 'ok') return
+    // A directory elsewhere may know somebody else by that name.
+    if (outcome.kind === 'ok' && outcome.account.tag === account.tag) return
     const network = networkOf(address)
     const attempt = { clientId, username: nameInLogs(name), network, sub }
-    if (outcome.kind === 'refused') {
-      emit({ type: 'login.failed', ...attempt, reason: outcome.reason }, origin)
-      throw insufficientUserAuthentication(scheme, outcome.reason)
+    if (outcome.kind !== 'throttled') {
+      const reason = outcome.kind === 'ok' ? 'password_wrong' : outcome.reason
+      emit({ type: 'login.failed', ...attempt, reason }, origin)
+      throw insufficientUserAuthentication(scheme, reason)
     }
     const reason = `throttled_by_${outcome.by}` as const
     const retryAfterSeconds = Math.ceil(outcome.retryAfterMs / 1000)

@@ -94,14 +94,16 @@ function createSignUp(options: RegistrationOptions): Registration['signUp'] {
   const attributesOf = createAttributesOf(options)
   const makeRoom = createMakeRoom(options)
 
-  async function addIfFree(account: NewAccount, { origin }: Caller): Promise<void> {
+  /** Whether it was added. */
+  async function addIfFree(account: NewAccount, { origin }: Caller): Promise<boolean> {
     await makeRoom(account.name)
     // Also where it is another account's address, by which that one logs in.
-    if ((await directory.findLogin(account.name)) !== undefined) return
-    if ((await directory.add(account)) !== 'added') return
+    if ((await directory.findLogin(account.name)) !== undefined) return false
+    if ((await directory.add(account)) !== 'added') return false
     const { sub } = account
     const actor = `user:${sub}` as const
     emit({ type: 'user.changed', sub, change: 'added', actor }, origin)
+    return true
   }
 
   return async function signUp({ name, password, attributes, locale, caller, isSpent }) {
@@ -117,10 +119,12 @@ function createSignUp(options: RegistrationOptions): Registration['signUp'] {
     }
     const pending = verifies ? { signUp: true as const } : undefined
     const account = accountOf({ sub, read, next, passwordHash, pending })
-    await evenTime(() => addIfFree(account, caller))
+    const isAdded = await evenTime(() => addIfFree(account, caller))
     if (!verifies) return
     const { network } = caller
-    const whom = { name: read.written }
+    // For this very account: a ticket by its name would activate the password of whoever was first. Where
+    // nothing was added it is for nobody, and takes as long.
+    const whom = { sub: isAdded ? sub : random.uuid() }
     const wanted = { purpose: 'verification', whom, locale, network } as const
     if ((await outgoing.append(wanted)) === 'full') {
       throw temporarilyUnavailable('outbox_full')

@@ -331,7 +331,15 @@ async function signUpTest(t: Test, store: StoreName): Promise<void> {
   const answer = await call('', newcomer({ locale: 'fr' }))
   t.equal(answer.statusCode, 202)
   t.equal(answer.body, '', 'no account in the answer')
-  t.match(sent, [{ purpose: 'verification', whom: { name: 'Carol' }, locale: 'fr' }])
+  const sub = (await accounts.find('carol'))?.sub
+  t.match(sent, [{ purpose: 'verification', whom: { sub }, locale: 'fr' }])
+  await call('', newcomer({ password: 'the password of somebody else' }))
+  t.notMatch(
+    sent.at(-1),
+    { whom: { sub } },
+    "a second one verifies nobody else's password",
+  )
+  sent.pop()
   refused(t, await logIn('carol', NEW_PASSWORD), WRONG, 'not verified yet')
   const reasons = world.lines.filter(line => line.includes('"user_unverified"'))
   t.ok(reasons.length > 0, 'which the log says')

@@ -1,6 +1,7 @@
 // What the store may say of an account at the very moment of a change: that it has gone, or is another one.
 import t from 'tap'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
+import { createRequireFresh } from '../../src/self-service/fresh-proof.ts'
 import { createOwnAccount } from '../../src/self-service/own-account.ts'
 import { NO_WAY_OUT } from '../../src/self-service/outgoing.ts'
 import { mayGet } from '../../src/self-service/pending.ts'
@@ -8,8 +9,9 @@ import type { Owner } from '../../src/self-service/owner.ts'
 import { createOwnerOf } from '../../src/http/public/account/owner-of.ts'
 import { declarationsOf } from '../../src/users/attributes/declarations.ts'
 import type { AttributesOutcome } from '../../src/users/account-attributes.ts'
+import type { Account } from '../../src/stores/ports/directory.ts'
 import { createHandClock } from '../support/clock.ts'
-import { addSomeone } from '../support/stores.ts'
+import { addSomeone, someAccount } from '../support/stores.ts'
 
 const GONE = { status: 401, code: 'invalid_token' }
 const CONFLICT = { status: 409, code: 'conflict' }
@@ -126,3 +128,37 @@ t.test(
     await app.close()
   },
 )
+
+t.test("another person's right password proves nothing", async t => {
+  const account: Account = {
+    ...someAccount('ann'),
+    sessionsEpoch: 1,
+    createdAt: 0,
+    updatedAt: 0,
+    version: 0,
+  }
+  const reasons: unknown[] = []
+  const proofOf = (known: Account) =>
+    createRequireFresh({
+      authenticate: async () => ({ kind: 'ok', account: known, known: false }),
+      nameInLogs: name => name,
+      emit: event => reasons.push(Object(event).reason),
+      clock: () => 3_600_000,
+    })
+  const owner = {
+    account,
+    sid: 'sid',
+    authenticatedAt: 0,
+    clientId: 'web',
+    scheme: 'Bearer' as const,
+    address: '192.0.2.1',
+    signal: new AbortController().signal,
+    origin: { id: '1', headers: {} },
+  }
+  const other = { ...account, ...someAccount('bob') }
+  await t.rejects(proofOf(other)(owner, 'the password of bob'), {
+    code: 'insufficient_user_authentication',
+  })
+  t.same(reasons, ['password_wrong'])
+  await t.resolves(proofOf(account)(owner, 'her own'))
+})

@@ -14,7 +14,7 @@ import { createTimePadding } from '../failed-logins/time-padding.ts'
 import type { Hashing, PasswordHasher } from '../hashing/hasher.ts'
 import type { Chain, ChainVerdict } from './chain.ts'
 import type { Directory } from './directory.ts'
-import { NO_HASH, type Identity } from './external.ts'
+import { isShadowOf, NO_HASH, type Identity } from './external.ts'
 import type { GuardedDirectory } from './guarded.ts'
 import type { Shadows } from './shadows.ts'
 
@@ -145,7 +145,11 @@ function createWelcome(options: AuthenticateElsewhereOptions) {
     { by, identity }: Right & { readonly by: GuardedDirectory },
   ): Promise<Authentication> {
     if (identity.disabled) {
-      if (shadow !== undefined) await shadows.drop(shadow)
+      const id = { directory: by.settings.name, id: identity.externalId }
+      // Who has the name here may be somebody else: names are folded here, and may not be there.
+      if (shadow !== undefined && isShadowOf(shadow.external, id)) {
+        await shadows.drop(shadow)
+      }
       return refused('user_disabled', shadow)
     }
     const kept = await shadows.keep(by.settings, identity)

@@ -49,8 +49,8 @@ export function createHttpDirectory(options: HttpDirectoryOptions): NamedDirecto
     async verify({ name, password }, signal) {
       const answer = await send(settings.url, { name, password }, signal)
       if ('fault' in answer) return answer
-      if (answer.status === 401) return { kind: 'wrong' }
-      if (answer.status === 404) return { kind: 'unknown' }
+      if (isVerdict(answer, 401)) return { kind: 'wrong' }
+      if (isVerdict(answer, 404)) return { kind: 'unknown' }
       const identity = identityIn(answer)
       return 'fault' in identity ? identity : { kind: 'ok', identity }
     },
@@ -58,7 +58,7 @@ export function createHttpDirectory(options: HttpDirectoryOptions): NamedDirecto
       if (settings.lookupUrl === undefined) return { kind: 'unasked' }
       const answer = await send(settings.lookupUrl, { id }, signal)
       if ('fault' in answer) return answer
-      if (answer.status === 404) return { kind: 'gone' }
+      if (isVerdict(answer, 404)) return { kind: 'gone' }
       const identity = identityIn(answer)
       if ('fault' in identity) return identity
       return identity.externalId === id
@@ -102,9 +102,16 @@ function sign(key: Buffer, text: string): string {
   return `v1,${createHmac('sha256', key).update(text).digest('base64')}`
 }
 
+/** Whether the app says so, and not a proxy before it that has lost the app: the body is a JSON object. */
+function isVerdict({ status, body }: PostAnswer, expected: 401 | 404): boolean {
+  return status === expected && typeof body === 'object' && body !== null
+}
+
 function identityIn({ status, body }: PostAnswer) {
   if (status !== 200) {
-    return unavailable(`it answered ${status}, and not 200, 401 or 404`)
+    return unavailable(
+      `it answered ${status}, and not 200, 401 or 404 with a JSON object`,
+    )
   }
   return (
     readIdentity(body) ??

@@ -4,7 +4,10 @@ import { Compile } from 'typebox/compile'
 import type { Identity } from './external.ts'
 
 const Given = Type.Object({
-  id: Type.Union([Type.String({ minLength: 1, maxLength: 255 }), Type.Integer()]),
+  id: Type.Union([
+    Type.String({ minLength: 1, maxLength: 255 }),
+    Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }),
+  ]),
   name: Type.String({ minLength: 1, maxLength: 1024 }),
   disabled: Type.Optional(Type.Boolean()),
   email: Type.Optional(Type.Union([Type.String(), Type.Null()])),

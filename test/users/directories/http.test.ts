@@ -47,6 +47,7 @@ for (const { name, open } of STORES) {
       ownedTest,
       orderTest,
       strangerTest,
+      otherCaseTest,
     ]
     for (const run of tests) await t.test(run.name, t => run(t, url))
   })
@@ -410,4 +411,16 @@ async function strangerTest(t: Test, url: string): Promise<void> {
   const refreshed = await second.test.refresh(login.json().refresh_token)
   t.equal(refreshed.statusCode, 200, 'and its sessions go on')
   await second.test.elsewhere?.close()
+}
+
+async function otherCaseTest(t: Test, url: string): Promise<void> {
+  const { user, login, test, n } = await start(t, url)
+  user.users.push({ id: 1, name: `mia${n}`, password: WORDS })
+  const off = { disabled: true }
+  user.users.push({ id: 2, name: `Mia${n}`, password: 'of another', more: off })
+  const answer = await login(`mia${n}`)
+  t.equal(answer.statusCode, 200)
+  t.equal((await login(`Mia${n}`, 'of another')).statusCode, 400, 'who is disabled')
+  const { refresh_token: token } = answer.json()
+  t.equal((await test.refresh(token)).statusCode, 200, 'ends nobody else')
 }

@@ -365,3 +365,35 @@ t.test(
     t.equal(asked, before + 1, 'it was forgotten, and is looked at again')
   },
 )
+
+t.test(
+  'what a proxy says for an app that is gone is no verdict, and no id is rounded',
+  async t => {
+    for (const [status, body] of [
+      [404, undefined],
+      [401, undefined],
+      [200, { id: 2 ** 60, name: 'ann' }],
+    ] as const) {
+      const directory = createHttpDirectory({
+        settings: {
+          ...SETTINGS,
+          type: 'http',
+          url: 'https://app.example.com/login',
+          lookupUrl: 'https://app.example.com/users',
+          secrets: [Buffer.alloc(32, 9).toString('base64')],
+          mayBePrivate: false,
+        },
+        post: async () => ({ status, body }),
+        clock: () => 0,
+        random: systemRandom,
+      })
+      const attempt = { name: 'ann', foldedName: 'ann', password: 'long' }
+      t.match(
+        await directory.verify(attempt, NOBODY),
+        { kind: 'unavailable' },
+        `${status}`,
+      )
+      t.match(await directory.lookup('17', NOBODY), { kind: 'unavailable' }, `${status}`)
+    }
+  },
+)
