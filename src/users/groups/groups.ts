@@ -20,6 +20,7 @@ export type GroupFault =
   | 'member_unknown'
   | 'member_of_directory'
   | 'changed_meanwhile'
+  | 'superseded'
 
 /** What comes of it. */
 export type GroupOutcome =
@@ -37,7 +38,8 @@ export interface Groups {
   /** All, in the order of creation. */
   all(): Promise<readonly Group[]>
   add(request: GroupRequest & { readonly displayName: string }): Promise<GroupOutcome>
-  change(id: string, request: GroupRequest): Promise<GroupOutcome>
+  /** `from`: the revision that it was decided on; `superseded` where there is another by now. */
+  change(id: string, request: GroupRequest, from?: number): Promise<GroupOutcome>
   /** The next members in the order of their `sub`, behind one of them. */
   members(
     group: Pick<Group, 'role'>,
@@ -48,8 +50,8 @@ export interface Groups {
    * account is a change of its own: after a fault the same call completes it.
    */
   setMembers(id: string, change: MembersChange): Promise<GroupOutcome>
-  /** Takes the role from its members, and then the group away. */
-  remove(id: string): Promise<GroupOutcome>
+  /** Takes the role from its members, and then the group away. `from`: as of `change`. */
+  remove(id: string, from?: number): Promise<GroupOutcome>
 }
 
 export interface GroupsOptions {
@@ -86,11 +88,12 @@ export function createGroups(options: GroupsOptions): Groups {
     return found.map(({ account }) => account)
   }
 
-  const touched = async (id: string, request: GroupRequest): Promise<GroupOutcome> => {
+  const touched: Groups['change'] = async (id, request, from) => {
     const at = await now()
     return save(all => {
       const group = all.find(each => each.id === id)
       if (group === undefined) return 'group_unknown'
+      if (from !== undefined && from !== group.revision) return 'superseded'
       const next = nextOf(group, request, at)
       const fault = faultOf(next, all)
       if (fault !== undefined) return fault
@@ -98,8 +101,8 @@ export function createGroups(options: GroupsOptions): Groups {
     })
   }
 
-  async function changed(id: string, request: GroupRequest): Promise<GroupOutcome> {
-    const outcome = await touched(id, request)
+  const changed: Groups['change'] = async (id, request, from) => {
+    const outcome = await touched(id, request, from)
     if (outcome.kind === 'done') {
       emit({ type: 'group.changed', group: id, change: 'changed' })
     }
@@ -163,7 +166,10 @@ export function createGroups(options: GroupsOptions): Groups {
         (await setRoles(leaving, group.role, false))
       return fault === undefined ? changed(id, {}) : refused(fault)
     },
-    async remove(id) {
+    async remove(id, from) {
+      // Whoever else decided on that revision comes too late from here on.
+      const claim = from === undefined ? undefined : await touched(id, {}, from)
+      if (claim?.kind === 'refused') return claim
       const group = await find(id)
       if (group === undefined) return refused('group_unknown')
       const fault = await empty(group)

@@ -163,6 +163,60 @@ for (const store of STORES) {
     t.strictSame(twice.map(({ statusCode }) => statusCode).sort(), [201, 409])
   })
 
+  t.test(`two change a group at once, ${store}`, async t => {
+    const bench = await scimOn(t, store)
+    const { call, add, patch } = bench
+    const { id: ann } = await add('ann')
+    const { id: bob } = await add('bob')
+    const set = (path: string, value: unknown) => [{ op: 'replace', path, value }]
+    const joins = (value: string) => [{ op: 'add', path: 'members', value: [{ value }] }]
+    const both = async (first: object[], second: object[], more = {}) => {
+      const answers = await Promise.all([
+        patch(path, first, more),
+        patch(path, second, more),
+      ])
+      return answers.map(({ statusCode }) => statusCode).sort()
+    }
+    const group = await addGroup(bench, 'staff')
+    const path = `/Groups/${group.id}`
+    const ifMatch = async () => ({
+      headers: { 'if-match': (await call('GET', path)).json().meta.version },
+    })
+    for (let turn = 0; turn < 5; turn++) {
+      const [displayName, externalId] = [`crew-${turn}`, `g-${turn}`]
+      const statuses = await both(
+        set('displayName', displayName),
+        set('externalId', externalId),
+      )
+      t.strictSame(statuses, [200, 200])
+      t.match(
+        (await call('GET', path)).json(),
+        { displayName, externalId },
+        'none is lost',
+      )
+    }
+    t.strictSame(await both(joins(ann), joins(bob)), [200, 200])
+    t.strictSame(await membersOf(bench, group.id), ['ann', 'bob'])
+    const renames = [set('displayName', 'one'), set('displayName', 'other')] as const
+    t.strictSame(await both(...renames, await ifMatch()), [200, 412])
+    const leaves = { op: 'remove', path: `members[value eq "${ann}"]` }
+    const moves = [[leaves], set('members', [])] as const
+    t.strictSame(await both([...moves[0]], moves[1], await ifMatch()), [200, 412])
+    const same = (await call('GET', path)).json().meta.version
+    await patch(path, set('externalId', 'g-4'))
+    t.equal((await call('GET', path)).json().meta.version, same, 'nothing was to be done')
+    const more = await ifMatch()
+    const ends = await Promise.all([
+      call('DELETE', path, more),
+      patch(path, set('displayName', 'late'), more),
+    ])
+    const done = ends.filter(({ statusCode }) => statusCode < 300)
+    t.equal(done.length, 1, 'one wins')
+    const last = await addGroup(bench, 'last')
+    const any = { headers: { 'if-match': '*' } }
+    t.equal((await call('DELETE', `/Groups/${last.id}`, any)).statusCode, 204)
+  })
+
   t.test(`lists of groups, ${store}`, async t => {
     const bench = await scimOn(t, store)
     const { call, add } = bench
@@ -270,6 +324,64 @@ t.test('a group of ten thousand, and one that two remove at once', async t => {
   const small = await addGroup(bench, 'small')
   const twice = await Promise.all([1, 2].map(() => call('DELETE', `/Groups/${small.id}`)))
   t.strictSame(twice.map(({ statusCode }) => statusCode).sort(), [204, 404])
+})
+
+t.test('others are always faster', async t => {
+  const bench = await scimOn(t, 'SQLite')
+  const { id } = await addGroup(bench, 'staff')
+  const { groups } = bench.server.store
+  let loads = 0
+  t.intercept(groups, 'load', {
+    value: async () => ({
+      version: 1,
+      groups: [
+        {
+          id,
+          role: 'staff',
+          displayName: 'staff',
+          externalIds: {},
+          createdAt: 0,
+          updatedAt: 0,
+          revision: loads++,
+        },
+      ],
+    }),
+  })
+  const rename = [{ op: 'replace', path: 'displayName', value: 'crew' }]
+  const answer = await bench.patch(`/Groups/${id}`, rename)
+  t.match(answer.json(), { status: '400', scimType: 'tooMany', detail: /try again/ })
+  t.equal(loads, 200, 'each try reads, and compares')
+  const bound = { headers: { 'if-match': `W/"0.${loads}"` } }
+  const removal = await bench.call('DELETE', `/Groups/${id}`, bound)
+  t.match(removal.json(), { status: '412' })
+})
+
+t.test('a filter reads each account once', async t => {
+  const bench = await scimOn(t, 'SQLite')
+  const { id } = await bench.add('ann')
+  for (const name of ['one', 'two', 'three']) await addGroup(bench, name, [id])
+  const { accounts } = bench.server
+  const calls = t.capture(accounts, 'bySub', accounts.bySub)
+  const reads = async (filter: string) => {
+    const answer = await bench.call('GET', `/Groups?${new URLSearchParams({ filter })}`)
+    t.equal(answer.json().totalResults, 3)
+    return calls().length
+  }
+  const term = `members.value eq "${id}"`
+  t.equal(await reads(term), 1)
+  t.equal(await reads(`${term} and members[value eq "${id}"]`), 1)
+})
+
+t.test('half a surrogate pair is no text', async t => {
+  const bench = await scimOn(t, 'SQLite')
+  for (const more of [
+    { displayName: 'a\ud800' },
+    { displayName: 'a', externalId: '\udc00' },
+  ]) {
+    const body = { schemas: [GROUP], ...more }
+    const answer = await bench.call('POST', '/Groups', { body })
+    t.match(answer.json(), { status: '400', scimType: 'invalidValue' })
+  }
 })
 
 t.test('a store that is away', async t => {

@@ -6,6 +6,7 @@ import { member, type Resource } from '../../../../scim/schema.ts'
 import type { Account } from '../../../../stores/ports/directory.ts'
 import type { Group } from '../../../../stores/ports/documents/groups.ts'
 import { externalIdOf } from '../../../../users/attributes/external-ids.ts'
+import type { GroupRequest } from '../../../../users/groups/next-group.ts'
 import type { Call } from '../users/users.ts'
 
 /** So many members a request may name. */
@@ -73,6 +74,11 @@ export function readGroup(body: unknown): Resource {
   return Object(body)
 }
 
+/**
+ * What a whole group asks for, without its members.
+ *
+ * @throws OAuthError invalidValue
+ */
 export function requestIn({ caller }: Call, wanted: Resource) {
   const displayName = member(wanted, 'displayName')
   const externalId = member(wanted, 'externalId') ?? null
@@ -81,11 +87,23 @@ export function requestIn({ caller }: Call, wanted: Resource) {
   }
   if (
     externalId !== null &&
-    (typeof externalId !== 'string' || externalId.length > 255)
+    (typeof externalId !== 'string' ||
+      externalId.length > 255 ||
+      !externalId.isWellFormed())
   ) {
     throw scimError('invalidValue', 'externalId must be a text of 255 characters at most')
   }
   return { displayName, externalId: [externalIdOf(caller.actor), externalId] as const }
+}
+
+/** What of it is not so already: what somebody else changes at once stays theirs. */
+export function changesIn(call: Call, group: Group, wanted: Resource): GroupRequest {
+  const { displayName, externalId } = requestIn(call, wanted)
+  const [name, value] = externalId
+  return {
+    ...(displayName !== group.displayName && { displayName }),
+    ...(value !== (group.externalIds[name] ?? null) && { externalId }),
+  }
 }
 
 export function subsIn(members: unknown): ReadonlySet<string> {

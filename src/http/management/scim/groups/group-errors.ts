@@ -1,0 +1,44 @@
+// Why a group isn't added, changed or removed, as SCIM says it (RFC 7644 §3.12).
+import type { OAuthError } from '../../../../oauth/errors.ts'
+import {
+  noResource,
+  otherVersion,
+  scimError,
+  type ScimType,
+} from '../../../../scim/errors.ts'
+import type { Group } from '../../../../stores/ports/documents/groups.ts'
+import type { GroupFault, GroupOutcome } from '../../../../users/groups/groups.ts'
+
+const WORDS: Readonly<
+  Record<Exclude<GroupFault, 'group_unknown' | 'superseded'>, readonly [ScimType, string]>
+> = {
+  role_invalid: [
+    'invalidValue',
+    'displayName must be 1 to 128 characters without blanks, commas and controls',
+  ],
+  name_taken: ['uniqueness', 'displayName is taken, or is the role of another group'],
+  external_id_taken: ['uniqueness', 'externalId is taken'],
+  too_many_groups: ['tooMany', 'there may be no more groups'],
+  member_unknown: ['invalidValue', 'members names a user that is not there'],
+  member_of_directory: [
+    'invalidValue',
+    'a member is the user of a directory elsewhere, which alone gives and takes roles',
+  ],
+  changed_meanwhile: ['tooMany', 'too many change groups at once: try again'],
+}
+
+/**
+ * The group that came of it.
+ *
+ * @throws OAuthError of `groupError`
+ */
+export function done(outcome: GroupOutcome): Group {
+  if (outcome.kind === 'done') return outcome.group
+  throw groupError(outcome.reason)
+}
+
+/** The error that answers a refusal. */
+export function groupError(reason: GroupFault): OAuthError {
+  if (reason === 'group_unknown') return noResource()
+  return reason === 'superseded' ? otherVersion() : scimError(...WORDS[reason])
+}
