@@ -1,7 +1,9 @@
 // Who may call the management listener's API: every wrong kind of caller is refused, each in its own way.
 import { createHash } from 'node:crypto'
+import { fastify } from 'fastify'
 import * as jose from 'jose'
 import t, { type Test } from 'tap'
+import { createParts } from '../../../src/http/management/admin/parts.ts'
 import type { TestApp, TestAppOptions } from '../../support/app.ts'
 import { CLIENTS, ISSUER, ORDERS, client, sha256Line } from '../../support/app.ts'
 import { STORES, serverOn } from '../../conformance/helpers.ts'
@@ -286,3 +288,18 @@ t.test(
     t.match(plain.headers['content-type'], /^application\/json/)
   },
 )
+
+t.test('a route that did not ask the guard knows no caller', async t => {
+  const { core } = await guarded(t)
+  const { callerOf, onBehalf } = createParts(core, async () => {
+    throw new Error('nobody asks')
+  })
+  const app = fastify()
+  app.get('/', async request => {
+    t.throws(() => callerOf(request), { message: /guard was not asked/ })
+    t.throws(() => onBehalf(request), { message: /guard was not asked/ })
+    return {}
+  })
+  t.equal((await app.inject('/')).statusCode, 200)
+  await app.close()
+})

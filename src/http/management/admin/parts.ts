@@ -26,7 +26,6 @@ export function createParts(core: Core, guard: Guard): AdminParts {
   const callers = createRequestSlot<Caller>()
   function callerOf(request: FastifyRequest): Caller {
     const caller = callers.get(request)
-    /* c8 ignore next -- each route is registered with `letIn` */
     if (caller === undefined) throw new TypeError('the guard was not asked')
     return caller
   }

@@ -27,13 +27,11 @@ const TAG_BYTES = 16
 /** Makes the cursors. `secrets`: as configured; the first seals, all open. */
 export function createCursors(secrets: readonly string[], random: Random): Cursors {
   const keys = deriveKeys(secrets, 'scim-cursor')
-
+  const [first] = keys
+  if (first === undefined) throw new TypeError('no secret to seal cursors with')
   return {
     seal(position, list) {
       const nonce = random.bytes(NONCE_BYTES)
-      const [first] = keys
-      /* c8 ignore next -- there is one secret at least */
-      if (first === undefined) throw new TypeError('no secret is configured')
       const cipher = createCipheriv(ALGORITHM, first.key, nonce).setAAD(boundTo(list))
       const text = cipher.update(JSON.stringify(position))
       return Buffer.concat([nonce, text, cipher.final(), cipher.getAuthTag()]).toString(

@@ -2,6 +2,7 @@
 // form of errors.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Negotiator from 'negotiator'
+import { OAuthError } from '../../../oauth/errors.ts'
 import type { RefusalForm } from '../../request/error-handler.ts'
 import { errorBody, scimError } from '../../../scim/errors.ts'
 
@@ -27,6 +28,22 @@ export function takeScim(app: FastifyInstance): void {
     { parseAs: 'string' },
     async (_request: FastifyRequest, body: string) => parseJson(body),
   )
+  // A DELETE without a body may name any type.
+  app.addContentTypeParser(
+    '*',
+    { parseAs: 'string' },
+    async (_request: FastifyRequest, body: string) => {
+      if (body !== '') throw notScim()
+    },
+  )
+}
+
+function notScim(): OAuthError {
+  return new OAuthError(415, 'invalid_request', {
+    description: `the content type must be ${SCIM_TYPE} or ${JSON_TYPE}`,
+    reason: 'http_415',
+    headers: { accept: `${SCIM_TYPE}, ${JSON_TYPE}` },
+  })
 }
 
 /** Sets the type of an answer: SCIM's own, unless the caller wants plain JSON. */

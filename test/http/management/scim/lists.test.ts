@@ -1,7 +1,23 @@
 // Lists of users: filters that an index answers, pages by cursor and by index, and what is shown of each.
 import t from 'tap'
+import { systemRandom } from '../../../../src/base/random.ts'
+import {
+  createCursors,
+  type Position,
+} from '../../../../src/http/management/scim/cursor.ts'
+import { readPage } from '../../../../src/http/management/scim/users/list-users.ts'
+import type { Account } from '../../../../src/stores/ports/directory.ts'
 import { STORES } from '../../../conformance/helpers.ts'
 import { EXTENSION, GROUP, scimOn, USER, type ScimBench } from '../../../support/scim.ts'
+import { someAccount } from '../../../support/stores.ts'
+
+const account: Account = {
+  ...someAccount('somebody'),
+  sessionsEpoch: 1,
+  createdAt: 0,
+  updatedAt: 0,
+  version: 0,
+}
 
 const SEARCH = 'urn:ietf:params:scim:api:messages:2.0:SearchRequest'
 
@@ -184,6 +200,54 @@ for (const store of STORES) {
     t.equal(twice.statusCode, 400)
   })
 }
+
+t.test('a page reads in steps, whatever its size', async t => {
+  const everybody = Array.from({ length: 5_000 }, (_, index) => ({
+    ...account,
+    sub: String(index),
+  }))
+  const cursors = createCursors([Buffer.alloc(32).toString('base64url')], systemRandom)
+  const pageOf = async (
+    cursor: string,
+    { count, isMeant }: { count: number; isMeant: (sub: number) => boolean },
+  ) => {
+    const limits: number[] = []
+    const source = {
+      kind: 'walk',
+      async next(after: Position | undefined, limit: number) {
+        limits.push(limit)
+        const from = after === undefined ? 0 : Number(after) + 1
+        return everybody
+          .slice(from, from + limit)
+          .map(each => ({ account: each, position: each.sub }))
+      },
+      isMeant: ({ sub }: Account) => isMeant(Number(sub)),
+      count: undefined,
+    } as const
+    const request = { count, startIndex: 1, cursor }
+    const page = await readPage(source, request, { cursors, list: [] })
+    return { subs: page.accounts.map(({ sub }) => Number(sub)), limits, ...page }
+  }
+  const rare = { count: 1, isMeant: (sub: number) => sub % 250 === 249 }
+  const first = await pageOf('', rare)
+  t.strictSame(first.subs, [249])
+  t.strictSame(first.limits, [2, 101, 101, 101])
+  const second = await pageOf(String(first.nextCursor), rare)
+  t.strictSame(second.subs, [499], 'it goes on behind the last one that was returned')
+  const dense = await pageOf('', { count: 10, isMeant: () => true })
+  t.strictSame(dense.limits, [11], 'no more is read than is shown')
+  const nobody = { count: 1500, isMeant: (sub: number) => sub === 2_000 }
+  const none = await pageOf('', nobody)
+  t.strictSame([none.subs, none.limits], [[], [1501, 501]], 'so many are looked at')
+  const next = await pageOf(String(none.nextCursor), nobody)
+  t.strictSame(next.subs, [2_000], 'and the next page begins behind them')
+  const last = await pageOf('', { count: 2, isMeant: sub => sub > 4_997 })
+  t.strictSame(last.subs, [])
+  const final = { count: 3, isMeant: () => true }
+  const end = await pageOf(cursors.seal('4996', []), final)
+  t.strictSame([end.subs, end.nextCursor], [[4997, 4998, 4999], undefined])
+  t.throws(() => createCursors([], systemRandom), { message: /no secret/ })
+})
 
 t.test('a search by POST', async t => {
   const bench = await scimOn(t, 'SQLite')

@@ -308,6 +308,12 @@ t.test('bodies that are none', async t => {
     headers: { 'content-type': 'text/plain' },
   })
   t.equal(text.statusCode, 415)
+  t.match(text.json(), { detail: /application\/scim\+json or application\/json$/ })
+  t.equal(text.headers['accept'], 'application/scim+json, application/json')
+  const empty = await call('DELETE', '/Users/x', {
+    headers: { 'content-type': 'text/plain', 'transfer-encoding': 'chunked' },
+  })
+  t.equal(empty.statusCode, 404, 'no body is of no type')
   const plain = await call('POST', '/Users', {
     body: { schemas: [USER], userName: 'ann' },
     headers: { 'content-type': 'application/json' },

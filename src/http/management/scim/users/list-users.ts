@@ -10,6 +10,8 @@ const MOST_LOOKED_AT = 2_000
 const MOST_BY_INDEX = 20_000
 /** So many in one step. */
 const STEP = 500
+/** So many at least, once some of those met were not meant. */
+const LEAST_STEP = 100
 
 type Walk = Extract<UserSource, { kind: 'walk' }>
 
@@ -80,21 +82,18 @@ async function collect(
   if (count === 0) return { accounts: [], rest: undefined }
   const accounts: Account[] = []
   let after = from
-  for (let looked = 0; looked < MOST_LOOKED_AT;) {
-    const limit = count - accounts.length
+  let step = count
+  for (let looked = 0; looked < MOST_LOOKED_AT; looked += step, step = LEAST_STEP) {
+    step = Math.min(Math.max(step, count - accounts.length), MOST_LOOKED_AT - looked)
     // One more, which says whether anything follows.
-    const met = await next(after, limit + 1)
-    const taken = met.slice(0, limit)
-    looked += taken.length
-    accounts.push(
-      ...taken
-        .map(({ account }) => account)
-        .filter(isMeant)
-        .slice(0, count),
-    )
-    after = taken.at(-1)?.position ?? after
-    if (met.length <= limit) return { accounts, rest: undefined }
-    if (accounts.length >= count) break
+    const met = await next(after, step + 1)
+    for (const [index, { account, position }] of met.slice(0, step).entries()) {
+      after = position
+      if (isMeant(account)) accounts.push(account)
+      if (accounts.length < count) continue
+      return { accounts, rest: index + 1 < met.length ? after : undefined }
+    }
+    if (met.length <= step) return { accounts, rest: undefined }
   }
   return { accounts, rest: after }
 }

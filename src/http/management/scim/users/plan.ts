@@ -10,6 +10,9 @@ export type Term =
   | { readonly by: 'userName' | 'email'; readonly op: 'eq' | 'sw'; readonly text: string }
   | { readonly by: 'active'; readonly op: 'eq'; readonly flag: boolean }
 
+/** Each filter has one at least. */
+type Terms = readonly [Term, ...Term[]]
+
 /** How a filter is run: an index answers the first term, the others are checked. */
 export interface UserPlan {
   readonly first: Term
@@ -45,25 +48,24 @@ const TERMS: ReadonlyMap<string, Term['by']> = new Map([
  */
 export function planUsers(filter: Filter, findsEmail: boolean): UserPlan {
   const terms = termsOf(filter)
-    .map(term => {
-      if (term.by === 'email' && !findsEmail) {
-        throw notRun('emails.value has no index here: declare email with unique: true')
-      }
-      return term
-    })
-    .toSorted((one, other) => placeOf(one) - placeOf(other))
-  const [first, ...checks] = terms
-  /* c8 ignore next -- each filter has a term */
-  if (first === undefined) throw notRun('the filter is empty')
-  return { first, checks }
+  if (!findsEmail && terms.some(({ by }) => by === 'email')) {
+    throw notRun('emails.value has no index here: declare email with unique: true')
+  }
+  const first = terms.reduce((one, other) =>
+    placeOf(other) < placeOf(one) ? other : one,
+  )
+  return { first, checks: terms.filter(term => term !== first) }
 }
 
 function placeOf(term: Term): number {
   return ORDER.findIndex(([by, op]) => by === term.by && op === term.op)
 }
 
-function termsOf(filter: Filter, within = ''): readonly Term[] {
-  if (filter.kind === 'and') return filter.filters.flatMap(each => termsOf(each, within))
+function termsOf(filter: Filter, within = ''): Terms {
+  if (filter.kind === 'and') {
+    const [one, other] = filter.filters
+    return [...termsOf(one, within), ...termsOf(other, within)]
+  }
   if (filter.kind === 'values' && within === '' && filter.path.sub === undefined) {
     return termsOf(filter.filter, `${filter.path.name}.`)
   }
