@@ -2,94 +2,26 @@
 // do who has no token. Only POST takes a ticket, so that no scanner of mails uses one up, and no answer says
 // who has an account.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
 import { malformedBody } from '../../../oauth/account-errors.ts'
-import type { Caller, Proof } from '../../../self-service/redeem.ts'
+import type { Caller } from '../../../self-service/redeem.ts'
 import type { Recovery } from '../../../self-service/recovery.ts'
 import type { Registration } from '../../../self-service/registration.ts'
 import type { VerifyAddress } from '../../../self-service/verification.ts'
-import { isCode } from '../../../tickets/tickets.ts'
 import type { SelfServiceLimits } from '../../callers/limits/self-service-limits.ts'
 import { ownNetworkOf } from '../../callers/own-address.ts'
-import { bodyReader, JSON_TYPE, takeJson } from '../../request/json-body.ts'
+import { JSON_TYPE, takeJson } from '../../request/json-body.ts'
 import { errors } from '../openapi/schemas.ts'
-
-const strict = { additionalProperties: false }
-const TICKET_EXAMPLE = `tk_${'A'.repeat(66)}`
-
-const Name = Type.String({
-  maxLength: 1024,
-  description: 'What the user logs in with.',
-})
-const Locale = Type.Optional(
-  Type.String({
-    pattern: '^[A-Za-z0-9-]{1,35}$',
-    description: 'The language of what is sent (BCP 47).',
-  }),
-)
-const NewPassword = Type.String({ format: 'password', description: 'The new one.' })
-
-const SignUpRequest = Type.Object(
-  {
-    name: Type.Optional(Name),
-    password: NewPassword,
-    attributes: Type.Optional(
-      Type.Record(Type.String(), Type.Unknown(), {
-        description: 'Values of attributes that are marked `self`.',
-      }),
-    ),
-    locale: Locale,
-    ticket: Type.Optional(
-      Type.String({
-        description: 'Of an invitation, in the place of name and attributes.',
-      }),
-    ),
-  },
-  {
-    ...strict,
-    title: 'SignUp',
-    examples: [
-      {
-        name: 'alice',
-        password: 'correct horse battery staple',
-        attributes: { email: 'alice@example.com' },
-      },
-    ],
-  },
-)
-
-const PROOF = {
-  ticket: Type.Optional(Type.String({ description: 'As it was sent.' })),
-  name: Type.Optional(Name),
-  code: Type.Optional(
-    Type.String({ description: 'With the name, in the place of the ticket: 8 digits.' }),
-  ),
-}
-
-const VerificationRequest = Type.Object(PROOF, {
-  ...strict,
-  title: 'AddressVerification',
-  examples: [{ ticket: TICKET_EXAMPLE }],
-})
-
-const RecoveryRequest = Type.Object(
-  { name: Name, locale: Locale },
-  { ...strict, title: 'RecoveryRequest', examples: [{ name: 'alice', locale: 'en' }] },
-)
-
-const CompletionRequest = Type.Object(
-  { ...PROOF, password: NewPassword },
-  {
-    ...strict,
-    title: 'RecoveryCompletion',
-    examples: [{ ticket: TICKET_EXAMPLE, password: 'correct horse battery staple' }],
-  },
-)
-
-const readSignUp = bodyReader(SignUpRequest)
-const readVerification = bodyReader(VerificationRequest)
-const readRecovery = bodyReader(RecoveryRequest)
-const readCompletion = bodyReader(CompletionRequest)
+import {
+  CompletionRequest,
+  proofOf,
+  readCompletion,
+  readRecovery,
+  readSignUp,
+  readVerification,
+  RecoveryRequest,
+  SignUpRequest,
+  VerificationRequest,
+} from './bodies.ts'
 
 const REFUSALS = errors(400, 413, 415, 429, 503)
 const TAKEN = { 202: { type: 'null', description: 'The same whoever it is about.' } }
@@ -228,23 +160,6 @@ function recoveryRoutes(
 
 function callerOf(request: FastifyRequest): Caller {
   return { network: ownNetworkOf(request), origin: request }
-}
-
-/** @throws OAuthError invalid_request for anything but a ticket, or a code with its name */
-function proofOf({
-  ticket,
-  name,
-  code,
-}: {
-  readonly ticket?: string
-  readonly name?: string
-  readonly code?: string
-}): Proof {
-  const isByTicket = name === undefined && code === undefined
-  if (ticket !== undefined && isByTicket) return { ticket }
-  const isByCode = ticket === undefined && code !== undefined && isCode(code)
-  if (isByCode && name !== undefined) return { name, code }
-  throw malformedBody('either a ticket, or a code of 8 digits and its name')
 }
 
 function schemaOf(summary: string, operationId: string, response: object) {
