@@ -1,5 +1,6 @@
 // What self-service sends, by whatever way: it only notes what is wanted. Whom it is about is looked up, and
 // the ticket made, when it is sent; so the answer takes the same time for names that nobody has.
+import { temporarilyUnavailable } from '../oauth/errors.ts'
 import type { TicketPurpose } from '../stores/ports/people/tickets.ts'
 
 /** A ticket that somebody has asked for. */
@@ -26,3 +27,14 @@ export interface Outgoing {
 
 /** There is no way out: nothing is ever sent. */
 export const NO_WAY_OUT: Outgoing = { append: async () => 'appended' }
+
+/**
+ * Notes what is to be sent.
+ *
+ * @throws OAuthError temporarily_unavailable where too much waits already; StoreUnavailable
+ */
+export async function send(outgoing: Outgoing, wanted: TicketWanted): Promise<void> {
+  if ((await outgoing.append(wanted)) === 'full') {
+    throw temporarilyUnavailable('outbox_full')
+  }
+}

@@ -7,7 +7,7 @@ import {
   noSuchSession,
   passwordRefused,
 } from '../oauth/account-errors.ts'
-import { invalidToken, slowDown, temporarilyUnavailable } from '../oauth/errors.ts'
+import { invalidToken, slowDown } from '../oauth/errors.ts'
 import type { Families, Session } from '../stores/ports/families.ts'
 import type { Subjects } from '../stores/ports/subjects.ts'
 import type { Sessions } from '../sessions/sessions.ts'
@@ -21,7 +21,7 @@ import { networkOf } from '../users/failed-logins/network.ts'
 import type { PasswordHasher } from '../users/hashing/hasher.ts'
 import type { CheckNewPassword } from '../users/new-password.ts'
 import type { RequireFresh } from './fresh-proof.ts'
-import type { Outgoing } from './outgoing.ts'
+import { send, type Outgoing } from './outgoing.ts'
 import { requireSelf } from './own-attributes.ts'
 import { actorOf, type Owner } from './owner.ts'
 
@@ -165,9 +165,7 @@ function createPropose(options: OwnAccountOptions) {
     requireStill(await directory.setPending(tag, { ...pending, email }), owner)
     const network = networkOf(sender)
     const wanted = { purpose: 'verification', whom: { sub }, address: email } as const
-    if ((await outgoing.append({ ...wanted, network })) === 'full') {
-      throw temporarilyUnavailable('outbox_full')
-    }
+    await send(outgoing, { ...wanted, network })
   }
 }
 

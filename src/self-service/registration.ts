@@ -5,7 +5,6 @@ import type { Emit } from '../base/events.ts'
 import { userTag } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import { attributeRefused, nameRefused } from '../oauth/account-errors.ts'
-import { temporarilyUnavailable } from '../oauth/errors.ts'
 import type { NewAccount, Pending } from '../stores/ports/directory.ts'
 import type { Tickets as TicketStore } from '../stores/ports/people/tickets.ts'
 import { LONGEST_TTL_MS } from '../tickets/tickets.ts'
@@ -21,7 +20,7 @@ import type { Directory } from '../users/directory/directory.ts'
 import { readName, type Name } from '../users/names/user-name.ts'
 import type { EvenTime } from './even-time.ts'
 import { requireSelf } from './own-attributes.ts'
-import type { Outgoing } from './outgoing.ts'
+import { send, type Outgoing } from './outgoing.ts'
 import { emitPassword, type createHashChecked } from './recovery.ts'
 import type { Caller, Redeem } from './redeem.ts'
 
@@ -113,22 +112,24 @@ function createSignUp(options: RegistrationOptions): Registration['signUp'] {
     const next = attributesOf(sub, attributes)
     const passwordHash = await hashChecked(password, read.written)
     const { email = '' } = next.attributes
-    // What is sent goes to whoever has the name: both are counted.
-    if (verifies && ((await isSpent(read.folded)) || (await isSpent(String(email))))) {
-      return
-    }
     const pending = verifies ? { signUp: true as const } : undefined
     const account = accountOf({ sub, read, next, passwordHash, pending })
-    const isAdded = await evenTime(() => addIfFree(account, caller))
+    // What is sent goes to whoever has the name: both are counted. What is too much takes as long.
+    const isTooMuch = async () =>
+      verifies && ((await isSpent(read.folded)) || (await isSpent(String(email))))
+    const outcome = await evenTime(async () => {
+      if (await isTooMuch()) return 'too_much'
+      return (await addIfFree(account, caller)) ? 'added' : 'taken'
+    })
     if (!verifies) return
     const { network } = caller
     // For this very account: a ticket by its name would activate the password of whoever was first. Where
     // nothing was added it is for nobody, and takes as long.
-    const whom = { sub: isAdded ? sub : random.uuid() }
-    const wanted = { purpose: 'verification', whom, locale, network } as const
-    if ((await outgoing.append(wanted)) === 'full') {
-      throw temporarilyUnavailable('outbox_full')
-    }
+    const whom = { sub: outcome === 'added' ? sub : random.uuid() }
+    await evenTime(async () => {
+      if (outcome === 'too_much') return
+      await send(outgoing, { purpose: 'verification', whom, locale, network })
+    })
   }
 }
 

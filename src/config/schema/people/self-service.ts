@@ -49,8 +49,8 @@ export const SelfServiceSchema = section(
     ),
     perTarget: limit(
       3,
-      'What is sent because of requests about one name or address; more are answered alike, and nothing ' +
-        'is sent.',
+      'What is sent because of requests about one name or address, for each purpose by itself; more are ' +
+        'answered alike, and nothing is sent.',
     ),
   },
 )

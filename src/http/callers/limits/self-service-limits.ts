@@ -8,12 +8,18 @@ import type { AddressCounts } from '../../../stores/ports/address-counts.ts'
 import { foldName } from '../../../users/names/user-name.ts'
 import { createWindowCounts, type WindowLimit } from './window-counts.ts'
 
+/** What for something is sent. Each counts by itself: sign-ups under a name must not silence its owner. */
+export type SendingPurpose = 'registration' | 'recovery' | 'address'
+
 /** The limits. Promises reject with StoreUnavailable. */
 export interface SelfServiceLimits {
   /** Counts a request. Throws OAuthError slow_down when the network sent too many. */
   countNetwork(network: string): Promise<void>
-  /** Counts what would be sent to a name or an address; whether there was too much already. */
-  isSpent(target: string): Promise<boolean>
+  /**
+   * What counts that something would be sent to a name or an address, for that purpose, and resolves to
+   * whether there was too much already.
+   */
+  isSpentFor(purpose: SendingPurpose): (target: string) => Promise<boolean>
 }
 
 /** What they are made of. */
@@ -44,8 +50,8 @@ export function createSelfServiceLimits(
       if (endsInMs === undefined) return
       throw slowDown(Math.ceil(endsInMs / 1000), 'network_limit')
     },
-    async isSpent(target) {
-      const key = keyOf('target', foldName(target) ?? target)
+    isSpentFor: purpose => async target => {
+      const key = keyOf(purpose, foldName(target) ?? target)
       return (await count(key, perTarget)) !== undefined
     },
   }

@@ -20,7 +20,7 @@ import type { OwnerOf } from './owner-of.ts'
 export interface OwnAccountRouteOptions {
   readonly ownerOf: OwnerOf
   readonly ownAccount: OwnAccount
-  readonly limits: Pick<SelfServiceLimits, 'isSpent'>
+  readonly limits: Pick<SelfServiceLimits, 'isSpentFor'>
 }
 
 const strict = { additionalProperties: false }
@@ -121,7 +121,7 @@ export async function ownAccountRoutes(
       await ownAccount.change(owner, {
         changes: attributes,
         currentPassword,
-        isSpent: limits.isSpent,
+        isSpent: limits.isSpentFor('address'),
       })
       return reply.code(204).send()
     },

@@ -89,7 +89,7 @@ function signUpRoute(
           attributes: attributes ?? {},
           locale,
           caller,
-          isSpent: limits.isSpent,
+          isSpent: limits.isSpentFor('registration'),
         })
       }
       return reply.code(202).send()
@@ -132,7 +132,7 @@ function recoveryRoutes(
       },
     },
     async (request, reply) => {
-      const { isSpent } = limits
+      const isSpent = limits.isSpentFor('recovery')
       const caller = callerOf(request)
       await recovery.request({ ...readRecovery(request.body), caller, isSpent })
       return reply.code(202).send()
