@@ -174,10 +174,28 @@ async function attributesTest(t: Test, store: StoreName): Promise<void> {
   t.equal((await patch({ given_name: null })).statusCode, 204, 'needs no fresh proof')
   t.equal((await patch({ email: 'Alice@EXAMPLE.com' })).statusCode, 204, 'the same one')
   refused(t, await patch({ email: 'other@example.com' }), STALE, 'another address')
+  refused(
+    t,
+    await patch({ email: 'aL\u0131ce@example.com' }),
+    STALE,
+    'one that looks alike',
+  )
   refused(t, await patch({ email: null }), STALE, 'no address')
   const proof = { current_password: PASSWORD }
   t.equal((await patch({ email: 'other@example.com' }, proof)).statusCode, 204)
   t.match((await accounts.find('alice'))?.attributes, { email: 'other@example.com' })
+  await accounts.setAttributes('alice', {
+    attributes: { email: 'mike@example.com' },
+    emailVerified: true,
+  })
+  const kelvin = 'mi\u212Ae@example.com'
+  refused(t, await patch({ email: kelvin }), STALE, 'a sign that looks alike')
+  t.equal((await patch({ email: kelvin }, proof)).statusCode, 204)
+  t.match(await accounts.find('alice'), {
+    attributes: { email: kelvin },
+    emailVerified: false,
+  })
+  await patch({ email: 'other@example.com' }, proof)
   const { sub } = (await accounts.find('alice')) ?? {}
   const line = server.lines.findLast(text => text.includes('"change":"attributes"'))
   t.match(JSON.parse(String(line)), { audit: { actor: `user:${sub}` } })

@@ -189,6 +189,17 @@ t.test('e-mail addresses', t => {
   t.equal(readEmail(`${local}@${long}bbbbbbb`), undefined, 'and of 255')
   t.equal(isSameEmail(undefined, 'ann@example.com'), false)
   t.equal(isSameEmail(undefined, undefined), true)
+  t.equal(isSameEmail('Ann@bücher.example', 'ann@XN--BCHER-KVA.example'), true)
+  t.equal(isSameEmail('no address', 'no address'), true)
+  for (const [one, other] of [
+    ['mike@x.example', 'mi\u212Ae@x.example'],
+    ['strasse@x.example', 'straße@x.example'],
+    ['i@x.example', 'ı@x.example'],
+    ['ann@x.example', 'ａｎｎ@x.example'],
+  ] as const) {
+    t.equal(readEmail(one)?.folded, readEmail(other)?.folded, 'one by uniqueness')
+    t.equal(isSameEmail(one, other), false, `two mailboxes: ${one}, ${other}`)
+  }
   for (const text of [
     '@example.com',
     'ann@',

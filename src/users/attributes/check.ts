@@ -7,6 +7,7 @@ import type {
 } from '../../stores/ports/subjects.ts'
 import type { UniqueValue } from '../../stores/ports/directory.ts'
 import type { Declaration, Declarations } from './declarations.ts'
+import { mailboxOf } from './email-address.ts'
 import { EXTERNAL_ID, isExternalId } from './external-ids.ts'
 import { expectedOf, foldValue, readValue } from './values.ts'
 
@@ -74,13 +75,13 @@ export function isFault(checked: unknown): checked is AttributeFault {
   return typeof checked === 'object' && checked !== null && 'expected' in checked
 }
 
-/** Whether two addresses, or none, are the same one. */
+/** Whether two addresses, or none, are the same mailbox: who reads one of them reads the other. */
 export function isSameEmail(
   one: AttributeValue | undefined,
   other: AttributeValue | undefined,
 ): boolean {
   const fold = (value: AttributeValue | undefined) =>
-    typeof value === 'string' ? foldValue(value, { type: 'email' }) : undefined
+    typeof value === 'string' ? mailboxOf(value) : undefined
   return fold(one) === fold(other)
 }
 

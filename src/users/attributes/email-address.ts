@@ -43,6 +43,21 @@ export function readEmail(text: string): EmailAddress | undefined {
     : { written, folded }
 }
 
+/**
+ * The form in which two addresses of one mailbox are equal. It folds less than `folded`, under which two that
+ * look alike are one, although two people may have them: of the local part the case of ASCII's letters only
+ * (RFC 6531 §3.3: what is beyond is its host's business). The domain is as DNS compares it.
+ *
+ * @returns the text itself where it is no address
+ */
+export function mailboxOf(text: string): string {
+  const { written, folded } = readEmail(text) ?? {}
+  if (written === undefined || folded === undefined) return text
+  const local = written.slice(0, written.lastIndexOf('@'))
+  const lower = local.replaceAll(/[A-Z]/g, letter => letter.toLowerCase())
+  return lower + folded.slice(folded.lastIndexOf('@'))
+}
+
 /** The beginning of an address in the form in which addresses are compared, the domain whole or not. */
 export function foldEmailPrefix(text: string): string {
   const at = text.lastIndexOf('@')
