@@ -1,8 +1,9 @@
 // The API of the management listener, and directories elsewhere, in a whole server: they go by the
 // configuration.
 import { createHash, randomUUID } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { startInProcess, configOf } from './support/in-process.ts'
 import {
   addUser,
@@ -14,6 +15,8 @@ import {
 } from './support/server.ts'
 import { until } from './support/until.ts'
 import { appDirectory, startUserApp } from './support/user-app.ts'
+
+type Make = (typeof STORES)[number]['make']
 
 const TOKEN = `lks_${'a'.repeat(43)}`
 const ISSUER = 'http://127.0.0.1'
@@ -106,21 +109,27 @@ for (const { name, make } of STORES) {
   })
 }
 
-t.test('a directory elsewhere, in a whole server', async t => {
-  const { make } = STORES[0] ?? {}
-  const store = await make?.()
-  t.teardown(() => store?.remove())
+for (const { name, make } of STORES) {
+  t.test(`a directory elsewhere, in a whole server, on ${name}`, t =>
+    testElsewhere(t, make),
+  )
+}
+
+async function testElsewhere(t: Test, make: Make): Promise<void> {
+  const store = await make()
+  t.teardown(() => store.remove())
   const user = await startUserApp([{ id: 7, name: 'zoe', password: PASSWORD }])
   t.teardown(() => user.stop())
   const { scopes: _, ...directory } = appDirectory(user)
-  const server = await startInProcess(t, {
-    config: configOf(String(store?.url), {
-      directories: [{ ...directory, timeout: '2s' }],
-      directory: { grace: '1h', recheck: '1m' },
-    }),
+  const config = configOf(store.url, {
+    directories: [{ ...directory, timeout: '10s' }],
+    directory: { grace: '1h', recheck: '1m' },
   })
+  let server = await startInProcess(t, { config })
   const ask = (params: Record<string, string>) =>
     postForm(`${server.url}/token`, { client_id: 'mobile', ...params })
+  const refresh = (token: string) =>
+    ask({ grant_type: 'refresh_token', refresh_token: token })
   const login = await ask({
     grant_type: 'password',
     username: 'zoe',
@@ -128,11 +137,20 @@ t.test('a directory elsewhere, in a whole server', async t => {
   })
   t.equal(login.status, 200, JSON.stringify(login.body))
   t.same(user.last, { name: 'zoe', password: PASSWORD })
-  const refreshed = await ask({
-    grant_type: 'refresh_token',
-    refresh_token: login.body.refresh_token,
-  })
+  const { promise: hold, resolve: letGo } = Promise.withResolvers<void>()
+  user.hold = hold
+  const refreshed = await refresh(login.body.refresh_token)
   t.equal(refreshed.status, 200)
   await until(() => user.asked === 2)
   t.same(user.last, { id: '7' }, 'who refreshes is looked up beside it')
-})
+
+  // The server ends while the app still thinks; what it says then is done before the store is let go.
+  user.users.pop()
+  const closed = server.close()
+  await wait(300)
+  letGo()
+  await closed
+  server = await startInProcess(t, { config })
+  const after = await refresh(refreshed.body.refresh_token)
+  t.equal(after.status, 400, 'the session of who is gone has ended')
+}

@@ -23,6 +23,8 @@ export interface UserApp {
   readonly url: string
   readonly users: AppUser[]
   mode: AppMode
+  /** What it waits for before it answers. */
+  hold?: Promise<void>
   /** How many questions came, and how many had no good signature. */
   asked: number
   unsigned: number
@@ -45,6 +47,7 @@ export async function startUserApp(users: AppUser[] = []): Promise<UserApp> {
       .update(signed)
       .digest('base64')
     if (headers['webhook-signature'] !== `v1,${expected}`) app.unsigned += 1
+    await app.hold
     answer(app, String(request.url), response)
   })
   await new Promise<void>(resolve => {
