@@ -2,7 +2,7 @@
 // happens while the app is away.
 import t, { type Test } from 'tap'
 import { buildTestApp, PASSWORD, UNTHROTTLED, type TestApp } from '../../support/app.ts'
-import { startRedis } from '../../support/redis.ts'
+import { STORES } from '../../support/server.ts'
 import { appDirectory, startUserApp, type UserApp } from '../../support/user-app.ts'
 
 const WORDS = 'an app of many years'
@@ -17,24 +17,10 @@ interface World {
   login(name: string, password?: string): ReturnType<TestApp['post']>
 }
 
-const STORES = [
-  {
-    name: 'SQLite',
-    open: async () => ({ url: 'sqlite::memory:', stop: async () => {} }),
-  },
-  {
-    name: 'Redis',
-    open: async () => {
-      const redis = await startRedis()
-      return { url: redis.url, stop: () => redis.stop() }
-    },
-  },
-]
-
-for (const { name, open } of STORES) {
+for (const { name, make } of STORES) {
   t.test(`an app's users log in, on ${name}`, async t => {
-    const { url, stop } = await open()
-    t.teardown(stop)
+    const { url, remove } = await make()
+    t.teardown(remove)
     const tests = [
       shadowTest,
       refusalTest,
@@ -346,6 +332,9 @@ async function ownedTest(t: Test, url: string): Promise<void> {
   t.match(await accounts.setAccess(joe, { scopes: null, roles: ['admin'] }), owned)
   t.match(await accounts.setAccess(joe, { scopes: null, roles: [] }), { kind: 'done' })
   t.match(await accounts.disable(joe), { kind: 'done' }, 'an operator may lock out')
+  const attempt = { name: joe, password: WORDS, clientId: 'mobile', address: '::1' }
+  const locked = { kind: 'refused', reason: 'user_disabled' }
+  t.match(await test.authenticate(attempt), locked, 'whatever the app says')
   t.equal((await login(joe)).statusCode, 400)
   t.equal((await test.refresh(token)).statusCode, 400)
 }
@@ -398,7 +387,6 @@ async function orderTest(t: Test, url: string): Promise<void> {
 }
 
 async function strangerTest(t: Test, url: string): Promise<void> {
-  if (url.startsWith('sqlite')) return
   const first = await start(t, url)
   const name = `zoe${first.n}`
   first.user.users.push({ id: 1, name, password: WORDS })
@@ -410,7 +398,9 @@ async function strangerTest(t: Test, url: string): Promise<void> {
   t.equal(answer.statusCode, 400, 'the name is kept, and its directory is not asked')
   const refreshed = await second.test.refresh(login.json().refresh_token)
   t.equal(refreshed.statusCode, 200, 'and its sessions go on')
-  await second.test.elsewhere?.close()
+  await second.test.elsewhere?.settled()
+  const again = await second.test.refresh(refreshed.json().refresh_token)
+  t.equal(again.statusCode, 200, 'after a look, too: who cannot be asked for is not gone')
 }
 
 async function otherCaseTest(t: Test, url: string): Promise<void> {

@@ -93,6 +93,7 @@ t.test('a directory that gives hashes: the password is checked here', async t =>
   const hash = String(alice?.passwordHash)
   let verdict: Verdict = { kind: 'hash', identity: ANN, passwordHash: hash }
   let isAway = false
+  let hashed = 0
   let perName = UNTHROTTLED.perName
   const chain = createChain([guarded(saying(async () => verdict, true))])
   const { directory, hasher } = app.core
@@ -116,7 +117,13 @@ t.test('a directory that gives hashes: the password is checked here', async t =>
       keep: async (...args) => (isAway ? { kind: 'unavailable' } : shadows.keep(...args)),
     },
     failedLogins,
-    hasher,
+    hasher: {
+      ...hasher,
+      enqueue(...args) {
+        hashed += 1
+        return hasher.enqueue(...args)
+      },
+    },
     monotonic: () => 0,
   })
   const login = (password: string, more = {}) =>
@@ -124,7 +131,9 @@ t.test('a directory that gives hashes: the password is checked here', async t =>
   t.match(await login(PASSWORD), { kind: 'ok', account: { name: 'ann' } })
   t.match(await login('wrong'), { kind: 'refused', reason: 'password_wrong' })
   verdict = { kind: 'unknown' }
+  const before = hashed
   t.match(await login('another'), { kind: 'refused', reason: 'user_unknown' })
+  t.equal(hashed, before + 1, 'a name that nobody has takes a hash, too')
   t.equal(await statusOf(login('gone', { signal: AbortSignal.abort() })), 499)
   verdict = { kind: 'ok', identity: ANN }
   isAway = true
