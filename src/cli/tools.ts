@@ -21,6 +21,7 @@ import { printable, printableLines } from '../base/printable.ts'
 import type { Io } from './terminal/io.ts'
 import { operator } from './terminal/operator.ts'
 import { Refused } from './terminal/refused.ts'
+import { ownedElsewhereWords } from './terminal/words.ts'
 
 /**
  * Prints one result: `record` as a line of JSON with --json, else `text`, a line or several. Nothing in
@@ -114,12 +115,11 @@ export function requireAccount(account: Account | undefined, name: string): Acco
 
 /** Why a command on the account of that name is refused. */
 export function accountRefused(reason: string, name: string): Refused {
-  const words = `${reason.replaceAll('_', ' ')}: ${name}`
   return new Refused(
     reason,
     reason === 'directory_owns'
-      ? `${words} is the user of a directory elsewhere; change it there, or adopt it first`
-      : words,
+      ? ownedElsewhereWords(name)
+      : `${reason.replaceAll('_', ' ')}: ${name}`,
   )
 }
 

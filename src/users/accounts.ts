@@ -1,45 +1,40 @@
-// Accounts: who is who, and what an operator does to them. The only place that emits user.changed.
-import type { Emit, UserChange } from '../base/events.ts'
+// Accounts: who is who, and what an operator does to them.
+import type { UserChange } from '../base/events.ts'
 import { userTag } from '../base/ids.ts'
-import { systemRandom, type Random } from '../base/random.ts'
 import type { Account } from '../stores/ports/directory.ts'
 import type { User } from '../stores/ports/subjects.ts'
 import {
   createSetAttributes,
   DIRECTORY_OWNS,
   isOwnedElsewhere,
-  NOTHING_KNOWN,
-  nextAttributes,
-  type AttributesRequest,
-  type AttributeTaken,
   type DirectoryOwns,
   type SetAttributes,
 } from './account-attributes.ts'
+import {
+  createAdd,
+  type AddAccountOptions,
+  type AddOutcome,
+  type NewUser,
+} from './add-account.ts'
 import { createChangeAccount, type ChangeWholeAccount } from './change-account.ts'
-import { isFault, type AttributeFault } from './attributes/check.ts'
-import type { CheckClaims } from './attributes/claims-budget.ts'
-import type { Declarations } from './attributes/declarations.ts'
 import type { Directory } from './directory/directory.ts'
+import { namesakeOf } from './names/namesake.ts'
 import { readName } from './names/user-name.ts'
-import type { CheckNewPassword, PasswordFault } from './new-password.ts'
+import type { PasswordFault } from './new-password.ts'
 import type { PasswordHasher } from './hashing/hasher.ts'
 import { isRole } from './roles.ts'
-
-/** Why an account isn't added. */
-export type AddFault = PasswordFault | 'name_invalid' | 'name_taken' | 'role_invalid'
-
-/** What comes of adding an account. */
-export type AddOutcome =
-  | { readonly kind: 'added'; readonly account: Pick<User, 'sub' | 'name'> }
-  | { readonly kind: 'refused'; readonly reason: AddFault }
-  | ({ readonly kind: 'refused' } & (AttributeFault | AttributeTaken))
 
 /** What comes of changing an account. */
 export type ChangeOutcome =
   | { readonly kind: 'done'; readonly sub: string }
   | {
       readonly kind: 'refused'
-      readonly reason: 'user_unknown' | 'role_invalid' | DirectoryOwns | PasswordFault
+      readonly reason:
+        | 'user_unknown'
+        | 'role_invalid'
+        | 'not_of_directory'
+        | DirectoryOwns
+        | PasswordFault
     }
 
 /** What comes of renaming an account. */
@@ -52,18 +47,6 @@ export type AccountRenamed =
 
 /** What a user may hold. */
 export type Access = Pick<User, 'scopes' | 'roles'>
-
-/** A new account. */
-export interface NewUser extends Access, AttributesRequest {
-  readonly name: string
-  /** Undefined: none yet, and no password logs in. */
-  readonly password?: string | undefined
-  /** Default false. */
-  readonly disabled?: boolean
-}
-
-/** In the place of a hash: of no form that a hash has, so that no password is right. */
-export const NO_PASSWORD = '!'
 
 /**
  * The accounts. Promises reject with StoreUnavailable, and those that hash with OAuthError
@@ -89,7 +72,10 @@ export interface Accounts extends Pick<
   change: ChangeWholeAccount
   /** Changes what is known of the user; sessions live on, and the next token says it. */
   setAttributes: SetAttributes
-  /** Makes the shadow of a directory elsewhere an account of ours; that directory is asked no more. */
+  /**
+   * Makes the shadow of a directory elsewhere an account of ours, with the password that was copied, if one
+   * was; that directory is asked no more.
+   */
   adopt(name: string): Promise<ChangeOutcome>
   /** Removes the account and every session. */
   remove(name: string): Promise<ChangeOutcome>
@@ -106,17 +92,9 @@ export interface Accounts extends Pick<
 }
 
 /** What accounts are made of. */
-export interface AccountsOptions {
+export interface AccountsOptions extends AddAccountOptions {
   readonly directory: Directory
   readonly hasher: PasswordHasher
-  readonly emit: Emit
-  readonly checkNewPassword: CheckNewPassword
-  /** Which attributes accounts may have, as configured now. */
-  readonly declarations: () => Declarations
-  /** Whether tokens may carry what an account would have. */
-  readonly checkClaims: CheckClaims
-  /** Default: the system's. */
-  readonly random?: Random
 }
 
 const SUB = /^[\x21-\x7E]{1,255}$/
@@ -130,7 +108,10 @@ export function isSub(text: string): boolean {
 export function createAccounts(options: AccountsOptions): Accounts {
   const { directory, hasher, checkNewPassword } = options
   const change = createChange(options)
-  const changeWhole = createChangeAccount(options)
+  const changeWhole = createChangeAccount({
+    ...options,
+    findLogin: directory.findLogin,
+  })
   return {
     find: directory.find,
     findLogin: directory.findLogin,
@@ -168,7 +149,12 @@ export function createAccounts(options: AccountsOptions): Accounts {
       options.emit({ type: 'user.changed', sub, change: 'removed' })
       return { kind: 'done', sub }
     },
-    adopt: name => change(name, 'adopted', directory.adopt),
+    async adopt(name) {
+      const account = await directory.find(name)
+      return account !== undefined && account.external === undefined
+        ? refused('not_of_directory')
+        : change(name, 'adopted', directory.adopt)
+    },
   }
 }
 
@@ -192,56 +178,6 @@ function createChange({ directory, emit }: AccountsOptions) {
   }
 }
 
-function createAdd({
-  directory,
-  hasher,
-  checkNewPassword,
-  emit,
-  declarations,
-  checkClaims,
-  random = systemRandom,
-}: AccountsOptions): Accounts['add'] {
-  return async ({
-    name: typed,
-    password,
-    scopes,
-    roles,
-    disabled = false,
-    ...request
-  }) => {
-    const read = readName(typed)
-    if (read === undefined) return refused('name_invalid')
-    if (!roles.every(isRole)) return refused('role_invalid')
-    const { written: name, folded: foldedName } = read
-    // Also where it is another account's address, by which that one logs in.
-    if ((await directory.findLogin(name)) !== undefined) return refused('name_taken')
-    const sub = random.uuid()
-    const rules = { declarations: declarations(), checkClaims }
-    const next = nextAttributes({ ...NOTHING_KNOWN, sub, roles }, request, rules)
-    if (isFault(next)) return { kind: 'refused', ...next }
-    const fault =
-      password === undefined ? undefined : await checkNewPassword(password, name)
-    if (fault !== undefined) return refused(fault)
-    const outcome = await directory.add({
-      sub,
-      tag: userTag(sub),
-      name,
-      foldedName,
-      scopes,
-      roles,
-      disabled,
-      ...next,
-      passwordHash: password === undefined ? NO_PASSWORD : await hasher.hash(password),
-    })
-    if (outcome === 'name_taken') return refused('name_taken')
-    if (outcome !== 'added') {
-      return { kind: 'refused', reason: 'attribute_taken', path: outcome.attribute }
-    }
-    emit({ type: 'user.changed', sub, change: 'added' })
-    return { kind: 'added', account: { sub, name } }
-  }
-}
-
 function createRename({ directory, emit }: AccountsOptions): Accounts['rename'] {
   return async (name, typed) => {
     const read = readName(typed)
@@ -250,9 +186,8 @@ function createRename({ directory, emit }: AccountsOptions): Accounts['rename'] 
     if (account === undefined) return refused('user_unknown')
     if (isOwnedElsewhere(account)) return refused(DIRECTORY_OWNS)
     const { tag, sub } = account
-    // Also where it is another account's address, by which that one logs in; one's own may be one's name.
-    const namesake = await directory.findLogin(read.written)
-    if (namesake !== undefined && namesake.tag !== tag) return refused('name_taken')
+    const namesake = await namesakeOf(directory.findLogin, read.written, tag)
+    if (namesake !== undefined) return refused('name_taken')
     const outcome = await directory.rename({
       tag,
       name: read.written,

@@ -17,6 +17,7 @@ import type { CheckClaims } from './attributes/claims-budget.ts'
 import type { Declarations } from './attributes/declarations.ts'
 import type { Directory } from './directory/directory.ts'
 import type { PasswordHasher } from './hashing/hasher.ts'
+import { namesakeOf } from './names/namesake.ts'
 import { readName } from './names/user-name.ts'
 import type { CheckNewPassword, PasswordFault } from './new-password.ts'
 import { isRole } from './roles.ts'
@@ -65,6 +66,8 @@ export type ChangeWholeAccount = (
 
 export interface ChangeAccountOptions {
   readonly directory: Pick<Directory, 'byTag' | 'change'>
+  /** The account that logs in with a text: no other one may have that for its name. */
+  readonly findLogin: Directory['findLogin']
   readonly hasher: Pick<PasswordHasher, 'hash'>
   readonly emit: Emit
   readonly checkNewPassword: CheckNewPassword
@@ -125,6 +128,7 @@ function withoutKnown<Request extends AttributesRequest>(
 
 /** Makes the step from a request to what is written. */
 function createNext({
+  findLogin,
   hasher,
   checkNewPassword,
   declarations,
@@ -145,6 +149,10 @@ function createNext({
     const read = name === undefined ? undefined : readName(name)
     if (name !== undefined && read === undefined) return { reason: 'name_invalid' }
     if (roles?.every(isRole) === false) return { reason: 'role_invalid' }
+    if (read !== undefined && read.folded !== account.foldedName) {
+      const namesake = await namesakeOf(findLogin, read.written, account.tag)
+      if (namesake !== undefined) return { reason: 'name_taken' }
+    }
     const rules = { declarations: declarations(), checkClaims }
     const known = nextAttributes(
       { ...account, ...(roles && { roles }) },

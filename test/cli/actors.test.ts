@@ -56,8 +56,12 @@ const READING = [
   'completion bash',
 ]
 
-/** Those that need what is not here: a terminal, a list of passwords, a token, a store that was lost. */
+/**
+ * Those that need what is not here: a terminal, a list of passwords, a user of a directory elsewhere, a token,
+ * a store that was lost.
+ */
 const ELSEWHERE = [
+  'users adopt',
   'serve',
   'passwords blocklist build',
   'passwords calibrate',

@@ -219,4 +219,13 @@ t.test("an import refuses a name that is another account's address", async t => 
   const users = (await latchkey('users list --json')).records
   t.match(users, [{ name: 'ann' }])
   t.equal(users.length, 1, 'nothing has changed')
+  t.equal((await latchkey('users add dave', PASSWORD)).code, 0)
+  const dave = (await latchkey('users show dave --json')).records[0]?.['sub']
+  writeFileSync(file, `${JSON.stringify({ sub: dave, name: 'ann@example.com' })}\n`)
+  for (const dry of ['', ' --dry-run']) {
+    const delta = await latchkey(`users import ${file} --update${dry}`)
+    t.equal(delta.code, 1)
+    t.match(delta.out + delta.err, /name taken/)
+  }
+  t.equal((await latchkey('users show dave')).code, 0, 'he is called as before')
 })

@@ -179,6 +179,7 @@ t.test('an account that goes meanwhile is not made anew by a change', async t =>
   const account = { sub: '1', tag: 'x', name: 'alice', attributes: {}, roles: [] }
   let asked = 0
   const update = createUpdateAccounts({
+    findLogin: async () => undefined,
     directory: {
       byTag: async () => (asked++ === 0 ? (account as never) : undefined),
       byName: async () => undefined,

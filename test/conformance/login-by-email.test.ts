@@ -46,6 +46,11 @@ for (const store of STORES) {
         kind: 'refused',
         reason: 'name_taken',
       })
+      const mallory = String((await accounts.find('mallory'))?.sub)
+      t.match(await accounts.change(mallory, () => ({ name: EMAIL })), {
+        kind: 'refused',
+        reason: 'name_taken',
+      })
       t.match(await accounts.find('mallory'), { name: 'mallory' }, 'nothing has changed')
       t.match(await accounts.rename('alice', EMAIL), { kind: 'done' }, 'but her own')
       t.match(await accounts.rename(EMAIL, 'alice'), { kind: 'done' })

@@ -72,6 +72,7 @@ t.test('an account that changes, or goes, under a change', async t => {
     found: Array<Account | undefined>,
   ) =>
     createChangeAccount({
+      findLogin: async () => undefined,
       directory: {
         byTag: async () => (found.length > 1 ? found.shift() : found[0]),
         change: async () => ({

@@ -37,6 +37,11 @@ export function passwordWords(reason: PasswordFault, limits: PasswordLimits): st
   return PASSWORD_WORDS[reason](limits)
 }
 
+/** That only the directory may change an account, and what to do. */
+export function ownedElsewhereWords(name: string): string {
+  return `directory owns: ${name} is the user of a directory elsewhere; change it there, or adopt it first`
+}
+
 /** Why a command on an account is refused; undefined: the code says it all. */
 export function accountWords(
   reason: string,
@@ -44,7 +49,7 @@ export function accountWords(
 ): string | undefined {
   if (isPasswordFault(reason)) return passwordWords(reason, limits)
   if (reason === 'directory_owns') {
-    return `directory owns: ${name} is the user of a directory elsewhere; change it there, or adopt it first`
+    return ownedElsewhereWords(name)
   }
   if (reason === 'name_taken') return 'name taken: another account has it'
   const judged = judgeName(name)

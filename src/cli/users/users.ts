@@ -63,6 +63,13 @@ const CHANGES: readonly {
     change: (accounts, name) => accounts.enable(name),
   },
   {
+    verb: 'adopt',
+    description:
+      'keep the user of a directory elsewhere here, with the password that was copied (migrate: copy)',
+    done: 'is an account of this server now; its directory is not asked any more',
+    change: (accounts, name) => accounts.adopt(name),
+  },
+  {
     verb: 'remove',
     description: 'remove the account and every session',
     done: 'is removed',
@@ -148,10 +155,11 @@ function addChanging(users: Command, io: Io): void {
         const { accounts, config, print } = tools
         const outcome = await accounts.rename(name, newName)
         if (outcome.kind === 'refused') {
-          if (outcome.reason === 'user_unknown') {
-            throw accountRefused(outcome.reason, name)
-          }
-          throw refusal(outcome, config, newName)
+          // These two are about the account, the others about its new name.
+          const isOfAccount = ['user_unknown', 'directory_owns'].includes(outcome.reason)
+          throw isOfAccount
+            ? accountRefused(outcome.reason, name)
+            : refusal(outcome, config, newName)
         }
         print(
           { name: outcome.name, sub: outcome.sub, change: 'rename' },

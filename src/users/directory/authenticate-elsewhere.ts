@@ -12,9 +12,10 @@ import {
 import type { FailedLogins } from '../failed-logins/failed-logins.ts'
 import { createTimePadding } from '../failed-logins/time-padding.ts'
 import type { Hashing, PasswordHasher } from '../hashing/hasher.ts'
+import { NO_PASSWORD } from '../hashing/no-password.ts'
 import type { Chain, ChainVerdict } from './chain.ts'
 import type { Directory } from './directory.ts'
-import { isShadowOf, NO_HASH, type Identity } from './external.ts'
+import { isShadowOf, type Identity, type Unavailable } from './external.ts'
 import type { GuardedDirectory } from './guarded.ts'
 import type { Shadows } from './shadows.ts'
 
@@ -72,7 +73,11 @@ export function createAuthenticateElsewhere(
     const account = login.account ?? (await directory.findLogin(login.name))
     const startedAt = monotonic()
     const owner = account?.external?.directory
-    const isOurs = account !== undefined && chain.find(String(owner)) === undefined
+    // Who signed up here and proved nothing yet is nobody of ours: a directory may know them better.
+    const isOurs =
+      account !== undefined &&
+      account.pending?.signUp !== true &&
+      chain.find(String(owner)) === undefined
     const outcome = await (isOurs
       ? local(login)
       : checkElsewhere({ login, shadow: account }))
@@ -101,11 +106,20 @@ function createJudge(options: AuthenticateElsewhereOptions) {
     )
   }
 
-  /** Only the right password gets in by its copy; every other login gets the same answer. */
-  async function whileAway({ login, shadow }: Asked): Promise<Authentication> {
-    const hash = shadow?.passwordHash ?? NO_HASH
-    if (keepsCopies && (await verify(login, hash)) && shadow?.disabled === false) {
-      return { kind: 'ok', account: shadow, known: false }
+  /**
+   * Only the right password gets in by its copy, and only where its own directory is away; every other login
+   * gets the same answer.
+   */
+  async function whileAway(
+    { login, shadow }: Asked,
+    { by, scope }: Unavailable & { readonly by: GuardedDirectory },
+  ): Promise<Authentication> {
+    if (keepsCopies && scope === undefined) {
+      const own = shadow?.external?.directory === by.settings.name ? shadow : undefined
+      const isRight = await verify(login, own?.passwordHash ?? NO_PASSWORD)
+      if (isRight && own?.disabled === false) {
+        return { kind: 'ok', account: own, known: false }
+      }
     }
     throw temporarilyUnavailable('directory_unavailable', RETRY_AFTER_SECONDS)
   }
@@ -117,7 +131,7 @@ function createJudge(options: AuthenticateElsewhereOptions) {
     if (signal.aborted) throw clientClosedRequest()
     switch (verdict.kind) {
       case 'unavailable':
-        return whileAway(asked)
+        return whileAway(asked, verdict)
       case 'ok':
         return welcome(asked, verdict)
       case 'hash':
@@ -125,7 +139,7 @@ function createJudge(options: AuthenticateElsewhereOptions) {
           ? welcome(asked, verdict)
           : refused('password_wrong', shadow)
       default:
-        if (givesHashes) await verify(login, NO_HASH)
+        if (givesHashes) await verify(login, NO_PASSWORD)
         return refused(
           verdict.kind === 'wrong' ? 'password_wrong' : 'user_unknown',
           shadow,
@@ -178,7 +192,7 @@ function createCopy({ directory }: AuthenticateElsewhereOptions) {
     password: string,
   ): Promise<Account> => {
     const { tag, passwordHash } = account
-    const isFirst = passwordHash === NO_HASH
+    const isFirst = passwordHash === NO_PASSWORD
     if (!isFirst && (await hashing.verify(passwordHash, password))) return account
     const made = await hashing.hash(password)
     if (isFirst) await directory.upgradePassword(account, made)

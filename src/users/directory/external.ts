@@ -20,6 +20,11 @@ export interface Identity {
 /** The directory didn't answer, or nothing that makes sense. Never a verdict. */
 export interface Unavailable {
   readonly kind: 'unavailable'
+  /**
+   * What it is about, where the directory isn't away: `busy`, so many questions are open already; `question`,
+   * it refuses this one, and may answer others.
+   */
+  readonly scope?: 'busy' | 'question'
   /** For the log: names the fault, never a name, a password or a secret. */
   readonly fault: string
 }
@@ -83,9 +88,6 @@ export interface NamedDirectory extends ExternalDirectory {
 
 /** A longer password is wrong, and no directory is asked. */
 export const MAX_PASSWORD_BYTES = 1024
-
-/** Where no password of ours is kept: no password belongs to it. */
-export const NO_HASH = '!'
 
 /** Whether an account is the shadow of that id. */
 export function isShadowOf(

@@ -61,7 +61,8 @@ export function guardDirectory({
     }
     if (inFlight >= settings.maxInFlight) {
       answer('refused')
-      return unavailable(`${settings.maxInFlight} questions (maxInFlight) are open`)
+      const fault = `${settings.maxInFlight} questions (maxInFlight) are open`
+      return { kind: 'unavailable', scope: 'busy', fault }
     }
     if (!health.mayAsk()) {
       answer('refused')
@@ -70,7 +71,7 @@ export function guardDirectory({
     inFlight += 1
     try {
       const said = await within(settings.timeout, signal, question)
-      if (!signal.aborted || said.kind !== 'unavailable') health.note(faultIn(said))
+      if (!isUnanswered(said, signal)) health.note(faultIn(said))
       answer(said.kind)
       return said
     } finally {
@@ -91,6 +92,14 @@ export function guardDirectory({
 
 function unavailable(fault: string): Unavailable {
   return { kind: 'unavailable', fault }
+}
+
+/** Whether it says nothing of the directory: nobody waited for it, or it refuses this question alone. */
+function isUnanswered(
+  said: { readonly kind: string; readonly scope?: Unavailable['scope'] },
+  signal: AbortSignal,
+): boolean {
+  return said.kind === 'unavailable' && (signal.aborted || said.scope === 'question')
 }
 
 function faultIn(said: { readonly kind: string; readonly fault?: string }) {

@@ -107,11 +107,17 @@ function isVerdict({ status, body }: PostAnswer, expected: 401 | 404): boolean {
   return status === expected && typeof body === 'object' && body !== null
 }
 
+/** Whether a status is about the request, as 422 for a name that it finds odd, and not about the app. */
+function isOfQuestion(status: number): boolean {
+  return status >= 400 && status < 500 && ![401, 403, 404, 408, 429].includes(status)
+}
+
 function identityIn({ status, body }: PostAnswer) {
   if (status !== 200) {
-    return unavailable(
-      `it answered ${status}, and not 200, 401 or 404 with a JSON object`,
-    )
+    const fault = `it answered ${status}, and not 200, 401 or 404 with a JSON object`
+    return isOfQuestion(status)
+      ? ({ kind: 'unavailable', scope: 'question', fault } as const)
+      : unavailable(fault)
   }
   return (
     readIdentity(body) ??

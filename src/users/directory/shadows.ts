@@ -1,16 +1,17 @@
 // The shadow of somebody in a directory elsewhere: an account here, made at the first right login, with a
 // `sub` that is derived from the directory and its id. So two servers that make it at once make one, and
 // another name there finds the same one here.
+import { NO_PASSWORD } from '../hashing/no-password.ts'
 import { hash } from 'node:crypto'
 import type { Emit, UserChange } from '../../base/events.ts'
 import { userTag } from '../../base/ids.ts'
 import type { Account, NewAccount } from '../../stores/ports/directory.ts'
+import { namesakeOf } from '../names/namesake.ts'
 import { readName, type Name } from '../names/user-name.ts'
 import { isRole } from '../roles.ts'
 import type { Directory } from './directory.ts'
 import {
   isShadowOf,
-  NO_HASH,
   type ExternalSettings,
   type Identity,
   type Lookup,
@@ -86,7 +87,7 @@ export function createShadows(options: ShadowsOptions): Shadows {
       return AWAY
     },
     async drop({ tag, sub }) {
-      const ended = await directory.setPassword(tag, NO_HASH)
+      const ended = await directory.setPassword(tag, NO_PASSWORD)
       if (ended) emit({ type: 'user.changed', sub, change: 'sessions_ended' })
     },
   }
@@ -110,8 +111,13 @@ function createAdd({ directory, emit, readGiven }: ShadowsOptions) {
       scopes: source.scopes ?? null,
       roles,
       disabled: false,
-      passwordHash: NO_HASH,
+      passwordHash: NO_PASSWORD,
       external: { directory: source.name, id: identity.externalId },
+    }
+    if (
+      (await namesakeOf(directory.findLogin, name.written, account.tag)) !== undefined
+    ) {
+      return 'name_taken'
     }
     const added = await withoutTaken({ ...identity, sub, roles }, readGiven, given =>
       directory.add({ ...account, ...given }),
@@ -144,6 +150,17 @@ function rolesOf({ roles }: Identity): readonly string[] | undefined {
 
 /** Makes the step that takes over, in one step, what has changed there. */
 function createRefresh({ directory, emit, readGiven }: ShadowsOptions) {
+  /** The name there, unless it logs in somebody else here: the shadow keeps the one of before then. */
+  async function freeNameFor(
+    { tag, name: before }: Account,
+    identity: Identity,
+  ): Promise<Name | undefined> {
+    const name = readName(identity.name)
+    if (name === undefined || name.written === before) return name
+    const namesake = await namesakeOf(directory.findLogin, name.written, tag)
+    return namesake === undefined ? name : undefined
+  }
+
   async function write(
     before: Account,
     identity: Identity,
@@ -179,7 +196,7 @@ function createRefresh({ directory, emit, readGiven }: ShadowsOptions) {
     const { tag, sub } = before
     let account = before
     for (let tries = 0; tries < MOST_TRIES; tries++) {
-      const changes = await write(account, identity, readName(identity.name))
+      const changes = await write(account, identity, await freeNameFor(account, identity))
       if (changes !== 'again') {
         for (const change of changes) emit({ type: 'user.changed', sub, change })
         return changes.length === 0 ? account : ((await directory.byTag(tag)) ?? account)
@@ -214,18 +231,22 @@ function createFreeName(
   { directory, emit, lookup }: ShadowsOptions,
   refresh: Shadows['refresh'],
 ) {
+  async function removed({ tag, sub }: Account): Promise<'freed'> {
+    if (await directory.remove(tag)) {
+      emit({ type: 'user.changed', sub, change: 'removed' })
+    }
+    return 'freed'
+  }
+
   return async (name: string): Promise<'freed' | 'taken' | 'away'> => {
-    const holder = await directory.find(name)
+    const holder = await directory.findLogin(name)
     if (holder === undefined) return 'freed'
+    // Who signed up here and proved nothing yet gives way to who has proved it there.
+    if (holder.pending?.signUp === true) return removed(holder)
     if (holder.external === undefined) return 'taken'
     const found = await lookup(holder)
     if (found.kind === 'unavailable') return 'away'
-    if (found.kind === 'gone') {
-      if (await directory.remove(holder.tag)) {
-        emit({ type: 'user.changed', sub: holder.sub, change: 'removed' })
-      }
-      return 'freed'
-    }
+    if (found.kind === 'gone') return removed(holder)
     if (found.kind !== 'found') return 'taken'
     const after = await refresh(holder, found.identity)
     return after.foldedName === holder.foldedName ? 'taken' : 'freed'

@@ -11,13 +11,14 @@ import {
   nextAttributes,
   type AttributesRequest,
 } from '../account-attributes.ts'
-import { isSub, NO_PASSWORD, type Access } from '../accounts.ts'
+import { isSub, type Access } from '../accounts.ts'
 import type { Directory } from '../directory/directory.ts'
 import { isFault, type AttributeFault } from '../attributes/check.ts'
 import type { CheckClaims } from '../attributes/claims-budget.ts'
 import type { Declarations } from '../attributes/declarations.ts'
 import { judgeName } from '../names/user-name.ts'
 import type { CheckNewPassword } from '../new-password.ts'
+import { NO_PASSWORD } from '../hashing/no-password.ts'
 import type { PasswordHasher } from '../hashing/hasher.ts'
 import { createTwins } from './twins.ts'
 import {

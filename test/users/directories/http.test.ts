@@ -1,21 +1,14 @@
 // Users of an app elsewhere log in here, on both stores: who they are, who wins, what is refused, and what
 // happens while the app is away.
 import t, { type Test } from 'tap'
-import { buildTestApp, PASSWORD, UNTHROTTLED, type TestApp } from '../../support/app.ts'
+import { buildTestApp, PASSWORD } from '../../support/app.ts'
 import { STORES } from '../../support/server.ts'
-import { appDirectory, startUserApp, type UserApp } from '../../support/user-app.ts'
+import { appDirectory, startUserApp } from '../../support/user-app.ts'
+import { SECRETS, start, WORDS } from './world.ts'
 
-const WORDS = 'an app of many years'
 const TEXT = { list: false, unique: false }
 const EMAIL = { type: 'email', list: false, unique: true } as const
-const SECRETS = [Buffer.alloc(32, 9).toString('base64url')]
 const RETRY = { statusCode: 503, headers: { 'retry-after': '2' } }
-
-interface World {
-  readonly user: UserApp
-  readonly test: TestApp
-  login(name: string, password?: string): ReturnType<TestApp['post']>
-}
 
 for (const { name, make } of STORES) {
   t.test(`an app's users log in, on ${name}`, async t => {
@@ -37,37 +30,6 @@ for (const { name, make } of STORES) {
     ]
     for (const run of tests) await t.test(run.name, t => run(t, url))
   })
-}
-
-let worlds = 0
-
-/** An app, and a server that asks it; names are of this world alone, as the store is shared. */
-async function start(
-  t: Test,
-  storeUrl: string,
-  more: Parameters<typeof appDirectory>[1] = {},
-): Promise<World & { readonly n: string }> {
-  worlds += 1
-  const user = await startUserApp()
-  const test = await buildTestApp({
-    storeUrl,
-    secrets: SECRETS,
-    directories: [appDirectory(user, { name: `app-${worlds}`, ...more })],
-  })
-  test.live.logins = UNTHROTTLED
-  t.teardown(async () => {
-    await test.elsewhere?.close()
-    await test.close()
-    await user.stop()
-  })
-  const login: World['login'] = (username, password = WORDS) =>
-    test.post('/token', {
-      grant_type: 'password',
-      client_id: 'mobile',
-      username,
-      password,
-    })
-  return { user, test, login, n: String(worlds) }
 }
 
 async function shadowTest(t: Test, url: string): Promise<void> {

@@ -60,7 +60,10 @@ function shadowsOver(
   lookup: ShadowsOptions['lookup'] = async () => ({ kind: 'unasked' }),
 ) {
   return createShadows({
-    directory: directory as ShadowsOptions['directory'],
+    directory: {
+      findLogin: async () => undefined,
+      ...directory,
+    } as unknown as ShadowsOptions['directory'],
     emit: event => emitted.push(event),
     readGiven: createReadGiven(rules),
     lookup,
@@ -77,7 +80,6 @@ t.test('a shadow that never gets its name is no verdict', async t => {
   let added = 0
   const shadows = shadowsOver({
     byTag: async () => undefined,
-    find: async () => undefined,
     add: async () => {
       added += 1
       return 'name_taken'
@@ -276,7 +278,7 @@ t.test('who holds the name is asked for where they are', async t => {
   const other = { ...SHADOW, external: { directory: 'other', id: '1' } }
   const store = {
     byTag: async () => undefined,
-    find: async () => other,
+    findLogin: async () => other,
     add: async () => 'name_taken',
   }
   const asking = (lookup: ShadowsOptions['lookup']) =>

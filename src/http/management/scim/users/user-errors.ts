@@ -1,7 +1,7 @@
 // Why an account isn't added or changed, as SCIM says it (RFC 7644 §3.12).
 import { noResource, scimError, type ScimType } from '../../../../scim/errors.ts'
 import { OAuthError } from '../../../../oauth/errors.ts'
-import type { AddOutcome } from '../../../../users/accounts.ts'
+import type { AddOutcome } from '../../../../users/add-account.ts'
 import type { AccountOutcome } from '../../../../users/change-account.ts'
 import { isExternalId } from '../../../../users/attributes/external-ids.ts'
 
