@@ -14,6 +14,8 @@ const MAY_IMPORT = {
   ],
   'server[.]ts': [
     'app[.]ts',
+    'listener-settings[.]ts',
+    'safe-store[.]ts',
     'core/',
     'http/management/',
     'http/listener/listener',
@@ -29,6 +31,8 @@ const MAY_IMPORT = {
     'users/blocklist/open-blocklist',
     'users/hashing/argon2',
   ],
+  'listener-settings[.]ts': ['config/schema', 'http/callers/callers', 'http/management/'],
+  'safe-store[.]ts': ['config/schema', 'observe/', 'stores/'],
   'app[.]ts': ['core/', 'http/', 'observe/', 'stores/ports'],
   'cli/': [
     'main[.]ts',

@@ -1,7 +1,8 @@
 // Writes the tables of docs/audit.md from the schema of the audit log and the reason codes: `node
 // scripts/audit-page.ts`.
 import { readFileSync, writeFileSync } from 'node:fs'
-import { AUDIT_EVENTS, AuditLine } from '../src/observe/audit/audit-schema.ts'
+import { AUDIT_EVENTS } from '../src/observe/audit/audit-events.ts'
+import { AuditLine } from '../src/observe/audit/audit-schema.ts'
 import { REASONS } from '../src/base/reasons.ts'
 import { layOut } from './markdown.ts'
 

@@ -23,15 +23,12 @@ import { closeConnectionsWhenStopping } from './http/listener/listener.ts'
 import { createServer, type HttpSettings } from './http/listener/create-server.ts'
 import { registerAccount } from './http/public/account/register.ts'
 import { docsRoutes, registerOpenApi } from './http/public/openapi/docs.ts'
-import { introspectRoute } from './http/public/introspect.ts'
 import { jwksRoute } from './http/public/jwks.ts'
 import { metadataRoutes } from './http/public/metadata.ts'
-import { revokeRoute } from './http/public/revoke.ts'
 import { collectRoutes, type RouteTable } from './http/request/routes.ts'
 import { startPageRoute } from './http/public/start-page.ts'
 import { statusRoute } from './http/public/status-list.ts'
-import { tokenRoute } from './http/public/token.ts'
-import { userinfoRoute } from './http/public/userinfo.ts'
+import { registerTokenRoutes } from './http/public/token-routes.ts'
 import { verifyRoute } from './http/public/verify.ts'
 import { answersOptions, corsOptions } from './http/request/cors.ts'
 import { setErrorHandler, setNotFoundHandler } from './http/request/error-handler.ts'
@@ -154,7 +151,7 @@ async function registerPages(
   deps: Endpoints,
   callers: Callers,
 ): Promise<void> {
-  const { core, http, path, prefixes } = deps
+  const { core, http, metrics, path, prefixes } = deps
   if (http.cors.length > 0) {
     await pages.register(cors, corsOptions({ origins: http.cors, path }))
   }
@@ -167,85 +164,10 @@ async function registerPages(
   const { sessionLimit } = live
   registerAccount(pages, { core, base, prefixes, callers, sessionLimit, addressCounts })
   for (const prefix of prefixes) {
-    registerTokenRoutes(pages, { ...deps, callers, prefix })
+    registerTokenRoutes(pages, { ...deps, callers, prefix, count: metrics })
     pages.register(async documents => registerDocuments(documents, deps), { prefix })
     if (http.docs) pages.register(docsRoutes, { prefix, path, clients: core.clients })
   }
-}
-
-/** The endpoints that take tokens or give them. */
-function registerTokenRoutes(
-  pages: FastifyInstance,
-  {
-    core,
-    base,
-    metrics,
-    callers,
-    prefix,
-    old,
-  }: Endpoints & { readonly callers: Callers; readonly prefix: string },
-): void {
-  const { settings, store, status, readRefreshToken, emit } = core
-  const { authenticatedOf, clientOf, introspectorOf } = callers
-  const { refreshTokenOf, tokenHolder, limits } = callers
-  const { provenKey, noteRefusedLogin, verify } = callers
-  const token = {
-    url: `${base}/token`,
-    authenticatedOf,
-    clientOf,
-    grants: core.grants,
-    refreshTokenOf,
-    limit: limits.tokenRequests,
-    provenKey,
-    noteRefusedLogin,
-    count: metrics,
-  }
-  pages.register(
-    async scope => {
-      old.takeOldRequests(scope)
-      await tokenRoute(scope, token)
-    },
-    { prefix },
-  )
-  pages.register(introspectRoute, {
-    prefix,
-    issuer: settings.issuer,
-    introspectorOf,
-    limit: limits.unlessAuthenticated(introspectorOf),
-    verify,
-    check: core.check,
-    readRefreshToken,
-    families: store.families,
-    policy: settings.tokenPolicy,
-    sign: core.sign,
-    algorithmOf: settings.algorithmOf,
-    clock: core.clock,
-    emit,
-  })
-  const revocation = {
-    prefix,
-    clientOf,
-    limit: limits.unlessAuthenticated(clientOf),
-    verify,
-    readRefreshToken,
-    sessions: core.sessions,
-    accessTokens: store.accessTokens,
-    status,
-    emit,
-  }
-  pages.register(revokeRoute, revocation)
-  old.registerRoutes(pages, revocation)
-  pages.register(userinfoRoute, {
-    prefix,
-    issuer: settings.issuer,
-    url: `${base}/userinfo`,
-    tokenHolder,
-    clients: core.clients,
-    claimsFor: settings.claimsFor,
-    isDeclared: attribute => settings.attributes().has(attribute),
-    sign: core.sign,
-    clock: core.clock,
-  })
 }
 
 /** What anybody may read. */

@@ -19,21 +19,19 @@ import { startDelivery } from './core/delivery.ts'
 import { coreSettings, toClientSettings } from './core/settings.ts'
 import { loadCore } from './core/start.ts'
 import { startUpkeep } from './core/upkeep.ts'
-import type { CallerSettings } from './http/callers/callers.ts'
 import { createTrust } from './http/callers/trusted-proxies.ts'
 import { closeWithin } from './http/listener/listener.ts'
-import type { ApiSettings } from './http/management/api.ts'
 import { buildManagement } from './http/management/management.ts'
 import { openSource } from './keys/external/open-key-source.ts'
 import type { KeySource } from './keys/external/key-source.ts'
 import { logOptions, observeRequests } from './observe/log.ts'
-import { openObservers, type Observers } from './observe/observers.ts'
-import { timedStore, tracedStore, type Opened } from './observe/tracing/traced-store.ts'
-import { openStore } from './stores/open.ts'
+import { openObservers } from './observe/observers.ts'
+import { openSafeStore, type SafeStoreOptions } from './safe-store.ts'
 import type { Store } from './stores/ports/store.ts'
-import { refuseRisks, risksOf, startStoreWatch } from './stores/watch.ts'
+import { startStoreWatch } from './stores/watch.ts'
 import { openBlocklist } from './users/blocklist/open-blocklist.ts'
 import { argon2Build } from './users/hashing/argon2.ts'
+import { apiSettings, callerSettings } from './listener-settings.ts'
 
 const MANAGEMENT_GRACE_MS = 500
 
@@ -132,7 +130,7 @@ async function start(
     core,
     http: config.http,
     compat: config.compat,
-    live: liveSettings(() => live.config),
+    live: callerSettings(() => live.config),
     connections: observers.connections('public'),
     logLevel: config.log.level,
     logStream: observers.logStream,
@@ -151,8 +149,11 @@ async function start(
   const { checkRing } = await startUpkeep({ core, source, log, wait, parts })
   startDelivery({ core, metrics, log, parts })
   const watch = await startStoreWatch({ store, clock, log, metrics }, parts)
-  const url = await app.listen(addressOf(config.http))
-  const managementUrl = await management.listen(addressOf(config.management))
+  const url = await app.listen({ host: config.http.host, port: config.http.port })
+  const managementUrl = await management.listen({
+    host: config.management.host,
+    port: config.management.port,
+  })
   live.isReady = true
   parts.defer(() => drain(live))
   log.info(
@@ -178,32 +179,6 @@ async function start(
   }
 }
 
-interface StoreOptions {
-  readonly config: Config
-  readonly clock: Clock
-  readonly observers: Observers
-  readonly parts: AsyncDisposableStack
-}
-
-/** The store, measured; refused before anything is written there when it is too unsafe to run on. */
-async function openSafeStore({
-  config,
-  clock,
-  observers: { metrics, tracing },
-  parts,
-}: StoreOptions): Promise<Opened> {
-  const opened = await openStore({
-    ...config.store,
-    lossPeriodMs: config.store.lossPeriod,
-    clock,
-  })
-  parts.defer(() => opened.store.close())
-  const system = config.store.url.startsWith('sqlite:') ? 'sqlite' : 'redis'
-  const traced = tracedStore(timedStore(opened, metrics), tracing, system)
-  refuseRisks(await risksOf(traced.store, clock), config.store)
-  return traced
-}
-
 interface LoadedCore {
   readonly core: Core
   /** Where keys are kept elsewhere; undefined: nowhere. */
@@ -217,7 +192,7 @@ async function openCore({
   store,
   observers: { metrics, emit, instruments },
   parts,
-}: Omit<StoreOptions, 'config'> & {
+}: Omit<SafeStoreOptions, 'config'> & {
   readonly live: Live
   readonly store: Store
 }): Promise<LoadedCore> {
@@ -251,31 +226,4 @@ async function drain(live: Live): Promise<void> {
   live.isReady = false
   live.isDraining = true
   await wait(live.config.http.drainDelay ?? 0)
-}
-
-function addressOf({ host, port }: Config['http'] | Config['management']) {
-  return { host, port }
-}
-
-function liveSettings(current: () => Config): CallerSettings {
-  return {
-    dpop: () => current().dpop,
-    addressLimit: () => current().throttle.perAddress,
-    clientLimit: () => current().throttle.perClient,
-    sessionLimit: () => current().throttle.perSession,
-  }
-}
-
-function apiSettings(current: () => Config): ApiSettings {
-  return {
-    dpop: () => current().dpop,
-    addressLimit: () => current().scim.perAddress,
-    sessionLimit: () => current().throttle.perSession,
-    callerLimit: () => current().scim.perClient,
-    roles: () => current().admin.roles,
-    tokens: () => current().scim.tokens,
-    url: () => current().management.url,
-    passwords: () => current().scim.passwords,
-    strict: () => current().scim.profile === 'strict',
-  }
 }

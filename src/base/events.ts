@@ -1,5 +1,5 @@
 // The events that the domain emits. The audit log and the metrics (src/observe/) listen; the domain doesn't
-// know them. No event holds a token, a password or a secret. src/observe/audit/audit-schema.ts describes the
+// know them. No event holds a token, a password or a secret. src/observe/audit/audit-events.ts describes the
 // events of the audit log.
 import type { MessageType } from './message-types.ts'
 import type { Reason } from './reasons.ts'

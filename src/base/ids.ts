@@ -27,3 +27,15 @@ export function sidOf(familyId: Uint8Array): string {
 function truncatedHash(value: string | Uint8Array): string {
   return hash('sha256', value, 'buffer').toString('base64url', 0, ID_BYTES)
 }
+
+/**
+ * A UUID of version 8 (RFC 9562 §5.8), made of a hash.
+ *
+ * @param digest 16 bytes or more; the first 16 count
+ */
+export function uuidOf(digest: Buffer): string {
+  const bytes = Buffer.from(digest.subarray(0, 16))
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6)
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8)
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+}

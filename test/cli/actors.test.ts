@@ -57,8 +57,8 @@ const READING = [
 ]
 
 /**
- * Those that need what is not here: a terminal, a list of passwords, a user of a directory elsewhere, a token,
- * a store that was lost.
+ * Those that need what is not here: a terminal, a list of passwords, a user of a directory elsewhere, a
+ * token, a store that was lost.
  */
 const ELSEWHERE = [
   'users adopt',

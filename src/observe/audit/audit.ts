@@ -4,7 +4,8 @@ import { hostname } from 'node:os'
 import { pid } from 'node:process'
 import type { Clock } from '../../base/clock.ts'
 import type { Emit, Event, Routine } from '../../base/events.ts'
-import type { AuditEvent, AuditLine } from './audit-schema.ts'
+import type { AuditEvent } from './audit-events.ts'
+import type { AuditLine } from './audit-schema.ts'
 import { traceparentOf } from '../tracing/traceparent.ts'
 
 const ROUTINE: ReadonlySet<Event['type']> = new Set<Routine['type']>([

@@ -1,4 +1,4 @@
-// The members that several events of the audit log have (audit-schema.ts).
+// The members that several events of the audit log have (audit-events.ts).
 import { Type } from 'typebox'
 import type { Actor, ClientMethod, UserChange } from '../../base/events.ts'
 import { REASONS, type Reason } from '../../base/reasons.ts'

@@ -4,7 +4,7 @@
 import { NO_PASSWORD } from '../hashing/no-password.ts'
 import { hash } from 'node:crypto'
 import type { Emit, UserChange } from '../../base/events.ts'
-import { userTag } from '../../base/ids.ts'
+import { userTag, uuidOf } from '../../base/ids.ts'
 import type { Account, NewAccount } from '../../stores/ports/directory.ts'
 import { namesakeOf } from '../names/namesake.ts'
 import { readName, type Name } from '../names/user-name.ts'
@@ -49,14 +49,8 @@ const MOST_TRIES = 20
 /** The `sub` of a shadow: a UUID of version 8 (RFC 9562 §5.8) over both, unless the id itself is wanted. */
 export function subOfShadow(source: ExternalSettings, externalId: string): string {
   if (source.sub === 'external' && isSafeSub(externalId)) return externalId
-  const bytes = hash(
-    'sha256',
-    JSON.stringify(['latchkey directory', source.name, externalId]),
-    'buffer',
-  ).subarray(0, 16)
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6)
-  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8)
-  return bytes.toString('hex').replace(/(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+  const named = JSON.stringify(['latchkey directory', source.name, externalId])
+  return uuidOf(hash('sha256', named, 'buffer'))
 }
 
 /** Makes the shadows. */

@@ -2,7 +2,7 @@
 // reads no file. The command line calls it; a second run imports what the first one missed.
 import { createHmac } from 'node:crypto'
 import pLimit from 'p-limit'
-import { userTag } from '../../base/ids.ts'
+import { userTag, uuidOf } from '../../base/ids.ts'
 import { deriveKeys } from '../../base/secrets.ts'
 import type { BuiltInDirectory, UniqueValue } from '../../stores/ports/directory.ts'
 import type { Subjects } from '../../stores/ports/subjects.ts'
@@ -217,15 +217,12 @@ function createJudge(options: ImportOptions) {
 function createSubOf(secrets: readonly string[]) {
   const [first] = deriveKeys(secrets, 'imported-sub')
   if (first === undefined) throw new TypeError('there is no secret')
-  return ({ name, secret }: ForeignUser) => {
-    const bytes = createHmac('sha256', first.key)
-      .update(JSON.stringify([name, secret]))
-      .digest()
-      .subarray(0, 16)
-    bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6)
-    bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8)
-    return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
-  }
+  return ({ name, secret }: ForeignUser) =>
+    uuidOf(
+      createHmac('sha256', first.key)
+        .update(JSON.stringify([name, secret]))
+        .digest(),
+    )
 }
 
 function refusalOf({ reason, path, expected }: AttributeFault): Refusal {

@@ -15,12 +15,8 @@ import {
   member,
   type Resource,
 } from '../../../../scim/schema.ts'
-import {
-  userRequest,
-  userResource,
-  versionOf,
-  type UserRequest,
-} from '../../../../scim/user/user-resource.ts'
+import { userRequest, type UserRequest } from '../../../../scim/user/user-request.ts'
+import { userResource, versionOf } from '../../../../scim/user/user-resource.ts'
 import { USER, userSchemas } from '../../../../scim/user/user-schema.ts'
 import type { Account } from '../../../../stores/ports/directory.ts'
 import { externalIdOf } from '../../../../users/attributes/external-ids.ts'

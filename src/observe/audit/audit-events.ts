@@ -1,0 +1,240 @@
+// The events that an auditor is told, and what each says. docs/audit.md is made of this
+// (scripts/audit-page.ts).
+import { Type, type Static, type TSchema } from 'typebox'
+import type { ClientMethod, GroupChange, UserChange } from '../../base/events.ts'
+import { MESSAGE_TYPES, type MessageType } from '../../base/message-types.ts'
+import {
+  ActorName,
+  CHANGES,
+  CLIENT_METHODS,
+  ClientId,
+  Instant,
+  Network,
+  ReasonCode,
+  Sid,
+  Sub,
+  Username,
+} from './members.ts'
+
+const strict = { additionalProperties: false }
+
+const login = { clientId: ClientId, username: Username, network: Network }
+
+function event<Name extends string, Properties extends Record<string, TSchema>>(
+  type: Name,
+  description: string,
+  properties: Properties,
+) {
+  return Type.Object(
+    { type: Type.Literal(type), ...properties },
+    { ...strict, description },
+  )
+}
+
+const family = { clientId: ClientId, network: Network, sub: Sub, sid: Sid }
+
+/** Every event that an auditor is told. */
+export const AUDIT_EVENTS = [
+  event('login.succeeded', 'A name and a password opened a session.', {
+    ...login,
+    sub: Sub,
+    sid: Sid,
+    networkKnown: Type.Boolean({
+      description: 'Whether the user logged in from this network before.',
+    }),
+  }),
+  event('login.failed', 'A name and a password were refused.', {
+    ...login,
+    reason: ReasonCode,
+    sub: Type.Optional(Sub),
+  }),
+  event('login.throttled', 'A login was refused unseen, because of failures before.', {
+    ...login,
+    reason: ReasonCode,
+    retryAfterSeconds: Type.Integer({
+      minimum: 0,
+      description: 'When the next try is let in.',
+    }),
+    sub: Type.Optional(Sub),
+  }),
+  event(
+    'password.upgraded',
+    'A hash of another algorithm or of an old cost was made anew at a login.',
+    { sub: Sub },
+  ),
+  event(
+    'refresh.late',
+    'A used refresh token came again after `tokens.reuseGrace`, before its successor was used. The ' +
+      'successor is burned (R6).',
+    family,
+  ),
+  event(
+    'refresh.healed',
+    'The store had lost a rotation in a failover; the token itself proved it (R7).',
+    family,
+  ),
+  event(
+    'refresh.reused',
+    'A refresh token was used again after its successor: one of the two holders is a thief. The ' +
+      'session has ended (R8).',
+    family,
+  ),
+  event('refresh.refused', 'A refresh token was refused.', {
+    clientId: ClientId,
+    network: Network,
+    reason: ReasonCode,
+    sid: Type.Optional(Sid),
+  }),
+  event(
+    'client.refused',
+    'A client did not prove who it is. The first three from one network, for one reason, are written at ' +
+      'once; those that follow are one line a minute.',
+    {
+      reason: ReasonCode,
+      method: Type.Unsafe<ClientMethod>({
+        type: 'string',
+        enum: CLIENT_METHODS,
+        description: 'How the client meant to authenticate; `none`: as a public client.',
+      }),
+      network: Network,
+      clientId: Type.Optional(ClientId),
+      count: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          description: 'How many refusals this line stands for; without it one.',
+        }),
+      ),
+      firstAt: Type.Optional(Instant),
+      lastAt: Type.Optional(Instant),
+    },
+  ),
+  event('token.issued', 'A client got a token of its own (`client_credentials`).', {
+    clientId: ClientId,
+    network: Network,
+    jti: Type.String({ description: "The token's id, as its claim `jti` has it." }),
+  }),
+  event(
+    'token.revoked',
+    'A client revoked a token. With a refresh token the session has ended.',
+    {
+      clientId: ClientId,
+      network: Network,
+      kind: Type.Union([Type.Literal('access_token'), Type.Literal('refresh_token')]),
+      sid: Type.Optional(Sid),
+    },
+  ),
+  event('revocation.refused', "A client tried to revoke another client's token.", {
+    clientId: ClientId,
+    network: Network,
+    reason: ReasonCode,
+    sid: Type.Optional(Sid),
+  }),
+  event(
+    'keys.changed',
+    'The key ring is another one: a key was made, turned, retired or removed.',
+    {
+      kids: Type.Unsafe<readonly string[]>({
+        type: 'array',
+        items: { type: 'string' },
+        description: 'All keys that are in the ring now.',
+      }),
+      actor: Type.Optional(ActorName),
+    },
+  ),
+  event('session.ended', 'An operator ended one session.', {
+    sub: Sub,
+    sid: Sid,
+    actor: ActorName,
+  }),
+  event('user.changed', 'An operator changed an account, or the sessions of one.', {
+    sub: Sub,
+    change: Type.Unsafe<UserChange>({ type: 'string', enum: CHANGES }),
+    attributes: Type.Optional(
+      Type.Unsafe<readonly string[]>({
+        type: 'array',
+        items: { type: 'string' },
+        description:
+          'Which attributes were changed, by name, and `email_verified` where that was. Never a value.',
+      }),
+    ),
+    actor: Type.Optional(ActorName),
+  }),
+  event(
+    'group.changed',
+    'A group of users was added, changed or removed, or others belong to it; each account whose roles ' +
+      'change has a `user.changed` of its own.',
+    {
+      group: Type.String({ description: "The group's id." }),
+      change: Type.Unsafe<GroupChange>({
+        type: 'string',
+        enum: ['added', 'changed', 'removed'],
+      }),
+      actor: Type.Optional(ActorName),
+    },
+  ),
+  event('recovery.requested', 'Somebody asked for a new password by a name.', {
+    username: Username,
+    network: Network,
+  }),
+  event('ticket.refused', 'A one-time ticket, or its code, was refused.', {
+    purpose: Type.Union([
+      Type.Literal('verification'),
+      Type.Literal('recovery'),
+      Type.Literal('invitation'),
+    ]),
+    network: Network,
+    reason: ReasonCode,
+    sub: Type.Optional(Sub),
+  }),
+  event('users.imported', 'An import of accounts has ended, or was cut short.', {
+    imported: Type.Integer({ minimum: 0, description: 'Accounts that were added.' }),
+    alreadyThere: Type.Integer({
+      minimum: 0,
+      description: 'Accounts that were there before.',
+    }),
+    refused: Type.Integer({ minimum: 0, description: 'Records that were refused.' }),
+    updated: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'Accounts that were there, and were changed by --update.',
+      }),
+    ),
+    actor: ActorName,
+  }),
+  event('store.restored', 'An operator put a back-up into the store.', {
+    takenAt: Type.Integer({
+      minimum: 0,
+      description: 'When the back-up was taken; milliseconds since the Unix epoch.',
+    }),
+    accounts: Type.Integer({ minimum: 0, description: 'Accounts in the back-up.' }),
+    sessions: Type.Integer({ minimum: 0, description: 'Sessions in the back-up.' }),
+    revocations: Type.Integer({
+      minimum: 0,
+      description: 'Revoked access tokens in the back-up.',
+    }),
+    replaced: Type.Boolean({
+      description: 'Whether what the store had was given up (`--replace`).',
+    }),
+    actor: ActorName,
+  }),
+  event(
+    'message.abandoned',
+    'A message to a person or an app was tried for `notify.giveUp`, or refused for good.',
+    {
+      way: Type.Union([Type.Literal('webhook'), Type.Literal('mail')]),
+      tries: Type.Integer({ minimum: 1, description: 'How often it was tried.' }),
+      message: Type.Optional(
+        Type.Unsafe<MessageType>({
+          type: 'string',
+          enum: MESSAGE_TYPES,
+          description: 'What it was; absent: no secret here opens it.',
+        }),
+      ),
+      sub: Type.Optional(Sub),
+    },
+  ),
+  event('store.accepted', 'An operator accepted that the store has lost its data.', {
+    actor: ActorName,
+  }),
+] as const
+export type AuditEvent = Static<(typeof AUDIT_EVENTS)[number]>
