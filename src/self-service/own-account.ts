@@ -73,7 +73,7 @@ export interface OwnAccountOptions {
   readonly requireFresh: RequireFresh
   /** The services, on behalf of the owner. */
   readonly as: (owner: Owner) => {
-    readonly accounts: Pick<Accounts, 'setAttributes' | 'remove'>
+    readonly accounts: Pick<Accounts, 'change' | 'removeBySub'>
     readonly sessions: Pick<Sessions, 'end'>
   }
   readonly emit: Emit
@@ -105,7 +105,7 @@ export function createOwnAccount(options: OwnAccountOptions): OwnAccount {
 
     async remove(owner, currentPassword) {
       await requireFresh(owner, currentPassword)
-      const { kind } = await as(owner).accounts.remove(owner.account.name)
+      const { kind } = await as(owner).accounts.removeBySub(owner.account.sub)
       requireStill(kind === 'done', owner)
     },
   }
@@ -114,6 +114,7 @@ export function createOwnAccount(options: OwnAccountOptions): OwnAccount {
 function createChange(options: OwnAccountOptions): OwnAccount['change'] {
   const { declarations, requireFresh, verifies } = options
   const set = createSet(options)
+  const proposedBy = createProposed(options)
   const propose = createPropose(options)
   return async function changeAttributes(owner, { changes, currentPassword, isSpent }) {
     requireSelf(changes, declarations())
@@ -122,16 +123,25 @@ function createChange(options: OwnAccountOptions): OwnAccount['change'] {
       'email' in changes && !isSameAddress(owner.account.attributes['email'], email)
     if (isOther) await requireFresh(owner, currentPassword)
     if (!isOther || !verifies || email === null) return set(owner, changes)
-    await propose(owner, email, isSpent)
+    const proposed = proposedBy(owner, changes)
+    // The owner may know: it is their own doing.
+    if (await isSpent(proposed)) throw slowDown(SPENT_SECONDS, 'address_limit')
+    // Before the ticket goes out: what is refused sends none.
     if (Object.keys(others).length > 0) await set(owner, others)
+    await propose(owner, proposed)
   }
 }
 
-/** Makes what sets attributes at once. */
+/** Makes what sets attributes at once, at the account that was seen, whatever its name is now. */
 function createSet({ as }: OwnAccountOptions) {
   return async (owner: Owner, attributes: AttributeChanges): Promise<void> => {
-    const { name } = owner.account
-    const outcome = await as(owner).accounts.setAttributes(name, { attributes })
+    const { sub, attributes: seen } = owner.account
+    const outcome = await as(owner).accounts.change(sub, ({ attributes: found }) => {
+      // Whether a proof was needed was judged by the address that was seen.
+      const isStill = isSameEmail(seen['email'], found['email'])
+      if ('email' in attributes && !isStill) throw changedMeanwhile()
+      return { attributes }
+    })
     if (outcome.kind === 'done') return
     if ('expected' in outcome) {
       throw attributeRefused(outcome.path, outcome.expected, outcome.reason)
@@ -145,23 +155,22 @@ function createSet({ as }: OwnAccountOptions) {
   }
 }
 
-/** Makes what notes another address, which counts once somebody has proved to read it. */
-function createPropose(options: OwnAccountOptions) {
-  const { directory, outgoing, declarations, checkClaims } = options
-  return async (
-    owner: Owner,
-    given: unknown,
-    isSpent: OwnAttributes['isSpent'],
-  ): Promise<void> => {
-    const { account, address: sender } = owner
-    const { tag, sub, pending } = account
+/** Makes what reads another address, and checks whatever is changed beside it. */
+function createProposed({ declarations, checkClaims }: OwnAccountOptions) {
+  return ({ account }: Owner, attributes: AttributeChanges): string => {
     if (account.external !== undefined) throw ownedElsewhere('email')
     const rules = { declarations: declarations(), checkClaims }
-    const next = nextAttributes(account, { attributes: { email: given } }, rules)
+    const next = nextAttributes(account, { attributes }, rules)
     if (isFault(next)) throw attributeRefused(next.path, next.expected, next.reason)
-    const email = String(next.attributes['email'])
-    // The owner may know: it is their own doing.
-    if (await isSpent(email)) throw slowDown(SPENT_SECONDS, 'address_limit')
+    return String(next.attributes['email'])
+  }
+}
+
+/** Makes what notes another address, which counts once somebody has proved to read it. */
+function createPropose({ directory, outgoing }: OwnAccountOptions) {
+  return async (owner: Owner, email: string): Promise<void> => {
+    const { account, address: sender } = owner
+    const { tag, sub, pending } = account
     requireStill(await directory.setPending(tag, { ...pending, email }), owner)
     const network = networkOf(sender)
     const wanted = { purpose: 'verification', whom: { sub }, address: email } as const

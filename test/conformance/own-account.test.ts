@@ -34,6 +34,7 @@ for (const store of STORES) {
     await t.test('guesses of the password', t => guessTest(t, store))
     await t.test('sessions', t => sessionsTest(t, store))
     await t.test('deletion', t => deletionTest(t, store))
+    await t.test('a namesake', t => namesakeTest(t, store))
     await t.test('a token that is bound to a key', t => dpopTest(t, store))
     await t.test('bodies', t => bodiesTest(t, store))
   })
@@ -300,6 +301,42 @@ async function deletionTest(t: Test, store: StoreName): Promise<void> {
     password: PASSWORD,
   })
   refused(t, again, { status: 400, error: 'invalid_grant' })
+}
+
+/** Between the look at the token and the deed the account is renamed, and somebody else has its name. */
+async function namesakeTest(t: Test, store: StoreName): Promise<void> {
+  const server = await ownServer(t, store)
+  const { accounts, core } = server
+  const account = await accounts.find('alice')
+  if (account === undefined) throw new Error('there is no account')
+  const owner = {
+    account,
+    sid: 'sid',
+    authenticatedAt: server.clock(),
+    clientId: 'self',
+    scheme: 'Bearer',
+    address: '192.0.2.1',
+    signal: new AbortController().signal,
+    origin: { id: '1', headers: {} },
+  } as const
+  await accounts.rename('alice', 'ann')
+  await accounts.add({ name: 'alice', password: PASSWORD, roles: [], scopes: null })
+  const namesake = await accounts.find('alice')
+  const request = { currentPassword: undefined, isSpent: async () => false }
+  const changes = { given_name: 'Ann' }
+  await core.ownAccount.change(owner, { ...request, changes })
+  t.match((await accounts.find('ann'))?.attributes, changes)
+  const email = 'ann@example.com'
+  await accounts.setAttributes('ann', { attributes: { email } })
+  const none = core.ownAccount.change(owner, { ...request, changes: { email: null } })
+  await t.rejects(none, { status: 409, code: 'conflict' }, 'an address that was not seen')
+  await core.ownAccount.remove(owner, undefined)
+  t.equal(await accounts.find('ann'), undefined)
+  t.same(
+    await accounts.find('alice'),
+    namesake,
+    'nothing is done to whoever has the name',
+  )
 }
 
 async function dpopTest(t: Test, store: StoreName): Promise<void> {

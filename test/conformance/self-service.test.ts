@@ -89,6 +89,7 @@ async function worldOn(t: Test, store: StoreName, more = {}): Promise<World> {
   server.live.attributes = {
     email: { list: false, unique: true, self: true },
     given_name: { list: false, unique: false, self: true },
+    nickname: { list: false, unique: true, self: true },
     tenant: { list: false, unique: false },
   }
   await server.accounts.setAttributes('alice', {
@@ -475,13 +476,23 @@ async function addressTest(t: Test, store: StoreName): Promise<void> {
 
   const invalid = { status: 400, error: 'attribute_invalid' }
   refused(t, await patch({ email: 'none' }), invalid)
+  const size = sent.length
+  const pending = after?.pending
+  refused(t, await patch({ email: 'fourth@example.com', given_name: 7 }), invalid)
+  const undeclaredFirst = { x: 1, email: 'fourth@example.com' }
+  refused(t, await patch(undeclaredFirst), { status: 400, error: 'attribute_not_self' })
+  t.equal(sent.length, size, 'nothing is sent where it is refused')
+  t.same((await accounts.find('alice'))?.pending, pending, 'and nothing waits')
   await accounts.add({
     name: 'bob',
     password: PASSWORD,
     roles: [],
     scopes: null,
-    attributes: { email: 'bob@example.com' },
+    attributes: { email: 'bob@example.com', nickname: 'bobby' },
   })
+  const bobs = await patch({ email: 'fourth@example.com', nickname: 'bobby' })
+  refused(t, bobs, { status: 400, error: 'attribute_taken' })
+  t.equal(sent.length, size, 'nor where another one has it')
   t.equal((await patch({ email: 'bob@example.com' })).statusCode, 204, 'says nothing')
   const theirs = await ticketFor('alice', 'verification', 'bob@example.com')
   const taken = { status: 400, error: 'attribute_taken' }

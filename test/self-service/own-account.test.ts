@@ -8,7 +8,7 @@ import { mayGet } from '../../src/self-service/pending.ts'
 import type { Owner } from '../../src/self-service/owner.ts'
 import { createOwnerOf } from '../../src/http/public/account/owner-of.ts'
 import { declarationsOf } from '../../src/users/attributes/declarations.ts'
-import type { AttributesOutcome } from '../../src/users/account-attributes.ts'
+import type { AccountOutcome } from '../../src/users/change-account.ts'
 import type { Account } from '../../src/stores/ports/directory.ts'
 import { createHandClock } from '../support/clock.ts'
 import { addSomeone, someAccount } from '../support/stores.ts'
@@ -33,7 +33,7 @@ t.test('an account that changes meanwhile', async t => {
     origin: { id: '1', headers: {} },
   }
   let changed: 'superseded' | 'user_unknown' = 'superseded'
-  let set: AttributesOutcome = { kind: 'refused', reason: 'changed_meanwhile' }
+  let set: AccountOutcome = { kind: 'refused', reason: 'changed_meanwhile' }
   let declarations = declarationsOf({ a: { list: false, unique: false, self: true } })
   const own = createOwnAccount({
     directory: {
@@ -52,8 +52,8 @@ t.test('an account that changes meanwhile', async t => {
     requireFresh: async () => {},
     as: () => ({
       accounts: {
-        setAttributes: async () => set,
-        remove: async () => ({ kind: 'refused', reason: 'user_unknown' }),
+        change: async () => set,
+        removeBySub: async () => ({ kind: 'refused', reason: 'user_unknown' }),
       },
       sessions: { end: async () => 'session_unknown' },
     }),
