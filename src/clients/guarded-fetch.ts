@@ -46,59 +46,6 @@ export function createGuardedFetch({
   }
 }
 
-/** A document that is posted. */
-export interface GuardedPost {
-  readonly url: string
-  /** JSON. */
-  readonly body: string
-  readonly headers: Readonly<Record<string, string>>
-  /** Ends it. */
-  readonly signal: AbortSignal
-}
-
-/** Connections are kept for the next question; what a caller waits for, its signal says. */
-const POST_TIMEOUT_MS = 30_000
-
-/**
- * Makes a function that posts JSON and follows no redirect.
- *
- * @returns a function that resolves with the status, and with the body where that is JSON
- * @throws Error when there is no answer: refused address, no connection, aborted, more than 64 KiB
- */
-export function createGuardedPost({
-  allowPrivate,
-}: GuardedFetchOptions): (
-  post: GuardedPost,
-) => Promise<{ readonly status: number; readonly body: unknown }> {
-  const { open, refuseLiteral } = createGuard(allowPrivate, POST_TIMEOUT_MS)
-  return async ({ url, body, headers, signal }) => {
-    refuseLiteral(url)
-    const { fetch, dispatcher } = await open()
-    const response = await fetch(url, {
-      method: 'POST',
-      dispatcher,
-      redirect: 'manual',
-      signal,
-      headers: {
-        ...headers,
-        accept: 'application/json',
-        'content-type': 'application/json',
-      },
-      body,
-    })
-    const text = await response.text()
-    return { status: response.status, body: parseJson(text) }
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
 type Client = Pick<typeof import('undici'), 'fetch' | 'request'> & {
   readonly dispatcher: Agent
 }

@@ -1,5 +1,5 @@
 // The core's directories elsewhere: what they are made with, and by whom they may be reached.
-import { createGuardedPost } from '../clients/guarded-fetch.ts'
+import { createGuardedPost } from '../clients/guarded-post.ts'
 import type { CheckClaims } from '../users/attributes/claims-budget.ts'
 import {
   openElsewhere,

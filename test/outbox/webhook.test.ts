@@ -7,7 +7,7 @@ import { Webhook } from 'standardwebhooks'
 import t, { type Test } from 'tap'
 import { createPostForStatus } from '../../src/clients/guarded-post.ts'
 import { DeliveryFailed } from '../../src/outbox/delivery.ts'
-import { createWebhook, type WebhookSettings } from '../../src/outbox/webhook/webhook.ts'
+import { createWebhook, type WebhookSettings } from '../../src/outbox/webhook.ts'
 import { SOON_MS } from '../support/until.ts'
 import { receiver, someMessage } from './support.ts'
 

@@ -1,8 +1,8 @@
 // A directory that is an HTTP endpoint of the operator's own: a signed POST with name and password, answered
 // by 200 with who it is, 401 or 404. Signed as Standard Webhooks has it, so that libraries can check it.
-import { createHmac } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
+import { signedHeaders } from '../../base/webhook-signature.ts'
 import type { ExternalSettings, Lookup, NamedDirectory, Unavailable } from './external.ts'
 import { readIdentity } from './identity.ts'
 
@@ -70,7 +70,6 @@ export function createHttpDirectory(options: HttpDirectoryOptions): NamedDirecto
 }
 
 function createSend({ settings, post, clock, random }: HttpDirectoryOptions) {
-  const keys = settings.secrets.map(keyOf)
   return async (
     url: string,
     message: Readonly<Record<string, string>>,
@@ -78,28 +77,14 @@ function createSend({ settings, post, clock, random }: HttpDirectoryOptions) {
   ): Promise<PostAnswer | Unavailable> => {
     const body = JSON.stringify(message)
     const id = `msg_${random.uuid()}`
-    const timestamp = String(Math.floor(clock() / 1000))
-    const signatures = keys.map(key => sign(key, `${id}.${timestamp}.${body}`))
-    const headers = {
-      'webhook-id': id,
-      'webhook-timestamp': timestamp,
-      'webhook-signature': signatures.join(' '),
-    }
+    const timestamp = Math.floor(clock() / 1000)
+    const headers = signedHeaders({ id, timestamp, body }, settings.secrets)
     try {
       return await post({ url, body, headers, signal })
     } catch (error) {
       return unavailable(`no answer (${codeOf(error)})`)
     }
   }
-}
-
-/** A secret as Standard Webhooks writes it: base64, `whsec_` before it or not. */
-function keyOf(secret: string): Buffer {
-  return Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
-}
-
-function sign(key: Buffer, text: string): string {
-  return `v1,${createHmac('sha256', key).update(text).digest('base64')}`
 }
 
 /** Whether the app says so, and not a proxy before it that has lost the app: the body is a JSON object. */

@@ -14,7 +14,7 @@ export interface SignedContent {
 /**
  * The three headers of a signed webhook.
  *
- * @param secrets `whsec_` and base64; each of them signs, so that the receiver may know either
+ * @param secrets base64, `whsec_` before it or not; each of them signs, so that the receiver may know either
  */
 export function signedHeaders(
   { id, timestamp, body }: SignedContent,

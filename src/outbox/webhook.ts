@@ -1,10 +1,10 @@
 // A message goes out as a signed POST of JSON to the app's own server, by Standard Webhooks 1.0.0.
 // The app verifies the signature, answers 2xx at once, and sends mail or text messages as it likes.
 // Anything but 2xx is a failure, a redirect too: it could lead anywhere, and the ticket with it.
-import type { Clock } from '../../base/clock.ts'
-import type { PostForStatus } from '../../clients/guarded-post.ts'
-import { DeliveryFailed, type Message, type Send } from '../delivery.ts'
-import { signedHeaders } from './signature.ts'
+import type { Clock } from '../base/clock.ts'
+import type { PostForStatus } from '../clients/guarded-post.ts'
+import { DeliveryFailed, type Message, type Send } from './delivery.ts'
+import { signedHeaders } from '../base/webhook-signature.ts'
 
 /** Where webhooks go, as configured now. */
 export interface WebhookSettings {
