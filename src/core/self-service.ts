@@ -12,6 +12,7 @@ import {
 } from '../self-service/recovery.ts'
 import { createRedeem } from '../self-service/redeem.ts'
 import { createRegistration, type Registration } from '../self-service/registration.ts'
+import { createStaleSignUps, type StaleSignUps } from '../self-service/stale-sign-ups.ts'
 import { createVerifyAddress, type VerifyAddress } from '../self-service/verification.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Messages } from './messages.ts'
@@ -24,6 +25,7 @@ export interface SelfService {
   readonly recovery: Recovery
   readonly registration: Registration
   readonly verifyAddress: VerifyAddress
+  readonly staleSignUps: StaleSignUps
 }
 
 /** What it is composed from. */
@@ -58,9 +60,11 @@ export function composeSelfService(given: SelfServiceParts): SelfService {
   }
   const redeem = createRedeem(parts)
   const hashChecked = createHashChecked(parts)
+  const staleSignUps = createStaleSignUps(given)
   return {
+    staleSignUps,
     recovery: createRecovery({ ...parts, redeem }),
-    registration: createRegistration({ ...parts, redeem, hashChecked }),
+    registration: createRegistration({ ...parts, redeem, hashChecked, staleSignUps }),
     verifyAddress: createVerifyAddress({ ...parts, redeem }),
     ownAccount: createOwnAccount({
       ...parts,

@@ -16,6 +16,8 @@ const SIGHTINGS_MS = 60_000
 const REFUSALS_MS = 1_000
 /** Well below the time that a look at all accounts is believed (stores/redis/people/index/wholeness.ts). */
 const ACCOUNTS_MS = 600_000
+/** Some thousand accounts a day are looked at: more than sign up. */
+const SIGN_UPS_MS = 600_000
 
 /** The log's two levels that are used here. */
 export interface UpkeepLog {
@@ -94,5 +96,12 @@ export async function startUpkeep({
   // It never rejects, and nobody waits for it: there may be millions.
   settleAccounts().then()
   parts.defer(every(ACCOUNTS_MS, settleAccounts))
+  const sweepSignUps = reportFirstFailure(
+    core.staleSignUps.sweep,
+    failing(
+      'sign-ups that nobody verified could not be taken away; their names stay taken',
+    ),
+  )
+  parts.defer(every(SIGN_UPS_MS, sweepSignUps))
   return { checkRing }
 }

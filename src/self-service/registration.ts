@@ -1,13 +1,11 @@
 // Somebody signs up. Whoever does learns nothing of others: the answer is the same, and takes as long,
 // whether the name or the address was free or not.
-import type { Clock } from '../base/clock.ts'
 import type { Emit } from '../base/events.ts'
 import { userTag } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import { attributeRefused, nameRefused } from '../oauth/account-errors.ts'
 import type { NewAccount, Pending } from '../stores/ports/directory.ts'
 import type { Tickets as TicketStore } from '../stores/ports/people/tickets.ts'
-import { LONGEST_TTL_MS } from '../tickets/tickets.ts'
 import {
   NOTHING_KNOWN,
   nextAttributes,
@@ -23,6 +21,7 @@ import { requireSelf } from './own-attributes.ts'
 import { send, type Outgoing } from './outgoing.ts'
 import { emitPassword, type createHashChecked } from './recovery.ts'
 import type { Caller, Redeem } from './redeem.ts'
+import type { StaleSignUps } from './stale-sign-ups.ts'
 
 /** A new account that somebody asks for. */
 export interface SignUp {
@@ -53,7 +52,8 @@ export interface Registration {
 
 /** What it is made of. */
 export interface RegistrationOptions {
-  readonly directory: Pick<Directory, 'find' | 'findLogin' | 'add' | 'remove'>
+  readonly directory: Pick<Directory, 'find' | 'findLogin' | 'byValue' | 'add'>
+  readonly staleSignUps: Pick<StaleSignUps, 'free'>
   readonly outgoing: Outgoing
   readonly redeem: Redeem
   readonly store: Pick<TicketStore, 'setPassword'>
@@ -63,7 +63,6 @@ export interface RegistrationOptions {
   /** Whether the account waits until its address is verified. */
   readonly verifies: boolean
   readonly evenTime: EvenTime
-  readonly clock: Clock
   readonly random: Pick<Random, 'uuid'>
   readonly emit: Emit
 }
@@ -95,7 +94,7 @@ function createSignUp(options: RegistrationOptions): Registration['signUp'] {
 
   /** Whether it was added. */
   async function addIfFree(account: NewAccount, { origin }: Caller): Promise<boolean> {
-    await makeRoom(account.name)
+    await makeRoom(account)
     // Also where it is another account's address, by which that one logs in.
     if ((await directory.findLogin(account.name)) !== undefined) return false
     if ((await directory.add(account)) !== 'added') return false
@@ -152,12 +151,15 @@ function createAttributesOf({
   }
 }
 
-/** Makes what gives a name free again that was signed up and not verified within a day. */
-function createMakeRoom({ directory, clock }: RegistrationOptions) {
-  return async (name: string): Promise<void> => {
-    const account = await directory.find(name)
-    if (account?.pending?.signUp !== true) return
-    if (clock() - account.createdAt > LONGEST_TTL_MS) await directory.remove(account.tag)
+/** Makes what frees the name and the unique values of an account from sign-ups that nobody verified. */
+function createMakeRoom({ directory, staleSignUps }: RegistrationOptions) {
+  return async ({ name, uniqueValues }: NewAccount): Promise<void> => {
+    const inTheWay = await Promise.all([
+      directory.find(name),
+      directory.findLogin(name),
+      ...uniqueValues.map(directory.byValue),
+    ])
+    for (const account of inTheWay) await staleSignUps.free(account)
   }
 }
 

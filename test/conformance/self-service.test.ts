@@ -396,7 +396,7 @@ async function signUpTest(t: Test, store: StoreName): Promise<void> {
 
 async function takenTest(t: Test, store: StoreName): Promise<void> {
   const world = await worldOn(t, store, { perTarget: { max: 3, window: HOUR } })
-  const { call, accounts, logIn, sent, clock } = world
+  const { call, accounts, logIn, sent, clock, ticketFor } = world
   const before = await accounts.find('alice')
   for (const name of ['alice', 'Ａｌｉｃｅ']) {
     const answer = await call('', newcomer({ name }))
@@ -424,12 +424,49 @@ async function takenTest(t: Test, store: StoreName): Promise<void> {
   t.not(second?.sub, first?.sub, 'a day later the name is free again')
   refused(t, await logIn('carol', PASSWORD), WRONG)
 
+  const atAddress = { attributes: { email: 'owner@example.com' } }
+  await call('', newcomer({ name: 'squatter', ...atAddress }))
+  await call('', newcomer({ name: 'owner', ...atAddress }))
+  t.equal(await accounts.find('owner'), undefined, 'the first one waits')
+  const squatters = await ticketFor('squatter', 'recovery')
+  clock.advance(DAY + MINUTE)
+  const squatter = await accounts.find('squatter')
+  await call('', newcomer({ name: 'owner', ...atAddress }))
+  t.match(sent.at(-1), { whom: { sub: (await accounts.find('owner'))?.sub } })
+  t.equal(await accounts.find('squatter'), undefined, 'a day later the address is free')
+  const completion = { ticket: squatters, password: PASSWORD }
+  refused(t, await call('/recovery/completion', completion), INVALID)
+  const removed = world.lines.find(line => line.includes('"change":"removed"'))
+  t.ok(removed, 'which the log says')
+  await sweepTest(t, world, String(squatter?.sub))
+
   const size = sent.length
   for (let round = 0; round < 5; round++) {
     const name = `other${round}`
     await call('', newcomer({ name, attributes: { email: 'victim@example.com' } }))
   }
   t.equal(sent.length, size + 3, 'one address is not flooded under many names')
+}
+
+/** The servers take away what nobody verified, and nothing else. */
+async function sweepTest(t: Test, { core, ...world }: World, gone: string) {
+  const { call, accounts, clock, ticketFor } = world
+  await core.staleSignUps.sweep()
+  t.ok(await accounts.find('owner'), 'a young one stays')
+  t.ok(await accounts.find('alice'), 'and whoever has an address')
+  t.equal(await accounts.bySub(gone), undefined)
+  await call('', newcomer({ name: 'proven', attributes: { email: 'p@example.com' } }))
+  const ticket = await ticketFor('proven', 'verification')
+  t.equal((await call('/verification', { ticket })).statusCode, 204)
+  const owner = await accounts.find('owner')
+  clock.advance(DAY + MINUTE)
+  await core.staleSignUps.sweep()
+  t.equal(await accounts.find('owner'), undefined, 'an old one is taken away')
+  t.ok(await accounts.find('proven'), 'one that was verified stays')
+  await core.staleSignUps.free(owner)
+  const removals = world.lines.filter(line => line.includes('"change":"removed"'))
+  const ofOwner = removals.filter(line => line.includes(String(owner?.sub)))
+  t.equal(ofOwner.length, 1, 'once')
 }
 
 async function invitationTest(t: Test, store: StoreName): Promise<void> {
