@@ -1,5 +1,5 @@
 // The outbox takes what has to reach a person or an app, and answers at once: it looks nobody up.
-// Workers of the servers (worker.ts) send it later, by webhook or by mail, again and again until it arrives.
+// Workers of the servers (worker.ts) send it later, by the webhook, again and again until it arrives.
 // Nothing is lost while the store keeps its data, and whatever is sent may arrive twice.
 import type { Clock } from '../base/clock.ts'
 import type { MessageType, TicketPurpose } from '../base/message-types.ts'

@@ -9,7 +9,7 @@ const HEAD =
   'issuer: https://id.example.com\nstore: { url: "sqlite:x.db" }\nsecrets: ["${SECRET}"]\n'
 const EMAIL = 'attributes: { email: { self: true } }\n'
 const ENV = { SECRET: 'x'.repeat(43) }
-const WAY = 'a way out (notify.webhook or notify.mail) for what has to be sent'
+const WAY = 'a way out (notify.webhook) for what has to be sent'
 const NONE = `${WAY}, or selfService.verify: none`
 
 function faultsOf(rest: string): string[] {
@@ -59,8 +59,9 @@ t.test('with a way out', t => {
     checkSelfService({ ...plain, selfService }).map(({ path }) => path),
     ['selfService.registration', 'selfService.recovery'],
   )
-  for (const notify of [{ webhook: {} }, { mail: {} }]) {
-    t.same(checkSelfService(Object.assign({}, plain, { selfService, notify })), [])
-  }
+  const faultsWith = (notify: object) =>
+    checkSelfService(Object.assign({}, plain, { selfService, notify }))
+  t.same(faultsWith({ webhook: {} }), [])
+  t.equal(faultsWith({ mail: {} }).length, 2, 'there is no mail')
   t.end()
 })

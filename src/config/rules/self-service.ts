@@ -23,19 +23,14 @@ export function checkSelfService(config: Config): Fault[] {
     ...(verifies && !isEmailSelf
       ? [fault(at('verify'), 'none, or an attribute email with self: true (attributes)')]
       : []),
-    ...(hasWayOut(config)
+    ...(config.notify.webhook !== undefined
       ? []
       : needs.map(key =>
           fault(
             at(key),
-            'a way out (notify.webhook or notify.mail) for what has to be sent' +
+            'a way out (notify.webhook) for what has to be sent' +
               (key === 'recovery' ? '' : ', or selfService.verify: none'),
           ),
         )),
   ]
-}
-
-function hasWayOut(config: object): boolean {
-  const { webhook, mail } = Object(Object(config).notify)
-  return webhook !== undefined || mail !== undefined
 }

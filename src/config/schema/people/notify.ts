@@ -42,7 +42,7 @@ const Webhook = Type.Object(
     }),
     timeout: duration('10s', 'How long the answer may take.'),
     types: types(
-      'Which messages are posted; default: the events, and without notify.mail the tickets and notices, too.',
+      'Which are posted; default: all. So far only ticket.verification and ticket.recovery are made.',
     ),
     attributes: Type.Array(Type.String({ minLength: 1 }), {
       default: [],
