@@ -5,7 +5,6 @@ import {
   attributeRefused,
   changedMeanwhile,
   noSuchSession,
-  passwordRefused,
 } from '../oauth/account-errors.ts'
 import { invalidToken, slowDown } from '../oauth/errors.ts'
 import type { Families, Session } from '../stores/ports/families.ts'
@@ -24,6 +23,7 @@ import type { RequireFresh } from './fresh-proof.ts'
 import { send, type Outgoing } from './outgoing.ts'
 import { requireSelf } from './own-attributes.ts'
 import { actorOf, type Owner } from './owner.ts'
+import { createHashChecked } from './recovery.ts'
 
 /** A new password, and the proof that it may be set. */
 export interface OwnPassword {
@@ -178,21 +178,14 @@ function createPropose({ directory, outgoing }: OwnAccountOptions) {
   }
 }
 
-function createSetPassword({
-  directory,
-  hasher,
-  checkNewPassword,
-  minPasswordLength,
-  requireFresh,
-  emit,
-}: OwnAccountOptions): OwnAccount['setPassword'] {
+function createSetPassword(options: OwnAccountOptions): OwnAccount['setPassword'] {
+  const { directory, requireFresh, emit } = options
+  const hashChecked = createHashChecked(options)
   return async function setOwnPassword(owner, { password, currentPassword }) {
     const { tag, sub, name, version, external } = owner.account
     if (external !== undefined) throw ownedElsewhere('password')
     await requireFresh(owner, currentPassword)
-    const fault = await checkNewPassword(password, name)
-    if (fault !== undefined) throw passwordRefused(fault, minPasswordLength())
-    const passwordHash = await hasher.hash(password)
+    const passwordHash = await hashChecked(password, name)
     const change = { tag, passwordHash, version, keeps: owner.sid }
     const outcome = await directory.changePassword(change)
     if (outcome === 'superseded') throw changedMeanwhile()
