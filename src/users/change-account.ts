@@ -31,6 +31,8 @@ export interface AccountRequest
   readonly password?: string
   /** In the place of a password: a hash that was checked. Ends every session. */
   readonly passwordHash?: string
+  /** Writes also what is so already, as nobody's change: the index may lack it (an earlier release). */
+  readonly rewrites?: true
 }
 
 /** Why nothing was changed. */
@@ -89,7 +91,9 @@ export function createChangeAccount(options: ChangeAccountOptions): ChangeWholeA
       const change = await next(account, request)
       if ('reason' in change) return { kind: 'refused', ...change }
       const changes = changesOf(account, change, request)
-      if (changes.length === 0) return { kind: 'done', account }
+      if (changes.length === 0 && request.rewrites !== true) {
+        return { kind: 'done', account }
+      }
       if (account.external !== undefined && changes.some(isOfDirectory)) {
         return { kind: 'refused', reason: DIRECTORY_OWNS }
       }

@@ -20,6 +20,7 @@ const groupsOver = (groups: readonly Group[], saves: boolean) =>
     groups: { load: async () => ({ version: 1, groups }), save: async () => saves },
     accounts: {
       bySub: async () => undefined,
+      byValue: async () => undefined,
       change: async (_sub, decide) => {
         t.strictSame(decide(account), {}, 'who has left already is left alone')
         return { kind: 'refused', reason: 'user_unknown' }
@@ -123,6 +124,7 @@ t.test('a group whose members are refused stays, and its removal ends', async t 
       },
       accounts: {
         bySub: async () => account,
+        byValue: async () => account,
         change: async () => ({ kind: 'refused', reason }),
         search: async ({ after, limit }) => {
           pages.push(after)

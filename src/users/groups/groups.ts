@@ -9,6 +9,7 @@ import type { Accounts } from '../accounts.ts'
 import { isRole } from '../roles.ts'
 import { faultOf, nextOf, type GroupRequest } from './next-group.ts'
 import { ROLE_INDEX, rolePrefix } from './role-values.ts'
+import { createSetRoles, inTurns } from './set-roles.ts'
 
 /** Why nothing was changed. */
 export type GroupFault =
@@ -56,7 +57,7 @@ export interface Groups {
 
 export interface GroupsOptions {
   readonly groups: GroupStore
-  readonly accounts: Pick<Accounts, 'bySub' | 'change' | 'search'>
+  readonly accounts: Pick<Accounts, 'bySub' | 'byValue' | 'change' | 'search'>
   readonly emit: Emit
   readonly random: Random
   /** The store's clock. */
@@ -68,8 +69,6 @@ const MOST_GROUPS = 1000
 /** Of writers at once one is first, and the others look again: so many times. */
 const MOST_TRIES = 100
 const ID_BYTES = 12
-/** So many accounts are changed at once. */
-const AT_ONCE = 16
 const PAGE = 500
 
 /** Makes the groups. */
@@ -206,40 +205,6 @@ function createSave(groups: GroupStore) {
   }
 }
 
-/** Gives accounts a role, or takes it; whoever has gone has none. Undefined: no account was refused. */
-function createSetRoles(accounts: GroupsOptions['accounts']) {
-  return async (
-    subs: readonly string[],
-    role: string,
-    has: boolean,
-  ): Promise<GroupFault | undefined> => {
-    const outcomes = await inTurns(subs, sub =>
-      accounts.change(sub, ({ roles }) => {
-        const others = roles.filter(each => each !== role)
-        return roles.includes(role) === has
-          ? {}
-          : { roles: has ? [...roles, role] : others }
-      }),
-    )
-    const reasons = outcomes.flatMap(outcome =>
-      outcome.kind === 'refused' ? [outcome.reason] : [],
-    )
-    if (reasons.includes('directory_owns')) return 'member_of_directory'
-    return reasons.includes('changed_meanwhile') ? 'changed_meanwhile' : undefined
-  }
-}
-
 function refused(reason: GroupFault): GroupOutcome {
   return { kind: 'refused', reason }
-}
-
-async function inTurns<Item, Result>(
-  items: readonly Item[],
-  act: (item: Item) => Promise<Result>,
-): Promise<Result[]> {
-  const results: Result[] = []
-  for (let at = 0; at < items.length; at += AT_ONCE) {
-    results.push(...(await Promise.all(items.slice(at, at + AT_ONCE).map(act))))
-  }
-  return results
 }

@@ -163,6 +163,42 @@ for (const store of STORES) {
     t.strictSame(twice.map(({ statusCode }) => statusCode).sort(), [201, 409])
   })
 
+  t.test(
+    `who has the role from an earlier release joins and leaves, ${store}`,
+    async t => {
+      const bench = await scimOn(t, store)
+      const { patch, server } = bench
+      const old = someAccount('old', { roles: ['staff'], uniqueValues: [] })
+      await server.store.directory.add(old)
+      const { id } = await addGroup(bench, 'staff')
+      const members = async () =>
+        (await bench.call('GET', `/Groups/${id}`)).json().members?.length ?? 0
+      const joins = [{ op: 'add', path: 'members', value: [{ value: 'old' }] }]
+      const changes = () =>
+        server.lines.filter(line => line.includes('user.changed')).length
+      const before = changes()
+      t.equal((await patch(`/Groups/${id}`, joins)).statusCode, 200)
+      t.equal(await members(), 1)
+      t.equal(changes(), before, 'nobody has changed the account')
+      const joined = await server.accounts.bySub('old')
+      await addGroup(bench, 'other', ['old'])
+      await patch(`/Groups/${id}`, joins)
+      t.strictSame((await server.accounts.bySub('old'))?.roles, ['staff', 'other'])
+      t.equal((await server.accounts.bySub('old'))?.version, Number(joined?.version) + 1)
+      const known = someAccount('known', {
+        roles: ['late'],
+        uniqueValues: roleValues('known', ['late']),
+      })
+      await server.store.directory.add(known)
+      await addGroup(bench, 'late', ['known'])
+      t.equal((await server.accounts.bySub('known'))?.version, 0, 'it has its entry')
+      const leaves = [{ op: 'remove', path: 'members[value eq "old"]' }]
+      t.equal((await patch(`/Groups/${id}`, leaves)).statusCode, 200)
+      t.strictSame((await server.accounts.bySub('old'))?.roles, ['other'])
+      t.equal(await members(), 0)
+    },
+  )
+
   t.test(`two change a group at once, ${store}`, async t => {
     const bench = await scimOn(t, store)
     const { call, add, patch } = bench
