@@ -88,21 +88,9 @@ export function createRegistration(options: RegistrationOptions): Registration {
 }
 
 function createSignUp(options: RegistrationOptions): Registration['signUp'] {
-  const { directory, outgoing, hashChecked, verifies, evenTime, random, emit } = options
+  const { outgoing, hashChecked, verifies, evenTime, random } = options
   const attributesOf = createAttributesOf(options)
-  const makeRoom = createMakeRoom(options)
-
-  /** Whether it was added. */
-  async function addIfFree(account: NewAccount, { origin }: Caller): Promise<boolean> {
-    await makeRoom(account)
-    // Also where it is another account's address, by which that one logs in.
-    if ((await directory.findLogin(account.name)) !== undefined) return false
-    if ((await directory.add(account)) !== 'added') return false
-    const { sub } = account
-    const actor = `user:${sub}` as const
-    emit({ type: 'user.changed', sub, change: 'added', actor }, origin)
-    return true
-  }
+  const addIfFree = createAddIfFree(options)
 
   return async function signUp({ name, password, attributes, locale, caller, isSpent }) {
     const read = readName(name)
@@ -129,6 +117,22 @@ function createSignUp(options: RegistrationOptions): Registration['signUp'] {
       if (outcome === 'too_much') return
       await send(outgoing, { purpose: 'verification', whom, locale, network })
     })
+  }
+}
+
+/** Makes what adds an account where nothing is in its way; resolves to whether it was added. */
+function createAddIfFree(options: RegistrationOptions) {
+  const { directory, emit } = options
+  const makeRoom = createMakeRoom(options)
+  return async (account: NewAccount, { origin }: Caller): Promise<boolean> => {
+    await makeRoom(account)
+    // Also where it is another account's address, by which that one logs in.
+    if ((await directory.findLogin(account.name)) !== undefined) return false
+    if ((await directory.add(account)) !== 'added') return false
+    const { sub } = account
+    const actor = `user:${sub}` as const
+    emit({ type: 'user.changed', sub, change: 'added', actor }, origin)
+    return true
   }
 }
 
