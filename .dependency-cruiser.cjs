@@ -14,7 +14,7 @@ const MAY_IMPORT = {
   ],
   'server[.]ts': [
     'app[.]ts',
-    'listener-settings[.]ts',
+    'listeners[.]ts',
     'safe-store[.]ts',
     'core/',
     'http/management/',
@@ -31,7 +31,16 @@ const MAY_IMPORT = {
     'users/blocklist/open-blocklist',
     'users/hashing/argon2',
   ],
-  'listener-settings[.]ts': ['config/schema', 'http/callers/callers', 'http/management/'],
+  'listeners[.]ts': [
+    'app[.]ts',
+    'core/',
+    'config/schema',
+    'http/callers/callers',
+    'http/callers/trusted-proxies',
+    'http/management/',
+    'observe/',
+    'stores/',
+  ],
   'safe-store[.]ts': ['config/schema', 'observe/', 'stores/'],
   'app[.]ts': ['core/', 'http/', 'observe/', 'stores/ports'],
   'cli/': [
@@ -111,7 +120,7 @@ const MAY_IMPORT = {
 /** Package → the only places that may import it. */
 const ONLY_IN = {
   'ioredis|standard-as-callback|cluster-key-slot': '^src/stores/redis/',
-  '@?fastify': '^src/(http/|app[.]ts|server[.]ts|observe/)',
+  '@?fastify': '^src/(http/|app[.]ts|listeners[.]ts|server[.]ts|observe/)',
   'fast-jwt': '^src/tokens/',
   'jose|undici': '^src/clients/',
   'ipaddr[.]js': '^src/(clients|users)/',

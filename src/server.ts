@@ -3,7 +3,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import about from '../package.json' with { type: 'json' }
-import { buildApp } from './app.ts'
 import {
   createAgreedClock,
   monotonicClock,
@@ -19,19 +18,16 @@ import { startDelivery } from './core/delivery.ts'
 import { coreSettings, toClientSettings } from './core/settings.ts'
 import { loadCore } from './core/start.ts'
 import { startUpkeep } from './core/upkeep.ts'
-import { createTrust } from './http/callers/trusted-proxies.ts'
 import { closeWithin } from './http/listener/listener.ts'
-import { buildManagement } from './http/management/management.ts'
 import { openSource } from './keys/external/open-key-source.ts'
 import type { KeySource } from './keys/external/key-source.ts'
-import { logOptions, observeRequests } from './observe/log.ts'
 import { openObservers } from './observe/observers.ts'
+import { buildManagementOf, buildPublic, type Live } from './listeners.ts'
 import { openSafeStore, type SafeStoreOptions } from './safe-store.ts'
 import type { Store } from './stores/ports/store.ts'
 import { startStoreWatch } from './stores/watch.ts'
 import { openBlocklist } from './users/blocklist/open-blocklist.ts'
 import { argon2Build } from './users/hashing/argon2.ts'
-import { apiSettings, callerSettings } from './listener-settings.ts'
 
 const MANAGEMENT_GRACE_MS = 500
 
@@ -78,13 +74,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
-/** What changes while the server runs. */
-interface Live {
-  config: Config
-  isReady: boolean
-  isDraining: boolean
-}
-
 /** Each part is put on the stack as it comes to life; they end in the opposite order. */
 async function start(
   options: ServerOptions,
@@ -107,40 +96,10 @@ async function start(
     parts,
   })
   const { core, source } = await openCore({ live, clock, store, observers, parts })
-  const management = buildManagement({
-    isReady: () => live.isReady,
-    storeState: () => watch.state(),
-    metrics: metrics.render,
-    bounds: {
-      ...config.management,
-      isExempt: createTrust(config.http.trustedProxies),
-    },
-    observer: observers.connections('management'),
-    loopbackNamesOnly,
-    logger: { ...logOptions(config.log.level), stream: observers.logStream },
-    api: {
-      core,
-      settings: apiSettings(() => live.config),
-      version: about.version,
-      observe: routes => observeRequests(routes, metrics),
-    },
-  })
+  const listeners = { live, core, observers, addressCounts, loopbackNamesOnly }
+  const management = buildManagementOf(listeners, () => watch.state())
   parts.defer(() => closeWithin(management, MANAGEMENT_GRACE_MS))
-  const app = await buildApp({
-    core,
-    http: config.http,
-    compat: config.compat,
-    live: callerSettings(() => live.config),
-    connections: observers.connections('public'),
-    logLevel: config.log.level,
-    logStream: observers.logStream,
-    version: about.version,
-    addressCounts,
-    metrics,
-    tracing: observers.tracing,
-    isDraining: () => live.isDraining,
-    loopbackNamesOnly,
-  })
+  const app = await buildPublic(listeners)
   const { log } = app
   observers.useLog(log)
   warnOfPlainHttp(config, log)

@@ -60,17 +60,11 @@ export function composePeople({
   isBreached = onNoList,
 }: ComposeOptions): People {
   const { issuer, secrets } = settings
-  const hasher = instruments.aroundHasher(
-    createPasswordHasher({
-      ...settings.hashing,
-      onWaited: instruments.hashWaited,
-      monotonic,
-      random,
-    }),
-  )
-  const checkNewPassword = createCheckNewPassword({
-    minLength: settings.minPasswordLength,
-    issuer,
+  const { hasher, checkNewPassword } = composePasswords({
+    settings,
+    instruments,
+    monotonic,
+    random,
     isBreached,
   })
   const failedLogins = createFailedLogins({
@@ -131,5 +125,31 @@ export function composePeople({
     }),
     unlock: unlockWith(emit),
     unlockWith,
+  }
+}
+
+/** Hashing, and the one rule for new passwords. */
+function composePasswords({
+  settings,
+  instruments,
+  monotonic,
+  random,
+  isBreached,
+}: Pick<ComposeOptions, 'settings' | 'instruments' | 'monotonic' | 'random'> & {
+  readonly isBreached: IsBreached
+}): Pick<People, 'hasher' | 'checkNewPassword'> {
+  const hasher = createPasswordHasher({
+    ...settings.hashing,
+    onWaited: instruments.hashWaited,
+    monotonic,
+    random,
+  })
+  return {
+    hasher: instruments.aroundHasher(hasher),
+    checkNewPassword: createCheckNewPassword({
+      minLength: settings.minPasswordLength,
+      issuer: settings.issuer,
+      isBreached,
+    }),
   }
 }

@@ -84,24 +84,18 @@ export function createMetrics(version = ''): Metrics {
     help: 'How long logins wait for their turn to hash, also those that give up.',
     buckets: HASH_BUCKETS,
   })
-  const auditFaults = createTally(registry, {
+  const countAuditFault = createCount(registry, {
     name: 'latchkey_audit_faults_total',
     help: 'Audit lines that could not be written to audit.to, and went to standard output.',
-    labelNames: [],
-    labelsOf: () => ({}),
-    known: [''],
   })
   const rebuilds = createDurations({
     name: 'latchkey_status_rebuild_seconds',
     help: 'How long it takes to make a status list anew: compressed and signed.',
     buckets: STORE_BUCKETS,
   })
-  const leases = createTally(registry, {
+  const countStatusLease = createCount(registry, {
     name: 'latchkey_status_leases_total',
     help: 'Blocks of 1,024 status indices that were leased.',
-    labelNames: [],
-    labelsOf: () => ({}),
-    known: [''],
   })
   const jwks = createTally(registry, {
     name: 'latchkey_jwks_answers_total',
@@ -130,16 +124,12 @@ export function createMetrics(version = ''): Metrics {
     ...createGrantCounts(registry),
     countCompat: compat,
     ...createOutboxMetrics(registry),
-    countAuditFault: () => {
-      auditFaults('')
-    },
+    countAuditFault,
     observeHashWait: hashWait.series({}),
     showHashing: load => {
       showHashing(registry, load)
     },
-    countStatusLease: () => {
-      leases('')
-    },
+    countStatusLease,
     observeStatusRebuild: rebuilds.series({}),
     showProxy: isMissing => {
       showProxy(registry, isMissing)
@@ -162,6 +152,18 @@ export function createMetrics(version = ''): Metrics {
       ]
         .map(part => (typeof part === 'string' ? part : part.render()))
         .join('\n'),
+  }
+}
+
+/** Counts one thing, of no kinds. */
+function createCount(
+  registry: Registry,
+  { name, help }: { readonly name: string; readonly help: string },
+): () => void {
+  const labels = { labelNames: [], labelsOf: () => ({}), known: [''] }
+  const count = createTally(registry, { name, help, ...labels })
+  return () => {
+    count('')
   }
 }
 

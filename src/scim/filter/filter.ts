@@ -2,7 +2,7 @@
 // What a filter means to a value in hand is in matches.ts. Which filters a list of accounts can run is for
 // whoever knows the indexes to say.
 import { scimError } from '../errors.ts'
-import { tokensOf, type Compared, type Token } from './tokens.ts'
+import { tokensOf, type Compared } from './tokens.ts'
 
 /** An attribute, perhaps one of a schema, perhaps a part of another one. */
 export interface AttributePath {
@@ -83,16 +83,16 @@ export function parsePath(text: string): PatchPath {
   return { path: { ...path, sub: sub ?? path.sub }, filter }
 }
 
-function createReader(text: string, fault: 'invalidFilter' | 'invalidPath') {
+type Fault = 'invalidFilter' | 'invalidPath'
+
+/** The parts of a text, one after the other. */
+function createParts(text: string, fault: Fault) {
   const what = fault === 'invalidFilter' ? 'the filter' : 'the path'
   const refuse = (why: string) => scimError(fault, `${what} ${why}`)
   if (text.length > MAX_LENGTH) throw refuse(`is longer than ${MAX_LENGTH} characters`)
   const tokens = tokensOf(text)
   if (tokens === undefined) throw refuse('has a character or a text that is none')
   let at = 0
-
-  const isWord = (token: Token | undefined, word: string) =>
-    token?.kind === 'word' && token.text.toLowerCase() === word
 
   function take(sign: string): boolean {
     const token = tokens?.[at]
@@ -101,74 +101,36 @@ function createReader(text: string, fault: 'invalidFilter' | 'invalidPath') {
     return isThere
   }
 
-  function expect(sign: string): void {
-    if (!take(sign)) throw refuse(`lacks ${sign} at its part ${at + 1}`)
-  }
-
-  function word(): string {
-    const token = tokens?.[at]
-    if (token?.kind !== 'word') throw refuse(`lacks a name at its part ${at + 1}`)
-    at += 1
-    return token.text
-  }
-
-  function path(): AttributePath {
-    const read = pathOf(word())
-    if (read === undefined) throw refuse(`has no attribute at its part ${at}`)
-    return read
-  }
-
-  function compared(): Compared {
-    const token = tokens?.[at]
-    at += 1
-    if (token?.kind === 'value') return token.value
-    throw refuse(
-      `lacks a value at its part ${at}: a text in quotes, a number, true, false or null`,
-    )
-  }
-
-  function expression(depth: number): Filter {
-    const attribute = path()
-    if (take('[')) {
-      const filter = logical(depth + 1)
-      expect(']')
-      return { kind: 'values', path: attribute, filter }
-    }
-    const op = word().toLowerCase()
-    if (op === 'pr') return { kind: 'present', path: attribute }
-    if (!isCompareOp(op)) throw refuse(`has no operator at its part ${at}`)
-    return { kind: 'compare', path: attribute, op, value: compared() }
-  }
-
-  function term(depth: number): Filter {
-    if (depth > MAX_DEPTH) throw refuse('is nested too deeply')
-    const isNegated = isWord(tokens?.[at], 'not') && tokens?.[at + 1]?.kind === 'sign'
-    if (isNegated) at += 1
-    if (!take('(')) return expression(depth)
-    const filter = logical(depth + 1)
-    expect(')')
-    return isNegated ? { kind: 'not', filter } : filter
-  }
-
-  // `and` binds more closely than `or`.
-  function joined(kind: 'and' | 'or', next: () => Filter): Filter {
-    let left = next()
-    while (isWord(tokens?.[at], kind)) {
-      at += 1
-      left = { kind, filters: [left, next()] }
-    }
-    return left
-  }
-
-  function logical(depth: number): Filter {
-    return joined('or', () => joined('and', () => term(depth)))
-  }
-
   return {
-    path,
+    refuse: (why: string) => refuse(`${why} at its part ${at}`),
     take,
-    expect,
-    filter: logical,
+    expect(sign: string): void {
+      if (!take(sign)) throw refuse(`lacks ${sign} at its part ${at + 1}`)
+    },
+    /** Takes a word of the grammar, where it is next, and a sign behind it if one must be there. */
+    takeWord(word: string, isBeforeSign = false): boolean {
+      const token = tokens[at]
+      const isThere =
+        token?.kind === 'word' &&
+        token.text.toLowerCase() === word &&
+        (!isBeforeSign || tokens[at + 1]?.kind === 'sign')
+      if (isThere) at += 1
+      return isThere
+    },
+    word(): string {
+      const token = tokens[at]
+      if (token?.kind !== 'word') throw refuse(`lacks a name at its part ${at + 1}`)
+      at += 1
+      return token.text
+    },
+    value(): Compared {
+      const token = tokens[at]
+      at += 1
+      if (token?.kind === 'value') return token.value
+      throw refuse(
+        `lacks a value at its part ${at}: a text in quotes, a number, true, false or null`,
+      )
+    },
     sub(): string | undefined {
       const token = tokens[at]
       if (token?.kind !== 'word' || !token.text.startsWith('.')) return undefined
@@ -181,6 +143,53 @@ function createReader(text: string, fault: 'invalidFilter' | 'invalidPath') {
       }
     },
   }
+}
+
+/** The grammar of RFC 7644 §3.4.2.2, over the parts. */
+function createReader(text: string, fault: Fault) {
+  const parts = createParts(text, fault)
+  const { refuse, take, expect, takeWord, word } = parts
+
+  function path(): AttributePath {
+    const read = pathOf(word())
+    if (read === undefined) throw refuse('has no attribute')
+    return read
+  }
+
+  function expression(depth: number): Filter {
+    const attribute = path()
+    if (take('[')) {
+      const filter = logical(depth + 1)
+      expect(']')
+      return { kind: 'values', path: attribute, filter }
+    }
+    const op = word().toLowerCase()
+    if (op === 'pr') return { kind: 'present', path: attribute }
+    if (!isCompareOp(op)) throw refuse('has no operator')
+    return { kind: 'compare', path: attribute, op, value: parts.value() }
+  }
+
+  function term(depth: number): Filter {
+    if (depth > MAX_DEPTH) throw refuse('is nested too deeply')
+    const isNegated = takeWord('not', true)
+    if (!take('(')) return expression(depth)
+    const filter = logical(depth + 1)
+    expect(')')
+    return isNegated ? { kind: 'not', filter } : filter
+  }
+
+  // `and` binds more closely than `or`.
+  function joined(kind: 'and' | 'or', next: () => Filter): Filter {
+    let left = next()
+    while (takeWord(kind)) left = { kind, filters: [left, next()] }
+    return left
+  }
+
+  function logical(depth: number): Filter {
+    return joined('or', () => joined('and', () => term(depth)))
+  }
+
+  return { path, take, expect, filter: logical, sub: parts.sub, end: parts.end }
 }
 
 function isCompareOp(text: string): text is CompareOp {

@@ -70,16 +70,12 @@ export interface RedisStore extends Store {
 
 /** Connects and resolves when the server answers; rejects with StoreUnavailable. */
 export async function createRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
-  const { prefix = 'lk:', clock, replicas = 0 } = options
+  const { prefix = 'lk:', clock, replicas = 0, deadlineMs } = options
   const keys = createRedisKeys(prefix)
   const [main, second] = await connectAll(options, replicas > 0 ? 2 : 1)
   const { client } = main
-  const { deadlineMs } = options
-  const link: Link = createLink({
-    ...main,
-    verify: () => identity.verify(),
-    deadlineMs,
-  })
+  const verify = () => identity.verify()
+  const link: Link = createLink({ ...main, verify, deadlineMs })
   const durable = second && createDurableLink(second)
   const { bare } = link
   const revocations = createRevocations()
