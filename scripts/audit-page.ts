@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { AUDIT_EVENTS } from '../src/observe/audit/audit-events.ts'
 import { AuditLine } from '../src/observe/audit/audit-schema.ts'
-import { REASONS } from '../src/base/reasons.ts'
+import { REASONS } from '../src/base/events/reasons.ts'
 import { layOut } from './markdown.ts'
 
 const PAGE_FILE = new URL('../docs/audit.md', import.meta.url)

@@ -1,7 +1,7 @@
 // What the commands work with: the configuration, its store, and a way to print. Opened for one command and
 // closed after it.
 import type { Command } from 'commander'
-import { emitAs } from '../base/actor.ts'
+import { emitAs } from '../base/events/actor.ts'
 import { systemClock } from '../base/clock.ts'
 import { developmentConfig } from '../config/development.ts'
 import { keyPolicy } from '../config/key-policy.ts'

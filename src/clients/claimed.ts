@@ -1,5 +1,5 @@
 // What a request claims about its client, true or not: the audit log names the client of a failure.
-import type { ClientMethod } from '../base/events.ts'
+import type { ClientMethod } from '../base/events/events.ts'
 import { parseBasic } from '../oauth/basic.ts'
 import type { Assertions } from './assertion.ts'
 import type { PresentedClient } from './client-auth.ts'

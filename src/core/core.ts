@@ -1,9 +1,9 @@
 // What Latchkey can do, composed once. The server, the command line, development mode and the tests' server
 // are faces of this one object: none of them puts the domain together by itself. Nothing here opens a file or
 // a connection, and nothing runs by itself: start.ts loads what has to be known first, upkeep.ts keeps it so.
-import { emitAs } from '../base/actor.ts'
+import { emitAs } from '../base/events/actor.ts'
 import { monotonicClock, type Clock } from '../base/clock.ts'
-import type { Actor, Emit, Origin } from '../base/events.ts'
+import type { Actor, Emit, Origin } from '../base/events/events.ts'
 import { systemRandom } from '../base/random.ts'
 import { createClientRegistry, type ClientRegistry } from '../clients/registry.ts'
 import type { KeyChange } from '../keys/ring.ts'

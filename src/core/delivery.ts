@@ -1,7 +1,7 @@
 // The part of the upkeep that sends what waits in the outbox: a worker for each way that is configured, which
 // looks every second, and at once when something was appended here.
 import { monotonicClock } from '../base/clock.ts'
-import type { Event } from '../base/events.ts'
+import type { Event } from '../base/events/events.ts'
 import { systemRandom } from '../base/random.ts'
 import { every, reportFirstFailure } from '../base/repeat.ts'
 import { createPostForStatus } from '../clients/guarded-post.ts'

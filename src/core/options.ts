@@ -1,6 +1,6 @@
 // What the core is made of.
 import type { Clock, Monotonic } from '../base/clock.ts'
-import type { Emit } from '../base/events.ts'
+import type { Emit } from '../base/events/events.ts'
 import type { Random } from '../base/random.ts'
 import type { KeySource } from '../keys/external/key-source.ts'
 import type { Outgoing } from '../self-service/outgoing.ts'

@@ -1,5 +1,5 @@
 // The core's people: accounts, their passwords, and who may log in.
-import type { Emit } from '../base/events.ts'
+import type { Emit } from '../base/events/events.ts'
 import { createAccounts, type Accounts } from '../users/accounts.ts'
 import { createCheckClaims, type CheckClaims } from '../users/attributes/claims-budget.ts'
 import { createAuthenticate, type Authenticate } from '../users/authenticate.ts'

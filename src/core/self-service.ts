@@ -1,6 +1,6 @@
 // The core's self-service: what users do to their own account, and how they come to one, through apps.
-import { emitAs } from '../base/actor.ts'
-import type { Emit } from '../base/events.ts'
+import { emitAs } from '../base/events/actor.ts'
+import type { Emit } from '../base/events/events.ts'
 import { createEvenTime } from '../self-service/even-time.ts'
 import { createRequireFresh } from '../self-service/fresh-proof.ts'
 import { createOwnAccount, type OwnAccount } from '../self-service/own-account.ts'

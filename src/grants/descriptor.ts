@@ -3,7 +3,7 @@
 import { Type, type Static, type TObject, type TProperties } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Clock } from '../base/clock.ts'
-import type { Emit } from '../base/events.ts'
+import type { Emit } from '../base/events/events.ts'
 import type { Random } from '../base/random.ts'
 import type { Client } from '../clients/registry.ts'
 import { invalidRequest } from '../oauth/errors.ts'

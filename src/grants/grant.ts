@@ -1,5 +1,5 @@
 // What a grant is: given a client that was authenticated and may use it, it turns parameters into tokens.
-import type { Origin } from '../base/events.ts'
+import type { Origin } from '../base/events/events.ts'
 import type { Client } from '../clients/registry.ts'
 import { invalidRequest } from '../oauth/errors.ts'
 import type { Form } from '../oauth/form.ts'

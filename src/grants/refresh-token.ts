@@ -1,7 +1,7 @@
 // The refresh_token grant (RFC 6749 §6) over the refresh families that docs/architecture.md describes: one
 // round trip to the store, none for a forged token.
 import { Type, type Static } from 'typebox'
-import type { Event } from '../base/events.ts'
+import type { Event } from '../base/events/events.ts'
 import type { Client } from '../clients/registry.ts'
 import {
   invalidGrant,

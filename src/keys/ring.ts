@@ -5,7 +5,7 @@
 import type { JsonWebKey } from 'node:crypto'
 import pLimit from 'p-limit'
 import { monotonicClock, type Monotonic } from '../base/clock.ts'
-import type { Emit } from '../base/events.ts'
+import type { Emit } from '../base/events/events.ts'
 import type { AlgorithmName } from '../oauth/algorithms.ts'
 import type { Keys, StoredRing } from '../stores/ports/documents/keys.ts'
 import { createRingCache, type RingCache, type Jwks } from './ring-cache.ts'

@@ -1,6 +1,6 @@
 // Carries out plans: makes the keys, seals them and replaces the ring. When another server was faster, it
 // plans again.
-import type { Emit } from '../base/events.ts'
+import type { Emit } from '../base/events/events.ts'
 import type {
   Keys,
   StoredKey,

@@ -1,5 +1,5 @@
 // The errors of the routes by which users keep their own account. Codes are ours where no standard has one.
-import type { Reason } from '../base/reasons.ts'
+import type { Reason } from '../base/events/reasons.ts'
 import { invalidRequest, OAuthError } from './errors.ts'
 
 /** How long ago somebody may have logged in who changes what an account is guarded by; seconds. */

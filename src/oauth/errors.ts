@@ -1,6 +1,6 @@
 // The errors of RFC 6749 §5.2, RFC 6750 §3.1 and RFC 8707 §2: one class, one factory per code.
 // The factories take a reason code for logs and metrics; the caller reads a constant text.
-import type { Reason } from '../base/reasons.ts'
+import type { Reason } from '../base/events/reasons.ts'
 
 /** What an error says beside its status and its code. */
 export interface OAuthErrorDetails {

@@ -1,7 +1,7 @@
 // The connections of both listeners: how many there are, and which were refused or cut off.
 import { Gauge, type Registry } from 'prom-client'
 import type { Clock } from '../base/clock.ts'
-import { CONNECTION_REASONS, type ConnectionReason } from '../base/reasons.ts'
+import { CONNECTION_REASONS, type ConnectionReason } from '../base/events/reasons.ts'
 import { createTally } from './metrics/tally.ts'
 
 const LISTENERS = ['public', 'management'] as const

@@ -2,8 +2,8 @@
 // follow as one line a minute with their number. Who sends wrong secrets must not fill the disk, nor make the
 // server write a line for each.
 import type { Clock } from '../base/clock.ts'
-import type { Emit, Event, Origin } from '../base/events.ts'
-import type { Reason } from '../base/reasons.ts'
+import type { Emit, Event, Origin } from '../base/events/events.ts'
+import type { Reason } from '../base/events/reasons.ts'
 
 type Refusal = Extract<Event, { type: 'client.refused' }>
 

@@ -1,7 +1,7 @@
 // What watches a running server, opened together: the log's output, metrics, the audit log, traces. They are
 // there before the log is, which comes to life with the server that it belongs to.
 import type { Clock } from '../base/clock.ts'
-import type { Emit } from '../base/events.ts'
+import type { Emit } from '../base/events/events.ts'
 import type { PasswordHasher } from '../users/hashing/hasher.ts'
 import { openAudit, type AuditLog } from './audit/open.ts'
 import { createConnectionWatch, type Listener } from './connections.ts'

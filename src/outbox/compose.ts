@@ -1,6 +1,6 @@
 // Makes the message of an entry when it is sent: whom it goes to is looked up now, and a ticket is made now,
 // so that neither waits in the store.
-import type { TicketPurpose } from '../base/message-types.ts'
+import type { TicketPurpose } from '../base/events/message-types.ts'
 import type { Account } from '../stores/ports/directory.ts'
 import type { Accounts } from '../users/accounts.ts'
 import type { MadeTicket, Message } from './delivery.ts'

@@ -1,5 +1,5 @@
 // What a way out is given, and what it may say of it.
-import type { MessageType } from '../base/message-types.ts'
+import type { MessageType } from '../base/events/message-types.ts'
 
 /** What is sent: everything that it says is known. */
 export interface Message {

@@ -4,7 +4,7 @@ import {
   type MessageType,
   type TicketPurpose,
   type TicketType,
-} from '../base/message-types.ts'
+} from '../base/events/message-types.ts'
 
 /** Whom it is about: what somebody has typed to log in, which may be nobody's, or an account. */
 export type Whom = { readonly name: string } | { readonly sub: string }

@@ -2,7 +2,7 @@
 // Workers of the servers (worker.ts) send it later, by the webhook, again and again until it arrives.
 // Nothing is lost while the store keeps its data, and whatever is sent may arrive twice.
 import type { Clock } from '../base/clock.ts'
-import type { MessageType, TicketPurpose } from '../base/message-types.ts'
+import type { MessageType, TicketPurpose } from '../base/events/message-types.ts'
 import type { Random } from '../base/random.ts'
 import type { OutboxItems, Way } from '../stores/ports/outbox.ts'
 import type { Envelope } from './envelope.ts'

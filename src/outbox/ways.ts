@@ -1,5 +1,10 @@
 // Which message goes out by which way. A ticket goes by one way only: making another voids the one before.
-import { EVENTS, NOTICES, TICKETS, type MessageType } from '../base/message-types.ts'
+import {
+  EVENTS,
+  NOTICES,
+  TICKETS,
+  type MessageType,
+} from '../base/events/message-types.ts'
 import type { Way } from '../stores/ports/outbox.ts'
 
 /** What the configuration says of a way. */

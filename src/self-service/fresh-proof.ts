@@ -1,7 +1,7 @@
 // Whoever changes what guards an account proves anew who they are: by the current password, or by a login of
 // the last minutes. A stolen access token alone must not be enough.
 import type { Clock } from '../base/clock.ts'
-import type { Emit } from '../base/events.ts'
+import type { Emit } from '../base/events/events.ts'
 import { FRESH_SECONDS, insufficientUserAuthentication } from '../oauth/account-errors.ts'
 import { slowDown } from '../oauth/errors.ts'
 import type { Authenticate } from '../users/authenticate.ts'

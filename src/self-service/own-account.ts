@@ -1,6 +1,6 @@
 // This folder is what users do for themselves, through apps: it sees and changes their own account, and no
 // other. It draws no form and knows no HTTP. The routes of src/http/public/account/ call it.
-import type { Emit } from '../base/events.ts'
+import type { Emit } from '../base/events/events.ts'
 import {
   attributeRefused,
   changedMeanwhile,

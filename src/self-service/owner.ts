@@ -1,5 +1,5 @@
 // Who keeps their own account: the user of an access token, and the request that it came with.
-import type { Actor, Origin } from '../base/events.ts'
+import type { Actor, Origin } from '../base/events/events.ts'
 import type { Account } from '../stores/ports/directory.ts'
 
 /** A user who does something to their own account. */

@@ -1,6 +1,6 @@
 // Users who have lost their password set another one, with a ticket that goes to their address. Whoever asks
 // learns nothing: the answer is the same, and takes as long, whether the name is anybody's or not.
-import type { Emit } from '../base/events.ts'
+import type { Emit } from '../base/events/events.ts'
 import { passwordRefused } from '../oauth/account-errors.ts'
 import type { Tickets as TicketStore } from '../stores/ports/people/tickets.ts'
 import type { Directory } from '../users/directory/directory.ts'

@@ -1,5 +1,5 @@
 // What somebody does who has a ticket, or its code: at the account of it, once, and for its purpose only.
-import type { Emit, Origin } from '../base/events.ts'
+import type { Emit, Origin } from '../base/events/events.ts'
 import { userTag } from '../base/ids.ts'
 import { changedMeanwhile, invalidTicket } from '../oauth/account-errors.ts'
 import type { Account } from '../stores/ports/directory.ts'

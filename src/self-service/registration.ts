@@ -1,6 +1,6 @@
 // Somebody signs up. Whoever does learns nothing of others: the answer is the same, and takes as long,
 // whether the name or the address was free or not.
-import type { Emit } from '../base/events.ts'
+import type { Emit } from '../base/events/events.ts'
 import { userTag } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import { attributeRefused, nameRefused } from '../oauth/account-errors.ts'

@@ -1,7 +1,7 @@
 // Sign-ups that nobody has verified within a day are taken away again: what blocks a name or an address must
 // not be somebody who can't read it.
 import type { Clock } from '../base/clock.ts'
-import type { Emit } from '../base/events.ts'
+import type { Emit } from '../base/events/events.ts'
 import type { Account } from '../stores/ports/directory.ts'
 import { LONGEST_TTL_MS } from '../tickets/tickets.ts'
 import type { Directory } from '../users/directory/directory.ts'

@@ -1,6 +1,6 @@
 // Somebody proves to read an address, by a ticket that went there: that of an account they signed up, or the
 // one that is to take its place.
-import type { Emit } from '../base/events.ts'
+import type { Emit } from '../base/events/events.ts'
 import { attributeRefused } from '../oauth/account-errors.ts'
 import type { Account, AttributesChange } from '../stores/ports/directory.ts'
 import type { Tickets as TicketStore } from '../stores/ports/people/tickets.ts'

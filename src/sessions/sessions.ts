@@ -1,7 +1,7 @@
 // Sessions: one per login. Somebody ends them on purpose here, one or all, and only here are the events of it
 // emitted. A session also ends as a part of something else, in the same step of the store: with a reused
 // refresh token (grants/refresh-token.ts), and with a change of its account (users/accounts.ts).
-import type { Actor, Emit, Origin } from '../base/events.ts'
+import type { Actor, Emit, Origin } from '../base/events/events.ts'
 import type {
   EndOutcome,
   Families,

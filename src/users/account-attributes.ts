@@ -1,5 +1,5 @@
 // What becomes of an account's attributes when somebody changes them.
-import type { Emit } from '../base/events.ts'
+import type { Emit } from '../base/events/events.ts'
 import type { Account, AttributesChange } from '../stores/ports/directory.ts'
 import {
   checkAttributes,

@@ -1,5 +1,5 @@
 // Adds an account that an operator, or a client of SCIM, asks for.
-import type { Emit } from '../base/events.ts'
+import type { Emit } from '../base/events/events.ts'
 import { userTag } from '../base/ids.ts'
 import { systemRandom, type Random } from '../base/random.ts'
 import type { User } from '../stores/ports/subjects.ts'

@@ -1,6 +1,6 @@
 // Checks a name and a password: in turn, throttled, and so that no refusal tells why.
 import { monotonicClock, type Monotonic } from '../base/clock.ts'
-import type { Emit, Origin } from '../base/events.ts'
+import type { Emit, Origin } from '../base/events/events.ts'
 import type { Account } from '../stores/ports/directory.ts'
 import type { ThrottledBy } from '../stores/ports/login-attempts.ts'
 import type { Directory } from './directory/directory.ts'

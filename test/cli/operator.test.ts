@@ -1,8 +1,8 @@
 // Who the audit log names where the command line did something.
 import { userInfo } from 'node:os'
 import t from 'tap'
-import { emitAs } from '../../src/base/actor.ts'
-import type { Event } from '../../src/base/events.ts'
+import { emitAs } from '../../src/base/events/actor.ts'
+import type { Event } from '../../src/base/events/events.ts'
 import { operator } from '../../src/cli/terminal/operator.ts'
 
 t.test("the actor is the operating system's user", async t => {

@@ -1,7 +1,7 @@
 // The record of refused logins over HTTP: whatever refuses a login is on record by its name, and nothing that
 // somebody typed is.
 import t from 'tap'
-import type { Reason } from '../../src/base/reasons.ts'
+import type { Reason } from '../../src/base/events/reasons.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import { createNameInLogs } from '../../src/users/names/name-in-logs.ts'
 import { PASSWORD } from '../support/app.ts'

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
-import { REASONS } from '../../src/base/reasons.ts'
+import { REASONS } from '../../src/base/events/reasons.ts'
 import { buildTestApp } from '../support/app.ts'
 
 const root = join(import.meta.dirname, '../..')

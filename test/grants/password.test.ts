@@ -2,7 +2,7 @@
 // the account changes between the password's check and the session's beginning.
 import t from 'tap'
 import { createClientRegistry } from '../../src/clients/registry.ts'
-import type { Event } from '../../src/base/events.ts'
+import type { Event } from '../../src/base/events/events.ts'
 import type { GrantRequest } from '../../src/grants/grant.ts'
 import { passwordGrant } from '../../src/grants/password.ts'
 import type { Families, Login, OpenOutcome } from '../../src/stores/ports/families.ts'

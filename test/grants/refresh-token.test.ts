@@ -1,7 +1,7 @@
 // The refresh grant over a store that the test holds: which event each outcome is.
 import t from 'tap'
 import { createClientRegistry } from '../../src/clients/registry.ts'
-import type { Event } from '../../src/base/events.ts'
+import type { Event } from '../../src/base/events/events.ts'
 import { refreshTokenGrant } from '../../src/grants/refresh-token.ts'
 import type { RotateOutcome } from '../../src/stores/ports/families.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'

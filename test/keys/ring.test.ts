@@ -1,6 +1,6 @@
 import { createPublicKey, sign, verify } from 'node:crypto'
 import t from 'tap'
-import type { Event } from '../../src/base/events.ts'
+import type { Event } from '../../src/base/events/events.ts'
 import { makeKey } from '../../src/keys/make.ts'
 import { createKeyRing, type KeyRing } from '../../src/keys/ring.ts'
 import type { KeySource } from '../../src/keys/external/key-source.ts'

@@ -9,7 +9,7 @@ import { pageText } from '../../scripts/audit-page.ts'
 import { AuditLine } from '../../src/observe/audit/audit-schema.ts'
 import { openAudit } from '../../src/observe/audit/open.ts'
 import { createDurations, createTally } from '../../src/observe/metrics/tally.ts'
-import { REASONS } from '../../src/base/reasons.ts'
+import { REASONS } from '../../src/base/events/reasons.ts'
 import { buildTestApp, PASSWORD, type TestApp } from '../support/app.ts'
 
 const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
@@ -376,7 +376,7 @@ t.test(
     const page = readFileSync(join(root, 'docs/audit.md'), 'utf8')
     t.equal(page, await pageText(page), 'run node scripts/audit-page.ts')
     const source = globSync('src/**/*.{ts,lua}', { cwd: root })
-      .filter(file => file !== 'src/base/reasons.ts')
+      .filter(file => file !== 'src/base/events/reasons.ts')
       .map(file => readFileSync(join(root, file), 'utf8'))
       .join('')
     for (const reason of Object.keys(REASONS)) {

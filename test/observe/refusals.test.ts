@@ -2,7 +2,7 @@
 // that no number of them fills the disk.
 import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
-import type { Event } from '../../src/base/events.ts'
+import type { Event } from '../../src/base/events/events.ts'
 import { foldRefusals } from '../../src/observe/fold-refusals.ts'
 import { audited, basic, rawBasic, serverOn } from '../conformance/helpers.ts'
 import { buildTestApp } from '../support/app.ts'

@@ -1,7 +1,7 @@
 // What is appended, by which way it goes, what is looked up when it is sent, and that nobody reads the store.
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { MESSAGE_TYPES } from '../../src/base/message-types.ts'
+import { MESSAGE_TYPES } from '../../src/base/events/message-types.ts'
 import { createEnvelope } from '../../src/outbox/envelope.ts'
 import { waysOf } from '../../src/outbox/ways.ts'
 import { buildTestApp } from '../support/app.ts'

@@ -1,6 +1,6 @@
 // The sessions service on both stores: what it ends, and the one event that each end leaves.
 import t, { type Test } from 'tap'
-import type { Event } from '../../src/base/events.ts'
+import type { Event } from '../../src/base/events/events.ts'
 import { createSessions } from '../../src/sessions/sessions.ts'
 import type { Store } from '../../src/stores/ports/store.ts'
 import type { Subjects } from '../../src/stores/ports/subjects.ts'

@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { nameShard } from '../../src/stores/redis/people/names.ts'
+import { nameShard } from '../../src/stores/redis/people/claims/names.ts'
 import t, { type Test } from 'tap'
 import type { UniqueValue } from '../../src/stores/ports/directory.ts'
 import { createAccountReader } from '../../src/stores/redis/people/account-reader.ts'

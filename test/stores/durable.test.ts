@@ -1,6 +1,6 @@
 // store.replicas: what must last is answered only once a replica has it.
 import { setTimeout as wait } from 'node:timers/promises'
-import { nameShard } from '../../src/stores/redis/people/names.ts'
+import { nameShard } from '../../src/stores/redis/people/claims/names.ts'
 import t, { type Test } from 'tap'
 import type { FamilyRef } from '../../src/stores/ports/families.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'

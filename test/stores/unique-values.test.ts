@@ -1,6 +1,6 @@
 // Unique values in Redis, where the value and its account lie in different slots: what becomes of writers
 // that are slow, die, or lose against another one half-way.
-import { nameShard } from '../../src/stores/redis/people/names.ts'
+import { nameShard } from '../../src/stores/redis/people/claims/names.ts'
 import t, { type Test } from 'tap'
 import type { AttributesChange, UniqueValue } from '../../src/stores/ports/directory.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
@@ -8,7 +8,7 @@ import { createRedisDirectory } from '../../src/stores/redis/people/directory.ts
 import {
   claimPlace,
   createUniqueValues,
-} from '../../src/stores/redis/people/unique-values.ts'
+} from '../../src/stores/redis/people/claims/unique-values.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createRedisWorld, crossedAt } from '../support/redis-world.ts'
 import { startRedis } from '../support/redis.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Event } from '../../src/base/events.ts'
+import type { Event } from '../../src/base/events/events.ts'
 import { userTag } from '../../src/base/ids.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import type { Account } from '../../src/stores/ports/directory.ts'

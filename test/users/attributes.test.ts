@@ -1,7 +1,7 @@
 // Which attributes an account may have, and what becomes of them.
 import t, { type Test } from 'tap'
 import { userTag } from '../../src/base/ids.ts'
-import type { Event } from '../../src/base/events.ts'
+import type { Event } from '../../src/base/events/events.ts'
 import type { Attributes } from '../../src/stores/ports/subjects.ts'
 import { createSetAttributes } from '../../src/users/account-attributes.ts'
 import { checkAttributes, isSameEmail } from '../../src/users/attributes/check.ts'

@@ -1,6 +1,6 @@
 // A name and a password: who gets in, who is told to wait, and what nobody is told.
 import t, { type Test } from 'tap'
-import type { Event } from '../../src/base/events.ts'
+import type { Event } from '../../src/base/events/events.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { batchCalls } from '../../src/users/failed-logins/batch-calls.ts'

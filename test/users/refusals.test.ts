@@ -1,7 +1,7 @@
 // What is noted of refused logins before it is written, who is found on record, and what it means.
 import t, { type Test } from 'tap'
-import type { Event } from '../../src/base/events.ts'
-import { REASONS } from '../../src/base/reasons.ts'
+import type { Event } from '../../src/base/events/events.ts'
+import { REASONS } from '../../src/base/events/reasons.ts'
 import type { RefusedName } from '../../src/stores/ports/logins/refusals.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'

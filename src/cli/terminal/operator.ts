@@ -1,6 +1,6 @@
 // Who gives commands, for the audit log.
 import { userInfo } from 'node:os'
-import type { Actor } from '../../base/events.ts'
+import type { Actor } from '../../base/events/events.ts'
 
 /**
  * The user of the operating system that runs the command: its name, or its number where it has none, as in a

@@ -8,7 +8,7 @@ import {
 } from '../../clients/client-auth.ts'
 import { claimedClient } from '../../clients/claimed.ts'
 import type { Client, ClientRegistry } from '../../clients/registry.ts'
-import type { Emit } from '../../base/events.ts'
+import type { Emit } from '../../base/events/events.ts'
 import { optional } from '../../grants/grant.ts'
 import { OAuthError } from '../../oauth/errors.ts'
 import type { Form } from '../../oauth/form.ts'

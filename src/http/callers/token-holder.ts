@@ -11,7 +11,7 @@ import {
   OAuthError,
 } from '../../oauth/errors.ts'
 import type { CheckToken } from '../../status-lists/check-token.ts'
-import type { Reason } from '../../base/reasons.ts'
+import type { Reason } from '../../base/events/reasons.ts'
 import type { User } from '../../stores/ports/subjects.ts'
 import type { AccessTokenClaims } from '../../tokens/access-token.ts'
 import type { ProvenKey, ProofTarget } from './dpop.ts'

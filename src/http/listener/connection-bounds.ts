@@ -2,7 +2,7 @@
 // that no single caller takes them all.
 import type { Server } from 'node:http'
 import { isIPv6 } from 'node:net'
-import type { ConnectionReason } from '../../base/reasons.ts'
+import type { ConnectionReason } from '../../base/events/reasons.ts'
 
 export interface ConnectionBounds {
   /** How many connections may be open at once. */

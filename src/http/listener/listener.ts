@@ -4,7 +4,7 @@
 import { createServer, STATUS_CODES, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyServerFactoryHandler } from 'fastify'
-import type { ConnectionReason } from '../../base/reasons.ts'
+import type { ConnectionReason } from '../../base/events/reasons.ts'
 import { refusalBody } from '../request/error-handler.ts'
 import {
   createConnectionBounds,

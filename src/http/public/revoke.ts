@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Client } from '../../clients/registry.ts'
-import type { Emit } from '../../base/events.ts'
+import type { Emit } from '../../base/events/events.ts'
 import { required } from '../../grants/grant.ts'
 import { invalidGrant } from '../../oauth/errors.ts'
 import type { Sessions } from '../../sessions/sessions.ts'

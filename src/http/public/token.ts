@@ -8,7 +8,7 @@ import {
   unauthorizedClient,
   unsupportedGrantType,
 } from '../../oauth/errors.ts'
-import type { Reason } from '../../base/reasons.ts'
+import type { Reason } from '../../base/events/reasons.ts'
 import { addressOf, type RateLimitHook } from '../callers/limits/rate-limit.ts'
 import {
   formOf,

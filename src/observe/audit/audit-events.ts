@@ -1,8 +1,8 @@
 // The events that an auditor is told, and what each says. docs/audit.md is made of this
 // (scripts/audit-page.ts).
 import { Type, type Static, type TSchema } from 'typebox'
-import type { ClientMethod, GroupChange, UserChange } from '../../base/events.ts'
-import { MESSAGE_TYPES, type MessageType } from '../../base/message-types.ts'
+import type { ClientMethod, GroupChange, UserChange } from '../../base/events/events.ts'
+import { MESSAGE_TYPES, type MessageType } from '../../base/events/message-types.ts'
 import {
   ActorName,
   CHANGES,

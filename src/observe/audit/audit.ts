@@ -3,7 +3,7 @@
 import { hostname } from 'node:os'
 import { pid } from 'node:process'
 import type { Clock } from '../../base/clock.ts'
-import type { Emit, Event, Routine } from '../../base/events.ts'
+import type { Emit, Event, Routine } from '../../base/events/events.ts'
 import type { AuditEvent } from './audit-events.ts'
 import type { AuditLine } from './audit-schema.ts'
 import { traceparentOf } from '../tracing/traceparent.ts'

@@ -1,7 +1,7 @@
 // The members that several events of the audit log have (audit-events.ts).
 import { Type } from 'typebox'
-import type { Actor, ClientMethod, UserChange } from '../../base/events.ts'
-import { REASONS, type Reason } from '../../base/reasons.ts'
+import type { Actor, ClientMethod, UserChange } from '../../base/events/events.ts'
+import { REASONS, type Reason } from '../../base/events/reasons.ts'
 
 export const ClientId = Type.String({
   description:

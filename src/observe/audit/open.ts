@@ -1,6 +1,6 @@
 // The audit log as configured: beside the log, or in a file of its own.
 import type { Clock } from '../../base/clock.ts'
-import type { Emit } from '../../base/events.ts'
+import type { Emit } from '../../base/events/events.ts'
 import { createAudit, type AuditStream } from './audit.ts'
 import { foldRefusals } from '../fold-refusals.ts'
 import { openAuditFile } from './audit-file.ts'

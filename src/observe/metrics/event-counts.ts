@@ -1,6 +1,6 @@
 // What events add to the metrics.
 import type { Registry } from 'prom-client'
-import type { Event } from '../../base/events.ts'
+import type { Event } from '../../base/events/events.ts'
 import { isRoutine } from '../audit/audit.ts'
 import { createTally } from './tally.ts'
 

@@ -1,6 +1,6 @@
 // Requests for tokens, as metrics count them.
 import type { Registry } from 'prom-client'
-import type { Reason } from '../../base/reasons.ts'
+import type { Reason } from '../../base/events/reasons.ts'
 import { GRANTS } from '../../grants/all.ts'
 import { createTally } from './tally.ts'
 

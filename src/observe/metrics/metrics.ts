@@ -1,7 +1,7 @@
 // Metrics in Prometheus' form, fed by events, by requests and by the store. No label ever names a user, a
 // token or an address.
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import type { Event } from '../../base/events.ts'
+import type { Event } from '../../base/events/events.ts'
 import {
   createConnectionCounts,
   type ConnectionCounts,

@@ -1,7 +1,7 @@
 // What each port's adapter is made of.
 import type { Caller } from './connection/caller.ts'
 import type { Link } from './connection/link.ts'
-import { createNames, type Names } from './people/names.ts'
+import { createNames, type Names } from './people/claims/names.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { createRevocations, type Revocations } from './safety/revocations.ts'
 import { createFormatMark } from './safety/format.ts'

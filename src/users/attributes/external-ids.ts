@@ -1,6 +1,6 @@
 // What other systems call an account (RFC 7643 §3.1, `externalId`): one text for each of them, unique among
 // what it calls accounts. They are kept with the attributes, under names that no declared attribute can have.
-import type { Actor } from '../../base/events.ts'
+import type { Actor } from '../../base/events/events.ts'
 import type { Declaration } from './declarations.ts'
 
 const PREFIX = '@externalId/'

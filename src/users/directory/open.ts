@@ -1,7 +1,7 @@
 // Opens the directories of the configuration and composes what asks them. A new kind of directory is a line
 // in `create`.
 import type { Clock, Monotonic } from '../../base/clock.ts'
-import type { Emit } from '../../base/events.ts'
+import type { Emit } from '../../base/events/events.ts'
 import type { Random } from '../../base/random.ts'
 import type { Account } from '../../stores/ports/directory.ts'
 import type { AttributeRules } from '../account-attributes.ts'

@@ -1,6 +1,6 @@
 // Looks, beside refreshes, whether those who refresh are still there in their directory. A refresh never
 // waits for it: it notes who refreshed, and a few questions at a time are asked later.
-import type { Event } from '../../base/events.ts'
+import type { Event } from '../../base/events/events.ts'
 import type { Monotonic } from '../../base/clock.ts'
 import { userTag } from '../../base/ids.ts'
 import type { Account } from '../../stores/ports/directory.ts'

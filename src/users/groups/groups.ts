@@ -1,7 +1,7 @@
 // Groups of users: a registry of roles, so that one may be empty and be called otherwise without a change at
 // its members. What a group is called changes; the role that its members have, and tokens say, is what it was
 // called first. Only here are the events of groups emitted.
-import type { Emit } from '../../base/events.ts'
+import type { Emit } from '../../base/events/events.ts'
 import type { Random } from '../../base/random.ts'
 import type { Account } from '../../stores/ports/directory.ts'
 import type { Group, Groups as GroupStore } from '../../stores/ports/documents/groups.ts'

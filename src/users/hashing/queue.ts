@@ -2,7 +2,7 @@
 // queue, and none waits beyond the deadline. A job that would wait too long, or finds the queue full, is
 // refused at once and learns when to come again.
 import { temporarilyUnavailable } from '../../oauth/errors.ts'
-import type { Reason } from '../../base/reasons.ts'
+import type { Reason } from '../../base/events/reasons.ts'
 import { createRankedQueue, type Place, type RankedQueue } from './ranked-queue.ts'
 
 /** A request to hash, and its place in the queue: each client and each network gets its share. */

@@ -1,5 +1,5 @@
 // What a refusal means, and what an operator can do about it.
-import { REASONS, type Reason } from '../../base/reasons.ts'
+import { REASONS, type Reason } from '../../base/events/reasons.ts'
 import type { LoginRefusal } from '../../stores/ports/logins/refusals.ts'
 
 /** A refusal in words. */

@@ -1,7 +1,7 @@
 // What was refused and is still to be written: bounded, and folded where it is the same again. Under attack
 // each server writes one small batch a second, however many logins it refuses.
 import type { Clock } from '../../base/clock.ts'
-import type { Reason } from '../../base/reasons.ts'
+import type { Reason } from '../../base/events/reasons.ts'
 import {
   mergeRefusals,
   type LoginRefusal,

@@ -1,5 +1,5 @@
 // Unlocking: the failures of an account's name are forgotten, so that nothing delays its next login.
-import type { Emit } from '../../base/events.ts'
+import type { Emit } from '../../base/events/events.ts'
 import type { Account } from '../../stores/ports/directory.ts'
 import type { FailedLogins } from '../failed-logins/failed-logins.ts'
 import type { LoginRefusals } from './login-refusals.ts'

@@ -1,6 +1,6 @@
 // What the configuration says of what is sent to people and apps.
 import { Type } from 'typebox'
-import { MESSAGE_TYPES } from '../../../base/message-types.ts'
+import { MESSAGE_TYPES } from '../../../base/events/message-types.ts'
 import { duration, section, strict } from '../parts.ts'
 
 const MessageTypeName = Type.String({

@@ -3,7 +3,7 @@
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 import { slowDown } from '../../../oauth/errors.ts'
-import type { Reason } from '../../../base/reasons.ts'
+import type { Reason } from '../../../base/events/reasons.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { ownAddressOf } from '../own-address.ts'
 import { createWindowCounts } from './window-counts.ts'

@@ -1,6 +1,6 @@
 // What /admin/v1 answers where it can't do what it is asked, beside what the guard refuses.
 import type { FastifyRequest } from 'fastify'
-import type { Reason } from '../../../base/reasons.ts'
+import type { Reason } from '../../../base/events/reasons.ts'
 import type { Core } from '../../../core/core.ts'
 import { OAuthError } from '../../../oauth/errors.ts'
 import type { Account } from '../../../stores/ports/directory.ts'

@@ -2,7 +2,7 @@
 // token of its own, an operator whose role the configuration names, or whoever bears a static token. It knows
 // no route. Every route of ../scim/ and ../admin/ calls the guard before it does anything.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Actor } from '../../../base/events.ts'
+import type { Actor } from '../../../base/events/events.ts'
 import type { ClientRegistry } from '../../../clients/registry.ts'
 import { JOSE_NAMES } from '../../../oauth/algorithms.ts'
 import { readBearer } from '../../../oauth/bearer.ts'

@@ -27,7 +27,7 @@ import {
 } from './records.ts'
 import { createHandover, type HandoverOptions } from './handover.ts'
 import { again, batches, scan, sizeOf, type Ask } from './walk.ts'
-import type { Names } from '../people/names.ts'
+import type { Names } from '../people/claims/names.ts'
 import type { FormatMark } from '../safety/format.ts'
 
 export interface RedisBackupsOptions extends HandoverOptions {

@@ -6,8 +6,8 @@ import {
   readUniqueValues,
   withoutSessionIndex,
 } from '../people/account-record.ts'
-import { nameShard, type Names } from '../people/names.ts'
-import { claimPlace } from '../people/unique-values.ts'
+import { nameShard, type Names } from '../people/claims/names.ts'
+import { claimPlace } from '../people/claims/unique-values.ts'
 import type { RedisKeys } from '../redis-keys.ts'
 import type { BackupRecord } from './backup-file.ts'
 import { again, BATCH, type Ask } from './walk.ts'

@@ -3,10 +3,10 @@
 import type { BuiltInDirectory, NewAccount } from '../../ports/directory.ts'
 import type { RedisAdapter } from '../adapter.ts'
 import { writeAccount } from './account-record.ts'
-import type { Claims } from './claims.ts'
+import type { Claims } from './claims/claims.ts'
 import type { AccountIndex } from './index/account-index.ts'
 import { entriesOf } from './index/entries.ts'
-import type { UniqueValues } from './unique-values.ts'
+import type { UniqueValues } from './claims/unique-values.ts'
 
 /** What adding needs beside the adapter. */
 interface AddParts {

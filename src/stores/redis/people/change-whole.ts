@@ -11,10 +11,10 @@ import type { RedisAdapter } from '../adapter.ts'
 import { oneOf } from '../replies.ts'
 import type { AccountReader, FoundAccount } from './account-reader.ts'
 import { CHANGED, createChangeAt } from './change-account.ts'
-import type { Claims } from './claims.ts'
+import type { Claims } from './claims/claims.ts'
 import { indexedOf, type AccountIndex } from './index/account-index.ts'
 import { entriesOf, type Indexed } from './index/entries.ts'
-import type { UniqueValues } from './unique-values.ts'
+import type { UniqueValues } from './claims/unique-values.ts'
 
 /** What the change needs beside the adapter. */
 interface ChangeParts {

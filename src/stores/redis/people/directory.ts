@@ -14,7 +14,7 @@ import {
   type ChangeAccount,
 } from './change-account.ts'
 import { createChangeWhole } from './change-whole.ts'
-import { createClaims, type Claims } from './claims.ts'
+import { createClaims, type Claims } from './claims/claims.ts'
 import { uniqueValuesIn } from './account-record.ts'
 import {
   createAccountIndex,
@@ -25,7 +25,7 @@ import { entriesOf } from './index/entries.ts'
 import { createPages } from './index/pages.ts'
 import { createRename } from './rename-account.ts'
 import { createSetAttributes } from './set-attributes.ts'
-import { createUniqueValues, type UniqueValues } from './unique-values.ts'
+import { createUniqueValues, type UniqueValues } from './claims/unique-values.ts'
 
 export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
   const { link, keys, doubt } = adapter

@@ -10,7 +10,7 @@ import type {
 import type { RedisAdapter } from '../adapter.ts'
 import type { AccountReader } from './account-reader.ts'
 import { createChangeAt } from './change-account.ts'
-import type { Claims } from './claims.ts'
+import type { Claims } from './claims/claims.ts'
 import { indexedOf, type AccountIndex } from './index/account-index.ts'
 import { entriesOf, type Indexed } from './index/entries.ts'
 

@@ -12,7 +12,7 @@ import type { AccountReader, FoundAccount } from './account-reader.ts'
 import { CHANGED, createChangeAt, outcomeOf } from './change-account.ts'
 import { indexedOf, type AccountIndex } from './index/account-index.ts'
 import { entriesOf } from './index/entries.ts'
-import type { UniqueValues } from './unique-values.ts'
+import type { UniqueValues } from './claims/unique-values.ts'
 
 /** What the change needs beside the adapter. */
 interface SetParts {

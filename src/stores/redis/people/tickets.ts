@@ -9,7 +9,7 @@ import { createAccountReader } from './account-reader.ts'
 import { createChangeAt, outcomeOf, ticketArgs } from './change-account.ts'
 import { createAccountIndex } from './index/account-index.ts'
 import { createSetAttributes } from './set-attributes.ts'
-import { createUniqueValues } from './unique-values.ts'
+import { createUniqueValues } from './claims/unique-values.ts'
 
 /** Makes the tickets of this Redis. */
 export function createRedisTickets(adapter: RedisAdapter): Tickets {

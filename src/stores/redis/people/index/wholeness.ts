@@ -4,8 +4,8 @@
 import type { Cluster, Redis } from 'ioredis'
 import type { RedisAdapter } from '../../adapter.ts'
 import type { AccountReader } from '../account-reader.ts'
-import { ownerIn } from '../claims.ts'
-import { VALUE_SHARDS } from '../unique-values.ts'
+import { ownerIn } from '../claims/claims.ts'
+import { VALUE_SHARDS } from '../claims/unique-values.ts'
 import { indexedOf, holdsEntry, type AccountIndex } from './account-index.ts'
 import { NAMES, nameField, shardOf, SHARDS, textEntry } from './entries.ts'
 

@@ -1,8 +1,8 @@
 // Who has what only one account may have: a name, or a unique value of an attribute. Claims and accounts live
 // in different hash slots, so no script holds both: what is wanted is claimed first, then the account is
 // written. A claim whose account still hasn't got it after a while (its writer died) may be taken over.
-import type { RedisAdapter } from '../adapter.ts'
-import { loadScript } from '../scripts.ts'
+import type { RedisAdapter } from '../../adapter.ts'
+import { loadScript } from '../../scripts.ts'
 
 export interface Claims {
   /** The tag that has it. */

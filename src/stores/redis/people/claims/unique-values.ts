@@ -1,11 +1,11 @@
 // The unique values of accounts in Redis. Each is claimed as a name is (claims.ts), and the account says
 // which ones it has: a claim alone is nobody's value.
 import { hash } from 'node:crypto'
-import type { UniqueValue, ValueTaken } from '../../ports/directory.ts'
-import type { RedisAdapter } from '../adapter.ts'
-import type { AccountReader } from './account-reader.ts'
+import type { UniqueValue, ValueTaken } from '../../../ports/directory.ts'
+import type { RedisAdapter } from '../../adapter.ts'
+import type { AccountReader } from '../account-reader.ts'
 import { createClaims } from './claims.ts'
-import { valueField } from './index/entries.ts'
+import { valueField } from '../index/entries.ts'
 
 export interface UniqueValues {
   /** The tag that has claimed the value. */

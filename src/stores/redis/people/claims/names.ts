@@ -2,12 +2,12 @@
 // without bound. Releases up to format 3 keep all of them in one hash; `upgrade` carries them over, name by
 // name, while servers of this release go on.
 import { hash } from 'node:crypto'
-import { StoreUnavailable } from '../../ports/unavailable.ts'
-import type { Caller } from '../connection/caller.ts'
-import { isReply } from '../connection/reasons.ts'
-import type { RedisKeys } from '../redis-keys.ts'
-import type { FormatMark } from '../safety/format.ts'
-import { loadScript, type Script } from '../scripts.ts'
+import { StoreUnavailable } from '../../../ports/unavailable.ts'
+import type { Caller } from '../../connection/caller.ts'
+import { isReply } from '../../connection/reasons.ts'
+import type { RedisKeys } from '../../redis-keys.ts'
+import type { FormatMark } from '../../safety/format.ts'
+import { loadScript, type Script } from '../../scripts.ts'
 
 /** Where claims stand. Promises reject with StoreUnavailable. */
 export interface Names {
