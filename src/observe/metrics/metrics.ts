@@ -97,13 +97,6 @@ export function createMetrics(version = ''): Metrics {
     name: 'latchkey_status_leases_total',
     help: 'Blocks of 1,024 status indices that were leased.',
   })
-  const jwks = createTally(registry, {
-    name: 'latchkey_jwks_answers_total',
-    help: 'Answers to fetches of the public keys: 200 with the keys, 304 when the copy is still good.',
-    labelNames: ['status'],
-    labelsOf: status => ({ status }),
-    known: ['200', '304'],
-  })
   const compat = createTally(registry, {
     name: 'latchkey_compat_requests_total',
     help: 'Requests of old clients, by the switch of compat that they needed.',
@@ -118,9 +111,7 @@ export function createMetrics(version = ''): Metrics {
     ...directories,
     emit: createEventCounts(registry),
     observeRequest: createRequestTimes(requests.series),
-    countJwks: status => {
-      jwks(status === 200 ? '200' : '304')
-    },
+    countJwks: createJwksCount(registry),
     ...createGrantCounts(registry),
     countCompat: compat,
     ...createOutboxMetrics(registry),
@@ -152,6 +143,19 @@ export function createMetrics(version = ''): Metrics {
       ]
         .map(part => (typeof part === 'string' ? part : part.render()))
         .join('\n'),
+  }
+}
+
+function createJwksCount(registry: Registry): Metrics['countJwks'] {
+  const jwks = createTally(registry, {
+    name: 'latchkey_jwks_answers_total',
+    help: 'Answers to fetches of the public keys: 200 with the keys, 304 when the copy is still good.',
+    labelNames: ['status'],
+    labelsOf: status => ({ status }),
+    known: ['200', '304'],
+  })
+  return status => {
+    jwks(status === 200 ? '200' : '304')
   }
 }
 

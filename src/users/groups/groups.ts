@@ -73,19 +73,9 @@ const PAGE = 500
 
 /** Makes the groups. */
 export function createGroups(options: GroupsOptions): Groups {
-  const { groups, accounts, emit, random, now } = options
+  const { groups, accounts, emit, now } = options
   const save = createSave(groups)
-
-  const members: Groups['members'] = async ({ role }, { after, limit }) => {
-    const prefix = rolePrefix(role)
-    const found = await accounts.search({
-      attribute: ROLE_INDEX,
-      prefix,
-      limit,
-      ...(after !== undefined && { after: `${prefix}${after}` }),
-    })
-    return found.map(({ account }) => account)
-  }
+  const { members, setRoles, empty } = createMembers(accounts)
 
   const touched: Groups['change'] = async (id, request, from) => {
     const at = await now()
@@ -108,51 +98,13 @@ export function createGroups(options: GroupsOptions): Groups {
     return outcome
   }
 
-  const setRoles = createSetRoles(accounts)
-
-  /** Takes the role from all; each page is behind the one before, so that it ends whatever is refused. */
-  async function empty(group: Group): Promise<GroupFault | undefined> {
-    let after: string | undefined
-    for (;;) {
-      const page = await members(group, { after, limit: PAGE })
-      const subs = page.map(({ sub }) => sub)
-      const fault = await setRoles(subs, group.role, false)
-      if (fault !== undefined || page.length < PAGE) return fault
-      after = subs.at(-1)
-    }
-  }
-
   async function find(id: string): Promise<Group | undefined> {
     return (await groups.load()).groups.find(each => each.id === id)
   }
 
   return {
     all: async () => (await groups.load()).groups,
-    async add({ displayName, externalId }) {
-      if (!isRole(displayName)) return refused('role_invalid')
-      const at = await now()
-      const group = nextOf(
-        {
-          id: random.bytes(ID_BYTES).toString('base64url'),
-          role: displayName,
-          displayName,
-          externalIds: {},
-          createdAt: at,
-          updatedAt: at,
-          revision: -1,
-        },
-        { ...(externalId !== undefined && { externalId }) },
-        at,
-      )
-      const outcome = await save(all => {
-        const fault = all.length < MOST_GROUPS ? faultOf(group, all) : 'too_many_groups'
-        return fault ?? { all: [...all, group], group }
-      })
-      if (outcome.kind === 'done') {
-        emit({ type: 'group.changed', group: group.id, change: 'added' })
-      }
-      return outcome
-    },
+    add: createAdd(options, save),
     change: changed,
     members,
     async setMembers(id, { joining, leaving }) {
@@ -184,6 +136,68 @@ export function createGroups(options: GroupsOptions): Groups {
       return outcome
     },
   }
+}
+
+/** Makes the step that adds a group. */
+function createAdd(
+  { emit, random, now }: GroupsOptions,
+  save: ReturnType<typeof createSave>,
+): Groups['add'] {
+  return async ({ displayName, externalId }) => {
+    if (!isRole(displayName)) return refused('role_invalid')
+    const at = await now()
+    const group = nextOf(
+      {
+        id: random.bytes(ID_BYTES).toString('base64url'),
+        role: displayName,
+        displayName,
+        externalIds: {},
+        createdAt: at,
+        updatedAt: at,
+        revision: -1,
+      },
+      { ...(externalId !== undefined && { externalId }) },
+      at,
+    )
+    const outcome = await save(all => {
+      const fault = all.length < MOST_GROUPS ? faultOf(group, all) : 'too_many_groups'
+      return fault ?? { all: [...all, group], group }
+    })
+    if (outcome.kind === 'done') {
+      emit({ type: 'group.changed', group: group.id, change: 'added' })
+    }
+    return outcome
+  }
+}
+
+/** Who belongs to a group: those whose account has its role. */
+function createMembers(accounts: GroupsOptions['accounts']) {
+  const setRoles = createSetRoles(accounts)
+
+  const members: Groups['members'] = async ({ role }, { after, limit }) => {
+    const prefix = rolePrefix(role)
+    const found = await accounts.search({
+      attribute: ROLE_INDEX,
+      prefix,
+      limit,
+      ...(after !== undefined && { after: `${prefix}${after}` }),
+    })
+    return found.map(({ account }) => account)
+  }
+
+  /** Takes the role from all; each page is behind the one before, so that it ends whatever is refused. */
+  async function empty(group: Group): Promise<GroupFault | undefined> {
+    let after: string | undefined
+    for (;;) {
+      const page = await members(group, { after, limit: PAGE })
+      const subs = page.map(({ sub }) => sub)
+      const fault = await setRoles(subs, group.role, false)
+      if (fault !== undefined || page.length < PAGE) return fault
+      after = subs.at(-1)
+    }
+  }
+
+  return { members, setRoles, empty }
 }
 
 /** The document with a change, tried again where somebody was faster. */

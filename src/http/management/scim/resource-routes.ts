@@ -8,17 +8,7 @@ import { isObject, type Resource } from '../../../scim/schema.ts'
 import { matchesEtag } from '../../request/etag.ts'
 import type { Guard } from '../callers/guard.ts'
 import { typeAnswer } from './scim-form.ts'
-import type { Call, Shown } from './users/users.ts'
-
-/** What is done with a kind of resource. */
-export interface Resources {
-  list(call: Call, asked: ListRequest): Promise<Resource>
-  show(call: Call, id: string, projection: Projection): Promise<Shown>
-  add(call: Call, body: unknown, projection: Projection): Promise<Shown>
-  replace(call: Call, id: string, projection: Projection): Promise<Shown>
-  patch(call: Call, id: string, projection: Projection): Promise<Shown>
-  remove(call: Call, id: string): Promise<void>
-}
+import type { Call, Resources, Shown } from './resources.ts'
 
 /** What the routes are made of. */
 export interface ResourceRoutesOptions {

@@ -3,7 +3,7 @@
 
 /** Refusals of one name for one reason, from one network, with one client. Instants in milliseconds. */
 export interface LoginRefusal {
-  /** A code of src/base/events/reasons.ts; a newer release may have written one that this one doesn't know. */
+  /** A code of src/base/events/reasons.ts, or one of a newer release, which this one doesn't know. */
   readonly reason: string
   /** The client as the request named it; undefined: it named none. */
   readonly clientId?: string

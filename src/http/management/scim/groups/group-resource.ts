@@ -7,7 +7,7 @@ import type { Account } from '../../../../stores/ports/directory.ts'
 import type { Group } from '../../../../stores/ports/documents/groups.ts'
 import { externalIdOf } from '../../../../users/attributes/external-ids.ts'
 import type { GroupRequest } from '../../../../users/groups/next-group.ts'
-import type { Call } from '../users/users.ts'
+import type { Call } from '../resources.ts'
 
 /** So many members a request may name. */
 const MOST_MEMBERS = 50_000

@@ -2,13 +2,13 @@
 // service of the core, for the caller that the guard has named.
 import { noResource, otherVersion } from '../../../../scim/errors.ts'
 import { GROUP_SCHEMAS } from '../../../../scim/group/group-schema.ts'
-import type { ListRequest } from '../../../../scim/list.ts'
 import { applyPatch } from '../../../../scim/patch/patch.ts'
 import { project, type Projection } from '../../../../scim/projection.ts'
-import { member, type Resource } from '../../../../scim/schema.ts'
+import { member } from '../../../../scim/schema.ts'
 import type { Group } from '../../../../stores/ports/documents/groups.ts'
 import { matchesEtag } from '../../../request/etag.ts'
-import { refuseOwn, type Call, type Shown, type UsersOptions } from '../users/users.ts'
+import type { Call, Resources, ResourcesOptions, Shown } from '../resources.ts'
+import { refuseOwn } from '../users/users.ts'
 import { createChangeGroup, isBound, refuseUnknown } from './change-group.ts'
 import { done } from './group-errors.ts'
 import {
@@ -22,18 +22,8 @@ import {
 } from './group-resource.ts'
 import { createList, membersOf, type ServicesOf } from './list-groups.ts'
 
-/** The routes' work. Each throws OAuthError in SCIM's words, and StoreUnavailable. */
-export interface ScimGroups {
-  list(call: Call, asked: ListRequest): Promise<Resource>
-  show(call: Call, id: string, projection: Projection): Promise<Shown>
-  add(call: Call, body: unknown, projection: Projection): Promise<Shown>
-  replace(call: Call, id: string, projection: Projection): Promise<Shown>
-  patch(call: Call, id: string, projection: Projection): Promise<Shown>
-  remove(call: Call, id: string): Promise<void>
-}
-
-/** Makes them. */
-export function createScimGroups(options: UsersOptions): ScimGroups {
+/** Makes the routes' work at groups. */
+export function createScimGroups(options: ResourcesOptions): Resources {
   const { core, strict } = options
   const servicesOf: ServicesOf = ({ caller, request }) => core.as(caller.actor, request)
 

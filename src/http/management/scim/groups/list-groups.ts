@@ -7,21 +7,21 @@ import type { Resource } from '../../../../scim/schema.ts'
 import type { Account } from '../../../../stores/ports/directory.ts'
 import type { Group } from '../../../../stores/ports/documents/groups.ts'
 import { externalIdOf } from '../../../../users/attributes/external-ids.ts'
-import type { Call, UsersOptions } from '../users/users.ts'
+import type { Call, ResourcesOptions } from '../resources.ts'
 import { planGroups } from './group-plan.ts'
 import { groupResource, wantsMembers } from './group-resource.ts'
 
 const PAGE = 1000
 
 /** The core's services, for a caller. */
-export type Services = ReturnType<UsersOptions['core']['as']>
+export type Services = ReturnType<ResourcesOptions['core']['as']>
 
 /** Gives them for a call. */
 export type ServicesOf = (call: Call) => Services
 
 /** Makes the list: groups that a filter means, by cursor or by index. */
 export function createList(
-  { core, cursors, baseOf }: UsersOptions,
+  { core, cursors, baseOf }: ResourcesOptions,
   servicesOf: ServicesOf,
 ): (call: Call, asked: ListRequest) => Promise<Resource> {
   return async function listGroups(
@@ -71,7 +71,7 @@ export function createList(
 }
 
 /** Reads each account once, however many groups and terms ask for it. */
-function createRolesOf({ bySub }: UsersOptions['core']['accounts']) {
+function createRolesOf({ bySub }: ResourcesOptions['core']['accounts']) {
   const known = new Map<string, Promise<readonly string[]>>()
   return (sub: string): Promise<readonly string[]> => {
     const roles = known.get(sub) ?? bySub(sub).then(account => account?.roles ?? [])

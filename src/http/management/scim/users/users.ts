@@ -1,11 +1,9 @@
 // What SCIM does with users: adds, shows, changes and removes them by the services of the core, for the
 // caller that the guard has named.
-import type { FastifyRequest } from 'fastify'
-import type { Core } from '../../../../core/core.ts'
 import { OAuthError } from '../../../../oauth/errors.ts'
 import { noResource, otherVersion, scimError } from '../../../../scim/errors.ts'
 import { parseFilter } from '../../../../scim/filter/filter.ts'
-import { listBody, type ListRequest } from '../../../../scim/list.ts'
+import { listBody } from '../../../../scim/list.ts'
 import { applyPatch } from '../../../../scim/patch/patch.ts'
 import { project, type Projection } from '../../../../scim/projection.ts'
 import {
@@ -22,54 +20,25 @@ import type { Account } from '../../../../stores/ports/directory.ts'
 import { externalIdOf } from '../../../../users/attributes/external-ids.ts'
 import { matchesEtag } from '../../../request/etag.ts'
 import type { Caller } from '../../callers/guard.ts'
-import type { Cursors } from '../cursor.ts'
 import { sourceOf } from './find-users.ts'
 import { readPage } from './list-users.ts'
 import { planUsers } from './plan.ts'
 import { userError } from './user-errors.ts'
+import type { Call, Resources, ResourcesOptions, Shown } from '../resources.ts'
 
-/** What users are served with. */
-export interface UsersOptions {
-  readonly core: Core
-  readonly cursors: Cursors
-  /** Whether passwords may be set. */
-  readonly passwords: () => boolean
-  /** Whether what the RFCs don't say is refused. */
-  readonly strict: () => boolean
-  /** Where SCIM is, as the caller of a request knows it. */
-  readonly baseOf: (request: FastifyRequest) => string
-}
-
-/** A call of a route: who, and the request. */
-export interface Call {
-  readonly caller: Caller
-  readonly request: FastifyRequest
-}
-
-/** A user as it is answered, and its ETag. */
-export interface Shown {
-  readonly body: Resource
-  readonly version: string
-  readonly location: string
-}
-
-/** The routes' work. Each throws OAuthError in SCIM's words, and StoreUnavailable. */
-export interface Users {
+/** The routes' work at users. Each throws OAuthError in SCIM's words, and StoreUnavailable. */
+export interface Users extends Resources {
   schemas(): ReturnType<typeof userSchemas>
-  list(call: Call, asked: ListRequest): Promise<Resource>
-  show(call: Call, id: string, projection: Projection): Promise<Shown>
-  add(call: Call, body: unknown, projection: Projection): Promise<Shown>
-  replace(call: Call, id: string, projection: Projection): Promise<Shown>
-  patch(call: Call, id: string, projection: Projection): Promise<Shown>
-  remove(call: Call, id: string): Promise<void>
 }
 
 /** Makes them. */
-export function createUsers(options: UsersOptions): Users {
+export function createUsers(options: ResourcesOptions): Users {
   const { core, passwords, strict } = options
   const declarations = core.settings.attributes
   const schemas = () => userSchemas(declarations(), { passwords: passwords() })
   const viewFor = createViews(options)
+  const allowed = createAllowed(passwords)
+  const change = createChange({ ...options, viewFor, allowed })
 
   async function shown(
     call: Call,
@@ -82,31 +51,6 @@ export function createUsers(options: UsersOptions): Users {
       version: versionOf(account),
       location: String(member(resource['meta'], 'location')),
     }
-  }
-
-  async function change(
-    call: Call,
-    id: string,
-    next: (before: Resource) => Resource,
-  ): Promise<Account> {
-    const { caller, request } = call
-    const { accounts } = core.as(caller.actor, request)
-    const view = await viewFor(call)
-    const outcome = await accounts.change(id, account => {
-      refuseOtherVersion(call, account)
-      const before = userResource(account, view)
-      const read = { ...view, before, strict: strict() }
-      const asked = allowed(userRequest(next(before), read))
-      if (asked.disabled === true && !account.disabled) refuseOwn(caller, id)
-      return asked
-    })
-    if (outcome.kind === 'refused') throw userError(outcome)
-    return outcome.account
-  }
-
-  function allowed(asked: UserRequest): UserRequest {
-    if (asked.password === undefined || passwords()) return asked
-    throw scimError('invalidValue', 'passwords are not set by SCIM here (scim.passwords)')
   }
 
   async function require(id: string): Promise<Account> {
@@ -155,7 +99,48 @@ export function createUsers(options: UsersOptions): Users {
   }
 }
 
-function createViews({ core, baseOf }: UsersOptions) {
+type Allowed = (asked: UserRequest) => UserRequest
+
+/** Refuses a password where none may be set by SCIM. */
+function createAllowed(passwords: ResourcesOptions['passwords']): Allowed {
+  return asked => {
+    if (asked.password === undefined || passwords()) return asked
+    throw scimError('invalidValue', 'passwords are not set by SCIM here (scim.passwords)')
+  }
+}
+
+/** Makes the change of one user; `next` gives the whole user from the one before. */
+function createChange({
+  core,
+  strict,
+  viewFor,
+  allowed,
+}: ResourcesOptions & {
+  readonly viewFor: ReturnType<typeof createViews>
+  readonly allowed: Allowed
+}) {
+  return async function change(
+    call: Call,
+    id: string,
+    next: (before: Resource) => Resource,
+  ): Promise<Account> {
+    const { caller, request } = call
+    const { accounts } = core.as(caller.actor, request)
+    const view = await viewFor(call)
+    const outcome = await accounts.change(id, account => {
+      refuseOtherVersion(call, account)
+      const before = userResource(account, view)
+      const read = { ...view, before, strict: strict() }
+      const asked = allowed(userRequest(next(before), read))
+      if (asked.disabled === true && !account.disabled) refuseOwn(caller, id)
+      return asked
+    })
+    if (outcome.kind === 'refused') throw userError(outcome)
+    return outcome.account
+  }
+}
+
+function createViews({ core, baseOf }: ResourcesOptions) {
   return async ({ caller, request }: Call) => ({
     declared: core.settings.attributes(),
     externalId: externalIdOf(caller.actor),
@@ -167,7 +152,7 @@ function createViews({ core, baseOf }: UsersOptions) {
 type ViewFor = ReturnType<typeof createViews>
 
 function createList(
-  { core, cursors }: UsersOptions,
+  { core, cursors }: ResourcesOptions,
   viewFor: ViewFor,
   schemas: () => ReturnType<typeof userSchemas>,
 ): Users['list'] {
