@@ -96,3 +96,8 @@ t.test('what a filter means of one value', async t => {
   t.equal(partsMeant(parseFilter('value co "x" and type eq "work"')), undefined)
   t.equal(partsMeant(parseFilter('type pr')), undefined)
 })
+
+t.test('cursors need a secret', t => {
+  t.throws(() => createCursors([], systemRandom), /no secret/)
+  t.end()
+})
