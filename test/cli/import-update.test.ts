@@ -137,6 +137,8 @@ t.test(
       [{ ...alice, name: 'bob' }, 'name_taken'],
       [{ ...alice, attributes: { email: 'C@example.com' } }, 'attribute_taken'],
       [{ ...alice, attributes: { shoe: '44' } }, 'attribute_undeclared'],
+      [{ ...alice, attributes: { tenant: 7 } }, 'attribute_invalid'],
+      [{ ...bob, emailVerified: true }, 'attribute_invalid'],
       [{ ...alice, passwordHash: 'md5$x' }, 'hash_unsupported'],
       [{ name: 'alice', sub: '1', password: 'short' }, 'password_too_short'],
       [{ ...alice, name: 'a\tb' }, 'name_invalid'],

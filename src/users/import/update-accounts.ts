@@ -104,15 +104,12 @@ function refusedBy(
 /** Says what would come of a change, and changes nothing. */
 function dry({
   byTag,
-  byName,
   byValue,
 }: UpdateOptions['directory']): ChangeAccountOptions['directory'] {
   return {
     byTag,
-    async change({ tag, foldedName, uniqueValues }: AccountChange) {
-      // Every record has a name.
-      const namesake = await byName(String(foldedName))
-      if (namesake !== undefined && namesake.tag !== tag) return { kind: 'name_taken' }
+    async change({ tag, uniqueValues }: AccountChange) {
+      // Who has the name was looked up before.
       for (const value of uniqueValues) {
         const owner = await byValue(value)
         if (owner !== undefined && owner.tag !== tag) {
