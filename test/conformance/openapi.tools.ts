@@ -10,7 +10,7 @@ import { freePort } from '../support/free-port.ts'
 const SOURCE = join(import.meta.dirname, 'openapi')
 const MINUTES = 60_000
 
-const { PATH = '', HOME } = process.env
+const { PATH = '', HOME, NODE_EXTRA_CA_CERTS } = process.env
 const issuer = `http://127.0.0.1:${await freePort()}`
 const { app, close } = await buildTestApp({ issuer })
 t.teardown(close)
@@ -31,6 +31,8 @@ async function folderWith(t: Test) {
         env: {
           PATH,
           HOME,
+          // A registry may have a certificate of the house.
+          NODE_EXTRA_CA_CERTS,
           PYTHONPATH: folder,
           REDOCLY_TELEMETRY: 'off',
           REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true',

@@ -99,8 +99,10 @@ async function answers(
   { url, lines, stop }: RunningExample,
   ended: () => boolean,
 ): Promise<void> {
-  await until(() => ended() || fetch(`${url}/orders`).then(() => true)).catch(() => {})
-  if (!ended() && (await fetch(`${url}/orders`).catch(() => undefined))) return
+  const asked = { headers: { connection: 'close' } }
+  const ask = () => fetch(`${url}/orders`, asked).then(answer => answer.text())
+  await until(() => ended() || ask().then(() => true)).catch(() => {})
+  if (!ended() && (await ask().catch(() => undefined)) !== undefined) return
   await stop()
   throw new Error(`the example doesn't answer:\n${lines.join('')}`)
 }
@@ -350,7 +352,9 @@ export async function call(
   token?: string,
   init: RequestInit = {},
 ): Promise<{ status: number; challenge: string; text: string }> {
+  // On a connection of its own: an idle one is closed by the server, at any moment.
   const headers = new Headers(init.headers)
+  headers.set('connection', 'close')
   if (token !== undefined) headers.set('authorization', `Bearer ${token}`)
   const answer = await fetch(`${url}/orders`, { ...init, headers })
   return {
