@@ -1,0 +1,29 @@
+// The README's first user and first client, typed as they stand there, and its five lines of Node.js.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import t from 'tap'
+import { blocksOf } from '../support/blocks.ts'
+import { followReadme } from '../support/readme.ts'
+
+t.test('a first user logs in at a first client, and an API takes the token', async t => {
+  const server = await followReadme(t)
+  const [, curl = ''] = blocksOf('README.md', 'First user, first client', 'sh')
+  const tokens = JSON.parse(server.shell(curl.replace('curl', 'curl -s')).out)
+  t.match(tokens, { token_type: 'Bearer', refresh_token: /^rt_/ })
+
+  const [code = ''] = blocksOf('README.md', 'Protect an API', 'js')
+  const file = join(server.directory, 'api.mjs')
+  writeFileSync(file, server.here(code))
+  const { claimsOf } = await import(pathToFileURL(file).href)
+  t.match(await claimsOf(tokens.access_token), { client_id: 'web', scope: /orders:read/ })
+  const [head, body, signature = ''] = tokens.access_token.split('.')
+  const forged = [head, body, signature.split('').toReversed().join('')].join('.')
+  await t.rejects(claimsOf(forged))
+
+  const why = server.shell('npm run --silent latchkey -- users why alice')
+  t.equal(why.code, 0, why.err)
+  const sessions = server.shell('npm run --silent latchkey -- sessions list alice')
+  t.equal(sessions.code, 0, sessions.err)
+  t.match(sessions.out, 'web')
+})
