@@ -7,7 +7,7 @@ import type { Account, NewAccount } from '../../src/stores/ports/directory.ts'
 import {
   everyOne,
   someAccount,
-  STORES_AND_CLUSTER,
+  STORES_AND_MASTERS,
   type TestStore,
 } from '../support/stores.ts'
 import { PATIENCE_MS } from '../support/until.ts'
@@ -19,7 +19,7 @@ const CHANGES = 50
 const PAGE = 100
 const TRY_AGAIN_MS = 50
 
-for (const { name, create } of STORES_AND_CLUSTER) {
+for (const { name, create } of STORES_AND_MASTERS) {
   t.test(`a walk over ${ACCOUNTS} accounts in ${name}`, async t => {
     const world = await create()
     t.teardown(() => world.stop())

@@ -6,7 +6,7 @@ import {
   presented,
   signIn,
   someAccount,
-  STORES_AND_CLUSTER,
+  STORES_AND_MASTERS,
   type TestStore,
 } from '../support/stores.ts'
 
@@ -33,7 +33,7 @@ interface World extends TestStore {
   added(changes?: Partial<NewAccount>): Promise<NewAccount>
 }
 
-for (const { name, create } of STORES_AND_CLUSTER) {
+for (const { name, create } of STORES_AND_MASTERS) {
   t.test(`attributes in ${name}`, async t => {
     const real = await create()
     t.teardown(() => real.stop())

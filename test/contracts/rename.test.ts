@@ -5,11 +5,11 @@ import {
   presented,
   signIn,
   someAccount,
-  STORES_AND_CLUSTER,
+  STORES_AND_MASTERS,
   type TestStore,
 } from '../support/stores.ts'
 
-for (const { name, create } of STORES_AND_CLUSTER) {
+for (const { name, create } of STORES_AND_MASTERS) {
   t.test(`renaming in ${name}`, async t => {
     const world = await create()
     t.teardown(() => world.stop())

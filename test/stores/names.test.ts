@@ -63,6 +63,12 @@ async function openOld(t: Test, { cluster = false, count = 3 } = {}) {
   return { url, open, store: await open() }
 }
 
+/** What an operator is told of the store's form. */
+async function formatRisks({ inspect }: RedisStore): Promise<string[]> {
+  const risks = await inspect()
+  return risks.filter(({ check }) => check === 'format').map(({ advice }) => advice)
+}
+
 for (const cluster of [false, true]) {
   const name = cluster ? 'Redis Cluster' : 'Redis'
 
@@ -72,6 +78,7 @@ for (const cluster of [false, true]) {
     t.equal(await directory.add(someAccount('first')), 'added')
     t.equal(await client.type(keys.names), 'string')
     t.equal(await client.hlen(shardKey('first')), 1)
+    t.same(await formatRisks(await open()), [], 'nothing to say')
   })
 
   t.test(`${name}: an old store is worked on as it is, until it is upgraded`, async t => {
@@ -81,8 +88,10 @@ for (const cluster of [false, true]) {
     t.equal(await client.hlen(keys.names), 4)
     t.equal((await directory.page({ limit: 9 })).length, 4)
     t.equal(await client.hget(keys.format, 'readableFrom'), null, 'others may go on')
+    t.match(await formatRisks(store), [/lie in one key.*`latchkey store upgrade`/])
     const other = await open()
     t.equal(await other.upgrade(), 4)
+    t.same(await formatRisks(store), [])
     t.equal(await client.exists(keys.leavingNames), 0)
     t.same(await client.hgetall(keys.format), { written: '4', readableFrom: '4' })
     // This one hasn't heard of it.
@@ -99,6 +108,7 @@ for (const cluster of [false, true]) {
     await client.rename(keys.names, keys.leavingNames)
     await client.set(keys.names, 'moved')
     const server = await open()
+    t.match(await formatRisks(server), [/half-way.*`latchkey store upgrade`/])
     t.match(await server.directory.byName(someAccount('old-0').foldedName), {
       sub: 'old-0',
     })
@@ -126,12 +136,17 @@ t.test('many names are carried over while accounts come and go', async t => {
       return [added, removed]
     }),
   )
-  const { latchkey } = commandLine(t)
-  const run = latchkey('store upgrade --json', '', {
-    env: { STORE: url },
+  const { latchkey, file } = commandLine(t)
+  const env = { STORE: url, LATCHKEY_CONFIG: file }
+  t.match(await latchkey('config check', '', { env }), {
+    code: 0,
+    out: /warning: the names of users.*`latchkey store upgrade`/,
   })
+  const run = latchkey('store upgrade --json', '', { env })
   for (const outcome of await comeAndGo) t.same(outcome, ['added', true])
-  t.match(await run, { code: 0 })
+  const { code, records } = await run
+  t.equal(code, 0)
+  t.ok(Number(records[0]?.['carried']) > MANY / 2, 'it was this store')
   t.equal(await store.client.exists(keys.leavingNames), 0)
   for (let index = 0; index < MANY; index++) {
     const found = await store.directory.byName(someAccount(subOf(index)).foldedName)

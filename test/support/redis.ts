@@ -12,13 +12,16 @@ import { until } from './until.ts'
 export interface TestRedis {
   readonly url: string
   readonly port: number
+  /** Where a node of a cluster meets the others; 0: it is none. */
+  readonly busPort: number
   readonly pid: number
   /** Ends the server and removes its folder. Resolves also when called twice. */
   stop(): Promise<void>
 }
 
 export interface TestRedisOptions {
-  readonly cluster?: boolean
+  /** A cluster of one; `member`: a node that others are to meet, without slots. */
+  readonly cluster?: boolean | 'member'
   /** Where one was before. */
   readonly port?: number
   /** Further options of redis-server. */
@@ -60,12 +63,12 @@ async function startOnce(options: TestRedisOptions): Promise<TestRedis> {
   ]
   // The port of the cluster's bus is the server's plus 10,000 unless it is told; a lone node needs none that
   // is reached.
-  const busPort = cluster ? await freePort() : 0
+  const busPort = cluster === false ? 0 : await freePort()
   const child = startChild(
     'redis-server',
     [
       ...fixed,
-      ...(cluster
+      ...(cluster !== false
         ? [
             '--cluster-enabled',
             'yes',
@@ -83,14 +86,16 @@ async function startOnce(options: TestRedisOptions): Promise<TestRedis> {
   const { pid, stop } = await watched(child, dir, {
     port,
     password,
-    then: cluster ? takeAllSlots : async () => {},
+    then: cluster === true ? takeAllSlots : async () => {},
   })
   const credentials = password === undefined ? '' : `:${password}@`
   return {
-    url: cluster
-      ? `redis+cluster://${credentials}127.0.0.1:${port}`
-      : `redis://${credentials}127.0.0.1:${port}/0`,
+    url:
+      cluster !== false
+        ? `redis+cluster://${credentials}127.0.0.1:${port}`
+        : `redis://${credentials}127.0.0.1:${port}/0`,
     port,
+    busPort,
     pid,
     stop,
   }
@@ -132,6 +137,7 @@ export async function startSentinel(
   return {
     url: `redis+sentinel://127.0.0.1:${port}/mymaster`,
     port,
+    busPort: 0,
     pid,
     stop,
   }

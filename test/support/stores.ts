@@ -11,7 +11,8 @@ import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { declarationsOf } from '../../src/users/attributes/declarations.ts'
 import { createHandClock, type HandClock } from './clock.ts'
-import { startRedis } from './redis.ts'
+import { startMasters } from './redis-cluster.ts'
+import { startRedis, type TestRedis } from './redis.ts'
 import { PATIENT } from './until.ts'
 
 const DAY = 86_400_000
@@ -42,13 +43,22 @@ export const STORES: ReadonlyArray<{
   readonly create: () => Promise<TestStore>
 }> = [
   { name: 'SQLite', create: createSqlite },
-  { name: 'Redis', create: () => createRedis(false) },
+  { name: 'Redis', create: () => createRedis(() => startRedis()) },
 ]
 
 /** The same, and Redis Cluster: for what doesn't take long. */
 export const STORES_AND_CLUSTER: typeof STORES = [
   ...STORES,
-  { name: 'Redis Cluster', create: () => createRedis(true) },
+  {
+    name: 'Redis Cluster',
+    create: () => createRedis(() => startRedis({ cluster: true })),
+  },
+]
+
+/** The same, and a cluster of several masters: for what lies in several slots. */
+export const STORES_AND_MASTERS: typeof STORES = [
+  ...STORES_AND_CLUSTER,
+  { name: 'Redis Cluster of three masters', create: () => createRedis(startMasters) },
 ]
 
 async function createSqlite(): Promise<TestStore> {
@@ -91,9 +101,11 @@ async function createSqlite(): Promise<TestStore> {
   }
 }
 
-async function createRedis(cluster: boolean): Promise<TestStore> {
+async function createRedis(
+  start: () => Promise<Pick<TestRedis, 'url' | 'stop'>>,
+): Promise<TestStore> {
   const clock = createHandClock()
-  const server = await startRedis({ cluster })
+  const server = await start()
   const store = await createRedisStore({ ...PATIENT, url: server.url, clock })
   return {
     store,

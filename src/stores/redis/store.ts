@@ -133,7 +133,8 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
     }),
     now,
     async inspect() {
-      return [...(await inspect()), ...(await format.risks())]
+      const risks = await Promise.all([inspect(), format.risks(), adapter.names.risks()])
+      return risks.flat()
     },
     condition: () => ({
       isReached: link.isUp(),

@@ -2,6 +2,7 @@
 // without bound. Releases up to format 3 keep all of them in one hash; `upgrade` carries them over, name by
 // name, while servers of this release go on.
 import { hash } from 'node:crypto'
+import type { StoreRisk } from '../../../ports/health.ts'
 import { StoreUnavailable } from '../../../ports/unavailable.ts'
 import type { Caller } from '../../connection/caller.ts'
 import { isReply } from '../../connection/reasons.ts'
@@ -21,6 +22,8 @@ export interface Names {
   begin(): Promise<void>
   /** Carries the claims of the one hash over; resolves to how many. Goes on where another one has stopped. */
   upgrade(): Promise<number>
+  /** Says what to run while claims stand in the one hash. Writes nothing. */
+  risks(): Promise<readonly StoreRisk[]>
 }
 
 export interface NamesOptions {
@@ -110,7 +113,22 @@ export function createNames(options: NamesOptions): Names {
       known = 'sharded'
       return carried
     },
+    async risks() {
+      const type = await options.bare.run(client => client.type(keys.names))
+      if (type === 'hash') {
+        return [oldForm('lie in one key, as earlier releases keep them')]
+      }
+      if (type === 'none' || (await leaving.isDone())) return []
+      return [oldForm('are half-way to their new keys')]
+    },
   }
+}
+
+function oldForm(where: string): StoreRisk {
+  const advice =
+    `the names of users in Redis ${where}: run \`latchkey store upgrade\` once every server is of this ` +
+    'release; servers go on meanwhile'
+  return { check: 'format', advice }
 }
 
 /** The claims that leave the one hash: it gets another name, and they go one by one. */
