@@ -1,5 +1,6 @@
 // One running server, as a list: what watches it, its store, the core, both listeners, what is done again and
 // again. Each ends in the opposite order.
+import { isDeepStrictEqual } from 'node:util'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import about from '../package.json' with { type: 'json' }
@@ -105,7 +106,13 @@ async function start(
   warnOfPlainHttp(config, log)
   parts.defer(() => closeWithin(app, config.http.closeGrace))
 
-  const { checkRing } = await startUpkeep({ core, source, log, wait, parts })
+  const { checkRing, lookAtValues } = await startUpkeep({
+    core,
+    source,
+    log,
+    wait,
+    parts,
+  })
   startDelivery({ core, metrics, log, parts })
   const watch = await startStoreWatch({ store, clock, log, metrics }, parts)
   const url = await app.listen({ host: config.http.host, port: config.http.port })
@@ -126,12 +133,14 @@ async function start(
     url,
     managementUrl,
     apply(next) {
+      const { attributes } = live.config
       live.config = next
       core.clients.replace(next.clients.map(toClientSettings))
       log.level = next.log.level
       management.log.level = next.log.level
       // Another algorithm is planned for at once.
       checkRing()
+      if (!isDeepStrictEqual(attributes, next.attributes)) lookAtValues()
     },
     reopen: observers.reopen,
     close: () => parts.disposeAsync(),

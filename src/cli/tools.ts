@@ -60,6 +60,7 @@ export interface StoreTools
       | 'refusals'
       | 'unlock'
       | 'check'
+      | 'valueClaims'
     > {
   readonly config: Config
   readonly backups: Backups

@@ -3,6 +3,7 @@ import type { Emit } from '../base/events/events.ts'
 import { createAccounts, type Accounts } from '../users/accounts.ts'
 import { createCheckClaims, type CheckClaims } from '../users/attributes/claims-budget.ts'
 import { createAuthenticate, type Authenticate } from '../users/authenticate.ts'
+import { createValueClaims, type ValueClaims } from '../users/claims/claim-values.ts'
 import { createBuiltInDirectory } from '../users/directory/built-in.ts'
 import type { Directory } from '../users/directory/directory.ts'
 import type { Elsewhere } from '../users/directory/open.ts'
@@ -44,6 +45,8 @@ export interface People {
   /** Directories elsewhere; undefined: there are none. */
   readonly elsewhere: Elsewhere | undefined
   readonly checkClaims: CheckClaims
+  /** Claims values that accounts have had since before they were unique. */
+  readonly valueClaims: ValueClaims
 }
 
 const onNoList: IsBreached = async () => false
@@ -88,6 +91,7 @@ export function composePeople({
       checkClaims,
       random,
     })
+  const accounts = accountsWith(emit)
   const refusals = createLoginRefusals({
     store: store.loginRefusals,
     secrets,
@@ -110,10 +114,15 @@ export function composePeople({
   return {
     hasher,
     checkNewPassword,
-    accounts: accountsWith(emit),
+    accounts,
     accountsWith,
     directory,
     checkClaims,
+    valueClaims: createValueClaims({
+      directory,
+      change: accounts.change,
+      declarations: settings.attributes,
+    }),
     authenticate: elsewhere?.authenticate ?? local,
     elsewhere,
     nameInLogs: createNameInLogs({ secrets, plain: settings.usernamesInLogs }),

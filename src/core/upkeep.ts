@@ -4,6 +4,7 @@ import { every, reportFirstFailure } from '../base/repeat.ts'
 import type { KeySource } from '../keys/external/key-source.ts'
 import { createSecretsNotice, waitUntilOthersKnow } from '../keys/secrets-at-start.ts'
 import type { Core } from './core.ts'
+import { createUnclaimedNotice } from './unclaimed.ts'
 
 /** A key that was retired elsewhere has to die here, too. */
 const RING_CHECK_MS = 1_000
@@ -42,6 +43,8 @@ export interface UpkeepOptions {
 export interface Upkeep {
   /** Plans for another algorithm at once, and not with the next check. Never rejects. */
   checkRing(): Promise<void>
+  /** Looks for values that have become unique and aren't claimed, and warns. Never rejects. */
+  lookAtValues(): Promise<void>
 }
 
 /**
@@ -103,5 +106,7 @@ export async function startUpkeep({
     ),
   )
   parts.defer(every(SIGN_UPS_MS, sweepSignUps))
-  return { checkRing }
+  const lookAtValues = createUnclaimedNotice({ core, log, wait, parts })
+  lookAtValues().then()
+  return { checkRing, lookAtValues }
 }

@@ -10,6 +10,7 @@ import {
   withAttribute,
   type AttributeOptions,
 } from './attribute-options.ts'
+import { addClaim } from './claim.ts'
 import { addList } from './list.ts'
 import { addReading } from './reading.ts'
 import { addSet } from './set.ts'
@@ -88,6 +89,7 @@ export function addUsers(program: Command, io: Io): void {
   addNameHash(users, io)
   addRefusals(users, io)
   addSet(users, io)
+  addClaim(users, io)
   addChanging(users, io)
   addImport(users, io)
   addExport(users, io)

@@ -85,7 +85,8 @@ export function isSameEmail(
   return fold(one) === fold(other)
 }
 
-function uniqueValuesOf(
+/** What no other account may have of these attributes, as they are declared. */
+export function uniqueValuesOf(
   attributes: Attributes,
   declarations: Declarations,
 ): UniqueValue[] {
