@@ -53,6 +53,7 @@ async function serveFile(file: string, env: ServeOptions['env']): Promise<void> 
       const { config, needRestart } = reloadable(current, next)
       current = config
       server.apply(config)
+      server.countReload('taken')
       log.info(
         { needRestart },
         needRestart.length > 0
@@ -61,6 +62,7 @@ async function serveFile(file: string, env: ServeOptions['env']): Promise<void> 
       )
     },
     onRefused: ({ message }) => {
+      server.countReload('refused')
       log.error({ fault: message }, 'configuration refused; the old one stays')
     },
   })

@@ -22,6 +22,7 @@ import { startUpkeep } from './core/upkeep.ts'
 import { closeWithin } from './http/listener/listener.ts'
 import { openSource } from './keys/external/open-key-source.ts'
 import type { KeySource } from './keys/external/key-source.ts'
+import type { Metrics } from './observe/metrics/metrics.ts'
 import { openObservers } from './observe/observers.ts'
 import { buildManagementOf, buildPublic, type Live } from './listeners.ts'
 import { openSafeStore, type SafeStoreOptions } from './safe-store.ts'
@@ -42,6 +43,8 @@ export interface RunningServer {
   readonly managementUrl: string
   /** Puts another configuration's clients and lifetimes in force, without dropping a request. */
   apply(config: Config): void
+  /** Counts a configuration that was read anew. */
+  readonly countReload: Metrics['countReload']
   /** Opens the audit log's file anew, after its rotation. */
   reopen(): void
   /** Tells probes that no more requests should come, answers those in flight, lets go of the store. */
@@ -142,6 +145,7 @@ async function start(
       checkRing()
       if (!isDeepStrictEqual(attributes, next.attributes)) lookAtValues()
     },
+    countReload: metrics.countReload,
     reopen: observers.reopen,
     close: () => parts.disposeAsync(),
   }

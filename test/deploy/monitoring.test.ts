@@ -86,7 +86,7 @@ t.test('every query names metrics and label values that exist', async t => {
   t.ok(queries.length > 40)
   for (const query of queries) {
     const found = namesIn(query)
-    t.ok(found.length > 0 || query.includes('latchkey:'), query)
+    t.ok(found.length > 0 || /latchkey:|kube_deployment/.test(query), query)
     for (const name of found) t.ok(names.has(name), `${name} in ${query}`)
     for (const reason of valuesIn(query, 'reason')) {
       t.ok(Object.keys(REASONS).includes(reason), `${reason} in ${query}`)
@@ -99,7 +99,7 @@ t.test('every query names metrics and label values that exist', async t => {
   }
   const recorded = rules.flatMap(({ record }) => record ?? [])
   for (const { expr } of alerts) {
-    for (const name of expr.match(/latchkey:\S+/g) ?? []) {
+    for (const name of expr.match(/latchkey:[\w:]+/g) ?? []) {
       t.ok(recorded.includes(name), name)
     }
   }
@@ -115,9 +115,11 @@ t.test('every alert has a severity, a sentence and a section of its own', async 
     alerts.map(({ alert }) => alert).toSorted(),
     'one section per alert, and none besides',
   )
-  for (const { alert = '', annotations } of alerts) {
+  for (const { alert = '', annotations, expr } of alerts) {
     t.equal(annotations?.['runbook_url'], `docs/runbook.md#${alert.toLowerCase()}`)
     t.match(annotations?.['summary'], /\.$/)
+    const { threshold } = { threshold: undefined, ...annotations }
+    if (threshold !== undefined) t.match(expr, new RegExp(`> ${threshold}(\\s|$)`), alert)
   }
 })
 

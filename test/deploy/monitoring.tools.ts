@@ -1,5 +1,9 @@
 // What Prometheus' own tools say of us: the metrics of a real server, the rules, and the rules' unit tests.
+import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
+import { parse, stringify } from 'yaml'
 import { postForm, startLatchkey, STORES, USER, PASSWORD } from '../support/server.ts'
 import { run } from './support/commands.ts'
 
@@ -51,3 +55,144 @@ t.test('promtool takes the rules, and each alert fires on its cause alone', asyn
   ])
   t.equal(tested.code, 0, tested.stdout + tested.stderr)
 })
+
+t.test(
+  'two releases in one Prometheus: each alert comes once, of the release that has it',
+  async t => {
+    const releases = [
+      { release: 'id', namespace: 'shop' },
+      { release: 'staff', namespace: 'shop' },
+      { release: 'id', namespace: 'bank' },
+    ]
+    const folder = t.testdir({})
+    const values = ['minimal', 'monitoring'].map(
+      name => `helm/latchkey/ci/${name}-values.yaml`,
+    )
+    for (const [index, { release, namespace }] of releases.entries()) {
+      const rendered = await run('helm', [
+        'template',
+        release,
+        'helm/latchkey',
+        ...['--namespace', namespace, '--kube-version', '1.31.0'],
+        ...values.flatMap(file => ['--values', file]),
+        ...['--set', 'metrics.prometheusRule.enabled=true'],
+        ...['--show-only', 'templates/prometheusrule.yaml'],
+      ])
+      t.equal(rendered.code, 0, rendered.stderr)
+      const { groups } = parse(rendered.stdout).spec
+      // Groups of one name stand in files of their own, as the operator writes them.
+      await writeFile(join(folder, `rules-${index}.yaml`), stringify({ groups }))
+    }
+    const labels = 'namespace="shop",job="staff"'
+    const test = {
+      rule_files: releases.map((_, index) => `rules-${index}.yaml`),
+      evaluation_interval: '1m',
+      tests: [
+        {
+          interval: '1m',
+          input_series: [
+            {
+              series: 'latchkey_build_info{namespace="shop",job="id",instance="a"}',
+              values: '1x60',
+            },
+            {
+              series: `latchkey_build_info{${labels},instance="b"}`,
+              values: '1x10 _x50',
+            },
+            {
+              series: 'latchkey_build_info{namespace="bank",job="id",instance="c"}',
+              values: '1x60',
+            },
+            {
+              series: 'latchkey_store_up{namespace="shop",job="id",instance="a"}',
+              values: '0x60',
+            },
+            {
+              series: 'latchkey_store_up{namespace="bank",job="id",instance="c"}',
+              values: '1x60',
+            },
+          ],
+          alert_rule_test: [
+            { eval_time: '30m', ...firing('LatchkeyDown', 'staff') },
+            { eval_time: '30m', ...firing('LatchkeyStoreDown', 'id') },
+          ],
+        },
+      ],
+    }
+    await writeFile(join(folder, 'test.yaml'), stringify(test))
+    const tested = await run('promtool', ['test', 'rules', join(folder, 'test.yaml')])
+    t.equal(tested.code, 0, tested.stdout + tested.stderr)
+
+    function firing(alertname: string, job: string) {
+      const rules = parse(readFileSync(RULES, 'utf8')).groups.flatMap(
+        (group: { rules: object[] }) => group.rules,
+      )
+      const { summary } = rules.find(
+        ({ alert }: { alert?: string }) => alert === alertname,
+      ).annotations
+      const page = 'https://wiki.example.com/latchkey/runbook.md'
+      return {
+        alertname,
+        exp_alerts: [
+          {
+            exp_labels: { severity: 'critical', namespace: 'shop', job },
+            exp_annotations: {
+              summary,
+              runbook_url: `${page}#${alertname.toLowerCase()}`,
+            },
+          },
+        ],
+      }
+    }
+  },
+)
+
+t.test(
+  'one alert has another threshold, and what is no alert is refused by name',
+  async t => {
+    const template = (...sets: string[]) =>
+      run('helm', [
+        ...['template', 'id', 'helm/latchkey', '--kube-version', '1.31.0'],
+        ...['--values', 'helm/latchkey/ci/minimal-values.yaml'],
+        ...['--set', 'metrics.prometheusRule.enabled=true'],
+        ...sets.flatMap(set => ['--set-json', `metrics.prometheusRule.${set}`]),
+        ...['--show-only', 'templates/prometheusrule.yaml'],
+      ])
+    const changed = await template(
+      'alerts.LatchkeyStoreSlow.threshold=0.25',
+      'alerts.LatchkeyStoreSlow.for="30m"',
+      'alerts.LatchkeyStoreSlow.severity="critical"',
+      'selector="job=\\"mine\\""',
+    )
+    t.equal(changed.code, 0, changed.stderr)
+    const rules = parse(changed.stdout).spec.groups.flatMap(
+      (group: { rules: object[] }) => group.rules,
+    )
+    const slow = rules.find(
+      ({ alert }: { alert?: string }) => alert === 'LatchkeyStoreSlow',
+    )
+    t.match(slow, {
+      for: '30m',
+      labels: { severity: 'critical' },
+      annotations: { threshold: '0.25' },
+    })
+    t.match(slow.expr, /\{job="mine",command.*> 0\.25$/m)
+    t.notMatch(changed.stdout, 'job=~')
+    for (const [set, words] of [
+      ['alerts.LatchkeyTypo.for="1m"', 'LatchkeyTypo is no alert'],
+      ['disabled=["LatchkeyTypo"]', 'LatchkeyTypo is no alert'],
+      [
+        'alerts.LatchkeyDown.threshold=1',
+        'alerts.LatchkeyDown.threshold: this alert has none',
+      ],
+      [
+        'alerts.LatchkeyDown.for="soon"',
+        'metrics.prometheusRule.alerts.LatchkeyDown.for',
+      ],
+    ] as const) {
+      const refused = await template(set)
+      t.equal(refused.code, 1)
+      t.match(refused.stderr.replaceAll('/', '.'), words, set)
+    }
+  },
+)

@@ -140,6 +140,10 @@ for (const { name, make } of STORES) {
         server.signal('SIGHUP')
         t.match(await server.logged(/configuration refused/), /clients\[0\]\.grunts/)
         t.ok(await isKnown('watch'), 'the old one stays')
+        const metrics = await (await fetch(`${server.managementUrl}/metrics`)).text()
+        t.match(metrics, /^latchkey_config_refused 1$/m)
+        t.match(metrics, /^latchkey_config_reloads_total\{result="refused"\} 1$/m)
+        t.match(metrics, /^latchkey_config_reloads_total\{result="taken"\} [3-9]$/m)
 
         const answers = await traffic.stop()
         t.ok(answers.length > 5, `${answers.length} requests`)

@@ -52,6 +52,8 @@ t.test('each risk is found, and none where there is none', async t => {
   t.same(await checksOf(t, { args: [...SAFE, '--maxmemory-policy', 'volatile-ttl'] }), [
     'eviction',
   ])
+  t.same(await checksOf(t, { args: [...SAFE, '--maxmemory', '1gb'] }), [])
+  t.same(await checksOf(t, { args: [...SAFE, '--maxmemory', '1mb'] }), ['memory'])
   t.same(await checksOf(t, { args: SAFE }, elsewhere), ['authentication'])
   t.same(await checksOf(t, {}), ['persistence'])
   t.same(await checksOf(t, { args: SAFE }, { replicas: 1 }), ['replicas'])

@@ -21,6 +21,7 @@ import {
 import { createGrantCounts, type GrantCounts } from './grant-counts.ts'
 import { createOutboxMetrics, type OutboxMetrics } from './outbox-metrics.ts'
 import { createRequestTimes, type FinishedRequest } from './request-times.ts'
+import { createReloadCount, type ReloadResult } from './reload-count.ts'
 import { createStoreMetrics, STORE_BUCKETS, type StoreCounts } from './store-metrics.ts'
 import { createDurations, createTally } from './tally.ts'
 
@@ -38,6 +39,8 @@ export interface Metrics
   countCompat(name: string): void
   /** Counts an audit line that could not be written where it belongs. */
   countAuditFault(): void
+  /** Counts a configuration that was read anew, and shows whether the newest one was refused. */
+  countReload(result: ReloadResult): void
   /** Notes how long a login waited for its turn to hash, in seconds. */
   observeHashWait(seconds: number): void
   /** Shows how many logins wait for their turn and how many have it, as `load` tells when asked. */
@@ -116,6 +119,7 @@ export function createMetrics(version = ''): Metrics {
     countCompat: compat,
     ...createOutboxMetrics(registry),
     countAuditFault,
+    countReload: createReloadCount(registry),
     observeHashWait: hashWait.series({}),
     showHashing: load => {
       showHashing(registry, load)

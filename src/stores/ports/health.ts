@@ -21,6 +21,7 @@ export const STORE_CHECKS = [
   'replicas',
   'fence',
   'format',
+  'memory',
 ] as const
 
 export type StoreCheck = (typeof STORE_CHECKS)[number]

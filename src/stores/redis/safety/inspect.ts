@@ -32,6 +32,7 @@ export function createInspect({
     const open = !isOurs(String(node.stream.remoteAddress)) && (await letsAnybodyIn(node))
     return [
       ...evicts(facts),
+      ...fillsUp(facts),
       ...(open
         ? [
             {
@@ -84,6 +85,28 @@ function evicts({ maxmemory_policy: policy = 'noeviction' }: Facts): StoreRisk[]
       advice:
         `Redis may throw away accounts, sessions and revocations (maxmemory-policy ${policy}): set ` +
         'it to noeviction, or store.allowEviction: true',
+    },
+  ]
+}
+
+/** How much of Redis' memory may be taken before an operator is told. */
+const FULL = 0.85
+
+// A full Redis takes no writes: nobody logs in, and nothing can be revoked.
+function fillsUp({
+  used_memory: used = '0',
+  maxmemory: limit = '0',
+}: Facts): StoreRisk[] {
+  if (Number(limit) === 0 || Number(used) < FULL * Number(limit)) return []
+  const [usedMiB, limitMiB] = [used, limit].map(bytes =>
+    Math.round(Number(bytes) / 2 ** 20),
+  )
+  return [
+    {
+      check: 'memory',
+      advice:
+        `Redis has ${usedMiB} of ${limitMiB} MiB in use (maxmemory), and takes no writes when it is full: ` +
+        'raise maxmemory',
     },
   ]
 }
