@@ -54,6 +54,7 @@ const MAY_IMPORT = {
     'stores/',
     'observe/',
     'oauth/',
+    'outbox/mail/templates',
   ],
   'http/': [
     'core/',
@@ -129,6 +130,7 @@ const ONLY_IN = {
   '@opentelemetry': '^src/observe/tracing/otel[.]ts',
   'lru-cache': '^src/http/',
   negotiator: '^src/http/',
+  nodemailer: '^src/outbox/mail/',
   'commander|csv-parse|stream-json|stream-chain': '^src/cli/',
   yaml: '^src/config/',
 }

@@ -1,5 +1,5 @@
 // Makes `dist/`, what a packed Latchkey runs instead of `src/`: JavaScript, for Node strips no types under
-// node_modules, and the Lua scripts beside it. `npm pack` runs it.
+// node_modules, and the Lua scripts and templates of mails beside it. `npm pack` runs it.
 import { execFileSync } from 'node:child_process'
 import { cpSync, rmSync } from 'node:fs'
 import { extname } from 'node:path'
@@ -18,4 +18,7 @@ execFileSync(process.execPath, tsc, { stdio: 'inherit' })
 cpSync(root('src/stores/redis/scripts'), root('dist/stores/redis/scripts'), {
   recursive: true,
   filter: source => ['', '.lua'].includes(extname(source)),
+})
+cpSync(root('src/outbox/mail/templates'), root('dist/outbox/mail/templates'), {
+  recursive: true,
 })

@@ -51,8 +51,8 @@ async function serveFile(file: string, env: ServeOptions['env']): Promise<void> 
     intervalMs: WATCH_MS,
     apply(next) {
       const { config, needRestart } = reloadable(current, next)
-      current = config
       server.apply(config)
+      current = config
       server.countReload('taken')
       log.info(
         { needRestart },

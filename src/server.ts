@@ -41,7 +41,11 @@ export interface RunningServer {
   readonly url: string
   /** Where the management listener is. */
   readonly managementUrl: string
-  /** Puts another configuration's clients and lifetimes in force, without dropping a request. */
+  /**
+   * Puts another configuration's clients and lifetimes in force, without dropping a request.
+   *
+   * @throws Error when a template of mails can't be used; nothing is changed then
+   */
   apply(config: Config): void
   /** Counts a configuration that was read anew. */
   readonly countReload: Metrics['countReload']
@@ -116,7 +120,7 @@ async function start(
     wait,
     parts,
   })
-  startDelivery({ core, metrics, log, parts })
+  const delivery = startDelivery({ core, metrics, log, parts })
   const watch = await startStoreWatch({ store, clock, log, metrics }, parts)
   const url = await app.listen({ host: config.http.host, port: config.http.port })
   const managementUrl = await management.listen({
@@ -136,6 +140,8 @@ async function start(
     url,
     managementUrl,
     apply(next) {
+      // First, as it may refuse: nothing is changed then.
+      delivery.readTemplates(next.notify.mail)
       const { attributes } = live.config
       live.config = next
       core.clients.replace(next.clients.map(toClientSettings))

@@ -8,6 +8,7 @@ import { plainHttpWarning } from '../config/rules/plain-http.ts'
 import type { Config } from '../config/schema.ts'
 import { checkStore, type CheckedStore } from '../stores/open.ts'
 import { LOST_ADVICE, refuseRisks } from '../stores/watch.ts'
+import { openTemplates } from '../outbox/mail/templates.ts'
 import { openBlocklist } from '../users/blocklist/open-blocklist.ts'
 import type { Io } from './terminal/io.ts'
 import { Refused } from './terminal/refused.ts'
@@ -36,6 +37,7 @@ export function addConfig(program: Command, io: Io): void {
         const config = await readConfig(tools, false)
         await (await openBlocklist(config.passwords.blocklist)).close()
         checkAuditFile(config.audit.to)
+        checkTemplates(config.notify.mail)
         const { state, risks, lossEndsInMs } = await checkStore({
           ...config.store,
           clock: systemClock,
@@ -64,6 +66,18 @@ function lost(endsInMs: number): Refused {
     'store_lost',
     `the store has lost its data (${left} left): ${LOST_ADVICE}`,
   )
+}
+
+function checkTemplates(mail: Config['notify']['mail']): void {
+  if (mail === undefined) return
+  try {
+    openTemplates(mail)
+  } catch (error) {
+    throw new Refused(
+      'templates_refused',
+      `notify.mail.templates: ${Object(error).message}`,
+    )
+  }
 }
 
 function checkAuditFile(to: string): void {

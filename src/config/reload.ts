@@ -76,9 +76,20 @@ export function reloadable(
     log: next.log,
     scim: next.scim,
     admin: next.admin,
+    notify: sameWays(old.notify, next.notify),
   }
   // What is still different now was not taken over.
   return { config, needRestart: differences(config, next) }
+}
+
+/** A way that is new has nobody yet who sends by it. */
+function sameWays(old: Config['notify'], next: Config['notify']): Config['notify'] {
+  const { webhook, mail, ...rest } = next
+  return {
+    ...rest,
+    ...(old.webhook && webhook && { webhook }),
+    ...(old.mail && mail && { mail }),
+  }
 }
 
 function differences(from: unknown, to: unknown, path = ''): string[] {

@@ -5,6 +5,9 @@ import type { Event } from '../base/events/events.ts'
 import { systemRandom } from '../base/random.ts'
 import { every, reportFirstFailure } from '../base/repeat.ts'
 import { createPostForStatus } from '../clients/guarded-post.ts'
+import { createMail, type MailSettings } from '../outbox/mail/mail.ts'
+import { postMail } from '../outbox/mail/smtp.ts'
+import { openTemplates, type TemplatesSettings } from '../outbox/mail/templates.ts'
 import { DeliveryFailed, type Send } from '../outbox/delivery.ts'
 import { createWebhook, type WebhookSettings } from '../outbox/webhook.ts'
 import { createWorker, type Deliver, type Result, type Worker } from '../outbox/worker.ts'
@@ -40,10 +43,46 @@ export interface DeliveryOptions {
   readonly parts: AsyncDisposableStack
 }
 
-/** Starts the workers of the ways that are configured at the start. */
-export function startDelivery(options: DeliveryOptions): void {
-  const { webhook } = options.core.settings.notify()
+/** What sends, while the server runs. */
+export interface Delivery {
+  /**
+   * Reads the templates of mails anew; those of before stay when it throws.
+   *
+   * @param mail as it is configured from now on; undefined: what is left goes on with those of before
+   * @throws TemplateError for one that can't be used; Error when the folder can't be read
+   */
+  readTemplates(mail: TemplatesSettings | undefined): void
+}
+
+/**
+ * Starts the workers of the ways that are configured at the start.
+ *
+ * @throws as readTemplates
+ */
+export function startDelivery(options: DeliveryOptions): Delivery {
+  const { webhook, mail } = options.core.settings.notify()
   if (webhook !== undefined) startWay(options, 'webhook', sendWebhook(options, webhook))
+  return mail === undefined ? { readTemplates() {} } : startMail(options, mail)
+}
+
+function startMail(
+  options: DeliveryOptions,
+  atStart: MailSettings & TemplatesSettings,
+): Delivery {
+  const { settings, clock } = options.core
+  let templates = openTemplates(atStart)
+  const send = createMail({
+    settings: () => settings.notify().mail ?? atStart,
+    templates: () => templates,
+    post: postMail,
+    clock,
+  })
+  startWay(options, 'mail', send)
+  return {
+    readTemplates(mail) {
+      if (mail !== undefined) templates = openTemplates(mail)
+    },
+  }
 }
 
 function sendWebhook(
@@ -87,6 +126,7 @@ function createWayWorker(
   const deliver: Deliver = async (item, signal) => {
     const message = await compose(item.id, envelope.open(item.id, item.content))
     if (message === undefined) return 'dropped'
+    if (way === 'mail' && message.email === undefined) return 'dropped'
     await send(message, signal)
     return 'delivered'
   }
@@ -95,38 +135,49 @@ function createWayWorker(
     way,
     items: store.outbox,
     deliver,
-    timeoutMs: () => settings.notify().webhook?.timeout ?? MOST_MS,
+    timeoutMs: () => settings.notify()[way]?.timeout ?? MOST_MS,
     giveUpMs: () => settings.notify().giveUp,
     report(result, item, error) {
       metrics.countDelivery(way, result)
       failing(result, error)
-      if (result === 'abandoned') emit(abandonedEvent(item, envelope))
+      if (result === 'abandoned') emit(abandonedEvent(item, envelope, error))
     },
     monotonic: monotonicClock,
     random: systemRandom,
   })
 }
 
-/** Says the first of several failures in a row. */
+/** Says the first of several failures in a row; what is refused for good says nothing of the way. */
 function createFailureLog(way: Way, log: UpkeepLog) {
   let works = true
   return (result: Result, err?: unknown): void => {
+    if (err instanceof DeliveryFailed && err.isFinal) return
     const isFailure = result === 'failed' || result === 'abandoned'
     if (isFailure && works) {
-      // Made for the log; what any other error says is not.
-      const why = err instanceof DeliveryFailed ? ` (${err.message})` : ''
-      log.warn({ err }, `the ${way} does not take what is sent${why}; it is tried again`)
+      const [why] = reasonOf(err).map(reason => ` (${reason})`)
+      log.warn(
+        { err },
+        `the ${way} does not take what is sent${why ?? ''}; it is tried again`,
+      )
     }
     works = !isFailure
   }
+}
+
+/** Made for the log; what any other error says is not. */
+function reasonOf(error: unknown): string[] {
+  return error instanceof DeliveryFailed ? [error.message] : []
 }
 
 /** The event of an item that nobody tries any more. */
 function abandonedEvent(
   { id, content, way, tries }: TakenItem,
   envelope: Core['envelope'],
+  error: unknown,
 ): Event {
-  const about = { type: 'message.abandoned', way, tries } as const
+  const [reason] = reasonOf(error)
+  const said = reason === undefined ? {} : { error: reason }
+  const about = { type: 'message.abandoned', way, tries, ...said } as const
   try {
     const { type, whom } = envelope.open(id, content)
     return { ...about, message: type, ...('sub' in whom && { sub: whom.sub }) }

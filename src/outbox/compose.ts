@@ -60,12 +60,13 @@ export function createCompose({ accounts, makeTicket }: ComposeOptions): Compose
 }
 
 /** What was known of an account, for a message that is sent when the account may be gone. */
-export function personOf({ sub, name, attributes }: Account): Person {
+export function personOf({ sub, name, attributes, emailVerified }: Account): Person {
   const email = textOf(attributes['email'])
   const locale = textOf(attributes['locale'])
   return {
     sub,
     name,
+    isAddressProven: emailVerified,
     ...(email !== undefined && { email }),
     ...(locale !== undefined && { locale }),
   }
@@ -86,6 +87,8 @@ function messageOf(id: string, entry: Entry, known: Known): Message {
     sub: person.sub,
     name: person.name,
     email: entry.address ?? person.email,
+    // Another address than the account's is one that nobody has proved to read yet.
+    isAddressProven: entry.address === undefined && person.isAddressProven === true,
     locale: entry.locale ?? person.locale,
     network: entry.network,
     sid: entry.sid,

@@ -14,6 +14,8 @@ export interface Message {
   readonly email: string | undefined
   /** BCP 47; undefined: none is known. */
   readonly locale: string | undefined
+  /** Whether its owner has proved to read that address. */
+  readonly isAddressProven: boolean
   readonly network: string | undefined
   readonly sid: string | undefined
   /** The one-time token that it carries, and until when that is good; undefined: it carries none. */

@@ -15,6 +15,8 @@ export interface Person {
   readonly name: string
   readonly email?: string
   readonly locale?: string
+  /** Whether they have proved to read that address; default: no. */
+  readonly isAddressProven?: boolean
 }
 
 /** What waits in the outbox. Nothing in it was looked up for it, and no secret is in it. */

@@ -1,5 +1,5 @@
 // latchkey config check: it says what a start would meet, and leaves everything as it is.
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
@@ -158,4 +158,19 @@ t.test('Redis: nothing stays behind, and data that is lost is a refusal', async 
   })
   await store.acceptLoss()
   t.match(await check(redis.url), { code: 0 })
+})
+
+t.test('templates of mails are read, and what is wrong is said', async t => {
+  const mail = '{ host: smtp.example.com, from: a@b.example, templates: mails }'
+  const { check, storeUrl, directory } = scene(t, [`notify: { mail: ${mail} }`])
+  inFolder(t, directory)
+  const file = join('mails', 'ticket.recovery.en.txt')
+  mkdirSync('mails')
+  writeFileSync(file, 'Subject: Mine\n\n{{link}}\n')
+  t.match(await check(storeUrl), { code: 0 })
+  writeFileSync(file, 'Subject: Mine\n\n{{link}}\n{{nmae}}\n')
+  t.match(await check(storeUrl), {
+    code: 1,
+    err: `notify.mail.templates: ${file}, line 4: no such placeholder: nmae`,
+  })
 })

@@ -26,6 +26,9 @@ ${more}
   }
 }
 
+const MAIL = 'host: smtp.example.com, from: "Shop <no-reply@shop.example>"'
+const LOGIN = 'user: shop, password: canary'
+const mail = (more: string) => `{ mail: { ${more} } }`
 const webhook = (more: string) => `{ webhook: { ${more} } }`
 
 t.test('what may stand there', t => {
@@ -38,6 +41,20 @@ t.test('what may stand there', t => {
   ]) {
     t.equal(faultsOf(notify), '', notify)
   }
+  for (const more of [
+    '',
+    LOGIN,
+    'user: shop, passwordFile: /run/secrets/mail, port: 2525, tls: implicit, caFile: /ca.pem',
+    'tls: none, replyTo: help@shop.example, locale: pt-BR, templates: ./mails, timeout: 5m',
+    'types: [ticket.recovery, notice.account_deleted]',
+    'links: { recovery: "https://app.example/reset?a=b", account: "http://localhost:3000/" }',
+  ]) {
+    t.equal(faultsOf(mail(`${MAIL}, ${more}`)), '', more)
+  }
+  for (const host of ['localhost', '127.0.0.1', '"::1"']) {
+    t.equal(faultsOf(mail(`host: ${host}, from: a@b.example, tls: none, ${LOGIN}`)), '')
+  }
+  t.equal(faultsOf(mail(`${MAIL}, tls: none, ${LOGIN}`), 'allowHttp: true'), '')
   const http = webhook(`url: "http://app.internal/", secrets: ["${SECRETS[0]}"]`)
   t.equal(faultsOf(http, 'allowHttp: true'), '')
   t.equal(
@@ -65,11 +82,39 @@ t.test('what may not, by its key and never with a secret', t => {
     [webhook(`${GOOD}, timeout: 61s`), /timeout.*between 100ms and 1m/],
     [webhook(`${GOOD}, attributes: [tenant]`), /attributes\[0\].*declared attribute/],
     [webhook(`${GOOD}, types: [ticket.all]`), /types\[0\].*ticket.recovery/],
+    [mail('host: smtp.example.com'), /notify.mail.from/],
+    [mail('from: a@b.example'), /notify.mail.host/],
+    [
+      mail(`${MAIL}, host: "smtp://x"`.replace('host: smtp.example.com, ', '')),
+      /mail.host/,
+    ],
+    [mail('host: a, from: "Shop"'), /notify.mail.from.*an address/],
+    [mail('host: a, from: "x, <a@b.example>"'), /notify.mail.from/],
+    [
+      mail(String.raw`host: a, from: "x\r\nBcc: m@evil.example <a@b.example>"`),
+      /mail.from/,
+    ],
+    [mail(String.raw`host: a, from: "a@b.example\r\nBcc: m@evil.example"`), /mail.from/],
+    [mail(`${MAIL}, replyTo: "a@b.example, m@evil.example"`), /notify.mail.replyTo/],
+    [mail(`${MAIL}, password: canary`), /notify.mail.user.*who logs in/],
+    [mail(`${MAIL}, passwordFile: x`), /notify.mail.user.*who logs in/],
+    [mail(`${MAIL}, user: shop`), /notify.mail.password.*or passwordFile/],
+    [mail(`${MAIL}, ${LOGIN}, passwordFile: x`), /mail.password.*or passwordFile/],
+    [mail(`${MAIL}, ${LOGIN}, tls: none`), /notify.mail.tls.*a password is sent/],
+    [mail(`${MAIL}, tls: none, caFile: x`), /notify.mail.caFile/],
+    [mail(`${MAIL}, tls: maybe`), /notify.mail.tls/],
+    [mail(`${MAIL}, port: 0`), /notify.mail.port/],
+    [mail(`${MAIL}, timeout: 999ms`), /notify.mail.timeout.*between 1s and 5m/],
+    [mail(`${MAIL}, timeout: 6m`), /notify.mail.timeout.*between 1s and 5m/],
+    [mail(`${MAIL}, types: [account.created]`), /types\[0\].*notice.account_deleted/],
+    [mail(`${MAIL}, links: { recovery: "https://a.example/#x" }`), /links.recovery/],
+    [mail(`${MAIL}, links: { recovery: "http://a.example/" }`), /links.recovery.*https/],
+    [mail(`${MAIL}, links: { recovery: "https://u:p@a.example/" }`), /without user/],
   ]
   for (const [notify, fault] of rows) {
     const said = faultsOf(notify)
     t.match(said, fault, notify)
-    for (const secret of SECRETS) t.notOk(said.includes(secret))
+    for (const secret of [...SECRETS, 'canary']) t.notOk(said.includes(secret))
   }
   t.end()
 })

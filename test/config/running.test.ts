@@ -172,3 +172,26 @@ t.test('what may change while the server runs is split from what may not', async
   })
   t.strictSame(reloadable(config, config).needRestart, [])
 })
+
+t.test(
+  'a way out changes while the server runs; one that is new waits for a start',
+  t => {
+    const mail = { host: 'a', from: 'a@b.example' }
+    const secrets = [`whsec_${Buffer.alloc(32, 1).toString('base64')}`]
+    const webhook = { url: 'https://a.example/', secrets }
+    const withNotify = (notify: object) => decodeConfig({ ...MINIMAL, notify })
+    const neither = withNotify({ giveUp: '1h' })
+    const both = withNotify({ webhook, mail })
+    const others = withNotify({
+      webhook: { ...webhook, timeout: '1s' },
+      mail: { ...mail, host: 'b' },
+    })
+    t.strictSame(reloadable(both, others), { config: others, needRestart: [] })
+    t.strictSame(reloadable(both, neither), { config: neither, needRestart: [] })
+    const added = reloadable(neither, both)
+    t.strictSame(added.needRestart.sort(), ['notify.mail', 'notify.webhook'])
+    const { webhook: _webhook, mail: _mail, ...rest } = both.notify
+    t.strictSame(added.config.notify, rest)
+    t.end()
+  },
+)

@@ -9,7 +9,7 @@ const HEAD =
   'issuer: https://id.example.com\nstore: { url: "sqlite:x.db" }\nsecrets: ["${SECRET}"]\n'
 const EMAIL = 'attributes: { email: { self: true } }\n'
 const ENV = { SECRET: 'x'.repeat(43) }
-const WAY = 'a way out (notify.webhook) for what has to be sent'
+const WAY = 'a way out (notify.mail or notify.webhook) for what has to be sent'
 const NONE = `${WAY}, or selfService.verify: none`
 
 function faultsOf(rest: string): string[] {
@@ -62,6 +62,27 @@ t.test('with a way out', t => {
   const faultsWith = (notify: object) =>
     checkSelfService(Object.assign({}, plain, { selfService, notify }))
   t.same(faultsWith({ webhook: {} }), [])
-  t.equal(faultsWith({ mail: {} }).length, 2, 'there is no mail')
+  const links = { verification: 'https://a.example/', recovery: 'https://a.example/' }
+  t.same(faultsWith({ mail: { links } }), [])
+  t.end()
+})
+
+t.test('a mail with a ticket has a page to lead to', t => {
+  const page = 'expected the page of your app that takes this ticket'
+  for (const [selfService, links, types, ...missing] of [
+    ['registration: open, recovery: true', '', '', 'verification', 'recovery'],
+    ['registration: open, verify: none', '', ''],
+    ['account: true', 'recovery: "https://a.example/"', '', 'verification'],
+    ['registration: invite', '', '', 'invitation'],
+    ['recovery: true', '', 'types: [ticket.verification]'],
+    ['recovery: true', '', 'types: [ticket.recovery]', 'recovery'],
+  ] as const) {
+    const mail = `{ host: smtp.example.com, from: a@b.example, links: { ${links} }, ${types} }`
+    t.same(
+      faultsOf(`${EMAIL}selfService: { ${selfService} }\nnotify: { mail: ${mail} }`),
+      missing.map(each => `notify.mail.links.${each}: ${page}`),
+      selfService,
+    )
+  }
   t.end()
 })

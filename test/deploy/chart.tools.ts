@@ -442,6 +442,33 @@ t.test('traces go to the collector, and the NetworkPolicy lets them', async t =>
   t.notMatch(JSON.stringify(await render('minimal-values.yaml')), 'OTEL_')
 })
 
+t.test("mails may go to their server's port, and to no other", async t => {
+  const mailed =
+    'config.notify.mail.from=a@b.example,config.notify.mail.host=smtp.example.com'
+  for (const [more, rule] of [
+    ['', { ports: [{ port: 587, protocol: 'TCP' }] }],
+    [',config.notify.mail.tls=implicit', { ports: [{ port: 465, protocol: 'TCP' }] }],
+    [',config.notify.mail.tls=none', { ports: [{ port: 25, protocol: 'TCP' }] }],
+    [
+      ',config.notify.mail.port=2525,networkPolicy.mailTo[0].ipBlock.cidr=192.0.2.25/32',
+      {
+        ports: [{ port: 2525, protocol: 'TCP' }],
+        to: [{ ipBlock: { cidr: '192.0.2.25/32' } }],
+      },
+    ],
+  ] as const) {
+    const { stdout } = await template([
+      ...ISSUER,
+      ...REDIS,
+      '--set',
+      `secret.value=${'s'.repeat(43)},${mailed}${more}`,
+      '--show-only',
+      'templates/networkpolicy.yaml',
+    ])
+    t.same(parseAllDocuments(stdout)[0]?.toJS().spec.egress.at(-1), rule, more)
+  }
+})
+
 t.test("the store's passwords arrive as files that are renewed", async t => {
   const objects = await render('store-password-file-values.yaml')
   const config = objects.find(

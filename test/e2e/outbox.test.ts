@@ -176,6 +176,7 @@ t.test('what nobody takes is given up, with an audit event and a count', async t
         type: 'message.abandoned',
         way: 'webhook',
         tries: 1,
+        error: 'no answer: ECONNREFUSED',
         message: 'account.created',
         sub: 'gone',
       },

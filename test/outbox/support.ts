@@ -56,6 +56,7 @@ export function someMessage(changes: Partial<Message> = {}): Message {
     name: 'alice',
     email: 'alice@example.com',
     locale: 'de',
+    isAddressProven: true,
     network: '192.0.2.0/24',
     sid: undefined,
     ticket: {

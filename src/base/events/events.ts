@@ -162,6 +162,8 @@ export type SecurityEvent =
       readonly type: 'message.abandoned'
       readonly way: 'webhook' | 'mail'
       readonly tries: number
+      /** Why the last try failed: host, port and code. Absent: it could not be read here. */
+      readonly error?: string
       /** Absent: it could not be read here. */
       readonly message?: MessageType
       /** Absent: it was asked for by a name. */

@@ -1,6 +1,7 @@
 // The rules of `notify`.
 import type { Fault } from '../faults.ts'
 import type { Config } from '../schema.ts'
+import { isLoopbackName } from '../../base/loopback.ts'
 import { isInTheClear } from './plain-http.ts'
 import { fault, repeated } from './shared.ts'
 
@@ -10,6 +11,46 @@ export function checkNotify(config: Config): Fault[] {
   return [
     ...(giveUp < 60_000 ? [fault(['notify', 'giveUp'], 'at least 1m')] : []),
     ...checkWebhook(config),
+    ...checkMail(config),
+  ]
+}
+
+type Mail = NonNullable<Config['notify']['mail']>
+
+const atMail = (...place: readonly string[]) => ['notify', 'mail', ...place]
+
+function checkMail({ notify: { mail }, allowHttp }: Config): Fault[] {
+  if (mail === undefined) return []
+  const { timeout, tls, caFile, links } = mail
+  return [
+    ...checkLogin(mail, allowHttp),
+    ...(timeout < 1000 || timeout > 300_000
+      ? [fault(atMail('timeout'), 'between 1s and 5m')]
+      : []),
+    ...(tls === 'none' && caFile !== undefined
+      ? [fault(atMail('caFile'), 'tls: starttls or implicit beside it')]
+      : []),
+    ...Object.entries(links).flatMap(([name, url]) =>
+      checkUrl(url, allowHttp).map(expected => fault(atMail('links', name), expected)),
+    ),
+  ]
+}
+
+function checkLogin(mail: Mail, allowHttp: boolean): Fault[] {
+  const { host, tls, user, password, passwordFile } = mail
+  const passwords = [password, passwordFile].filter(each => each !== undefined)
+  if (user === undefined) {
+    return passwords.length > 0
+      ? [fault(atMail('user'), 'who logs in by the password')]
+      : []
+  }
+  return [
+    ...(passwords.length === 1
+      ? []
+      : [fault(atMail('password'), 'the password of the user, or passwordFile')]),
+    ...(tls === 'none' && !isLoopbackName(host) && host !== '::1' && !allowHttp
+      ? [fault(atMail('tls'), 'starttls or implicit: a password is sent')]
+      : []),
   ]
 }
 

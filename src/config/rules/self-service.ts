@@ -18,19 +18,43 @@ export function checkSelfService(config: Config): Fault[] {
     ...(recovery ? ['recovery'] : []),
     ...(verify === 'email' && account && isEmailSelf ? ['verify'] : []),
   ]
+  const { webhook, mail } = config.notify
   return [
     ...(ticketTtl > LONGEST_TTL_MS ? [fault(at('ticketTtl'), 'at most 24h')] : []),
     ...(verifies && !isEmailSelf
       ? [fault(at('verify'), 'none, or an attribute email with self: true (attributes)')]
       : []),
-    ...(config.notify.webhook !== undefined
+    ...(webhook !== undefined || mail !== undefined
       ? []
       : needs.map(key =>
           fault(
             at(key),
-            'a way out (notify.webhook) for what has to be sent' +
+            'a way out (notify.mail or notify.webhook) for what has to be sent' +
               (key === 'recovery' ? '' : ', or selfService.verify: none'),
           ),
         )),
+    ...checkLinks(config, needs),
   ]
+}
+
+/** A mail with a ticket has a page to lead to. */
+function checkLinks(
+  { notify: { mail }, selfService }: Config,
+  needs: readonly string[],
+): Fault[] {
+  if (mail === undefined) return []
+  const { links, types } = mail
+  const purposes = new Set([
+    ...needs.map(key => (key === 'recovery' ? 'recovery' : 'verification')),
+    ...(selfService.registration === 'invite' ? ['invitation'] : []),
+  ])
+  return (['verification', 'recovery', 'invitation'] as const)
+    .filter(each => purposes.has(each) && (types?.includes(`ticket.${each}`) ?? true))
+    .filter(each => links[each] === undefined)
+    .map(each =>
+      fault(
+        ['notify', 'mail', 'links', each],
+        'the page of your app that takes this ticket',
+      ),
+    )
 }

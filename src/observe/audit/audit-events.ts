@@ -223,6 +223,13 @@ export const AUDIT_EVENTS = [
     {
       way: Type.Union([Type.Literal('webhook'), Type.Literal('mail')]),
       tries: Type.Integer({ minimum: 1, description: 'How often it was tried.' }),
+      error: Type.Optional(
+        Type.String({
+          description:
+            'Why the last try failed: the status, or the host, port and reply code. Absent: no secret here ' +
+            'opens it.',
+        }),
+      ),
       message: Type.Optional(
         Type.Unsafe<MessageType>({
           type: 'string',

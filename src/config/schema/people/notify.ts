@@ -1,21 +1,22 @@
 // What the configuration says of what is sent to people and apps.
 import { Type } from 'typebox'
-import { MESSAGE_TYPES } from '../../../base/events/message-types.ts'
+import { MESSAGE_TYPES, NOTICES, TICKETS } from '../../../base/events/message-types.ts'
 import { duration, section, strict } from '../parts.ts'
 
-const MessageTypeName = Type.String({
-  pattern: `^(${MESSAGE_TYPES.join('|').replaceAll('.', '[.]')})$`,
-  expected: `one of ${MESSAGE_TYPES.join(', ')}`,
-})
-
 /** Which messages go by a way. */
-const types = (description: string) =>
+const types = (names: readonly string[], description: string) =>
   Type.Optional(
-    Type.Array(MessageTypeName, {
-      uniqueItems: true,
-      description,
-    }),
+    Type.Array(
+      Type.String({
+        pattern: `^(${names.join('|').replaceAll('.', '[.]')})$`,
+        expected: `one of ${names.join(', ')}`,
+      }),
+      { uniqueItems: true, description },
+    ),
   )
+
+const text = (description: string) =>
+  Type.Optional(Type.String({ minLength: 1, description }))
 
 const Webhook = Type.Object(
   {
@@ -42,7 +43,9 @@ const Webhook = Type.Object(
     }),
     timeout: duration('10s', 'How long the answer may take.'),
     types: types(
-      'Which are posted; default: all. So far only ticket.verification and ticket.recovery are made.',
+      MESSAGE_TYPES,
+      'Which are posted; default: all, or with notify.mail only those for apps. So far only ' +
+        'ticket.verification and ticket.recovery are made.',
     ),
     attributes: Type.Array(Type.String({ minLength: 1 }), {
       default: [],
@@ -51,6 +54,95 @@ const Webhook = Type.Object(
     }),
   },
   { ...strict, description: 'The webhook; without it nothing is posted.' },
+)
+
+const ADDRESS = String.raw`[^\s<>@,;:"\\]+@[^\s<>@,;:"\\]+`
+
+const link = (description: string) =>
+  Type.Optional(
+    Type.String({
+      pattern: '^https?://[^\\s#]+$',
+      expected: 'an https URL without # (http only on loopback, or with allowHttp)',
+      description,
+    }),
+  )
+
+const Links = section(
+  'Pages of your app; a ticket is appended as the fragment, which no server is sent.',
+  {
+    verification: link('Sends the ticket to `POST /account/verification`.'),
+    recovery: link('Asks for a new password: `POST /account/recovery/completion`.'),
+    invitation: link('Asks for the first password: `POST /account`.'),
+    account: link('Where users look after their account; gets no ticket.'),
+  },
+)
+
+const Mail = Type.Object(
+  {
+    host: Type.String({
+      pattern: '^[A-Za-z0-9._:-]{1,253}$',
+      expected: 'the name or the address of an SMTP server',
+      description: 'The SMTP server.',
+    }),
+    port: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 65_535,
+        description:
+          'Its port; default: 587 with `tls: starttls`, 465 with `implicit`, 25 with `none`.',
+      }),
+    ),
+    tls: Type.Union(
+      [Type.Literal('starttls'), Type.Literal('implicit'), Type.Literal('none')],
+      {
+        default: 'starttls',
+        description:
+          'StartTLS, without which nothing is sent; TLS from the first byte; or none, which anybody on ' +
+          'the way can read.',
+      },
+    ),
+    caFile: text(
+      'PEM file of the authorities that may vouch for the server; without it, those that Node knows. It is ' +
+        'read again at every connection.',
+    ),
+    serverName: text("The name in the server's certificate, where it isn't the host's."),
+    user: text('The user at the SMTP server; without it nobody logs in.'),
+    password: text('The password.'),
+    passwordFile: text(
+      'A file that holds the password, instead of notify.mail.password. It is read again at every ' +
+        'connection, so that the password can change without a restart.',
+    ),
+    from: Type.String({
+      pattern: `^(?:[^<>@",;:\\\\\\x00-\\x1F\\x7F]{1,100} <${ADDRESS}>|${ADDRESS})$`,
+      expected: 'an address, or a name and an address: Example <no-reply@example.com>',
+      description:
+        'Who the mails are from; the name is what they call your product, too. Without a name the domain is.',
+    }),
+    replyTo: Type.Optional(
+      Type.String({
+        pattern: `^${ADDRESS}$`,
+        expected: 'an address',
+        description: 'Where answers go.',
+      }),
+    ),
+    timeout: duration('30s', 'How long handing over one mail may take.'),
+    types: types(
+      [...TICKETS, ...NOTICES],
+      'Which go by mail; default: all that are for people (`ticket.…` and `notice.…`).',
+    ),
+    links: Links,
+    locale: Type.String({
+      pattern: '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$',
+      default: 'en',
+      expected: 'a language such as en or de',
+      description:
+        'The language of mails to whoever has no other; `en` and `de` come along.',
+    }),
+    templates: text(
+      'A folder with templates of your own, in the place of those that come along.',
+    ),
+  },
+  { ...strict, description: 'The SMTP server; without it no mail is sent.' },
 )
 
 /** `notify` */
@@ -65,5 +157,6 @@ export const NotifySchema = section(
       description: 'How many messages may wait; what would be one more is refused.',
     }),
     webhook: Type.Optional(Webhook),
+    mail: Type.Optional(Mail),
   },
 )

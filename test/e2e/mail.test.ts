@@ -1,0 +1,111 @@
+// A life by self-service over mail, as a person lives it: sign up, open the link of the mail, log in, recover
+// a forgotten password. The real process, its outbox and worker, and a real SMTP server with TLS and a login.
+import t, { type Test } from 'tap'
+import { startRedis } from '../support/redis.ts'
+import { ORDERS, postForm, startLatchkey } from '../support/server.ts'
+import {
+  linkOf,
+  MAIL_PASSWORD,
+  startMailServer,
+  type TakenMail,
+} from '../support/smtp.ts'
+import { until } from '../support/until.ts'
+
+const FIRST = 'correct horse battery'
+const SECOND = 'another horse battery'
+const LINKS = {
+  verification: 'https://app.example.com/verify',
+  recovery: 'https://app.example.com/reset?from=mail',
+}
+
+async function storeOf(t: Test, name: string): Promise<string> {
+  if (name === 'SQLite') return `sqlite:${t.testdir({})}/latchkey.db`
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  return redis.url
+}
+
+for (const name of ['SQLite', 'Redis']) {
+  t.test(`on ${name}`, async t => {
+    const smtp = await startMailServer(t)
+    const server = await startLatchkey({
+      storeUrl: await storeOf(t, name),
+      addUser: false,
+      config: {
+        attributes: { email: { unique: true, self: true } },
+        login: ['name', 'email'],
+        selfService: { registration: 'open', recovery: true },
+        notify: {
+          mail: { ...smtp.settings, from: 'Shop <no-reply@shop.example>', links: LINKS },
+        },
+      },
+    })
+    t.teardown(() => server.stop())
+
+    const post = async (path: string, body: Record<string, unknown>) =>
+      (
+        await fetch(`${server.url}${path}`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+        })
+      ).status
+    const login = async (password: string) =>
+      (
+        await postForm(`${server.url}/token`, {
+          grant_type: 'password',
+          client_id: 'mobile',
+          resource: ORDERS,
+          username: 'alice@example.com',
+          password,
+        })
+      ).status
+    const taken = async (count: number): Promise<TakenMail> => {
+      await until(() => smtp.mails.length >= count)
+      const mail = smtp.mails[count - 1]
+      if (mail === undefined) throw new Error('no mail')
+      return mail
+    }
+
+    const attributes = { email: 'alice@example.com' }
+    const signUp = { name: 'alice', password: FIRST, attributes }
+    t.equal(await post('/account', signUp), 202)
+    const first = await taken(1)
+    t.match(first, {
+      from: 'no-reply@shop.example',
+      to: ['alice@example.com'],
+      secure: true,
+      user: 'latchkey',
+      mail: { subject: 'Confirm your e-mail address for Shop' },
+    })
+    const verification = linkOf(first)
+    t.equal(verification.page, LINKS.verification)
+    t.notMatch(first.mail.text, /alice/, 'a stranger may have typed the name')
+    t.equal(await login(FIRST), 400, 'the address is not verified')
+    t.equal(await post('/account/verification', { ticket: verification.ticket }), 204)
+    t.equal(await login(FIRST), 200)
+
+    t.equal(await post('/account/recovery', { name: 'nobody' }), 202)
+    t.equal(await post('/account/recovery', { name: 'alice', locale: 'de-AT' }), 202)
+    const second = await taken(2)
+    t.equal(second.mail.subject, 'Neues Passwort für Shop')
+    t.match(second.mail.text, /Ihr Name dort: alice\n/, 'who has proved the address')
+    const recovery = linkOf(second)
+    t.equal(recovery.page, LINKS.recovery)
+    const completed = { ticket: recovery.ticket, password: SECOND }
+    t.equal(await post('/account/recovery/completion', completed), 204)
+    t.equal(await login(FIRST), 400)
+    t.equal(await login(SECOND), 200)
+    t.equal(smtp.mails.length, 2, 'nobody was sent nothing')
+
+    const metrics = await (await fetch(`${server.managementUrl}/metrics`)).text()
+    t.match(metrics, /way="mail",result="delivered"\} 2\n/)
+    const { ticket } = verification
+    for (const secret of [ticket, recovery.ticket, FIRST, SECOND, MAIL_PASSWORD]) {
+      t.notOk(
+        [...server.lines, metrics].some(line => line.includes(secret)),
+        'no secret is logged or counted',
+      )
+    }
+  })
+}
