@@ -7,7 +7,10 @@ import { createValueClaims, type ValueClaims } from '../users/claims/claim-value
 import { createBuiltInDirectory } from '../users/directory/built-in.ts'
 import type { Directory } from '../users/directory/directory.ts'
 import type { Elsewhere } from '../users/directory/open.ts'
-import { createFailedLogins } from '../users/failed-logins/failed-logins.ts'
+import {
+  createFailedLogins,
+  type FailedLogins,
+} from '../users/failed-logins/failed-logins.ts'
 import { createPasswordHasher, type PasswordHasher } from '../users/hashing/hasher.ts'
 import { createNameInLogs, type NameInLogs } from '../users/names/name-in-logs.ts'
 import { createFindSubject, type FindSubject } from '../users/subject-identifiers.ts'
@@ -32,6 +35,7 @@ export interface People {
   /** The same accounts, for a caller whose changes are emitted in a way of its own. */
   readonly accountsWith: (emit: Emit) => Accounts
   readonly authenticate: Authenticate
+  readonly failedLogins: FailedLogins
   readonly nameInLogs: NameInLogs
   /** Why logins were refused. */
   readonly refusals: LoginRefusals
@@ -125,6 +129,7 @@ export function composePeople({
     }),
     authenticate: elsewhere?.authenticate ?? local,
     elsewhere,
+    failedLogins,
     nameInLogs: createNameInLogs({ secrets, plain: settings.usernamesInLogs }),
     refusals,
     findSubject: createFindSubject({

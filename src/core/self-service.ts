@@ -39,6 +39,7 @@ type SelfServiceParts = ComposeOptions &
     | 'checkClaims'
     | 'authenticate'
     | 'nameInLogs'
+    | 'failedLogins'
     | 'accountsWith'
   > &
   Pick<Messages, 'tickets' | 'outbox'> & {

@@ -5,6 +5,7 @@ import { passwordRefused } from '../oauth/account-errors.ts'
 import type { Tickets as TicketStore } from '../stores/ports/people/tickets.ts'
 import type { Directory } from '../users/directory/directory.ts'
 import type { PasswordHasher } from '../users/hashing/hasher.ts'
+import type { FailedLogins } from '../users/failed-logins/failed-logins.ts'
 import type { NameInLogs } from '../users/names/name-in-logs.ts'
 import type { CheckNewPassword } from '../users/new-password.ts'
 import type { EvenTime } from './even-time.ts'
@@ -17,8 +18,8 @@ export interface RecoveryRequest {
   readonly name: string
   readonly locale?: string | undefined
   readonly caller: Caller
-  /** Whether enough was sent to that name already. */
-  readonly isSpent: (target: string) => Promise<boolean>
+  /** Whether enough was sent to that name already; `isKnown`: its owner logged in from that network. */
+  readonly isSpent: (target: string, isKnown: boolean) => Promise<boolean>
 }
 
 /** The new password, and what allows it. */
@@ -39,6 +40,7 @@ export interface Recovery {
 /** What it is made of. */
 export interface RecoveryOptions {
   readonly directory: Pick<Directory, 'countedName'>
+  readonly failedLogins: Pick<FailedLogins, 'isKnown'>
   readonly outgoing: Outgoing
   readonly redeem: Redeem
   readonly store: Pick<TicketStore, 'setPassword'>
@@ -52,18 +54,17 @@ export interface RecoveryOptions {
 
 /** Makes recovery. */
 export function createRecovery(options: RecoveryOptions): Recovery {
-  const { directory, outgoing, redeem, store, nameInLogs, evenTime, emit } = options
+  const { redeem, store, nameInLogs, evenTime, emit } = options
+  const sendIfFew = createSendIfFew(options)
   const prepare = createHashChecked(options)
   return {
-    async request({ name, locale, caller, isSpent }) {
+    async request(request) {
+      const { name, caller } = request
       const { network, origin } = caller
       const username = nameInLogs(name)
       emit({ type: 'recovery.requested', username, network }, origin)
       // Also where too much was sent: an address and a name that count as one would be one person's.
-      await evenTime(async () => {
-        if (await isSpent(await directory.countedName(name))) return
-        await send(outgoing, { purpose: 'recovery', whom: { name }, locale, network })
-      })
+      await evenTime(() => sendIfFew(request))
     },
 
     async complete({ proof, password, caller }) {
@@ -80,6 +81,19 @@ export function createRecovery(options: RecoveryOptions): Recovery {
       })
       emitPassword(emit, account.sub, caller)
     },
+  }
+}
+
+/** Makes what notes a request, unless too much was sent to that name already. */
+function createSendIfFew({ directory, failedLogins, outgoing }: RecoveryOptions) {
+  return async (request: RecoveryRequest): Promise<void> => {
+    const { name, locale, caller, isSpent } = request
+    const { network } = caller
+    const counted = await directory.countedName(name)
+    // What strangers ask for must not keep the owner from it.
+    const isKnown = await failedLogins.isKnown(counted, network)
+    if (await isSpent(counted, isKnown)) return
+    await send(outgoing, { purpose: 'recovery', whom: { name }, locale, network })
   }
 }
 

@@ -40,6 +40,7 @@ for (const store of STORES) {
     await t.test('two redemptions at once', t => raceTest(t, store))
     await t.test('codes', t => codesTest(t, store))
     await t.test('floods', t => floodTest(t, store))
+    await t.test('floods by strangers', t => strangersTest(t, store))
     await t.test('signing up', t => signUpTest(t, store))
     await t.test('names and addresses that somebody has', t => takenTest(t, store))
     await t.test('invitations', t => invitationTest(t, store))
@@ -329,6 +330,40 @@ async function floodTest(t: Test, store: StoreName): Promise<void> {
     payload: { name: 'carol' },
   })
   t.equal(elsewhere.statusCode, 202, 'and other networks')
+}
+
+/** What strangers ask for under a name must not keep its user from a new password. */
+async function strangersTest(t: Test, store: StoreName): Promise<void> {
+  const world = await worldOn(t, store, {
+    perTarget: { max: 3, window: HOUR },
+    perTargetInAll: { max: 5, window: HOUR },
+  })
+  const { app, sent, logIn, accounts } = world
+  await accounts.add({ name: 'bob', password: PASSWORD, roles: [], scopes: null })
+  const from = async (remoteAddress: string, name: string, times: number) => {
+    const before = sent.length
+    for (let round = 0; round < times; round++) {
+      const url = '/account/recovery'
+      const payload = { name }
+      const answer = await app.inject({ method: 'POST', url, remoteAddress, payload })
+      t.equal(answer.statusCode, 202, 'the same answer')
+    }
+    return sent.length - before
+  }
+  t.equal(await from('203.0.113.1', 'bob', 10), 3, 'one network sends so many')
+  t.equal(await from('198.51.100.1', 'bob', 10), 2, 'and all of them so many')
+  t.equal(await from('192.0.2.1', 'bob', 1), 0, 'of somebody who never logged in')
+
+  t.equal((await logIn('alice', PASSWORD)).statusCode, 200)
+  // Whoever has lost a password has tried some.
+  for (let round = 0; round < 7; round++) await logIn('alice', `${round} is wrong`)
+  let strangers = 0
+  for (let network = 0; network < 20; network++) {
+    strangers += await from(`198.18.${network}.1`, 'alice', 4)
+  }
+  t.equal(strangers, 5, 'strangers, however many they are')
+  t.equal(await from('127.0.0.1', 'alice', 10), 3, 'use up nothing of her own')
+  t.equal(await from('127.0.0.1', 'bob', 1), 0, "and hers is nobody else's")
 }
 
 const newcomer = (more: object = {}) => ({

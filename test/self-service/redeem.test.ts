@@ -86,10 +86,15 @@ t.test('no way out, and no secret', async t => {
     'appended',
   )
   const limit = { max: 1, window: 60_000 }
-  const parts = { counts: undefined, perNetwork: limit, perTarget: limit }
+  const parts = {
+    counts: undefined,
+    perNetwork: limit,
+    perTarget: limit,
+    perTargetInAll: limit,
+  }
   t.throws(() => createSelfServiceLimits({ ...parts, secrets: [] }), /no secret/)
   const invalid = createSelfServiceLimits({ ...parts, secrets: SECRETS })
-  const isSpent = invalid.isSpentFor('recovery')
+  const isSpent = invalid.isSpentFor('recovery', '192.0.2.0/24')
   t.equal(await isSpent('no name'), false)
   t.equal(await isSpent('no name'), true)
 })

@@ -103,6 +103,7 @@ export const NO_SELF_SERVICE: CoreSettings['selfService'] = {
   ticketTtl: 30 * MINUTE,
   perNetwork: { max: 1_000_000, window: 60 * MINUTE },
   perTarget: { max: 1_000_000, window: 60 * MINUTE },
+  perTargetInAll: { max: 1_000_000, window: 60 * MINUTE },
 }
 
 /** The clients of every test. */

@@ -62,6 +62,11 @@ export interface FailedLogins {
    */
   isWelcome(credentials: Credentials): Promise<boolean>
   /**
+   * Whether the user of that name logged in from that network before, whatever has failed since. Rejects with
+   * StoreUnavailable.
+   */
+  isKnown(name: string, network: string): Promise<boolean>
+  /**
    * Judges a login and counts it, whether the name has an account or not: by the account's own name, however
    * it was called. Rejects with StoreUnavailable.
    */
@@ -109,6 +114,13 @@ export function createFailedLogins({
     pairOf: ({ name, address }) => pairIn(name, networkOf(address)),
     allowance: () => policy().perName,
     isWelcome: ({ name, address }) => isWelcome(pairIn(name, networkOf(address))),
+    async isKnown(name, network) {
+      const { pairLimit: limit } = limitsOf(policy())
+      const pair = { by: 'pair', id: pairIn(name, network), limit } as const
+      // No delay is longer than none.
+      const [isKnown] = await attempts.areWelcome([pair], 0)
+      return isKnown === true
+    },
     async forget(name, networks) {
       const within = networks.flatMap(network =>
         networksOf(network.replace(/\/\d+$/, '')),

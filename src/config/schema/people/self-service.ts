@@ -50,8 +50,13 @@ export const SelfServiceSchema = section(
     ),
     perTarget: limit(
       3,
-      'What is sent because of requests about one name or address, for each purpose by itself; more are ' +
-        'answered alike, and nothing is sent.',
+      'What is sent because of requests of one network about one name or address, for each purpose by ' +
+        'itself; more are answered alike, and nothing is sent.',
+    ),
+    perTargetInAll: limit(
+      10,
+      'The same of all networks together. A recovery from a network in which its user logged in before ' +
+        '(`throttle.logins.knownFor`) is not one of them, so that nobody else keeps them from it.',
     ),
   },
 )

@@ -11,15 +11,21 @@ import { createWindowCounts, type WindowLimit } from './window-counts.ts'
 /** What for something is sent. Each counts by itself: sign-ups under a name must not silence its owner. */
 export type SendingPurpose = 'registration' | 'recovery' | 'address'
 
+/**
+ * Counts that something would be sent to a name or an address, and resolves to whether there was too much
+ * already.
+ *
+ * @param isKnown whether its owner logged in from that network before: what strangers ask for, however many
+ * they are, spends nothing of theirs
+ */
+export type IsSpent = (target: string, isKnown?: boolean) => Promise<boolean>
+
 /** The limits. Promises reject with StoreUnavailable. */
 export interface SelfServiceLimits {
   /** Counts a request. Throws OAuthError slow_down when the network sent too many. */
   countNetwork(network: string): Promise<void>
-  /**
-   * What counts that something would be sent to a name or an address, for that purpose, and resolves to
-   * whether there was too much already.
-   */
-  isSpentFor(purpose: SendingPurpose): (target: string) => Promise<boolean>
+  /** What counts for that purpose: what one network asks for, and what all of them do. */
+  isSpentFor(purpose: SendingPurpose, network: string): IsSpent
 }
 
 /** What they are made of. */
@@ -29,14 +35,17 @@ export interface SelfServiceLimitOptions {
   /** The first makes the keys. */
   readonly secrets: readonly string[]
   readonly perNetwork: WindowLimit
+  /** Of what one network asks for. */
   readonly perTarget: WindowLimit
+  /** Of what all networks ask for in which its owner isn't known. */
+  readonly perTargetInAll: WindowLimit
 }
 
 /** Makes the limits. */
 export function createSelfServiceLimits(
   options: SelfServiceLimitOptions,
 ): SelfServiceLimits {
-  const { secrets, perNetwork, perTarget } = options
+  const { secrets, perNetwork, perTarget, perTargetInAll } = options
   const count = createCount(options)
   const [first] = deriveKeys(secrets, 'self-service-limit')
   if (first === undefined) throw new TypeError('there is no secret')
@@ -50,9 +59,15 @@ export function createSelfServiceLimits(
       if (endsInMs === undefined) return
       throw slowDown(Math.ceil(endsInMs / 1000), 'network_limit')
     },
-    isSpentFor: purpose => async target => {
-      const key = keyOf(purpose, foldName(target) ?? target)
-      return (await count(key, perTarget)) !== undefined
+    isSpentFor: (purpose, network) => {
+      // A network that has had enough spends nothing more of what all have in common.
+      return async function isSpent(target, isKnown = false) {
+        const whom = foldName(target) ?? target
+        const own = keyOf(`${purpose}-from`, `${network} ${whom}`)
+        if ((await count(own, perTarget)) !== undefined) return true
+        if (isKnown) return false
+        return (await count(keyOf(purpose, whom), perTargetInAll)) !== undefined
+      }
     },
   }
 }

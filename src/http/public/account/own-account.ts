@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { OwnAccount } from '../../../self-service/own-account.ts'
 import type { SelfServiceLimits } from '../../callers/limits/self-service-limits.ts'
+import { ownNetworkOf } from '../../callers/own-address.ts'
 import { bodyReader, JSON_TYPE, takeJson } from '../../request/json-body.ts'
 import { errors, jsonResponse, TOKEN_REFUSED } from '../openapi/schemas.ts'
 import {
@@ -121,7 +122,7 @@ export async function ownAccountRoutes(
       await ownAccount.change(owner, {
         changes: attributes,
         currentPassword,
-        isSpent: limits.isSpentFor('address'),
+        isSpent: limits.isSpentFor('address', ownNetworkOf(request)),
       })
       return reply.code(204).send()
     },

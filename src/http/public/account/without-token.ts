@@ -89,7 +89,7 @@ function signUpRoute(
           attributes: attributes ?? {},
           locale,
           caller,
-          isSpent: limits.isSpentFor('registration'),
+          isSpent: limits.isSpentFor('registration', caller.network),
         })
       }
       return reply.code(202).send()
@@ -132,8 +132,8 @@ function recoveryRoutes(
       },
     },
     async (request, reply) => {
-      const isSpent = limits.isSpentFor('recovery')
       const caller = callerOf(request)
+      const isSpent = limits.isSpentFor('recovery', caller.network)
       await recovery.request({ ...readRecovery(request.body), caller, isSpent })
       return reply.code(202).send()
     },
