@@ -60,6 +60,7 @@ export interface StoreTools
       | 'refusals'
       | 'unlock'
       | 'check'
+      | 'nameLogins'
       | 'valueClaims'
     > {
   readonly config: Config

@@ -6,6 +6,7 @@ import { createAuthenticate, type Authenticate } from '../users/authenticate.ts'
 import { createValueClaims, type ValueClaims } from '../users/claims/claim-values.ts'
 import { createBuiltInDirectory } from '../users/directory/built-in.ts'
 import type { Directory } from '../users/directory/directory.ts'
+import { createNameLogins, type NameLogins } from '../users/attributes/login-texts.ts'
 import type { Elsewhere } from '../users/directory/open.ts'
 import {
   createFailedLogins,
@@ -49,6 +50,8 @@ export interface People {
   /** Directories elsewhere; undefined: there are none. */
   readonly elsewhere: Elsewhere | undefined
   readonly checkClaims: CheckClaims
+  /** Names the texts by which a write would let somebody log in. */
+  readonly nameLogins: NameLogins
   /** Claims values that accounts have had since before they were unique. */
   readonly valueClaims: ValueClaims
 }
@@ -79,11 +82,8 @@ export function composePeople({
     secrets,
     policy: settings.logins,
   })
-  const directory = createBuiltInDirectory({
-    ...store,
-    declarations: settings.attributes,
-    login: settings.loginBy,
-  })
+  const logins = { declarations: settings.attributes, login: settings.loginBy }
+  const directory = createBuiltInDirectory({ ...store, ...logins })
   const checkClaims = createCheckClaims(settings.claimsBudget)
   const accountsWith = (emitFor: Emit) =>
     createAccounts({
@@ -122,6 +122,7 @@ export function composePeople({
     accountsWith,
     directory,
     checkClaims,
+    nameLogins: createNameLogins(logins),
     valueClaims: createValueClaims({
       directory,
       change: accounts.change,

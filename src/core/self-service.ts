@@ -1,4 +1,5 @@
 // The core's self-service: what users do to their own account, and how they come to one, through apps.
+import { namingTickets } from '../users/attributes/login-texts.ts'
 import { emitAs } from '../base/events/actor.ts'
 import type { Emit } from '../base/events/events.ts'
 import { createEvenTime } from '../self-service/even-time.ts'
@@ -41,6 +42,7 @@ type SelfServiceParts = ComposeOptions &
     | 'nameInLogs'
     | 'failedLogins'
     | 'accountsWith'
+    | 'nameLogins'
   > &
   Pick<Messages, 'tickets' | 'outbox'> & {
     readonly sessionsWith: (emit: Emit) => Sessions
@@ -52,7 +54,7 @@ export function composeSelfService(given: SelfServiceParts): SelfService {
   const { selfService } = settings
   const parts = {
     ...given,
-    store: store.tickets,
+    store: namingTickets(store.tickets, given.nameLogins),
     outgoing: given.outgoing ?? given.outbox,
     verifies: selfService.verify === 'email',
     minPasswordLength: settings.minPasswordLength,

@@ -5,16 +5,18 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createUpdateAccounts } from '../../src/users/import/update-accounts.ts'
 import { commandLine } from '../support/command-line.ts'
+import { NAME_LOGINS } from '../support/stores.ts'
 
 const PASSWORD = 'correct horse battery staple'
 const OLD = '$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy'
 const NEW = '$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWe'
 
-function setUp(t: Test) {
+function setUp(t: Test, more: readonly string[] = []) {
   const bench = commandLine(t, {
     more: [
       'clients: [{ id: mobile, accessTtl: 20m }]',
       'attributes: { email: { type: email, unique: true }, tenant: { type: string } }',
+      ...more,
     ],
   })
   const put = (lines: readonly object[], name = 'users.jsonl') => {
@@ -182,6 +184,7 @@ t.test('an account that goes meanwhile is not made anew by a change', async t =>
   let asked = 0
   const update = createUpdateAccounts({
     findLogin: async () => undefined,
+    nameLogins: NAME_LOGINS,
     directory: {
       byTag: async () => (asked++ === 0 ? (account as never) : undefined),
       byName: async () => undefined,
@@ -238,3 +241,45 @@ t.test(
     t.match(await stored('fay'), { passwordHash: /^\$argon2id\$/ })
   },
 )
+
+t.test('a name and an address of two people are never one text', async t => {
+  const { latchkey, put, stored } = setUp(t, ['login: [name, email]'])
+  const ann = { name: 'ann@example.com', passwordHash: OLD }
+  const cem = { name: 'cem', passwordHash: OLD, attributes: { email: 'cem@example.com' } }
+  const withEmail = (name: string, email: string) => ({
+    name,
+    passwordHash: OLD,
+    attributes: { email },
+  })
+  const file = put([
+    ann,
+    withEmail('bob', 'ANN@example.com'),
+    cem,
+    { ...ann, name: 'Cem@Example.COM' },
+  ])
+  const twins = [
+    { line: 2, reason: 'attribute_taken', field: 'attributes.email', twin: 1 },
+    { line: 4, reason: 'name_taken', twin: 3 },
+  ]
+  for (const how of [' --dry-run', '']) {
+    const { records } = await latchkey(`users import ${file} --json${how}`)
+    t.match(
+      records.filter(({ reason }) => reason !== undefined),
+      twins,
+      `in one file${how}`,
+    )
+  }
+  t.equal(await stored('bob'), undefined)
+  const later = put([withEmail('dan', 'ann@example.com'), cem])
+  const change = put([withEmail('cem', 'ann@example.com')], 'change.jsonl')
+  for (const how of [' --dry-run', '']) {
+    const { records } = await latchkey(`users import ${later} --json${how}`)
+    t.match(records[0], { line: 1, reason: 'attribute_taken' }, `in the store${how}`)
+    const changed = await latchkey(`users import ${change} --update --json${how}`)
+    t.match(changed.records[0], { line: 1, reason: 'attribute_taken' }, `changed${how}`)
+    const kept = put([{ ...cem, roles: ['buyer'] }], 'kept.jsonl')
+    const { code } = await latchkey(`users import ${kept} --update${how}`)
+    t.equal(code, 0, `what somebody has stays${how}`)
+  }
+  t.match(await stored('cem'), { attributes: cem.attributes, roles: ['buyer'] })
+})

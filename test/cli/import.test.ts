@@ -10,6 +10,7 @@ import { createPasswordHasher } from '../../src/users/hashing/hasher.ts'
 import { createImportUsers } from '../../src/users/import/import-accounts.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { commandLine, SECRET } from '../support/command-line.ts'
+import { NAME_LOGINS } from '../support/stores.ts'
 
 const PASSWORD = 'correct horse battery staple'
 const BCRYPT = '$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy'
@@ -876,6 +877,7 @@ t.test('who is lost to somebody faster is refused', async t => {
   const importUsers = createImportUsers({
     directory: { ...store.directory, addAll: async () => new Set() },
     findLogin: async () => undefined,
+    nameLogins: NAME_LOGINS,
     subjects: store.subjects,
     clients: NO_CLIENTS,
     hasher: createPasswordHasher({
@@ -916,6 +918,7 @@ t.test('ids of records that bring none are keyed', async t => {
     checkClaims: () => undefined,
     directory: store.directory,
     findLogin: async () => undefined,
+    nameLogins: NAME_LOGINS,
     subjects: store.subjects,
     clients: NO_CLIENTS,
     hasher,

@@ -56,6 +56,34 @@ for (const store of STORES) {
       t.match(await accounts.rename(EMAIL, 'alice'), { kind: 'done' })
     })
 
+    await t.test("nobody takes another account's name for an address", async t => {
+      const add = (name: string, attributes = {}) =>
+        accounts.add({ name, password: PASSWORD, scopes: null, roles: [], attributes })
+      const taken = { kind: 'refused', reason: 'attribute_taken', path: 'email' }
+      t.match(await add('Ümit@bücher.example'), { kind: 'added' })
+      for (const email of ['ümit@BÜCHER.example', 'ümit@bücher.EXAMPLE']) {
+        t.match(await add('late', { email }), taken)
+        t.match(await accounts.setAttributes('mallory', { attributes: { email } }), taken)
+        const mallory = String((await accounts.find('mallory'))?.sub)
+        t.match(await accounts.change(mallory, () => ({ attributes: { email } })), taken)
+      }
+      t.match((await accounts.find('mallory'))?.attributes, {}, 'nothing has changed')
+      const own = { attributes: { email: 'Ümit@bücher.example' } }
+      t.match(await accounts.setAttributes('ümit@bücher.example', own), { kind: 'done' })
+      live.attributes = { ...live.attributes, badge: { list: false, unique: true } }
+      live.loginBy = ['name', 'email', 'badge']
+      const blank = { attributes: { badge: 'no name at all' } }
+      t.match(await accounts.setAttributes('mallory', blank), { kind: 'done' })
+      live.loginBy = ['email']
+      t.match(await add('ann@example.com'), { kind: 'added' })
+      t.match(
+        await add('ann', { email: 'ann@example.com' }),
+        { kind: 'added' },
+        'where names log nobody in, an address may be one',
+      )
+      live.loginBy = ['name', 'email']
+    })
+
     await t.test('two ways to call an account are one set of guesses', async t => {
       live.logins = { ...live.logins, perName: 3, maxDelay: 15 * MINUTE }
       t.teardown(() => {

@@ -10,6 +10,7 @@ import type { NewAccount } from '../../src/stores/ports/directory.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { declarationsOf } from '../../src/users/attributes/declarations.ts'
+import { createNameLogins } from '../../src/users/attributes/login-texts.ts'
 import { createHandClock, type HandClock } from './clock.ts'
 import { startMasters } from './redis-cluster.ts'
 import { startRedis, type TestRedis } from './redis.ts'
@@ -139,6 +140,9 @@ export const NO_ATTRIBUTES = {
   login: () => ['name'],
   checkClaims: () => undefined,
 }
+
+/** What imports say of texts where nobody logs in but by a name. */
+export const NAME_LOGINS = createNameLogins(NO_ATTRIBUTES)
 
 /** An account that no other test has. */
 export function someAccount(sub: string, changes: Partial<NewAccount> = {}): NewAccount {

@@ -2,6 +2,7 @@
 // each reported and counted.
 import { open } from 'node:fs/promises'
 import { claimsBudgetOf } from '../../core/settings.ts'
+import { namingLogins } from '../../users/attributes/login-texts.ts'
 import { createCheckClaims } from '../../users/attributes/claims-budget.ts'
 import { declarationsOf, type Declarations } from '../../users/attributes/declarations.ts'
 import { createImportUsers } from '../../users/import/import-accounts.ts'
@@ -63,7 +64,7 @@ export async function importFile(tools: StoreTools, order: ImportOrder): Promise
   const rules = {
     ...tools,
     checkClaims: createCheckClaims(() => claimsBudgetOf(config)),
-    directory: store.directory,
+    directory: namingLogins(store.directory, tools.nameLogins),
     findLogin: tools.accounts.findLogin,
     subjects: store.subjects,
     dryRun: order.dryRun,

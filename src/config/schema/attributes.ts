@@ -67,6 +67,6 @@ export const LoginSchema = Type.Array(Type.String({ expected: 'name or an attrib
   maxItems: 4,
   description:
     "What users may type to log in: `name`, the account's name, and attributes with `unique: true`, such " +
-    'as `email`. Where a text is the name of one account and the address of another, the first of the ' +
-    'list counts.',
+    'as `email`. Where a text has been the name of one account and the address of another since before, ' +
+    'the first of the list counts; nobody gets such a text anew.',
 })

@@ -41,11 +41,28 @@ export interface UniqueValue {
   readonly value: string
 }
 
+/**
+ * By which texts somebody logs in who gets a name or a value. Where another account has one of them, the
+ * write is refused; of two accounts that get the same text at once, one as its name and one as its value, at
+ * most one does.
+ */
+export interface LoginTexts {
+  /** The unique values that the account's name stands for; where another account has one: `name_taken`. */
+  readonly ofName: readonly UniqueValue[]
+  /** The names that its values stand for; where another account has one: that value is taken. */
+  readonly ofValues: ReadonlyArray<UniqueValue & Pick<Account, 'foldedName'>>
+}
+
+/** A write that says so; absent: nobody else logs in by these texts. What the account has is no new text. */
+export interface TakesLoginTexts {
+  readonly logins?: LoginTexts | undefined
+}
+
 /** An account that is to be added. */
-export interface NewAccount extends Omit<
-  Account,
-  'sessionsEpoch' | 'createdAt' | 'updatedAt' | 'version'
-> {
+export interface NewAccount
+  extends
+    TakesLoginTexts,
+    Omit<Account, 'sessionsEpoch' | 'createdAt' | 'updatedAt' | 'version'> {
   /** The account can be found by these, and nobody else can take them. */
   readonly uniqueValues: readonly UniqueValue[]
 }
@@ -57,7 +74,8 @@ export interface ValueTaken {
 }
 
 /** The attributes that an account has from now on. */
-export interface AttributesChange extends Pick<User, 'attributes' | 'emailVerified'> {
+export interface AttributesChange
+  extends TakesLoginTexts, Pick<User, 'attributes' | 'emailVerified'> {
   readonly tag: string
   /** In the place of those that the account had. */
   readonly uniqueValues: readonly UniqueValue[]
@@ -101,7 +119,8 @@ export interface AccountChange
 export type AccountChangeOutcome = AttributesOutcome | { readonly kind: 'name_taken' }
 
 /** The name that an account has from now on. */
-export interface NameChange extends Pick<Account, 'tag' | 'name' | 'foldedName'> {}
+export interface NameChange
+  extends Pick<TakesLoginTexts, 'logins'>, Pick<Account, 'tag' | 'name' | 'foldedName'> {}
 
 /** Only `renamed` has changed anything. */
 export type RenameOutcome = 'renamed' | 'name_taken' | 'user_unknown'

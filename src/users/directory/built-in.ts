@@ -1,24 +1,24 @@
 // The built-in directory: accounts and subjects lie in the same store and change in one step.
-import type { UniqueValue } from '../../stores/ports/directory.ts'
 import type { Store } from '../../stores/ports/store.ts'
-import type { Declarations } from '../attributes/declarations.ts'
-import { uniqueValueOf } from '../attributes/texts.ts'
 import { foldName } from '../names/user-name.ts'
 import type { Directory } from './directory.ts'
+import {
+  createNameLogins,
+  NAME,
+  namingLogins,
+  type LoginTextsOptions,
+  type NameLogins,
+} from '../attributes/login-texts.ts'
 
 /** What the directory goes by; each function gives the setting of now. */
-export interface BuiltInOptions extends Pick<Store, 'directory' | 'subjects'> {
-  readonly declarations: () => Declarations
-  /** `name`, and the unique attributes by which somebody may log in. */
-  readonly login: () => readonly string[]
-}
-
-/** The account's own name, in `login`. */
-const NAME = 'name'
+export interface BuiltInOptions
+  extends LoginTextsOptions, Pick<Store, 'directory' | 'subjects'> {}
 
 /** Makes the directory of the accounts that the store keeps. */
 export function createBuiltInDirectory(options: BuiltInOptions): Directory {
-  const { directory, subjects } = options
+  const { subjects } = options
+  const nameLogins = createNameLogins(options)
+  const directory = namingLogins(options.directory, nameLogins)
   const { add, byTag, rename, setPassword, setAttributes, adopt, remove } = directory
   const { page, search, all, changePassword, setPending } = directory
   const { change, count, byValue } = directory
@@ -48,7 +48,7 @@ export function createBuiltInDirectory(options: BuiltInOptions): Directory {
     search,
     all,
     find,
-    ...createLogins(options, find),
+    ...createLogins(options, { find, ...nameLogins }),
     async verify({ account, password, hashing }) {
       if (account !== undefined) return hashing.verify(account.passwordHash, password)
       await hashing.verifyDummy(password)
@@ -61,14 +61,9 @@ export function createBuiltInDirectory(options: BuiltInOptions): Directory {
 
 /** What a text may be that somebody logs in with. */
 function createLogins(
-  { directory, declarations, login }: BuiltInOptions,
-  find: Directory['find'],
+  { directory, login }: BuiltInOptions,
+  { find, valuesOf }: Pick<Directory, 'find'> & Pick<NameLogins, 'valuesOf'>,
 ): Pick<Directory, 'findLogin' | 'countedName'> {
-  const valuesOf = (text: string): UniqueValue[] =>
-    login()
-      .filter(attribute => attribute !== NAME)
-      .flatMap(attribute => uniqueValueOf(attribute, text, declarations()) ?? [])
-
   async function findLogin(text: string) {
     // All of them are asked, whoever is found: the time taken must not give away which it is.
     const found = await Promise.all([

@@ -4,7 +4,11 @@ import { createHmac } from 'node:crypto'
 import pLimit from 'p-limit'
 import { userTag, uuidOf } from '../../base/ids.ts'
 import { deriveKeys } from '../../base/secrets.ts'
-import type { BuiltInDirectory, UniqueValue } from '../../stores/ports/directory.ts'
+import type {
+  BuiltInDirectory,
+  NewAccount,
+  UniqueValue,
+} from '../../stores/ports/directory.ts'
 import type { Subjects } from '../../stores/ports/subjects.ts'
 import {
   NOTHING_KNOWN,
@@ -16,6 +20,7 @@ import type { Directory } from '../directory/directory.ts'
 import { isFault, type AttributeFault } from '../attributes/check.ts'
 import type { CheckClaims } from '../attributes/claims-budget.ts'
 import type { Declarations } from '../attributes/declarations.ts'
+import type { NameLogins } from '../attributes/login-texts.ts'
 import { judgeName } from '../names/user-name.ts'
 import type { CheckNewPassword } from '../new-password.ts'
 import { NO_PASSWORD } from '../hashing/no-password.ts'
@@ -53,6 +58,8 @@ export interface ImportOptions {
   readonly directory: Pick<BuiltInDirectory, 'addAll' | 'byName' | 'byValue'>
   /** The account that logs in with a text: no other one may have that for its name. */
   readonly findLogin: Directory['findLogin']
+  /** Says by which texts an account would log in. */
+  readonly nameLogins: Pick<NameLogins, 'naming'>
   readonly subjects: Pick<Subjects, 'byTag'>
   /** Where clients are looked up: a token of a client's own has its id as `sub`. */
   readonly clients: { readonly find: (id: string) => unknown }
@@ -178,7 +185,8 @@ function createJudge(options: ImportOptions) {
     if ((await subjects.byTag(tag)) !== undefined) return refused({ reason: 'sub_taken' })
     const known = nextAttributes({ ...NOTHING_KNOWN, sub, roles }, user, options)
     if (isFault(known)) return refused(refusalOf(known))
-    const taken = await firstTaken(known.uniqueValues, directory)
+    const { logins } = options.nameLogins.naming({ name: written, ...known })
+    const taken = await firstTaken({ ...known, logins }, directory)
     if (taken !== undefined) return refused(takenAt(taken))
     if ('missing' in secret && options.invite !== true) {
       return refused({ reason: 'no_password', field: secret.missing })
@@ -194,6 +202,7 @@ function createJudge(options: ImportOptions) {
       sub,
       foldedName,
       uniqueValues: known.uniqueValues,
+      logins,
       make: async dryRun => ({
         ...known,
         scopes,
@@ -230,11 +239,14 @@ function refusalOf({ reason, path, expected }: AttributeFault): Refusal {
 }
 
 async function firstTaken(
-  values: readonly UniqueValue[],
-  { byValue }: Pick<BuiltInDirectory, 'byValue'>,
+  { uniqueValues, logins }: Pick<NewAccount, 'uniqueValues' | 'logins'>,
+  { byValue, byName }: Pick<BuiltInDirectory, 'byValue' | 'byName'>,
 ): Promise<UniqueValue | undefined> {
-  for (const value of values) {
+  for (const value of uniqueValues) {
     if ((await byValue(value)) !== undefined) return value
+  }
+  for (const value of logins?.ofValues ?? []) {
+    if ((await byName(value.foldedName)) !== undefined) return value
   }
   return undefined
 }

@@ -53,6 +53,7 @@ export interface Candidate {
   readonly sub: string
   readonly foldedName: string
   readonly uniqueValues: NewAccount['uniqueValues']
+  readonly logins: NewAccount['logins']
   readonly make: (dryRun: boolean) => Promise<NewAccount>
 }
 

@@ -21,16 +21,24 @@ export function createTwins() {
   const keyOf = ({ attribute, value }: UniqueValue) => `${attribute}:${value}`
   return {
     judge(candidate: Candidate, line: number): Judged {
-      const { foldedName, sub, uniqueValues } = candidate
+      const { foldedName, sub, uniqueValues, logins } = candidate
       const [namesake, sameSub] = [names.get(foldedName), subs.get(sub)]
       if (namesake?.sub === sub) return { kind: 'already_there', sub }
       if (namesake !== undefined) return twin('name_taken', namesake.line)
       if (sameSub !== undefined) return twin('sub_taken', sameSub)
+      for (const value of logins?.ofName ?? []) {
+        const first = values.get(keyOf(value))
+        if (first !== undefined) return twin('name_taken', first)
+      }
       for (const value of uniqueValues) {
         const first = values.get(keyOf(value))
         if (first !== undefined) {
           return refused({ ...takenAt(value), twin: first })
         }
+      }
+      for (const value of logins?.ofValues ?? []) {
+        const first = names.get(value.foldedName)
+        if (first !== undefined) return refused({ ...takenAt(value), twin: first.line })
       }
       for (const value of uniqueValues) values.set(keyOf(value), line)
       names.set(foldedName, { sub, line })

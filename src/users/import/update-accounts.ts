@@ -4,14 +4,16 @@ import type { Emit, UserChange } from '../../base/events/events.ts'
 import { userTag } from '../../base/ids.ts'
 import type {
   Account,
-  AccountChange,
   BuiltInDirectory,
+  UniqueValue,
+  ValueTaken,
 } from '../../stores/ports/directory.ts'
 import {
   createChangeAccount,
   type AccountRequest,
   type ChangeAccountOptions,
 } from '../change-account.ts'
+import type { NameLogins } from '../attributes/login-texts.ts'
 import { judgeName } from '../names/user-name.ts'
 import type { PasswordHasher } from '../hashing/hasher.ts'
 import type { ForeignUser, UpdateAccount } from './import-accounts.ts'
@@ -23,6 +25,8 @@ export interface UpdateOptions extends Omit<
 > {
   readonly directory: Pick<BuiltInDirectory, 'byTag' | 'byName' | 'byValue' | 'change'>
   readonly hasher: Pick<PasswordHasher, 'hash' | 'checkForeign'>
+  /** Says by which texts an account would log in. */
+  readonly nameLogins: Pick<NameLogins, 'naming'>
   /** Whether everything is checked and nothing changed. */
   readonly dryRun: boolean
 }
@@ -33,7 +37,7 @@ export interface UpdateOptions extends Omit<
  */
 export function createUpdateAccounts(options: UpdateOptions): UpdateAccount {
   const { directory, hasher, dryRun, emit } = options
-  const writes = dryRun ? dry(directory) : directory
+  const writes = dryRun ? dry(directory, options.nameLogins) : directory
   return async ({ user }) => {
     if ('refusal' in user) return undefined
     const account = await accountOf(user, directory)
@@ -102,21 +106,31 @@ function refusedBy(
 }
 
 /** Says what would come of a change, and changes nothing. */
-function dry({
-  byTag,
-  byValue,
-}: UpdateOptions['directory']): ChangeAccountOptions['directory'] {
+function dry(
+  { byTag, byValue, byName }: UpdateOptions['directory'],
+  { naming }: UpdateOptions['nameLogins'],
+): ChangeAccountOptions['directory'] {
+  const isOthers = (owner: Account | undefined, tag: string) =>
+    owner !== undefined && owner.tag !== tag
   return {
     byTag,
-    async change({ tag, uniqueValues }: AccountChange) {
+    async change(wanted) {
+      const { tag, uniqueValues, logins } = naming(wanted)
       // Who has the name was looked up before.
       for (const value of uniqueValues) {
-        const owner = await byValue(value)
-        if (owner !== undefined && owner.tag !== tag) {
-          return { kind: 'value_taken', attribute: value.attribute }
+        if (isOthers(await byValue(value), tag)) return valueTaken(value)
+      }
+      for (const value of logins?.ofValues ?? []) {
+        const isKept = (await byValue(value)) !== undefined
+        if (!isKept && isOthers(await byName(value.foldedName), tag)) {
+          return valueTaken(value)
         }
       }
       return { kind: 'changed' }
     },
   }
+}
+
+function valueTaken({ attribute }: UniqueValue): ValueTaken {
+  return { kind: 'value_taken', attribute }
 }

@@ -6,6 +6,7 @@ import { writeAccount } from './account-record.ts'
 import type { Claims } from './claims/claims.ts'
 import type { AccountIndex } from './index/account-index.ts'
 import { entriesOf } from './index/entries.ts'
+import type { FindTaken } from './claims/login-texts.ts'
 import type { UniqueValues } from './claims/unique-values.ts'
 
 /** What adding needs beside the adapter. */
@@ -13,17 +14,21 @@ interface AddParts {
   readonly names: Claims
   readonly values: UniqueValues
   readonly index: AccountIndex
+  readonly findTaken: FindTaken
 }
 
 /** Makes `add`. */
 export function createAddAccount(
   { keys, time, durably }: RedisAdapter,
-  { names, values, index }: AddParts,
+  { names, values, index, findTaken }: AddParts,
 ): BuiltInDirectory['add'] {
   const addScript = durably('people/user-add')
   const removeScript = durably('people/user-remove')
 
-  async function write(account: NewAccount, createdAt: number): Promise<boolean> {
+  async function write(
+    { logins: _, ...account }: NewAccount,
+    createdAt: number,
+  ): Promise<boolean> {
     const fields = writeAccount(account)
     const [added] = await addScript([keys.user(account.tag)], [createdAt, ...fields])
     return added === 1
@@ -35,12 +40,18 @@ export function createAddAccount(
     await values.giveUp(tag, uniqueValues)
   }
 
+  async function textTaken({ tag, logins }: NewAccount) {
+    const taken = await findTaken({ tag, logins, isNamed: true, had: [] })
+    return taken?.kind === 'name_taken' ? taken.kind : taken
+  }
+
   /** A claim that didn't reach the replicas is given up, so that a second try finds the name free. */
   async function claim(account: NewAccount): ReturnType<BuiltInDirectory['add']> {
     const { tag, foldedName, uniqueValues } = account
     try {
       if (!(await names.claim(foldedName, tag))) return 'name_taken'
-      const taken = await values.claimAll(tag, uniqueValues)
+      const taken =
+        (await values.claimAll(tag, uniqueValues)) ?? (await textTaken(account))
       if (taken === undefined) return 'added'
       await giveUp(account)
       return taken
@@ -51,9 +62,11 @@ export function createAddAccount(
   }
 
   /** Whether nobody took a claim over while we were slow. */
-  async function keepsClaims({ tag, foldedName, uniqueValues }: NewAccount) {
+  async function keepsClaims(account: NewAccount) {
+    const { tag, foldedName, uniqueValues } = account
     if ((await names.ownerOf(foldedName)) !== tag) return 'name_taken'
-    return (await values.claimAll(tag, uniqueValues)) ?? 'added'
+    const lost = await values.claimAll(tag, uniqueValues)
+    return lost ?? (await textTaken(account)) ?? 'added'
   }
 
   async function addAt(

@@ -12,6 +12,7 @@ import { oneOf } from '../replies.ts'
 import type { AccountReader, FoundAccount } from './account-reader.ts'
 import { CHANGED, createChangeAt } from './change-account.ts'
 import type { Claims } from './claims/claims.ts'
+import type { FindTaken } from './claims/login-texts.ts'
 import { indexedOf, type AccountIndex } from './index/account-index.ts'
 import { entriesOf, type Indexed } from './index/entries.ts'
 import type { UniqueValues } from './claims/unique-values.ts'
@@ -22,6 +23,7 @@ interface ChangeParts {
   readonly names: Claims
   readonly values: UniqueValues
   readonly index: AccountIndex
+  readonly findTaken: FindTaken
 }
 
 type Taken = Extract<AccountChangeOutcome, { kind: 'name_taken' | 'value_taken' }>
@@ -55,13 +57,21 @@ function nextOf(
   return { ...account, foldedName: foldedName ?? account.foldedName, uniqueValues }
 }
 
-function createChangeFrom(adapter: RedisAdapter, { index, ...claims }: ChangeParts) {
+function createChangeFrom(
+  adapter: RedisAdapter,
+  { index, findTaken, ...claims }: ChangeParts,
+) {
   const changeAt = createChangeAt(adapter)
   const { claimAll, giveUp } = createBothClaims(claims)
 
   // Without a ticket none is refused.
-  const write = async ({ tag, version, endsSessions, ...set }: AccountChange) =>
-    oneOf(CHANGED, await changeAt({ tag, version, endsSessions, set }))
+  const write = async ({
+    tag,
+    version,
+    endsSessions,
+    logins: _,
+    ...set
+  }: AccountChange) => oneOf(CHANGED, await changeAt({ tag, version, endsSessions, set }))
 
   return async function changeFrom(
     request: AccountChange,
@@ -69,8 +79,19 @@ function createChangeFrom(adapter: RedisAdapter, { index, ...claims }: ChangePar
     next: Indexed,
   ): Promise<AccountChangeOutcome> {
     const isRenamed = next.foldedName !== before.account.foldedName
+    const wanted = {
+      tag: next.tag,
+      logins: request.logins,
+      isNamed: isRenamed,
+      had: before.uniqueValues,
+    }
+    const claim = async () => {
+      const taken = (await claimAll(next, isRenamed)) ?? (await findTaken(wanted))
+      if (taken !== undefined) await giveUp(next, isRenamed)
+      return taken
+    }
     await index.put(next)
-    const taken = await claimAll(next, isRenamed)
+    const taken = await claim()
     if (taken !== undefined) return taken
     const kind = await write(request)
     if (kind !== 'changed') {
@@ -79,7 +100,7 @@ function createChangeFrom(adapter: RedisAdapter, { index, ...claims }: ChangePar
     }
     await index.put(next)
     // Somebody may have taken a claim over while we were slow.
-    const lost = await claimAll(next, isRenamed)
+    const lost = await claim()
     if (lost !== undefined) {
       await write(undoing(request, before))
       await giveUp(next, isRenamed)
@@ -130,9 +151,7 @@ function createBothClaims({ names, values }: Pick<ChangeParts, 'names' | 'values
       const taken = await values.claimAll(tag, uniqueValues)
       if (taken !== undefined) return taken
       if (!isRenamed) return undefined
-      if (await names.claim(foldedName, tag)) return undefined
-      await giveUp(next, isRenamed)
-      return { kind: 'name_taken' }
+      return (await names.claim(foldedName, tag)) ? undefined : { kind: 'name_taken' }
     },
   }
 }

@@ -25,6 +25,7 @@ import { entriesOf } from './index/entries.ts'
 import { createPages } from './index/pages.ts'
 import { createRename } from './rename-account.ts'
 import { createSetAttributes } from './set-attributes.ts'
+import { createFindTaken } from './claims/login-texts.ts'
 import { createUniqueValues, type UniqueValues } from './claims/unique-values.ts'
 
 export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
@@ -36,7 +37,14 @@ export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
   const changeAt = createChangeAt(adapter)
   const upgradeScript = loadScript(link, 'people/user-upgrade')
   const index = createAccountIndex(adapter, reader)
-  const add = createAddAccount(adapter, { names, values, index })
+  const parts = {
+    reader,
+    names,
+    values,
+    index,
+    findTaken: createFindTaken({ names, values }),
+  }
+  const add = createAddAccount(adapter, parts)
   const ofName = createOfName(reader)
   const ofValue = createOfValue(reader)
 
@@ -58,10 +66,10 @@ export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
       await doubt()
       return account
     },
-    ...createChangeWhole(adapter, { reader, names, values, index }),
+    ...createChangeWhole(adapter, parts),
     count: createCount(adapter),
-    setAttributes: createSetAttributes(adapter, { reader, values, index }).plainly,
-    rename: createRename(adapter, { reader, names, index }),
+    setAttributes: createSetAttributes(adapter, parts).plainly,
+    rename: createRename(adapter, parts),
     setPassword: (tag, passwordHash) =>
       change({ tag, set: { passwordHash }, endsSessions: true }),
     async changePassword({ tag, passwordHash, version, keeps }) {
@@ -75,7 +83,7 @@ export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
       return upgraded === 1
     },
     adopt: tag => change({ tag, set: { external: null }, endsSessions: false }),
-    remove: createRemove(adapter, { reader, names, values, index, change }),
+    remove: createRemove(adapter, { ...parts, change }),
     ...createPages(adapter, { reader, index }),
   }
 }

@@ -11,6 +11,7 @@ import type { RedisAdapter } from '../adapter.ts'
 import type { AccountReader } from './account-reader.ts'
 import { createChangeAt } from './change-account.ts'
 import type { Claims } from './claims/claims.ts'
+import type { FindTaken } from './claims/login-texts.ts'
 import { indexedOf, type AccountIndex } from './index/account-index.ts'
 import { entriesOf, type Indexed } from './index/entries.ts'
 
@@ -19,12 +20,13 @@ interface RenameParts {
   readonly reader: AccountReader
   readonly names: Claims
   readonly index: AccountIndex
+  readonly findTaken: FindTaken
 }
 
 /** Makes `rename`. */
 export function createRename(
   adapter: RedisAdapter,
-  { reader, names, index }: RenameParts,
+  { reader, names, index, findTaken }: RenameParts,
 ): BuiltInDirectory['rename'] {
   const changeAt = createChangeAt(adapter)
 
@@ -46,6 +48,18 @@ export function createRename(
     }
   }
 
+  /** Whether the account has the name, and nobody else logs in by it. */
+  async function claim(
+    { tag, foldedName, logins }: NameChange,
+    before: Account,
+  ): Promise<boolean> {
+    if (!(await names.claim(foldedName, tag))) return false
+    const isNamed = foldedName !== before.foldedName
+    const taken = await findTaken({ tag, logins, isNamed, had: [] })
+    if (taken !== undefined) await names.giveUp(foldedName, tag)
+    return taken === undefined
+  }
+
   async function renameFrom(
     change: NameChange,
     before: Account,
@@ -53,12 +67,13 @@ export function createRename(
   ): Promise<RenameOutcome | 'superseded'> {
     const { tag, foldedName } = change
     await index.put(next)
-    if (!(await names.claim(foldedName, tag))) return 'name_taken'
+    if (!(await claim(change, before))) return 'name_taken'
     if (!(await move(change, before))) return 'superseded'
     await index.put(next)
     // Somebody may have taken the claim over while we were slow.
-    if (!(await names.claim(foldedName, tag))) {
+    if (!(await claim(change, before))) {
       await write(before, { version: before.version + 1 })
+      await names.giveUp(foldedName, tag)
       return 'name_taken'
     }
     await names.giveUp(before.foldedName, tag)

@@ -12,6 +12,7 @@ import type { AccountReader, FoundAccount } from './account-reader.ts'
 import { CHANGED, createChangeAt, outcomeOf } from './change-account.ts'
 import { indexedOf, type AccountIndex } from './index/account-index.ts'
 import { entriesOf } from './index/entries.ts'
+import type { FindTaken } from './claims/login-texts.ts'
 import type { UniqueValues } from './claims/unique-values.ts'
 
 /** What the change needs beside the adapter. */
@@ -19,6 +20,7 @@ interface SetParts {
   readonly reader: AccountReader
   readonly values: UniqueValues
   readonly index: AccountIndex
+  readonly findTaken: FindTaken
 }
 
 /** The two ways to replace attributes. */
@@ -63,9 +65,22 @@ interface Missing {
 
 /** Makes the change around a write; `undo` writes what was there before. */
 function createSet(
-  { reader, values, index }: SetParts,
+  { reader, values, index, findTaken }: SetParts,
   undo: (change: AttributesChange) => Promise<void>,
 ) {
+  async function claim(
+    { tag, uniqueValues, logins }: AttributesChange,
+    { uniqueValues: had }: FoundAccount,
+  ): Promise<ValueTaken | undefined> {
+    const taken = await values.claimAll(tag, uniqueValues)
+    if (taken !== undefined) return taken
+    const text = await findTaken({ tag, logins, isNamed: false, had })
+    // The name stays.
+    if (text?.kind !== 'value_taken') return undefined
+    await values.giveUp(tag, uniqueValues)
+    return text
+  }
+
   async function setFrom<Outcome extends Written>(
     change: AttributesChange,
     before: FoundAccount,
@@ -73,7 +88,7 @@ function createSet(
   ): Promise<Outcome | ValueTaken> {
     const { tag, version, uniqueValues } = change
     await index.put({ ...before.account, uniqueValues })
-    const taken = await values.claimAll(tag, uniqueValues)
+    const taken = await claim(change, before)
     if (taken !== undefined) return taken
     const outcome = await write()
     if (outcome.kind !== 'changed') {
@@ -82,7 +97,7 @@ function createSet(
     }
     await index.put({ ...before.account, uniqueValues })
     // Somebody may have taken a claim over while we were slow.
-    const lost = await values.claimAll(tag, uniqueValues)
+    const lost = await claim(change, before)
     if (lost !== undefined) {
       const { pending = null, ...account } = before.account
       await undo({ ...before, ...account, pending, version: version + 1 })

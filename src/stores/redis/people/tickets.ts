@@ -9,6 +9,8 @@ import { createAccountReader } from './account-reader.ts'
 import { createChangeAt, outcomeOf, ticketArgs } from './change-account.ts'
 import { createAccountIndex } from './index/account-index.ts'
 import { createSetAttributes } from './set-attributes.ts'
+import { createClaims } from './claims/claims.ts'
+import { createFindTaken } from './claims/login-texts.ts'
 import { createUniqueValues } from './claims/unique-values.ts'
 
 /** Makes the tickets of this Redis. */
@@ -18,10 +20,13 @@ export function createRedisTickets(adapter: RedisAdapter): Tickets {
   const lookScript = loadScript(link, 'people/ticket-look')
   const changeAt = createChangeAt(adapter)
   const reader = createAccountReader(adapter)
+  const values = createUniqueValues(adapter, reader)
+  const names = createClaims(adapter, { at: adapter.names.at, holds: reader.holds })
   const { byTicket } = createSetAttributes(adapter, {
     reader,
-    values: createUniqueValues(adapter, reader),
+    values,
     index: createAccountIndex(adapter, reader),
+    findTaken: createFindTaken({ names, values }),
   })
   const keysOf = ({ tag, purpose }: TicketRef) => [
     keys.user(tag),

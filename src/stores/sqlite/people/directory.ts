@@ -7,6 +7,7 @@ import { createSqliteStatusBits } from '../sessions/status-bits.ts'
 import { ACCOUNT_SQL, insertSql, readAccount, writeColumns } from './account-columns.ts'
 import { createChangeAccount, createChangeIn } from './change-account.ts'
 import { createChangeWhole } from './change-whole.ts'
+import { createTakenTexts } from './login-texts.ts'
 import { createPages } from './pages.ts'
 import { createSetAttributes } from './set-attributes.ts'
 import { createUniqueValues } from './unique-values.ts'
@@ -55,8 +56,10 @@ function createAdd(
   const insert = db.prepare(insertSql())
   const remove = db.prepare(ACCOUNT_SQL.remove)
   const values = createUniqueValues(db)
-  return ({ uniqueValues, pending = null, external = null, ...account }) => {
+  const texts = createTakenTexts(db, values)
+  return ({ uniqueValues, pending = null, external = null, logins, ...account }) => {
     const now = clock()
+    if (texts.isNameTaken(account.tag, logins)) return 'name_taken'
     const row = writeColumns({
       ...account,
       pending,
@@ -67,7 +70,8 @@ function createAdd(
       version: 0,
     })
     if (insert.run(row).changes === 0) return 'name_taken'
-    const taken = values.takenFrom(account.tag, uniqueValues)
+    const taken =
+      values.takenFrom(account.tag, uniqueValues) ?? texts.valueTaken(account.tag, logins)
     if (taken !== undefined) {
       remove.run(account.tag)
       return taken
@@ -80,10 +84,13 @@ function createAdd(
 function createRename(db: DatabaseSync, clock: Clock): BuiltInDirectory['rename'] {
   const changeIn = createChangeIn(db, clock)
   const holder = db.prepare(ACCOUNT_SQL.byName)
-  return ({ tag, name, foldedName }) =>
+  const texts = createTakenTexts(db, createUniqueValues(db))
+  return ({ tag, name, foldedName, logins }) =>
     writing(db, () => {
       const row = holder.get(foldedName)
-      if (row !== undefined && readAccount(row).tag !== tag) return 'name_taken'
+      const isTaken = row && readAccount(row).tag !== tag
+      // In another writing it is the account's own.
+      if (isTaken ?? texts.isNameTaken(tag, logins)) return 'name_taken'
       const set = { name, foldedName }
       return changeIn({ tag, set, endsSessions: false }) ? 'renamed' : 'user_unknown'
     })

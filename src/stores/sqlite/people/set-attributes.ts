@@ -9,6 +9,7 @@ import type {
 import { writing } from '../database/database.ts'
 import { ACCOUNT_SQL, readAccount } from './account-columns.ts'
 import { createChangeIn } from './change-account.ts'
+import { createTakenTexts } from './login-texts.ts'
 import { createUniqueValues } from './unique-values.ts'
 
 /** Makes `setAttributes`. */
@@ -27,12 +28,13 @@ export function createSetAttributesIn(
 ): (change: AttributesChange) => AttributesOutcome {
   const select = db.prepare(ACCOUNT_SQL.byTag)
   const values = createUniqueValues(db)
+  const texts = createTakenTexts(db, values)
   const change = createChangeIn(db, clock)
-  return ({ tag, uniqueValues, version, ...next }) => {
+  return ({ tag, uniqueValues, version, logins, ...next }) => {
     const row = select.get(tag)
     if (row === undefined) return { kind: 'user_unknown' }
     if (readAccount(row).version !== version) return { kind: 'superseded' }
-    const taken = values.takenFrom(tag, uniqueValues)
+    const taken = values.takenFrom(tag, uniqueValues) ?? texts.valueTaken(tag, logins)
     if (taken !== undefined) return taken
     values.replace(tag, uniqueValues)
     const { attributes, emailVerified, pending } = next

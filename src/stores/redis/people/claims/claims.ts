@@ -7,6 +7,8 @@ import { loadScript } from '../../scripts.ts'
 export interface Claims {
   /** The tag that has it. */
   ownerOf(wanted: string): Promise<string | undefined>
+  /** Whether another tag's account has it, or is just being written with it. Claims nothing. */
+  isOthers(wanted: string, tag: string): Promise<boolean>
   /** Claims it; false when an account has it, or is just being written with it. */
   claim(wanted: string, tag: string): Promise<boolean>
   /** Gives it up if the tag has it. */
@@ -33,6 +35,7 @@ export function createClaims(
 ): Claims {
   // An account whose name got lost can't log in, and a lost value would be somebody else's.
   const claimScript = durably('people/claim')
+  const lookScript = loadScript(link, 'people/claim-look')
   const releaseScript = loadScript(link, 'people/claim-release')
 
   async function claimFrom(
@@ -65,6 +68,11 @@ export function createClaims(
 
   return {
     ownerOf: async wanted => ownerIn(await read(wanted)),
+    async isOthers(wanted, tag) {
+      const [owner, ageMs] = await at(wanted, key => lookScript([key], [time(), wanted]))
+      if (owner === '' || owner === tag) return false
+      return Number(ageMs) < WRITER_MS || holds(String(owner), wanted)
+    },
     claim,
     release: async (wanted, tag) => {
       await release(wanted, tag, '')

@@ -10,6 +10,8 @@ import { valueField } from '../index/entries.ts'
 export interface UniqueValues {
   /** The tag that has claimed the value. */
   ownerOf(value: UniqueValue): Promise<string | undefined>
+  /** Whether another tag's account has it, or is just being written with it. */
+  isOthers(value: UniqueValue, tag: string): Promise<boolean>
   /** Claims all of them, or none: then the first one that another account has. */
   claimAll(tag: string, values: readonly UniqueValue[]): Promise<ValueTaken | undefined>
   /** Gives those up that the tag's account hasn't got. */
@@ -53,6 +55,7 @@ export function createUniqueValues(
 
   return {
     ownerOf: value => claims.ownerOf(valueField(value)),
+    isOthers: (value, tag) => claims.isOthers(valueField(value), tag),
     giveUp,
     async claimAll(tag, values) {
       try {
