@@ -47,6 +47,7 @@ const MAY_IMPORT = {
     'main[.]ts',
     'core/',
     'config/',
+    'self-service/',
     'users/',
     'tokens/',
     'keys/',

@@ -59,6 +59,7 @@ export interface StoreTools
       | 'clients'
       | 'refusals'
       | 'unlock'
+      | 'invitations'
       | 'check'
       | 'nameLogins'
       | 'valueClaims'
@@ -67,6 +68,8 @@ export interface StoreTools
   readonly backups: Backups
   /** Reads the key ring, and changes nothing. */
   readonly readRing: () => Promise<KeyRing>
+  /** Learns which secrets the servers have: what is sealed for them is sealed under one of those. */
+  readonly readSecrets: () => Promise<void>
 }
 
 type Action<Given, Args extends unknown[]> = (
@@ -196,10 +199,12 @@ async function openCore({
       isBreached: blocklist.isBreached,
       source,
     })
+  const core = compose()
   return {
-    ...compose(),
+    ...core,
     config,
     backups,
+    readSecrets: core.knownSecrets.read,
     // Only here: keys that are kept elsewhere are opened for the commands that look at keys.
     async readRing() {
       const source = await openSource(config.keys, keyPolicy(config))

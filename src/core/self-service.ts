@@ -2,6 +2,7 @@
 import { namingTickets } from '../users/attributes/login-texts.ts'
 import { emitAs } from '../base/events/actor.ts'
 import type { Emit } from '../base/events/events.ts'
+import { waysOf } from '../outbox/ways.ts'
 import { createEvenTime } from '../self-service/even-time.ts'
 import { createRequireFresh } from '../self-service/fresh-proof.ts'
 import { createOwnAccount, type OwnAccount } from '../self-service/own-account.ts'
@@ -11,6 +12,7 @@ import {
   createRecovery,
   type Recovery,
 } from '../self-service/recovery.ts'
+import { createInvitations, type Invitations } from '../self-service/invite.ts'
 import { createRedeem } from '../self-service/redeem.ts'
 import { createRegistration, type Registration } from '../self-service/registration.ts'
 import { createStaleSignUps, type StaleSignUps } from '../self-service/stale-sign-ups.ts'
@@ -25,6 +27,7 @@ export interface SelfService {
   readonly ownAccount: OwnAccount
   readonly recovery: Recovery
   readonly registration: Registration
+  readonly invitations: Invitations
   readonly verifyAddress: VerifyAddress
   readonly staleSignUps: StaleSignUps
 }
@@ -68,6 +71,11 @@ export function composeSelfService(given: SelfServiceParts): SelfService {
     staleSignUps,
     recovery: createRecovery({ ...parts, redeem }),
     registration: createRegistration({ ...parts, redeem, hashChecked, staleSignUps }),
+    invitations: createInvitations({
+      ...parts,
+      isClosed: selfService.registration === 'closed',
+      hasWayOut: () => waysOf(settings.notify(), 'ticket.invitation').length > 0,
+    }),
     verifyAddress: createVerifyAddress({ ...parts, redeem }),
     ownAccount: createOwnAccount({
       ...parts,

@@ -1,5 +1,10 @@
 // Makes a ticket when it is sent, if it is still of use to the account.
-import type { MadeTicket, TicketRequest, Tickets } from '../tickets/tickets.ts'
+import {
+  LONGEST_TTL_MS,
+  type MadeTicket,
+  type TicketRequest,
+  type Tickets,
+} from '../tickets/tickets.ts'
 import type { Accounts } from '../users/accounts.ts'
 import { mayGet } from './pending.ts'
 
@@ -13,8 +18,9 @@ export function createMakeTicket(
 ): MakeTicket {
   return async function makeTicket(request) {
     const account = await bySub(request.sub)
-    return account !== undefined && mayGet(account, request.purpose)
-      ? make(request)
-      : undefined
+    if (account === undefined || !mayGet(account, request.purpose)) return undefined
+    // Nobody waits for an invitation.
+    const isInvitation = request.purpose === 'invitation'
+    return make(isInvitation ? { ttl: LONGEST_TTL_MS, ...request } : request)
   }
 }

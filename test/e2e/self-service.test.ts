@@ -1,9 +1,12 @@
 // A life by self-service, as an app drives it: sign up, verify the address by what the webhook was sent, log
 // in, recover a forgotten password. The real process, the outbox and its worker between.
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Webhook } from 'standardwebhooks'
 import { receiver } from '../outbox/support.ts'
+import { runChild } from '../support/children.ts'
+import { ROOT } from '../support/python.ts'
 import { startRedis } from '../support/redis.ts'
 import { ORDERS, postForm, startLatchkey } from '../support/server.ts'
 import { until } from '../support/until.ts'
@@ -96,5 +99,56 @@ for (const name of ['SQLite', 'Redis']) {
         'no secret is logged',
       )
     }
+  })
+}
+
+for (const name of ['SQLite', 'Redis']) {
+  t.test(`an invitation, on ${name}`, async t => {
+    const hook = await receiver(t)
+    const server = await startLatchkey({
+      storeUrl: await storeOf(t, name),
+      addUser: false,
+      config: {
+        attributes: { email: { unique: true, self: true } },
+        selfService: { registration: 'invite' },
+        notify: { webhook: { url: hook.url, secrets: [SECRET], allowPrivate: true } },
+      },
+    })
+    t.teardown(() => server.stop())
+    const command = (...args: string[]) =>
+      runChild(process.execPath, [join(ROOT, 'bin/latchkey.js'), 'users', ...args], {
+        env: { LATCHKEY_CONFIG: server.configFile },
+      })
+    const accept = (body: object) =>
+      fetch(`${server.url}/account`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+    const toldOf = async (count: number) => {
+      await until(() => hook.hooks.length >= count)
+      const { type, timestamp, data } = JSON.parse(String(hook.hooks[count - 1]?.body))
+      return { type, timestamp, ...data }
+    }
+    await command('add', 'carol', '--attribute', 'email=carol@example.com', '--invite')
+    const first = await toldOf(1)
+    t.match(first, { type: 'ticket.invitation', email: 'carol@example.com' })
+    const livesMs = Date.parse(first.expiresAt) - Date.parse(first.timestamp)
+    t.ok(livesMs > 86_000_000, 'for a day')
+    await command('invite', 'carol')
+    const { ticket } = await toldOf(2)
+    const stale = await accept({ ticket: first.ticket, password: FIRST })
+    t.equal(stale.status, 400, 'the newest one counts')
+    t.equal((await accept({ ticket, password: FIRST })).status, 202)
+    t.equal((await accept({ ticket, password: SECOND })).status, 400, 'once')
+    const login = await postForm(`${server.url}/token`, {
+      grant_type: 'password',
+      client_id: 'mobile',
+      resource: ORDERS,
+      username: 'carol',
+      password: FIRST,
+    })
+    t.equal(login.status, 200)
+    await t.rejects(command('invite', 'carol'), /has password/)
   })
 }

@@ -209,6 +209,7 @@ export type UserChange =
   | 'sessions_ended'
   | 'unlocked'
   | 'adopted'
+  | 'invited'
   | 'removed'
 
 export type GroupChange = 'added' | 'changed' | 'removed'

@@ -4,12 +4,8 @@ import type { Command } from 'commander'
 import type { Accounts, ChangeOutcome } from '../../users/accounts.ts'
 import { describeAccess } from './access.ts'
 import { accessOf, withAccess, type AccessOptions } from './access-options.ts'
-import {
-  attributeRefused,
-  attributesOf,
-  withAttribute,
-  type AttributeOptions,
-} from './attribute-options.ts'
+import { addAdding, refusal } from './adding/add.ts'
+import { addInvite } from './adding/invite.ts'
 import { addClaim } from './claim.ts'
 import { addList } from './list.ts'
 import { addReading } from './reading.ts'
@@ -18,12 +14,10 @@ import { addRefusals } from './refusals/refusals.ts'
 import { addExamples } from '../terminal/examples.ts'
 import { printable } from '../../base/printable.ts'
 import { confirm, readNewPassword, type Io } from '../terminal/io.ts'
-import { Refused } from '../terminal/refused.ts'
-import { accountRefused, requireAccount, withStore, type StoreTools } from '../tools.ts'
+import { accountRefused, requireAccount, withStore } from '../tools.ts'
 import { addExport } from './export.ts'
 import { addImport } from './import.ts'
 import { addNameHash } from './name-hash.ts'
-import { accountWords } from '../terminal/words.ts'
 
 type Change = (accounts: Accounts, name: string) => Promise<ChangeOutcome>
 
@@ -31,6 +25,8 @@ const EXAMPLES = [
   'latchkey users add alice --roles support',
   'latchkey users add bob --attribute email=bob@example.com --email-verified',
   'latchkey users add robot --scopes "orders:read" < password.txt',
+  'latchkey users add carol --attribute email=carol@example.com --invite',
+  'latchkey users invite carol',
   'latchkey users rename alice alice.smith',
   'latchkey users access alice --scopes "profile,orders:read"',
   'latchkey users list --json | jq -r .name',
@@ -84,6 +80,7 @@ export function addUsers(program: Command, io: Io): void {
   const users = program.command('users').description('accounts')
   addExamples(users, 'Examples:', EXAMPLES)
   addAdding(users, io)
+  addInvite(users, io)
   addList(users, io)
   addReading(users, io)
   addNameHash(users, io)
@@ -93,40 +90,6 @@ export function addUsers(program: Command, io: Io): void {
   addChanging(users, io)
   addImport(users, io)
   addExport(users, io)
-}
-
-function addAdding(users: Command, io: Io): void {
-  withAttribute(
-    withAccess(
-      users
-        .command('add <name>')
-        .description(
-          'add an account; the password comes from a prompt or standard input',
-        ),
-    ),
-  )
-    .option('--email-verified', 'the user has proved to read what is sent to `email`')
-    .action(
-      withStore(
-        io,
-        async (tools, name: string, options: AccessOptions & AttributeOptions) => {
-          const { accounts, config, print } = tools
-          const outcome = await accounts.add({
-            name,
-            password: await readNewPassword(io),
-            ...accessOf(options, { scopes: null, roles: [] }),
-            ...attributesOf(options, config),
-          })
-          if (outcome.kind === 'refused') {
-            throw attributeRefused(outcome) ?? refusal(outcome, config, name)
-          }
-          print(
-            { name, sub: outcome.account.sub },
-            `${name} is added as ${outcome.account.sub}`,
-          )
-        },
-      ),
-    )
 }
 
 function addChanging(users: Command, io: Io): void {
@@ -211,15 +174,6 @@ async function agreeToRemove(accounts: Accounts, name: string, io: Io): Promise<
   const { sub } = requireAccount(await accounts.find(name), name)
   io.stderr.write(printable(`${name} (${sub}) and every session will be removed.`) + '\n')
   await confirm(io)
-}
-
-/** What is refused, with the rule that wasn't kept. */
-function refusal(
-  { reason }: { readonly reason: string },
-  { passwords: { minLength } }: StoreTools['config'],
-  name: string,
-): Refused {
-  return new Refused(reason, accountWords(reason, { minLength, name }))
 }
 
 function subOf(outcome: ChangeOutcome, name: string): string {

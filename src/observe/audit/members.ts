@@ -38,6 +38,7 @@ export const CHANGES: readonly UserChange[] = [
   'sessions_ended',
   'unlocked',
   'adopted',
+  'invited',
   'removed',
 ]
 export const CLIENT_METHODS: readonly ClientMethod[] = [

@@ -45,7 +45,7 @@ const Webhook = Type.Object(
     types: types(
       MESSAGE_TYPES,
       'Which are posted; default: all, or with notify.mail only those for apps. So far only ' +
-        'ticket.verification and ticket.recovery are made.',
+        'tickets are made.',
     ),
     attributes: Type.Array(Type.String({ minLength: 1 }), {
       default: [],

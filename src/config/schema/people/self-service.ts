@@ -24,7 +24,7 @@ export const SelfServiceSchema = section(
         default: 'closed',
         description:
           'Who may sign up by `POST /account`: nobody, whoever has the ticket of an invitation ' +
-          '(nothing sends one yet), or anybody.',
+          '(`latchkey users invite`), or anybody.',
       },
     ),
     verify: Type.Union([Type.Literal('none'), Type.Literal('email')], {
