@@ -267,7 +267,6 @@ t.test('sentinels: theirs is the reason', async t => {
   const at = `127.0.0.1:${sentinel.port}`
   const open = (name: string, password: string) =>
     openStore({
-      ...PATIENT,
       url: `redis+sentinel://:${PASSWORD}@${at}/${name}`,
       sentinel: { password },
       clock: Date.now,
@@ -284,7 +283,6 @@ t.test('sentinels: theirs is the reason', async t => {
   const fake = await startFakeSentinel(t, port)
   await t.rejects(
     openStore({
-      ...PATIENT,
       url: `redis+sentinel://127.0.0.1:${fake.port}/mymaster`,
       clock: Date.now,
     }),

@@ -158,10 +158,13 @@ async function watched(
 ): Promise<Pick<TestRedis, 'pid' | 'stop'>> {
   const pid = await spawned(child)
   await makeSureItIsOurs(child, ownership)
+  // A test that fails before it could say when to stop it must not wait for it: it ends with the suite.
+  child.unref()
   return {
     pid,
     async stop() {
       if (!hasEnded(child)) {
+        child.ref()
         child.kill('SIGKILL')
         await once(child, 'exit')
       }

@@ -62,7 +62,8 @@ const SLOTS_MS = 1000
 const SILENCE_MS = 1000
 
 /**
- * Connects; rejects with StoreUnavailable when no server answers within three seconds.
+ * Connects; rejects with StoreUnavailable when no server answers within three seconds, or within `deadlineMs`
+ * where that is longer.
  *
  * @param last is kept up to date for as long as the client lives
  */
@@ -76,12 +77,13 @@ export async function connectRedis(
   watchOpening(client, last)
   coalesceWrites(client)
   fenceOff(client)
+  const connectMs = Math.max(CONNECT_MS, settings.deadlineMs ?? 0)
   try {
-    await within(CONNECT_MS, firstConnection(client, settings))
+    await within(connectMs, firstConnection(client, settings))
     last.clear()
     return client
   } catch (error) {
-    const late = noAnswer(CONNECT_MS, client).message
+    const late = noAnswer(connectMs, client).message
     const fault = unavailable(error, addressOf(client), last.reason() ?? late)
     client.disconnect()
     throw fault
