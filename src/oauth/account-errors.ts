@@ -104,6 +104,7 @@ export function changedMeanwhile(): OAuthError {
 function sendable(text: string): string {
   return text
     .replaceAll('"', "'")
+    .replaceAll('±', '+-')
     .replaceAll(/[^\x20-\x21\x23-\x5B\x5D-\x7E]/g, '?')
     .slice(0, 300)
 }

@@ -60,3 +60,13 @@ export function errorBody({ status, code, message }: OAuthError): string {
     detail: message,
   })
 }
+
+/** 400: our own extension has no such attribute; whoever sends one takes it for kept. */
+export function undeclared(
+  extension: { readonly id: string; readonly attributes: readonly { name: string }[] },
+  name: string,
+): OAuthError {
+  const known = extension.attributes.map(each => each.name).join(', ')
+  const path = `${extension.id}:${name.slice(0, 64)}`
+  return scimError('invalidValue', `${path} is not declared: expected one of ${known}`)
+}

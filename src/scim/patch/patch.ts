@@ -1,7 +1,7 @@
 // This folder says what a PATCH makes of a resource (RFC 7644 §3.5.2): all of its operations, or none. It
 // works on a copy and knows nothing but the schemas: what they don't name can't be reached. Whoever calls it
 // reads the result as if it had been sent whole.
-import { scimError } from '../errors.ts'
+import { scimError, undeclared } from '../errors.ts'
 import { parsePath, type PatchPath } from '../filter/filter.ts'
 import { isObject, member, type Resource, type ResourceSchemas } from '../schema.ts'
 import { patchAttribute, type PatchKind } from './patch-attribute.ts'
@@ -126,6 +126,9 @@ function targetOf(path: string, { schemas, strict }: PatchRules) {
   const parsed: PatchPath = parsePath(path)
   const found = resolve(parsed.path, schemas)
   if (found !== undefined) return { ...found, filter: parsed.filter }
+  const { schema, name } = parsed.path
+  const ours = schemas.extensions.find(({ id }) => id.toLowerCase() === schema)
+  if (ours !== undefined) throw undeclared(ours, name)
   if (strict) {
     throw scimError('invalidPath', 'the path names no attribute that is kept here')
   }

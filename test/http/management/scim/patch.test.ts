@@ -175,7 +175,6 @@ const ROWS: readonly Row[] = [
     operations: [
       { op: 'add', path: `${ENTERPRISE}:department`, value: 'IT' },
       { op: 'add', value: { [ENTERPRISE]: { manager: 'x' }, title: 'Dr.' } },
-      { op: 'add', path: `${EXTENSION}:nothing`, value: 1 },
       { op: 'add', path: 'name.nothing', value: 1 },
       { op: 'add', path: 'locale.nothing', value: 1 },
       { op: 'add', path: '__proto__.polluted', value: 1 },
@@ -238,6 +237,8 @@ for (const store of STORES) {
       [{ op: 'add', value: 'x' }, 400, 'invalidValue'],
       [{ op: 'add', path: EXTENSION, value: 'x' }, 400, 'invalidValue'],
       [{ op: 'add', path: `${EXTENSION}:seats`, value: 'x' }, 400, 'invalidValue'],
+      [{ op: 'add', path: `${EXTENSION}:nothing`, value: 1 }, 400, 'invalidValue'],
+      [{ op: 'add', value: { [EXTENSION]: { nothing: 1 } } }, 400, 'invalidValue'],
       [{ op: 'replace', path: 'active', value: 'x' }, 400, 'invalidValue'],
       [{ op: 'replace', path: 'userName', value: 'BOB' }, 409, 'uniqueness'],
       [

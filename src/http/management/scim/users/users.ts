@@ -1,7 +1,12 @@
 // What SCIM does with users: adds, shows, changes and removes them by the services of the core, for the
 // caller that the guard has named.
 import { OAuthError } from '../../../../oauth/errors.ts'
-import { noResource, otherVersion, scimError } from '../../../../scim/errors.ts'
+import {
+  noResource,
+  otherVersion,
+  scimError,
+  undeclared,
+} from '../../../../scim/errors.ts'
 import { parseFilter } from '../../../../scim/filter/filter.ts'
 import { listBody } from '../../../../scim/list.ts'
 import { applyPatch } from '../../../../scim/patch/patch.ts'
@@ -210,6 +215,11 @@ function readWhole(
   )
   if (strict && unknown !== undefined) {
     throw scimError('invalidValue', `${unknown.slice(0, 64)} is not kept here`)
+  }
+  for (const extension of extensions) {
+    const given = Object.keys(Object(member(body, extension.id)))
+    const other = given.find(name => !findAttribute(extension.attributes, name))
+    if (other !== undefined) throw undeclared(extension, other)
   }
   return body
 }
