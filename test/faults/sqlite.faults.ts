@@ -1,10 +1,12 @@
 // SQLite's faults: a process killed at any moment, a full disk, two servers on one file, a damaged file.
 import { execFileSync } from 'node:child_process'
 import {
+  closeSync,
   copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   rmSync,
   readFileSync,
   statSync,
@@ -17,7 +19,6 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
 import { userTag } from '../../src/base/ids.ts'
-import { backUpForeign, readForeign } from '../support/foreign-reader.ts'
 import { runNode } from '../support/server.ts'
 import { FULL, figure, tally } from './support/figures.ts'
 import { startKillable } from './support/killable.ts'
@@ -33,6 +34,7 @@ import {
   startServers,
   tokenOf,
 } from './support/load.ts'
+import { backUpByOldSqlite, readByOldSqlite } from './support/old-sqlite.ts'
 import { createRandom, SEED } from './support/random.ts'
 
 const WRITER = new URL('support/user-writer.ts', import.meta.url).pathname
@@ -120,6 +122,19 @@ t.test('kill -9 at random moments, under load', async t => {
   t.same(fallen(server.processes), [])
 })
 
+// Without this the next test couldn't fail: a reader that heals by itself shows nothing.
+t.test('the foreign reader removes the log of who has lost its locks', async t => {
+  const file = join(tempDir(t), 'latchkey.db')
+  const db = new DatabaseSync(file)
+  t.teardown(() => db.close())
+  db.exec('PRAGMA journal_mode = WAL; CREATE TABLE users (id INTEGER) STRICT')
+  await readByOldSqlite(file)
+  t.ok(existsSync(`${file}-wal`), 'not of who has them')
+  closeSync(openSync(file, 'a'))
+  await readByOldSqlite(file)
+  t.notOk(existsSync(`${file}-wal`), "this machine's SQLite is older than 3.51")
+})
+
 t.test('a foreign reader beside a server under load, then kill -9', async t => {
   const rounds = FULL ? 20 : 5
   const random = createRandom(SEED)
@@ -138,14 +153,14 @@ t.test('a foreign reader beside a server under load, then kill -9', async t => {
 
   for (let round = 0; round < rounds; round++) {
     const [stepsBefore, revokedBefore] = [steps(), revoking.revoked.length]
-    await readForeign(file)
-    await backUpForeign(file, join(dir, `back-up-${round}.db`))
+    await readByOldSqlite(file)
+    await backUpByOldSqlite(file, join(dir, `back-up-${round}.db`))
     await msUntil(
       () => steps() - stepsBefore > 20 && revoking.revoked.length > revokedBefore,
       60_000,
     )
     await wait(random() * 200)
-    await readForeign(file)
+    await readByOldSqlite(file)
     await wait(random() * 200)
     await server.kill()
     lost.push(
@@ -156,6 +171,8 @@ t.test('a foreign reader beside a server under load, then kill -9', async t => {
       }),
     )
     await server.start()
+    // What was lost once is lost in every round after it.
+    if (lost.length > 0) break
   }
   await Promise.all([load.stop(), revoking.stop()])
   const accepted = await Promise.all(
