@@ -44,7 +44,7 @@ export default [
       '.tap/**',
       'node_modules/**',
       'coverage/**',
-      'dist/**',
+      '**/dist/**',
       '.latchkey/**',
       '.venv/**',
       'native/**',

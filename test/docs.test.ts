@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 
 const root = join(import.meta.dirname, '..')
-const pages = globSync(['*.md', 'docs/**/*.md', 'examples/**/*.md', 'helm/**/*.md'], {
+const folders = ['docs', 'examples', 'helm', 'packages']
+const pages = globSync(['*.md', ...folders.map(folder => `${folder}/**/*.md`)], {
   cwd: root,
   exclude: path => path.includes('node_modules'),
 })
@@ -40,7 +41,7 @@ t.test('every relative link leads to a file, and its anchor to a heading', async
 t.test('every file of ours that a page names is there', async t => {
   for (const page of pages) {
     for (const [, path = ''] of read(page).matchAll(
-      /`((?:src|test|scripts|bench|docs|examples|helm|bin)\/[\w./-]*)`/g,
+      /`((?:src|test|scripts|bench|docs|examples|helm|packages|bin)\/[\w./-]*)`/g,
     )) {
       t.ok(existsSync(join(root, path)), `${page}: ${path}`)
     }

@@ -120,7 +120,9 @@ t.test("an example of Node's names the versions that the tests run it with", asy
   const files = globSync('examples/*/package.json', { cwd: ROOT })
   t.ok(files.length > 0)
   for (const file of files) {
-    t.match({ ...dependencies, ...devDependencies }, json(file).dependencies, file)
+    // Ours is packed from packages/.
+    const { 'latchkey-verifier': _ours, ...others } = json(file).dependencies
+    t.match({ ...dependencies, ...devDependencies }, others, file)
   }
 })
 

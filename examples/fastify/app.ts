@@ -1,10 +1,11 @@
-// The service: its routes, and the one place where refusals become answers.
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
-import { createBearerOf, Refusal, type Bearer } from './access-token.ts'
+// The service: its routes, each with the scope that it needs.
+import fastify, { type FastifyInstance } from 'fastify'
+import { createGuard } from 'latchkey-verifier/fastify'
 
 export interface AppOptions {
   readonly issuer: string
   readonly audience: string
+  readonly publicUrl: string
   readonly logger: boolean
 }
 
@@ -16,32 +17,12 @@ const ORDER = {
 } as const
 
 /** Builds the service; it doesn't listen. */
-export function buildApp({ issuer, audience, logger }: AppOptions): FastifyInstance {
+export function buildApp({ logger, ...options }: AppOptions): FastifyInstance {
   const app = fastify({ logger: logger && { redact: ['req.headers.authorization'] } })
-  const stopping = new AbortController()
-  app.addHook('onClose', async () => {
-    stopping.abort()
-  })
-  const bearerOf = createBearerOf({ issuer, audience, signal: stopping.signal })
-  const bearers = new WeakMap<FastifyRequest, Bearer>()
-
-  const needs = (scope: string) => async (request: FastifyRequest) => {
-    bearers.set(request, await bearerOf(request.headers.authorization, scope))
-  }
-
-  app.setErrorHandler<Error & { statusCode?: number }>((error, request, reply) => {
-    if (!(error instanceof Refusal)) return reply.send(error)
-    request.log.info(
-      { refused: error.message, cause: String(error.cause ?? '') },
-      'refused',
-    )
-    if (error.challenge !== undefined) reply.header('www-authenticate', error.challenge)
-    else reply.header('retry-after', '5')
-    return reply.code(error.statusCode).send({ error: error.message })
-  })
+  const { needs, bearerOf } = createGuard(options)
 
   app.get('/orders', { onRequest: needs('orders:read') }, async request => [
-    { id: 1, item: `a lamp for ${bearers.get(request)?.sub}` },
+    { id: 1, item: `a lamp for ${bearerOf(request).sub}` },
   ])
 
   app.post(

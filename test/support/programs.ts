@@ -83,6 +83,13 @@ export const PROGRAMS = {
     then: javac('test/interop/pac4j/Verifier.java'),
     ...MAVEN,
   },
+  verifierPackage: {
+    name: 'latchkey-verifier',
+    source: 'packages/latchkey-verifier',
+    command: 'npm',
+    args: (folder: string) => ['pack', '--pack-destination', folder],
+    install: 'Node.js',
+  },
   springHashes: {
     name: 'spring-hashes',
     source: 'test/users/spring',

@@ -67,7 +67,8 @@ export async function createProver(clock = Date.now): Promise<MakeProof> {
       .sign(privateKey)
 }
 
-async function login(
+/** Logs in at `mobile`; with a prover, for a token that is bound to its key. */
+export async function login(
   { url }: LatchkeyProcess,
   { params = {}, prove }: { params?: Record<string, string>; prove?: MakeProof } = {},
 ): Promise<{ access_token: string; token_type: string }> {

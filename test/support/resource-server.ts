@@ -36,6 +36,8 @@ const MAIL = 'https://mail.example.com'
 export interface Example {
   /** Its folder in examples/. */
   readonly name: string
+  /** Where it was installed; default: where it stands in the project. */
+  readonly folder?: string
   readonly command: string
   readonly args: (port: number) => readonly string[]
   readonly env?: Record<string, string>
@@ -53,19 +55,20 @@ export interface RunningExample {
 
 /** Starts an example and waits until it answers. */
 export async function startExample(
-  { name, command, args, env = {} }: Example,
+  { name, folder = join(ROOT, 'examples', name), command, args, env = {} }: Example,
   issuer: string,
   port?: number,
 ): Promise<RunningExample> {
   const listenOn = port ?? (await freePort())
   const { PATH, HOME } = process.env
   const child = startChild(command, args(listenOn), {
-    cwd: join(ROOT, 'examples', name),
+    cwd: folder,
     env: {
       PATH,
       HOME,
       LATCHKEY_ISSUER: issuer,
       AUDIENCE: ORDERS,
+      PUBLIC_URL: `http://127.0.0.1:${listenOn}`,
       PORT: String(listenOn),
       ...env,
     },

@@ -6,12 +6,19 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { deflateSync } from 'node:zlib'
-import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from 'jose'
+import {
+  exportJWK,
+  generateKeyPair,
+  SignJWT,
+  type CryptoKey,
+  type JWTPayload,
+} from 'jose'
 import t, { type Test } from 'tap'
 import { call, startExample, statusOnce, type Example } from './resource-server.ts'
 import { ORDERS } from './server.ts'
 
 const SIZE = 2 ** 20
+const KEYS = '/.well-known/jwks.json'
 const MINUTE = 60
 /** A page that is never answered. */
 const HANGS = ''
@@ -118,6 +125,27 @@ export function checkStatusLists(example: Example): void {
 }
 
 /**
+ * Holds an example to it: tokens that name keys which nobody has cost the issuer next to nothing, and keys
+ * that are known are good while there are no others.
+ */
+export function checkKeys(example: Example): void {
+  t.test(`${example.name} asks seldom for keys that aren't there`, async t => {
+    const issuer = await standIn(t)
+    const api = await startExample(example, issuer.url)
+    t.teardown(() => api.stop())
+    const good = await issuer.tokenWith({})
+    t.equal((await call(api, good)).status, 200)
+    issuer.withdrawKeys()
+    for (let round = 0; round < 20; round += 1) {
+      const { status } = await call(api, await issuer.tokenWith({}, `unknown-${round}`))
+      t.ok([401, 503].includes(status), `${status}`)
+    }
+    t.ok(issuer.keysAsked() <= 2, `asked ${issuer.keysAsked()} times`)
+    t.equal((await call(api, good)).status, 200, 'with the key that it has')
+  })
+}
+
+/**
  * Holds an example whose requests may wait for each other to it: what hangs is waited for once, and by those
  * alone who need it.
  */
@@ -164,6 +192,11 @@ export function checkStatusListsUnderStrain(example: Example): void {
   })
 }
 
+interface Signing {
+  readonly privateKey?: CryptoKey
+  readonly kid?: string
+}
+
 /** An issuer that isn't Latchkey: serves keys and lists, and signs tokens that name them. */
 export async function standIn(t: Test) {
   const [own, foreign] = [await generateKeyPair('ES256'), await generateKeyPair('ES256')]
@@ -177,7 +210,7 @@ export async function standIn(t: Test) {
       },
     ],
   })
-  const pages = new Map<string, string>([['/.well-known/jwks.json', jwks]])
+  const pages = new Map<string, string>([[KEYS, jwks]])
   const asked: string[] = []
   const server = createServer(({ url: path = '' }, response) => {
     asked.push(path)
@@ -194,16 +227,20 @@ export async function standIn(t: Test) {
   const { port } = server.address() as AddressInfo
   const url = `http://127.0.0.1:${port}`
 
-  const sign = (claims: JWTPayload, typ: string, { privateKey } = own) =>
+  const sign = (
+    claims: JWTPayload,
+    typ: string,
+    { privateKey = own.privateKey, kid = '1' }: Signing = {},
+  ) =>
     new SignJWT({
       iss: url,
       iat: now(),
       exp: now() + MINUTE,
       ...claims,
     })
-      .setProtectedHeader({ alg: 'ES256', kid: '1', typ })
+      .setProtectedHeader({ alg: 'ES256', kid, typ })
       .sign(privateKey)
-  const tokenWith = (claims: JWTPayload) =>
+  const tokenWith = (claims: JWTPayload, kid = '1') =>
     sign(
       {
         sub: 'ann',
@@ -214,6 +251,7 @@ export async function standIn(t: Test) {
         ...claims,
       },
       'at+jwt',
+      { kid },
     )
 
   /** Serves a list at that name; gives the claim of a token whose bit is in it. */
@@ -268,6 +306,10 @@ export async function standIn(t: Test) {
       pages.delete(`/status/${name}`)
     },
     asked: (name: string) => asked.filter(path => path === `/status/${name}`).length,
+    keysAsked: () => asked.filter(path => path === KEYS).length,
+    withdrawKeys: () => {
+      pages.delete(KEYS)
+    },
   }
 }
 

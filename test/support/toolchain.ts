@@ -12,7 +12,7 @@ const MINUTES = 60_000
 const LOCK_SECONDS = 1_200
 const BUILDS = join(ROOT, '.tap/builds')
 /** What a build may have left in its source. */
-const NO_SOURCES = ['target', 'node_modules']
+const NO_SOURCES = ['target', 'node_modules', 'dist']
 /**
  * Crates that two programs share are compiled once: in one folder, with the same profile. What is built for a
  * test needs neither symbols nor what a second build would be made faster by.

@@ -1,0 +1,39 @@
+// The issuer's public keys: kept through its outages, asked for again every five minutes, and at once for a
+// key that isn't known (every 30 seconds at most). Latchkey publishes a key a week before it signs with it.
+import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose'
+
+const FETCH_MS = 5_000
+const RELOAD_MS = 300_000
+const RETRY_MS = 30_000
+
+/** Makes the question for a token's key. It rejects when the keys can't be had and none are known. */
+export function createKeys(issuer: string): JWTVerifyGetKey {
+  const remote = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`), {
+    timeoutDuration: FETCH_MS,
+    cooldownDuration: RETRY_MS,
+    cacheMaxAge: Infinity,
+  })
+  let dueAt = performance.now() + RELOAD_MS
+  let reloading: Promise<void> | undefined
+
+  async function reload(): Promise<void> {
+    try {
+      await remote.reload()
+      dueAt = performance.now() + RELOAD_MS
+    } catch {
+      dueAt = performance.now() + RETRY_MS
+    } finally {
+      reloading = undefined
+    }
+  }
+
+  return async (header, token) => {
+    const overdueMs = performance.now() - dueAt
+    if (overdueMs >= 0) {
+      reloading ??= reload()
+      // After a long idle time a key may have been withdrawn: this request waits. A busy service never does.
+      if (overdueMs > RELOAD_MS) await reloading
+    }
+    return remote(header, token)
+  }
+}
