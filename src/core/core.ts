@@ -72,6 +72,12 @@ export function createCore(options: CoreOptions): Core {
       find: people.accounts.find,
       emit: emitFor,
     })
+  const selfService = composeSelfService({
+    ...given,
+    ...people,
+    ...messages,
+    sessionsWith,
+  })
   return {
     settings,
     store,
@@ -100,9 +106,10 @@ export function createCore(options: CoreOptions): Core {
     ...people,
     ...signing,
     ...messages,
-    ...composeSelfService({ ...given, ...people, ...messages, sessionsWith }),
+    ...selfService,
     ...composeTokens({
       ...given,
+      ...selfService,
       ...people,
       ...signing,
       clients,

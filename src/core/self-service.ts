@@ -5,6 +5,7 @@ import type { Emit } from '../base/events/events.ts'
 import { waysOf } from '../outbox/ways.ts'
 import { createEvenTime } from '../self-service/even-time.ts'
 import { createRequireFresh } from '../self-service/fresh-proof.ts'
+import { createDeletions, type Deletions } from '../self-service/removal/deletions.ts'
 import { createOwnAccount, type OwnAccount } from '../self-service/own-account.ts'
 import { actorOf } from '../self-service/owner.ts'
 import {
@@ -30,6 +31,7 @@ export interface SelfService {
   readonly invitations: Invitations
   readonly verifyAddress: VerifyAddress
   readonly staleSignUps: StaleSignUps
+  readonly deletions: Deletions
 }
 
 /** What it is composed from. */
@@ -67,7 +69,10 @@ export function composeSelfService(given: SelfServiceParts): SelfService {
   const redeem = createRedeem(parts)
   const hashChecked = createHashChecked(parts)
   const staleSignUps = createStaleSignUps(given)
+  const { grace } = selfService.deletion
+  const deletions = createDeletions({ ...given, graceMs: grace ?? 0 })
   return {
+    deletions,
     staleSignUps,
     recovery: createRecovery({ ...parts, redeem }),
     registration: createRegistration({ ...parts, redeem, hashChecked, staleSignUps }),
@@ -79,6 +84,7 @@ export function composeSelfService(given: SelfServiceParts): SelfService {
     verifyAddress: createVerifyAddress({ ...parts, redeem }),
     ownAccount: createOwnAccount({
       ...parts,
+      deletions: grace === undefined ? undefined : deletions,
       subjects: store.subjects,
       families: store.families,
       requireFresh: createRequireFresh({ ...given, clock }),

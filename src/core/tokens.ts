@@ -17,6 +17,7 @@ import {
 import { createJwtSigner, type SignJwt } from '../tokens/sign-jwt.ts'
 import type { ComposeOptions } from './options.ts'
 import type { People } from './people.ts'
+import type { SelfService } from './self-service.ts'
 import type { Signing } from './signing.ts'
 
 /** What the core can do with tokens. */
@@ -37,7 +38,8 @@ export interface Tokens {
 /** What tokens are made with. */
 type TokenParts = ComposeOptions &
   Signing &
-  Pick<People, 'authenticate' | 'nameInLogs' | 'elsewhere'> & {
+  Pick<People, 'authenticate' | 'nameInLogs' | 'elsewhere'> &
+  Pick<SelfService, 'deletions'> & {
     readonly clients: Pick<ClientRegistry, 'find'>
   }
 
@@ -113,6 +115,7 @@ function composeGrants({
     issue: createIssue({ ...minting, refreshTokens: parts.refreshTokens }),
     policy: tokenPolicy,
     takeStatus: status.take,
+    keepAccount: parts.deletions.cancel,
     clock,
     emit,
     random,

@@ -19,6 +19,8 @@ const REFUSALS_MS = 1_000
 const ACCOUNTS_MS = 600_000
 /** Some thousand accounts a day are looked at: more than sign up. */
 const SIGN_UPS_MS = 600_000
+/** 200 accounts each time, so that a million are looked at in seven hours. */
+const DELETIONS_MS = 5_000
 
 /** The log's two levels that are used here. */
 export interface UpkeepLog {
@@ -106,7 +108,26 @@ export async function startUpkeep({
     ),
   )
   parts.defer(every(SIGN_UPS_MS, sweepSignUps))
+  sweepDeletions(core, { failing, parts })
   const lookAtValues = createUnclaimedNotice({ core, log, wait, parts })
   lookAtValues().then()
   return { checkRing, lookAtValues }
+}
+
+/** Erases what users have deleted, once their time to think it over has passed. */
+function sweepDeletions(
+  { settings, deletions }: Core,
+  {
+    failing,
+    parts,
+  }: Pick<UpkeepOptions, 'parts'> & {
+    readonly failing: (message: string) => (err: unknown) => void
+  },
+): void {
+  if (!settings.selfService.account) return
+  const sweep = reportFirstFailure(
+    deletions.sweep,
+    failing('accounts that their users have deleted could not be erased; they wait'),
+  )
+  parts.defer(every(DELETIONS_MS, sweep))
 }

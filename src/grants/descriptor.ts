@@ -3,12 +3,13 @@
 import { Type, type Static, type TObject, type TProperties } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Clock } from '../base/clock.ts'
-import type { Emit } from '../base/events/events.ts'
+import type { Emit, Origin } from '../base/events/events.ts'
 import type { Random } from '../base/random.ts'
 import type { Client } from '../clients/registry.ts'
 import { invalidRequest } from '../oauth/errors.ts'
 import type { Form } from '../oauth/form.ts'
 import type { TakeStatusEntry } from '../status-lists/indices.ts'
+import type { Account } from '../stores/ports/directory.ts'
 import type { Families } from '../stores/ports/families.ts'
 import type { Subjects } from '../stores/ports/subjects.ts'
 import type { ReadsRefreshToken } from '../tokens/read-refresh-token.ts'
@@ -32,6 +33,8 @@ export interface GrantServices {
   readonly policy: () => TokenPolicy
   /** Undefined: tokens have no status. */
   readonly takeStatus: TakeStatusEntry | undefined
+  /** Called before a session of a login begins: an account that its user has deleted comes back. */
+  readonly keepAccount: (account: Account, origin: Origin) => Promise<void>
   readonly clock: Clock
   readonly emit: Emit
   /** Default: the system's. */

@@ -46,6 +46,7 @@ export type PasswordGrantServices = Pick<
   | 'issue'
   | 'policy'
   | 'takeStatus'
+  | 'keepAccount'
   | 'emit'
   | 'random'
 > & { readonly families: Pick<GrantServices['families'], 'open'> }
@@ -135,11 +136,13 @@ function createLogIn(
 function createOpenSession(
   services: PasswordGrantServices,
 ): (request: Request, login: Authenticated, targets: Targets) => Promise<TokenResponse> {
-  const { families, issue, policy, takeStatus, random = systemRandom } = services
+  const { families, issue, policy, takeStatus, keepAccount } = services
+  const { random = systemRandom } = services
 
   return async function openSession(request, { account, known }, targets) {
     const { client, jkt } = request
     const { scope, audience, device } = targets
+    await keepAccount(account, request.origin)
     const status = await takeStatus?.(accessTtl(client, policy()))
     const familyId = random.bytes(16)
     const opened = await families.open({

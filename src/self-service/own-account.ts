@@ -23,6 +23,7 @@ import type { RequireFresh } from './fresh-proof.ts'
 import { send, type Outgoing } from './outgoing.ts'
 import { requireSelf } from './own-attributes.ts'
 import { actorOf, type Owner } from './owner.ts'
+import type { Deletions } from './removal/deletions.ts'
 import { createHashChecked } from './recovery.ts'
 
 /** A new password, and the proof that it may be set. */
@@ -53,7 +54,10 @@ export interface OwnAccount {
   endSession(owner: Owner, sid: string): Promise<void>
   /** Ends all sessions but the caller's own. */
   endOthers(owner: Owner): Promise<void>
-  /** Erases the account, and ends every session. Needs a fresh proof. */
+  /**
+   * Ends every session, and erases the account: at once, or after the time to think it over. Needs a fresh
+   * proof.
+   */
   remove(owner: Owner, currentPassword: string | undefined): Promise<void>
 }
 
@@ -71,6 +75,8 @@ export interface OwnAccountOptions {
   readonly minPasswordLength: () => number
   readonly declarations: () => Declarations
   readonly requireFresh: RequireFresh
+  /** Undefined: what is deleted is erased at once. */
+  readonly deletions: Pick<Deletions, 'begin'> | undefined
   /** The services, on behalf of the owner. */
   readonly as: (owner: Owner) => {
     readonly accounts: Pick<Accounts, 'change' | 'removeBySub'>
@@ -84,7 +90,15 @@ const SPENT_SECONDS = 600
 
 /** Makes the service. */
 export function createOwnAccount(options: OwnAccountOptions): OwnAccount {
-  const { subjects, families, requireFresh, as, emit } = options
+  const { subjects, families, requireFresh, as, emit, deletions } = options
+
+  async function beginDeletion(owner: Owner, { begin }: Pick<Deletions, 'begin'>) {
+    const outcome = await begin(owner.account)
+    if (outcome === 'superseded') throw changedMeanwhile()
+    requireStill(outcome === 'changed', owner)
+    emit(changed(owner.account.sub, 'deletion_begun', owner), owner.origin)
+  }
+
   return {
     change: createChange(options),
     setPassword: createSetPassword(options),
@@ -105,6 +119,7 @@ export function createOwnAccount(options: OwnAccountOptions): OwnAccount {
 
     async remove(owner, currentPassword) {
       await requireFresh(owner, currentPassword)
+      if (deletions !== undefined) return beginDeletion(owner, deletions)
       const { kind } = await as(owner).accounts.removeBySub(owner.account.sub)
       requireStill(kind === 'done', owner)
     },
@@ -199,7 +214,11 @@ function ownedElsewhere(what: string) {
   return attributeRefused(what, expected, 'directory_owns')
 }
 
-function changed(sub: string, change: 'password' | 'sessions_ended', owner: Owner) {
+function changed(
+  sub: string,
+  change: 'password' | 'sessions_ended' | 'deletion_begun',
+  owner: Owner,
+) {
   return { type: 'user.changed', sub, change, actor: actorOf(owner) } as const
 }
 

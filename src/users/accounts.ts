@@ -33,6 +33,7 @@ export type ChangeOutcome =
         | 'user_unknown'
         | 'role_invalid'
         | 'not_of_directory'
+        | 'not_deleted'
         | DirectoryOwns
         | PasswordFault
     }
@@ -77,6 +78,8 @@ export interface Accounts extends Pick<
    * was; that directory is asked no more.
    */
   adopt(name: string): Promise<ChangeOutcome>
+  /** Keeps the account that its user has deleted, while it is not erased yet. */
+  keep(name: string): Promise<ChangeOutcome>
   /** Removes the account and every session. */
   remove(name: string): Promise<ChangeOutcome>
   /** The same for the account of that `sub`. */
@@ -142,6 +145,12 @@ export function createAccounts(options: AccountsOptions): Accounts {
       return outcome?.kind === 'done'
         ? { kind: 'done', sub: outcome.account.sub }
         : refused(outcome?.reason === DIRECTORY_OWNS ? DIRECTORY_OWNS : 'user_unknown')
+    },
+    async keep(name) {
+      const { deleteAt, ...rest } = (await directory.find(name))?.pending ?? {}
+      if (deleteAt === undefined) return refused('not_deleted')
+      const left = Object.keys(rest).length === 0 ? null : rest
+      return change(name, 'deletion_cancelled', tag => directory.setPending(tag, left))
     },
     remove: name => change(name, 'removed', directory.remove),
     async removeBySub(sub) {

@@ -16,6 +16,7 @@ import {
 import { refused, serverOn, STORES, type StoreName } from './helpers.ts'
 
 const MINUTE = 60_000
+const DAY = 24 * 60 * MINUTE
 const NEW_PASSWORD = 'a wholly different password'
 const MUTE = client('mute', { scopes: [], audience: [ORDERS] })
 const SELF = client('self', { scopes: ['account'], audience: [ISSUER, ORDERS] })
@@ -34,16 +35,17 @@ for (const store of STORES) {
     await t.test('guesses of the password', t => guessTest(t, store))
     await t.test('sessions', t => sessionsTest(t, store))
     await t.test('deletion', t => deletionTest(t, store))
+    await t.test('deletion, thought over', t => graceTest(t, store))
     await t.test('a namesake', t => namesakeTest(t, store))
     await t.test('a token that is bound to a key', t => dpopTest(t, store))
     await t.test('bodies', t => bodiesTest(t, store))
   })
 }
 
-async function ownServer(t: Test, store: StoreName): Promise<TestApp> {
+async function ownServer(t: Test, store: StoreName, more = {}): Promise<TestApp> {
   const server = await serverOn(t, store, {
     clients: [...CLIENTS, SELF, MUTE],
-    selfService: { ...NO_SELF_SERVICE, account: true },
+    selfService: { ...NO_SELF_SERVICE, account: true, ...more },
   })
   server.live.attributes = {
     email: { list: false, unique: true, self: true },
@@ -301,6 +303,62 @@ async function deletionTest(t: Test, store: StoreName): Promise<void> {
     password: PASSWORD,
   })
   refused(t, again, { status: 400, error: 'invalid_grant' })
+}
+
+/** Whoever deletes their account may think it over, and comes back by a login. */
+async function graceTest(t: Test, store: StoreName): Promise<void> {
+  const grace = 7 * DAY
+  const server = await ownServer(t, store, { deletion: { grace } })
+  const { accounts, clock, core, lines } = server
+  const [call, phone] = [await callerOn(server), await callerOn(server)]
+  const session = await server.login()
+  const logIn = (password = PASSWORD) =>
+    server.post('/token', {
+      grant_type: 'password',
+      client_id: 'self',
+      resource: ISSUER,
+      username: 'alice',
+      password,
+    })
+  const changes = () =>
+    lines.flatMap(line => /"change":"(deletion_\w+|removed)"/.exec(line)?.[1] ?? [])
+  const before = await accounts.find('alice')
+  const remove = () => call('DELETE', '', { current_password: PASSWORD })
+  t.equal((await remove()).statusCode, 204)
+  t.equal((await call('GET')).statusCode, 401, 'every session ends at once')
+  t.equal((await phone('GET')).statusCode, 401)
+  refused(t, await server.refresh(session.refresh_token), {
+    status: 400,
+    error: 'invalid_grant',
+  })
+  t.equal((await server.introspect(session.access_token))['active'], false)
+  const deleteAt = clock() + grace
+  t.match(await accounts.find('alice'), { disabled: false, pending: { deleteAt } })
+  await core.deletions.sweep()
+  t.ok(await accounts.find('alice'), 'nothing is erased before')
+
+  refused(t, await logIn('wrong'), { status: 400, error: 'invalid_grant' })
+  t.ok((await accounts.find('alice'))?.pending, 'a wrong password brings nothing back')
+  t.equal((await logIn()).statusCode, 200)
+  const kept = await accounts.find('alice')
+  t.equal(kept?.sub, before?.sub, 'a login does')
+  t.equal(kept?.pending, undefined)
+  clock.advance(8 * DAY)
+  await core.deletions.sweep()
+  t.ok(await accounts.find('alice'), 'and for good')
+
+  const again = await callerOn(server)
+  t.equal((await again('DELETE')).statusCode, 204)
+  clock.advance(grace - MINUTE)
+  await core.deletions.sweep()
+  t.ok(await accounts.find('alice'))
+  clock.advance(2 * MINUTE)
+  await core.deletions.sweep()
+  t.equal(await accounts.find('alice'), undefined, 'erased')
+  refused(t, await logIn(), { status: 400, error: 'invalid_grant' })
+  await core.deletions.sweep()
+  t.same(changes(), ['deletion_begun', 'deletion_cancelled', 'deletion_begun', 'removed'])
+  t.ok(lines.some(line => line.includes(`"actor":"user:${before?.sub}"`)))
 }
 
 /** Between the look at the token and the deed the account is renamed, and somebody else has its name. */

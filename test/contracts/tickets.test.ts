@@ -25,6 +25,7 @@ for (const { name, create } of STORES_AND_CLUSTER) {
     await t.test('codes', t => codesTest(t, world))
     await t.test('verifies attributes', t => attributesTest(t, world))
     await t.test('what is pending', t => pendingTest(t, world))
+    await t.test('an account that its user deletes', t => deletionTest(t, world))
     await t.test('all sessions but one', t => keepsTest(t, world))
     await t.test('many expired ones', t => sweepTest(t, world))
   })
@@ -243,6 +244,33 @@ async function pendingTest(t: Test, { store }: TestStore): Promise<void> {
   t.equal(after?.pending, undefined)
   t.equal(await directory.setPending(tag, null), true)
   t.equal(await directory.setPending('nobody', null), false)
+}
+
+async function deletionTest(t: Test, { store }: TestStore): Promise<void> {
+  const { directory, families } = store
+  const tag = await addSomeone(store)
+  const own = await signIn(store, tag)
+  const change = { tag, pending: { deleteAt: 1234 }, endsSessions: true }
+  t.equal(await directory.changePending({ ...change, version: 7 }), 'superseded')
+  t.equal(
+    await directory.changePending({ ...change, tag: 'nobody', version: 0 }),
+    'user_unknown',
+  )
+  t.match(await families.rotate(presented(own, 1)), { kind: 'rotated' }, 'as it was')
+  t.equal(await directory.changePending({ ...change, version: 0 }), 'changed')
+  t.match(await families.rotate(presented(own, 2)), { reason: 'sessions_ended' })
+  t.match(await directory.byTag(tag), { pending: { deleteAt: 1234 }, disabled: false })
+  const back = { tag, pending: null, endsSessions: false }
+  const dead = { ...back, disabled: true as const }
+  const outcomes = await Promise.all([
+    directory.changePending({ ...back, version: 1 }),
+    directory.changePending({ ...dead, version: 1 }),
+  ])
+  t.same(outcomes.toSorted(), ['changed', 'superseded'], 'of two at once one is first')
+  t.equal(await directory.changePending({ ...dead, version: 2 }), 'changed')
+  const after = await directory.byTag(tag)
+  t.match(after, { disabled: true, version: 3 })
+  t.equal(after?.pending, undefined)
 }
 
 async function keepsTest(t: Test, { store }: TestStore): Promise<void> {

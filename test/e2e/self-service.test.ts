@@ -110,7 +110,7 @@ for (const name of ['SQLite', 'Redis']) {
       addUser: false,
       config: {
         attributes: { email: { unique: true, self: true } },
-        selfService: { registration: 'invite' },
+        selfService: { account: true, registration: 'invite' },
         notify: { webhook: { url: hook.url, secrets: [SECRET], allowPrivate: true } },
       },
     })

@@ -53,6 +53,7 @@ function setUp(
       reuseGrace: 10_000,
     }),
     takeStatus: undefined,
+    keepAccount: async () => {},
     emit: event => events.push(event),
   })
   const logIn = (id: string, params = {}, headers = {}) => {

@@ -2,7 +2,10 @@
 import t from 'tap'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { createRequireFresh } from '../../src/self-service/fresh-proof.ts'
-import { createOwnAccount } from '../../src/self-service/own-account.ts'
+import {
+  createOwnAccount,
+  type OwnAccountOptions,
+} from '../../src/self-service/own-account.ts'
 import { NO_WAY_OUT } from '../../src/self-service/outgoing.ts'
 import { mayGet } from '../../src/self-service/pending.ts'
 import type { Owner } from '../../src/self-service/owner.ts'
@@ -35,7 +38,7 @@ t.test('an account that changes meanwhile', async t => {
   let changed: 'superseded' | 'user_unknown' = 'superseded'
   let set: AccountOutcome = { kind: 'refused', reason: 'changed_meanwhile' }
   let declarations = declarationsOf({ a: { list: false, unique: false, self: true } })
-  const own = createOwnAccount({
+  const parts: OwnAccountOptions = {
     directory: {
       changePassword: async () => changed,
       setPending: async () => false,
@@ -50,6 +53,7 @@ t.test('an account that changes meanwhile', async t => {
     minPasswordLength: () => 8,
     declarations: () => declarations,
     requireFresh: async () => {},
+    deletions: undefined,
     as: () => ({
       accounts: {
         change: async () => set,
@@ -58,6 +62,11 @@ t.test('an account that changes meanwhile', async t => {
       sessions: { end: async () => 'session_unknown' },
     }),
     emit: () => t.fail('nothing has happened'),
+  }
+  const own = createOwnAccount(parts)
+  const owns = createOwnAccount({
+    ...parts,
+    deletions: { begin: async () => changed },
   })
   const password = { password: 'new', currentPassword: undefined }
   const attributes = {
@@ -67,7 +76,9 @@ t.test('an account that changes meanwhile', async t => {
   }
   await t.rejects(own.setPassword(owner, password), CONFLICT)
   await t.rejects(own.change(owner, attributes), CONFLICT)
+  await t.rejects(owns.remove(owner, undefined), CONFLICT)
   changed = 'user_unknown'
+  await t.rejects(owns.remove(owner, undefined), GONE)
   set = { kind: 'refused', reason: 'user_unknown' }
   await t.rejects(own.setPassword(owner, password), GONE)
   await t.rejects(own.change(owner, attributes), GONE)

@@ -101,6 +101,7 @@ export const NO_SELF_SERVICE: CoreSettings['selfService'] = {
   recovery: false,
   codes: false,
   ticketTtl: 30 * MINUTE,
+  deletion: {},
   perNetwork: { max: 1_000_000, window: 60 * MINUTE },
   perTarget: { max: 1_000_000, window: 60 * MINUTE },
   perTargetInAll: { max: 1_000_000, window: 60 * MINUTE },

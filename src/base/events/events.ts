@@ -210,6 +210,8 @@ export type UserChange =
   | 'unlocked'
   | 'adopted'
   | 'invited'
+  | 'deletion_begun'
+  | 'deletion_cancelled'
   | 'removed'
 
 export type GroupChange = 'added' | 'changed' | 'removed'

@@ -34,8 +34,10 @@ export function describe({
   updatedAt,
   attributes,
   emailVerified,
+  pending,
 }: Account): [Record<string, unknown>, string] {
   const created = new Date(createdAt).toISOString()
+  const deletesAt = pending?.deleteAt && new Date(pending.deleteAt).toISOString()
   return [
     {
       name,
@@ -47,8 +49,10 @@ export function describe({
       updatedAt: new Date(updatedAt).toISOString(),
       attributes,
       emailVerified,
+      ...(deletesAt && { deletesAt }),
     },
     `${name}  ${sub}  ${disabled ? 'disabled' : 'enabled'}  since ${created}  ` +
-      `${describeAccess({ scopes, roles })}`,
+      `${describeAccess({ scopes, roles })}` +
+      (deletesAt ? `  deleted by its user, erased at ${deletesAt}` : ''),
   ]
 }

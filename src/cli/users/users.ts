@@ -60,6 +60,12 @@ const CHANGES: readonly {
     change: (accounts, name) => accounts.enable(name),
   },
   {
+    verb: 'keep',
+    description: 'keep the account that its user has deleted, while it is not erased yet',
+    done: 'is kept; its sessions stay ended',
+    change: (accounts, name) => accounts.keep(name),
+  },
+  {
     verb: 'adopt',
     description:
       'keep the user of a directory elsewhere here, with the password that was copied (migrate: copy)',

@@ -21,6 +21,7 @@ const OWN: ReadonlySet<string> = new Set([
   'active',
   'attributes',
   'emailVerified',
+  'deletesAt',
   'email_verified',
   'createdAt',
   'updatedAt',

@@ -39,6 +39,8 @@ export const CHANGES: readonly UserChange[] = [
   'unlocked',
   'adopted',
   'invited',
+  'deletion_begun',
+  'deletion_cancelled',
   'removed',
 ]
 export const CLIENT_METHODS: readonly ClientMethod[] = [

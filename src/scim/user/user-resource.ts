@@ -19,6 +19,8 @@ export interface ShownAccount {
   readonly roles: readonly string[]
   readonly attributes: Readonly<Record<string, unknown>>
   readonly emailVerified: boolean
+  /** What it waits for; absent: nothing. */
+  readonly pending?: { readonly deleteAt?: number }
   readonly createdAt: number
   readonly updatedAt: number
   readonly version: number
@@ -106,7 +108,7 @@ function placedOf(
 }
 
 function extensionOf(
-  { attributes, scopes, emailVerified }: ShownAccount,
+  { attributes, scopes, emailVerified, pending }: ShownAccount,
   { declared }: UserView,
 ): Record<string, unknown> | undefined {
   const shown = Object.entries(attributes).filter(
@@ -115,6 +117,9 @@ function extensionOf(
   const extension = {
     ...(scopes !== null && { scopes }),
     ...(declared.has('email') && attributes['email'] !== undefined && { emailVerified }),
+    ...(pending?.deleteAt !== undefined && {
+      deletesAt: new Date(pending.deleteAt).toISOString(),
+    }),
     ...Object.fromEntries(shown),
   }
   return Object.keys(extension).length === 0 ? undefined : extension

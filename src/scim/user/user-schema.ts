@@ -158,6 +158,12 @@ function singleAttribute(name: string, isRead: boolean): ScimAttribute {
   })
 }
 
+const DELETES_AT = attribute(
+  'deletesAt',
+  'The user has deleted the account: it is erased then, unless they log in before.',
+  { type: 'dateTime', mutability: 'readOnly' },
+)
+
 function extensionSchema(declared: DeclaredAttributes): ScimSchema {
   return {
     id: USER_EXTENSION,
@@ -179,6 +185,7 @@ function extensionSchema(declared: DeclaredAttributes): ScimSchema {
             ),
           ]
         : []),
+      DELETES_AT,
       ...[...declared]
         .filter(([name]) => isExtension(name))
         .map(([name, { type, list }]) =>

@@ -8,6 +8,8 @@ export interface Pending {
   readonly signUp?: true
   /** The address that takes the place of the attribute `email` once somebody has proved to read it. */
   readonly email?: string
+  /** Its user has deleted it: it is erased then, unless they log in before. Unix time in milliseconds. */
+  readonly deleteAt?: number
 }
 
 /** Who somebody is in a directory elsewhere. */
@@ -83,6 +85,18 @@ export interface AttributesChange
   readonly version: number
   /** What the account waits for from now on; null: nothing; absent: what it did. */
   readonly pending?: Pending | null
+}
+
+/** What an account waits for from now on. */
+export interface PendingChange {
+  readonly tag: string
+  /** The account's version from which the change was made. */
+  readonly version: number
+  /** Null: nothing. */
+  readonly pending: Pending | null
+  /** Whether nobody logs in with it any more; absent: what it was. */
+  readonly disabled?: true
+  readonly endsSessions: boolean
 }
 
 /** A new password that its user sets. */
@@ -187,6 +201,8 @@ export interface BuiltInDirectory {
   ): Promise<'changed' | 'superseded' | 'user_unknown'>
   /** What the account waits for from now on; null: nothing. Durable when it resolves. */
   setPending(tag: string, pending: Pending | null): Promise<boolean>
+  /** The same, of one version of the account, and what goes with it in one step. Durable when it resolves. */
+  changePending(change: PendingChange): Promise<'changed' | 'superseded' | 'user_unknown'>
   /** Replaces the hash if it still is `from`; sessions live on. False when it wasn't. */
   upgradePassword(tag: string, from: string, to: string): Promise<boolean>
   /** Makes a shadow an account of ours; sessions and hash stay. Durable when it resolves. */

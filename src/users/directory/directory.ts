@@ -14,6 +14,7 @@ import type {
   NewAccount,
   PasswordChange,
   Pending,
+  PendingChange,
   RenameOutcome,
   UniqueValue,
   ValueTaken,
@@ -64,6 +65,8 @@ export interface Directory {
   ): Promise<'changed' | 'superseded' | 'user_unknown'>
   /** What the account waits for from now on; null: nothing. */
   setPending(tag: string, pending: Pending | null): Promise<boolean>
+  /** The same, of one version of the account, and what goes with it in one step. */
+  changePending(change: PendingChange): Promise<'changed' | 'superseded' | 'user_unknown'>
   /** Disabling ends every session; enabling brings none back. */
   setDisabled(tag: string, disabled: boolean): Promise<boolean>
   /** Sets what the user may hold from the next token on. */

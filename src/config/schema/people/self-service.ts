@@ -1,6 +1,6 @@
 // What the configuration says of what users do for themselves, through apps.
 import { Type } from 'typebox'
-import { duration, section } from '../parts.ts'
+import { duration, optionalDuration, section } from '../parts.ts'
 
 const limit = (max: number, description: string) =>
   section(description, {
@@ -44,6 +44,12 @@ export const SelfServiceSchema = section(
       description: 'Whether a code of 8 digits goes along with each ticket.',
     }),
     ticketTtl: duration('30m', 'How long a ticket lives; 24h at most.'),
+    deletion: section('What `DELETE /account` does.', {
+      grace: optionalDuration(
+        'How long users may think it over: their sessions end at once, a login brings the account back, ' +
+          'and then it is erased. Default: it is erased at once.',
+      ),
+    }),
     perNetwork: limit(
       30,
       'Requests of one network (/24 or /64) to the routes that need no token; logins count by themselves.',

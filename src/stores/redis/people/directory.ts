@@ -78,6 +78,10 @@ export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
       return oneOf(CHANGED, kind)
     },
     setPending: (tag, pending) => change({ tag, set: { pending }, endsSessions: false }),
+    async changePending({ tag, version, pending, disabled, endsSessions }) {
+      const set = { pending, ...(disabled === true && { disabled }) }
+      return oneOf(CHANGED, await changeAt({ tag, version, set, endsSessions }))
+    },
     async upgradePassword(tag, from, to) {
       const [upgraded] = await upgradeScript([keys.user(tag)], [from, to])
       return upgraded === 1

@@ -5,7 +5,11 @@ import type { BuiltInDirectory, NewAccount, ValueTaken } from '../../ports/direc
 import { reading, writing } from '../database/database.ts'
 import { createSqliteStatusBits } from '../sessions/status-bits.ts'
 import { ACCOUNT_SQL, insertSql, readAccount, writeColumns } from './account-columns.ts'
-import { createChangeAccount, createChangeIn } from './change-account.ts'
+import {
+  createChangeAccount,
+  createChangeIn,
+  type AccountChange,
+} from './change-account.ts'
 import { createChangeWhole } from './change-whole.ts'
 import { createTakenTexts } from './login-texts.ts'
 import { createPages } from './pages.ts'
@@ -33,7 +37,7 @@ export function createSqliteDirectory(db: DatabaseSync, clock: Clock): BuiltInDi
     rename: createRename(db, clock),
     setPassword: (tag, passwordHash) =>
       change({ tag, set: { passwordHash }, endsSessions: true }),
-    changePassword: createChangePassword(db, clock),
+    ...createChangesAt(db, clock),
     setPending: (tag, pending) => change({ tag, set: { pending }, endsSessions: false }),
     upgradePassword: (tag, from, to) =>
       writing(db, () => upgrade.run({ tag, from, to }).changes === 1),
@@ -96,20 +100,31 @@ function createRename(db: DatabaseSync, clock: Clock): BuiltInDirectory['rename'
     })
 }
 
-function createChangePassword(
+/** Makes what changes one version of an account. */
+function createChangesAt(
   db: DatabaseSync,
   clock: Clock,
-): BuiltInDirectory['changePassword'] {
+): Pick<BuiltInDirectory, 'changePassword' | 'changePending'> {
   const changeIn = createChangeIn(db, clock)
   const select = db.prepare(ACCOUNT_SQL.byTag)
-  return ({ tag, passwordHash, version, keeps }) =>
+
+  const changeAt = (version: number, change: AccountChange) =>
     writing(db, () => {
-      const row = select.get(tag)
+      const row = select.get(change.tag)
       if (row === undefined) return 'user_unknown'
       if (readAccount(row).version !== version) return 'superseded'
-      changeIn({ tag, set: { passwordHash }, endsSessions: true, keeps })
+      changeIn(change)
       return 'changed'
     })
+
+  return {
+    changePassword: ({ tag, passwordHash, version, keeps }) =>
+      changeAt(version, { tag, set: { passwordHash }, endsSessions: true, keeps }),
+    changePending: ({ tag, version, pending, disabled, endsSessions }) => {
+      const set = { pending, ...(disabled === true && { disabled }) }
+      return changeAt(version, { tag, set, endsSessions })
+    },
+  }
 }
 
 /**

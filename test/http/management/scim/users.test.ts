@@ -67,6 +67,29 @@ for (const store of STORES) {
     t.notMatch(server.lines.join(''), /argon2id\$|of her own|Ann@|lks_/)
   })
 
+  t.test(`a user who has deleted the account, ${store}`, async t => {
+    const { call, add, server } = await scimOn(t, store)
+    const { id } = await add('ann', { displayName: 'Ann' })
+    t.notHas(await call('GET', `/Users/${id}`).then(answer => answer.json()), {
+      [EXTENSION]: { deletesAt: /./ },
+    })
+    const tag = String((await server.accounts.find('ann'))?.tag)
+    await server.store.directory.setPending(tag, { deleteAt: Date.UTC(2026, 11, 24) })
+    const deletesAt = '2026-12-24T00:00:00.000Z'
+    const shown = await call('GET', `/Users/${id}`)
+    t.match(shown.json(), { active: true, [EXTENSION]: { deletesAt } })
+    const body = { ...shown.json(), displayName: 'Anna', [EXTENSION]: { deletesAt: '' } }
+    const put = await call('PUT', `/Users/${id}`, { body })
+    t.equal(put.statusCode, 200, put.body)
+    t.match(
+      put.json(),
+      { displayName: 'Anna', [EXTENSION]: { deletesAt } },
+      'is read only',
+    )
+    const schemas = await call('GET', `/Schemas/${EXTENSION}`)
+    t.match(schemas.body, '"deletesAt"')
+  })
+
   t.test(`a PUT takes the place of what was there, ${store}`, async t => {
     const { call, add } = await scimOn(t, store)
     const { id } = await add('ann', { ...WHOLE, active: false })
