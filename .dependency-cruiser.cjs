@@ -70,6 +70,7 @@ const MAY_IMPORT = {
     'clients/',
     'stores/ports',
     'oauth/',
+    'outbox/announce',
     'tickets/',
   ],
   'scim/': ['oauth/'],

@@ -30,6 +30,7 @@ import { startPageRoute } from './http/public/start-page.ts'
 import { statusRoute } from './http/public/status-list.ts'
 import { registerTokenRoutes } from './http/public/token-routes.ts'
 import { verifyRoute } from './http/public/verify.ts'
+import { answerOnceNoted } from './http/request/answer-once-noted.ts'
 import { answersOptions, corsOptions } from './http/request/cors.ts'
 import { setErrorHandler, setNotFoundHandler } from './http/request/error-handler.ts'
 import { answerLoopbackNamesOnly } from './http/request/loopback-names.ts'
@@ -124,6 +125,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
 async function registerEndpoints(app: FastifyInstance, deps: Endpoints): Promise<void> {
   const { http, metrics, tracing = NO_TRACING } = deps
   setErrorHandler(app)
+  answerOnceNoted(app, deps.core.announcer)
   tracing.observeRequests(app)
   observeRequests(app, metrics)
   detectMissingProxy(app, { issuer: deps.core.settings.issuer, http, metrics })

@@ -190,6 +190,7 @@ async function openCore({
     isBreached: blocklist.isBreached,
     instruments,
   })
+  parts.defer(() => core.announcer.settled())
   const { elsewhere } = core
   if (elsewhere !== undefined) parts.defer(elsewhere.close)
   metrics.showHashing(core.hasher.load)

@@ -200,8 +200,11 @@ async function openCore({
       source,
     })
   const core = compose()
+  parts.defer(() => core.announcer.settled())
   return {
     ...core,
+    // Of what a command does to all accounts at once nobody is told.
+    emit,
     config,
     backups,
     readSecrets: core.knownSecrets.read,

@@ -12,7 +12,7 @@ import { createSessions, type Sessions } from '../sessions/sessions.ts'
 import type { Store } from '../stores/ports/store.ts'
 import type { Elsewhere } from '../users/directory/open.ts'
 import { NO_INSTRUMENTS } from './instruments.ts'
-import { composeMessages, type Messages } from './messages.ts'
+import { announcing, composeMessages, composeNoted, type Messages } from './messages.ts'
 import type { CoreOptions } from './options.ts'
 import { composePeople, type People } from './people.ts'
 import type { CoreSettings } from './settings.ts'
@@ -53,18 +53,17 @@ export interface OnBehalf {
  * @throws RangeError when the machine's memory doesn't suffice for the configured hashing
  */
 export function createCore(options: CoreOptions): Core {
-  const { settings, store, clock, emit, instruments = NO_INSTRUMENTS } = options
+  const { settings, store, clock, instruments = NO_INSTRUMENTS } = options
   const { monotonic = monotonicClock, random = systemRandom } = options
-  const given = { ...options, instruments, monotonic, random }
+  const quiet = { ...options, instruments, monotonic, random }
+  const clients = createClientRegistry(settings.clients)
+  const signing = composeSigning({ ...quiet, clients })
+  const noted = composeNoted({ ...quiet, ...signing })
+  const emit = announcing(options.emit, noted.announcer)
+  const given = { ...quiet, emit }
   const people = composePeople(given)
   const { elsewhere } = people
-  const clients = createClientRegistry(settings.clients)
-  const signing = composeSigning({ ...given, clients })
-  const messages = composeMessages({
-    ...given,
-    ...people,
-    ...signing,
-  })
+  const messages = composeMessages({ ...given, ...people, ...noted })
   const sessionsWith = (emitFor: Emit) =>
     createSessions({
       families: store.families,
@@ -120,8 +119,8 @@ export function createCore(options: CoreOptions): Core {
 
 /** Directories elsewhere hear who refreshes, too. */
 function heardBy({ hear }: Elsewhere, emit: Emit): Emit {
-  return (event, origin) => {
-    emit(event, origin)
+  return (event, origin, aside) => {
+    emit(event, origin, aside)
     hear(event)
   }
 }

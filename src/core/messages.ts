@@ -1,40 +1,86 @@
 // The core's outbox: what is appended to it, and what a worker needs to send it.
-import { createCompose, type Compose } from '../outbox/compose.ts'
+import type { Emit } from '../base/events/events.ts'
+import type { MessageType } from '../base/events/message-types.ts'
+import { createAnnouncer, type Announcer } from '../outbox/announce.ts'
+import { createCompose, createPersonOf, type Compose } from '../outbox/compose.ts'
 import { createEnvelope, type Envelope } from '../outbox/envelope.ts'
 import { createOutbox, type Outbox } from '../outbox/outbox.ts'
 import { waysOf } from '../outbox/ways.ts'
 import { createMakeTicket, type MakeTicket } from '../self-service/make-ticket.ts'
+import { StoreUnavailable } from '../stores/ports/unavailable.ts'
 import { createTickets, type Tickets } from '../tickets/tickets.ts'
 import type { ComposeOptions } from './options.ts'
 import type { People } from './people.ts'
 import type { Signing } from './signing.ts'
 
 /** What the core can do with messages. */
-export interface Messages {
+export interface Messages extends Noted {
   readonly tickets: Tickets
-  readonly outbox: Outbox
-  readonly envelope: Envelope
   /** Makes a ticket when it is sent. */
   readonly makeTicket: MakeTicket
   /** Makes a message when it is sent. */
   readonly compose: Compose
 }
 
+/** What notes that something is to be sent. */
+export interface Noted {
+  readonly outbox: Outbox
+  readonly envelope: Envelope
+  readonly announcer: Announcer
+}
+
+type NotedParts = ComposeOptions & Pick<Signing, 'knownSecrets'>
+
 /** What messages are composed from. */
-type MessageParts = ComposeOptions &
-  Pick<Signing, 'knownSecrets'> &
-  Pick<People, 'accounts'>
+type MessageParts = ComposeOptions & Noted & Pick<People, 'accounts' | 'directory'>
+
+/** Composes what notes messages. */
+export function composeNoted({
+  settings,
+  store,
+  clock,
+  random,
+  emit,
+  knownSecrets,
+}: NotedParts): Noted {
+  const envelope = createEnvelope(settings.secrets, knownSecrets.isEverywhere)
+  const waysNow = (type: MessageType) => waysOf(settings.notify(), type)
+  const outbox = createOutbox({
+    items: store.outbox,
+    envelope,
+    waysOf: waysNow,
+    maxItems: () => settings.notify().maxItems,
+    clock,
+    random,
+  })
+  const announcer = createAnnouncer({
+    appendAll: outbox.appendAll,
+    isSent: type => waysNow(type).length > 0,
+    personOf: createPersonOf(mayTypeAddress(settings)),
+    clock,
+    onLost(types, why) {
+      for (const message of types) {
+        for (const way of waysNow(message)) {
+          const error =
+            why instanceof StoreUnavailable ? 'the store is away' : 'the outbox is full'
+          emit({ type: 'message.abandoned', way, tries: 0, message, error })
+        }
+      }
+    },
+  })
+  return { envelope, outbox, announcer }
+}
 
 /** Composes the messages' side. */
 export function composeMessages({
   settings,
   store,
-  clock,
   random,
-  knownSecrets,
   accounts,
+  directory,
+  ...noted
 }: MessageParts): Messages {
-  const envelope = createEnvelope(settings.secrets, knownSecrets.isEverywhere)
+  const { outbox, envelope, announcer } = noted
   const tickets = createTickets({
     tickets: store.tickets,
     secrets: settings.secrets,
@@ -43,17 +89,31 @@ export function composeMessages({
   })
   const makeTicket = createMakeTicket(tickets, accounts)
   return {
+    outbox,
+    envelope,
+    announcer,
     tickets,
     makeTicket,
-    envelope,
-    outbox: createOutbox({
-      items: store.outbox,
-      envelope,
-      waysOf: type => waysOf(settings.notify(), type),
-      maxItems: () => settings.notify().maxItems,
-      clock,
-      random,
+    compose: createCompose({
+      accounts,
+      byTag: directory.byTag,
+      makeTicket,
+      personOf: createPersonOf(mayTypeAddress(settings)),
+      isSent: type => waysOf(settings.notify(), type).length > 0,
     }),
-    compose: createCompose({ accounts, makeTicket }),
+  }
+}
+
+function mayTypeAddress({ attributes, selfService }: ComposeOptions['settings']) {
+  return () =>
+    attributes().get('email')?.self === true &&
+    (selfService.account || selfService.registration === 'open')
+}
+
+/** Emits, and has whoever is to know of it told. */
+export function announcing(emit: Emit, { hear }: Pick<Announcer, 'hear'>): Emit {
+  return function emitAndAnnounce(event, origin, aside) {
+    emit(event, origin)
+    hear(event, origin, aside)
   }
 }

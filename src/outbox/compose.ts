@@ -1,6 +1,11 @@
 // Makes the message of an entry when it is sent: whom it goes to is looked up now, and a ticket is made now,
 // so that neither waits in the store.
-import type { TicketPurpose } from '../base/events/message-types.ts'
+import type { Known } from '../base/events/events.ts'
+import {
+  NOTICES,
+  type MessageType,
+  type TicketPurpose,
+} from '../base/events/message-types.ts'
 import type { Account } from '../stores/ports/directory.ts'
 import type { Accounts } from '../users/accounts.ts'
 import type { MadeTicket, Message } from './delivery.ts'
@@ -22,7 +27,11 @@ export type MakeTicket = (request: TicketRequest) => Promise<MadeTicket | undefi
 /** What messages are made of. */
 export interface ComposeOptions {
   readonly accounts: Pick<Accounts, 'bySub' | 'findLogin'>
+  readonly byTag: (tag: string) => Promise<Account | undefined>
   readonly makeTicket: MakeTicket
+  readonly personOf: (account: Known) => Person
+  /** Whether a message goes out by any way, as configured now. */
+  readonly isSent: (type: MessageType) => boolean
 }
 
 /**
@@ -31,9 +40,13 @@ export interface ComposeOptions {
 export type Compose = (id: string, entry: Entry) => Promise<Message | undefined>
 
 /** Makes the composer. */
-export function createCompose({ accounts, makeTicket }: ComposeOptions): Compose {
-  const find = ({ whom }: Entry) =>
-    'sub' in whom ? accounts.bySub(whom.sub) : accounts.findLogin(whom.name)
+export function createCompose(options: ComposeOptions): Compose {
+  const { accounts, byTag, makeTicket, personOf, isSent } = options
+
+  async function find({ whom }: Entry): Promise<Account | undefined> {
+    if ('tag' in whom) return byTag(whom.tag)
+    return 'sub' in whom ? accounts.bySub(whom.sub) : accounts.findLogin(whom.name)
+  }
 
   async function ticketFor(entry: Entry, account: Account, purpose: TicketPurpose) {
     if (account.disabled && purpose === 'recovery') return undefined
@@ -45,12 +58,13 @@ export function createCompose({ accounts, makeTicket }: ComposeOptions): Compose
     })
   }
 
-  return async function compose(id, entry) {
-    if (entry.person !== undefined) {
-      return messageOf(id, entry, { person: entry.person })
-    }
-    const account = await find(entry)
+  return async function compose(id, asked) {
+    const { person } = asked
+    if (person !== undefined) return messageOf(id, asked, { person })
+    const account = await find(asked)
     if (account === undefined) return undefined
+    const entry = asked.isTaken === true ? { ...asked, type: ALREADY } : asked
+    if (entry.isTaken === true && !isSent(ALREADY)) return undefined
     const purpose = purposeOf(entry.type)
     const known = { person: personOf(account), attributes: account.attributes }
     if (purpose === undefined) return messageOf(id, entry, known)
@@ -59,27 +73,44 @@ export function createCompose({ accounts, makeTicket }: ComposeOptions): Compose
   }
 }
 
-/** What was known of an account, for a message that is sent when the account may be gone. */
-export function personOf({ sub, name, attributes, emailVerified }: Account): Person {
-  const email = textOf(attributes['email'])
-  const locale = textOf(attributes['locale'])
-  return {
-    sub,
-    name,
-    isAddressProven: emailVerified,
-    ...(email !== undefined && { email }),
-    ...(locale !== undefined && { locale }),
+const ALREADY: MessageType = 'notice.already_registered'
+
+/**
+ * Makes what takes from an account what is known of whom a message goes to.
+ *
+ * @param mayTypeAddress whether users may set their address themselves, as configured now: what an operator
+ * has set is theirs to answer for
+ */
+export function createPersonOf(
+  mayTypeAddress: () => boolean,
+): (account: Known) => Person {
+  return ({ sub, name, attributes, emailVerified, pending }) => {
+    const email = textOf(attributes['email'])
+    const locale = textOf(attributes['locale'])
+    const isProven = emailVerified || !mayTypeAddress()
+    return {
+      sub,
+      name,
+      isAddressProven: isProven && pending?.signUp !== true,
+      ...(email !== undefined && { email }),
+      ...(locale !== undefined && { locale }),
+    }
   }
 }
 
-interface Known {
+interface Found {
   readonly person: Person
   readonly attributes?: Account['attributes']
   readonly ticket?: MadeTicket
 }
 
-function messageOf(id: string, entry: Entry, known: Known): Message {
-  const { person, attributes = {}, ticket } = known
+/** The message; undefined: a notice goes to no address that somebody typed and nobody proved. */
+function messageOf(id: string, entry: Entry, found: Found): Message | undefined {
+  const { person, attributes = {}, ticket } = found
+  const isNotice = NOTICES.some(each => each === entry.type)
+  if (isNotice && person.email !== undefined && person.isAddressProven !== true) {
+    return undefined
+  }
   return {
     id,
     type: entry.type,

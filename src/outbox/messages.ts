@@ -7,7 +7,11 @@ import {
 } from '../base/events/message-types.ts'
 
 /** Whom it is about: what somebody has typed to log in, which may be nobody's, or an account. */
-export type Whom = { readonly name: string } | { readonly sub: string }
+export type Whom =
+  | { readonly name: string }
+  | { readonly sub: string }
+  /** By the tag of the `sub`. */
+  | { readonly tag: string }
 
 /** What was known of somebody who may be gone when it is sent. */
 export interface Person {
@@ -33,6 +37,8 @@ export interface Entry {
   readonly address?: string | undefined
   /** The session that it is about. */
   readonly sid?: string | undefined
+  /** Somebody signed up with the address that the account has already. */
+  readonly isTaken?: true | undefined
   /** As it was; undefined: the account is looked up when it is sent. */
   readonly person?: Person | undefined
 }

@@ -18,6 +18,8 @@ export interface TicketWanted {
   readonly network?: string | undefined
   /** The address that the ticket proves, where that is not the account's yet. */
   readonly address?: string | undefined
+  /** The account has that address already: its owner is told so, and gets no ticket. */
+  readonly isTaken?: true | undefined
 }
 
 /** What comes of appending. `full`: nothing was appended, and the request is answered 503. */

@@ -13,6 +13,8 @@ export interface TicketWanted {
   readonly network?: string | undefined
   /** Where it goes, unless to the account's address. */
   readonly address?: string | undefined
+  /** Somebody signed up with the account's address: its owner is told so, and gets no ticket. */
+  readonly isTaken?: true | undefined
 }
 
 /** Takes what is to be sent. */

@@ -4,7 +4,7 @@ import type { Emit } from '../base/events/events.ts'
 import { userTag } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import { attributeRefused, nameRefused } from '../oauth/account-errors.ts'
-import type { NewAccount, Pending } from '../stores/ports/directory.ts'
+import type { Account, NewAccount, Pending } from '../stores/ports/directory.ts'
 import type { Tickets as TicketStore } from '../stores/ports/people/tickets.ts'
 import {
   NOTHING_KNOWN,
@@ -91,6 +91,7 @@ function createSignUp(options: RegistrationOptions): Registration['signUp'] {
   const { outgoing, hashChecked, verifies, evenTime, random } = options
   const attributesOf = createAttributesOf(options)
   const addIfFree = createAddIfFree(options)
+  const ownerOf = createOwnerOf(options)
 
   return async function signUp({ name, password, attributes, locale, caller, isSpent }) {
     const read = readName(name)
@@ -106,16 +107,19 @@ function createSignUp(options: RegistrationOptions): Registration['signUp'] {
       verifies && ((await isSpent(read.folded)) || (await isSpent(String(email))))
     const outcome = await evenTime(async () => {
       if (await isTooMuch()) return 'too_much'
-      return (await addIfFree(account, caller)) ? 'added' : 'taken'
+      return (await addIfFree(account, caller)) ? 'added' : ownerOf(account)
     })
     if (!verifies) return
     const { network } = caller
-    // For this very account: a ticket by its name would activate the password of whoever was first. Where
-    // nothing was added it is for nobody, and takes as long.
-    const whom = { sub: outcome === 'added' ? sub : random.uuid() }
     await evenTime(async () => {
       if (outcome === 'too_much') return
-      await send(outgoing, { purpose: 'verification', whom, locale, network })
+      // For this very account: a ticket by its name would activate the password of whoever was first. Where
+      // nothing was added whoever has the address is told, or nobody, and it takes as long.
+      const about =
+        outcome === 'added'
+          ? { whom: { sub } }
+          : { whom: { sub: outcome?.sub ?? random.uuid() }, isTaken: true as const }
+      await send(outgoing, { purpose: 'verification', ...about, locale, network })
     })
   }
 }
@@ -133,6 +137,15 @@ function createAddIfFree(options: RegistrationOptions) {
     const actor = `user:${sub}` as const
     emit({ type: 'user.changed', sub, change: 'added', actor }, origin)
     return true
+  }
+}
+
+/** Makes what finds who has the address of an account already, and has proved to read it. */
+function createOwnerOf({ directory }: RegistrationOptions) {
+  return async ({ uniqueValues }: NewAccount): Promise<Account | undefined> => {
+    const email = uniqueValues.find(({ attribute }) => attribute === 'email')
+    const owner = email && (await directory.byValue(email))
+    return owner?.emailVerified === true ? owner : undefined
   }
 }
 

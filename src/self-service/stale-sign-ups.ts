@@ -43,7 +43,7 @@ export function createStaleSignUps(options: StaleSignUpsOptions): StaleSignUps {
     const nothing = { attributes: {}, uniqueValues: [], emailVerified: false }
     const { kind } = await directory.setAttributes({ tag, version, ...nothing })
     if (kind !== 'changed' || !(await directory.remove(tag))) return
-    emit({ type: 'user.changed', sub, change: 'removed' })
+    emit({ type: 'user.changed', sub, change: 'removed' }, undefined, { before: account })
   }
 
   return {

@@ -44,6 +44,7 @@ export function createVerifyAddress(options: VerificationOptions): VerifyAddress
     emit(
       { type: 'user.changed', sub, change: 'attributes', attributes, actor },
       caller.origin,
+      { before: account },
     )
   }
 }

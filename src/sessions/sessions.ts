@@ -89,6 +89,7 @@ export function createSessions({
         emit(
           { type: 'token.revoked', clientId, network, kind: 'refresh_token', sid },
           origin,
+          { userTag },
         )
       }
       return outcome

@@ -99,7 +99,13 @@ export function createSetAttributes(options: SetAttributesOptions): SetAttribute
       }
       const { sub } = account
       const attributes = changedNames(account, next, request)
-      emit({ type: 'user.changed', sub, change: 'attributes', attributes })
+      const event = {
+        type: 'user.changed',
+        sub,
+        change: 'attributes',
+        attributes,
+      } as const
+      emit(event, undefined, { before: account })
       return { kind: 'done', sub }
     }
     return { kind: 'refused', reason: 'changed_meanwhile' }

@@ -154,8 +154,13 @@ export function createAccounts(options: AccountsOptions): Accounts {
     },
     remove: name => change(name, 'removed', directory.remove),
     async removeBySub(sub) {
-      if (!(await directory.remove(userTag(sub)))) return refused('user_unknown')
-      options.emit({ type: 'user.changed', sub, change: 'removed' })
+      const before = await directory.byTag(userTag(sub))
+      if (before === undefined || !(await directory.remove(before.tag))) {
+        return refused('user_unknown')
+      }
+      options.emit({ type: 'user.changed', sub, change: 'removed' }, undefined, {
+        before,
+      })
       return { kind: 'done', sub }
     },
     async adopt(name) {
@@ -182,8 +187,9 @@ function createChange({ directory, emit }: AccountsOptions) {
     const account = await directory.find(name)
     // The account may also be removed between these two calls.
     if (account === undefined || !(await act(account.tag))) return refused('user_unknown')
-    emit({ type: 'user.changed', sub: account.sub, change: what })
-    return { kind: 'done', sub: account.sub }
+    const { sub } = account
+    emit({ type: 'user.changed', sub, change: what }, undefined, { before: account })
+    return { kind: 'done', sub }
   }
 }
 

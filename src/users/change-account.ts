@@ -104,7 +104,7 @@ export function createChangeAccount(options: ChangeAccountOptions): ChangeWholeA
       }
       if (outcome.kind !== 'changed') return { kind: 'refused', reason: outcome.kind }
       for (const { roles: _, ...each } of changes) {
-        emit({ type: 'user.changed', sub, ...each })
+        emit({ type: 'user.changed', sub, ...each }, undefined, { before: account })
       }
       const after = await directory.byTag(tag)
       return after === undefined

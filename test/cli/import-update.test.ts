@@ -283,3 +283,24 @@ t.test('a name and an address of two people are never one text', async t => {
   }
   t.match(await stored('cem'), { attributes: cem.attributes, roles: ['buyer'] })
 })
+
+t.test('an import tells nobody, however much it changes; a command tells', async t => {
+  const secrets = `[whsec_${Buffer.alloc(32, 1).toString('base64')}]`
+  const types = '[notice.password_changed, account.created, account.updated]'
+  const bench = commandLine(t, {
+    more: [
+      `notify: { webhook: { url: "https://a.example/", secrets: ${secrets}, types: ${types} } }`,
+    ],
+  })
+  const file = join(bench.directory, 'users.jsonl')
+  const run = async (record: object) => {
+    writeFileSync(file, JSON.stringify(record))
+    t.match(await bench.latchkey(`users import ${file} --update`), { code: 0 })
+  }
+  const waiting = () => bench.withStore(store => store.outbox.backlog('webhook'))
+  await run({ name: 'alice', passwordHash: OLD })
+  await run({ name: 'alice', passwordHash: NEW, roles: ['admin'] })
+  t.match(await waiting(), { length: 0 })
+  t.match(await bench.latchkey('users passwd alice', PASSWORD), { code: 0 })
+  t.match(await waiting(), { length: 1 }, 'it waits until that is noted')
+})

@@ -160,7 +160,7 @@ t.test('what nobody takes is given up, with an audit event and a count', async t
     url: 'http://127.0.0.1:1/',
   })
   apply({ ...config, notify: { ...config.notify, giveUp: 1 } })
-  const entry = { type: 'account.created', whom: { sub: 'gone' }, at: 1 } as const
+  const entry = { type: 'notice.account_deleted', whom: { sub: 'gone' }, at: 1 } as const
   await core.outbox.append(RECOVERY)
   await core.outbox.appendAll([{ ...entry, person: { sub: 'gone', name: 'bob' } }])
   await core.store.outbox.append([{ id: 'x', way: 'webhook', content: 'not ours' }], 10)
@@ -177,7 +177,7 @@ t.test('what nobody takes is given up, with an audit event and a count', async t
         way: 'webhook',
         tries: 1,
         error: 'no answer: ECONNREFUSED',
-        message: 'account.created',
+        message: 'notice.account_deleted',
         sub: 'gone',
       },
       { type: 'message.abandoned', way: 'webhook', tries: 1 },

@@ -2,7 +2,9 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { MESSAGE_TYPES } from '../../src/base/events/message-types.ts'
+import { createPersonOf } from '../../src/outbox/compose.ts'
 import { createEnvelope } from '../../src/outbox/envelope.ts'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import { waysOf } from '../../src/outbox/ways.ts'
 import { buildTestApp } from '../support/app.ts'
 
@@ -16,14 +18,18 @@ const WEBHOOK = {
   timeout: 1000,
   attributes: [],
 }
+const ALL = { ...WEBHOOK, types: [...MESSAGE_TYPES] }
 
 /** A server whose messages go by webhook; nobody sends them but the test. */
-async function serverOf(t: { teardown(work: () => Promise<void>): void }) {
+async function serverOf(
+  t: { teardown(work: () => Promise<void>): void },
+  webhook: typeof WEBHOOK = WEBHOOK,
+) {
   const server = await buildTestApp()
   t.teardown(() => server.close())
   const { live, core, store } = server
   live.attributes = { email: { type: 'email', list: false, unique: false } }
-  live.notify = { giveUp: 60_000, maxItems: 10, webhook: WEBHOOK }
+  live.notify = { giveUp: 60_000, maxItems: 10, webhook }
   /** What waits, as it would be sent. */
   async function take() {
     const items = await store.outbox.take('webhook', 10, 60_000)
@@ -70,15 +76,27 @@ t.test('what goes by which way', t => {
   const by = (ways: Parameters<typeof waysOf>[0]) =>
     MESSAGE_TYPES.map(type => `${type}: ${waysOf(ways, type).join(' ')}`)
   t.ok(by({}).every(line => line.endsWith(': ')))
-  t.ok(by({ webhook: {} }).every(line => line.endsWith(': webhook')))
+  // Not everybody wants one for each login.
+  const isUnasked = (line: string) => /^(session|notice.new_network)/.test(line)
+  const isForPeople = (line: string) => /^(ticket|notice)/.test(line) && !isUnasked(line)
+  t.ok(
+    by({ webhook: {} }).every(line => line.endsWith(': webhook') === isForPeople(line)),
+  )
+  t.ok(by({ mail: {} }).every(line => line.endsWith(': mail') === isForPeople(line)))
   t.ok(
     by({ webhook: {}, mail: {} }).every(line =>
-      line.endsWith(/^(ticket|notice)/.test(line) ? ': mail' : ': webhook'),
+      line.endsWith(isUnasked(line) ? ': ' : isForPeople(line) ? ': mail' : ': webhook'),
     ),
+  )
+  t.ok(
+    by({ webhook: { types: MESSAGE_TYPES } }).every(line => line.endsWith(': webhook')),
   )
   t.strictSame(
     waysOf(
-      { webhook: { types: ['notice.new_network'] }, mail: {} },
+      {
+        webhook: { types: ['notice.new_network'] },
+        mail: { types: ['notice.new_network'] },
+      },
       'notice.new_network',
     ),
     ['webhook', 'mail'],
@@ -147,14 +165,21 @@ t.test('where no address is known the app is told, and finds its own way', async
 })
 
 t.test('somebody who is gone is told what was known', async t => {
-  const { core, take } = await serverOf(t)
-  const person = { sub: 's', name: 'bob', email: 'bob@example.com', locale: 'de' }
+  const { core, take } = await serverOf(t, ALL)
+  const known = { sub: 's', name: 'bob', email: 'bob@example.com', locale: 'de' }
+  const person = { ...known, isAddressProven: true }
   const entry = { whom: { sub: 's' }, at: 5, sid: 'sid-1' } as const
   await core.outbox.appendAll([
     { ...entry, type: 'notice.account_deleted', person },
     { ...entry, type: 'account.deleted', person: { sub: 's', name: 'bob' } },
+    { ...entry, type: 'notice.password_changed', person: known },
   ])
   const taken = await take()
+  t.equal(
+    taken.find(message => message?.type === 'notice.password_changed'),
+    undefined,
+    'nothing goes to an address that nobody proved',
+  )
   const of = (type: string) => taken.find(message => message?.type === type)
   t.match(of('notice.account_deleted'), {
     email: 'bob@example.com',
@@ -166,7 +191,7 @@ t.test('somebody who is gone is told what was known', async t => {
 })
 
 t.test('an event says the account as it is when it is sent', async t => {
-  const { core, take, accounts, live } = await serverOf(t)
+  const { core, take, accounts, live } = await serverOf(t, ALL)
   live.attributes = {
     email: { type: 'email', list: false, unique: false },
     locale: { type: 'string', list: false, unique: false },
@@ -187,4 +212,78 @@ t.test('without a way out nothing waits, and a full outbox says so', async t => 
   live.notify = { giveUp: 60_000, maxItems: 1, webhook: WEBHOOK }
   t.equal(await core.outbox.append(wanted), 'appended')
   t.equal(await core.outbox.append(wanted), 'full')
+})
+
+t.test('whose address is already taken is told so, and gets no ticket', async t => {
+  const { core, take, accounts, live } = await serverOf(t)
+  await accounts.setAttributes('alice', {
+    attributes: { email: 'alice@example.com' },
+    emailVerified: true,
+  })
+  const alice = await accounts.find('alice')
+  const whom = { sub: String(alice?.sub) }
+  const wanted = { purpose: 'verification', isTaken: true, network: 'n' } as const
+  await core.outbox.append({ ...wanted, whom })
+  await core.outbox.append({ ...wanted, whom: { sub: 'nobody' } })
+  t.match(
+    (await take()).filter(message => message !== undefined),
+    [{ type: 'notice.already_registered', network: 'n', ticket: undefined }],
+  )
+  live.notify = {
+    giveUp: 60_000,
+    maxItems: 10,
+    webhook: { ...WEBHOOK, types: ['ticket.verification'] },
+  }
+  await core.outbox.append({ ...wanted, whom })
+  t.match(await take(), [undefined], 'unless nobody wants that')
+})
+
+t.test('a session is known by the tag of whose it is', async t => {
+  const { core, take, accounts } = await serverOf(t, ALL)
+  const alice = await accounts.find('alice')
+  const entry = { type: 'session.ended', sid: 'sid-1', at: 1 } as const
+  await core.outbox.appendAll([{ ...entry, whom: { tag: String(alice?.tag) } }])
+  t.match(await take(), [{ type: 'session.ended', name: 'alice', sid: 'sid-1' }])
+})
+
+t.test("an address that users type is nobody's until it is proved", t => {
+  const known = { sub: 's', name: 'n', attributes: { email: 'a@b.example' } }
+  for (const [mayType, emailVerified, pending, isAddressProven] of [
+    [false, false, undefined, true],
+    [false, false, { signUp: true }, false],
+    [true, false, undefined, false],
+    [true, true, undefined, true],
+  ] as const) {
+    const personOf = createPersonOf(() => mayType)
+    t.match(personOf({ ...known, emailVerified, pending }), {
+      isAddressProven,
+      email: 'a@b.example',
+    })
+  }
+  t.end()
+})
+
+t.test('what can not be noted is in the audit log', async t => {
+  const { core, store, accounts, live, lines } = await serverOf(t)
+  const lost = () =>
+    lines
+      .filter(line => line.includes('message.abandoned'))
+      .map(line => JSON.parse(line).audit)
+  live.notify = { giveUp: 60_000, maxItems: 1, webhook: ALL }
+  await accounts.setPassword('alice', 'another horse battery')
+  await core.announcer.settled()
+  const about = { type: 'message.abandoned', way: 'webhook', tries: 0 }
+  t.match(lost(), [
+    { ...about, message: 'notice.password_changed', error: 'the outbox is full' },
+    { ...about, message: 'session.revoked', error: 'the outbox is full' },
+  ])
+  Object.assign(store.outbox, {
+    append: () => Promise.reject(new StoreUnavailable(new Error('gone'), 'gone')),
+  })
+  await accounts.disable('alice')
+  await core.announcer.settled()
+  t.match(lost().slice(2), [
+    { ...about, message: 'account.disabled', error: 'the store is away' },
+    { ...about, message: 'session.revoked', error: 'the store is away' },
+  ])
 })

@@ -8,11 +8,11 @@ import type { Actor, Emit, Origin } from './events.ts'
  * @param request in which it happens, for the audit log; default: what each event says
  */
 export function emitAs(actor: Actor, emit: Emit, request?: Origin): Emit {
-  return function emitAsActor(event, origin = request) {
+  return function emitAsActor(event, origin = request, aside = {}) {
     const isOurs =
       event.type === 'user.changed' ||
       event.type === 'group.changed' ||
       event.type === 'keys.changed'
-    emit(isOurs ? { ...event, actor: event.actor ?? actor } : event, origin)
+    emit(isOurs ? { ...event, actor: event.actor ?? actor } : event, origin, aside)
   }
 }

@@ -223,5 +223,22 @@ export interface Origin {
   readonly headers: Readonly<Record<string, unknown>>
 }
 
+/** What is known of an account. */
+export interface Known {
+  readonly sub: string
+  readonly name: string
+  readonly attributes: Readonly<Record<string, unknown>>
+  readonly emailVerified: boolean
+  readonly pending?: { readonly signUp?: true } | undefined
+}
+
+/** What stands beside an event for whoever tells people and apps of it. No log gets it. */
+export interface Aside {
+  /** The account as it was. */
+  readonly before?: Known
+  /** Whose session it was; the event doesn't know the `sub`. */
+  readonly userTag?: string
+}
+
 /** Notifies the listeners. Never throws and never waits. */
-export type Emit = (event: Event, origin?: Origin) => void
+export type Emit = (event: Event, origin?: Origin, aside?: Aside) => void

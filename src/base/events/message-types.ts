@@ -12,6 +12,7 @@ export const NOTICES = [
   'notice.password_changed',
   'notice.address_changed',
   'notice.account_deleted',
+  'notice.already_registered',
   'notice.new_network',
 ] as const
 

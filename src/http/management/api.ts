@@ -8,6 +8,7 @@ import { createTokenFailures } from '../callers/limits/token-failures.ts'
 import type { WindowLimit } from '../callers/limits/window-counts.ts'
 import { createTokenHolder } from '../callers/token-holder.ts'
 import { registerVerifier } from '../callers/verify-access-token.ts'
+import { answerOnceNoted } from '../request/answer-once-noted.ts'
 import { setErrorHandler } from '../request/error-handler.ts'
 import { createGuard, type GuardSettings } from './callers/guard.ts'
 import { ADMIN_PATH, adminRoutes } from './admin/admin-routes.ts'
@@ -40,6 +41,7 @@ export async function managementApi(
   { core, settings, version, observe }: ApiOptions,
 ): Promise<void> {
   setErrorHandler(app)
+  answerOnceNoted(app, core.announcer)
   observe(app)
   const guard = createGuard({
     issuer: core.settings.issuer,

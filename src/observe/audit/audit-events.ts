@@ -222,7 +222,10 @@ export const AUDIT_EVENTS = [
     'A message to a person or an app was tried for `notify.giveUp`, or refused for good.',
     {
       way: Type.Union([Type.Literal('webhook'), Type.Literal('mail')]),
-      tries: Type.Integer({ minimum: 1, description: 'How often it was tried.' }),
+      tries: Type.Integer({
+        minimum: 0,
+        description: 'How often it was tried; 0: it could not be noted.',
+      }),
       error: Type.Optional(
         Type.String({
           description:

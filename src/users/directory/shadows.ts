@@ -225,9 +225,10 @@ function createFreeName(
   { directory, emit, lookup }: ShadowsOptions,
   refresh: Shadows['refresh'],
 ) {
-  async function removed({ tag, sub }: Account): Promise<'freed'> {
+  async function removed(before: Account): Promise<'freed'> {
+    const { tag, sub } = before
     if (await directory.remove(tag)) {
-      emit({ type: 'user.changed', sub, change: 'removed' })
+      emit({ type: 'user.changed', sub, change: 'removed' }, undefined, { before })
     }
     return 'freed'
   }

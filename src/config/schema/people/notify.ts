@@ -44,8 +44,8 @@ const Webhook = Type.Object(
     timeout: duration('10s', 'How long the answer may take.'),
     types: types(
       MESSAGE_TYPES,
-      'Which are posted; default: all, or with notify.mail only those for apps. So far only ' +
-        'tickets are made.',
+      'Which are posted; default: those for people (`ticket.…` and `notice.…`, but not ' +
+        'notice.new_network), or with notify.mail `account.…`.',
     ),
     attributes: Type.Array(Type.String({ minLength: 1 }), {
       default: [],
@@ -128,7 +128,7 @@ const Mail = Type.Object(
     timeout: duration('30s', 'How long handing over one mail may take.'),
     types: types(
       [...TICKETS, ...NOTICES],
-      'Which go by mail; default: all that are for people (`ticket.…` and `notice.…`).',
+      'Which go by mail; default: all of these but notice.new_network.',
     ),
     links: Links,
     locale: Type.String({

@@ -1,0 +1,19 @@
+// An answer waits until what its request has to tell people and apps is in the outbox: whoever was answered
+// can count on it, even if the server dies in the next moment.
+import type { FastifyInstance } from 'fastify'
+import type { Announcer } from '../../outbox/announce.ts'
+
+/** Has the answers of the routes that are registered from here on wait. */
+export function answerOnceNoted(
+  app: FastifyInstance,
+  { isBusyFor, settled }: Pick<Announcer, 'isBusyFor' | 'settled'>,
+): void {
+  app.addHook('onSend', (request, _reply, payload, done) => {
+    if (!isBusyFor(request.id)) {
+      done(null, payload)
+      return
+    }
+    // It never rejects.
+    settled(request.id).then(() => done(null, payload))
+  })
+}

@@ -1,0 +1,183 @@
+// What people and apps are told of what happens, and that whoever answers can wait until it is noted.
+import t from 'tap'
+import type { Aside, Event } from '../../src/base/events/events.ts'
+import { MESSAGE_TYPES, type MessageType } from '../../src/base/events/message-types.ts'
+import { createAnnouncer } from '../../src/outbox/announce.ts'
+import { createPersonOf } from '../../src/outbox/compose.ts'
+import type { Entry } from '../../src/outbox/messages.ts'
+import type { Appended } from '../../src/outbox/outbox.ts'
+
+const NOW = 5
+const ALICE = {
+  sub: 'a',
+  name: 'alice',
+  attributes: { email: 'alice@example.com' },
+  emailVerified: true,
+}
+const ORIGIN = { id: 'req-1', headers: {} }
+
+function announcerOf(
+  appendAll: (entries: readonly Entry[]) => Promise<Appended>,
+  types: readonly MessageType[] = MESSAGE_TYPES,
+) {
+  const lost: Array<readonly [readonly MessageType[], unknown]> = []
+  const announcer = createAnnouncer({
+    appendAll,
+    isSent: type => types.includes(type),
+    personOf: createPersonOf(() => true),
+    clock: () => NOW,
+    onLost: (...about) => lost.push(about),
+  })
+  return { ...announcer, lost }
+}
+
+/** What was noted of an event. */
+async function noted(event: Event, aside?: Aside, types?: readonly MessageType[]) {
+  const entries: Entry[] = []
+  let calls = 0
+  const { hear, settled } = announcerOf(async added => {
+    calls += 1
+    entries.push(...added)
+    return 'appended'
+  }, types)
+  hear(event, undefined, aside)
+  await settled()
+  return { entries, calls }
+}
+
+const user = (change: string, more: object = {}) =>
+  Object.assign({ type: 'user.changed', sub: 'a', change }, more) as Event
+const login = { clientId: 'c', username: 'u', network: 'n', sub: 'a', sid: 's' }
+
+t.test('what follows from what', async t => {
+  const before = { before: ALICE }
+  const rows: ReadonlyArray<readonly [Event, Aside | undefined, ...MessageType[]]> = [
+    [user('added'), undefined, 'account.created'],
+    [user('removed'), before, 'account.deleted', 'notice.account_deleted'],
+    [user('removed'), undefined],
+    [user('password'), before, 'notice.password_changed', 'session.revoked'],
+    [user('disabled'), before, 'account.disabled', 'session.revoked'],
+    [user('enabled'), before, 'account.updated'],
+    [user('renamed'), before, 'account.updated'],
+    [user('access'), before, 'account.updated'],
+    [user('adopted'), before, 'account.updated'],
+    [user('unlocked'), before],
+    [user('sessions_ended'), undefined, 'session.revoked'],
+    [user('attributes', { attributes: ['locale'] }), before, 'account.updated'],
+    [user('attributes'), before, 'account.updated'],
+    [
+      user('attributes', { attributes: ['email', 'email_verified'] }),
+      before,
+      'account.updated',
+      'notice.address_changed',
+      'notice.address_changed',
+    ],
+    [
+      user('attributes', { attributes: ['email'] }),
+      { before: { ...ALICE, attributes: {} } },
+      'account.updated',
+    ],
+    [user('attributes', { attributes: ['email'] }), undefined, 'account.updated'],
+    [
+      { type: 'login.succeeded', ...login, networkKnown: true },
+      undefined,
+      'session.started',
+    ],
+    [
+      { type: 'login.succeeded', ...login, networkKnown: false },
+      undefined,
+      'session.started',
+      'notice.new_network',
+    ],
+    [
+      { type: 'session.ended', sub: 'a', sid: 's', actor: 'cli:x' },
+      undefined,
+      'session.ended',
+    ],
+    [{ type: 'refresh.reused', ...login }, undefined, 'session.revoked'],
+    [
+      {
+        type: 'token.revoked',
+        clientId: 'c',
+        network: 'n',
+        kind: 'refresh_token',
+        sid: 's',
+      },
+      { userTag: 'tag' },
+      'session.ended',
+    ],
+    [
+      {
+        type: 'token.revoked',
+        clientId: 'c',
+        network: 'n',
+        kind: 'access_token',
+        sid: 's',
+      },
+      undefined,
+    ],
+    [
+      { type: 'token.revoked', clientId: 'c', network: 'n', kind: 'access_token' },
+      { userTag: 'x' },
+    ],
+    [{ type: 'refresh.rotated', ...login }, undefined],
+    [{ type: 'password.upgraded', sub: 'a' }, undefined],
+  ]
+  for (const [event, aside, ...types] of rows) {
+    const { entries, calls } = await noted(event, aside)
+    t.strictSame(
+      entries.map(({ type }) => type),
+      types,
+      JSON.stringify(event),
+    )
+    t.equal(calls, types.length > 0 ? 1 : 0, 'at once or not at all')
+    t.ok(entries.every(({ at }) => at === NOW))
+  }
+})
+
+t.test('both addresses hear of a change, each by what was known', async t => {
+  const event = user('attributes', { attributes: ['email'] })
+  const { entries } = await noted(event, { before: ALICE }, ['notice.address_changed'])
+  t.match(entries, [
+    { person: { email: 'alice@example.com', isAddressProven: true }, whom: { sub: 'a' } },
+    { person: undefined, whom: { sub: 'a' } },
+  ])
+})
+
+t.test('what goes out by no way is not noted', async t => {
+  const { calls } = await noted(user('password'), undefined, ['ticket.recovery'])
+  t.equal(calls, 0)
+})
+
+t.test('an answer waits for what its own request has to tell', async t => {
+  const waiting: Array<(outcome: Appended) => void> = []
+  const { hear, isBusyFor, settled } = announcerOf(
+    () => new Promise(resolve => waiting.push(resolve)),
+  )
+  t.notOk(isBusyFor('req-1'))
+  hear(user('added'), ORIGIN)
+  t.ok(isBusyFor('req-1'))
+  t.notOk(isBusyFor('req-2'))
+  await settled('req-2')
+  let isSettled = false
+  const settling = Promise.all([settled('req-1'), settled()]).then(() => {
+    isSettled = true
+  })
+  await new Promise(setImmediate)
+  t.notOk(isSettled)
+  waiting[0]?.('appended')
+  await settling
+  t.notOk(isBusyFor('req-1'))
+})
+
+t.test('what can not be noted is said', async t => {
+  const full = announcerOf(async () => 'full')
+  full.hear(user('password'))
+  await full.settled()
+  t.match(full.lost, [[['notice.password_changed', 'session.revoked'], /full/]])
+  const away = new Error('away')
+  const broken = announcerOf(() => Promise.reject(away))
+  broken.hear(user('added'))
+  await broken.settled()
+  t.strictSame(broken.lost, [[['account.created'], away]])
+})
