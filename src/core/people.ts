@@ -83,6 +83,7 @@ export function composePeople({
     policy: settings.logins,
   })
   const logins = { declarations: settings.attributes, login: settings.loginBy }
+  const nameLogins = createNameLogins(logins)
   const directory = createBuiltInDirectory({ ...store, ...logins })
   const checkClaims = createCheckClaims(settings.claimsBudget)
   const accountsWith = (emitFor: Emit) =>
@@ -122,8 +123,9 @@ export function composePeople({
     accountsWith,
     directory,
     checkClaims,
-    nameLogins: createNameLogins(logins),
+    nameLogins,
     valueClaims: createValueClaims({
+      nameLogins,
       directory,
       change: accounts.change,
       declarations: settings.attributes,

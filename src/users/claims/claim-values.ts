@@ -8,7 +8,8 @@ import { isExternalId } from '../attributes/external-ids.ts'
 import type { ChangeWholeAccount } from '../change-account.ts'
 import type { Directory } from '../directory/directory.ts'
 import { roleValues } from '../groups/role-values.ts'
-import { findTwins, type Twins } from './find-twins.ts'
+import type { NameLogins } from '../attributes/login-texts.ts'
+import { findTwins, type Twins, type Wanted } from './find-twins.ts'
 
 /** What comes of claiming, and of how many accounts something was claimed. */
 export interface Claimed {
@@ -40,7 +41,8 @@ export interface ValueClaims {
 }
 
 export interface ValueClaimsOptions {
-  readonly directory: Pick<Directory, 'byValue' | 'page'>
+  readonly directory: Pick<Directory, 'byValue' | 'find' | 'page'>
+  readonly nameLogins: Pick<NameLogins, 'naming'>
   readonly change: ChangeWholeAccount
   /** As configured now. */
   readonly declarations: () => Declarations
@@ -60,7 +62,12 @@ export function createValueClaims(options: ValueClaimsOptions): ValueClaims {
 
   return {
     async claim() {
-      const twins = await findTwins({ pages, valuesOf })
+      const twins = await findTwins({
+        pages,
+        wantedBy: createWantedBy(options),
+        isClaimed: async ({ tag }, value) =>
+          (await directory.byValue(value))?.tag === tag,
+      })
       if (twins.length > 0) return { accounts: 0, twins }
       const outcomes: Array<Awaited<ReturnType<typeof claimOf>>> = []
       for await (const accounts of pages()) {
@@ -106,6 +113,28 @@ function valuesBy(declarations: Declarations, { attributes }: Account): UniqueVa
   return uniqueValuesOf(attributes, declarations)
 }
 
+/**
+ * Makes what says of which things an account wants to have the only one: its values, and its name and the
+ * names that its values stand for where users log in by both.
+ */
+function createWantedBy({ declarations, nameLogins }: ValueClaimsOptions) {
+  const keyOf = ({ attribute, value }: UniqueValue) => JSON.stringify([attribute, value])
+  return (account: Account): readonly Wanted[] => {
+    const { attributes, foldedName } = account
+    const uniqueValues = valuesBy(declarations(), account)
+    const { logins } = nameLogins.naming({ attributes, uniqueValues })
+    return [
+      ...uniqueValues.map(value => ({ key: keyOf(value), attribute: value.attribute })),
+      { key: foldedName },
+      ...(logins?.ofValues ?? []).map(({ attribute, value, foldedName: key }) => ({
+        key,
+        attribute,
+        unless: { attribute, value },
+      })),
+    ]
+  }
+}
+
 /** Those of the values that aren't the account's: nobody has claimed them, or somebody else. */
 async function unclaimedOf(
   { byValue }: Pick<Directory, 'byValue'>,
@@ -131,7 +160,9 @@ function createClaimOf({ directory, change, declarations }: ValueClaimsOptions) 
     if (outcome.reason !== 'attribute_taken') return 'there'
     const attribute = outcome.path
     const value = open.find(each => each.attribute === attribute)
-    const owner = value && (await directory.byValue(value))
+    const owner =
+      (value && (await directory.byValue(value))) ??
+      (await directory.find(String(account.attributes[attribute])))
     return {
       attribute,
       accounts: [{ name, sub }, ...(owner ? [{ name: owner.name, sub: owner.sub }] : [])],

@@ -1,4 +1,5 @@
-// Finds accounts that have the same value of an attribute which is to be unique.
+// Finds accounts that want one thing of which there is one: the same value of an attribute that is to be
+// unique, or a value that logs somebody else in, whose name it is.
 import { hash } from 'node:crypto'
 import type { Account, UniqueValue } from '../../stores/ports/directory.ts'
 
@@ -11,54 +12,80 @@ export interface Twins {
   readonly accounts: readonly Twin[]
 }
 
+/** What an account wants for itself. */
+export interface Wanted {
+  /** Equal where two want the same. */
+  readonly key: string
+  /** The attribute because of which it does; undefined: its name. */
+  readonly attribute?: string
+  /** Not if the account has claimed that: then the two have come to terms before. */
+  readonly unless?: UniqueValue
+}
+
 /** What is looked through. */
 export interface FindTwinsOptions {
   /** Every account, as often as it is asked for. */
   readonly pages: () => AsyncIterable<readonly Account[]>
-  /** What of an account nobody else may have. */
-  readonly valuesOf: (account: Account) => readonly UniqueValue[]
+  readonly wantedBy: (account: Account) => readonly Wanted[]
+  /** Whether the account has the value for itself. */
+  readonly isClaimed: (account: Account, value: UniqueValue) => Promise<boolean>
 }
 
-/** So much of a value's hash is kept while looking: what agrees in it is looked at once more. */
+interface Group {
+  attribute: string | undefined
+  readonly accounts: Map<string, Twin>
+}
+
+/** So much of a key's hash is kept while looking: what agrees in it is looked at once more. */
 const HASH_BYTES = 6
 
 /**
  * Finds them: one look at every account where there are none, a second one where there may be. Keeps some
- * 50 bytes for each value meanwhile. Rejects with StoreUnavailable.
+ * 50 bytes for each key meanwhile. Rejects with StoreUnavailable.
  */
-export async function findTwins({
-  pages,
-  valuesOf,
-}: FindTwinsOptions): Promise<readonly Twins[]> {
-  const seen = new Set<number>()
-  const suspects = new Set<number>()
-  for await (const accounts of pages()) {
-    for (const short of accounts.flatMap(valuesOf).map(shortHash)) {
-      if (seen.has(short)) suspects.add(short)
-      seen.add(short)
-    }
-  }
+export async function findTwins(options: FindTwinsOptions): Promise<readonly Twins[]> {
+  const suspects = await findSuspects(options)
   if (suspects.size === 0) return []
-  const found = new Map<string, { attribute: string; accounts: Twin[] }>()
+  const { pages, wantedBy, isClaimed } = options
+  const found = new Map<string, Group>()
   for await (const accounts of pages()) {
     for (const account of accounts) {
-      const { name, sub } = account
-      for (const value of valuesOf(account)) {
-        if (!suspects.has(shortHash(value))) continue
-        const { attribute } = value
-        const twins = found.get(keyOf(value)) ?? { attribute, accounts: [] }
-        twins.accounts.push({ name, sub })
-        found.set(keyOf(value), twins)
+      for (const { key, attribute, unless } of wantedBy(account)) {
+        if (!suspects.has(shortHash(key))) continue
+        if (unless !== undefined && (await isClaimed(account, unless))) continue
+        const group = found.get(key) ?? { attribute: undefined, accounts: new Map() }
+        group.attribute ??= attribute
+        const { name, sub } = account
+        group.accounts.set(sub, { name, sub })
+        found.set(key, group)
       }
     }
   }
-  return [...found.values()].filter(({ accounts }) => accounts.length > 1)
+  return [...found.values()].flatMap(({ attribute, accounts }) =>
+    attribute === undefined || accounts.size === 1
+      ? []
+      : [{ attribute, accounts: [...accounts.values()] }],
+  )
 }
 
-function shortHash(value: UniqueValue): number {
-  return hash('sha256', keyOf(value), 'buffer').readUIntBE(0, HASH_BYTES)
+async function findSuspects({
+  pages,
+  wantedBy,
+}: FindTwinsOptions): Promise<ReadonlySet<number>> {
+  const seen = new Set<number>()
+  const suspects = new Set<number>()
+  for await (const accounts of pages()) {
+    for (const account of accounts) {
+      for (const key of new Set(wantedBy(account).map(wanted => wanted.key))) {
+        const short = shortHash(key)
+        if (seen.has(short)) suspects.add(short)
+        seen.add(short)
+      }
+    }
+  }
+  return suspects
 }
 
-function keyOf({ attribute, value }: UniqueValue): string {
-  return JSON.stringify([attribute, value])
+function shortHash(key: string): number {
+  return hash('sha256', key, 'buffer').readUIntBE(0, HASH_BYTES)
 }

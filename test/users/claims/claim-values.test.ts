@@ -96,6 +96,60 @@ for (const store of STORES) {
     t.match(await directory.byValue({ attribute: 'badge', value: '1' }), { sub: 'cem' })
   })
 
+  t.test(`on ${store}: a name and a value that log in by one text are twins`, async t => {
+    const { add, live, claims, directory, accounts } = await worldOn(t, store)
+    const named = async (name: string) => {
+      const account = someAccount(name, { name, foldedName: name })
+      t.equal(await directory.add(account), 'added')
+    }
+    await named('ann@example.com')
+    await add('bob', { email: 'Ann@Example.com' })
+    await named('cem@example.com')
+    await accounts.change('cem@example.com', () => ({ rewrites: true }))
+    live.attributes = UNIQUE
+    live.loginBy = ['name', 'email']
+    await accounts.change('cem@example.com', () => ({
+      attributes: { email: 'cem@example.com' },
+    }))
+    t.strictSame(await claims.claim(), {
+      accounts: 0,
+      twins: [
+        {
+          attribute: 'email',
+          accounts: [
+            { name: 'ann@example.com', sub: 'ann@example.com' },
+            { name: 'Name of bob', sub: 'bob' },
+          ],
+        },
+      ],
+    })
+    live.loginBy = ['name']
+    t.match(await claims.claim(), { accounts: 1, twins: [] }, 'nobody logs in by both')
+    live.loginBy = ['name', 'email']
+    t.match(await claims.claim(), { accounts: 0, twins: [] }, 'they have been so before')
+  })
+
+  t.test(`on ${store}: who takes a name meanwhile is named, too`, async t => {
+    const { add, live, accounts, directory, core } = await worldOn(t, store)
+    await add('old', { email: 'the@example.com' })
+    live.attributes = UNIQUE
+    live.loginBy = ['name', 'email']
+    const claims = createValueClaims({
+      declarations: core.settings.attributes,
+      nameLogins: core.nameLogins,
+      directory: { ...directory, find: accounts.find },
+      async change(sub, decide) {
+        const name = 'the@example.com'
+        await directory.add(someAccount('new', { name, foldedName: name }))
+        return accounts.change(sub, decide)
+      },
+    })
+    t.match(await claims.claim(), {
+      accounts: 0,
+      twins: [{ attribute: 'email', accounts: [{ sub: 'old' }, { sub: 'new' }] }],
+    })
+  })
+
   t.test(`on ${store}: who takes a value meanwhile keeps it, and is named`, async t => {
     const { add, live, accounts, directory, core } = await worldOn(t, store)
     await add('old', { email: 'the@example.com' })
@@ -104,9 +158,11 @@ for (const store of STORES) {
     let pages = 0
     const claims = createValueClaims({
       declarations: core.settings.attributes,
+      nameLogins: core.nameLogins,
       change: accounts.change,
       directory: {
         byValue: directory.byValue,
+        find: accounts.find,
         async page(wanted) {
           pages += 1
           const found = await directory.page(wanted)
@@ -162,7 +218,8 @@ for (const store of STORES) {
     live.attributes = UNIQUE
     const claims = createValueClaims({
       declarations: core.settings.attributes,
-      directory,
+      nameLogins: core.nameLogins,
+      directory: { ...directory, find: accounts.find },
       async change(sub, decide) {
         await accounts.removeBySub(sub)
         return accounts.change(sub, decide)
@@ -172,7 +229,8 @@ for (const store of STORES) {
     await add('left', { email: 'left@example.com' })
     const afterAll = createValueClaims({
       declarations: core.settings.attributes,
-      directory,
+      nameLogins: core.nameLogins,
+      directory: { ...directory, find: accounts.find },
       // And who had taken the value has gone when it is asked for.
       change: async () => ({ kind: 'refused', reason: 'attribute_taken', path: 'email' }),
     })
