@@ -4,11 +4,7 @@ import { createHmac } from 'node:crypto'
 import pLimit from 'p-limit'
 import { userTag, uuidOf } from '../../base/ids.ts'
 import { deriveKeys } from '../../base/secrets.ts'
-import type {
-  BuiltInDirectory,
-  NewAccount,
-  UniqueValue,
-} from '../../stores/ports/directory.ts'
+import type { BuiltInDirectory } from '../../stores/ports/directory.ts'
 import type { Subjects } from '../../stores/ports/subjects.ts'
 import {
   NOTHING_KNOWN,
@@ -25,6 +21,7 @@ import { judgeName } from '../names/user-name.ts'
 import type { CheckNewPassword } from '../new-password.ts'
 import { NO_PASSWORD } from '../hashing/no-password.ts'
 import type { PasswordHasher } from '../hashing/hasher.ts'
+import { firstTaken } from './taken.ts'
 import { createTwins } from './twins.ts'
 import {
   refused,
@@ -236,19 +233,6 @@ function createSubOf(secrets: readonly string[]) {
 
 function refusalOf({ reason, path, expected }: AttributeFault): Refusal {
   return { reason, field: `attributes.${path}`, detail: `expected ${expected}` }
-}
-
-async function firstTaken(
-  { uniqueValues, logins }: Pick<NewAccount, 'uniqueValues' | 'logins'>,
-  { byValue, byName }: Pick<BuiltInDirectory, 'byValue' | 'byName'>,
-): Promise<UniqueValue | undefined> {
-  for (const value of uniqueValues) {
-    if ((await byValue(value)) !== undefined) return value
-  }
-  for (const value of logins?.ofValues ?? []) {
-    if ((await byName(value.foldedName)) !== undefined) return value
-  }
-  return undefined
 }
 
 async function faultOf(
