@@ -8,7 +8,7 @@ export function escapeHtml(text: string): string {
 }
 
 /**
- * The HTML of a mail's text: a paragraph for each, a button for the link, a large code.
+ * The HTML of a mail's text: the subject above it, a link, a large code.
  *
  * @param text as it was rendered, with `\n`
  * @param values what it was rendered with
@@ -51,8 +51,9 @@ const LAYOUT = `<!doctype html>
 body { margin: 0; padding: 24px 16px; background: #f4f4f5; color: #18181b;
   font: 16px/1.5 -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; }
 main { max-width: 480px; margin: 0 auto; padding: 8px 24px; background: #ffffff; border-radius: 8px; }
+h1 { font-size: 20px; line-height: 1.3; }
 a.link { color: #1d4ed8; overflow-wrap: anywhere; }
-.code { font: bold 28px/1.2 ui-monospace, Menlo, Consolas, monospace; letter-spacing: 4px; }
+.code { margin: 8px 0; font: bold 28px/1.2 ui-monospace, Menlo, Consolas, monospace; letter-spacing: 4px; }
 @media (prefers-color-scheme: dark) {
   body { background: #18181b; color: #f4f4f5; }
   main { background: #27272a; }
@@ -62,6 +63,7 @@ a.link { color: #1d4ed8; overflow-wrap: anywhere; }
 </head>
 <body>
 <main>
+<h1>TITLE</h1>
 BODY
 </main>
 </body>
