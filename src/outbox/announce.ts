@@ -135,7 +135,14 @@ function newsOfAccount(
       ]
     case 'sessions_ended':
       return [{ type: 'session.revoked', whom }]
+    case 'deletion_begun':
+      return [
+        { type: 'account.updated', whom },
+        { type: 'notice.deletion_begun', whom },
+        { type: 'session.revoked', whom },
+      ]
     case 'unlocked':
+    case 'invited':
       return []
     case 'attributes':
       return [

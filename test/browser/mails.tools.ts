@@ -1,5 +1,5 @@
-// The mails that come along in a real browser, 360 pixels wide, in light and dark: nothing is cut off, nothing
-// is loaded from anywhere, the text can be read, and the link is the link.
+// The mails that come along, in a real browser, 360 pixels wide, in light and dark: nothing is cut off,
+// nothing is loaded from anywhere, the text can be read, and the link is the link.
 import t from 'tap'
 import { createMail } from '../../src/outbox/mail/mail.ts'
 import { MAILS, openTemplates } from '../../src/outbox/mail/templates.ts'

@@ -1,7 +1,7 @@
 // Deleted accounts that wait: what comes of a login or another server in the same moment, and how all
 // accounts are walked through.
 import t from 'tap'
-import type { Event } from '../../src/base/events/events.ts'
+import type { Aside, Emit, Event } from '../../src/base/events/events.ts'
 import { createDeletions } from '../../src/self-service/removal/deletions.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import type { Pending } from '../../src/stores/ports/directory.ts'
@@ -17,7 +17,12 @@ t.test('of a login and an erasure at once one is first', async t => {
   t.teardown(() => store.close())
   const { directory } = store
   const events: Event[] = []
-  const options = { clock, graceMs: 0, emit: (event: Event) => events.push(event) }
+  const asides: Array<Aside | undefined> = []
+  const emit: Emit = (event, _origin, aside) => {
+    events.push(event)
+    asides.push(aside)
+  }
+  const options = { clock, graceMs: 0, emit }
   const tag = await addSomeone(store)
   const read = async () => {
     const account = await directory.byTag(tag)
@@ -63,6 +68,7 @@ t.test('of a login and an erasure at once one is first', async t => {
   await next.sweep()
   t.equal(await directory.byTag(tag), undefined, 'the next server erases it')
   t.match(events.at(-1), { change: 'removed' })
+  t.match(asides.at(-1), { before: { tag } }, 'whoever is to be told is known')
 })
 
 t.test('a page each time, and a rest after the last one', async t => {

@@ -11,6 +11,7 @@ export const TICKETS = [
 export const NOTICES = [
   'notice.password_changed',
   'notice.address_changed',
+  'notice.deletion_begun',
   'notice.account_deleted',
   'notice.already_registered',
   'notice.new_network',

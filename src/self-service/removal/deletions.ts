@@ -64,12 +64,13 @@ function createSweep({ directory, clock, emit }: DeletionsOptions): () => Promis
   let after: Pick<Account, 'createdAt' | 'sub'> | undefined
   let beganAt = -Infinity
 
-  async function erase({ tag, sub, version, pending }: Account): Promise<void> {
+  async function erase(before: Account): Promise<void> {
+    const { tag, sub, version, pending } = before
     // First nobody can log in any more: a login in this moment brings it back, or comes too late.
     const dead = { tag, version, pending: pending ?? null, disabled: true as const }
     const locked = await directory.changePending({ ...dead, endsSessions: true })
     if (locked !== 'changed' || !(await directory.remove(tag))) return
-    emit({ type: 'user.changed', sub, change: 'removed' })
+    emit({ type: 'user.changed', sub, change: 'removed' }, undefined, { before })
   }
 
   return async function sweep() {
