@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { openStore } from '../../src/stores/open.ts'
@@ -25,12 +26,23 @@ t.test('a back-up of Redis, and the restore, under load', async t => {
 })
 
 t.test('a back-up of SQLite, and the restore, under load', async t => {
+  const file = join(tempDir(t), 'latchkey.db')
   await survives(t, {
     name: 'SQLite',
-    storeUrl: `sqlite:${join(tempDir(t), 'latchkey.db')}`,
+    storeUrl: `sqlite:${file}`,
     servers: 1,
+    holdBack: () => keepInLog(file),
   })
 })
+
+/** A reader that takes its time: what is written from now on stays in the write-ahead log until it is done. */
+function keepInLog(file: string): () => void {
+  const db = new DatabaseSync(file)
+  db.exec('BEGIN; SELECT 1 FROM users')
+  return () => {
+    if (db.isOpen) db.close()
+  }
+}
 
 function tempDir(t: Test): string {
   const dir = mkdtempSync(join(tmpdir(), 'latchkey-backup-'))
@@ -43,11 +55,13 @@ interface Scene {
   readonly storeUrl: string
   /** How many run on it. */
   readonly servers: number
+  /** Makes a back-up as hard as may be, until what it gives is called. */
+  readonly holdBack?: () => () => void
 }
 
 async function survives(
   t: Test,
-  { name, storeUrl, servers: count }: Scene,
+  { name, storeUrl, servers: count, holdBack = () => () => {} }: Scene,
 ): Promise<void> {
   await addUsers(storeUrl, 4)
   const servers = await startServers(t, count, { storeUrl })
@@ -56,6 +70,8 @@ async function survives(
   t.teardown(() => load.stop())
   const writer = runNode([WRITER, storeUrl, 'person'], {})
   t.teardown(() => writer.stop())
+  const letGo = holdBack()
+  t.teardown(letGo)
   await until(() => writer.lines.length > ACCOUNTS)
 
   const dead = await revoked(still)
@@ -70,6 +86,7 @@ async function survives(
     return run
   }
   const made = await command('backup').ended
+  letGo()
   const then = writer.lines.length
   await until(() => writer.lines.length > then + ACCOUNTS / 10)
   await writer.stop()
