@@ -35,7 +35,7 @@ t.test('a back-up of SQLite, and the restore, under load', async t => {
   })
 })
 
-/** A reader that takes its time: what is written from now on stays in the write-ahead log until it is done. */
+// A reader that takes its time: what is written from now on stays in the write-ahead log until it is done.
 function keepInLog(file: string): () => void {
   const db = new DatabaseSync(file)
   db.exec('BEGIN; SELECT 1 FROM users')
