@@ -15,6 +15,7 @@ requirements=(
   examples/accounts/requirements.txt
   examples/fastapi/requirements.txt
   examples/flask/requirements.txt
+  examples/self-service/requirements.txt
   test/interop/python/requirements.txt
   test/users/python/requirements.txt
 )

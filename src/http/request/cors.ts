@@ -12,6 +12,9 @@ const EXPOSED_HEADERS = [
   'ratelimit-reset',
 ]
 
+// Those of /account, too: @fastify/cors allows the first three by itself.
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
+
 export interface CorsSettings {
   /** The origins whose pages may call the endpoints; `*`: all. */
   readonly origins: readonly string[]
@@ -23,9 +26,11 @@ export interface CorsSettings {
 export function corsOptions({ origins, path }: CorsSettings) {
   const common = { maxAge: 600, strictPreflight: false, exposedHeaders: EXPOSED_HEADERS }
   const everybody: FastifyCorsOptions = { ...common, origin: '*' }
-  const configured = origins.includes('*')
-    ? everybody
-    : { ...common, origin: origins.length > 0 && [...origins] }
+  const configured: FastifyCorsOptions = {
+    ...common,
+    methods: METHODS,
+    origin: origins.includes('*') ? '*' : origins.length > 0 && [...origins],
+  }
   return {
     delegator(
       { url }: FastifyRequest,
