@@ -229,3 +229,38 @@ t.test(
     t.equal(await claimant(), undefined, 'what nobody wants back is free')
   },
 )
+
+t.test('a name whose writer died blocks no value, but one who writes does', async t => {
+  const { directory, client, keys, clock } = createWorld(t)
+  const account = someAccount('addressed')
+  await directory.add(account)
+  const text = VALUE.value
+  const shard = keys.namesIn(nameShard(text))
+  await client.hset(shard, text, `dead ${clock()}`)
+  const change = {
+    ...withValue(account.tag),
+    logins: { ofName: [], ofValues: [{ ...VALUE, foldedName: text }] },
+  }
+  t.same(await directory.setAttributes(change), TAKEN)
+  clock.advance(OVERDUE_MS)
+  t.same(await directory.setAttributes(change), { kind: 'changed' })
+})
+
+t.test('who was slow and finds their text at another account takes it back', async t => {
+  const { directory, client, keys, clock, interrupted } = createWorld(t)
+  const [account, rival] = [someAccount('slow'), someAccount('rival')]
+  await directory.add(account)
+  await directory.add(rival)
+  const { attributes } = account
+  const text = VALUE.value
+  const logins = { ofName: [], ofValues: [{ ...VALUE, foldedName: text }] }
+  // Between the look at the name and the write of the record: somebody has got it, and has looked, too.
+  const slow = interrupted(2, () => {
+    client.hset(keys.namesIn(nameShard(text)), text, `${rival.tag} ${clock()}`)
+    client.hset(keys.user(rival.tag), 'folded', text)
+  })
+  t.same(await slow.setAttributes({ ...withValue(account.tag), logins }), TAKEN)
+  t.match(await directory.byTag(account.tag), { attributes, version: 2 })
+  t.equal(await directory.byValue(VALUE), undefined)
+  t.match(await directory.byName(text), { sub: 'rival' })
+})
