@@ -110,7 +110,8 @@ const MAY_IMPORT = {
   'tokens/': ['keys/', 'stores/ports', 'oauth/'],
   'keys/': ['stores/ports', 'oauth/'],
   'clients/': ['stores/ports', 'oauth/'],
-  'config/': ['oauth/'],
+  // A filter that is none is named with its place, before anything starts.
+  'config/': ['oauth/', 'users/directory/ldap/filter'],
   'oauth/': [],
   'stores/ports': [],
   'stores/open[.]ts': ['stores/'],
@@ -132,6 +133,7 @@ const ONLY_IN = {
   '@opentelemetry': '^src/observe/tracing/otel[.]ts',
   'lru-cache': '^src/http/',
   negotiator: '^src/http/',
+  ldapts: '^src/users/directory/ldap/',
   nodemailer: '^src/outbox/mail/',
   'commander|csv-parse|stream-json|stream-chain': '^src/cli/',
   yaml: '^src/config/',

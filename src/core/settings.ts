@@ -80,7 +80,7 @@ export function coreSettings(current: () => Config): CoreSettings {
     claimsBudget: () => claimsBudgetOf(current()),
     loginBy: () => current().login,
     selfService,
-    directories,
+    directories: directories.map(toDirectorySettings),
     recheck: () => current().directory,
     ticketPolicy: () => ({ ttl: selfService.ticketTtl, codes: selfService.codes }),
     notify: () => current().notify,
@@ -91,6 +91,16 @@ export function coreSettings(current: () => Config): CoreSettings {
 /** What the configuration lets the claims of a token be. */
 export function claimsBudgetOf({ claims, audiences, tokens }: Config): ClaimsBudget {
   return { claims, audiences, claimsMaxBytes: tokens.claimsMaxBytes }
+}
+
+/** A directory by its kind; what each needs is there, as the configuration's rules say. */
+function toDirectorySettings(
+  directory: Config['directories'][number],
+): DirectorySettings {
+  const { type, secrets = [], base = '', filter = '', ...others } = directory
+  return type === 'http'
+    ? { ...others, type, secrets }
+    : { ...others, type, base, filter }
 }
 
 /** A client for the registry: the configuration's optional keys are absent, never undefined. */

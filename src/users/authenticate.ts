@@ -3,6 +3,7 @@ import { monotonicClock, type Monotonic } from '../base/clock.ts'
 import type { Emit, Origin } from '../base/events/events.ts'
 import type { Account } from '../stores/ports/directory.ts'
 import type { ThrottledBy } from '../stores/ports/login-attempts.ts'
+import type { Barred } from './directory/external.ts'
 import type { Directory } from './directory/directory.ts'
 import { createTimePadding } from './failed-logins/time-padding.ts'
 import { networksOf } from './failed-logins/network.ts'
@@ -34,6 +35,7 @@ export type Authentication =
         | 'user_unverified'
         | 'password_repeated'
         | 'directory_name_taken'
+        | Barred['reason']
       readonly sub?: string
     }
   | {

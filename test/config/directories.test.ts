@@ -55,3 +55,57 @@ t.test('faults name their place', async t => {
     t.notMatch(faults[0], /:pw@/, 'no password in a message')
   }
 })
+
+const LDAP = {
+  type: 'ldap',
+  url: 'ldaps://ldap.example.com',
+  secrets: undefined,
+  bindDn: 'cn=latchkey,dc=example,dc=org',
+  password: 'x',
+  base: 'dc=example,dc=org',
+  filter: '(uid={name})',
+}
+
+t.test('an LDAP server', async t => {
+  const right = [
+    {},
+    { url: 'ldap://ldap.example.com:1389/' },
+    { url: 'ldap://ldap.example.com', plaintext: true },
+    { bindDn: undefined, password: undefined },
+    { password: undefined, passwordFile: '/run/secrets/ldap' },
+    { groups: { attribute: 'memberOf', roles: { 'cn=a': 'a' } } },
+    { groups: { base: 'dc=x', filter: '(uniqueMember={dn})', roles: {} } },
+  ]
+  for (const more of right) t.same(faultsOf([{ ...LDAP, ...more }]), [], more)
+  const url = /\[0\]\.url: expected ldaps:\/\/HOST or ldap:\/\/HOST/
+  for (const [more, fault] of [
+    [{ url: 'https://ldap.example.com' }, url],
+    [{ url: 'ldaps://me:pw@ldap.example.com' }, url],
+    [{ url: 'ldaps://:pw@ldap.example.com' }, url],
+    [{ url: 'ldaps:///' }, url],
+    [{ url: 'ldaps://ldap.example.com/dc=org' }, url],
+    [{ url: 'ldaps://ldap.example.com?x' }, url],
+    [{ url: 'ldaps://[' }, url],
+    [{ plaintext: true }, /\[0\]\.url: expected an ldap URL with plaintext/],
+    [{ base: undefined }, /\[0\]\.base: expected the DN/],
+    [{ filter: undefined }, /\[0\]\.filter: expected a filter in brackets/],
+    [{ filter: '(uid=x)' }, /\[0\]\.filter: expected \{name\} as the value/],
+    [{ bindDn: undefined }, /\[0\]\.bindDn: expected a DN with password/],
+    [{ password: undefined }, /\[0\]\.password: expected password or passwordFile/],
+    [{ passwordFile: 'x' }, /\[0\]\.passwordFile: expected no password beside it/],
+    [{ groups: { roles: {} } }, /\[0\]\.groups: expected an attribute or a base/],
+    [
+      { groups: { base: 'x', filter: '(member=x)', roles: {} } },
+      /\[0\]\.groups\.filter: expected \{dn\} as the value/,
+    ],
+    [{ secrets: [SECRET] }, /\[0\]\.secrets: expected no such key with type ldap/],
+    [{ nameAttribute: '(uid' }, /\[0\]\.nameAttribute: expected the name of an LDAP/],
+  ] as const) {
+    const faults = faultsOf([{ ...LDAP, ...more }])
+    t.equal(faults.length, 1, faults.join())
+    t.match(faults[0], fault)
+  }
+  t.match(faultsOf([{ base: 'x' }])[0], /base: expected no such key with type http/)
+  t.match(faultsOf([{ secrets: undefined }])[0], /secrets: expected one or two secrets/)
+  t.match(faultsOf([{ url: 'ldap://x' }])[0], /url: expected an https URL with type http/)
+})

@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { DirectorySettings } from '../../src/users/directory/open.ts'
+import type { HttpDirectorySettings } from '../../src/users/directory/http.ts'
 
 /** Signs what the app gets. */
 export const APP_SECRET = Buffer.alloc(32, 7).toString('base64')
@@ -96,8 +96,8 @@ function answer(app: UserApp, path: string, response: ServerResponse): void {
 /** The settings of a directory that asks the app. */
 export function appDirectory(
   { url }: UserApp,
-  more: Partial<DirectorySettings> = {},
-): DirectorySettings {
+  more: Partial<HttpDirectorySettings> = {},
+): HttpDirectorySettings {
   return {
     type: 'http',
     name: 'app',

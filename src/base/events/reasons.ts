@@ -12,6 +12,12 @@ export const REASONS = {
   user_disabled: 'The account is disabled.',
   password_repeated:
     'The same wrong password again within a minute: it counts once, and is not looked at.',
+  user_expired: 'The directory elsewhere says that the account has expired.',
+  user_locked: 'The directory elsewhere has locked the account after failures.',
+  user_barred_now:
+    'The directory elsewhere lets the account in at other times or places only.',
+  password_expired: 'The directory elsewhere says that the password has expired.',
+  password_must_change: 'The directory elsewhere wants another password first.',
   user_unverified:
     'Somebody signed up with an address, and has not proved to read it yet.',
   login_too_old:

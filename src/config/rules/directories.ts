@@ -1,8 +1,26 @@
 // The rules of `directories` and `directory`.
 import type { Fault } from '../faults.ts'
 import type { Config } from '../schema.ts'
+import { ldapExpectations, type Expectation } from './ldap-directory.ts'
 import { isInTheClear } from './plain-http.ts'
 import { fault, repeated } from './shared.ts'
+
+type Directory = Config['directories'][number]
+
+/** The keys that only some types have; those with a default are as they are in all. */
+const KEYS: Readonly<Record<Directory['type'], readonly (keyof Directory)[]>> = {
+  http: ['lookupUrl', 'secrets'],
+  ldap: [
+    'password',
+    'passwordFile',
+    'caFile',
+    'serverName',
+    'bindDn',
+    'base',
+    'filter',
+    'groups',
+  ],
+}
 
 /** Checks `directories`. */
 export function checkDirectories(config: Config): Fault[] {
@@ -12,13 +30,36 @@ export function checkDirectories(config: Config): Fault[] {
       fault(['directories', index, 'name'], 'another name than those before it'),
     ),
     ...directories.flatMap((directory, index) =>
-      (['url', 'lookupUrl'] as const).flatMap(key => {
-        const expected = urlExpected(directory[key], config)
-        return expected === undefined
-          ? []
-          : [fault(['directories', index, key], expected)]
-      }),
+      expectationsOf(directory, config).flatMap(([place, expected]) =>
+        expected === undefined ? [] : [fault(['directories', index, ...place], expected)],
+      ),
     ),
+  ]
+}
+
+function expectationsOf(directory: Directory, config: Config): Expectation[] {
+  const { type } = directory
+  const own = KEYS[type]
+  const strange = Object.values(KEYS)
+    .flat()
+    .filter(key => !own.includes(key) && directory[key] !== undefined)
+  return [
+    ...strange.map((key): Expectation => [[key], `no such key with type ${type}`]),
+    ...(type === 'http'
+      ? httpExpectations(directory, config)
+      : ldapExpectations(directory)),
+  ]
+}
+
+function httpExpectations(
+  { url, lookupUrl, secrets }: Directory,
+  config: Config,
+): Expectation[] {
+  const missing = secrets === undefined ? 'one or two secrets that sign' : undefined
+  return [
+    [['url'], urlExpected(url, config)],
+    [['lookupUrl'], urlExpected(lookupUrl, config)],
+    [['secrets'], missing],
   ]
 }
 
@@ -31,6 +72,7 @@ function urlExpected(
   if (parsed === null || parsed.username !== '' || parsed.password !== '') {
     return 'a URL without user and password'
   }
+  if (!url.startsWith('http')) return 'an https URL with type http'
   return allowHttp || !isInTheClear(url)
     ? undefined
     : 'an https URL: passwords are sent there (http on loopback only, or with allowHttp)'

@@ -140,10 +140,7 @@ function createJudge(options: AuthenticateElsewhereOptions) {
           : refused('password_wrong', shadow)
       default:
         if (givesHashes) await verify(login, NO_PASSWORD)
-        return refused(
-          verdict.kind === 'wrong' ? 'password_wrong' : 'user_unknown',
-          shadow,
-        )
+        return refused(reasonOf(verdict), shadow)
     }
   }
 }
@@ -199,6 +196,13 @@ function createCopy({ directory }: AuthenticateElsewhereOptions) {
     else await directory.setPassword(tag, made)
     return (await directory.byTag(tag)) ?? account
   }
+}
+
+function reasonOf(
+  verdict: Extract<ChainVerdict, { kind: 'wrong' | 'unknown' | 'barred' }>,
+) {
+  if (verdict.kind === 'barred') return verdict.reason
+  return verdict.kind === 'wrong' ? 'password_wrong' : 'user_unknown'
 }
 
 type Refused = Extract<Authentication, { kind: 'refused' }>

@@ -1,7 +1,12 @@
 // Several directories elsewhere in an order: the first that knows a name decides. One that doesn't answer
 // ends the search, because it may know the name.
 import { readName } from '../names/user-name.ts'
-import { MAX_PASSWORD_BYTES, type Unavailable, type Verdict } from './external.ts'
+import {
+  MAX_PASSWORD_BYTES,
+  type Barred,
+  type Unavailable,
+  type Verdict,
+} from './external.ts'
 import type { GuardedDirectory } from './guarded.ts'
 
 /** A verdict, and who gave it. */
@@ -9,6 +14,7 @@ export type ChainVerdict =
   | (Extract<Verdict, { identity: unknown }> & { readonly by: GuardedDirectory })
   | (Unavailable & { readonly by: GuardedDirectory })
   | { readonly kind: 'wrong' | 'unknown' }
+  | Barred
 
 /** The directories, in their order. */
 export interface Chain {
@@ -33,7 +39,9 @@ export function createChain(directories: readonly GuardedDirectory[]): Chain {
       for (const by of directories) {
         const verdict = await by.verify(attempt, signal)
         if (verdict.kind === 'unknown') continue
-        return verdict.kind === 'wrong' ? verdict : { ...verdict, by }
+        return verdict.kind === 'wrong' || verdict.kind === 'barred'
+          ? verdict
+          : { ...verdict, by }
       }
       return { kind: 'unknown' }
     },

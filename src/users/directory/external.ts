@@ -29,12 +29,25 @@ export interface Unavailable {
   readonly fault: string
 }
 
+/** Nobody may log in with that name, whether or not the password is right: the directory says why. */
+export interface Barred {
+  readonly kind: 'barred'
+  readonly reason:
+    | 'user_disabled'
+    | 'user_expired'
+    | 'user_locked'
+    | 'user_barred_now'
+    | 'password_expired'
+    | 'password_must_change'
+}
+
 /** What a directory says of a name and a password. */
 export type Verdict =
   | { readonly kind: 'ok'; readonly identity: Identity }
   /** The directory gives the hash, and Latchkey checks the password. */
   | { readonly kind: 'hash'; readonly identity: Identity; readonly passwordHash: string }
   | { readonly kind: 'wrong' | 'unknown' }
+  | Barred
   | Unavailable
 
 /** What a directory says of an id; `unasked`: it can't be asked. */

@@ -15,18 +15,21 @@ import type { Lookup, NamedDirectory } from './external.ts'
 import { createReadGiven } from './given-attributes.ts'
 import { guardDirectory, type DirectoryWatch } from './guarded.ts'
 import { createHttpDirectory, type HttpDirectorySettings, type PostJson } from './http.ts'
+import { createLdapDirectory, type LdapDirectorySettings } from './ldap/ldap-directory.ts'
 import { createRecheck, type Recheck, type RecheckPolicy } from './recheck.ts'
 import { createShadows } from './shadows.ts'
 
 /** What the configuration says of a directory. */
-export type DirectorySettings = HttpDirectorySettings
+export type DirectorySettings = HttpDirectorySettings | LdapDirectorySettings
 
 /** What directories are made with. */
 export interface DirectoryTools {
   /** Sends to addresses of the internet only, or where `mayBePrivate` to any. */
   readonly postTo: (mayBePrivate: boolean) => PostJson
   readonly clock: Clock
+  readonly monotonic: Monotonic
   readonly random: Random
+  readonly rules: () => AttributeRules
 }
 
 export interface ElsewhereOptions extends DirectoryTools {
@@ -37,10 +40,8 @@ export interface ElsewhereOptions extends DirectoryTools {
   readonly local: Authenticate
   readonly failedLogins: FailedLogins
   readonly hasher: PasswordHasher
-  readonly rules: () => AttributeRules
   readonly emit: Emit
   readonly watch: DirectoryWatch
-  readonly monotonic: Monotonic
 }
 
 /** The directories elsewhere. */
@@ -53,6 +54,10 @@ export interface Elsewhere extends Recheck {
 
 /** Makes one directory of its settings. It asks nobody yet. */
 function create(settings: DirectorySettings, tools: DirectoryTools): NamedDirectory {
+  if (settings.type === 'ldap') {
+    const declarations = () => tools.rules().declarations
+    return createLdapDirectory({ ...tools, settings, declarations })
+  }
   const post = tools.postTo(settings.mayBePrivate)
   return createHttpDirectory({ ...tools, settings, post })
 }

@@ -1,6 +1,7 @@
 // What the configuration says of directories elsewhere: whoever knows users and their passwords beside us.
 import { Type } from 'typebox'
 import { duration, ScopeToken, section, strict } from '../parts.ts'
+import { LDAP_KEYS } from './ldap-directory.ts'
 
 /** A secret that signs: base64, as Standard Webhooks writes it. */
 const SigningSecret = Type.String({
@@ -44,43 +45,81 @@ export const DIRECTORY_KEYS = {
   }),
 }
 
-const HttpDirectory = Type.Object(
-  {
-    ...DIRECTORY_KEYS,
-    type: Type.Literal('http'),
-    url: Type.String({
+const text = (description: string) =>
+  Type.Optional(Type.String({ minLength: 1, description }))
+
+/** What those of `type: http` have. */
+const HTTP_KEYS = {
+  lookupUrl: Type.Optional(
+    Type.String({
       pattern: '^https?://[^\\s#]+$',
       expected: 'an https URL (http on loopback only, or with allowHttp)',
       description:
-        'Where `{"name", "password"}` is POSTed: 200 with who it is, 401 wrong password, 404 no such ' +
-        'name; anything else is no verdict.',
+        'http: where `{"id"}` is POSTed: 200 with who it is now, 404 gone. Without it nobody is looked up ' +
+        'between logins.',
     }),
-    lookupUrl: Type.Optional(
-      Type.String({
-        pattern: '^https?://[^\\s#]+$',
-        expected: 'an https URL (http on loopback only, or with allowHttp)',
-        description:
-          'Where `{"id"}` is POSTed: 200 with who it is now, 404 gone. Without it nobody is looked up ' +
-          'between logins.',
-      }),
-    ),
-    secrets: Type.Array(SigningSecret, {
+  ),
+  secrets: Type.Optional(
+    Type.Array(SigningSecret, {
       minItems: 1,
       maxItems: 2,
       description:
-        'Each signs the requests (Standard Webhooks: webhook-id, webhook-timestamp, webhook-signature); ' +
-        'two while one is replaced.',
+        'http: each signs the requests (Standard Webhooks: webhook-id, webhook-timestamp, ' +
+        'webhook-signature); two while one is replaced.',
     }),
-    mayBePrivate: Type.Boolean({
-      default: false,
-      description: 'Whether the URLs may lead to a private or loopback address.',
+  ),
+  mayBePrivate: Type.Boolean({
+    default: false,
+    description: 'http: whether the URLs may lead to a private or loopback address.',
+  }),
+}
+
+/** What those have that keep connections to a server. */
+const SERVER_KEYS = {
+  password: text('ldap: the password of `bindDn`.'),
+  passwordFile: text(
+    'ldap: a file that holds it, read again at every connection, so that it can change without a restart.',
+  ),
+  caFile: text(
+    'ldap: PEM file of the authorities that may vouch for the server; without it, those that Node knows.',
+  ),
+  plaintext: Type.Boolean({
+    default: false,
+    description:
+      'ldap: whether an `ldap://` server is reached without StartTLS; names and passwords can be read on ' +
+      'the way.',
+  }),
+  connections: Type.Integer({
+    minimum: 1,
+    maximum: 100,
+    default: 4,
+    description:
+      'ldap: how many connections each server may hold to search, and as many to check passwords.',
+  }),
+}
+
+const AnyDirectory = Type.Object(
+  {
+    ...DIRECTORY_KEYS,
+    type: Type.Union([Type.Literal('http'), Type.Literal('ldap')], {
+      description: 'What kind it is: an HTTP endpoint of yours, or an LDAP server.',
     }),
+    url: Type.String({
+      pattern: '^(https?|ldaps?)://[^\\s#]+$',
+      expected: 'an https URL, or ldaps://HOST, or ldap://HOST for StartTLS',
+      description:
+        'http: where `{"name", "password"}` is POSTed: 200 with who it is, 401 wrong password, 404 no such ' +
+        'name; anything else is no verdict. ldap: the server, `ldaps://`, or `ldap://` with StartTLS.',
+    }),
+    ...HTTP_KEYS,
+    ...SERVER_KEYS,
+    ...LDAP_KEYS,
   },
   { ...strict, default: {} },
 )
 
 /** `directories` */
-export const DirectoriesSchema = Type.Array(HttpDirectory, {
+export const DirectoriesSchema = Type.Array(AnyDirectory, {
   default: [],
   maxItems: 16,
   description:
