@@ -10,6 +10,7 @@ if command -v flock >/dev/null; then
   flock 9
 fi
 
+package=packages/latchkey-verifier-python
 constraints=test/interop/python/constraints.txt
 requirements=(
   examples/accounts/requirements.txt
@@ -28,12 +29,22 @@ fi
 
 wanted=$(
   python3 -c 'import sys; print(sys.version, sys.executable)'
-  cat "$constraints" "${requirements[@]}"
-)
+  cat "$constraints" "${requirements[@]}")
 if [ "$wanted" != "$(cat .venv/made-of 2>/dev/null)" ]; then
   python3 -m venv --clear .venv
   .venv/bin/python -m pip install --quiet --disable-pip-version-check \
     --constraint "$constraints" "${requirements[@]/#/--requirement=}" >&2
   echo "$wanted" > .venv/made-of
+fi
+
+# The verifier, as others install it: from its packed form.
+wanted=$(find "$package" -type f -not -path '*/__pycache__/*' -print0 | sort -z | xargs -0 sha256sum)
+if [ "$wanted" != "$(cat .venv/packed-of 2>/dev/null)" ]; then
+  rm -rf .venv/packed
+  .venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps \
+    --wheel-dir .venv/packed "./$package" >&2
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall \
+    .venv/packed/*.whl >&2
+  echo "$wanted" > .venv/packed-of
 fi
 echo "$PWD/.venv/bin/python"

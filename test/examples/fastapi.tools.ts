@@ -1,12 +1,17 @@
 // examples/fastapi, run as its README says.
 import { python } from '../support/python.ts'
+import { checkBoundTokens } from '../support/bound-tokens.ts'
 import { checkClockSkew } from '../support/clock-skew.ts'
 import {
   checkResourceServer,
   checkRevocation,
   type Example,
 } from '../support/resource-server.ts'
-import { checkStatusLists, checkStatusListsUnderStrain } from '../support/status-lists.ts'
+import {
+  checkKeys,
+  checkStatusLists,
+  checkStatusListsUnderStrain,
+} from '../support/status-lists.ts'
 import { checkTenants } from '../support/tenants.ts'
 
 const example: Example = {
@@ -21,3 +26,5 @@ checkTenants(example, 'SQLite')
 checkStatusLists(example)
 checkClockSkew(example)
 checkStatusListsUnderStrain(example)
+checkKeys(example)
+checkBoundTokens(example)

@@ -1,12 +1,17 @@
 // examples/flask, run as its README says.
 import { python } from '../support/python.ts'
+import { checkBoundTokens } from '../support/bound-tokens.ts'
 import { checkClockSkew } from '../support/clock-skew.ts'
 import {
   checkResourceServer,
   checkRevocation,
   type Example,
 } from '../support/resource-server.ts'
-import { checkStatusLists } from '../support/status-lists.ts'
+import {
+  checkKeys,
+  checkStatusLists,
+  checkStatusListsUnderStrain,
+} from '../support/status-lists.ts'
 import { checkTenants } from '../support/tenants.ts'
 
 const example: Example = {
@@ -20,3 +25,6 @@ checkRevocation(example)
 checkTenants(example, 'Redis')
 checkStatusLists(example)
 checkClockSkew(example)
+checkStatusListsUnderStrain(example)
+checkKeys(example)
+checkBoundTokens(example)

@@ -64,6 +64,13 @@ export function checkBoundTokens(example: Example): void {
       t.match(challenge, /^DPoP .*error="invalid_dpop_proof".*algs="ES256 /)
     }
 
+    for (const alg of ['EdDSA', 'Ed25519', 'PS256', 'RS256']) {
+      const proveBy = await createProver(Date.now, alg)
+      const { access_token: another } = await login(latchkey, { prove: proveBy })
+      const answer = await present(await proveBy('GET', url, another), another)
+      t.equal(answer.status, 200, `a key for ${alg}`)
+    }
+
     t.equal(
       (await call(api, token)).status,
       401,

@@ -50,8 +50,8 @@ export const NAMING: Readonly<Record<string, string>> = {
 export type MakeProof = (htm: string, htu: string, token?: string) => Promise<string>
 
 /** A key of a caller's. */
-export async function createProver(clock = Date.now): Promise<MakeProof> {
-  const { publicKey, privateKey } = await generateKeyPair('ES256')
+export async function createProver(clock = Date.now, alg = 'ES256'): Promise<MakeProof> {
+  const { publicKey, privateKey } = await generateKeyPair(alg)
   const jwk = await exportJWK(publicKey)
   return async (htm, htu, token) =>
     new SignJWT({
@@ -63,7 +63,7 @@ export async function createProver(clock = Date.now): Promise<MakeProof> {
         ath: createHash('sha256').update(token).digest('base64url'),
       }),
     })
-      .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk })
+      .setProtectedHeader({ typ: 'dpop+jwt', alg, jwk })
       .sign(privateKey)
 }
 
