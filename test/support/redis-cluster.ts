@@ -48,6 +48,9 @@ async function meet(
     // Two nodes of one epoch would quarrel about who has a slot.
     await client.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1)
     await client.cluster('ADDSLOTSRANGE', start, end)
+  }
+  // Only now: a node that knows another one takes no epoch.
+  for (const client of clients) {
     for (const { port, busPort } of nodes) {
       await client.call('CLUSTER', 'MEET', '127.0.0.1', port, busPort)
     }
