@@ -12,7 +12,6 @@ import { promisify } from 'node:util'
 import { endWithUs } from '../test/support/children.ts'
 import { freePort } from '../test/support/free-port.ts'
 import { startRedis, type TestRedis } from '../test/support/redis.ts'
-import { addUser } from '../test/support/server.ts'
 import type { FloorOptions, HashJob } from './floor.ts'
 import type { Job } from './load.ts'
 import type { MeterQuestion } from './meter.ts'
@@ -136,7 +135,11 @@ export async function startLatchkey(
       ...config,
     }),
   )
-  await addUser(storeUrl)
+  // Its own way of adding a user: an earlier release doesn't read the store of a later one.
+  const its: typeof import('../test/support/server.ts') = await import(
+    join(root, 'test/support/server.ts')
+  )
+  await its.addUser(storeUrl)
   const bin = join(root, 'bin/latchkey.js')
   const known = Object.entries(attributes).flatMap(([name, value]) => [
     '--attribute',

@@ -2,10 +2,13 @@
 // ends in time.
 import { monotonicClock, type Monotonic } from './clock.ts'
 
-/** Something that is waited for. */
+/** Something that is waited for, and its place in the list of all; only that list changes it. */
 export interface Deadline {
   readonly at: number
-  readonly expire: () => void
+  /** Undefined once it isn't waited for any more. */
+  expire: (() => void) | undefined
+  before: Deadline | undefined
+  after: Deadline | undefined
 }
 
 export interface Deadlines {
@@ -20,16 +23,16 @@ export function createDeadlines(
   ms: number,
   monotonic: Monotonic = monotonicClock,
 ): Deadlines {
-  // All have the same length: they stand in the order in which they expire.
-  const waiting = new Set<Deadline>()
+  const waiting = createList()
   let timer: NodeJS.Timeout | undefined
 
   function expireUntil(now: number): void {
     timer = undefined
-    for (const deadline of waiting) {
-      if (deadline.at > now) return arm(deadline.at - now)
-      waiting.delete(deadline)
-      deadline.expire()
+    for (let first = waiting.first(); first !== undefined; first = waiting.first()) {
+      if (first.at > now) return arm(first.at - now)
+      const { expire } = first
+      waiting.remove(first)
+      expire?.()
     }
   }
 
@@ -44,11 +47,47 @@ export function createDeadlines(
 
   return {
     add(expire) {
-      const deadline = { at: monotonic() + ms, expire }
-      waiting.add(deadline)
+      const deadline = waiting.add(monotonic() + ms, expire)
       if (timer === undefined) arm(ms)
       return deadline
     },
-    remove: deadline => waiting.delete(deadline),
+    remove: deadline => waiting.remove(deadline),
+  }
+}
+
+/**
+ * A list in the order in which deadlines expire, as all have the same length. No Set: one that
+ * changes all the time is copied again and again, and each copy points to the next. V8's quick collections
+ * follow such a chain from a dead copy that has grown old, and keep whatever was waited for.
+ */
+function createList() {
+  const ends: { first: Deadline | undefined; last: Deadline | undefined } = {
+    first: undefined,
+    last: undefined,
+  }
+  return {
+    first: () => ends.first,
+
+    add(at: number, expire: () => void): Deadline {
+      const deadline: Deadline = { at, expire, before: ends.last, after: undefined }
+      if (ends.last === undefined) ends.first = deadline
+      else ends.last.after = deadline
+      ends.last = deadline
+      return deadline
+    },
+
+    /** False when it was removed before. Nothing that is removed points to anything else. */
+    remove(deadline: Deadline): boolean {
+      if (deadline.expire === undefined) return false
+      const { before, after } = deadline
+      if (before === undefined) ends.first = after
+      else before.after = after
+      if (after === undefined) ends.last = before
+      else after.before = before
+      deadline.expire = undefined
+      deadline.before = undefined
+      deadline.after = undefined
+      return true
+    },
   }
 }

@@ -181,3 +181,13 @@ t.test('deadlines expire in their order, and none that was removed', async t => 
   t.same(expired, ['second', 'third'])
   t.equal(second !== undefined && deadlines.remove(second), false)
 })
+
+t.test('a deadline that was removed keeps no other one in memory', async t => {
+  const deadlines = createDeadlines(20, () => 0)
+  const [first, middle, last] = [1, 2, 3].map(() => deadlines.add(() => {}))
+  for (const removed of [middle, last, first]) {
+    t.equal(removed !== undefined && deadlines.remove(removed), true)
+    t.match(removed, { expire: undefined, before: undefined, after: undefined })
+  }
+  t.equal(first !== undefined && deadlines.remove(first), false)
+})
