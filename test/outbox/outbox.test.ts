@@ -287,3 +287,18 @@ t.test('what can not be noted is in the audit log', async t => {
     { ...about, message: 'session.revoked', error: 'the store is away' },
   ])
 })
+
+t.test(
+  'where nobody types their own address, a notice goes to what is there',
+  async t => {
+    const { core, take, accounts, live } = await serverOf(t)
+    live.attributes = { email: { type: 'email', list: false, unique: false, self: true } }
+    const attributes = { email: 'alice@example.com' }
+    await accounts.setAttributes('alice', { attributes })
+    await accounts.setPassword('alice', 'another horse battery')
+    await core.announcer.settled()
+    t.match(await take(), [
+      { type: 'notice.password_changed', email: attributes.email, isAddressProven: true },
+    ])
+  },
+)
