@@ -1,7 +1,9 @@
 // A life by self-service, as an app drives it: sign up, verify the address by what the webhook was sent, log
 // in, recover a forgotten password. The real process, the outbox and its worker between.
 import { randomBytes } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { Webhook } from 'standardwebhooks'
 import { receiver } from '../outbox/support.ts'
@@ -32,11 +34,29 @@ async function storeOf(t: Test, name: string): Promise<string> {
   return redis.url
 }
 
+/** All that the store keeps, as its bytes are. */
+async function storedIn(url: string): Promise<string> {
+  if (!url.startsWith('redis:')) {
+    const file = url.replace('sqlite:', '')
+    const files = [file, `${file}-wal`].filter(existsSync)
+    return files.map(each => readFileSync(each, 'latin1')).join('\n')
+  }
+  const client = new Redis(url)
+  try {
+    const keys = await client.keys('*')
+    const dumps = await Promise.all(keys.map(key => client.dumpBuffer(key)))
+    return [...keys, ...dumps.map(dump => String(dump?.toString('latin1')))].join('\n')
+  } finally {
+    client.disconnect()
+  }
+}
+
 for (const name of ['SQLite', 'Redis']) {
   t.test(`on ${name}`, async t => {
     const hook = await receiver(t)
+    const storeUrl = await storeOf(t, name)
     const server = await startLatchkey({
-      storeUrl: await storeOf(t, name),
+      storeUrl,
       addUser: false,
       config: {
         attributes: { email: { unique: true, self: true } },
@@ -99,11 +119,20 @@ for (const name of ['SQLite', 'Redis']) {
       data: { name: 'alice', ticket: undefined },
     })
     t.equal(hook.hooks.length, 3, 'nobody was sent nothing')
-    for (const secret of [ticket, second.data.ticket, FIRST, SECOND]) {
-      t.notOk(
-        server.lines.some(line => line.includes(secret)),
-        'no secret is logged',
-      )
+    const secrets = [ticket, second.data.ticket, FIRST, SECOND]
+    const metrics = await (await fetch(`${server.managementUrl}/metrics`)).text()
+    t.match(metrics, 'latchkey_outbox_deliveries_total', 'where metrics are found')
+    const places = {
+      log: server.lines.join('\n'),
+      metrics,
+      store: await storedIn(storeUrl),
+      // Each has the ticket that it is about, and no password.
+      webhooks: hook.hooks.map(({ body }) => body.replace(/tk_[\w-]{66}/, '')).join(),
+      headers: JSON.stringify(hook.hooks.map(({ headers }) => headers)),
+    }
+    t.match(places.store, 'alice', 'where the store is found')
+    for (const [place, text] of Object.entries(places)) {
+      for (const secret of secrets) t.notOk(text.includes(secret), `no secret: ${place}`)
     }
   })
 }

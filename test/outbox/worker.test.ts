@@ -216,6 +216,47 @@ for (const { name, create } of STORES) {
       await until(async () => (await length()) === 0)
     })
 
+    await t.test('a webhook that is down for ten minutes', async t => {
+      const ITEMS = 60
+      const first = made
+      await append(ITEMS)
+      const downUntil = clock() + 10 * MINUTE
+      const arrived = new Map<string, number>()
+      const { worker, reports } = workerOf(
+        t,
+        async ({ id }) => {
+          const isDown = clock() < downUntil
+          // Of three that fail one has arrived: its answer was lost.
+          if (!isDown || Number(id.split('-')[1]) % 3 === 0) {
+            arrived.set(id, (arrived.get(id) ?? 0) + 1)
+          }
+          if (isDown) throw new DeliveryFailed('status 503')
+          return 'delivered'
+        },
+        { giveUpMs: () => 24 * 60 * MINUTE },
+      )
+      let waitedMs = 0
+      while ((await length()) > 0 && waitedMs < 60 * MINUTE) {
+        await worker.work()
+        // What is on its way is written down.
+        await wait(5)
+        clock.advance(MINUTE / 12)
+        waitedMs += MINUTE / 12
+      }
+      t.equal(await length(), 0, 'nothing waits for ever')
+      const ids = Array.from({ length: ITEMS }, (_, place) => `item-${first + place + 1}`)
+      t.strictSame([...arrived.keys()].toSorted(), ids.toSorted(), 'nothing is lost')
+      t.notOk(
+        reports.some(report => report.startsWith('abandoned')),
+        'or given up',
+      )
+      t.equal(reports.filter(report => report.startsWith('delivered')).length, ITEMS)
+      t.ok(waitedMs <= 20 * MINUTE, 'ten minutes after it is back all have arrived')
+      const twice = [...arrived.values()].filter(times => times > 1).length
+      t.equal(twice, ITEMS / 3, 'those whose answer was lost come again, and no others')
+      t.comment(`${ITEMS} items, ${twice} more than once, ${waitedMs / MINUTE} minutes`)
+    })
+
     await t.test(
       'a lease that went to another worker is not ended by the first',
       async t => {
