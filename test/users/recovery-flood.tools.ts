@@ -8,7 +8,7 @@ import { PASSWORD, postForm, startLatchkey, STORES, USER } from '../support/serv
 import { until } from '../support/until.ts'
 
 const REQUESTS = 10_000
-const AT_ONCE = 16
+const AT_ONCE = 64
 const IN_ALL = 10
 const SECRET = `whsec_${randomBytes(32).toString('base64')}`
 /** The victim's own network. */
