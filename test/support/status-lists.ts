@@ -142,6 +142,17 @@ export function checkKeys(example: Example): void {
     }
     t.ok(issuer.keysAsked() <= 2, `asked ${issuer.keysAsked()} times`)
     t.equal((await call(api, good)).status, 200, 'with the key that it has')
+
+    const late = await startExample(example, issuer.url)
+    t.teardown(() => late.stop())
+    const before = issuer.keysAsked()
+    const startedAt = performance.now()
+    for (let round = 0; round < 20; round += 1) {
+      t.equal((await call(late, good)).status, 503)
+    }
+    const seconds = Math.ceil((performance.now() - startedAt) / 1000)
+    const asked = issuer.keysAsked() - before
+    t.ok(asked <= seconds + 1, `asked ${asked} times in ${seconds} s, having no keys`)
   })
 }
 

@@ -1,10 +1,12 @@
 // The issuer's public keys: kept through its outages, asked for again every five minutes, and at once for a
 // key that isn't known (every 30 seconds at most). Latchkey publishes a key a week before it signs with it.
-import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose'
+import { createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose'
 
 const FETCH_MS = 5_000
 const RELOAD_MS = 300_000
 const RETRY_MS = 30_000
+/** While there are no keys at all. Those who wait don't ask in vain, too, one after the other. */
+const FIRST_RETRY_MS = 1_000
 
 /** Makes the question for a token's key. It rejects when the keys can't be had and none are known. */
 export function createKeys(issuer: string): JWTVerifyGetKey {
@@ -15,6 +17,7 @@ export function createKeys(issuer: string): JWTVerifyGetKey {
   })
   let dueAt = performance.now() + RELOAD_MS
   let reloading: Promise<void> | undefined
+  let failed: { readonly error: unknown; readonly until: number } | undefined
 
   async function reload(): Promise<void> {
     try {
@@ -34,6 +37,20 @@ export function createKeys(issuer: string): JWTVerifyGetKey {
       // After a long idle time a key may have been withdrawn: this request waits. A busy service never does.
       if (overdueMs > RELOAD_MS) await reloading
     }
-    return remote(header, token)
+    const known = remote.jwks()
+    const isKnown = known?.keys.some(({ kid }) => kid === header?.kid) ?? false
+    if (!isKnown && failed !== undefined && performance.now() < failed.until) {
+      throw failed.error
+    }
+    try {
+      return await remote(header, token)
+    } catch (error) {
+      // jose remembers when it got keys, and not when it got none.
+      if (!(error instanceof errors.JWKSNoMatchingKey)) {
+        const waitMs = known === undefined ? FIRST_RETRY_MS : RETRY_MS
+        failed = { error, until: performance.now() + waitMs }
+      }
+      throw error
+    }
   }
 }
