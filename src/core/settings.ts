@@ -97,10 +97,10 @@ export function claimsBudgetOf({ claims, audiences, tokens }: Config): ClaimsBud
 function toDirectorySettings(
   directory: Config['directories'][number],
 ): DirectorySettings {
-  const { type, secrets = [], base = '', filter = '', ...others } = directory
-  return type === 'http'
-    ? { ...others, type, secrets }
-    : { ...others, type, base, filter }
+  const { type, secrets = [], base = '', filter = '', query = '', ...others } = directory
+  if (type === 'http') return { ...others, type, secrets }
+  if (type === 'ldap') return { ...others, type, base, filter }
+  return { ...others, type, query }
 }
 
 /** A client for the registry: the configuration's optional keys are absent, never undefined. */

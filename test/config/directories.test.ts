@@ -2,6 +2,7 @@
 import t from 'tap'
 import { ConfigError } from '../../src/config/faults.ts'
 import { decodeConfig } from '../../src/config/load.ts'
+import { coreSettings } from '../../src/core/settings.ts'
 
 const SECRET = Buffer.alloc(32, 9).toString('base64')
 
@@ -108,4 +109,94 @@ t.test('an LDAP server', async t => {
   t.match(faultsOf([{ base: 'x' }])[0], /base: expected no such key with type http/)
   t.match(faultsOf([{ secrets: undefined }])[0], /secrets: expected one or two secrets/)
   t.match(faultsOf([{ url: 'ldap://x' }])[0], /url: expected an https URL with type http/)
+})
+
+const SQL = {
+  type: 'sql',
+  url: 'postgres://reader@db.example.com/shop',
+  query: 'SELECT id, name, password_hash FROM users WHERE name = $1',
+  secrets: undefined,
+}
+
+t.test('a table of users: what is right is taken', async t => {
+  for (const more of [
+    {},
+    { url: 'postgresql://reader:pw@db.example.com:5433/shop', lookup: 'SELECT $1' },
+    { url: 'mysql://reader@[::1]/shop', password: 'x', pepper: 'y' },
+    { url: 'mariadb://reader@db.example.com/shop', passwordFile: '/x', caFile: '/y' },
+    { plaintext: true },
+    { query: ' with x as (select $2) select * from x ; ' },
+    { query: 'select $1, $2, $1' },
+  ]) {
+    t.same(faultsOf([{ ...SQL, ...more }]), [], JSON.stringify(more))
+  }
+})
+
+t.test('a table of users: faults name their place', async t => {
+  for (const [more, fault] of [
+    [
+      { query: undefined },
+      /^directories\[0\]\.query: expected one SELECT with \$1, the name/,
+    ],
+    [
+      { lookup: 'SELECT $2' },
+      /^directories\[0\]\.lookup: expected one SELECT with \$1, the id/,
+    ],
+    [
+      { url: 'https://app.example.com/' },
+      /^directories\[0\]\.url: expected postgres:\/\/USER@/,
+    ],
+    [{ url: 'postgres://:pw@db.example.com/shop' }, /directories\[0\]\.url/],
+    [{ url: 'postgres://db.example.com/shop' }, /directories\[0\]\.url/],
+    [{ url: 'postgres://reader@db.example.com' }, /directories\[0\]\.url/],
+    [
+      { url: 'postgres://reader@db.example.com/shop?sslmode=disable' },
+      /nothing behind it/,
+    ],
+    [{ url: 'postgres://reader@db.example.com:x/shop' }, /directories\[0\]\.url/],
+    [
+      { password: 'x', passwordFile: '/y' },
+      /\.passwordFile: expected no password beside it/,
+    ],
+    [
+      { plaintext: true, caFile: '/y' },
+      /\.plaintext: expected no plaintext: true with a caFile/,
+    ],
+    [{ plaintext: true, url: 'mysql://a@127.0.0.1/b' }, /\.plaintext: expected/],
+    [{ secrets: [SECRET] }, /\.secrets: expected no such key with type sql/],
+  ] as const) {
+    const faults = faultsOf([{ ...SQL, ...more }])
+    t.equal(faults.length, 1, faults.join())
+    t.match(faults[0], fault)
+    t.notMatch(faults[0], /:pw@/, 'no password in a message')
+  }
+  for (const [more, fault] of [
+    [{ pepper: 'x' }, /\.pepper: expected no such key with type http/],
+    [{ secrets: undefined }, /\.secrets: expected one or two secrets/],
+    [{ url: 'mysql://app.example.com/x' }, /\.url: expected an https URL with type http/],
+    [{ url: 'https://[/' }, /\.url: expected a URL without/],
+    [{ type: 'oracle' }, /\.type: expected one of http, ldap, sql/],
+  ] as const) {
+    t.match(faultsOf([more])[0], fault)
+  }
+})
+
+t.test('each kind is given what it has', async t => {
+  const app = {
+    name: 'app',
+    type: 'http',
+    url: 'https://app.example.com/',
+    secrets: [SECRET],
+  }
+  const { secrets: _, ...sql } = SQL
+  const config = decodeConfig({
+    issuer: 'https://id.example.com',
+    store: { url: 'sqlite:x' },
+    secrets: ['x'.repeat(43)],
+    directories: [app, { name: 'shop', ...sql }],
+  })
+  t.match(coreSettings(() => config).directories, [
+    { type: 'http', secrets: [SECRET], timeout: 2_000 },
+    { type: 'sql', query: SQL.query, connections: 4, plaintext: false },
+  ])
 })

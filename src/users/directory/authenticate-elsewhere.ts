@@ -100,9 +100,9 @@ function createJudge(options: AuthenticateElsewhereOptions) {
     ({ settings }) => settings.migrate === 'copy',
   )
 
-  async function verify(login: LoginTry, hash: string): Promise<boolean> {
+  async function verify(login: LoginTry, hash: string, pepper = ''): Promise<boolean> {
     return hasher.enqueue(await placeOf(login), hashing =>
-      hashing.verify(hash, login.password),
+      hashing.verify(hash, login.password + pepper),
     )
   }
 
@@ -135,7 +135,7 @@ function createJudge(options: AuthenticateElsewhereOptions) {
       case 'ok':
         return welcome(asked, verdict)
       case 'hash':
-        return (await verify(login, verdict.passwordHash))
+        return (await verify(login, verdict.passwordHash, verdict.pepper))
           ? welcome(asked, verdict)
           : refused('password_wrong', shadow)
       default:

@@ -45,7 +45,13 @@ export interface Barred {
 export type Verdict =
   | { readonly kind: 'ok'; readonly identity: Identity }
   /** The directory gives the hash, and Latchkey checks the password. */
-  | { readonly kind: 'hash'; readonly identity: Identity; readonly passwordHash: string }
+  | {
+      readonly kind: 'hash'
+      readonly identity: Identity
+      readonly passwordHash: string
+      /** What stands behind the password in what was hashed. */
+      readonly pepper: string
+    }
   | { readonly kind: 'wrong' | 'unknown' }
   | Barred
   | Unavailable

@@ -18,9 +18,14 @@ import { createHttpDirectory, type HttpDirectorySettings, type PostJson } from '
 import { createLdapDirectory, type LdapDirectorySettings } from './ldap/ldap-directory.ts'
 import { createRecheck, type Recheck, type RecheckPolicy } from './recheck.ts'
 import { createShadows } from './shadows.ts'
+import { createMysqlSource } from './sql/mysql.ts'
+import { createPostgresSource } from './sql/postgres.ts'
+import { isPostgres } from './sql/source.ts'
+import { createSqlDirectory, type SqlDirectorySettings } from './sql/sql-directory.ts'
 
 /** What the configuration says of a directory. */
-export type DirectorySettings = HttpDirectorySettings | LdapDirectorySettings
+export type DirectorySettings =
+  HttpDirectorySettings | LdapDirectorySettings | SqlDirectorySettings
 
 /** What directories are made with. */
 export interface DirectoryTools {
@@ -30,6 +35,7 @@ export interface DirectoryTools {
   readonly monotonic: Monotonic
   readonly random: Random
   readonly rules: () => AttributeRules
+  readonly hasher: Pick<PasswordHasher, 'checkForeign'>
 }
 
 export interface ElsewhereOptions extends DirectoryTools {
@@ -57,6 +63,13 @@ function create(settings: DirectorySettings, tools: DirectoryTools): NamedDirect
   if (settings.type === 'ldap') {
     const declarations = () => tools.rules().declarations
     return createLdapDirectory({ ...tools, settings, declarations })
+  }
+  if (settings.type === 'sql') {
+    const source = isPostgres(settings)
+      ? createPostgresSource(settings)
+      : createMysqlSource(settings)
+    const { checkForeign } = tools.hasher
+    return createSqlDirectory({ settings, source, checkForeign })
   }
   const post = tools.postTo(settings.mayBePrivate)
   return createHttpDirectory({ ...tools, settings, post })

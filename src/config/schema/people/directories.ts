@@ -76,44 +76,71 @@ const HTTP_KEYS = {
 
 /** What those have that keep connections to a server. */
 const SERVER_KEYS = {
-  password: text('ldap: the password of `bindDn`.'),
+  password: text(
+    "ldap: the password of `bindDn`. sql: the database's, instead of that in `url`; here nothing " +
+      'needs to be percent-encoded.',
+  ),
   passwordFile: text(
-    'ldap: a file that holds it, read again at every connection, so that it can change without a restart.',
+    'ldap, sql: a file that holds it, read again at every connection, so that it can change without a ' +
+      'restart.',
   ),
   caFile: text(
-    'ldap: PEM file of the authorities that may vouch for the server; without it, those that Node knows.',
+    'ldap, sql: PEM file of the authorities that may vouch for the server; without it, those that Node ' +
+      'knows.',
   ),
   plaintext: Type.Boolean({
     default: false,
     description:
-      'ldap: whether an `ldap://` server is reached without StartTLS; names and passwords can be read on ' +
-      'the way.',
+      'ldap: whether an `ldap://` server is reached without StartTLS. sql: whether the database is reached ' +
+      'without TLS, elsewhere than on loopback. Names, passwords and hashes can be read on the way.',
   }),
   connections: Type.Integer({
     minimum: 1,
     maximum: 100,
     default: 4,
     description:
-      'ldap: how many connections each server may hold to search, and as many to check passwords.',
+      'ldap: how many connections each server may hold to search, and as many to check passwords. sql: how ' +
+      'many it may hold.',
   }),
+}
+
+/** What those of `type: sql` have. */
+const SQL_KEYS = {
+  query: text(
+    'sql: the SELECT that finds who has a name: `$1` as typed, `$2` in small letters. It gives `id`, ' +
+      '`name` and `password_hash`, and where it has them `disabled`, `email`, `email_verified`, `roles`, ' +
+      'and other columns as attributes.',
+  ),
+  lookup: text(
+    'sql: the SELECT that finds who has the id `$1`, with the same columns but `password_hash`. Without it ' +
+      'nobody is looked up between logins.',
+  ),
+  pepper: text(
+    'sql: what the old system puts behind every password before it hashes it (Devise).',
+  ),
 }
 
 const AnyDirectory = Type.Object(
   {
     ...DIRECTORY_KEYS,
-    type: Type.Union([Type.Literal('http'), Type.Literal('ldap')], {
-      description: 'What kind it is: an HTTP endpoint of yours, or an LDAP server.',
+    type: Type.Union([Type.Literal('http'), Type.Literal('ldap'), Type.Literal('sql')], {
+      description:
+        'What kind it is: an HTTP endpoint of yours, an LDAP server, or a table of users.',
     }),
     url: Type.String({
-      pattern: '^(https?|ldaps?)://[^\\s#]+$',
-      expected: 'an https URL, or ldaps://HOST, or ldap://HOST for StartTLS',
+      pattern: '^(https?|ldaps?|postgres(ql)?|mysql|mariadb)://[^\\s#]+$',
+      expected:
+        'an https URL, or ldaps://HOST, or ldap://HOST for StartTLS, or postgres://USER@HOST/DATABASE, or ' +
+        'mysql://USER@HOST/DATABASE',
       description:
         'http: where `{"name", "password"}` is POSTed: 200 with who it is, 401 wrong password, 404 no such ' +
-        'name; anything else is no verdict. ldap: the server, `ldaps://`, or `ldap://` with StartTLS.',
+        'name; anything else is no verdict. ldap: the server, `ldaps://`, or `ldap://` with StartTLS. ' +
+        'sql: the database, `postgres://` or `mysql://` (MariaDB, too), by TLS.',
     }),
     ...HTTP_KEYS,
     ...SERVER_KEYS,
     ...LDAP_KEYS,
+    ...SQL_KEYS,
   },
   { ...strict, default: {} },
 )

@@ -1,9 +1,10 @@
 // The rules of `directories` and `directory`.
-import type { Fault } from '../faults.ts'
-import type { Config } from '../schema.ts'
-import { ldapExpectations, type Expectation } from './ldap-directory.ts'
-import { isInTheClear } from './plain-http.ts'
-import { fault, repeated } from './shared.ts'
+import type { Fault } from '../../faults.ts'
+import type { Config } from '../../schema.ts'
+import { ldapExpectations, type Expectation } from './ldap.ts'
+import { isInTheClear } from '../plain-http.ts'
+import { fault, repeated } from '../shared.ts'
+import { sqlExpectations } from './sql.ts'
 
 type Directory = Config['directories'][number]
 
@@ -20,6 +21,7 @@ const KEYS: Readonly<Record<Directory['type'], readonly (keyof Directory)[]>> = 
     'filter',
     'groups',
   ],
+  sql: ['query', 'lookup', 'password', 'passwordFile', 'caFile', 'pepper'],
 }
 
 /** Checks `directories`. */
@@ -40,16 +42,18 @@ export function checkDirectories(config: Config): Fault[] {
 function expectationsOf(directory: Directory, config: Config): Expectation[] {
   const { type } = directory
   const own = KEYS[type]
-  const strange = Object.values(KEYS)
-    .flat()
-    .filter(key => !own.includes(key) && directory[key] !== undefined)
+  const strange = [...new Set(Object.values(KEYS).flat())].filter(
+    key => !own.includes(key) && directory[key] !== undefined,
+  )
   return [
     ...strange.map((key): Expectation => [[key], `no such key with type ${type}`]),
-    ...(type === 'http'
-      ? httpExpectations(directory, config)
-      : ldapExpectations(directory)),
+    ...OF_TYPE[type](directory, config),
   ]
 }
+
+const OF_TYPE: Readonly<
+  Record<Directory['type'], (directory: Directory, config: Config) => Expectation[]>
+> = { http: httpExpectations, ldap: ldapExpectations, sql: sqlExpectations }
 
 function httpExpectations(
   { url, lookupUrl, secrets }: Directory,

@@ -1,7 +1,7 @@
 // The rules of a directory that is an LDAP server.
-import { readTemplate } from '../../users/directory/ldap/filter.ts'
-import type { Config } from '../schema.ts'
-import type { Place } from '../faults.ts'
+import { readTemplate } from '../../../users/directory/ldap/filter.ts'
+import type { Config } from '../../schema.ts'
+import type { Place } from '../../faults.ts'
 
 type Directory = Config['directories'][number]
 

@@ -1,0 +1,62 @@
+// The rules of a directory that is a table of users.
+import { isLoopbackName } from '../../../base/loopback.ts'
+import type { Config } from '../../schema.ts'
+import type { Expectation } from './ldap.ts'
+
+type Directory = Config['directories'][number]
+
+/** Says what is expected of such a directory. */
+export function sqlExpectations(directory: Directory): Expectation[] {
+  const { url, query = '', lookup, password, passwordFile } = directory
+  return [
+    [['url'], sqlUrlExpected(url)],
+    [['query'], statementExpected(query, 2)],
+    [['lookup'], lookup === undefined ? undefined : statementExpected(lookup, 1)],
+    [
+      ['passwordFile'],
+      password !== undefined && passwordFile !== undefined
+        ? 'no password beside it'
+        : undefined,
+    ],
+    [['plaintext'], plaintextExpected(directory)],
+  ]
+}
+
+function sqlUrlExpected(url: string): string | undefined {
+  const parsed = URL.parse(url)
+  const isWhole =
+    parsed !== null &&
+    /^(?:postgres(?:ql)?|mysql|mariadb):$/.test(parsed.protocol) &&
+    parsed.hostname !== '' &&
+    parsed.username !== '' &&
+    parsed.pathname.length > 1 &&
+    parsed.search === ''
+  return isWhole
+    ? undefined
+    : 'postgres://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE, with nothing behind it, with type sql'
+}
+
+function plaintextExpected({ url, caFile, plaintext }: Directory): string | undefined {
+  const isLocal = isLoopbackName(URL.parse(url)?.hostname ?? '')
+  return plaintext && (caFile !== undefined || isLocal)
+    ? 'no plaintext: true with a caFile, or on loopback, where none is needed'
+    : undefined
+}
+
+/** Why a statement can't be used; undefined: it can. `values`: how many parameters there may be. */
+function statementExpected(text: string, values: number): string | undefined {
+  const numbers = [...text.matchAll(/\$(\d+)/g)].map(([, number]) => Number(number))
+  const isQuery = /^\s*(?:select|with)\b/i.test(text)
+  const known = numbers.every(number => number >= 1 && number <= values)
+  if (
+    isQuery &&
+    numbers.length > 0 &&
+    known &&
+    !text.replace(/[\s;]+$/, '').includes(';')
+  ) {
+    return undefined
+  }
+  const parameters =
+    values === 1 ? '$1, the id' : '$1, the name as typed, or $2, as names are compared'
+  return `one SELECT with ${parameters}`
+}

@@ -1,0 +1,143 @@
+// MariaDB and MySQL, by the driver `mysql2`. A connection is set up to read only, and to give up a statement
+// in time.
+import type { Pool, PoolConnection, RowDataPacket } from 'mysql2/promise'
+import {
+  credentialsOf,
+  SqlFault,
+  whereOf,
+  type Answer,
+  type SqlServer,
+  type SqlSource,
+  type Statement,
+} from './source.ts'
+
+/** Gives the driver. */
+type LoadDriver = () => Promise<Pick<typeof import('mysql2/promise'), 'createPool'>>
+
+/** How long an idle connection is kept; milliseconds. */
+const IDLE_MS = 60_000
+
+/** Makes the source. It connects when it is asked. */
+export function createMysqlSource(
+  server: SqlServer,
+  load: LoadDriver = () => import('mysql2/promise'),
+): SqlSource {
+  let opened: Promise<Pool> | undefined
+  // Those that were set up.
+  const known = new WeakSet<object>()
+  return {
+    async ask(statement, values, signal) {
+      try {
+        opened ??= openPool(server, load)
+        const connection = await (await opened).getConnection()
+        return await askOne(connection, { statement, values, signal, known, server })
+      } catch (error) {
+        // The password may be another one by now: the next question reads it anew.
+        if (Object(error).code === REFUSED) await close()
+        throw faultOf(error, whereOf(server))
+      }
+    },
+    close,
+  }
+
+  async function close(): Promise<void> {
+    const pool = await opened?.catch(() => undefined)
+    opened = undefined
+    await pool?.end()
+  }
+}
+
+async function openPool(server: SqlServer, load: LoadDriver): Promise<Pool> {
+  // Loaded by those alone who need it.
+  const { createPool } = await load()
+  const { tls, ...where } = credentialsOf(server)
+  return createPool({
+    ...where,
+    ...(tls !== undefined && { ssl: { ...tls, verifyIdentity: true } }),
+    connectionLimit: server.connections,
+    maxIdle: server.connections,
+    idleTimeout: IDLE_MS,
+    connectTimeout: server.timeout,
+    enableKeepAlive: true,
+    supportBigNumbers: true,
+    bigNumberStrings: true,
+    charset: 'utf8mb4',
+  })
+}
+
+interface Question {
+  readonly statement: Statement
+  readonly values: readonly string[]
+  readonly signal: AbortSignal
+  readonly known: WeakSet<object>
+  readonly server: SqlServer
+}
+
+async function askOne(
+  connection: PoolConnection,
+  { statement: { text, order }, values, signal, known, server }: Question,
+): Promise<Answer> {
+  let isUsable = false
+  // Ends the connection: nobody knows when a half-open one would answer.
+  const giveUp = () => connection.destroy()
+  signal.addEventListener('abort', giveUp, { once: true })
+  try {
+    signal.throwIfAborted()
+    if (!known.has(connection.connection)) {
+      await setUp(connection, server)
+      known.add(connection.connection)
+    }
+    const ordered = order.map(value => values[value] ?? '')
+    const [rows, fields] = await connection.execute<RowDataPacket[]>(text, ordered)
+    isUsable = true
+    return { columns: fields.map(({ name }) => name), rows }
+  } finally {
+    signal.removeEventListener('abort', giveUp)
+    if (isUsable) connection.release()
+    else connection.destroy()
+  }
+}
+
+/** Lets a connection only read, and give up a statement in time. */
+async function setUp(connection: PoolConnection, { timeout }: SqlServer): Promise<void> {
+  await connection.query('SET SESSION TRANSACTION READ ONLY')
+  const [versions] = await connection.query('SELECT VERSION()')
+  await connection.query(
+    /mariadb/i.test(JSON.stringify(versions))
+      ? `SET SESSION max_statement_time = ${timeout / 1000}`
+      : `SET SESSION max_execution_time = ${timeout}`,
+  )
+}
+
+const REFUSED = 'ER_ACCESS_DENIED_ERROR'
+
+const WORDS = new Map([
+  [REFUSED, 'user or password refused'],
+  ['ER_DBACCESS_DENIED_ERROR', 'this user may not use the database'],
+  ['ER_BAD_DB_ERROR', 'it has no such database'],
+  ['ER_TABLEACCESS_DENIED_ERROR', 'this user may not read the table: GRANT SELECT'],
+  ['ER_COLUMNACCESS_DENIED_ERROR', 'this user may not read a column: GRANT SELECT'],
+  ['ER_CON_COUNT_ERROR', 'it has no connection left'],
+  ['ER_STATEMENT_TIMEOUT', 'the statement took longer than timeout'],
+  ['ER_QUERY_TIMEOUT', 'the statement took longer than timeout'],
+  ['ER_SERVER_SHUTDOWN', 'it is being shut down'],
+])
+
+/** Their messages speak of the statement, which has no values in it. */
+const OF_STATEMENT = new Set(['ER_BAD_FIELD_ERROR', 'ER_NO_SUCH_TABLE', 'ER_PARSE_ERROR'])
+
+/** A value that a column can't be compared with, by its character set, its length or its type. */
+const OF_VALUE = new Set([1267, 1292, 1300, 1366, 1406, 3988])
+
+function faultOf(error: unknown, where: string): SqlFault {
+  if (error instanceof SqlFault) return error
+  const { code, errno, message } = Object(error)
+  if (OF_VALUE.has(errno)) {
+    return new SqlFault(`the database at ${where} can't take this name (${code})`, {
+      ofQuestion: true,
+    })
+  }
+  const words = WORDS.get(code) ?? (OF_STATEMENT.has(code) ? String(message) : undefined)
+  const detail = [code ?? Object(error).name, ...(words === undefined ? [] : [words])]
+  return new SqlFault(`the database at ${where} gives no answer (${detail.join(': ')})`)
+}
