@@ -37,15 +37,19 @@ interface Window {
 /** What is counted in one round trip. */
 interface Batch {
   readonly entries: Map<string, Entry>
-  readonly answers: Promise<readonly AddressCount[]>
+  /** Once Redis has counted all of them. */
+  readonly answered: Promise<void>
   /** Sends the batch at the end of this turn of the event loop: a request waits for it. */
   flushSoon(): void
 }
 
 interface Entry extends AddressRequests {
   requests: number
-  readonly place: number
-  readonly window: Window
+  /** As Redis reported them; 0 until then. */
+  count: number
+  endsInMs: number
+  /** Takes Redis' report. */
+  confirm(answer: AddressCount): void
 }
 
 /** Makes the counter. */
@@ -69,17 +73,17 @@ export function createBufferedCounter(
     const entries: Batch['entries'] = new Map()
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, GATHER_MS).unref()
-    const answers = promise.then(() => {
+    const answered = promise.then(() => {
       clearTimeout(timer)
       batch = undefined
       return ask([...entries.values()])
     })
     // Waiting requests get this rejection through the same promise.
-    answers.catch(() => {})
+    answered.catch(() => {})
     let flushing: NodeJS.Immediate | undefined
     return {
       entries,
-      answers,
+      answered,
       flushSoon: () => {
         flushing ??= setImmediate(resolve)
       },
@@ -88,28 +92,17 @@ export function createBufferedCounter(
 
   // A count that Redis never confirms stays pending until the window ends: without Redis no address gets more
   // than that share.
-  async function ask(entries: readonly Entry[]): Promise<readonly AddressCount[]> {
+  async function ask(entries: readonly Entry[]): Promise<void> {
     const answers = await add(entries)
-    for (const [place, { count, endsInMs }] of answers.entries()) {
-      const { window, requests } = entries[place] as Entry
-      window.pending -= requests
-      window.count = count
-      window.endsAt = monotonic() + endsInMs
-    }
-    return answers
+    for (const [place, answer] of answers.entries()) entries[place]?.confirm(answer)
   }
 
   return async (address, windowMs, max) => {
     const window = windowOf(address, windowMs)
     window.pending += 1
-    const { entries, answers, flushSoon } = (batch ??= begin())
-    const entry = entries.get(address) ?? {
-      address,
-      windowMs,
-      requests: 0,
-      place: entries.size,
-      window,
-    }
+    const { entries, answered, flushSoon } = (batch ??= begin())
+    const entry =
+      entries.get(address) ?? makeEntry({ address, windowMs }, window, monotonic)
     entries.set(address, entry)
     const placeInBatch = ++entry.requests
     if (isWellBelow(window, max)) {
@@ -119,12 +112,34 @@ export function createBufferedCounter(
       }
     }
     flushSoon()
-    const { count, endsInMs } = (await answers)[entry.place] as AddressCount
+    await answered
     // Redis counted the whole batch at once; this request has its own place in it.
-    return { count: count - entry.requests + placeInBatch, endsInMs }
+    const { count, requests, endsInMs } = entry
+    return { count: count - requests + placeInBatch, endsInMs }
   }
 }
 
 function isWellBelow({ count, pending }: Window, max: number): boolean {
   return pending <= max * PENDING_SHARE && count + pending <= max * WELL_BELOW_SHARE
+}
+
+function makeEntry(
+  { address, windowMs }: Pick<AddressRequests, 'address' | 'windowMs'>,
+  window: Window,
+  monotonic: () => number,
+): Entry {
+  return {
+    address,
+    windowMs,
+    requests: 0,
+    count: 0,
+    endsInMs: 0,
+    confirm({ count, endsInMs }) {
+      window.pending -= this.requests
+      window.count = count
+      window.endsAt = monotonic() + endsInMs
+      this.count = count
+      this.endsInMs = endsInMs
+    },
+  }
 }
