@@ -153,11 +153,10 @@ function takeJson(app: FastifyInstance, note: Note): void {
       return parseJsonForm(body, REPEATABLE_PARAMETERS)
     },
   )
-  app.addHook('preParsing', (request, reply, _payload, done) => {
+  app.addHook('preParsing', async (request, reply) => {
     if (/^application\/json\s*(;|$)/i.test(String(request.headers['content-type']))) {
       note('json', reply)
     }
-    done()
   })
 }
 
