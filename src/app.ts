@@ -116,7 +116,14 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     })
   }
   await app.register(async endpoints =>
-    registerEndpoints(endpoints, { ...deps, path, base, prefixes, routes, old }),
+    registerEndpoints(endpoints, {
+      ...deps,
+      path,
+      base,
+      prefixes,
+      routes,
+      old,
+    }),
   )
   return app
 }
@@ -164,9 +171,21 @@ async function registerPages(
   })
   const { base, live, addressCounts } = deps
   const { sessionLimit } = live
-  registerAccount(pages, { core, base, prefixes, callers, sessionLimit, addressCounts })
+  registerAccount(pages, {
+    core,
+    base,
+    prefixes,
+    callers,
+    sessionLimit,
+    addressCounts,
+  })
   for (const prefix of prefixes) {
-    registerTokenRoutes(pages, { ...deps, callers, prefix, count: metrics })
+    registerTokenRoutes(pages, {
+      ...deps,
+      callers,
+      prefix,
+      count: metrics,
+    })
     pages.register(async documents => registerDocuments(documents, deps), { prefix })
     if (http.docs) pages.register(docsRoutes, { prefix, path, clients: core.clients })
   }

@@ -111,7 +111,12 @@ async function addDemoUser(
   { core }: RunningServer,
   { demo: { name, password } }: Development,
 ): Promise<boolean> {
-  const user = { name, password, scopes: null, roles: ['demo'] }
+  const user = {
+    name,
+    password,
+    scopes: null,
+    roles: ['demo'],
+  }
   return (await core.accounts.add(user)).kind === 'added'
 }
 

@@ -69,7 +69,12 @@ function createList() {
     first: () => ends.first,
 
     add(at: number, expire: () => void): Deadline {
-      const deadline: Deadline = { at, expire, before: ends.last, after: undefined }
+      const deadline: Deadline = {
+        at,
+        expire,
+        before: ends.last,
+        after: undefined,
+      }
       if (ends.last === undefined) ends.first = deadline
       else ends.last.after = deadline
       ends.last = deadline

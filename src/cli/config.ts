@@ -46,11 +46,20 @@ export function addConfig(program: Command, io: Io): void {
         refuseRisks(risks, config.store)
         const clients = config.clients.length
         const warnings = warningsOf(config)
-        print({ config: file, clients, store: state, risks, warnings }, [
-          `${file}: right, ${countOf(clients, 'client')}, ${STORE_WORDS[state]}`,
-          ...risks.map(({ advice }) => `warning: ${advice}`),
-          ...warnings.map(warning => `warning: ${warning}`),
-        ])
+        print(
+          {
+            config: file,
+            clients,
+            store: state,
+            risks,
+            warnings,
+          },
+          [
+            `${file}: right, ${countOf(clients, 'client')}, ${STORE_WORDS[state]}`,
+            ...risks.map(({ advice }) => `warning: ${advice}`),
+            ...warnings.map(warning => `warning: ${warning}`),
+          ],
+        )
       }),
     )
 }

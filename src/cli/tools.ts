@@ -137,7 +137,12 @@ function toolsOf(io: Io, command: Command): Tools {
   const remark: Remark = text => {
     if (json !== true) io.stdout.write(`${printable(text)}\n`)
   }
-  return { io, print, remark, file: config ?? (io.env['LATCHKEY_CONFIG'] || undefined) }
+  return {
+    io,
+    print,
+    remark,
+    file: config ?? (io.env['LATCHKEY_CONFIG'] || undefined),
+  }
 }
 
 /**

@@ -63,7 +63,12 @@ export async function developmentConfig({
   return {
     config: decodeConfig({
       issuer: `http://${HOST}:${port}`,
-      http: { host: HOST, port, cors: ['*'], docs: true },
+      http: {
+        host: HOST,
+        port,
+        cors: ['*'],
+        docs: true,
+      },
       management: { host: HOST, port: port + 1 },
       store: { url: `sqlite:${join(directory, 'latchkey.db')}` },
       secrets: [secret.text],

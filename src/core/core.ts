@@ -55,7 +55,12 @@ export interface OnBehalf {
 export function createCore(options: CoreOptions): Core {
   const { settings, store, clock, instruments = NO_INSTRUMENTS } = options
   const { monotonic = monotonicClock, random = systemRandom } = options
-  const quiet = { ...options, instruments, monotonic, random }
+  const quiet = {
+    ...options,
+    instruments,
+    monotonic,
+    random,
+  }
   const clients = createClientRegistry(settings.clients)
   const signing = composeSigning({ ...quiet, clients })
   const noted = composeNoted({ ...quiet, ...signing })

@@ -177,7 +177,12 @@ function abandonedEvent(
 ): Event {
   const [reason] = reasonOf(error)
   const said = reason === undefined ? {} : { error: reason }
-  const about = { type: 'message.abandoned', way, tries, ...said } as const
+  const about = {
+    type: 'message.abandoned',
+    way,
+    tries,
+    ...said,
+  } as const
   try {
     const { type, whom } = envelope.open(id, content)
     return { ...about, message: type, ...('sub' in whom && { sub: whom.sub }) }

@@ -63,7 +63,13 @@ export function composeNoted({
         for (const way of waysNow(message)) {
           const error =
             why instanceof StoreUnavailable ? 'the store is away' : 'the outbox is full'
-          emit({ type: 'message.abandoned', way, tries: 0, message, error })
+          emit({
+            type: 'message.abandoned',
+            way,
+            tries: 0,
+            message,
+            error,
+          })
         }
       }
     },

@@ -75,7 +75,12 @@ export function composeSelfService(given: SelfServiceParts): SelfService {
     deletions,
     staleSignUps,
     recovery: createRecovery({ ...parts, redeem }),
-    registration: createRegistration({ ...parts, redeem, hashChecked, staleSignUps }),
+    registration: createRegistration({
+      ...parts,
+      redeem,
+      hashChecked,
+      staleSignUps,
+    }),
     invitations: createInvitations({
       ...parts,
       isClosed: selfService.registration === 'closed',

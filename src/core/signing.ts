@@ -36,7 +36,12 @@ export function composeSigning(
     random: options.random,
     metrics: instruments.status,
   })
-  return { knownSecrets, keys, sightings, status }
+  return {
+    knownSecrets,
+    keys,
+    sightings,
+    status,
+  }
 }
 
 function composeKeys({

@@ -59,7 +59,12 @@ export function composeTokens(parts: TokenParts): Tokens {
     refreshTokens,
     readRefreshToken,
     sign,
-    grants: composeGrants({ ...parts, refreshTokens, readRefreshToken, sign }),
+    grants: composeGrants({
+      ...parts,
+      refreshTokens,
+      readRefreshToken,
+      sign,
+    }),
     check: createCheckToken({
       accessTokens: store.accessTokens,
       isRevoked: status.isRevoked,

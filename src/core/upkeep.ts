@@ -109,7 +109,12 @@ export async function startUpkeep({
   )
   parts.defer(every(SIGN_UPS_MS, sweepSignUps))
   sweepDeletions(core, { failing, parts })
-  const lookAtValues = createUnclaimedNotice({ core, log, wait, parts })
+  const lookAtValues = createUnclaimedNotice({
+    core,
+    log,
+    wait,
+    parts,
+  })
   lookAtValues().then()
   return { checkRing, lookAtValues }
 }

@@ -166,12 +166,22 @@ function eventOf(
   const { kind } = outcome
   if (kind === 'refused') {
     const { reason } = outcome
-    return { type: 'refresh.refused', network: networkOf(address), reason, ...session }
+    return {
+      type: 'refresh.refused',
+      network: networkOf(address),
+      reason,
+      ...session,
+    }
   }
   const { sub } = outcome.user
   return kind === 'rotated' || kind === 'replayed'
     ? { type: `refresh.${kind}`, sub, ...session }
-    : { type: `refresh.${kind}`, network: networkOf(address), sub, ...session }
+    : {
+        type: `refresh.${kind}`,
+        network: networkOf(address),
+        sub,
+        ...session,
+      }
 }
 
 // Narrowing holds for this access token only: the family keeps what was granted (RFC 6749 §6). What the

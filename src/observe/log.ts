@@ -40,7 +40,12 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): void {
       routeOptions: { url: route = 'unknown' },
     } = request
     const { statusCode: status, elapsedTime: ms } = reply
-    metrics.observeRequest({ method, route, status, seconds: ms / 1000 })
+    metrics.observeRequest({
+      method,
+      route,
+      status,
+      seconds: ms / 1000,
+    })
     const line = {
       reqId,
       method,

@@ -65,7 +65,12 @@ export function createSessions({
       if (subject === undefined) return 'session_unknown'
       const outcome = await families.end({ userTag: subject.tag, sid, clientId: null })
       if (outcome === 'ended') {
-        emit({ type: 'session.ended', sub: subject.sub, sid, actor })
+        emit({
+          type: 'session.ended',
+          sub: subject.sub,
+          sid,
+          actor,
+        })
       }
       return outcome === 'ended' || outcome === 'already_ended'
         ? outcome
@@ -79,7 +84,12 @@ export function createSessions({
         return undefined
       }
       const { sub } = account
-      emit({ type: 'user.changed', sub, change: 'sessions_ended', actor })
+      emit({
+        type: 'user.changed',
+        sub,
+        change: 'sessions_ended',
+        actor,
+      })
       return sub
     },
 
@@ -87,7 +97,13 @@ export function createSessions({
       const outcome = await families.end({ userTag, sid, clientId })
       if (outcome === 'ended') {
         emit(
-          { type: 'token.revoked', clientId, network, kind: 'refresh_token', sid },
+          {
+            type: 'token.revoked',
+            clientId,
+            network,
+            kind: 'refresh_token',
+            sid,
+          },
           origin,
           { userTag },
         )

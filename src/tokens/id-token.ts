@@ -45,7 +45,12 @@ export function idTokenClaims(
     auth_time: claims.auth_time,
     sid: claims.sid,
     at_hash: accessTokenHash(token, algorithm),
-    ...userClaims({ user, scope, isDeclared, mapped: claims }),
+    ...userClaims({
+      user,
+      scope,
+      isDeclared,
+      mapped: claims,
+    }),
   }
 }
 

@@ -103,7 +103,12 @@ export function createTokenVerifier({
     const key = keys.verificationKey(kid)
     if (key === undefined) return refused('key_unknown')
     if (key.alg !== alg) return refused('algorithm_wrong')
-    return { kind: 'ok', kid, alg: key.alg, publicKey: key.publicKey }
+    return {
+      kind: 'ok',
+      kid,
+      alg: key.alg,
+      publicKey: key.publicKey,
+    }
   }
 
   const claimsOf: TokenVerifier['claimsOf'] = payload => {
@@ -139,7 +144,13 @@ export function createTokenVerifier({
     return token.kind === 'refused' ? token : judge(token)
   }
 
-  return { verify, read, judge, keyFor, claimsOf }
+  return {
+    verify,
+    read,
+    judge,
+    keyFor,
+    claimsOf,
+  }
 }
 
 /** Whether the text may be an access token of ours: not too long, and in its one spelling. */

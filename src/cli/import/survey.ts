@@ -44,7 +44,12 @@ export async function survey(
     if (!isRecord(value)) continue
     for (const name of Object.keys(value)) if (names.size < MOST_NAMES) names.add(name)
   }
-  return { records: count, unread, names, present }
+  return {
+    records: count,
+    unread,
+    names,
+    present,
+  }
 }
 
 /** Where the fields are looked for that an order needs or would like to have. */

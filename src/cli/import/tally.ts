@@ -115,7 +115,16 @@ export function printPreview(tally: Tally, hasher: PasswordHasher, print: Print)
     print(
       {
         line,
-        wouldBe: { name, sub, disabled, scopes, roles, attributes, emailVerified, hash },
+        wouldBe: {
+          name,
+          sub,
+          disabled,
+          scopes,
+          roles,
+          attributes,
+          emailVerified,
+          hash,
+        },
       },
       [
         `would be: ${name}  ${sub}  ${state}  ${describeAccess(user)}  ${hash}`,

@@ -49,7 +49,12 @@ export function createProxyDetector({
 }): ProxyDetector {
   const isTrusted = createTrust(trustedProxies)
   const isPrivate = createTrust(PRIVATE)
-  const run = { length: 0, address: '', isOneAddress: true, isForwarded: true }
+  const run = {
+    length: 0,
+    address: '',
+    isOneAddress: true,
+    isForwarded: true,
+  }
   let isMissing = false
   let isReported = false
 

@@ -95,7 +95,12 @@ export async function revokeRefreshToken(
   const { sid } = read
   const network = ownNetworkOf(request)
   const outcome = await sessions.giveBack(
-    { userTag: read.userTag, sid, clientId: client.id, network },
+    {
+      userTag: read.userTag,
+      sid,
+      clientId: client.id,
+      network,
+    },
     request,
   )
   if (outcome === 'client_mismatch') {
@@ -117,7 +122,12 @@ async function revokeAccessToken(
   const { claims, ref } = verified
   const { sid } = ref
   if (claims.client_id !== client.id) {
-    throw foreign({ request, client, sid, emit })
+    throw foreign({
+      request,
+      client,
+      sid,
+      emit,
+    })
   }
   const entry = claims.status && status.entryOf(claims.status.status_list)
   await accessTokens.revoke({

@@ -110,7 +110,12 @@ export async function userinfoRoute(
     const mapped = mapClaims(audiencesOf(claims).map(claimsFor), { user, scope })
     const known = {
       sub: user.sub,
-      ...userClaims({ user, scope, mapped, isDeclared }),
+      ...userClaims({
+        user,
+        scope,
+        mapped,
+        isDeclared,
+      }),
     }
     if (!wantsSigned(request)) return known
     reply.type(SIGNED)
@@ -155,7 +160,12 @@ function signed(
 ): string | Promise<string> {
   const iat = Math.floor(clock() / 1000)
   return sign(
-    { iss: issuer, aud: clientId, iat, ...known },
+    {
+      iss: issuer,
+      aud: clientId,
+      iat,
+      ...known,
+    },
     'JWT',
     clients.find(clientId)?.idTokenAlgorithm,
   )

@@ -56,7 +56,13 @@ export function addRefusals(users: Command, io: Io): void {
           networks: options.network ?? [],
         })
         tools.print(
-          { name: account.name, sub: account.sub, change: 'unlock', networks, cleared },
+          {
+            name: account.name,
+            sub: account.sub,
+            change: 'unlock',
+            networks,
+            cleared,
+          },
           [
             `${account.name}: failed logins are forgotten (from ${networks.join(', ') || 'nowhere'})`,
             ...(await stillDelayed(tools, account)),

@@ -225,7 +225,12 @@ export async function ownSessionRoutes(
 }
 
 function schemaOf(summary: string, operationId: string, response: object) {
-  return { ...COMMON, summary, operationId, response }
+  return {
+    ...COMMON,
+    summary,
+    operationId,
+    response,
+  }
 }
 
 function bodyOf<Body>(body: Body) {

@@ -58,8 +58,18 @@ function registerOwn(app: FastifyInstance, options: AccountOptions & At): void {
     accounts,
     sessionLimit,
   })
-  app.register(ownAccountRoutes, { prefix, ownerOf, ownAccount, limits })
-  app.register(ownSessionRoutes, { prefix, ownerOf, ownAccount, limits })
+  app.register(ownAccountRoutes, {
+    prefix,
+    ownerOf,
+    ownAccount,
+    limits,
+  })
+  app.register(ownSessionRoutes, {
+    prefix,
+    ownerOf,
+    ownAccount,
+    limits,
+  })
 }
 
 function registerWithoutToken(

@@ -163,7 +163,13 @@ function callerOf(request: FastifyRequest): Caller {
 }
 
 function schemaOf(summary: string, operationId: string, response: object) {
-  return { tags: ['Account'], security: [], summary, operationId, response }
+  return {
+    tags: ['Account'],
+    security: [],
+    summary,
+    operationId,
+    response,
+  }
 }
 
 function bodyOf<Body>(body: Body) {

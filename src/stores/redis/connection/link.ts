@@ -55,7 +55,14 @@ export function createLink({
     random,
   })
   const { replied, failed } = breaker
-  const bare = createCaller({ client, deadlineMs, toFault, replied, failed, monotonic })
+  const bare = createCaller({
+    client,
+    deadlineMs,
+    toFault,
+    replied,
+    failed,
+    monotonic,
+  })
   let refusal: StoreUnavailable | undefined
 
   return {

@@ -60,7 +60,16 @@ export function createDurable(options: DurableOptions): (name: string) => Script
       return new Promise((resolve, reject) => {
         const group = groupOf(keys[0])
         const calls = waiting.get(group) ?? []
-        waiting.set(group, [...calls, { lua, keys, args, resolve, reject }])
+        waiting.set(group, [
+          ...calls,
+          {
+            lua,
+            keys,
+            args,
+            resolve,
+            reject,
+          },
+        ])
         work(group)
       })
     }

@@ -62,7 +62,12 @@ export function createRotate(
     const generation = Number(detail)
     if (rotated !== 'healed') return { kind: rotated, generation, ...found }
     const fault = await faultOf(presented, kept => kept >= generation)
-    return { kind: rotated, generation, ...found, fault }
+    return {
+      kind: rotated,
+      generation,
+      ...found,
+      fault,
+    }
   }
 }
 
