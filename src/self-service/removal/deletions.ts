@@ -2,7 +2,7 @@
 // at once, a login brings the account back, and after that time the servers erase it.
 import type { Clock } from '../../base/clock.ts'
 import type { Emit, Origin } from '../../base/events/events.ts'
-import type { Account } from '../../stores/ports/directory.ts'
+import type { Account, Pending } from '../../stores/ports/directory.ts'
 import type { Directory } from '../../users/directory/directory.ts'
 
 /** Deletions that wait. Promises reject with StoreUnavailable. */
@@ -64,10 +64,10 @@ function createSweep({ directory, clock, emit }: DeletionsOptions): () => Promis
   let after: Pick<Account, 'createdAt' | 'sub'> | undefined
   let beganAt = -Infinity
 
-  async function erase(before: Account): Promise<void> {
-    const { tag, sub, version, pending } = before
+  async function erase(before: Account, pending: Pending): Promise<void> {
+    const { tag, sub, version } = before
     // First nobody can log in any more: a login in this moment brings it back, or comes too late.
-    const dead = { tag, version, pending: pending ?? null, disabled: true as const }
+    const dead = { tag, version, pending, disabled: true as const }
     const locked = await directory.changePending({ ...dead, endsSessions: true })
     if (locked !== 'changed' || !(await directory.remove(tag))) return
     emit({ type: 'user.changed', sub, change: 'removed' }, undefined, { before })
@@ -79,8 +79,8 @@ function createSweep({ directory, clock, emit }: DeletionsOptions): () => Promis
     if (after === undefined) beganAt = now
     const accounts = await directory.page({ after, limit: SWEEP })
     for (const account of accounts) {
-      const { deleteAt = Infinity } = account.pending ?? {}
-      if (deleteAt <= now) await erase(account)
+      const { deleteAt = Infinity, ...rest } = account.pending ?? {}
+      if (deleteAt <= now) await erase(account, { ...rest, deleteAt })
     }
     after = accounts.length < SWEEP ? undefined : accounts.at(-1)
   }
