@@ -58,9 +58,13 @@ const READING = [
 
 /**
  * Those that need what is not here: a terminal, a list of passwords, a user of a directory elsewhere, a
- * token, a store that was lost.
+ * token, a store that was lost, a way out for messages, an account that is being deleted, a value that isn't
+ * claimed.
  */
 const ELSEWHERE = [
+  'users claim',
+  'users invite',
+  'users keep',
   'users adopt',
   'serve',
   'passwords blocklist build',

@@ -172,13 +172,13 @@ for (const store of STORES) {
     )
 
     await t.test('a store that is away is a reason, written once it is back', async t => {
-      const { byName } = server.store.directory
-      const directory: { byName: typeof byName } = server.store.directory
-      directory.byName = async () => {
+      const { findLogin } = server.core.directory
+      const directory: { findLogin: typeof findLogin } = server.core.directory
+      directory.findLogin = async () => {
         throw new StoreUnavailable(undefined, 'planted')
       }
       t.equal((await login({ username: 'faulty' })).statusCode, 503)
-      directory.byName = byName
+      directory.findLogin = findLogin
       t.match(await onRecord('faulty'), [{ reason: 'store_unavailable' }])
     })
   })

@@ -363,7 +363,8 @@ for (const store of STORES) {
     }
     const { directory } = server.store
     Object.assign(directory, { byTag: away, byName: away, byValue: away })
-    Object.assign(server.accounts, { bySub: away })
+    Object.assign(server.core.directory, { find: away, findLogin: away, byTag: away })
+    Object.assign(server.accounts, { bySub: away, find: away })
     for (const [method, path, body] of ROUTES.slice(0, 7)) {
       const answer = await ask(method, path, { ...bearer, body })
       t.equal(answer.statusCode, 503, `${method} ${path}`)
