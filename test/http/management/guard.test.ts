@@ -27,6 +27,7 @@ const GUARDED: TestAppOptions = {
     machine('hr', ['scim', 'admin']),
     machine('reader', ['scim.read']),
     machine('elsewhere', ['scim'], [ORDERS]),
+    machine('both', ['scim'], [ISSUER, ORDERS]),
     machine('other', ['orders:read']),
     machine('none', []),
     client('console', { scopes: ['scim', 'scim.read', 'profile'], audience: [ISSUER] }),
@@ -43,8 +44,9 @@ async function guarded(t: Test, store: 'SQLite' | 'Redis' = 'SQLite'): Promise<T
   return server
 }
 
-async function tokenOf(server: TestApp, id: string): Promise<string> {
+async function tokenOf(server: TestApp, id: string, params = {}): Promise<string> {
   const answer = await server.post('/token', {
+    ...params,
     grant_type: 'client_credentials',
     client_id: id,
     client_secret: `${id}-secret`,
@@ -69,6 +71,11 @@ for (const store of STORES) {
     const rows = {
       'a client with scim': await tokenOf(server, 'hr'),
       'a client with scim.read': await tokenOf(server, 'reader'),
+      'a client of several audiences that asked for this one': await tokenOf(
+        server,
+        'both',
+        { resource: ISSUER },
+      ),
       'a static token': TOKEN,
       'the static token that takes its place': NEXT_TOKEN,
       'a static token that reads': READER,
@@ -114,6 +121,12 @@ for (const store of STORES) {
       [
         'for another audience',
         `Bearer ${await tokenOf(server, 'elsewhere')}`,
+        401,
+        /invalid_token/,
+      ],
+      [
+        'for another audience, too',
+        `Bearer ${await tokenOf(server, 'both')}`,
         401,
         /invalid_token/,
       ],

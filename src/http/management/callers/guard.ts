@@ -60,7 +60,7 @@ export interface GuardSettings {
 
 /** What the guard is made of. */
 export interface GuardOptions {
-  /** The audience that a token must be for. */
+  /** The audience that a token must be for, and for no other. */
   readonly issuer: string
   readonly clients: Pick<ClientRegistry, 'find'>
   readonly tokenHolder: TokenHolder
@@ -110,7 +110,8 @@ function createBearerOfAccess({ issuer, clients, tokenHolder, settings }: GuardO
     const { claims, user } = await tokenHolder(request, reply, {
       target: () => targetOf(request, settings.url()),
     })
-    if (!audiencesOf(claims).includes(issuer)) {
+    // Every other audience holds the token, too, and could send it on to here.
+    if (audiencesOf(claims).some(audience => audience !== issuer)) {
       throw invalidToken('audience_wrong', claims.cnf === undefined ? 'Bearer' : 'DPoP')
     }
     const held = scopeTokens(claims.scope ?? '')
