@@ -2,6 +2,7 @@
 import { createSigner } from 'fast-jwt'
 import type { SigningKey } from '../keys/ring.ts'
 import { requireAlgorithm, type Algorithm } from '../oauth/algorithms.ts'
+import { createEs256 } from './es256.ts'
 
 type LocalKey = Extract<SigningKey, { privateKey: string }>
 type RemoteKey = Exclude<SigningKey, LocalKey>
@@ -54,15 +55,13 @@ export function createJwtSigner(
   }
 }
 
-// The compact serialisation by hand (RFC 7515 §7.1): the library signs with keys that it is given.
+// The library signs with keys that it is given, and only with those.
 async function signRemotely(
   { kid, alg, sign }: RemoteKey,
   claims: JwtClaims,
   typ: string,
 ): Promise<string> {
-  const input = [{ alg, typ, kid }, claims]
-    .map(part => Buffer.from(JSON.stringify(part)).toString('base64url'))
-    .join('.')
+  const input = `${encoded({ alg, typ, kid })}.${encoded(claims)}`
   const signature = await sign(Buffer.from(input))
   return `${input}.${signature.toString('base64url')}`
 }
@@ -72,10 +71,23 @@ function makeSigner(
   typ: string,
 ): (claims: JwtClaims) => string {
   const algorithm = requireAlgorithm(alg).name
+  if (algorithm === 'ES256') {
+    const header = encoded({ alg: algorithm, typ, kid })
+    const sign = createEs256(privateKey)
+    return claims => {
+      const input = `${header}.${encoded(claims)}`
+      return `${input}.${sign(input)}`
+    }
+  }
   return createSigner({
     key: privateKey,
     kid,
     algorithm,
     header: { alg: algorithm, typ },
   })
+}
+
+/** A part of the compact serialisation (RFC 7515 §7.1). */
+function encoded(part: object): string {
+  return Buffer.from(JSON.stringify(part)).toString('base64url')
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, verify } from 'node:crypto'
 import t from 'tap'
 import { sidOf, userTag } from '../../src/base/ids.ts'
 import { secretMarks } from '../../src/base/secrets.ts'
@@ -15,6 +15,7 @@ import {
   MAX_TOKEN_LENGTH,
 } from '../../src/tokens/access-token.ts'
 import { decodeToken } from '../../src/tokens/decode.ts'
+import { createEs256, joined } from '../../src/tokens/es256.ts'
 
 const issuer = 'https://id.example.com'
 const secret = () => randomBytes(32).toString('base64url')
@@ -178,4 +179,34 @@ t.test('a text that is longer than any token of ours is not decoded', async t =>
     payload: {},
   })
   t.equal(decodeToken(`e30.e30.${'A'.repeat(MAX_TOKEN_LENGTH)}`), undefined)
+})
+
+t.test('ES256 gives 64 bytes that any verifier takes', async t => {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const sign = createEs256(privateKey.export({ format: 'pem', type: 'pkcs8' }).toString())
+  const key = { key: publicKey, dsaEncoding: 'ieee-p1363' } as const
+  // One number in 128 is shorter than 32 bytes, or starts with a zero byte half of the time.
+  const wrong = Array.from({ length: 600 }, (_, index) => `text ${index}`).filter(
+    text =>
+      !verify('sha256', Buffer.from(text), key, Buffer.from(sign(text), 'base64url')),
+  )
+  t.same(wrong, [])
+})
+
+t.test('numbers of any length in DER take 32 bytes each', async t => {
+  const der = (...numbers: string[]) => {
+    const parts = numbers
+      .map(hex => [2, hex.length / 2, ...Buffer.from(hex, 'hex')])
+      .flat()
+    return Buffer.from([0x30, parts.length, ...parts])
+  }
+  for (const [r, s] of [
+    ['01', '7f'.repeat(32)],
+    [`00${'ff'.repeat(32)}`, '02'],
+    ['7f'.repeat(31), `00${'80'.repeat(32)}`],
+    [`00${'90'.repeat(31)}`, `00${'a0'.repeat(32)}`],
+  ] as const) {
+    const full = (hex: string) => hex.slice(-64).padStart(64, '0')
+    t.equal(joined(der(r, s)).toString('hex'), full(r) + full(s))
+  }
 })
