@@ -190,19 +190,27 @@ function startTls(world: LdapWorld, line: Line, id: number): boolean {
   const answer = message(id, 0x78, mode === 'refuse-tls' ? 52 : 0)
   if (mode === 'silent') return false
   if (mode === 'cut') socket.destroy()
-  else if (mode === 'no-ldap') socket.write('0\u0003\u0002\u0001\u0001')
-  else if (mode === 'endless') socket.write(Buffer.alloc(9_000, 0x30))
+  else if (mode === 'no-ldap') socket.write(Buffer.from('30050201016100', 'hex'))
+  else if (mode === 'endless') {
+    socket.write(Buffer.concat([Buffer.from('30847fffffff', 'hex'), Buffer.alloc(9_000)]))
+  }
   // What somebody on the way appends: the answer to the bind that is to come.
   else if (mode === 'inject') socket.write(Buffer.concat([answer, message(2, 0x61, 0)]))
   else {
-    socket.write(answer.subarray(0, 4))
-    socket.write(answer.subarray(4))
+    socket.write(answer.subarray(0, 1))
+    setTimeout(() => socket.write(answer.subarray(1, 4)), 5)
+    setTimeout(() => {
+      socket.write(answer.subarray(4))
+      secure(world, socket)
+    }, 10)
   }
-  if (mode !== 'up') return false
-  const context = createSecureContext(KEY_PAIR)
-  const secure = new TLSSocket(socket, { isServer: true, secureContext: context })
-  listen(world, { socket: secure, isSecure: true, isService: false })
-  return true
+  return mode === 'up'
+}
+
+function secure(world: LdapWorld, socket: Socket): void {
+  const secureContext = createSecureContext(KEY_PAIR)
+  const tls = new TLSSocket(socket, { isServer: true, secureContext })
+  listen(world, { socket: tls, isSecure: true, isService: false })
 }
 
 type Answer = (id: number) => Buffer

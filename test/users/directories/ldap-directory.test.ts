@@ -8,6 +8,8 @@ import {
   createLdapDirectory,
   type LdapDirectorySettings,
 } from '../../../src/users/directory/ldap/ldap-directory.ts'
+import { openConnection } from '../../../src/users/directory/ldap/connection.ts'
+import { createPool } from '../../../src/users/directory/ldap/pool.ts'
 import { readTemplate } from '../../../src/users/directory/ldap/filter.ts'
 import {
   ldapSettings,
@@ -400,6 +402,8 @@ t.test('a filter has its place once or more, as a value', t => {
   ]) {
     t.type(readTemplate(text, '{name}'), 'object', text)
   }
+  const any = Object(readTemplate('(uid:caseExactMatch:={name})', '{name}')).any()
+  t.equal(any.toString(), '(uid=*)')
   for (const [text, expected] of [
     ['', /brackets/],
     ['uid={name}', /brackets/],
@@ -425,4 +429,63 @@ t.test('a filter has its place once or more, as a value', t => {
     /expected a filter/,
   )
   t.end()
+})
+
+t.test('a connection that is gone stays gone, and no nameless bind is sent', async t => {
+  const server = await startLdap('ldap', [person('ann', ID)])
+  t.teardown(() => server.stop())
+  const { signal } = new AbortController()
+  const search = { base: 'dc=example,dc=org', filter: '(uid=ann)', attributes: ['uid'] }
+  const connection = await openConnection(ldapSettings(server), signal)
+  for (const [dn, password] of [
+    ['', RIGHT],
+    ['uid=ann', ''],
+    ['uid=ann', 'a\0'],
+  ] as const) {
+    await t.rejects(connection.bind(dn, password, signal), /was not sent/)
+  }
+  t.equal(server.binds, 0)
+  t.equal((await connection.search(search, signal)).length, 1)
+  await t.rejects(connection.bind('uid=nobody', 'x', signal), { code: 49 })
+  t.ok(connection.isOpen(), 'a refusal ends nothing')
+  await t.rejects(connection.search(search, AbortSignal.abort()), { name: 'LdapFault' })
+  t.notOk(connection.isOpen())
+  await t.rejects(connection.search(search, signal), { name: 'LdapFault' })
+  await t.rejects(openConnection(ldapSettings(server), AbortSignal.abort()), {
+    name: 'LdapFault',
+  })
+  t.equal(server.connections, 1, 'nothing connected again')
+})
+
+t.test('an answer to StartTLS that comes in pieces, and a fault of ours', async t => {
+  const { server, directory } = await start(t, {}, 'ldap')
+  server.mode = 'silent'
+  const leave = new AbortController()
+  const asked = directory.lookup(ID, leave.signal)
+  await new Promise(resolve => setTimeout(resolve, 50))
+  leave.abort()
+  t.equal((await asked).kind, 'unavailable')
+
+  const other = await startLdap('ldaps', [person('ann', ID)])
+  t.teardown(() => other.stop())
+  const broken = createLdapDirectory({
+    settings: ldapSettings(other),
+    declarations() {
+      throw new TypeError('as told')
+    },
+    monotonic: monotonicClock,
+  })
+  const { signal } = new AbortController()
+  await t.rejects(broken.lookup(ID, signal), TypeError, 'is no fault of the directory')
+  await broken.close()
+
+  const pool = createPool({
+    size: 1,
+    monotonic: monotonicClock,
+    open: () => Promise.reject(new TypeError('as told')),
+  })
+  await t.rejects(
+    pool.use(signal, async () => {}),
+    TypeError,
+  )
 })

@@ -32,14 +32,10 @@ export async function openConnection(
   signal: AbortSignal,
 ): Promise<LdapConnection> {
   const socket = await openSocket(server, signal)
-  const sockets = [socket]
+  // The same one each time: once it is closed, nothing opens any more.
   const client = new Client({
     url: 'ldap://opened.invalid',
-    createConnection() {
-      const taken = sockets.pop()
-      if (taken === undefined) throw new LdapFault('the connection was closed')
-      return taken
-    },
+    createConnection: () => socket,
   })
   const isOpen = () => !socket.destroyed && socket.writable
   const close = () => {
@@ -50,17 +46,14 @@ export async function openConnection(
     within: AbortSignal,
     question: () => Promise<Answer>,
   ): Promise<Answer> {
+    if (within.aborted) close()
+    if (!isOpen()) throw new LdapFault('the connection was closed')
     within.addEventListener('abort', close, { once: true })
-    try {
-      if (within.aborted || !isOpen()) throw new LdapFault('the connection was closed')
-      return await question()
-    } catch (error) {
-      const fault = faultOf(error)
-      if (fault instanceof LdapFault) close()
-      throw fault
-    } finally {
-      within.removeEventListener('abort', close)
-    }
+    const answer = await question().catch(faultOf)
+    within.removeEventListener('abort', close)
+    if (answer instanceof LdapFault) close()
+    if (answer instanceof Error) throw answer
+    return answer
   }
 
   return {
@@ -82,7 +75,6 @@ export async function openConnection(
 
 /** The library's errors carry a result code where the server gave one. */
 function faultOf(error: unknown): LdapFault | LdapResult {
-  if (error instanceof LdapFault) return error
   const { code, message } = Object(error)
   return typeof code === 'number'
     ? new LdapResult(code, String(message))

@@ -73,9 +73,9 @@ export function textsOf(entry: Entry, attribute: string): string[] {
 
 function valuesOf(entry: Entry, attribute: string): (Buffer | string)[] {
   const wanted = attribute.toLowerCase()
-  const [, found = []] =
-    Object.entries(entry).find(([name]) => name.toLowerCase() === wanted) ?? []
-  return [found].flat()
+  return Object.entries(entry)
+    .filter(([name]) => name.toLowerCase() === wanted)
+    .flatMap(([, values]) => values)
 }
 
 function idOf(entry: Entry, { idAttribute }: EntryMap): string | undefined {

@@ -180,16 +180,19 @@ function createIdentify(
   { search }: Wire,
 ) {
   const { groups } = settings
-  const byDn = groups?.base === undefined ? undefined : templateOf(groups.filter, '{dn}')
+  const searched =
+    groups?.base === undefined
+      ? undefined
+      : { base: groups.base, template: templateOf(groups.filter, '{dn}') }
 
   async function searchGroups(
-    base: string | undefined,
     { dn }: Entry,
     signal: AbortSignal,
   ): Promise<readonly string[]> {
-    if (base === undefined || byDn === undefined) return []
+    if (searched === undefined) return []
+    const { base, template } = searched
     // 1.1: no attributes (RFC 4511 §4.5.1.8).
-    const wanted = { base, filter: byDn.fill(dn), attributes: ['1.1'] }
+    const wanted = { base, filter: template.fill(dn), attributes: ['1.1'] }
     return (await search(wanted, signal)).map(group => group.dn)
   }
 
@@ -197,7 +200,7 @@ function createIdentify(
     const identity = readEntry(entry, settings, declarations())
     if (typeof identity === 'string') return ofQuestion(identity)
     if (groups === undefined) return identity
-    const found = await searchGroups(groups.base, entry, signal)
+    const found = await searchGroups(entry, signal)
     return { ...identity, roles: rolesOf([...groupsIn(entry, groups), ...found], groups) }
   }
 }

@@ -92,17 +92,13 @@ export function createPool({ open, size, monotonic }: PoolOptions): Pool {
   return {
     async use(signal, work) {
       await turn(signal)
-      try {
-        return await lend(signal, work)
-      } catch (error) {
+      return lend(signal, work).finally(() => {
         // One that is half open leads to the others: they would each be waited for.
         if (Object(signal.reason).name === 'TimeoutError') closeIdle()
-        throw error
-      } finally {
         lent -= 1
         // All are woken: one alone may have given up in the same moment.
         for (const wake of waiting) wake()
-      }
+      })
     },
     close() {
       isClosed = true

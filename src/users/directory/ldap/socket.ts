@@ -53,8 +53,7 @@ async function settled<Opened extends Socket>(
     return socket.setNoDelay(true).setKeepAlive(true, 10_000)
   } catch (error) {
     socket.destroy()
-    const { code, message } = Object(error)
-    throw new LdapFault(`no connection (${code ?? message})`)
+    throw new LdapFault(`no connection (${Object(error).code})`)
   }
 }
 
@@ -62,16 +61,16 @@ async function settled<Opened extends Socket>(
 async function startTls(socket: Socket, signal: AbortSignal): Promise<void> {
   const give = () => socket.destroy()
   signal.addEventListener('abort', give, { once: true })
-  try {
-    socket.write(START_TLS)
-    const code = await readResultCode(socket)
-    if (code !== 0) throw new LdapFault(`StartTLS is refused (result code ${code})`)
-  } catch (error) {
-    socket.destroy()
-    throw error instanceof LdapFault ? error : new LdapFault('StartTLS: no LDAP answer')
-  } finally {
-    signal.removeEventListener('abort', give)
-  }
+  socket.write(START_TLS)
+  const answer = await readResultCode(socket).catch((error: unknown) =>
+    error instanceof LdapFault ? error : new LdapFault('StartTLS: no LDAP answer'),
+  )
+  signal.removeEventListener('abort', give)
+  if (answer === 0) return
+  socket.destroy()
+  throw answer instanceof LdapFault
+    ? answer
+    : new LdapFault(`StartTLS is refused (result code ${answer})`)
 }
 
 function readResultCode(socket: Socket): Promise<number | null> {
