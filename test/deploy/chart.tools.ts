@@ -442,6 +442,33 @@ t.test('traces go to the collector, and the NetworkPolicy lets them', async t =>
   t.notMatch(JSON.stringify(await render('minimal-values.yaml')), 'OTEL_')
 })
 
+t.test("directories may be asked at their URL's port, and at no other", async t => {
+  const to = [{ ipBlock: { cidr: '192.0.2.25/32' } }]
+  for (const [type, url, port] of [
+    ['ldap', 'ldaps://ldap.example.com', 636],
+    ['ldap', 'ldap://ldap.example.com', 389],
+    ['ldap', 'ldaps://ldap.example.com:1636', 1636],
+    ['http', 'https://app.example.com/login', 443],
+    ['http', 'https://app.example.com:8443/login', 8443],
+  ] as const) {
+    const directory = ['name=staff', `type=${type}`, `url=${url}`]
+      .map(each => `config.directories[0].${each}`)
+      .join()
+    const { stdout } = await template([
+      ...ISSUER,
+      ...REDIS,
+      '--set',
+      `secret.value=${'s'.repeat(43)},${directory}`,
+      '--set',
+      'networkPolicy.directoriesTo[0].ipBlock.cidr=192.0.2.25/32',
+      '--show-only',
+      'templates/networkpolicy.yaml',
+    ])
+    const rule = { ports: [{ port, protocol: 'TCP' }], to }
+    t.same(parseAllDocuments(stdout)[0]?.toJS().spec.egress.at(-1), rule, url)
+  }
+})
+
 t.test("mails may go to their server's port, and to no other", async t => {
   const mailed =
     'config.notify.mail.from=a@b.example,config.notify.mail.host=smtp.example.com'

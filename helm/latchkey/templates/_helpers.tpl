@@ -151,7 +151,9 @@ metadata (RFC 8414 §3.1) included. */}}
 {{- /* The port of an http or https URL. */}}
 {{- define "latchkey.urlPort" -}}
 {{- $url := urlParse . }}
-{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary "443" "80" (eq $url.scheme "https")) }}
+{{- $standard := dict "https" "443" "http" "80" "ldaps" "636" "ldap" "389" }}
+{{- $standard = merge $standard (dict "postgres" "5432" "postgresql" "5432" "mysql" "3306" "mariadb" "3306") }}
+{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (get $standard $url.scheme) }}
 {{- end }}
 
 {{- /* Pod Security "restricted", and a root that can't be written. */}}
