@@ -97,12 +97,7 @@ export function composePeople({
       random,
     })
   const accounts = accountsWith(emit)
-  const refusals = createLoginRefusals({
-    store: store.loginRefusals,
-    secrets,
-    login: settings.loginBy,
-    clock,
-  })
+  const refusals = composeRefusals({ settings, store, clock })
   const unlockWith = (emitFor: Emit) =>
     createUnlock({ refusals, failedLogins, emit: emitFor })
   const passwords = { directory, hasher, failedLogins, emit, monotonic }
@@ -143,6 +138,20 @@ export function composePeople({
     unlock: unlockWith(emit),
     unlockWith,
   }
+}
+
+/** Why logins were refused. */
+function composeRefusals({
+  settings,
+  store,
+  clock,
+}: Pick<ComposeOptions, 'settings' | 'store' | 'clock'>) {
+  return createLoginRefusals({
+    store: store.loginRefusals,
+    secrets: settings.secrets,
+    login: settings.loginBy,
+    clock,
+  })
 }
 
 /** Hashing, and the one rule for new passwords. */
