@@ -8,6 +8,7 @@ import { systemRandom } from '../base/random.ts'
 import { createClientRegistry, type ClientRegistry } from '../clients/registry.ts'
 import type { KeyChange } from '../keys/ring.ts'
 import type { RotationOptions } from '../keys/schedule/plan-rotation.ts'
+import type { IssueTicket } from '../self-service/operators/issue-ticket.ts'
 import { createSessions, type Sessions } from '../sessions/sessions.ts'
 import type { Store } from '../stores/ports/store.ts'
 import type { Elsewhere } from '../users/directory/open.ts'
@@ -41,6 +42,7 @@ export interface OnBehalf {
   readonly groups: Groups
   readonly sessions: Sessions
   readonly unlock: People['unlock']
+  readonly issueTicket: IssueTicket
   /** As the key ring's own. */
   readonly rotateKeys: (rotation: RotationOptions) => Promise<KeyChange>
   /** Emits what else they do. */
@@ -103,6 +105,7 @@ export function createCore(options: CoreOptions): Core {
         }),
         sessions: sessionsWith(emitFor),
         unlock: people.unlockWith(emitFor),
+        issueTicket: selfService.issueTicketWith(emitFor),
         rotateKeys: rotation => signing.keys.rotate(rotation, emitFor),
         emit: emitFor,
       }

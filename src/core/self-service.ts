@@ -13,7 +13,12 @@ import {
   createRecovery,
   type Recovery,
 } from '../self-service/recovery.ts'
-import { createInvitations, type Invitations } from '../self-service/invite.ts'
+import { createInvitations, type Invitations } from '../self-service/operators/invite.ts'
+import {
+  createIssueTicket,
+  type IssuedPurpose,
+  type IssueTicket,
+} from '../self-service/operators/issue-ticket.ts'
 import { createRedeem } from '../self-service/redeem.ts'
 import { createRegistration, type Registration } from '../self-service/registration.ts'
 import { createStaleSignUps, type StaleSignUps } from '../self-service/stale-sign-ups.ts'
@@ -29,6 +34,8 @@ export interface SelfService {
   readonly recovery: Recovery
   readonly registration: Registration
   readonly invitations: Invitations
+  /** Issues tickets for whoever is in the events. */
+  issueTicketWith(emit: Emit): IssueTicket
   readonly verifyAddress: VerifyAddress
   readonly staleSignUps: StaleSignUps
   readonly deletions: Deletions
@@ -49,7 +56,7 @@ type SelfServiceParts = ComposeOptions &
     | 'accountsWith'
     | 'nameLogins'
   > &
-  Pick<Messages, 'tickets' | 'outbox'> & {
+  Pick<Messages, 'tickets' | 'outbox' | 'makeTicket'> & {
     readonly sessionsWith: (emit: Emit) => Sessions
   }
 
@@ -70,6 +77,9 @@ export function composeSelfService(given: SelfServiceParts): SelfService {
   const hashChecked = createHashChecked(parts)
   const staleSignUps = createStaleSignUps(given)
   const { grace } = selfService.deletion
+  const isClosed = selfService.registration === 'closed'
+  const hasWayOut = (purpose: IssuedPurpose) =>
+    waysOf(settings.notify(), `ticket.${purpose}`).length > 0
   const deletions = createDeletions({ ...given, graceMs: grace ?? 0 })
   return {
     deletions,
@@ -83,9 +93,17 @@ export function composeSelfService(given: SelfServiceParts): SelfService {
     }),
     invitations: createInvitations({
       ...parts,
-      isClosed: selfService.registration === 'closed',
-      hasWayOut: () => waysOf(settings.notify(), 'ticket.invitation').length > 0,
+      isClosed,
+      hasWayOut: () => hasWayOut('invitation'),
     }),
+    issueTicketWith: emitFor =>
+      createIssueTicket({
+        ...parts,
+        isServed: purpose =>
+          purpose === 'invitation' ? !isClosed : selfService.recovery,
+        hasWayOut,
+        emit: emitFor,
+      }),
     verifyAddress: createVerifyAddress({ ...parts, redeem }),
     ownAccount: createOwnAccount({
       ...parts,

@@ -143,6 +143,7 @@ function newsOfAccount(
       ]
     case 'unlocked':
     case 'invited':
+    case 'recovery_ticket':
       return []
     case 'attributes':
       return [

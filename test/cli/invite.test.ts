@@ -1,7 +1,7 @@
 // `latchkey users invite` and `users add --invite`: who is invited, who isn't, and why.
 import t from 'tap'
 import { NO_PASSWORD } from '../../src/users/hashing/no-password.ts'
-import { createInvitations } from '../../src/self-service/invite.ts'
+import { createInvitations } from '../../src/self-service/operators/invite.ts'
 import { commandLine, type CommandLine } from '../support/command-line.ts'
 import { someAccount } from '../support/stores.ts'
 

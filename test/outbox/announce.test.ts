@@ -63,6 +63,7 @@ t.test('what follows from what', async t => {
     [user('adopted'), before, 'account.updated'],
     [user('unlocked'), before],
     [user('invited'), before],
+    [user('recovery_ticket'), before],
     [
       user('deletion_begun'),
       before,

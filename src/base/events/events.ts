@@ -210,6 +210,7 @@ export type UserChange =
   | 'unlocked'
   | 'adopted'
   | 'invited'
+  | 'recovery_ticket'
   | 'deletion_begun'
   | 'deletion_cancelled'
   | 'removed'

@@ -96,7 +96,8 @@ export const REASONS = {
   audience_wider: 'Another audience is asked for than was granted at login.',
   audience_withdrawn: 'The client has lost every audience that was granted at login.',
   audience_wrong: 'The access token is not for this audience.',
-  own_account: 'An operator may not disable or remove the account that they come with.',
+  own_account:
+    'An operator may not disable or remove the account that they come with, nor get a ticket for it.',
   // Clients.
   client_id_is_sub:
     'A user has the id of this client as `sub`: it gets no token of its own.',

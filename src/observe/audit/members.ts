@@ -39,6 +39,7 @@ export const CHANGES: readonly UserChange[] = [
   'unlocked',
   'adopted',
   'invited',
+  'recovery_ticket',
   'deletion_begun',
   'deletion_cancelled',
   'removed',

@@ -40,6 +40,7 @@ const ROUTES: ReadonlyArray<readonly [Method, string, object?]> = [
   ['DELETE', '/accounts/SUB/sessions'],
   ['DELETE', '/accounts/SUB/sessions/SID'],
   ['POST', '/accounts/SUB/unlock'],
+  ['POST', '/accounts/SUB/tickets', { purpose: 'recovery' }],
   ['GET', '/accounts/SUB/events'],
   ['GET', '/events?name=alice'],
   ['POST', '/revocations', { sub_id: { format: 'opaque', id: 'SUB' } }],
@@ -186,8 +187,10 @@ for (const store of STORES) {
     t.equal(await end('/accounts/SUB/sessions/nobody'), 404)
     t.equal(await end('/accounts/SUB/sessions'), 204)
     t.equal((await server.introspect(second.access_token))['active'], false)
-    for (const [method, path] of ROUTES.filter(([, path]) => path.includes('SUB'))) {
-      const answer = await ask(method, path.replace('SUB', 'nobody'), bearer)
+    for (const [method, path, body] of ROUTES.filter(([, path]) =>
+      path.includes('SUB'),
+    )) {
+      const answer = await ask(method, path.replace('SUB', 'nobody'), { ...bearer, body })
       t.match([answer.statusCode, answer.json().error], [404, 'not_found'], path)
     }
     t.match(audited(server, /^(session|user)/).slice(-2), [

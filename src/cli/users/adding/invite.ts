@@ -1,6 +1,6 @@
 // latchkey users invite: whoever has an account without a password is sent a ticket for the first one.
 import type { Command } from 'commander'
-import type { NotInvited } from '../../../self-service/invite.ts'
+import type { NotInvited } from '../../../self-service/operators/invite.ts'
 import type { Io } from '../../terminal/io.ts'
 import { Refused } from '../../terminal/refused.ts'
 import {

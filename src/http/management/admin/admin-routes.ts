@@ -13,6 +13,7 @@ import { describeAdmin, documentRoute } from './document.ts'
 import { takeJson } from './json-body.ts'
 import { revocationRoute } from './revocations.ts'
 import { sessionRoutes } from './sessions.ts'
+import { ticketRoute } from './tickets.ts'
 
 /** Where it is, below the listener's root. */
 export const ADMIN_PATH = '/admin/v1'
@@ -39,6 +40,7 @@ export async function adminRoutes(
   await describeAdmin(app, version)
   sessionRoutes(app, parts)
   accountRoutes(app, parts)
+  ticketRoute(app, parts)
   revocationRoute(app, parts)
   keyRoutes(app, parts)
   clientRoutes(app, parts)

@@ -75,6 +75,19 @@ export const UnlockedModel = Type.Object(
   { title: 'Unlocked' },
 )
 
+export const TicketModel = Type.Object(
+  {
+    ticket: Type.String({ description: 'What the link that you send has to carry.' }),
+    code: Type.Optional(
+      Type.String({
+        description: 'Eight digits that do the same (`selfService.codes`).',
+      }),
+    ),
+    expiresAt: Instant('It is void then, or as soon as another is made.'),
+  },
+  { title: 'Ticket' },
+)
+
 export const KeyModel = Type.Object(
   {
     kid: Type.String(),

@@ -1,10 +1,10 @@
 // An operator invites somebody: the account is there, without a password, and its address is sent a ticket
 // for the first one.
-import type { Emit } from '../base/events/events.ts'
-import { NO_PASSWORD } from '../users/hashing/no-password.ts'
-import type { Accounts } from '../users/accounts.ts'
-import type { Account } from '../stores/ports/directory.ts'
-import type { Outgoing } from './outgoing.ts'
+import type { Emit } from '../../base/events/events.ts'
+import { NO_PASSWORD } from '../../users/hashing/no-password.ts'
+import type { Accounts } from '../../users/accounts.ts'
+import type { Account } from '../../stores/ports/directory.ts'
+import type { Outgoing } from '../outgoing.ts'
 
 /** Why nobody can be invited, as the server is configured. */
 export type InviteFault = 'registration_closed' | 'no_way_out'
