@@ -1,0 +1,228 @@
+// The recipes of docs/users-elsewhere.md, each as it stands there: tables that Django and Flask wrote by
+// themselves, and tables in the form of other systems.
+import { createHash } from 'node:crypto'
+import bcrypt from 'bcrypt'
+import t, { type Test } from 'tap'
+import { parse } from 'yaml'
+import type { SqlDirectorySettings } from '../../../src/users/directory/sql/sql-directory.ts'
+import { buildTestApp, UNTHROTTLED } from '../../support/app.ts'
+import { blocksOf } from '../../support/blocks.ts'
+import { runChild } from '../../support/children.ts'
+import { startMariaDb, startPostgres, type Database } from '../../support/databases.ts'
+import { python } from '../../support/python.ts'
+
+const PASSWORD = 'correct hörse 🐴 battery'
+const OTHER = 'another one of that system'
+const PEPPER = createHash('sha256').update('pepper').digest('hex')
+const ID = '6f1b5e0a-6d2c-4c57-8a55-0d9a5b3f7c11'
+
+const bcryptOf = (password: string, prefix: string) =>
+  `${prefix}${bcrypt.hashSync(password, 10).slice(4)}`
+
+/** A system: its recipe, its table, and who is there. */
+interface System {
+  readonly recipe: string
+  readonly kinds: ReadonlyArray<Database['kind']>
+  /** The form is that of the system's own: where it is written down. */
+  readonly source?: string
+  readonly table: (hash: string) => string
+  readonly hashOf: (password: string) => string
+  /** Changes a hash, as the system does. */
+  readonly change: (hash: string) => string
+  readonly name: string
+  readonly id: string
+  /** Who may not log in. */
+  readonly disabled?: string
+  /** What the recipe says otherwise for MariaDB. */
+  readonly onMysql?: (statement: string) => string
+}
+
+const SYSTEMS: readonly System[] = [
+  {
+    recipe: 'fastapi-users',
+    kinds: ['postgres'],
+    source: 'fastapi_users_db_sqlalchemy: SQLAlchemyBaseUserTableUUID',
+    table: hash => `
+      CREATE TABLE "user" (id UUID PRIMARY KEY, email VARCHAR(320) NOT NULL UNIQUE,
+        hashed_password VARCHAR(1024) NOT NULL, is_active BOOLEAN NOT NULL, is_superuser BOOLEAN NOT NULL,
+        is_verified BOOLEAN NOT NULL);
+      INSERT INTO "user" VALUES ('${ID}', 'Ann@example.com', '${hash}', true, false, true),
+        (gen_random_uuid(), 'gone@example.com', '${hash}', false, false, true)`,
+    hashOf: password => bcryptOf(password, '$2b$'),
+    change: hash => `UPDATE "user" SET hashed_password = '${hash}'`,
+    name: 'ann@example.com',
+    id: ID,
+    disabled: 'gone@example.com',
+  },
+  {
+    recipe: 'Laravel',
+    kinds: ['postgres', 'mysql'],
+    source:
+      'laravel/laravel: database/migrations/0001_01_01_000000_create_users_table.php',
+    table: hash => `
+      CREATE TABLE users (id BIGINT PRIMARY KEY, name VARCHAR(255) NOT NULL, email VARCHAR(255) NOT NULL,
+        email_verified_at TIMESTAMP NULL, password VARCHAR(255) NOT NULL, remember_token VARCHAR(100) NULL,
+        created_at TIMESTAMP NULL, updated_at TIMESTAMP NULL);
+      INSERT INTO users (id, name, email, password) VALUES (7, 'Ann', 'ann@example.com', '${hash}')`,
+    hashOf: password => bcryptOf(password, '$2y$'),
+    change: hash => `UPDATE users SET password = '${hash}'`,
+    name: 'ann@example.com',
+    id: '7',
+  },
+  {
+    recipe: 'Rails with Devise',
+    kinds: ['postgres', 'mysql'],
+    source: 'heartcombo/devise: lib/generators/active_record/devise_generator.rb',
+    table: hash => `
+      CREATE TABLE users (id BIGINT PRIMARY KEY, email VARCHAR(255) NOT NULL DEFAULT '' UNIQUE,
+        encrypted_password VARCHAR(255) NOT NULL DEFAULT '', confirmed_at TIMESTAMP NULL,
+        locked_at TIMESTAMP NULL, created_at TIMESTAMP NULL, updated_at TIMESTAMP NULL);
+      INSERT INTO users (id, email, encrypted_password, locked_at) VALUES
+        (7, 'ann@example.com', '${hash}', NULL), (8, 'gone@example.com', '${hash}', now())`,
+    hashOf: password => bcryptOf(password + PEPPER, '$2a$'),
+    change: hash => `UPDATE users SET encrypted_password = '${hash}'`,
+    name: 'ann@example.com',
+    id: '7',
+    disabled: 'gone@example.com',
+  },
+  {
+    recipe: 'Supabase',
+    kinds: ['postgres'],
+    source: 'supabase/auth: migrations/00_init_auth_schema.up.sql and those after it',
+    table: hash => `
+      CREATE SCHEMA auth;
+      CREATE TABLE auth.users (id UUID PRIMARY KEY, email VARCHAR(255), encrypted_password VARCHAR(255),
+        email_confirmed_at TIMESTAMPTZ, banned_until TIMESTAMPTZ, deleted_at TIMESTAMPTZ);
+      GRANT USAGE ON SCHEMA auth TO reader;
+      INSERT INTO auth.users VALUES ('${ID}', 'ann@example.com', '${hash}', now(), NULL, NULL),
+        (gen_random_uuid(), 'gone@example.com', '${hash}', now(), now() + interval '1 day', NULL)`,
+    hashOf: password => bcryptOf(password, '$2a$'),
+    change: hash => `UPDATE auth.users SET encrypted_password = '${hash}'`,
+    name: 'ann@example.com',
+    id: ID,
+    disabled: 'gone@example.com',
+  },
+  {
+    recipe: 'Spring Security',
+    kinds: ['postgres', 'mysql'],
+    source: 'spring-security: core/userdetails/jdbc/users.ddl',
+    table: hash => `
+      CREATE TABLE users (username VARCHAR(50) PRIMARY KEY, password VARCHAR(500) NOT NULL,
+        enabled BOOLEAN NOT NULL);
+      CREATE TABLE authorities (username VARCHAR(50) NOT NULL REFERENCES users (username),
+        authority VARCHAR(50) NOT NULL);
+      INSERT INTO users VALUES ('ann', '${hash}', true), ('gone', '${hash}', false);
+      INSERT INTO authorities VALUES ('ann', 'ROLE_USER')`,
+    hashOf: password => `{bcrypt}${bcryptOf(password, '$2a$')}`,
+    change: hash => `UPDATE users SET password = '${hash}'`,
+    name: 'ann',
+    id: 'ann',
+    disabled: 'gone',
+    onMysql: statement =>
+      statement.replace("string_agg(authority, ',')", 'group_concat(authority)'),
+  },
+]
+
+/** The recipe of a system, as the page has it. */
+function recipeOf(
+  heading: string,
+): Pick<SqlDirectorySettings, 'query' | 'lookup' | 'pepper'> {
+  const [yaml = ''] = blocksOf('docs/users-elsewhere.md', heading, 'yaml')
+  return parse(yaml.replace(/\$\{DEVISE_PEPPER\}/, PEPPER))
+}
+
+/** Logs in by a recipe. */
+async function loginBy(t: Test, url: string, recipe: Partial<SqlDirectorySettings>) {
+  const test = await buildTestApp({
+    directories: [
+      {
+        type: 'sql',
+        name: 'old',
+        url,
+        query: '',
+        migrate: 'none',
+        sub: 'own',
+        plaintext: false,
+        connections: 4,
+        timeout: 10_000,
+        maxInFlight: 64,
+        ...recipe,
+      },
+    ],
+  })
+  test.live.logins = UNTHROTTLED
+  t.teardown(async () => {
+    await test.elsewhere?.close()
+    await test.close()
+  })
+  const grant = { grant_type: 'password', client_id: 'mobile' }
+  const statusOf = async (username: string, password = PASSWORD) =>
+    (await test.post('/token', { ...grant, username, password })).statusCode
+  return { test, statusOf }
+}
+
+for (const start of [startPostgres, startMariaDb]) {
+  t.test(start.name, async t => {
+    const database = await start(t)
+    const { kind, port } = database
+    const isPostgres = kind === 'postgres'
+    await database.run(
+      isPostgres
+        ? "CREATE ROLE reader LOGIN PASSWORD 'reader-secret'; GRANT pg_read_all_data TO reader"
+        : "CREATE USER reader@'127.0.0.1' IDENTIFIED BY 'reader-secret'; " +
+            "GRANT SELECT ON *.* TO reader@'127.0.0.1'",
+    )
+    const where = `reader:reader-secret@127.0.0.1:${port}`
+    const url = isPostgres ? `postgres://${where}/postgres` : `mysql://${where}/shop`
+
+    for (const system of SYSTEMS.filter(({ kinds }) => kinds.includes(kind))) {
+      await t.test(system.recipe, async t => {
+        await database.run(system.table(system.hashOf(PASSWORD)))
+        const recipe = recipeOf(system.recipe)
+        const asWritten = (statement = '') =>
+          isPostgres ? statement : (system.onMysql ?? (same => same))(statement)
+        const { test, statusOf } = await loginBy(t, url, {
+          ...recipe,
+          query: asWritten(recipe.query),
+          lookup: asWritten(recipe.lookup),
+        })
+        t.equal(await statusOf(system.name), 200, system.source ?? system.recipe)
+        t.match(await test.accounts.find(system.name), { external: { id: system.id } })
+        t.equal(await statusOf(system.name, 'a wrong one'), 400)
+        t.equal(await statusOf('nobody@example.com'), 400)
+        if (system.disabled !== undefined) t.equal(await statusOf(system.disabled), 400)
+        await database.run(system.change(system.hashOf(OTHER)))
+        t.equal(await statusOf(system.name), 400)
+        t.equal(await statusOf(system.name, OTHER), 200, 'changed there, right here')
+        await database.run('DROP TABLE IF EXISTS authorities; DROP TABLE IF EXISTS users')
+      })
+    }
+
+    await t.test('Django and Flask, by themselves', async t => {
+      const interpreter = await python()
+      const run = (more: Record<string, string> = {}) =>
+        runChild(interpreter, ['test/users/python/make_tables.py'], {
+          env: { PATH: process.env['PATH'], DATABASE: database.url, PASSWORD, ...more },
+          timeout: 120_000,
+        })
+      await run()
+      const systems = await Promise.all(
+        ['Django', 'Flask with Werkzeug'].map(heading =>
+          loginBy(t, url, recipeOf(heading)),
+        ),
+      )
+      for (const { test, statusOf } of systems) {
+        t.equal(await statusOf('ann'), 200)
+        t.match(await test.accounts.find('ann'), { external: { id: '1' } })
+        for (const name of ['gone', 'nobody', 'who']) {
+          t.equal(await statusOf(name), 400, name)
+        }
+      }
+      await run({ CHANGED: OTHER })
+      for (const { statusOf } of systems) {
+        t.equal(await statusOf('ann'), 400)
+        t.equal(await statusOf('ann', OTHER), 200, 'changed there, right here')
+      }
+    })
+  })
+}
