@@ -3,7 +3,15 @@
 import { cp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { API_SECRET, buildTestApp, ORDERS, PASSWORD } from '../support/app.ts'
+import {
+  API_SECRET,
+  buildTestApp,
+  client,
+  CLIENTS,
+  ORDERS,
+  PASSWORD,
+  sha256Line,
+} from '../support/app.ts'
 import { runChild } from '../support/children.ts'
 import { freePort } from '../support/free-port.ts'
 
@@ -16,6 +24,13 @@ const { app, close } = await buildTestApp({ issuer })
 t.teardown(close)
 await app.listen({ host: '127.0.0.1', port: Number(new URL(issuer).port) })
 const document = (await app.inject('/openapi.json')).body
+
+const OPS = client('ops', {
+  secrets: [sha256Line('ops-secret')],
+  grants: ['client_credentials'],
+  scopes: ['admin.read'],
+  audience: [],
+})
 
 /** A folder with the document, what reads it, and how to start one of its programs there. */
 async function folderWith(t: Test) {
@@ -65,6 +80,21 @@ t.test('the document is clean, and a typed client of TypeScript calls by it', as
     'invalid_grant',
     true,
   ])
+})
+
+t.test('the document of /admin/v1 is clean', async t => {
+  const server = await buildTestApp({ clients: [...CLIENTS, OPS] })
+  t.teardown(server.close)
+  const params = { grant_type: 'client_credentials', client_id: 'ops' }
+  const answer = await server.post('/token', { ...params, client_secret: 'ops-secret' })
+  const { body } = await server.management.inject({
+    url: '/admin/v1/openapi.json',
+    headers: { authorization: `Bearer ${answer.json().access_token}` },
+  })
+  const { folder, run } = await folderWith(t)
+  await writeFile(join(folder, 'openapi.json'), body)
+  await run('npm', 'ci', '--no-audit', '--no-fund', '--ignore-scripts')
+  await run(join('node_modules/.bin', 'redocly'), 'lint', 'openapi.json')
 })
 
 t.test('openapi-python-client makes a client of the whole document', async t => {

@@ -37,7 +37,7 @@ export async function adminRoutes(
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('cache-control', 'no-store')
   })
-  await describeAdmin(app, version)
+  await describeAdmin(app, { version, issuer: core.settings.issuer })
   sessionRoutes(app, parts)
   accountRoutes(app, parts)
   ticketRoute(app, parts)

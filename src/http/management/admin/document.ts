@@ -5,10 +5,10 @@ import type { FastifyInstance } from 'fastify'
 import { withComponents } from '../../public/openapi/openapi-document.ts'
 import type { AdminParts } from './parts.ts'
 
-/** Collects the routes that are registered after it. `version`: of Latchkey. */
+/** Collects the routes that are registered after it. `version`: of Latchkey; `issuer`: who gives tokens. */
 export async function describeAdmin(
   app: FastifyInstance,
-  version: string,
+  { version, issuer }: { readonly version: string; readonly issuer: string },
 ): Promise<void> {
   await app.register(swagger, {
     transformObject: given => withComponents(Object(given).openapiObject),
@@ -22,6 +22,7 @@ export async function describeAdmin(
         version,
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
+      servers: [{ url: '/', description: 'The management listener, as it is reached.' }],
       tags: [
         { name: 'Sessions', description: 'List sessions, and end them.' },
         { name: 'Logins', description: "Why somebody can't log in." },
@@ -35,7 +36,7 @@ export async function describeAdmin(
             description: "A client's own token.",
             flows: {
               clientCredentials: {
-                tokenUrl: '/token',
+                tokenUrl: `${issuer}/token`,
                 scopes: { admin: 'Read and change.', 'admin.read': 'Read.' },
               },
             },
