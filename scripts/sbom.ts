@@ -14,6 +14,10 @@ interface Locked {
   readonly optional?: boolean
   readonly dependencies?: Readonly<Record<string, string>>
   readonly optionalDependencies?: Readonly<Record<string, string>>
+  readonly peerDependencies?: Readonly<Record<string, string>>
+  readonly peerDependenciesMeta?: Readonly<
+    Record<string, { readonly optional?: boolean }>
+  >
 }
 
 /** A package-lock.json, version 3. */
@@ -95,8 +99,17 @@ function licensesOf({ license }: Locked) {
   return license === undefined ? [] : [{ expression: license }]
 }
 
-function neededBy({ dependencies = {}, optionalDependencies = {} }: Locked): string[] {
-  return [...Object.keys(dependencies), ...Object.keys(optionalDependencies)]
+function neededBy({
+  dependencies = {},
+  optionalDependencies = {},
+  peerDependencies = {},
+  peerDependenciesMeta = {},
+}: Locked): string[] {
+  // npm installs a peer, too, where nothing says that it may be missing.
+  const peers = Object.keys(peerDependencies).filter(
+    name => peerDependenciesMeta[name]?.optional !== true,
+  )
+  return [...Object.keys(dependencies), ...Object.keys(optionalDependencies), ...peers]
 }
 
 /** Where Node finds a package that is asked for from another one's folder; undefined: it isn't there. */

@@ -13,8 +13,19 @@ const lock: Lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf
 function production({ packages }: Lock): Set<string> {
   const found = new Set<string>()
   const visit = (folder: string) => {
-    const { dependencies = {}, optionalDependencies = {} } = packages[folder] ?? {}
-    for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
+    const { dependencies, optionalDependencies, peerDependencies } =
+      packages[folder] ?? {}
+    const { peerDependenciesMeta = {} } = packages[folder] ?? {}
+    // npm installs a peer, too, where nothing says that it may be missing.
+    const peers = Object.entries(peerDependencies ?? {}).filter(
+      ([name]) => peerDependenciesMeta[name]?.optional !== true,
+    )
+    const wanted = {
+      ...dependencies,
+      ...optionalDependencies,
+      ...Object.fromEntries(peers),
+    }
+    for (const name of Object.keys(wanted)) {
       const steps = folder.split('/node_modules/')
       const place = steps
         .map((_, depth) => steps.slice(0, steps.length - depth).join('/node_modules/'))
