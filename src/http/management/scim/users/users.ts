@@ -218,7 +218,10 @@ function readWhole(
   }
   for (const extension of extensions) {
     const given = Object.keys(Object(member(body, extension.id)))
-    const other = given.find(name => !findAttribute(extension.attributes, name))
+    // Some say `schemas` there, too, which every resource has.
+    const other = given.find(
+      name => name !== 'schemas' && !findAttribute(extension.attributes, name),
+    )
     if (other !== undefined) throw undeclared(extension, other)
   }
   return body
