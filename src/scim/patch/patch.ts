@@ -128,7 +128,7 @@ function targetOf(path: string, { schemas, strict }: PatchRules) {
   if (found !== undefined) return { ...found, filter: parsed.filter }
   const { schema, name } = parsed.path
   const ours = schemas.extensions.find(({ id }) => id.toLowerCase() === schema)
-  if (ours !== undefined) throw undeclared(ours, name)
+  if (ours !== undefined && name !== 'schemas') throw undeclared(ours, name)
   if (strict) {
     throw scimError('invalidPath', 'the path names no attribute that is kept here')
   }
