@@ -58,3 +58,11 @@ t.test('an accepted loss', async t => {
   t.same(auditOf(accepted.err), [{ type: 'store.accepted', actor: operator() }])
   t.same(auditOf((await latchkey('store accept', '', { env })).err), [], 'once')
 })
+
+t.test('a file is brought up when it is opened: nothing is left to upgrade', async t => {
+  const { latchkey } = commandLine(t)
+  t.match(await latchkey('store upgrade --json'), {
+    code: 0,
+    records: [{ outcome: 'upgraded', carried: 0 }],
+  })
+})

@@ -189,14 +189,16 @@ t.test('each kind is given what it has', async t => {
     secrets: [SECRET],
   }
   const { secrets: _, ...sql } = SQL
+  const { secrets: __, ...ldap } = LDAP
   const config = decodeConfig({
     issuer: 'https://id.example.com',
     store: { url: 'sqlite:x' },
     secrets: ['x'.repeat(43)],
-    directories: [app, { name: 'shop', ...sql }],
+    directories: [app, { name: 'shop', ...sql }, { name: 'staff', ...ldap }],
   })
   t.match(coreSettings(() => config).directories, [
     { type: 'http', secrets: [SECRET], timeout: 2_000 },
     { type: 'sql', query: SQL.query, connections: 4, plaintext: false },
+    { type: 'ldap', base: LDAP.base, filter: LDAP.filter },
   ])
 })
