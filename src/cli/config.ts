@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { systemClock } from '../base/clock.ts'
+import { probeElsewhere, type SilentDirectory } from '../core/elsewhere.ts'
 import { formatDuration } from '../config/values/duration.ts'
 import { plainHttpWarning } from '../config/rules/plain-http.ts'
 import type { Config } from '../config/schema.ts'
@@ -28,7 +29,9 @@ export function addConfig(program: Command, io: Io): void {
     .command('config')
     .description('the configuration')
     .command('check')
-    .description('check the file, and that the store takes writes and is safe to run on')
+    .description(
+      'check the file, that the store takes writes and is safe to run on, and that directories answer',
+    )
     .addHelpText('after', '\nExample:\n  latchkey config check --config latchkey.yaml\n')
     .action(
       // Not as other commands on the store: a check makes nothing that isn't there.
@@ -44,6 +47,7 @@ export function addConfig(program: Command, io: Io): void {
         })
         if (lossEndsInMs !== undefined) throw lost(lossEndsInMs)
         refuseRisks(risks, config.store)
+        refuseSilent(await probeElsewhere(config))
         const clients = config.clients.length
         const warnings = warningsOf(config)
         print(
@@ -67,6 +71,16 @@ export function addConfig(program: Command, io: Io): void {
 /** What is allowed, and risky whatever the store is. */
 function warningsOf(config: Config): string[] {
   return [plainHttpWarning(config) ?? []].flat()
+}
+
+function refuseSilent(silent: readonly SilentDirectory[]): void {
+  if (silent.length === 0) return
+  throw new Refused(
+    'directory_unavailable',
+    silent
+      .map(({ index, name, fault }) => `directories[${index}] (${name}): ${fault}`)
+      .join('\n'),
+  )
 }
 
 function lost(endsInMs: number): Refused {

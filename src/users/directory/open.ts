@@ -1,5 +1,5 @@
 // Opens the directories of the configuration and composes what asks them. A new kind of directory is a line
-// in `create`.
+// in `createDirectory`.
 import type { Clock, Monotonic } from '../../base/clock.ts'
 import type { Emit } from '../../base/events/events.ts'
 import type { Random } from '../../base/random.ts'
@@ -59,7 +59,10 @@ export interface Elsewhere extends Recheck {
 }
 
 /** Makes one directory of its settings. It asks nobody yet. */
-function create(settings: DirectorySettings, tools: DirectoryTools): NamedDirectory {
+export function createDirectory(
+  settings: DirectorySettings,
+  tools: DirectoryTools,
+): NamedDirectory {
   if (settings.type === 'ldap') {
     const declarations = () => tools.rules().declarations
     return createLdapDirectory({ ...tools, settings, declarations })
@@ -81,7 +84,7 @@ export function openElsewhere(options: ElsewhereOptions): Elsewhere | undefined 
   if (settings.length === 0) return undefined
   const chain = createChain(
     settings.map(each =>
-      guardDirectory({ directory: create(each, options), watch, monotonic }),
+      guardDirectory({ directory: createDirectory(each, options), watch, monotonic }),
     ),
   )
   const lookup = async ({ external }: Account): Promise<Lookup> => {
