@@ -33,14 +33,17 @@ export interface RecoveryCompletion {
 export interface Recovery {
   /** Has a ticket sent to whom the name is; resolves alike where it is nobody's. */
   request(request: RecoveryRequest): Promise<void>
-  /** Sets the password; ends every session and every other ticket in the same step. Signs nobody in. */
+  /**
+   * Sets the password; ends every session and every other ticket in the same step, and forgets the failed
+   * logins of the name from the caller's network. Signs nobody in.
+   */
   complete(completion: RecoveryCompletion): Promise<void>
 }
 
 /** What it is made of. */
 export interface RecoveryOptions {
   readonly directory: Pick<Directory, 'countedName'>
-  readonly failedLogins: Pick<FailedLogins, 'isKnown'>
+  readonly failedLogins: Pick<FailedLogins, 'isKnown' | 'forget'>
   readonly outgoing: Outgoing
   readonly redeem: Redeem
   readonly store: Pick<TicketStore, 'setPassword'>
@@ -54,7 +57,7 @@ export interface RecoveryOptions {
 
 /** Makes recovery. */
 export function createRecovery(options: RecoveryOptions): Recovery {
-  const { redeem, store, nameInLogs, evenTime, emit } = options
+  const { redeem, store, failedLogins, nameInLogs, evenTime, emit } = options
   const sendIfFew = createSendIfFew(options)
   const prepare = createHashChecked(options)
   return {
@@ -72,7 +75,12 @@ export function createRecovery(options: RecoveryOptions): Recovery {
         purpose: 'recovery',
         proof,
         caller,
-        prepare: ({ name }) => prepare(password, name),
+        prepare: async ({ name, foldedName }) => {
+          const passwordHash = await prepare(password, name)
+          // As a right password does. Before the ticket is taken: a store that is away leaves it good.
+          await failedLogins.forget(foldedName, [caller.network])
+          return passwordHash
+        },
         take: ({ version, pending }, ticket, passwordHash) => {
           // What was signed up and never verified: the ticket went to the same address.
           const provesAddress = pending?.signUp === true

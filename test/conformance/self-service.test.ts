@@ -11,9 +11,10 @@ import {
   ISSUER,
   NO_SELF_SERVICE,
   PASSWORD,
+  UNTHROTTLED,
   type TestApp,
 } from '../support/app.ts'
-import { refused, serverOn, STORES, type StoreName } from './helpers.ts'
+import { FORM, refused, serverOn, STORES, type StoreName } from './helpers.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -38,6 +39,7 @@ for (const store of STORES) {
     await t.test('tickets that are no good', t => badTicketsTest(t, store))
     await t.test('tickets made void', t => voidTest(t, store))
     await t.test('two redemptions at once', t => raceTest(t, store))
+    await t.test('failed logins after a reset', t => countersTest(t, store))
     await t.test('codes', t => codesTest(t, store))
     await t.test('floods', t => floodTest(t, store))
     await t.test('floods by strangers', t => strangersTest(t, store))
@@ -290,6 +292,44 @@ async function codesTest(t: Test, store: StoreName): Promise<void> {
   const next = await makeFor(world, 'alice', { purpose: 'recovery' })
   t.equal((await complete(String(next.code), 'ALICE')).statusCode, 204)
   t.notOk(world.lines.join('\n').includes(`"${code}"`), 'no code in the log')
+}
+
+/** A reset from home is as good as a right password there, and changes nothing for anybody else. */
+async function countersTest(t: Test, store: StoreName): Promise<void> {
+  const world = await worldOn(t, store)
+  const { app, call, ticketFor } = world
+  world.live.logins = { ...UNTHROTTLED, perName: 5 }
+  const [home, away] = ['127.0.0.1', '203.0.113.1']
+  const from = async (remoteAddress: string, username: string, password: string) => {
+    const form = { grant_type: 'password', client_id: 'mobile', username, password }
+    const payload = new URLSearchParams(form).toString()
+    const url = '/token'
+    return app.inject({ method: 'POST', url, remoteAddress, headers: FORM, payload })
+  }
+  const spend = async (address: string, name: string) => {
+    for (let tries = 0; tries < 6; tries++) await from(address, name, `${tries} is wrong`)
+  }
+  const SLOW = { status: 429, error: 'slow_down' }
+  await spend(home, 'alice')
+  await spend(home, 'bob')
+  await spend(away, 'alice')
+  const complete = (ticket: string, password: string) =>
+    call('/recovery/completion', { ticket, password })
+  const ticket = await ticketFor('alice', 'recovery')
+  await complete(ticket, 'alice')
+  await complete(await ticketFor('alice', 'invitation'), NEW_PASSWORD)
+  refused(
+    t,
+    await from(home, 'alice', PASSWORD),
+    SLOW,
+    'what sets nothing clears nothing',
+  )
+  t.equal((await complete(ticket, NEW_PASSWORD)).statusCode, 204)
+  refused(t, await from(away, 'alice', NEW_PASSWORD), SLOW, 'whoever guesses elsewhere')
+  refused(t, await from(home, 'bob', PASSWORD), SLOW, 'another name')
+  t.equal((await from(home, 'alice', NEW_PASSWORD)).statusCode, 200, 'at once')
+  await spend(home, 'alice')
+  refused(t, await from(home, 'alice', NEW_PASSWORD), SLOW, 'and it counts anew')
 }
 
 async function floodTest(t: Test, store: StoreName): Promise<void> {
