@@ -108,7 +108,8 @@ function refuseLongLife(
   { assertionMaxAge = MAX_LIFE_MS }: Client,
   now: number,
 ): void {
-  const [from, until] = [now / 1000, now / 1000 + SKEW_SECONDS]
+  const from = now / 1000
+  const until = from + SKEW_SECONDS
   const life = Math.ceil(exp - Math.min(Math.max(iat, from), until))
   const most = Math.floor(assertionMaxAge / 1000)
   if (life > most) {

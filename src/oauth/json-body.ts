@@ -15,7 +15,8 @@ const TEXTS = /"(?:[^"\\]|\\.)*"(\s*:)?/g
  */
 export function parseJsonForm(body: Uint8Array, repeatable: readonly string[]): Form {
   if (!isUtf8(body)) throw invalidRequest('the body is not UTF-8')
-  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+  const text = bytes.toString('utf8')
   const members = membersOf(text)
   refuseRepeats(text, members.length)
   const form = new URLSearchParams()

@@ -88,16 +88,36 @@ function newsOf(event: Event, context: Context): readonly News[] {
       ]
     }
     case 'session.ended':
-      return [{ type: 'session.ended', whom: { sub: event.sub }, sid: event.sid }]
+      return [
+        {
+          type: 'session.ended',
+          whom: { sub: event.sub },
+          sid: event.sid,
+        },
+      ]
     case 'token.revoked': {
       const { userTag } = context
       const { sid, network } = event
       if (userTag === undefined || sid === undefined) return []
-      return [{ type: 'session.ended', whom: { tag: userTag }, sid, network }]
+      return [
+        {
+          type: 'session.ended',
+          whom: { tag: userTag },
+          sid,
+          network,
+        },
+      ]
     }
     case 'refresh.reused': {
       const { sub, sid, network } = event
-      return [{ type: 'session.revoked', whom: { sub }, sid, network }]
+      return [
+        {
+          type: 'session.revoked',
+          whom: { sub },
+          sid,
+          network,
+        },
+      ]
     }
     default:
       return []

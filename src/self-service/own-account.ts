@@ -188,7 +188,11 @@ function createPropose({ directory, outgoing }: OwnAccountOptions) {
     const { tag, sub, pending } = account
     requireStill(await directory.setPending(tag, { ...pending, email }), owner)
     const network = networkOf(sender)
-    const wanted = { purpose: 'verification', whom: { sub }, address: email } as const
+    const wanted = {
+      purpose: 'verification',
+      whom: { sub },
+      address: email,
+    } as const
     await send(outgoing, { ...wanted, network })
   }
 }
@@ -219,7 +223,12 @@ function changed(
   change: 'password' | 'sessions_ended' | 'deletion_begun',
   owner: Owner,
 ) {
-  return { type: 'user.changed', sub, change, actor: actorOf(owner) } as const
+  return {
+    type: 'user.changed',
+    sub,
+    change,
+    actor: actorOf(owner),
+  } as const
 }
 
 function isSameAddress(email: Parameters<typeof isSameEmail>[0], next: unknown): boolean {

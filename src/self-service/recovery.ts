@@ -101,7 +101,12 @@ function createSendIfFew({ directory, failedLogins, outgoing }: RecoveryOptions)
     // What strangers ask for must not keep the owner from it.
     const isKnown = await failedLogins.isKnown(counted, network)
     if (await isSpent(counted, isKnown)) return
-    await send(outgoing, { purpose: 'recovery', whom: { name }, locale, network })
+    await send(outgoing, {
+      purpose: 'recovery',
+      whom: { name },
+      locale,
+      network,
+    })
   }
 }
 
@@ -121,5 +126,13 @@ export function createHashChecked({
 /** Reports a password that its user has set with a ticket. */
 export function emitPassword(emit: Emit, sub: string, { origin }: Caller): void {
   const actor = `user:${sub}` as const
-  emit({ type: 'user.changed', sub, change: 'password', actor }, origin)
+  emit(
+    {
+      type: 'user.changed',
+      sub,
+      change: 'password',
+      actor,
+    },
+    origin,
+  )
 }

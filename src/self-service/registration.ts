@@ -135,7 +135,15 @@ function createAddIfFree(options: RegistrationOptions) {
     if ((await directory.add(account)) !== 'added') return false
     const { sub } = account
     const actor = `user:${sub}` as const
-    emit({ type: 'user.changed', sub, change: 'added', actor }, origin)
+    emit(
+      {
+        type: 'user.changed',
+        sub,
+        change: 'added',
+        actor,
+      },
+      origin,
+    )
     return true
   }
 }

@@ -40,10 +40,22 @@ export function createStaleSignUps(options: StaleSignUpsOptions): StaleSignUps {
     if (account?.pending?.signUp !== true || !isOld(account)) return
     const { tag, version, sub } = account
     // By its version: whoever verifies it in this moment is first, or finds that their ticket is void.
-    const nothing = { attributes: {}, uniqueValues: [], emailVerified: false }
+    const nothing = {
+      attributes: {},
+      uniqueValues: [],
+      emailVerified: false,
+    }
     const { kind } = await directory.setAttributes({ tag, version, ...nothing })
     if (kind !== 'changed' || !(await directory.remove(tag))) return
-    emit({ type: 'user.changed', sub, change: 'removed' }, undefined, { before: account })
+    emit(
+      {
+        type: 'user.changed',
+        sub,
+        change: 'removed',
+      },
+      undefined,
+      { before: account },
+    )
   }
 
   return {

@@ -42,7 +42,13 @@ export function createVerifyAddress(options: VerificationOptions): VerifyAddress
     const attributes = [...(pending?.email ? ['email'] : []), 'email_verified']
     const actor = `user:${sub}` as const
     emit(
-      { type: 'user.changed', sub, change: 'attributes', attributes, actor },
+      {
+        type: 'user.changed',
+        sub,
+        change: 'attributes',
+        attributes,
+        actor,
+      },
       caller.origin,
       { before: account },
     )

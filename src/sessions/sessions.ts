@@ -63,7 +63,11 @@ export function createSessions({
       const tag = userTag ?? (await families.ownerOf(sid))
       const subject = tag === undefined ? undefined : await subjects.byTag(tag)
       if (subject === undefined) return 'session_unknown'
-      const outcome = await families.end({ userTag: subject.tag, sid, clientId: null })
+      const outcome = await families.end({
+        userTag: subject.tag,
+        sid,
+        clientId: null,
+      })
       if (outcome === 'ended') {
         emit({
           type: 'session.ended',

@@ -13,7 +13,8 @@ export function encodeBits(bits: Uint8Array): string {
 
 /** Sets a bit; false when it was set before. */
 export function setBit(bits: Uint8Array, idx: number): boolean {
-  const [byte, mask] = [idx >>> 3, 1 << (idx & 7)]
+  const byte = idx >>> 3
+  const mask = 1 << (idx & 7)
   const before = bits[byte]
   if (before === undefined || (before & mask) !== 0) return false
   bits[byte] = before | mask

@@ -83,14 +83,16 @@ export function createStatusMemory({
 
   async function look(): Promise<void> {
     const now = clock()
-    for (const list of held.keys()) if (!mayLive(list, now)) held.delete(list)
-    const known = new Map([...held.values()].map(({ list, known }) => [list, known]))
-    const news = (await lists.read(known)).filter(({ list }) => mayLive(list, now))
-    const shrunk = new Set(news.filter(take).map(({ list }) => list))
-    const told = new Set(news.map(({ list }) => list))
-    await putBack(
-      [...held.values()].filter(({ list }) => shrunk.has(list) || !told.has(list)),
-    )
+    for (const list of held.keys()) {
+      if (!mayLive(list, now)) held.delete(list)
+    }
+    const known = [...held.values()].map(({ list, known }) => [list, known] as const)
+    const answer = await lists.read(new Map(known))
+    const news = answer.filter(({ list }) => mayLive(list, now))
+    const shrunk = namesOf(news.filter(take))
+    const told = namesOf(news)
+    const isLost = (list: string) => shrunk.has(list) || !told.has(list)
+    await putBack([...held.values()].filter(({ list }) => isLost(list)))
     syncedAt = now
   }
 
@@ -121,4 +123,8 @@ export function createStatusMemory({
     all: () => [...held.values()],
     syncedAt: () => syncedAt,
   }
+}
+
+function namesOf(lists: readonly StatusNews[]): ReadonlySet<string> {
+  return new Set(lists.map(({ list }) => list))
 }

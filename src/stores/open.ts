@@ -90,7 +90,11 @@ export async function openStore({
   if (/^rediss?[:+]/.test(url)) {
     const { createRedisStore } = await import('./redis/store.ts')
     const store = await createRedisStore({ ...settings, clock: redisClock })
-    return { store, addressCounts: store.addressCounts, backups: store.backups }
+    return {
+      store,
+      addressCounts: store.addressCounts,
+      backups: store.backups,
+    }
   }
   const file = sqliteFileOf(url)
   if (file === undefined) {

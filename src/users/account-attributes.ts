@@ -95,7 +95,11 @@ export function createSetAttributes(options: SetAttributesOptions): SetAttribute
         return { kind: 'refused', reason: outcome.kind }
       }
       if (outcome.kind === 'value_taken') {
-        return { kind: 'refused', reason: 'attribute_taken', path: outcome.attribute }
+        return {
+          kind: 'refused',
+          reason: 'attribute_taken',
+          path: outcome.attribute,
+        }
       }
       const { sub } = account
       const attributes = changedNames(account, next, request)

@@ -95,7 +95,11 @@ export function createAdd({
     })
     if (outcome === 'name_taken') return refused('name_taken')
     if (outcome !== 'added') {
-      return { kind: 'refused', reason: 'attribute_taken', path: outcome.attribute }
+      return {
+        kind: 'refused',
+        reason: 'attribute_taken',
+        path: outcome.attribute,
+      }
     }
     emit({ type: 'user.changed', sub, change: 'added' })
     return { kind: 'added', account: { sub, name } }

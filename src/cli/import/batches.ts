@@ -50,7 +50,11 @@ export async function openBatches(
   }
   const batches = inBatches(records)
   const first = (await batches.next()).value ?? []
-  return { format, notes: await check(first), batches: behind(first, batches) }
+  return {
+    format,
+    notes: await check(first),
+    batches: behind(first, batches),
+  }
 }
 
 /** The records in the form in which their fields are looked for. */

@@ -35,7 +35,8 @@ function hashOf(credential: unknown): string {
     parsed(credential, 'secretData'),
   ]
   const bytes = (key: string) => Buffer.from(String(valueAt(secret, key)), 'base64')
-  const [salt, value] = [bytes('salt'), bytes('value')]
+  const salt = bytes('salt')
+  const value = bytes('value')
   const [algorithm, iterations] = [
     valueAt(data, 'algorithm'),
     String(valueAt(data, 'hashIterations')),

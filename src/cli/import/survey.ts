@@ -35,7 +35,8 @@ export async function survey(
   records: AsyncIterable<FileRecord> | Iterable<FileRecord>,
   paths: readonly string[],
 ): Promise<Survey> {
-  const [names, present] = [new Set<string>(), new Set<string>()]
+  const names = new Set<string>()
+  const present = new Set<string>()
   let [count, unread] = [0, 0]
   for await (const { value } of records) {
     count += 1

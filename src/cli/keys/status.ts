@@ -191,7 +191,11 @@ function printVerifier(
       ? 'seen once'
       : `every ${span(everyMs)}, at most ${span(longestMs)}, ${countOf(verifier.fetches, 'time')}`
   print(
-    { record: 'verifier', ...membersOf(verifier, PRINTED), lastAt: iso(lastAt) },
+    {
+      record: 'verifier',
+      ...membersOf(verifier, PRINTED),
+      lastAt: iso(lastAt),
+    },
     `verifier ${who}: ${often}, last ${span(now - lastAt)} ago, ` +
       `${verifier.conditional ? 'with' : 'without'} ETag (${userAgent} at ${addresses.join(', ')})`,
   )

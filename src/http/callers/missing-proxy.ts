@@ -60,7 +60,11 @@ export function createProxyDetector({
 
   function begin(): void {
     isMissing = false
-    Object.assign(run, { length: 0, isOneAddress: true, isForwarded: true })
+    Object.assign(run, {
+      length: 0,
+      isOneAddress: true,
+      isForwarded: true,
+    })
   }
 
   function add(address: string, isForwarded: boolean): void {

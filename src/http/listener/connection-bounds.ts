@@ -77,6 +77,8 @@ export function placeOf(address: string): string {
   const [head = '', tail] = address.split('::')
   const before = head === '' ? [] : head.split(':')
   const after = tail === undefined || tail === '' ? [] : tail.split(':')
-  const zeros = Array.from({ length: 8 - before.length - after.length }, () => '0')
-  return [...before, ...zeros, ...after].slice(0, 4).join(':')
+  const missing = 8 - before.length - after.length
+  const zeros = Array.from({ length: missing }, () => '0')
+  const groups = [...before, ...zeros, ...after]
+  return groups.slice(0, 4).join(':')
 }

@@ -99,7 +99,11 @@ export async function introspectRoute(
             content: {
               'application/json': {
                 schema: IntrospectResponse,
-                example: { active: true, client_id: 'mobile', scope: 'orders:read' },
+                example: {
+                  active: true,
+                  client_id: 'mobile',
+                  scope: 'orders:read',
+                },
               },
               [SIGNED]: {
                 schema: Type.String({

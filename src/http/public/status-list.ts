@@ -104,7 +104,11 @@ export async function statusRoute(
         })
       }
       const { etag, encoding, body } = representation(document, takesGzip(request))
-      reply.headers({ 'cache-control': cacheControl, etag, vary: 'accept-encoding' })
+      reply.headers({
+        'cache-control': cacheControl,
+        etag,
+        vary: 'accept-encoding',
+      })
       if (matchesEtag(request.headers['if-none-match'], etag)) {
         return reply.code(304).send()
       }
@@ -132,7 +136,11 @@ const zipped = new WeakMap<StatusDocument, Buffer>()
 // Other bytes, another strong tag (RFC 9110 §8.8.3).
 function representation(document: StatusDocument, gzip: boolean) {
   if (!gzip) {
-    return { etag: `"${document.tag}"`, encoding: undefined, body: () => document.jwt }
+    return {
+      etag: `"${document.tag}"`,
+      encoding: undefined,
+      body: () => document.jwt,
+    }
   }
   return {
     etag: `"${document.tag}.gz"`,

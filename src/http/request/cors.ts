@@ -24,7 +24,11 @@ export interface CorsSettings {
 
 /** Options for @fastify/cors: any page may read documents, configured origins the endpoints. */
 export function corsOptions({ origins, path }: CorsSettings) {
-  const common = { maxAge: 600, strictPreflight: false, exposedHeaders: EXPOSED_HEADERS }
+  const common = {
+    maxAge: 600,
+    strictPreflight: false,
+    exposedHeaders: EXPOSED_HEADERS,
+  }
   const everybody: FastifyCorsOptions = { ...common, origin: '*' }
   const configured: FastifyCorsOptions = {
     ...common,

@@ -140,7 +140,13 @@ function lasting(
   const lasts = Math.max(until, now) + restOf(policy)
   if (until === signer.signUntil && signer.removeAt >= lasts) return [...keys]
   return keys.map(key =>
-    key === signer ? { ...key, signUntil: until, removeAt: lasts + EXTRA_MS } : key,
+    key === signer
+      ? {
+          ...key,
+          signUntil: until,
+          removeAt: lasts + EXTRA_MS,
+        }
+      : key,
   )
 }
 
@@ -191,7 +197,11 @@ export function retireExternal(
   const rest = keys.filter(key => key !== retired)
   const signs = retired !== undefined && isSigning(retired, now)
   const rotated = signs
-    ? rotateExternal(rest, now, { ...planning, line: retired.line, atOnce: true })
+    ? rotateExternal(rest, now, {
+        ...planning,
+        line: retired.line,
+        atOnce: true,
+      })
     : rest
   return planExternal({ keys: rotated, gone: [...gone, kid] }, now, planning)
 }

@@ -83,12 +83,13 @@ function without(ring: readonly Planned[], gone: Planned, planning: Planning): P
     return rotatedLine(rest, { line: gone.line, atOnce: true }, planning)
   }
   if (gone.signFrom <= now) return rest
-  const line = inOrder(rest.filter(key => key.line === gone.line && !isElsewhere(key)))
+  const sameLine = rest.filter(key => key.line === gone.line && !isElsewhere(key))
+  const line = inOrder(sameLine)
   const before = line.findLast(key => key.signFrom <= gone.signFrom)
   const after = line.find(key => key.signFrom >= gone.signUntil)
-  return after === undefined
-    ? rest
-    : rest.map(key => (key === before ? endingAt(key, after.signFrom, policy) : key))
+  if (after === undefined) return rest
+  const longer = (key: Planned) => endingAt(key, after.signFrom, policy)
+  return rest.map(key => (key === before ? longer(key) : key))
 }
 
 function switched(

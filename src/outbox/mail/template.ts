@@ -125,7 +125,11 @@ function addTag(
     fail(source, index, `no such placeholder: ${name} (known here: ${known})`)
   }
   if (inside.startsWith('#')) {
-    return { parts: [], at: index, inner: { section: placeholder, around: open } }
+    return {
+      parts: [],
+      at: index,
+      inner: { section: placeholder, around: open },
+    }
   }
   if (!inside.startsWith('/')) {
     open.parts.push({ placeholder })

@@ -166,7 +166,12 @@ function createReader(text: string, fault: Fault) {
     const op = word().toLowerCase()
     if (op === 'pr') return { kind: 'present', path: attribute }
     if (!isCompareOp(op)) throw refuse('has no operator')
-    return { kind: 'compare', path: attribute, op, value: parts.value() }
+    return {
+      kind: 'compare',
+      path: attribute,
+      op,
+      value: parts.value(),
+    }
   }
 
   function term(depth: number): Filter {
@@ -189,7 +194,14 @@ function createReader(text: string, fault: Fault) {
     return joined('or', () => joined('and', () => term(depth)))
   }
 
-  return { path, take, expect, filter: logical, sub: parts.sub, end: parts.end }
+  return {
+    path,
+    take,
+    expect,
+    filter: logical,
+    sub: parts.sub,
+    end: parts.end,
+  }
 }
 
 function isCompareOp(text: string): text is CompareOp {

@@ -63,7 +63,11 @@ export function createInvitations(options: InvitationsOptions): Invitations {
       if (account === undefined) return { kind: 'refused', reason: 'user_unknown' }
       const reason = fault() ?? whyNot(account)
       if (reason !== undefined) return { kind: 'refused', reason }
-      const wanted = { purpose: 'invitation', whom: { sub }, locale } as const
+      const wanted = {
+        purpose: 'invitation',
+        whom: { sub },
+        locale,
+      } as const
       if ((await outgoing.append(wanted)) === 'full') {
         return { kind: 'refused', reason: 'outbox_full' }
       }

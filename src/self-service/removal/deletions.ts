@@ -41,18 +41,36 @@ export function createDeletions(options: DeletionsOptions): Deletions {
     begin({ tag, version, pending }) {
       const deleteAt = clock() + graceMs
       const next = { ...pending, deleteAt }
-      return directory.changePending({ tag, version, pending: next, endsSessions: true })
+      return directory.changePending({
+        tag,
+        version,
+        pending: next,
+        endsSessions: true,
+      })
     },
 
     async cancel({ tag, sub, version, pending }, origin) {
       if (pending?.deleteAt === undefined) return
       const { deleteAt: _, ...rest } = pending
       const left = Object.keys(rest).length === 0 ? null : rest
-      const change = { tag, version, pending: left, endsSessions: false }
+      const change = {
+        tag,
+        version,
+        pending: left,
+        endsSessions: false,
+      }
       // Of the login and whatever else happens to the account in this moment, one is first.
       if ((await directory.changePending(change)) !== 'changed') return
       const actor = `user:${sub}` as const
-      emit({ type: 'user.changed', sub, change: 'deletion_cancelled', actor }, origin)
+      emit(
+        {
+          type: 'user.changed',
+          sub,
+          change: 'deletion_cancelled',
+          actor,
+        },
+        origin,
+      )
     },
 
     sweep: createSweep(options),
@@ -70,7 +88,15 @@ function createSweep({ directory, clock, emit }: DeletionsOptions): () => Promis
     const dead = { tag, version, pending, disabled: true as const }
     const locked = await directory.changePending({ ...dead, endsSessions: true })
     if (locked !== 'changed' || !(await directory.remove(tag))) return
-    emit({ type: 'user.changed', sub, change: 'removed' }, undefined, { before })
+    emit(
+      {
+        type: 'user.changed',
+        sub,
+        change: 'removed',
+      },
+      undefined,
+      { before },
+    )
   }
 
   return async function sweep() {

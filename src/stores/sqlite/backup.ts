@@ -128,7 +128,8 @@ function finish(file: string, takenAt: number): BackupContent {
 /** Rows of a table, or of a column, that this release doesn't know would be lost, or left behind. */
 function refuseNewer(from: string, copy: DatabaseSync, db: DatabaseSync): void {
   const known = SQLITE_STEPS.length
-  const [steps, own] = [formatOf(copy).steps, formatOf(db).steps]
+  const { steps } = formatOf(copy)
+  const { steps: own } = formatOf(db)
   if (steps > known) throw newerBackup(from, steps, known)
   if (own > known) throw newerStore(own, known)
 }

@@ -33,7 +33,8 @@ export function readEmail(text: string): EmailAddress | undefined {
   if ('fault' in judged) return undefined
   const { written } = judged
   const at = written.lastIndexOf('@')
-  const [local, domain] = [written.slice(0, Math.max(0, at)), written.slice(at + 1)]
+  const local = written.slice(0, Math.max(0, at))
+  const domain = written.slice(at + 1)
   const foldedLocal = foldLocal(local)
   const foldedDomain = foldDomain(domain)
   if (foldedLocal === undefined || foldedDomain === undefined) return undefined

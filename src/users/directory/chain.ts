@@ -35,7 +35,11 @@ export function createChain(directories: readonly GuardedDirectory[]): Chain {
       // Nothing is sent: to some directories an empty password logs nobody in, and "succeeds" (RFC 4513
       // §5.1.2), and others cut it off at a NUL.
       if (!mayBeSent(password)) return { kind: 'wrong' }
-      const attempt = { name: name.written, foldedName: name.folded, password }
+      const attempt = {
+        name: name.written,
+        foldedName: name.folded,
+        password,
+      }
       for (const by of directories) {
         const verdict = await by.verify(attempt, signal)
         if (verdict.kind === 'unknown') continue

@@ -116,7 +116,11 @@ export function createFailedLogins({
     isWelcome: ({ name, address }) => isWelcome(pairIn(name, networkOf(address))),
     async isKnown(name, network) {
       const { pairLimit: limit } = limitsOf(policy())
-      const pair = { by: 'pair', id: pairIn(name, network), limit } as const
+      const pair = {
+        by: 'pair',
+        id: pairIn(name, network),
+        limit,
+      } as const
       // No delay is longer than none.
       const [isKnown] = await attempts.areWelcome([pair], 0)
       return isKnown === true
@@ -167,7 +171,11 @@ function createAttemptOf({ idOf, pairIn, policy }: Counting) {
     const [network, ...wider] = networksOf(address)
     const { pairLimit, networkLimit, passwordLimit, maxDelayMs } = limitsOf(policy())
     const inNetwork = (within: string, times: number): [LoginCount, LoginCount] => [
-      { by: 'pair', id: pairIn(name, within), limit: larger(pairLimit, times) },
+      {
+        by: 'pair',
+        id: pairIn(name, within),
+        limit: larger(pairLimit, times),
+      },
       {
         by: 'network',
         id: idOf('network', within),

@@ -232,7 +232,11 @@ function createSubOf(secrets: readonly string[]) {
 }
 
 function refusalOf({ reason, path, expected }: AttributeFault): Refusal {
-  return { reason, field: `attributes.${path}`, detail: `expected ${expected}` }
+  return {
+    reason,
+    field: `attributes.${path}`,
+    detail: `expected ${expected}`,
+  }
 }
 
 async function faultOf(

@@ -13,16 +13,15 @@ import {
  * store.
  */
 export function createTwins() {
-  const [names, subs] = [
-    new Map<string, { sub: string; line: number }>(),
-    new Map<string, number>(),
-  ]
+  const names = new Map<string, { sub: string; line: number }>()
+  const subs = new Map<string, number>()
   const values = new Map<string, number>()
   const keyOf = ({ attribute, value }: UniqueValue) => `${attribute}:${value}`
   return {
     judge(candidate: Candidate, line: number): Judged {
       const { foldedName, sub, uniqueValues, logins } = candidate
-      const [namesake, sameSub] = [names.get(foldedName), subs.get(sub)]
+      const namesake = names.get(foldedName)
+      const sameSub = subs.get(sub)
       if (namesake?.sub === sub) return { kind: 'already_there', sub }
       if (namesake !== undefined) return twin('name_taken', namesake.line)
       if (sameSub !== undefined) return twin('sub_taken', sameSub)

@@ -52,7 +52,11 @@ export function createUpdateAccounts(options: UpdateOptions): UpdateAccount {
       if (event.type === 'user.changed') changes.push(event.change)
       if (!dryRun) emit(event, origin)
     }
-    const change = createChangeAccount({ ...options, directory: writes, emit: note })
+    const change = createChangeAccount({
+      ...options,
+      directory: writes,
+      emit: note,
+    })
     const outcome = await change(sub, now => requestOf(user, now))
     if (outcome.kind === 'refused') return refusedBy(outcome)
     return changes.length === 0

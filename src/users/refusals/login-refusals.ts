@@ -70,7 +70,11 @@ export function createLoginRefusals(options: LoginRefusalsOptions): LoginRefusal
       const lifted = namesOf(account).map(async typed => {
         const name = hash(typed)
         const delayed = (await of([name])).filter(isDelayOfName)
-        return { group: 'names' as const, name, refusals: delayed.map(withoutDelay) }
+        return {
+          group: 'names' as const,
+          name,
+          refusals: delayed.map(withoutDelay),
+        }
       })
       await store.add(await Promise.all(lifted), KEPT)
     },

@@ -131,7 +131,11 @@ function eventsOf(account: Account | undefined, found: readonly LoginRefusal[]) 
     account:
       account === undefined
         ? null
-        : { sub: account.sub, name: account.name, disabled: account.disabled },
+        : {
+            sub: account.sub,
+            name: account.name,
+            disabled: account.disabled,
+          },
     refusals: found.map(({ clientId, firstAt, lastAt, until, ...refusal }) => ({
       ...refusal,
       ...explain(refusal),

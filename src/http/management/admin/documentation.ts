@@ -18,7 +18,11 @@ export interface RouteWords {
 
 /** The part of a route's schema that describes it. */
 export function described({ tag, scope, ...words }: RouteWords) {
-  return { ...words, tags: [tag], security: [{ machine: [scope] }, { bearer: [] }] }
+  return {
+    ...words,
+    tags: [tag],
+    security: [{ machine: [scope] }, { bearer: [] }],
+  }
 }
 
 /** What every route may refuse; further statuses where they are named. */

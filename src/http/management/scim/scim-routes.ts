@@ -52,8 +52,16 @@ export async function scimRoutes(
       ['/Groups', GROUP_SCHEMAS],
     ],
   })
-  app.register(resourceRoutes, { guard, path: '/Users', resources: users })
-  app.register(resourceRoutes, { guard, path: '/Groups', resources: groups })
+  app.register(resourceRoutes, {
+    guard,
+    path: '/Users',
+    resources: users,
+  })
+  app.register(resourceRoutes, {
+    guard,
+    path: '/Groups',
+    resources: groups,
+  })
   app.register(searchRoute, { guard, kinds: [users, groups] })
   app.register(meRoute, { guard, users })
 }

@@ -46,7 +46,11 @@ export async function writeBackupFile(
   header: Omit<BackupHeader, 'format'>,
   records: AsyncIterable<BackupRecord>,
 ): Promise<void> {
-  const output = createWriteStream(file, { flags: 'wx', mode: 0o600, flush: true })
+  const output = createWriteStream(file, {
+    flags: 'wx',
+    mode: 0o600,
+    flush: true,
+  })
   await new Promise<void>((resolve, reject) => {
     output.once('open', () => resolve())
     output.once('error', error => reject(fileRefusal(file, error)))
@@ -75,7 +79,11 @@ async function* linesOf(
     count += 1
     yield add(record)
   }
-  yield `${JSON.stringify({ end: true, count, sha256: hash.digest('base64url') })}\n`
+  yield `${JSON.stringify({
+    end: true,
+    count,
+    sha256: hash.digest('base64url'),
+  })}\n`
 }
 
 /**

@@ -38,6 +38,10 @@ export function givePasswords(client: Redis | Cluster, passwords: Passwords): vo
 // start.
 function define(options: RedisOptions, passwords: Passwords): void {
   for (const [name, get] of Object.entries(passwords)) {
-    Object.defineProperty(options, name, { get, enumerable: true, configurable: true })
+    Object.defineProperty(options, name, {
+      get,
+      enumerable: true,
+      configurable: true,
+    })
   }
 }

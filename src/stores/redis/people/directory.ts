@@ -77,7 +77,12 @@ export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
       // Without a ticket nothing else is refused.
       return oneOf(CHANGED, kind)
     },
-    setPending: (tag, pending) => change({ tag, set: { pending }, endsSessions: false }),
+    setPending: (tag, pending) =>
+      change({
+        tag,
+        set: { pending },
+        endsSessions: false,
+      }),
     async changePending({ tag, version, pending, disabled, endsSessions }) {
       const set = { pending, ...(disabled === true && { disabled }) }
       return oneOf(CHANGED, await changeAt({ tag, version, set, endsSessions }))
@@ -86,7 +91,12 @@ export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
       const [upgraded] = await upgradeScript([keys.user(tag)], [from, to])
       return upgraded === 1
     },
-    adopt: tag => change({ tag, set: { external: null }, endsSessions: false }),
+    adopt: tag =>
+      change({
+        tag,
+        set: { external: null },
+        endsSessions: false,
+      }),
     remove: createRemove(adapter, { ...parts, change }),
     ...createPages(adapter, { reader, index }),
   }

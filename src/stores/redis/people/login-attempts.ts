@@ -38,7 +38,11 @@ export function createRedisLoginAttempts({
     const [kind, detail, waitMs] = await run('begin', attempt)
     if (kind === 'repeated') return { kind }
     if (kind === 'throttled') {
-      return { kind, by: oneOf(THROTTLED_BY, detail), retryAfterMs: Number(waitMs) }
+      return {
+        kind,
+        by: oneOf(THROTTLED_BY, detail),
+        retryAfterMs: Number(waitMs),
+      }
     }
     return { kind: 'admitted', known: detail === 1 }
   }

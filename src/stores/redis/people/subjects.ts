@@ -19,7 +19,12 @@ export function createRedisSubjects(adapter: RedisAdapter): Subjects {
     setAccess: (tag, { scopes, roles }) =>
       change({ tag, set: { scopes, roles }, endsSessions: false }),
     endSessions: tag => change({ tag, endsSessions: true }),
-    endOtherSessions: (tag, sid) => change({ tag, endsSessions: true, keeps: sid }),
+    endOtherSessions: (tag, sid) =>
+      change({
+        tag,
+        endsSessions: true,
+        keeps: sid,
+      }),
   }
 }
 

@@ -37,7 +37,11 @@ export function createRedisFamilies(adapter: RedisAdapter): Families {
   async function open(login: Login): Promise<OpenOutcome> {
     const [kind, detail, user] = await openScript(keysOf(login), openArgs(login, time()))
     if (kind === 'refused') return refuse(oneOf(REFUSALS, detail))
-    return { kind: 'opened', family: familyOf(login, detail), user: readUser(user) }
+    return {
+      kind: 'opened',
+      family: familyOf(login, detail),
+      user: readUser(user),
+    }
   }
 
   async function peek(presented: Parameters<Families['peek']>[0]): Promise<PeekOutcome> {
@@ -48,7 +52,11 @@ export function createRedisFamilies(adapter: RedisAdapter): Families {
       reuseGraceMs,
     ])
     if (kind === 'refused') return refuse(oneOf(PEEK_REFUSALS, detail))
-    return { kind: 'active', family: familyOf(presented, detail), user: readUser(user) }
+    return {
+      kind: 'active',
+      family: familyOf(presented, detail),
+      user: readUser(user),
+    }
   }
 
   async function end(request: EndRequest): Promise<EndOutcome> {

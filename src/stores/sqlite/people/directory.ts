@@ -38,10 +38,20 @@ export function createSqliteDirectory(db: DatabaseSync, clock: Clock): BuiltInDi
     setPassword: (tag, passwordHash) =>
       change({ tag, set: { passwordHash }, endsSessions: true }),
     ...createChangesAt(db, clock),
-    setPending: (tag, pending) => change({ tag, set: { pending }, endsSessions: false }),
+    setPending: (tag, pending) =>
+      change({
+        tag,
+        set: { pending },
+        endsSessions: false,
+      }),
     upgradePassword: (tag, from, to) =>
       writing(db, () => upgrade.run({ tag, from, to }).changes === 1),
-    adopt: tag => change({ tag, set: { external: null }, endsSessions: false }),
+    adopt: tag =>
+      change({
+        tag,
+        set: { external: null },
+        endsSessions: false,
+      }),
     remove: tag =>
       writing(db, () => {
         const { changes } = remove.run(tag)
@@ -119,7 +129,12 @@ function createChangesAt(
 
   return {
     changePassword: ({ tag, passwordHash, version, keeps }) =>
-      changeAt(version, { tag, set: { passwordHash }, endsSessions: true, keeps }),
+      changeAt(version, {
+        tag,
+        set: { passwordHash },
+        endsSessions: true,
+        keeps,
+      }),
     changePending: ({ tag, version, pending, disabled, endsSessions }) => {
       const set = { pending, ...(disabled === true && { disabled }) }
       return changeAt(version, { tag, set, endsSessions })

@@ -20,6 +20,11 @@ export function createSqliteSubjects(db: DatabaseSync, clock: Clock): Subjects {
     setAccess: (tag, { scopes, roles }) =>
       change({ tag, set: { scopes, roles }, endsSessions: false }),
     endSessions: tag => change({ tag, endsSessions: true }),
-    endOtherSessions: (tag, sid) => change({ tag, endsSessions: true, keeps: sid }),
+    endOtherSessions: (tag, sid) =>
+      change({
+        tag,
+        endsSessions: true,
+        keeps: sid,
+      }),
   }
 }

@@ -130,7 +130,11 @@ function verdictFor(
 ): Readonly<Record<Rule, Verdict>> {
   const { generation, lateRetry } = presented
   const exchanged = { ...advance, prev: generation, cur: generation + 1 }
-  const burned = { ...advance, cur: state.cur + 1, lateCount: state.lateCount + 1 }
+  const burned = {
+    ...advance,
+    cur: state.cur + 1,
+    lateCount: state.lateCount + 1,
+  }
   const reused: Verdict = { kind: 'reused', change: { ended: true } }
   return {
     current: { kind: 'rotated', change: exchanged }, // R4

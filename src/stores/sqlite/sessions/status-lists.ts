@@ -52,8 +52,10 @@ export function createSqliteStatusLists(
 
   function leaseOne(hour: number, owner: BlockOwner | undefined): StatusBlock {
     sweep.run(clock())
-    const list = String(current.get(`${hour}-*`)?.['list'] ?? newList(hour))
-    const taken = new Set(leased.all(list).map(({ block }) => block))
+    const newest = current.get(`${hour}-*`)
+    const list = String(newest?.['list'] ?? newList(hour))
+    const leases = leased.all(list)
+    const taken = new Set(leases.map(({ block }) => block))
     let block = random.int(BLOCKS)
     while (taken.has(block)) block = (block + 1) % BLOCKS
     lease.run(list, block)
@@ -62,7 +64,8 @@ export function createSqliteStatusLists(
   }
 
   function newsOf(row: Row, known: ReadonlyMap<string, KnownOfList>): StatusNews {
-    const [list, count] = [String(row['list']), Number(row['count'])]
+    const list = String(row['list'])
+    const count = Number(row['count'])
     const ownedCount = Number(row['owned'])
     const { revoked = 0, owned = 0 } = known.get(list) ?? {}
     // Most have nothing new: the rows are asked for only where there are some.

@@ -192,7 +192,11 @@ function createIdentify(
     if (searched === undefined) return []
     const { base, template } = searched
     // 1.1: no attributes (RFC 4511 §4.5.1.8).
-    const wanted = { base, filter: template.fill(dn), attributes: ['1.1'] }
+    const wanted = {
+      base,
+      filter: template.fill(dn),
+      attributes: ['1.1'],
+    }
     return (await search(wanted, signal)).map(group => group.dn)
   }
 

@@ -44,7 +44,11 @@ export function readBindResult(
     case UNWILLING_TO_PERFORM:
       return isDisabled
         ? { kind: 'barred', reason: 'user_disabled' }
-        : { kind: 'unavailable', scope: 'question', fault: bindFault(code) }
+        : {
+            kind: 'unavailable',
+            scope: 'question',
+            fault: bindFault(code),
+          }
     default:
       return { kind: 'unavailable', fault: bindFault(code) }
   }

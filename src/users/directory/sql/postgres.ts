@@ -67,7 +67,12 @@ async function openPool(server: SqlServer, load: LoadDriver): Promise<Pool> {
 function ignore(): void {}
 
 function optionsOf({ tls, ...where }: Credentials) {
-  return { ...where, application_name: 'latchkey', keepAlive: true, ssl: tls ?? false }
+  return {
+    ...where,
+    application_name: 'latchkey',
+    keepAlive: true,
+    ssl: tls ?? false,
+  }
 }
 
 interface Question {

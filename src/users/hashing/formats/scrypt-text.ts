@@ -98,7 +98,11 @@ export function readFirebase(text: string): StoredHash | undefined {
 }
 
 function costOf({ N, ln, r, p }: Groups): ScryptCost {
-  return { N: ln === undefined ? Number(N) : 2 ** Number(ln), r: Number(r), p: Number(p) }
+  return {
+    N: ln === undefined ? Number(N) : 2 ** Number(ln),
+    r: Number(r),
+    p: Number(p),
+  }
 }
 
 /** Undefined where RFC 7914 §2 forbids the cost. */

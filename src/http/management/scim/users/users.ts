@@ -73,7 +73,11 @@ export function createUsers(options: ResourcesOptions): Users {
       return shown(call, await require(id), projection)
     },
     async add(call, body, projection) {
-      const read = { ...(await viewFor(call)), before: undefined, strict: strict() }
+      const read = {
+        ...(await viewFor(call)),
+        before: undefined,
+        strict: strict(),
+      }
       const { scopes = null, ...asked } = allowed(userRequest(wholeUser(body), read))
       const { accounts } = core.as(call.caller.actor, call.request)
       const added = await accounts.add({ ...asked, scopes, roles: [] })

@@ -84,7 +84,11 @@ export function createPages(adapter: RedisAdapter, parts: PageParts): Pages {
       let after: Account | undefined
       do {
         const range = createdRange(after)
-        const found = await take({ order: 'created', range, limit: WALK_PAGE })
+        const found = await take({
+          order: 'created',
+          range,
+          limit: WALK_PAGE,
+        })
         for (const { account } of found) yield account
         after = found.at(-1)?.account
       } while (after !== undefined)
