@@ -1,4 +1,5 @@
 // Groups by SCIM: roles, and who has them, on both stores.
+import type { LightMyRequestResponse } from 'fastify'
 import t from 'tap'
 import { STORES } from '../../../conformance/helpers.ts'
 import { roleValues } from '../../../../src/users/groups/role-values.ts'
@@ -253,6 +254,61 @@ for (const store of STORES) {
     t.equal((await call('DELETE', `/Groups/${last.id}`, any)).statusCode, 204)
   })
 
+  t.test(`somebody changes a group between read and write, ${store}`, async t => {
+    const bench = await scimOn(t, store)
+    const { call, patch, server } = bench
+    const { id: ann } = await bench.add('ann')
+    const path = `/Groups/${(await addGroup(bench, 'staff')).id}`
+    /** Lets another's change through after the call has read the group, once. */
+    const overtakenBy = (other: () => Promise<LightMyRequestResponse>) => {
+      const { groups } = server.store
+      const load = groups.load.bind(groups)
+      let reads = 0
+      const stop = t.intercept(groups, 'load', {
+        value: async () => {
+          const list = await load()
+          reads += 1
+          if (reads === 1) t.equal((await other()).statusCode, 200)
+          return list
+        },
+      })
+      return () => {
+        stop.restore()
+        return reads
+      }
+    }
+    const set = (attribute: string, value: string) => [
+      { op: 'replace', path: attribute, value },
+    ]
+    let reads = overtakenBy(() => patch(path, set('externalId', 'g-1')))
+    const renamed = await patch(path, set('displayName', 'crew'))
+    t.equal(renamed.statusCode, 200, renamed.body)
+    t.ok(reads() > 4, 'it has read again')
+    t.match(
+      (await call('GET', path)).json(),
+      { displayName: 'crew', externalId: 'g-1' },
+      'neither is lost',
+    )
+
+    reads = overtakenBy(() =>
+      patch(path, [{ op: 'add', path: 'members', value: [{ value: ann }] }]),
+    )
+    const put = await call('PUT', path, {
+      body: { schemas: [GROUP], displayName: 'team', members: [] },
+    })
+    t.equal(put.statusCode, 200, put.body)
+    reads()
+    t.strictSame(await membersOf(bench, path.slice('/Groups/'.length)), [], 'a whole')
+
+    const { version } = (await call('GET', path)).json().meta
+    reads = overtakenBy(() => patch(path, set('displayName', 'first')))
+    const headers = { 'if-match': version }
+    const late = await patch(path, set('displayName', 'second'), { headers })
+    t.equal(late.statusCode, 412, late.body)
+    reads()
+    t.match((await call('GET', path)).json(), { displayName: 'first' })
+  })
+
   t.test(`lists of groups, ${store}`, async t => {
     const bench = await scimOn(t, store)
     const { call, add } = bench
@@ -317,111 +373,117 @@ for (const store of STORES) {
     t.strictSame(met, ['Staff', 'guests', 'guides', 'empty'])
     t.strictSame((await listed({ cursor: '', count: '0' })).names, [])
   })
-}
 
-t.test('an operator keeps the groups that they come by', async t => {
-  const bench = await scimOn(t, 'SQLite')
-  const { call, server } = bench
-  const [alice] = (await call('GET', '/Users?filter=userName eq "alice"')).json()
-    .Resources
-  const group = await addGroup(bench, 'operator', [alice.id])
-  const token = (await server.login({ client_id: 'console', scope: 'scim' })).access_token
-  const headers = { authorization: `Bearer ${token}` }
-  const path = `/Groups/${group.id}`
-  t.equal((await call('DELETE', path, { headers })).statusCode, 403)
-  const body = { schemas: [PATCH_OP], Operations: [{ op: 'remove', path: 'members' }] }
-  t.equal((await call('PATCH', path, { headers, body })).statusCode, 403)
-  const other = await addGroup(bench, 'guests')
-  t.equal((await call('DELETE', `/Groups/${other.id}`, { headers })).statusCode, 204)
-})
+  t.test(`an operator keeps the groups that they come by, ${store}`, async t => {
+    const bench = await scimOn(t, store)
+    const { call, server } = bench
+    const [alice] = (await call('GET', '/Users?filter=userName eq "alice"')).json()
+      .Resources
+    const group = await addGroup(bench, 'operator', [alice.id])
+    const token = (await server.login({ client_id: 'console', scope: 'scim' }))
+      .access_token
+    const headers = { authorization: `Bearer ${token}` }
+    const path = `/Groups/${group.id}`
+    t.equal((await call('DELETE', path, { headers })).statusCode, 403)
+    const body = { schemas: [PATCH_OP], Operations: [{ op: 'remove', path: 'members' }] }
+    t.equal((await call('PATCH', path, { headers, body })).statusCode, 403)
+    const other = await addGroup(bench, 'guests')
+    t.equal((await call('DELETE', `/Groups/${other.id}`, { headers })).statusCode, 204)
+  })
 
-t.test('a group of ten thousand, and one that two remove at once', async t => {
-  const bench = await scimOn(t, 'SQLite')
-  const { call, server } = bench
-  const accounts = Array.from({ length: 10_000 }, (_, index) => {
-    const sub = `member-${String(index).padStart(5, '0')}`
-    return someAccount(sub, {
-      roles: ['crowd'],
-      uniqueValues: roleValues(sub, ['crowd']),
+  t.test(
+    `a group of ten thousand, and one that two remove at once, ${store}`,
+    async t => {
+      const bench = await scimOn(t, store)
+      const { call, server } = bench
+      const accounts = Array.from({ length: 10_000 }, (_, index) => {
+        const sub = `member-${String(index).padStart(5, '0')}`
+        return someAccount(sub, {
+          roles: ['crowd'],
+          uniqueValues: roleValues(sub, ['crowd']),
+        })
+      })
+      await server.store.directory.addAll(accounts)
+      const { id, members } = await addGroup(bench, 'crowd')
+      t.equal(members.length, 10_000, 'whoever has the role')
+      const one = [{ op: 'remove', path: 'members', value: [{ value: 'member-00007' }] }]
+      const patched = await bench.patch(`/Groups/${id}?excludedAttributes=members`, one)
+      t.equal(patched.statusCode, 200)
+      t.notOk('members' in patched.json())
+      t.equal((await call('GET', `/Groups/${id}`)).json().members.length, 9_999)
+      const renamed = await bench.patch(`/Groups/${id}`, [
+        { op: 'replace', path: 'displayName', value: 'mass' },
+      ])
+      t.equal(renamed.json().members.length, 9_999)
+      const small = await addGroup(bench, 'small')
+      const twice = await Promise.all(
+        [1, 2].map(() => call('DELETE', `/Groups/${small.id}`)),
+      )
+      t.strictSame(twice.map(({ statusCode }) => statusCode).sort(), [204, 404])
+    },
+  )
+
+  t.test(`others are always faster, ${store}`, async t => {
+    const bench = await scimOn(t, store)
+    const { id } = await addGroup(bench, 'staff')
+    const { groups } = bench.server.store
+    let loads = 0
+    t.intercept(groups, 'load', {
+      value: async () => ({
+        version: 1,
+        groups: [
+          {
+            id,
+            role: 'staff',
+            displayName: 'staff',
+            externalIds: {},
+            createdAt: 0,
+            updatedAt: 0,
+            revision: loads++,
+          },
+        ],
+      }),
     })
+    const rename = [{ op: 'replace', path: 'displayName', value: 'crew' }]
+    const answer = await bench.patch(`/Groups/${id}`, rename)
+    t.match(answer.json(), { status: '400', scimType: 'tooMany', detail: /try again/ })
+    t.equal(loads, 200, 'each try reads, and compares')
+    const bound = { headers: { 'if-match': `W/"0.${loads}"` } }
+    const removal = await bench.call('DELETE', `/Groups/${id}`, bound)
+    t.match(removal.json(), { status: '412' })
   })
-  await server.store.directory.addAll(accounts)
-  const { id, members } = await addGroup(bench, 'crowd')
-  t.equal(members.length, 10_000, 'whoever has the role')
-  const one = [{ op: 'remove', path: 'members', value: [{ value: 'member-00007' }] }]
-  const patched = await bench.patch(`/Groups/${id}?excludedAttributes=members`, one)
-  t.equal(patched.statusCode, 200)
-  t.notOk('members' in patched.json())
-  t.equal((await call('GET', `/Groups/${id}`)).json().members.length, 9_999)
-  const renamed = await bench.patch(`/Groups/${id}`, [
-    { op: 'replace', path: 'displayName', value: 'mass' },
-  ])
-  t.equal(renamed.json().members.length, 9_999)
-  const small = await addGroup(bench, 'small')
-  const twice = await Promise.all([1, 2].map(() => call('DELETE', `/Groups/${small.id}`)))
-  t.strictSame(twice.map(({ statusCode }) => statusCode).sort(), [204, 404])
-})
 
-t.test('others are always faster', async t => {
-  const bench = await scimOn(t, 'SQLite')
-  const { id } = await addGroup(bench, 'staff')
-  const { groups } = bench.server.store
-  let loads = 0
-  t.intercept(groups, 'load', {
-    value: async () => ({
-      version: 1,
-      groups: [
-        {
-          id,
-          role: 'staff',
-          displayName: 'staff',
-          externalIds: {},
-          createdAt: 0,
-          updatedAt: 0,
-          revision: loads++,
-        },
-      ],
-    }),
+  t.test(`a filter reads each account once, ${store}`, async t => {
+    const bench = await scimOn(t, store)
+    const { id } = await bench.add('ann')
+    for (const name of ['one', 'two', 'three']) await addGroup(bench, name, [id])
+    const { accounts } = bench.server
+    const calls = t.capture(accounts, 'bySub', accounts.bySub)
+    const reads = async (filter: string) => {
+      const answer = await bench.call('GET', `/Groups?${new URLSearchParams({ filter })}`)
+      t.equal(answer.json().totalResults, 3)
+      return calls().length
+    }
+    const term = `members.value eq "${id}"`
+    t.equal(await reads(term), 1)
+    t.equal(await reads(`${term} and members[value eq "${id}"]`), 1)
   })
-  const rename = [{ op: 'replace', path: 'displayName', value: 'crew' }]
-  const answer = await bench.patch(`/Groups/${id}`, rename)
-  t.match(answer.json(), { status: '400', scimType: 'tooMany', detail: /try again/ })
-  t.equal(loads, 200, 'each try reads, and compares')
-  const bound = { headers: { 'if-match': `W/"0.${loads}"` } }
-  const removal = await bench.call('DELETE', `/Groups/${id}`, bound)
-  t.match(removal.json(), { status: '412' })
-})
 
-t.test('a filter reads each account once', async t => {
-  const bench = await scimOn(t, 'SQLite')
-  const { id } = await bench.add('ann')
-  for (const name of ['one', 'two', 'three']) await addGroup(bench, name, [id])
-  const { accounts } = bench.server
-  const calls = t.capture(accounts, 'bySub', accounts.bySub)
-  const reads = async (filter: string) => {
-    const answer = await bench.call('GET', `/Groups?${new URLSearchParams({ filter })}`)
-    t.equal(answer.json().totalResults, 3)
-    return calls().length
-  }
-  const term = `members.value eq "${id}"`
-  t.equal(await reads(term), 1)
-  t.equal(await reads(`${term} and members[value eq "${id}"]`), 1)
-})
+  t.test(`half a surrogate pair is no text, ${store}`, async t => {
+    const bench = await scimOn(t, store)
+    for (const more of [
+      { displayName: 'a\ud800' },
+      { displayName: 'a', externalId: '\udc00' },
+    ]) {
+      const body = { schemas: [GROUP], ...more }
+      const answer = await bench.call('POST', '/Groups', { body })
+      t.match(answer.json(), { status: '400', scimType: 'invalidValue' })
+    }
+  })
 
-t.test('half a surrogate pair is no text', async t => {
-  const bench = await scimOn(t, 'SQLite')
-  for (const more of [
-    { displayName: 'a\ud800' },
-    { displayName: 'a', externalId: '\udc00' },
-  ]) {
-    const body = { schemas: [GROUP], ...more }
-    const answer = await bench.call('POST', '/Groups', { body })
-    t.match(answer.json(), { status: '400', scimType: 'invalidValue' })
-  }
-})
-
-t.test('a store that is away', async t => {
-  const bench = await scimOn(t, 'SQLite')
-  await bench.server.store.close()
-  t.equal((await bench.call('GET', '/Groups')).statusCode, 503)
-})
+  t.test(`a store that is away, ${store}`, async t => {
+    const bench = await scimOn(t, store)
+    await bench.server.store.close()
+    t.equal((await bench.call('GET', '/Groups')).statusCode, 503)
+  })
+}
