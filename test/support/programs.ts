@@ -83,6 +83,13 @@ export const PROGRAMS = {
     then: javac('test/interop/pac4j/Verifier.java'),
     ...MAVEN,
   },
+  scimSdk: {
+    name: 'scim-sdk',
+    source: 'test/interop/scim-sdk',
+    args: CLASSPATH,
+    then: javac('test/interop/scim-sdk/Life.java'),
+    ...MAVEN,
+  },
   verifierPackage: {
     name: 'latchkey-verifier',
     source: 'packages/latchkey-verifier',
