@@ -1,20 +1,27 @@
 // Whether asking for a new password tells who exists: a known, an unknown, a disabled and an unverified name,
-// answered alike and in the same time. A planted difference shows that the test would see it.
+// and a user of a directory elsewhere, answered alike and in the same time. A planted difference shows that
+// the test would see it.
 import t, { type Test } from 'tap'
 import { EVEN_MS } from '../../src/self-service/even-time.ts'
 import { NO_SELF_SERVICE, PASSWORD } from '../support/app.ts'
 import { standardScore } from '../support/mann-whitney.ts'
+import { appDirectory, startUserApp } from '../support/user-app.ts'
 import { serverOn, STORES, type StoreName } from '../conformance/helpers.ts'
 
 const ROUNDS = 300
 const WARM_UP = 50
 /** One run in two million is that far off by chance. */
 const SUSPICIOUS = 5
-const NAMES = ['alice', 'nobody', 'mallory', 'carol']
+const NAMES = ['alice', 'nobody', 'mallory', 'carol', 'ann']
+/** The words that Ann logs in with, in an app elsewhere. */
+const WORDS = 'an app of many years'
 
 async function measure(t: Test, store: StoreName, slower = ''): Promise<number[][]> {
+  const app = await startUserApp([{ id: 1, name: 'ann', password: WORDS }])
+  t.teardown(() => app.stop())
   const server = await serverOn(t, store, {
     logLevel: 'warn',
+    directories: [appDirectory(app)],
     selfService: { ...NO_SELF_SERVICE, recovery: true },
     outgoing: {
       async append({ whom }) {
@@ -33,6 +40,11 @@ async function measure(t: Test, store: StoreName, slower = ''): Promise<number[]
   await server.accounts.disable('mallory')
   const carol = await server.accounts.find('carol')
   await server.store.directory.setPending(String(carol?.tag), { signUp: true })
+  // The account of somebody elsewhere is there once they have logged in.
+  const login = { grant_type: 'password', client_id: 'mobile', username: 'ann' }
+  t.equal((await server.post('/token', { ...login, password: WORDS })).statusCode, 200)
+  t.ok((await server.accounts.find('ann'))?.external, "a directory's account")
+  const { asked } = app
   const times: number[][] = NAMES.map(() => [])
   const answers = new Set<string>()
   for (let round = -WARM_UP; round < ROUNDS; round++) {
@@ -50,6 +62,7 @@ async function measure(t: Test, store: StoreName, slower = ''): Promise<number[]
     }
   }
   t.same([...answers], ['202 '], 'the same answer')
+  t.equal(app.asked, asked, 'nobody elsewhere was asked')
   return times
 }
 
