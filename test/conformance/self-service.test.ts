@@ -555,9 +555,23 @@ async function invitationTest(t: Test, store: StoreName): Promise<void> {
   const ticket = await ticketFor('bob', 'invitation')
   const short = await call('', { ticket, password: 'bob' })
   refused(t, short, { status: 400, error: 'password_is_name' })
-  t.equal((await call('', { ticket, password: NEW_PASSWORD })).statusCode, 202)
+  const email = 'bob@example.com'
+  await accounts.setAttributes('bob', { attributes: { email } })
+  refused(
+    t,
+    await call('', { ticket, password: NEW_PASSWORD }),
+    INVALID,
+    'another address',
+  )
+  const bobs = await ticketFor('bob', 'invitation')
+  t.equal((await call('', { ticket: bobs, password: NEW_PASSWORD })).statusCode, 202)
+  // An operator or an app may have had the ticket: only a verification proves an address.
+  t.match(await accounts.find('bob'), { attributes: { email }, emailVerified: false })
+  const { ticket: proof } = await makeFor(world, 'bob', { purpose: 'verification' })
+  t.equal((await call('/verification', { ticket: proof })).statusCode, 204)
+  t.match(await accounts.find('bob'), { emailVerified: true })
   t.equal((await logIn('bob', NEW_PASSWORD)).statusCode, 200)
-  refused(t, await call('', { ticket, password: PASSWORD }), INVALID)
+  refused(t, await call('', { ticket: bobs, password: PASSWORD }), INVALID)
 }
 
 async function addressTest(t: Test, store: StoreName): Promise<void> {
