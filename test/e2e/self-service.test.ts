@@ -1,9 +1,7 @@
 // A life by self-service, as an app drives it: sign up, verify the address by what the webhook was sent, log
 // in, recover a forgotten password. The real process, the outbox and its worker between.
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { Webhook } from 'standardwebhooks'
 import { receiver } from '../outbox/support.ts'
@@ -11,6 +9,7 @@ import { runChild } from '../support/children.ts'
 import { ROOT } from '../support/python.ts'
 import { startRedis } from '../support/redis.ts'
 import { ORDERS, postForm, startLatchkey } from '../support/server.ts'
+import { storedIn } from '../support/stored-bytes.ts'
 import { until } from '../support/until.ts'
 
 const SECRET = `whsec_${randomBytes(32).toString('base64')}`
@@ -32,23 +31,6 @@ async function storeOf(t: Test, name: string): Promise<string> {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   return redis.url
-}
-
-/** All that the store keeps, as its bytes are. */
-async function storedIn(url: string): Promise<string> {
-  if (!url.startsWith('redis:')) {
-    const file = url.replace('sqlite:', '')
-    const files = [file, `${file}-wal`].filter(existsSync)
-    return files.map(each => readFileSync(each, 'latin1')).join('\n')
-  }
-  const client = new Redis(url)
-  try {
-    const keys = await client.keys('*')
-    const dumps = await Promise.all(keys.map(key => client.dumpBuffer(key)))
-    return [...keys, ...dumps.map(dump => String(dump?.toString('latin1')))].join('\n')
-  } finally {
-    client.disconnect()
-  }
 }
 
 for (const name of ['SQLite', 'Redis']) {
