@@ -23,6 +23,7 @@ export async function bytesPerFamily(url: string, refreshes: number): Promise<st
   const redis = new Redis(url)
   try {
     const tags = await addUsers(store, FAMILIES / DEVICES)
+    await settle(redis, tags)
     const before = await usedMemory(redis)
     const refs: FamilyRef[] = []
     for (const userTag of tags) refs.push(...(await signIn(store, userTag)))
@@ -52,6 +53,18 @@ async function addUsers({ directory }: RedisStore, count: number): Promise<strin
     )
   }
   return subs.map(userTag)
+}
+
+/**
+ * Has Redis finish growing the tables of the accounts' hashes. It goes on with each look into one, and how
+ * far it is after an account was added differs from one start to the next: 64 bytes of each account.
+ */
+async function settle(redis: Redis, tags: readonly string[]): Promise<void> {
+  for (const tag of tags) {
+    const looks = redis.pipeline()
+    for (let look = 0; look < 32; look++) looks.hget(`${PREFIX}{${tag}}:u`, 'sub')
+    await looks.exec()
+  }
 }
 
 /** Opens a user's families. */
