@@ -1,6 +1,6 @@
 // The issuer's public keys: kept through its outages, asked for again every five minutes, and at once for a
 // key that isn't known (every 30 seconds at most). Latchkey publishes a key a week before it signs with it.
-import { createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose'
+import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
 
 const FETCH_MS = 5_000
 const RELOAD_MS = 300_000
@@ -14,6 +14,7 @@ export function createKeys(issuer: string): JWTVerifyGetKey {
     timeoutDuration: FETCH_MS,
     cooldownDuration: RETRY_MS,
     cacheMaxAge: Infinity,
+    [customFetch]: fetchSome,
   })
   let dueAt = performance.now() + RELOAD_MS
   let reloading: Promise<void> | undefined
@@ -46,11 +47,30 @@ export function createKeys(issuer: string): JWTVerifyGetKey {
       return await remote(header, token)
     } catch (error) {
       // jose remembers when it got keys, and not when it got none.
-      if (!(error instanceof errors.JWKSNoMatchingKey)) {
+      if (!isAboutToken(error)) {
         const waitMs = known === undefined ? FIRST_RETRY_MS : RETRY_MS
         failed = { error, until: performance.now() + waitMs }
       }
       throw error
     }
   }
+}
+
+/** Whether what the question for a key rejected with is a verdict on the token; else the keys can't be had. */
+export function isAboutToken(error: unknown): boolean {
+  return (
+    error instanceof errors.JWKSNoMatchingKey ||
+    error instanceof errors.JWKSMultipleMatchingKeys ||
+    error instanceof errors.JOSENotSupported
+  )
+}
+
+/** Fetches keys. An answer without any isn't Latchkey's, whatever stands before it, and replaces none. */
+async function fetchSome(url: string, options: RequestInit): Promise<Response> {
+  const answer = await fetch(url, options)
+  if (!answer.ok) return answer
+  const found: unknown = await answer.json()
+  const keys = Object(found)['keys']
+  if (Array.isArray(keys) && keys.length === 0) throw new Error('a set without a key')
+  return Response.json(found)
 }

@@ -26,6 +26,8 @@ export type IsRevoked = (reference: StatusReference) => Promise<boolean>
 
 export interface StatusListOptions {
   readonly issuer: string
+  /** What the lists' addresses begin with: the issuer without a slash at its end. */
+  readonly base: string
   readonly keys: JWTVerifyGetKey
   readonly algorithms: readonly string[]
   readonly leewaySeconds: number
@@ -75,7 +77,7 @@ export function createIsRevoked(options: StatusListOptions): IsRevoked {
   }
 
   return async ({ idx, uri }) => {
-    if (!uri.startsWith(`${options.issuer}/`)) {
+    if (!uri.startsWith(`${options.base}/`)) {
       throw new Error('the token names a status list of another issuer')
     }
     const { bits, exp, fault } = await listAt(uri)

@@ -1,7 +1,7 @@
 // The verifier: whose token is this, is it for us, was it revoked, and may it do this (RFC 9068 §4).
-import { errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
+import { jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
 import { createCheckProof } from './dpop.ts'
-import { createKeys } from './keys.ts'
+import { createKeys, isAboutToken } from './keys.ts'
 import {
   insufficientScope,
   noToken,
@@ -68,10 +68,10 @@ interface Presented {
 /** Makes a verifier. One for the life of the process: it keeps keys and status lists. It fetches none yet. */
 export function createVerifier(options: VerifierOptions): Verifier {
   const { audience, publicUrl, leewaySeconds = LEEWAY_SECONDS, typ = 'at+jwt' } = options
-  const issuer = options.issuer.replace(/\/$/, '')
-  const keys = createKeys(issuer)
+  const base = options.issuer.replace(/\/$/, '')
+  const keys = createKeys(base)
   const common = { issuer: options.issuer, algorithms: ALGORITHMS }
-  const isRevoked = createIsRevoked({ ...common, keys, leewaySeconds })
+  const isRevoked = createIsRevoked({ ...common, base, keys, leewaySeconds })
   const checkProof = createCheckProof(ALGORITHMS)
   const schemes = schemesFor(publicUrl)
   const checks = {
@@ -145,11 +145,7 @@ function asFaults(keys: JWTVerifyGetKey): JWTVerifyGetKey {
     try {
       return await keys(header, token)
     } catch (error) {
-      const aboutToken =
-        error instanceof errors.JWKSNoMatchingKey ||
-        error instanceof errors.JWKSMultipleMatchingKeys ||
-        error instanceof errors.JOSENotSupported
-      throw aboutToken ? error : unavailable(error)
+      throw isAboutToken(error) ? error : unavailable(error)
     }
   }
 }
