@@ -1,11 +1,13 @@
-// packages/latchkey-verifier beside an issuer that answers oddly, late, or not at all: no fault of it may become
-// a verdict on a token.
+// packages/latchkey-verifier beside an issuer that answers oddly, late, or not at all: no fault of it may
+// become a verdict on a token.
+import { createHash } from 'node:crypto'
 import { deflateSync } from 'node:zlib'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import t, { type Test } from 'tap'
+import { createNoteOnce, NoRoom } from '../../packages/latchkey-verifier/src/dpop.ts'
 import {
   createVerifier,
   type VerifierOptions,
@@ -17,10 +19,9 @@ type Pair = Awaited<ReturnType<typeof generateKeyPair>>
 async function startFake(t: Test) {
   const pairs = new Map<string, Pair>()
   const state = { listStatus: 200, listDelayMs: 0, empty: false, keyFetches: 0, ttl: 10 }
-  const server = createServer((request, response) => {
-    void answer(String(request.url)).then(([status, text]) => {
-      response.writeHead(status).end(text)
-    })
+  const server = createServer(async (request, response) => {
+    const [status, text] = await answer(String(request.url))
+    response.writeHead(status).end(text)
   })
   t.teardown(() => {
     server.close()
@@ -134,3 +135,75 @@ t.test('a set without a key replaces none', async t => {
   t.equal(fake.state.keyFetches, 2)
   t.equal(await statusOf(verify({ authorization })), 200)
 })
+
+t.test('a list that is good is served while Latchkey hangs', async t => {
+  const fake = await startFake(t)
+  await fake.addKey('a')
+  fake.state.ttl = 0
+  const verify = fake.verifier()
+  const authorization = `Bearer ${await fake.tokenOf(fake.withStatus)}`
+  t.equal(await statusOf(verify({ authorization })), 200)
+  fake.state.listStatus = 500
+  t.equal(await statusOf(verify({ authorization })), 200)
+  fake.state.listDelayMs = 3_000
+  // The failure is kept for a second.
+  await new Promise(resolve => setTimeout(resolve, 1_100))
+  const begun = performance.now()
+  t.equal(await statusOf(verify({ authorization })), 200)
+  t.ok(performance.now() - begun < 1_000)
+})
+
+/** A caller that holds a key. */
+async function startHolder(fake: Awaited<ReturnType<typeof startFake>>) {
+  const { privateKey, publicKey } = await generateKeyPair('ES256')
+  const jwk = await exportJWK(publicKey)
+  const jkt = await calculateJwkThumbprint(jwk)
+  const token = await fake.tokenOf({ cnf: { jkt }, scope: 'a', ...fake.withStatus })
+  const ath = createHash('sha256').update(token).digest('base64url')
+  return async (jti: string, skewSeconds = 0) => ({
+    method: 'GET',
+    path: '/x',
+    authorization: `DPoP ${token}`,
+    proof: await new SignJWT({ htm: 'GET', htu: 'https://api.example/x', ath, jti })
+      .setIssuedAt(Math.floor(Date.now() / 1000) + skewSeconds)
+      .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk })
+      .sign(privateKey),
+  })
+}
+
+t.test('a proof is used up by a request that is let in', async t => {
+  const fake = await startFake(t)
+  await fake.addKey('a')
+  const verify = fake.verifier({ publicUrl: 'https://api.example/' })
+  const request = await (await startHolder(fake))('1')
+  fake.state.listStatus = 500
+  t.equal(await statusOf(verify(request, 'a')), 503)
+  fake.state.listStatus = 200
+  await new Promise(resolve => setTimeout(resolve, 1_100))
+  t.equal(await statusOf(verify(request, 'b')), 403)
+  t.equal(await statusOf(verify(request, 'a')), 200)
+  t.equal(await statusOf(verify(request, 'a')), 401)
+})
+
+t.test(
+  'one key has a part of the room for proofs, and none left is no verdict',
+  async t => {
+    const noteOnce = createNoteOnce()
+    const until = Date.now() / 1000 + 60
+    for (let jti = 0; jti < 50_000; jti += 1) noteOnce('busy', String(jti), until)
+    t.throws(() => {
+      noteOnce('busy', 'one more', until)
+    }, NoRoom)
+    t.doesNotThrow(() => {
+      noteOnce('other', '0', until)
+    })
+    for (const key of ['b', 'c', 'd']) {
+      for (let jti = 0; jti < 50_000 - 1; jti += 1) noteOnce(key, String(jti), until)
+    }
+    noteOnce('b', 'last', until)
+    noteOnce('c', 'last', until)
+    t.throws(() => {
+      noteOnce('other', '1', until)
+    }, NoRoom)
+  },
+)

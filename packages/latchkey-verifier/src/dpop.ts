@@ -11,8 +11,10 @@ import {
 const MAX_LENGTH = 4_096
 /** How far the `iat` of a proof may be from now. */
 const AGE_SECONDS = 60
-/** How many proofs are remembered. Those beyond are refused, not taken unseen. */
-const MOST_SEEN = 100_000
+/** How many proofs are remembered. For those beyond there is a fault: they aren't taken unseen. */
+const MOST_SEEN = 200_000
+/** How many of one key's: no client takes the room of all others. */
+const MOST_OF_KEY = MOST_SEEN / 4
 
 /** What a proof must be for. */
 export interface Bound {
@@ -24,24 +26,26 @@ export interface Bound {
   readonly url: string
 }
 
-/** Rejects unless the proof is one for this request (RFC 9449 §4.3), sent for the first time. */
-export type CheckProof = (proof: string | undefined, bound: Bound) => Promise<void>
+/**
+ * Rejects unless the proof is one for this request (RFC 9449 §4.3). It gives what uses the proof up, for the
+ * end of all other checks: that throws if the proof was used before, and NoRoom.
+ */
+export type CheckProof = (proof: string | undefined, bound: Bound) => Promise<() => void>
+
+/** So many proofs came in a minute that this one can't be told from one that was used: no verdict on it. */
+export class NoRoom extends Error {
+  override readonly name = 'NoRoom'
+}
+
+/** The proofs that end within the same minute, by their keys. */
+interface Minute {
+  size: number
+  readonly ofKey: Map<string, Set<string>>
+}
 
 /** Makes the check. What it has seen stands in this process alone: a replay to another one isn't noticed. */
 export function createCheckProof(algorithms: readonly string[]): CheckProof {
-  const seen = new Map<string, number>()
-
-  /** Notes a proof. Throws if it was there before. */
-  function noteOnce(name: string, until: number, now: number): void {
-    // They were put in about in the order in which they end.
-    for (const [old, end] of seen) {
-      if (end >= now) break
-      seen.delete(old)
-    }
-    if (seen.has(name)) throw new Error('the proof was used before')
-    if (seen.size >= MOST_SEEN) throw new Error('too many proofs in a minute')
-    seen.set(name, until)
-  }
+  const noteOnce = createNoteOnce()
 
   return async (proof, { token, jkt, method, url }) => {
     if (proof === undefined || proof.length > MAX_LENGTH) throw new Error('no proof')
@@ -65,12 +69,41 @@ export function createCheckProof(algorithms: readonly string[]): CheckProof {
       throw new Error('the proof is for another request')
     }
     if (Math.abs(now - iat) > AGE_SECONDS) throw new Error('the proof is of another time')
-    noteOnce(
-      `${jkt} ${createHash('sha256').update(jti).digest('base64url')}`,
-      iat + AGE_SECONDS,
-      now,
-    )
+    const name = createHash('sha256').update(jti).digest('base64url')
+    return () => {
+      noteOnce(jkt, name, iat + AGE_SECONDS)
+    }
   }
+}
+
+/** Makes the memory. It notes a name of a key until then; throws if it was there before, and NoRoom. */
+export function createNoteOnce(): (jkt: string, name: string, until: number) => void {
+  // Three at most: a proof ends within two minutes.
+  const minutes = new Map<number, Minute>()
+  return (jkt, name, until) => {
+    const now = Math.floor(Date.now() / 60_000)
+    for (const minute of minutes.keys()) if (minute < now) minutes.delete(minute)
+    const all = [...minutes.values()]
+    const ofKey = all.flatMap(minute => minute.ofKey.get(jkt) ?? [])
+    if (ofKey.some(names => names.has(name))) {
+      throw new Error('the proof was used before')
+    }
+    if (
+      sum(all.map(minute => minute.size)) >= MOST_SEEN ||
+      sum(ofKey.map(names => names.size)) >= MOST_OF_KEY
+    ) {
+      throw new NoRoom('too many proofs in a minute')
+    }
+    const end = Math.floor(until / 60)
+    const minute = minutes.get(end) ?? { size: 0, ofKey: new Map<string, Set<string>>() }
+    minutes.set(end, minute)
+    minute.ofKey.set(jkt, (minute.ofKey.get(jkt) ?? new Set()).add(name))
+    minute.size += 1
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
 }
 
 /** A URL without query and fragment, as the standard compares them (RFC 9449 §4.3, 9). */

@@ -56,7 +56,7 @@ export function createKeys(issuer: string): JWTVerifyGetKey {
   }
 }
 
-/** Whether what the question for a key rejected with is a verdict on the token; else the keys can't be had. */
+/** Whether what the question for a key rejected with is a verdict on the token, and not a fault. */
 export function isAboutToken(error: unknown): boolean {
   return (
     error instanceof errors.JWKSNoMatchingKey ||

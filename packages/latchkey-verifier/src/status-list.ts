@@ -73,6 +73,8 @@ export function createIsRevoked(options: StatusListOptions): IsRevoked {
         fetching.delete(uri)
       })
     fetching.set(uri, renewing)
+    // In an outage nobody waits for what will hardly come, as long as there is a list that is good.
+    if (known?.fault !== undefined && !isPast(known.exp)) return known
     return renewing
   }
 

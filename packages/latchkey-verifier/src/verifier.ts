@@ -1,6 +1,6 @@
 // The verifier: whose token is this, is it for us, was it revoked, and may it do this (RFC 9068 §4).
 import { jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
-import { createCheckProof } from './dpop.ts'
+import { createCheckProof, NoRoom } from './dpop.ts'
 import { createKeys, isAboutToken } from './keys.ts'
 import {
   insufficientScope,
@@ -74,6 +74,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const isRevoked = createIsRevoked({ ...common, base, keys, leewaySeconds })
   const checkProof = createCheckProof(ALGORITHMS)
   const schemes = schemesFor(publicUrl)
+  const ownUrl = publicUrl?.replace(/\/$/, '')
   const checks = {
     ...common,
     audience,
@@ -82,22 +83,23 @@ export function createVerifier(options: VerifierOptions): Verifier {
     requiredClaims: ['sub', 'exp', 'iat'],
   }
 
+  /** Gives what uses the proof up, if there is one. */
   async function checkBinding(
     { scheme, token }: Presented,
     { cnf }: Bearer,
     { method = '', path = '', proof }: PresentedRequest,
-  ): Promise<void> {
+  ): Promise<(() => void) | undefined> {
     // A token that is bound to nothing, by the scheme for those that are, is as odd as the other way round.
     if ((cnf !== undefined) !== (scheme.name === 'DPoP')) {
       throw notValid(scheme, 'invalid_token', 'the scheme is not that of the token')
     }
-    if (cnf === undefined) return
+    if (cnf === undefined) return undefined
     const { jkt } = cnf
     if (typeof jkt !== 'string') {
       throw notValid(scheme, 'invalid_token', 'not bound by DPoP')
     }
-    const url = `${publicUrl}${path}`
-    await checkProof(proof, { token, jkt, method, url }).catch(error => {
+    const url = `${ownUrl}${path}`
+    return checkProof(proof, { token, jkt, method, url }).catch(error => {
       throw notValid(scheme, 'invalid_dpop_proof', error)
     })
   }
@@ -111,7 +113,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
         throw error instanceof Refusal ? error : notValid(scheme, 'invalid_token', error)
       },
     )
-    await checkBinding(presented, payload, request)
+    const useProof = await checkBinding(presented, payload, request)
     const reference = payload.status?.status_list
     if (reference !== undefined && (await isRevoked(reference).catch(asUnavailable))) {
       throw notValid(scheme, 'invalid_token', 'revoked')
@@ -119,6 +121,12 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const granted = payload.scope?.split(' ') ?? []
     if (!scopes.every(scope => granted.includes(scope))) {
       throw insufficientScope(scheme, scopes)
+    }
+    try {
+      useProof?.()
+    } catch (error) {
+      if (error instanceof NoRoom) throw unavailable(error)
+      throw notValid(scheme, 'invalid_dpop_proof', error)
     }
     return payload
   }
