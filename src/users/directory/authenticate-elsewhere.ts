@@ -43,6 +43,11 @@ interface Asked {
 
 type Right = Extract<ChainVerdict, { identity: Identity }>
 
+/** The password was looked at by its copy, and lets nobody in while the directory is away. */
+interface Away {
+  readonly kind: 'away'
+}
+
 /** How long callers are asked to wait while a directory is away; seconds. */
 const RETRY_AFTER_SECONDS = 2
 
@@ -61,12 +66,17 @@ export function createAuthenticateElsewhere(
     if (verdict.kind === 'repeated') return refused('password_repeated', shadow)
     try {
       const outcome = await judge(asked)
-      await settle(outcome.kind === 'ok' ? 'succeeded' : 'failed')
-      return outcome.kind === 'ok' ? { ...outcome, known: verdict.known } : outcome
+      if (outcome.kind !== 'away') {
+        await settle(outcome.kind === 'ok' ? 'succeeded' : 'failed')
+        return outcome.kind === 'ok' ? { ...outcome, known: verdict.known } : outcome
+      }
     } catch (error) {
       await settle('withdrawn')
       throw error
     }
+    // It stays counted as a failure, but not as one that is recognised: it may be right when the directory is
+    // back, and until then the very same try gets the very same answer.
+    throw directoryAway()
   }
 
   return async login => {
@@ -108,23 +118,21 @@ function createJudge(options: AuthenticateElsewhereOptions) {
 
   /**
    * Only the right password gets in by its copy, and only where its own directory is away; every other login
-   * gets the same answer.
+   * gets the same answer. Those whose password was looked at count as failures.
    */
   async function whileAway(
     { login, shadow }: Asked,
     { by, scope }: Unavailable & { readonly by: GuardedDirectory },
-  ): Promise<Authentication> {
-    if (keepsCopies && scope === undefined) {
-      const own = shadow?.external?.directory === by.settings.name ? shadow : undefined
-      const isRight = await verify(login, own?.passwordHash ?? NO_PASSWORD)
-      if (isRight && own?.disabled === false) {
-        return { kind: 'ok', account: own, known: false }
-      }
-    }
-    throw temporarilyUnavailable('directory_unavailable', RETRY_AFTER_SECONDS)
+  ): Promise<Authentication | Away> {
+    if (!keepsCopies || scope !== undefined) throw directoryAway()
+    const own = shadow?.external?.directory === by.settings.name ? shadow : undefined
+    const isRight = await verify(login, own?.passwordHash ?? NO_PASSWORD)
+    return isRight && own?.disabled === false
+      ? { kind: 'ok', account: own, known: false }
+      : { kind: 'away' }
   }
 
-  return async function judge(asked: Asked): Promise<Authentication> {
+  return async function judge(asked: Asked): Promise<Authentication | Away> {
     const { login, shadow } = asked
     const { name, password, signal = new AbortController().signal } = login
     const verdict = await chain.verify(name, password, signal)
@@ -165,9 +173,7 @@ function createWelcome(options: AuthenticateElsewhereOptions) {
     }
     const kept = await shadows.keep(by.settings, identity)
     if (kept.kind === 'refused') return refused(kept.reason, shadow)
-    if (kept.kind === 'unavailable') {
-      throw temporarilyUnavailable('directory_unavailable', RETRY_AFTER_SECONDS)
-    }
+    if (kept.kind === 'unavailable') throw directoryAway()
     const { account } = kept
     if (account.disabled) return refused('user_disabled', account)
     if (by.settings.migrate === 'none') return { kind: 'ok', account, known: false }
@@ -203,6 +209,10 @@ function reasonOf(
 ) {
   if (verdict.kind === 'barred') return verdict.reason
   return verdict.kind === 'wrong' ? 'password_wrong' : 'user_unknown'
+}
+
+function directoryAway() {
+  return temporarilyUnavailable('directory_unavailable', RETRY_AFTER_SECONDS)
 }
 
 type Refused = Extract<Authentication, { kind: 'refused' }>

@@ -1,7 +1,7 @@
 // Who stands where: a user of a directory elsewhere beside accounts of ours and users of another directory,
 // and what the copy of a password is good for.
 import t, { type Test } from 'tap'
-import { buildTestApp, PASSWORD } from '../../support/app.ts'
+import { buildTestApp, PASSWORD, UNTHROTTLED } from '../../support/app.ts'
 import { STORES } from '../../support/server.ts'
 import { someAccount } from '../../support/stores.ts'
 import { until } from '../../support/until.ts'
@@ -14,7 +14,14 @@ for (const { name, make } of STORES) {
   t.test(`standing, on ${name}`, async t => {
     const { url, remove } = await make()
     t.teardown(remove)
-    for (const run of [addressTest, signUpTest, busyTest, otherAwayTest, oddTest]) {
+    for (const run of [
+      addressTest,
+      signUpTest,
+      busyTest,
+      otherAwayTest,
+      guessTest,
+      oddTest,
+    ]) {
       await t.test(run.name, t => run(t, url))
     }
   })
@@ -113,6 +120,25 @@ async function otherAwayTest(t: Test, url: string): Promise<void> {
   other.mode = 404
   own.mode = 'cut'
   t.equal((await login()).statusCode, 200, 'by the copy, while its own is away')
+}
+
+/** Guesses at a copy count while its directory is away, and each has the answer that all others have. */
+async function guessTest(t: Test, url: string): Promise<void> {
+  const { user, test, login, n } = await start(t, url, { migrate: 'copy' })
+  const name = `hal${n}`
+  user.users.push({ id: 1, name, password: WORDS })
+  t.equal((await login(name)).statusCode, 200)
+  user.mode = 'cut'
+  test.live.logins = { ...UNTHROTTLED, perName: 4 }
+  for (const who of [name, `nobody${n}`]) {
+    for (const guess of ['first', 'second', 'second', 'third']) {
+      const said = await login(who, `${guess} guess`)
+      t.equal(said.statusCode, 503, `${guess} guess at ${who}`)
+      t.equal(said.json().error, 'temporarily_unavailable')
+    }
+    t.equal((await login(who, 'a fifth guess')).statusCode, 429, `${who} is held off`)
+  }
+  t.equal((await login(name)).statusCode, 429, 'and so is the right one')
 }
 
 /** Names that the app refuses by 422 say nothing of the app. */
