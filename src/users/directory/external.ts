@@ -21,8 +21,8 @@ export interface Identity {
 export interface Unavailable {
   readonly kind: 'unavailable'
   /**
-   * What it is about, where the directory isn't away: `busy`, so many questions are open already; `question`,
-   * it refuses this one, and may answer others.
+   * What it is about, where the directory isn't away: `busy`, so many questions are open already,
+   * or no connection was free; `question`, it refuses this one, and may answer others.
    */
   readonly scope?: 'busy' | 'question'
   /** For the log: names the fault, never a name, a password or a secret. */

@@ -94,12 +94,12 @@ function unavailable(fault: string): Unavailable {
   return { kind: 'unavailable', fault }
 }
 
-/** Whether it says nothing of the directory: nobody waited for it, or it refuses this question alone. */
+/** Whether it says nothing of the directory: nobody waited, this question alone is refused, or all queue. */
 function isUnanswered(
   said: { readonly kind: string; readonly scope?: Unavailable['scope'] },
   signal: AbortSignal,
 ): boolean {
-  return said.kind === 'unavailable' && (signal.aborted || said.scope === 'question')
+  return said.kind === 'unavailable' && (signal.aborted || said.scope !== undefined)
 }
 
 function faultIn(said: { readonly kind: string; readonly fault?: string }) {

@@ -9,7 +9,8 @@ import {
   type LdapDirectorySettings,
 } from '../../../src/users/directory/ldap/ldap-directory.ts'
 import { openConnection } from '../../../src/users/directory/ldap/connection.ts'
-import { createPool } from '../../../src/users/directory/ldap/pool.ts'
+import { createPatience, createPool } from '../../../src/users/directory/ldap/pool.ts'
+import { guardDirectory } from '../../../src/users/directory/guarded.ts'
 import { readTemplate } from '../../../src/users/directory/ldap/filter.ts'
 import {
   ldapSettings,
@@ -260,6 +261,58 @@ t.test('an id is looked up, and gone only where others are seen', async t => {
   t.match(await verify('ann'), { kind: 'unavailable', fault: /result code 32/ })
 })
 
+t.test('nobody is found by the id of who is alike', async t => {
+  const { server, lookup } = await start(t)
+  server.entries.push(person('bob', 'B-1'))
+  const question = { kind: 'unavailable', scope: 'question' }
+  t.match(await lookup('B-1'), { kind: 'found', identity: { name: 'bob' } })
+  t.match(await lookup('b-1'), { ...question, fault: /another entryUUID than was asked/ })
+  server.entries.push(person('eve', 'B-1'))
+  t.match(await lookup('B-1'), { ...question, fault: /two entries have one entryUUID/ })
+})
+
+t.test('a queue for connections is no outage', async t => {
+  const more = { connections: 1, timeout: 400 }
+  const { server, directory } = await start(t, more)
+  const faults: unknown[] = []
+  const guarded = guardDirectory({
+    directory,
+    watch: { answered() {}, changed: (_, fault) => faults.push(fault) },
+    monotonic: monotonicClock,
+  })
+  const { signal } = new AbortController()
+  const ask = () =>
+    guarded.verify({ name: 'ann', foldedName: 'ann', password: RIGHT }, signal)
+  const gate = Promise.withResolvers<void>()
+  server.hold = gate.promise
+  const first = ask()
+  const queue = await Promise.all(Array.from({ length: 8 }, ask))
+  for (const said of queue) t.match(said, { kind: 'unavailable', scope: 'busy' })
+  gate.resolve()
+  t.equal((await first).kind, 'ok', 'the queue ended before the deadline')
+  t.equal((await ask()).kind, 'ok')
+  t.same(faults, [], 'and nobody was told of an outage')
+  t.equal(guarded.downForMs(), 0)
+
+  delete server.hold
+  server.mode = 'silent'
+  for (let i = 0; i < 5; i++) await ask()
+  t.match(faults, [/no answer within|closed before/], 'silence still is one')
+})
+
+t.test('what is left of the patience is for all waits of a question', t => {
+  let now = 10
+  const patience = createPatience(100, () => now)
+  const { signal } = new AbortController()
+  t.equal(patience(signal), 100)
+  now = 70
+  t.equal(patience(signal), 40)
+  t.equal(patience(new AbortController().signal), 100)
+  now = 500
+  t.equal(patience(signal), 0)
+  t.end()
+})
+
 t.test("Active Directory's ids are read as its tools write them", async t => {
   const { server, verify, lookup } = await start(t, { idAttribute: 'objectGUID' })
   const objectGUID = [Buffer.from('33221100554477668899aabbccddeeff', 'hex')]
@@ -481,6 +534,7 @@ t.test('an answer to StartTLS that comes in pieces, and a fault of ours', async 
 
   const pool = createPool({
     size: 1,
+    patience: () => 1_000,
     monotonic: monotonicClock,
     open: () => Promise.reject(new TypeError('as told')),
   })

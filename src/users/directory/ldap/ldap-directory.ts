@@ -28,10 +28,16 @@ import {
   type EntryMap,
 } from './entry.ts'
 import { readTemplate, type Template } from './filter.ts'
-import { createPool } from './pool.ts'
+import { createPatience, createPool } from './pool.ts'
 import { readBindResult, type BindVerdict } from './result-codes.ts'
 import { groupsIn, rolesOf, type GroupSettings } from './roles.ts'
-import { LdapFault, LdapResult, servicePassword, type LdapServer } from './server.ts'
+import {
+  LdapBusy,
+  LdapFault,
+  LdapResult,
+  servicePassword,
+  type LdapServer,
+} from './server.ts'
 
 /** What the configuration says of it. */
 export interface LdapDirectorySettings extends ExternalSettings, LdapServer, EntryMap {
@@ -77,13 +83,18 @@ export function createLdapDirectory(options: LdapDirectoryOptions): NamedDirecto
     const value = idValue(id, idAttribute)
     if (value === undefined) return { kind: 'gone' }
     const isIt = new EqualityFilter({ attribute: idAttribute, value })
-    const [entry] = await wire.find(
+    const [entry, second] = await wire.find(
       new AndFilter({ filters: [byName.any(), isIt] }),
       signal,
     )
+    if (second !== undefined) return ofQuestion(`two entries have one ${idAttribute}`)
     if (entry !== undefined) {
       const identity = await identify(entry, signal)
-      return 'fault' in identity ? identity : { kind: 'found', identity }
+      if ('fault' in identity) return identity
+      // The server may fold case, blanks and accents: who is alike is somebody else.
+      return identity.externalId === id
+        ? { kind: 'found', identity }
+        : ofQuestion(`the entry has another ${idAttribute} than was asked for`)
     }
     // Who may read nothing any more finds nobody, and nobody has gone.
     const seen = await wire.find(new PresenceFilter({ attribute: idAttribute }), signal)
@@ -118,9 +129,11 @@ interface Wire {
 
 function createWire({ settings, monotonic }: LdapDirectoryOptions): Wire {
   const size = settings.connections
-  const searching = createPool({ size, monotonic, open: openSearching })
+  const patience = createPatience(settings.timeout / 2, monotonic)
+  const searching = createPool({ size, patience, monotonic, open: openSearching })
   const checking = createPool({
     size,
+    patience,
     monotonic,
     open: signal => openConnection(settings, signal),
   })
@@ -233,6 +246,9 @@ function ofQuestion(fault: string): Unavailable {
 }
 
 function unavailableBy(error: unknown): Unavailable {
+  if (error instanceof LdapBusy) {
+    return { kind: 'unavailable', scope: 'busy', fault: error.message }
+  }
   if (error instanceof LdapFault) return unavailable(error.message)
   if (!(error instanceof LdapResult)) throw error
   return unavailable(`it answered a search with result code ${error.code}`)

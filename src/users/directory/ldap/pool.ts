@@ -1,11 +1,11 @@
 // A bounded number of connections, each with one question at a time. Who finds none free waits.
 import type { Monotonic } from '../../../base/clock.ts'
 import type { LdapConnection } from './connection.ts'
-import { LdapFault } from './server.ts'
+import { LdapBusy, LdapFault } from './server.ts'
 
 /** The connections. */
 export interface Pool {
-  /** Lends one to `work`. Rejects as `work` does, and with LdapFault where `signal` aborts the wait. */
+  /** Lends one to `work`. Rejects as `work` does, and with LdapBusy where the wait takes too long. */
   use<Answer>(
     signal: AbortSignal,
     work: (connection: LdapConnection) => Promise<Answer>,
@@ -17,8 +17,12 @@ interface PoolOptions {
   readonly open: (signal: AbortSignal) => Promise<LdapConnection>
   /** How many there may be. */
   readonly size: number
+  readonly patience: Patience
   readonly monotonic: Monotonic
 }
+
+/** For how long the question of a signal may still wait for connections; milliseconds. */
+export type Patience = (signal: AbortSignal) => number
 
 interface Idle {
   readonly connection: LdapConnection
@@ -28,8 +32,21 @@ interface Idle {
 /** An idle connection is used no more after so long: servers and firewalls forget them. */
 const IDLE_MS = 60_000
 
+/**
+ * Makes the patience of questions: `ms` from the first look, for all waits of one question. What is left of
+ * its deadline is the server's, so that one that passes says something of the server, not of the queue.
+ */
+export function createPatience(ms: number, monotonic: Monotonic): Patience {
+  const endsAt = new WeakMap<AbortSignal, number>()
+  return signal => {
+    const end = endsAt.get(signal) ?? monotonic() + ms
+    endsAt.set(signal, end)
+    return Math.max(0, end - monotonic())
+  }
+}
+
 /** Makes the pool. It connects when it is asked. */
-export function createPool({ open, size, monotonic }: PoolOptions): Pool {
+export function createPool({ open, size, patience, monotonic }: PoolOptions): Pool {
   let idle: Idle[] = []
   let lent = 0
   let isClosed = false
@@ -51,13 +68,15 @@ export function createPool({ open, size, monotonic }: PoolOptions): Pool {
   }
 
   async function turn(signal: AbortSignal): Promise<void> {
+    const leftMs = Math.ceil(patience(signal))
+    const end = isFull() ? AbortSignal.any([signal, AbortSignal.timeout(leftMs)]) : signal
     while (isFull()) {
       const { promise, resolve } = Promise.withResolvers<void>()
       waiting.add(resolve)
-      signal.addEventListener('abort', () => resolve(), { once: true })
+      end.addEventListener('abort', () => resolve(), { once: true })
       await promise
       waiting.delete(resolve)
-      if (signal.aborted) throw new LdapFault('no connection was free in time')
+      if (end.aborted) throw new LdapBusy()
     }
     // In the same step as the look: of those that were woken only as many as may.
     lent += 1

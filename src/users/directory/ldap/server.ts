@@ -26,6 +26,15 @@ export class LdapFault extends Error {
   override name = 'LdapFault'
 }
 
+/** No connection was free in time, which says nothing of the server. */
+export class LdapBusy extends LdapFault {
+  override name = 'LdapBusy'
+
+  constructor() {
+    super('no connection was free in time (connections)')
+  }
+}
+
 /** A server answered a question with another result code than 0 (RFC 4511 §4.1.9). */
 export class LdapResult extends Error {
   override name = 'LdapResult'
