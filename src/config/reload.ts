@@ -2,6 +2,7 @@
 // does it, included) or when told to.
 import { unwatchFile, watchFile } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
+import { checkWays } from './rules/self-service.ts'
 import type { Config } from './schema.ts'
 
 /** What the watch needs. */
@@ -61,7 +62,7 @@ export function reloadable(
   old: Config,
   next: Config,
 ): { config: Config; needRestart: string[] } {
-  const config: Config = {
+  const live: Config = {
     ...old,
     clients: next.clients,
     tokens: next.tokens,
@@ -78,6 +79,8 @@ export function reloadable(
     admin: next.admin,
     notify: sameWays(old.notify, next.notify),
   }
+  // What runs on has to be sent until the restart: its ways stay with it.
+  const config = checkWays(live).length > 0 ? { ...live, notify: old.notify } : live
   // What is still different now was not taken over.
   return { config, needRestart: differences(config, next) }
 }

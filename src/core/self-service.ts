@@ -78,8 +78,13 @@ export function composeSelfService(given: SelfServiceParts): SelfService {
   const staleSignUps = createStaleSignUps(given)
   const { grace } = selfService.deletion
   const isClosed = selfService.registration === 'closed'
-  const hasWayOut = (purpose: IssuedPurpose) =>
-    waysOf(settings.notify(), `ticket.${purpose}`).length > 0
+  const hasWayOut = (purpose: IssuedPurpose) => {
+    const notify = settings.notify()
+    // A mail without a page to lead to is never made.
+    return waysOf(notify, `ticket.${purpose}`).some(
+      way => way === 'webhook' || notify.mail?.links[purpose] !== undefined,
+    )
+  }
   const deletions = createDeletions({ ...given, graceMs: grace ?? 0 })
   return {
     deletions,

@@ -83,6 +83,11 @@ for (const [what, more, err] of [
     config('invite', WEBHOOK.replace(/ }$/, ', types: [ticket.recovery] }')),
     /no way out: .*notify/,
   ],
+  [
+    'whose mails have no page to lead to',
+    config('open, verify: none', 'mail: { host: a, from: a@b.example }'),
+    /no way out: .*notify.mail.links.invitation/,
+  ],
 ] as const) {
   t.test(`a server ${what}`, async t => {
     const { latchkey } = commandLine(t, { more })

@@ -67,6 +67,19 @@ t.test('what may stand there', t => {
   t.end()
 })
 
+t.test('a ticket goes by one way', t => {
+  const both = (posted: string, mailed: string) =>
+    faultsOf(`{ webhook: { ${GOOD}, ${posted} }, mail: { ${MAIL}, ${mailed} } }`)
+  const twice =
+    /notify.webhook.types\[1\]: expected no ticket.recovery, .*notify.mail.types\)$/
+  const posted = 'types: [account.deleted, ticket.recovery, notice.password_changed]'
+  t.match(both(posted, ''), twice)
+  t.match(both(posted, 'types: [ticket.recovery]'), twice)
+  t.equal(both(posted, 'types: [ticket.invitation, notice.password_changed]'), '')
+  t.equal(both('', ''), '')
+  t.end()
+})
+
 t.test('what may not, by its key and never with a secret', t => {
   const http = `url: "http://app.internal/", secrets: ["${SECRETS[0]}"]`
   const rows: ReadonlyArray<readonly [string, RegExp]> = [

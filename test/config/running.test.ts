@@ -195,3 +195,28 @@ t.test(
     t.end()
   },
 )
+
+t.test('a reload leaves the way out of what runs until the restart', t => {
+  const page = 'https://a.example/'
+  const mail = { host: 'a', from: 'a@b.example' }
+  const mailed = { mail: { ...mail, links: { recovery: page } } }
+  const webhook = {
+    url: page,
+    secrets: [`whsec_${Buffer.alloc(32, 1).toString('base64')}`],
+  }
+  const configOf = (recovery: boolean, notify: object) =>
+    decodeConfig({ ...MINIMAL, selfService: { recovery }, notify })
+  const old = configOf(true, mailed)
+  for (const [next, ...kept] of [
+    [configOf(false, {}), 'notify.mail'],
+    [configOf(false, { mail }), 'notify.mail.links.recovery'],
+    [configOf(true, { webhook }), 'notify.mail', 'notify.webhook'],
+  ] as const) {
+    const { config, needRestart } = reloadable(old, next)
+    t.strictSame(config.notify, old.notify)
+    t.match(needRestart.toSorted(), kept)
+  }
+  const other = configOf(true, { mail: { ...mailed.mail, host: 'b' } })
+  t.strictSame(reloadable(old, other), { config: other, needRestart: [] })
+  t.end()
+})

@@ -9,8 +9,10 @@ const HEAD =
   'issuer: https://id.example.com\nstore: { url: "sqlite:x.db" }\nsecrets: ["${SECRET}"]\n'
 const EMAIL = 'attributes: { email: { self: true } }\n'
 const ENV = { SECRET: 'x'.repeat(43) }
-const WAY = 'a way out (notify.mail or notify.webhook) for what has to be sent'
-const NONE = `${WAY}, or selfService.verify: none`
+const wayFor = (purpose: string) =>
+  `a way out for ticket.${purpose} (notify.mail or notify.webhook, and its types)`
+const WAY = wayFor('recovery')
+const NONE = `${wayFor('verification')}, or selfService.verify: none`
 
 function faultsOf(rest: string): string[] {
   try {
@@ -67,6 +69,38 @@ t.test('with a way out', t => {
   t.end()
 })
 
+t.test('a way out that does not take what has to be sent is none', t => {
+  const hook = `url: "https://a.example/", secrets: [whsec_${'A'.repeat(43)}=]`
+  const mail =
+    'host: a, from: a@b.example, links: { recovery: "https://a.example/", ' +
+    'verification: "https://a.example/" }'
+  const notices = 'types: [notice.password_changed]'
+  const both = [
+    `selfService.registration: expected ${NONE}`,
+    `selfService.recovery: expected ${WAY}`,
+  ]
+  const rows: ReadonlyArray<readonly [string, ...string[]]> = [
+    [`webhook: { ${hook} }`],
+    [`mail: { ${mail} }, webhook: { ${hook} }`],
+    [`webhook: { ${hook}, types: [account.created] }`, ...both],
+    [`mail: { ${mail}, ${notices} }, webhook: { ${hook} }`, ...both],
+    [`mail: { ${mail}, ${notices} }`, ...both],
+    [
+      `mail: { ${mail}, types: [ticket.verification] }`,
+      `selfService.recovery: expected ${WAY}`,
+    ],
+    [
+      `mail: { ${mail}, types: [ticket.verification] }, ` +
+        `webhook: { ${hook}, types: [ticket.recovery] }`,
+    ],
+  ]
+  for (const [notify, ...faults] of rows) {
+    const text = `${EMAIL}selfService: { registration: open, recovery: true }\n`
+    t.same(faultsOf(`${text}notify: { ${notify} }`), faults, notify)
+  }
+  t.end()
+})
+
 t.test('a mail with a ticket has a page to lead to', t => {
   const page = 'expected the page of your app that takes this ticket'
   for (const [selfService, links, types, ...missing] of [
@@ -74,7 +108,6 @@ t.test('a mail with a ticket has a page to lead to', t => {
     ['registration: open, verify: none', '', ''],
     ['account: true', 'recovery: "https://a.example/"', '', 'verification'],
     ['registration: invite', '', '', 'invitation'],
-    ['recovery: true', '', 'types: [ticket.verification]'],
     ['recovery: true', '', 'types: [ticket.recovery]', 'recovery'],
   ] as const) {
     const mail = `{ host: smtp.example.com, from: a@b.example, links: { ${links} }, ${types} }`

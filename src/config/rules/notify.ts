@@ -1,6 +1,7 @@
 // The rules of `notify`.
 import type { Fault } from '../faults.ts'
 import type { Config } from '../schema.ts'
+import { TICKETS } from '../../base/events/message-types.ts'
 import { isLoopbackName } from '../../base/loopback.ts'
 import { isInTheClear } from './plain-http.ts'
 import { fault, repeated } from './shared.ts'
@@ -12,7 +13,25 @@ export function checkNotify(config: Config): Fault[] {
     ...(giveUp < 60_000 ? [fault(['notify', 'giveUp'], 'at least 1m')] : []),
     ...checkWebhook(config),
     ...checkMail(config),
+    ...checkTickets(config),
   ]
+}
+
+/** Each way would make a ticket of its own, and the second voids the first. */
+function checkTickets({ notify: { webhook, mail } }: Config): Fault[] {
+  const mailed: readonly string[] = mail?.types ?? TICKETS
+  const posted = mail === undefined ? [] : (webhook?.types ?? [])
+  return posted.flatMap((type, index) =>
+    TICKETS.some(each => each === type) && mailed.includes(type)
+      ? [
+          fault(
+            ['notify', 'webhook', 'types', index],
+            `no ${type}, which goes by mail already: a ticket goes by one way only ` +
+              '(or leave it out of notify.mail.types)',
+          ),
+        ]
+      : [],
+  )
 }
 
 type Mail = NonNullable<Config['notify']['mail']>

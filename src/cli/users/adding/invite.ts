@@ -15,7 +15,9 @@ import { findAccount } from '../find-account.ts'
 const WORDS: Readonly<Partial<Record<NotInvited, string>>> = {
   registration_closed:
     'registration closed: nobody could use an invitation; set selfService.registration to invite or open',
-  no_way_out: 'no way out: nothing sends ticket.invitation; set a way out in notify',
+  no_way_out:
+    'no way out: nothing sends ticket.invitation; set a way out in notify ' +
+    '(by mail with notify.mail.links.invitation)',
   has_password:
     'has password: they log in already, and recover a lost password by themselves',
   outbox_full: 'outbox full: notify.maxItems messages wait already; try again later',
