@@ -124,7 +124,7 @@ function createWayWorker(
 ): Worker {
   const { settings, store, envelope, compose, emit } = core
   const deliver: Deliver = async (item, signal) => {
-    const message = await compose(item.id, envelope.open(item.id, item.content))
+    const message = await compose(item, envelope.open(item.id, item.content))
     if (message === undefined) return 'dropped'
     if (way === 'mail' && message.email === undefined) return 'dropped'
     await send(message, signal)

@@ -8,6 +8,7 @@ import {
 } from '../base/events/message-types.ts'
 import type { Account } from '../stores/ports/directory.ts'
 import type { Accounts } from '../users/accounts.ts'
+import type { TakenItem } from '../stores/ports/outbox.ts'
 import type { MadeTicket, Message } from './delivery.ts'
 import { purposeOf, type Entry, type Person } from './messages.ts'
 
@@ -37,7 +38,10 @@ export interface ComposeOptions {
 /**
  * Makes the message of an entry; undefined: there is nobody to send it to. Rejects with StoreUnavailable.
  */
-export type Compose = (id: string, entry: Entry) => Promise<Message | undefined>
+export type Compose = (
+  item: Pick<TakenItem, 'id' | 'tries'>,
+  entry: Entry,
+) => Promise<Message | undefined>
 
 /** Makes the composer. */
 export function createCompose(options: ComposeOptions): Compose {
@@ -58,7 +62,7 @@ export function createCompose(options: ComposeOptions): Compose {
     })
   }
 
-  return async function compose(id, asked) {
+  return async function compose({ id, tries }, asked) {
     const { person } = asked
     if (person !== undefined) return messageOf(id, asked, { person })
     const account = await find(asked)
@@ -69,7 +73,8 @@ export function createCompose(options: ComposeOptions): Compose {
     const known = { person: personOf(account), attributes: account.attributes }
     if (purpose === undefined) return messageOf(id, entry, known)
     const ticket = await ticketFor(entry, account, purpose)
-    return ticket && messageOf(id, entry, { ...known, ticket })
+    // Each try makes another ticket, which voids the one before: who drops what it has seen must not drop it.
+    return ticket && messageOf(`${id}-${tries}`, entry, { ...known, ticket })
   }
 }
 

@@ -3,7 +3,7 @@ import type { MessageType } from '../base/events/message-types.ts'
 
 /** What is sent: everything that it says is known. */
 export interface Message {
-  /** The same for every try: whoever gets it twice knows it by this. */
+  /** Whoever gets it twice knows it by this: the same for every try, but where each makes a ticket. */
   readonly id: string
   readonly type: MessageType
   /** When it happened, in milliseconds since the Unix epoch. */

@@ -34,7 +34,7 @@ async function serverOf(
   async function take() {
     const items = await store.outbox.take('webhook', 10, 60_000)
     return Promise.all(
-      items.map(({ id, content }) => core.compose(id, core.envelope.open(id, content))),
+      items.map(item => core.compose(item, core.envelope.open(item.id, item.content))),
     )
   }
   return { ...server, take }
@@ -129,6 +129,27 @@ t.test('a ticket is made when it is sent, and is good', async t => {
   if (shown === undefined) throw new Error('it is none of ours')
   const presented = core.tickets.presented(shown, 'recovery', 'alice@example.com')
   t.equal(await core.store.tickets.look(presented), undefined)
+})
+
+t.test('each try of a ticket has an id of its own, as its ticket has', async t => {
+  const { core, accounts } = await serverOf(t, ALL)
+  const alice = await accounts.find('alice')
+  const whom = { sub: String(alice?.sub) }
+  const compose = async (type: 'ticket.recovery' | 'account.updated') => {
+    const tries = [1, 2].map(tries =>
+      core.compose({ id: 'item', tries }, { type, whom, at: 1 }),
+    )
+    return Promise.all(tries)
+  }
+  const [first, second] = await compose('ticket.recovery')
+  t.not(first?.ticket?.ticket, second?.ticket?.ticket)
+  t.strictSame([first?.id, second?.id], ['item-1', 'item-2'])
+  const events = await compose('account.updated')
+  t.strictSame(
+    events.map(message => message?.id),
+    ['item', 'item'],
+    'what says the same is the same',
+  )
 })
 
 t.test(

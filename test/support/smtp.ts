@@ -32,6 +32,8 @@ export interface MailServer {
   readonly replies: Array<{
     readonly at: 'RCPT' | 'DATA' | 'MAIL'
     readonly code: number
+    /** The enhanced status code before the text, if any. */
+    readonly status?: string
   }>
   /** What `notify.mail` says of it: StartTLS and a login. */
   readonly settings: MailServerSettings
@@ -59,9 +61,9 @@ export async function startMailServer(
   const replies: MailServer['replies'] = []
   const refuse = (at: 'RCPT' | 'DATA' | 'MAIL') => {
     if (replies[0]?.at !== at) return null
-    const { code } = replies.shift() ?? { code: 500 }
+    const { code, status = '' } = replies.shift() ?? { code: 500 }
     // Servers repeat the address, and more.
-    const error = new Error('no <alice@example.com> canary-of-the-reply')
+    const error = new Error(`${status} no <alice@example.com> canary-of-the-reply`.trim())
     return Object.assign(error, { responseCode: code })
   }
   const server = new SMTPServer({

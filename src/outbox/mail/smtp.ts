@@ -152,15 +152,18 @@ function passwordOf(
 const ABOUT_THE_MAIL = new Set(['RCPT TO', 'DATA'])
 /** Who may send is the operator's business (RFC 4954 §6), and may be mended before it is given up. */
 const ABOUT_THE_SENDER = new Set([530, 534, 535, 538])
+/** So is policy (RFC 3463 §3.8), such as a relay that doesn't know this server's address. */
+const IS_POLICY = /^\d{3}[ -]5\.7\.\d/
 
 /** What the library says of it, in words that hold nothing of the mail. */
 function failureOf(error: unknown, where: string): DeliveryFailed {
-  const { code, originalCode, responseCode, command } = Object(error)
+  const { code, originalCode, response, responseCode, command } = Object(error)
   if (typeof responseCode === 'number') {
     const isFinal =
       responseCode >= 500 &&
       ABOUT_THE_MAIL.has(command) &&
-      !ABOUT_THE_SENDER.has(responseCode)
+      !ABOUT_THE_SENDER.has(responseCode) &&
+      !IS_POLICY.test(response)
     return new DeliveryFailed(`${where} answered ${responseCode} to ${command}`, {
       isFinal,
     })

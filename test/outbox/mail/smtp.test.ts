@@ -192,9 +192,13 @@ t.test('what comes again, and what is refused for good', async t => {
     ['MAIL', 451, 'MAIL FROM', false],
     // Who may send is the operator's business.
     ['MAIL', 550, 'MAIL FROM', false],
+    ['RCPT', 554, 'RCPT TO', false, '5.7.1'],
+    ['DATA', 550, 'DATA', false, '5.7.26'],
+    ['RCPT', 550, 'RCPT TO', true, '5.1.1'],
+    ['DATA', 552, 'DATA', true, '5.2.2'],
   ] as const
-  for (const [at, code, command, isFinal] of rows) {
-    server.replies.push({ at, code })
+  for (const [at, code, command, isFinal, status] of rows) {
+    server.replies.push({ at, code, ...(status && { status }) })
     t.match(await failure(send(someMessage(), never())), {
       message: `127.0.0.1:${server.port} answered ${code} to ${command}`,
       isFinal,
