@@ -14,7 +14,7 @@ PUBLIC_URL = os.environ.get("PUBLIC_URL", "http://127.0.0.1:8000")
 PAGE = Path(__file__).parent / "page"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
-    f"connect-src 'self' {ISSUER}"
+    f"connect-src 'self' {ISSUER}; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 PAGES = {"ticket.verification": "verify", "ticket.recovery": "reset"}
 
@@ -33,14 +33,15 @@ class SeenMessages:
         self.ids = OrderedDict()
         self.lock = threading.Lock()
 
-    def is_new(self, message_id: str) -> bool:
+    def has(self, message_id: str) -> bool:
         with self.lock:
-            if message_id in self.ids:
-                return False
+            return message_id in self.ids
+
+    def add(self, message_id: str) -> None:
+        with self.lock:
             self.ids[message_id] = None
             if len(self.ids) > self.most:
                 self.ids.popitem(last=False)
-            return True
 
 
 seen = SeenMessages()
@@ -64,9 +65,11 @@ def hook():
     except WebhookVerificationError:
         return "", 401
     message = request.get_json()
-    is_new = seen.is_new(request.headers["webhook-id"])
-    if is_new and message["type"] in PAGES:
+    message_id = request.headers["webhook-id"]
+    if not seen.has(message_id) and message["type"] in PAGES:
         send(message)
+        # Not before: what could not be sent would be taken for sent.
+        seen.add(message_id)
     return "", 204
 
 

@@ -11,7 +11,7 @@ ISSUER = os.environ.get("LATCHKEY_ISSUER", "http://127.0.0.1:3000")
 PAGE = Path(__file__).parent / "page"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
-    f"connect-src 'self' {ISSUER}"
+    f"connect-src 'self' {ISSUER}; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 
 app = FastAPI(title="Self-service", docs_url=None, redoc_url=None)

@@ -185,6 +185,13 @@ async function lifeOf(t: Test, browser: Browser, world: World): Promise<void> {
     t.equal(links().length, count, 'one message')
     return String(links()[count - 1])
   }
+  const opened = await fetch(app.url)
+  const policy = String(opened.headers.get('content-security-policy'))
+  for (const each of ['form-action', 'base-uri', 'frame-ancestors']) {
+    t.match(policy, `; ${each} 'none'`)
+  }
+  const forms = (await opened.text()).match(/<form[^>]*>/g) ?? []
+  t.ok(forms.length > 0 && forms.every(form => form.includes(' method="post"')))
   const laptop = await deviceOf(browser, app.url)
   const { page } = laptop
   const alice = { name: 'alice', email: 'alice@example.com', password: FIRST }
@@ -286,11 +293,11 @@ async function forgeriesOf(t: Test, { app }: World): Promise<void> {
     const url = `${app.url}/hooks/latchkey`
     return (await fetch(url, { method: 'POST', headers, body: text })).status
   }
-  const signed = (id: string, at: Date, secret = WEBHOOK_SECRET) => ({
+  const signed = (id: string, at: Date, secret = WEBHOOK_SECRET, text = body) => ({
     'content-type': 'application/json',
     'webhook-id': id,
     'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
-    'webhook-signature': new Webhook(secret).sign(id, at, body),
+    'webhook-signature': new Webhook(secret).sign(id, at, text),
   })
   const now = new Date()
   const before = linksIn(app).length
@@ -302,6 +309,11 @@ async function forgeriesOf(t: Test, { app }: World): Promise<void> {
   const old = new Date(now.getTime() - 6 * 60_000)
   t.equal(await post(signed('msg_1', old)), 401, 'a replay after six minutes')
   t.equal(linksIn(app).length, before, 'nothing is sent')
+  const unsent = JSON.stringify({ type: 'ticket.recovery', data: { ticket: 'tk_x' } })
+  for (const what of ['what can not be sent', 'is not taken for sent']) {
+    const headers = signed('msg_3', now, WEBHOOK_SECRET, unsent)
+    t.equal(await post(headers, unsent), 500, what)
+  }
   t.equal(await post(signed('msg_1', now)), 204)
   t.equal(await post(signed('msg_1', now)), 204, 'again')
   await until(() => linksIn(app).length > before)

@@ -11,7 +11,8 @@ if (ticket !== '') {
   show(window.location.pathname === '/reset' ? ['reset'] : ['verify'])
 }
 
-const { issuer, client } = await (await fetch('/settings.json')).json()
+// Nobody waits for it here: forms work, or say why not, from the first moment.
+const settings = fetch('/settings.json').then(answer => answer.json())
 
 function show(ids) {
   for (const part of document.querySelectorAll('main > form, main > section')) {
@@ -25,6 +26,7 @@ function say(text) {
 
 /** Calls Latchkey; throws what it refuses, in its own words. */
 async function call(method, path, body) {
+  const { issuer } = await settings
   const answer = await fetch(`${issuer}${path}`, {
     method,
     headers: {
@@ -44,6 +46,7 @@ async function accept(answer) {
 }
 
 async function logIn({ username, password, device }) {
+  const { issuer, client } = await settings
   const parameters = {
     grant_type: 'password',
     client_id: client,
