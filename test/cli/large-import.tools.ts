@@ -5,10 +5,10 @@ import { createWriteStream } from 'node:fs'
 import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
 import { startChild } from '../support/children.ts'
 import { ROOT } from '../support/python.ts'
+import { until } from '../support/until.ts'
 
 const ACCOUNTS = 100_000
 /** MiB for all objects of JavaScript: the accounts alone would take more. */
@@ -61,12 +61,8 @@ function startImport() {
   return { child, output: text(child.stdout), ended: once(child, 'close') }
 }
 
-async function largerThan(name: string, bytes: number, attempts = 3_000): Promise<void> {
-  const { size } = await stat(name).catch(() => ({ size: 0 }))
-  if (size > bytes) return
-  if (attempts === 0) throw new Error('the import goes on too slowly')
-  await wait(20)
-  await largerThan(name, bytes, attempts - 1)
+async function largerThan(name: string, bytes: number): Promise<void> {
+  await until(async () => (await stat(name)).size > bytes)
 }
 
 t.test('100,000 accounts move in, in two goes', async t => {

@@ -127,6 +127,8 @@ t.test('a table of users: what is right is taken', async t => {
     { plaintext: true },
     { query: ' with x as (select $2) select * from x ; ' },
     { query: 'select $1, $2, $1' },
+    { url: 'mysql://reader@10.0.0.5/shop', plaintext: true },
+    { url: 'postgres://reader@10.0.0.5/shop' },
   ]) {
     t.same(faultsOf([{ ...SQL, ...more }]), [], JSON.stringify(more))
   }
@@ -154,6 +156,16 @@ t.test('a table of users: faults name their place', async t => {
       /nothing behind it/,
     ],
     [{ url: 'postgres://reader@db.example.com:x/shop' }, /directories\[0\]\.url/],
+    [{ url: 'postgres://reader:50%off@db.example.com/shop' }, /directories\[0\]\.url/],
+    [
+      { url: 'mysql://reader@10.0.0.5/shop' },
+      /\.url: expected a host name in a mysql URL/,
+    ],
+    [{ url: 'mariadb://reader@[fd00::1]/shop' }, /\.url: expected a host name/],
+    [
+      { url: 'mysql://reader@127.0.0.1/shop', caFile: '/y' },
+      /\.url: expected a host name/,
+    ],
     [
       { password: 'x', passwordFile: '/y' },
       /\.passwordFile: expected no password beside it/,

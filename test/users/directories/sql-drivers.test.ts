@@ -26,6 +26,7 @@ function fakePg(says: Says = () => [{ id: 1 }]) {
     queries: [] as unknown[],
     released: [] as unknown[],
     client: {} as Record<string, unknown>,
+    connectAgain() {},
     ended: 0,
   }
   let pool: EventEmitter | undefined
@@ -41,6 +42,9 @@ function fakePg(says: Says = () => [{ id: 1 }]) {
       super()
       this.#options = options
       pool = this
+      seen.connectAgain = () => {
+        Reflect.construct(this.#options.Client, [])
+      }
     }
     async connect() {
       return Object.assign(new this.#options.Client(), {
@@ -147,7 +151,7 @@ t.test('PostgreSQL: what it says is named, and no name is', async t => {
     const source = createPostgresSource(SERVER, fakePg(() => error).load)
     await t.rejects(source.ask(STATEMENT, ['Ann'], SIGNAL), {
       message: expected,
-      ofQuestion: false,
+      scope: undefined,
     })
   }
   const odd = fakePg(() => coded('22P02', 'invalid input syntax for type integer: "Ann"'))
@@ -155,7 +159,7 @@ t.test('PostgreSQL: what it says is named, and no name is', async t => {
     createPostgresSource(SERVER, odd.load).ask(STATEMENT, ['Ann'], SIGNAL),
     {
       message: "PostgreSQL at db.example.com/shop can't take this name (22P02)",
-      ofQuestion: true,
+      scope: 'question',
     },
   )
 })
@@ -169,7 +173,7 @@ function fakeMysql(says: Says = () => [{ id: 1 }], version = '10.11.6-MariaDB') 
     ended: 0,
     options: [] as Record<string, unknown>[],
   }
-  const core = {}
+  const core = { stream: { destroy() {} } }
   const query = (text: string, values?: unknown[]) => {
     seen.queries.push(values === undefined ? text : [text, values])
     if (text.includes('VERSION')) return [{ version }]
@@ -269,9 +273,9 @@ t.test('MariaDB: a question that nobody waits for ends its connection', async t 
   )
   while (seen.queries.length < 4) await new Promise(setImmediate)
   abort.abort()
-  t.equal(seen.destroyed, 1, 'at once')
-  reject(new Error('closed'))
   await refused
+  t.equal(seen.destroyed, 1, 'whether it answers or not')
+  reject(new Error('closed'))
 })
 
 t.test('MariaDB: what it says is named, and no name is', async t => {
@@ -290,7 +294,7 @@ t.test('MariaDB: what it says is named, and no name is', async t => {
     const source = createMysqlSource(MARIADB, fakeMysql(() => error).load)
     await t.rejects(source.ask(STATEMENT, ['Ann'], SIGNAL), {
       message: expected,
-      ofQuestion: false,
+      scope: undefined,
     })
   }
   const odd = fakeMysql(() =>
@@ -299,6 +303,83 @@ t.test('MariaDB: what it says is named, and no name is', async t => {
   await t.rejects(createMysqlSource(MARIADB, odd.load).ask(STATEMENT, ['Ann'], SIGNAL), {
     message:
       "the database at db.example.com/shop can't take this name (ER_TRUNCATED_WRONG_VALUE)",
-    ofQuestion: true,
+    scope: 'question',
   })
 })
+
+t.test('MariaDB: a connection that comes too late goes back as it is', async t => {
+  const abort = new AbortController()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const { seen, load } = fakeMysql()
+  const late = async () => {
+    const { createPool } = (await load()) as { createPool: (options: object) => any }
+    const waiting = (options: object) => {
+      const pool = createPool(options)
+      return { ...pool, getConnection: () => promise.then(() => pool.getConnection()) }
+    }
+    return { createPool: waiting } as never
+  }
+  const asked = createMysqlSource(MARIADB, late).ask(STATEMENT, [], abort.signal)
+  const refused = t.rejects(asked, { name: 'SqlFault', scope: 'question' })
+  await new Promise(setImmediate)
+  abort.abort()
+  await refused
+  resolve()
+  await new Promise(setImmediate)
+  t.match(seen, { released: 1, destroyed: 0, queries: [] })
+})
+
+t.test('MariaDB: a file that could not be read is read again', async t => {
+  const dir = t.testdir({})
+  const file = join(dir, 'password')
+  const { seen, load } = fakeMysql()
+  const source = createMysqlSource({ ...MARIADB, passwordFile: file }, load)
+  await t.rejects(source.ask(STATEMENT, [], SIGNAL), { message: /ENOENT/ })
+  writeFileSync(file, 'two')
+  await source.ask(STATEMENT, [], SIGNAL)
+  t.match(seen.options, [{ password: 'two' }])
+  await source.close()
+})
+
+t.test(
+  'PostgreSQL: what the pool connects with by itself is what was read last',
+  async t => {
+    const file = join(t.testdir({ password: 'one' }), 'password')
+    const { seen, load } = fakePg()
+    const source = createPostgresSource({ ...SERVER, passwordFile: file }, load)
+    await source.ask(STATEMENT, [], SIGNAL)
+    writeFileSync(file, '')
+    await t.rejects(source.ask(STATEMENT, [], SIGNAL), { message: /not to be empty/ })
+    t.doesNotThrow(
+      () => seen.connectAgain(),
+      'a pool makes connections where nobody catches',
+    )
+    t.match(seen.client, { password: 'one' })
+  },
+)
+
+for (const [name, make] of [
+  [
+    'PostgreSQL',
+    (says: Says) => createPostgresSource({ ...SERVER, timeout: 40 }, fakePg(says).load),
+  ],
+  [
+    'MariaDB',
+    (says: Says) => createMysqlSource({ ...MARIADB, timeout: 40 }, fakeMysql(says).load),
+  ],
+] as const) {
+  t.test(
+    `${name}: who waits too long for a connection is told that it is busy`,
+    async t => {
+      const { promise, resolve } = Promise.withResolvers<unknown[]>()
+      const source = make(() => promise)
+      const first = [1, 2].map(() => source.ask(STATEMENT, [], SIGNAL))
+      await t.rejects(source.ask(STATEMENT, [], SIGNAL), {
+        scope: 'busy',
+        message: 'all 2 connections (connections) are in use',
+      })
+      resolve([])
+      await Promise.all(first)
+    },
+  )
+}

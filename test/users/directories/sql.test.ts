@@ -106,7 +106,13 @@ t.test('a row, as databases write it', async t => {
       { identity: { attributes: { email: 'ann@example.com' } } },
     ],
     [
-      { plan: 'gold', none: null, at: new Date(0), bytes: Buffer.from('a') },
+      {
+        plan: 'gold',
+        none: null,
+        never: new Date(NaN),
+        at: new Date(0),
+        bytes: Buffer.from('a'),
+      },
       {
         identity: {
           attributes: { plan: 'gold', at: '1970-01-01T00:00:00.000Z', bytes: 'a' },
@@ -201,7 +207,7 @@ t.test('a name: the hash, nobody, nobody with a password, or a fault', async t =
       { scope: 'question', fault: /query: the column roles/ },
     ],
     [new SqlFault('away'), { scope: undefined, fault: 'away' }],
-    [new SqlFault('odd', { ofQuestion: true }), { scope: 'question', fault: 'odd' }],
+    [new SqlFault('odd', 'question'), { scope: 'question', fault: 'odd' }],
   ]
   for (const [said, expected] of faults) {
     t.match(await saying(said).verify(), { kind: 'unavailable', ...expected })

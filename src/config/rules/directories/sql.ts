@@ -1,4 +1,5 @@
 // The rules of a directory that is a table of users.
+import { isIP } from 'node:net'
 import { isLoopbackName } from '../../../base/loopback.ts'
 import type { Config } from '../../schema.ts'
 import type { Expectation } from './ldap.ts'
@@ -7,9 +8,9 @@ type Directory = Config['directories'][number]
 
 /** Says what is expected of such a directory. */
 export function sqlExpectations(directory: Directory): Expectation[] {
-  const { url, query = '', lookup, password, passwordFile } = directory
+  const { query = '', lookup, password, passwordFile } = directory
   return [
-    [['url'], sqlUrlExpected(url)],
+    [['url'], sqlUrlExpected(directory)],
     [['query'], statementExpected(query, 2)],
     [['lookup'], lookup === undefined ? undefined : statementExpected(lookup, 1)],
     [
@@ -22,7 +23,8 @@ export function sqlExpectations(directory: Directory): Expectation[] {
   ]
 }
 
-function sqlUrlExpected(url: string): string | undefined {
+function sqlUrlExpected(directory: Directory): string | undefined {
+  const { url } = directory
   const parsed = URL.parse(url)
   const isWhole =
     parsed !== null &&
@@ -31,9 +33,34 @@ function sqlUrlExpected(url: string): string | undefined {
     parsed.username !== '' &&
     parsed.pathname.length > 1 &&
     parsed.search === ''
-  return isWhole
-    ? undefined
-    : 'postgres://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE, with nothing behind it, with type sql'
+  if (!isWhole || !isDecodable(parsed)) {
+    const urls = 'postgres://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE'
+    return `${urls}, with nothing behind it, with type sql`
+  }
+  return isNamelessMysql(parsed, directory)
+    ? 'a host name in a mysql URL with TLS: the certificate is compared with it'
+    : undefined
+}
+
+function isDecodable({ username, password, pathname }: URL): boolean {
+  try {
+    return [username, password, pathname].map(decodeURIComponent).length > 0
+  } catch {
+    return false
+  }
+}
+
+/** Whether the driver would compare the certificate with `localhost`, for want of a name. */
+function isNamelessMysql(
+  { protocol, hostname }: URL,
+  { plaintext, caFile }: Directory,
+): boolean {
+  const usesTls = !plaintext && (caFile !== undefined || !isLoopbackName(hostname))
+  return (
+    /^(?:mysql|mariadb):$/.test(protocol) &&
+    usesTls &&
+    isIP(hostname.replace(/^\[|\]$/g, '')) !== 0
+  )
 }
 
 function plaintextExpected({ url, caFile, plaintext }: Directory): string | undefined {

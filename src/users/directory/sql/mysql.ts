@@ -2,8 +2,11 @@
 // in time.
 import type { Pool, PoolConnection, RowDataPacket } from 'mysql2/promise'
 import {
+  createOnce,
+  createTurns,
   credentialsOf,
   SqlFault,
+  unlessAborted,
   whereOf,
   type Answer,
   type SqlServer,
@@ -22,29 +25,40 @@ export function createMysqlSource(
   server: SqlServer,
   load: LoadDriver = () => import('mysql2/promise'),
 ): SqlSource {
-  let opened: Promise<Pool> | undefined
+  const inTurn = createTurns(server)
+  const pools = createOnce(() => openPool(server, load))
   // Those that were set up.
   const known = new WeakSet<object>()
   return {
-    async ask(statement, values, signal) {
-      try {
-        opened ??= openPool(server, load)
-        const connection = await (await opened).getConnection()
-        return await askOne(connection, { statement, values, signal, known, server })
-      } catch (error) {
-        // The password may be another one by now: the next question reads it anew.
-        if (Object(error).code === REFUSED) await close()
-        throw faultOf(error, whereOf(server))
-      }
+    ask: (statement, values, signal) =>
+      inTurn(async () => {
+        const pool = pools.get()
+        try {
+          const connection = await unlessAborted(signal, connectionOf(await pool, signal))
+          return await askOne(connection, { statement, values, signal, known, server })
+        } catch (error) {
+          // The password may be another one by now: the next question reads it anew.
+          if (Object(error).code === REFUSED) endLater(pools.letGo(pool))
+          throw faultOf(error, whereOf(server))
+        }
+      }),
+    async close() {
+      await pools.letGo()?.then(each => each.end())
     },
-    close,
   }
+}
 
-  async function close(): Promise<void> {
-    const pool = await opened?.catch(() => undefined)
-    opened = undefined
-    await pool?.end()
-  }
+/** Ends a pool for which nobody waits. */
+function endLater(pool: Promise<Pool> | undefined): void {
+  pool?.then(each => each.end()).then()
+}
+
+/** A connection; one that comes too late goes back. */
+async function connectionOf(pool: Pool, signal: AbortSignal): Promise<PoolConnection> {
+  const connection = await pool.getConnection()
+  if (!signal.aborted) return connection
+  connection.release()
+  throw new SqlFault('nobody waits for the answer any more', 'question')
 }
 
 async function openPool(server: SqlServer, load: LoadDriver): Promise<Pool> {
@@ -55,10 +69,12 @@ async function openPool(server: SqlServer, load: LoadDriver): Promise<Pool> {
     ...where,
     ...(tls !== undefined && { ssl: { ...tls, verifyIdentity: true } }),
     connectionLimit: server.connections,
-    maxIdle: server.connections,
+    // Fewer than there may be: otherwise the driver never closes an idle one.
+    maxIdle: server.connections - 1,
     idleTimeout: IDLE_MS,
     connectTimeout: server.timeout,
     enableKeepAlive: true,
+    keepAliveInitialDelay: 10_000,
     supportBigNumbers: true,
     bigNumberStrings: true,
     charset: 'utf8mb4',
@@ -77,25 +93,29 @@ async function askOne(
   connection: PoolConnection,
   { statement: { text, order }, values, signal, known, server }: Question,
 ): Promise<Answer> {
-  let isUsable = false
-  // Ends the connection: nobody knows when a half-open one would answer.
-  const giveUp = () => connection.destroy()
-  signal.addEventListener('abort', giveUp, { once: true })
-  try {
-    signal.throwIfAborted()
+  const ask = async () => {
     if (!known.has(connection.connection)) {
       await setUp(connection, server)
       known.add(connection.connection)
     }
     const ordered = order.map(value => values[value] ?? '')
-    const [rows, fields] = await connection.execute<RowDataPacket[]>(text, ordered)
+    return connection.execute<RowDataPacket[]>(text, ordered)
+  }
+  let isUsable = false
+  try {
+    const [rows, fields] = await unlessAborted(signal, ask())
     isUsable = true
     return { columns: fields.map(({ name }) => name), rows }
   } finally {
-    signal.removeEventListener('abort', giveUp)
     if (isUsable) connection.release()
-    else connection.destroy()
+    else endNow(connection)
   }
+}
+
+/** Ends a connection: nobody knows when a half-open one would answer, nor when it would take its end. */
+function endNow(connection: PoolConnection): void {
+  connection.destroy()
+  Object(connection.connection).stream.destroy()
 }
 
 /** Lets a connection only read, and give up a statement in time. */
@@ -127,15 +147,16 @@ const WORDS = new Map([
 const OF_STATEMENT = new Set(['ER_BAD_FIELD_ERROR', 'ER_NO_SUCH_TABLE', 'ER_PARSE_ERROR'])
 
 /** A value that a column can't be compared with, by its character set, its length or its type. */
-const OF_VALUE = new Set([1267, 1292, 1300, 1366, 1406, 3988])
+const OF_VALUE = new Set([1267, 1270, 1271, 1292, 1300, 1366, 1406, 3854, 3988])
 
 function faultOf(error: unknown, where: string): SqlFault {
   if (error instanceof SqlFault) return error
   const { code, errno, message } = Object(error)
   if (OF_VALUE.has(errno)) {
-    return new SqlFault(`the database at ${where} can't take this name (${code})`, {
-      ofQuestion: true,
-    })
+    return new SqlFault(
+      `the database at ${where} can't take this name (${code})`,
+      'question',
+    )
   }
   const words = WORDS.get(code) ?? (OF_STATEMENT.has(code) ? String(message) : undefined)
   const detail = [code ?? Object(error).name, ...(words === undefined ? [] : [words])]

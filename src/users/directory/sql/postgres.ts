@@ -2,6 +2,8 @@
 // also goes through a pooler between.
 import type { Pool, PoolClient } from 'pg'
 import {
+  createOnce,
+  createTurns,
   credentialsOf,
   SqlFault,
   whereOf,
@@ -23,33 +25,39 @@ export function createPostgresSource(
   server: SqlServer,
   load: LoadDriver = () => import('pg'),
 ): SqlSource {
-  let opened: Promise<Pool> | undefined
+  const inTurn = createTurns(server)
+  let options: ConnectionOptions | undefined
+  const pools = createOnce(() => openPool(server, { load, now: () => options }))
   return {
-    async ask(statement, values, signal) {
-      try {
-        opened ??= openPool(server, load)
-        const pool = await opened
-        return await askOne(await pool.connect(), { statement, values, signal, server })
-      } catch (error) {
-        throw faultOf(error, whereOf(server))
-      }
-    },
+    ask: (statement, values, signal) =>
+      inTurn(async () => {
+        try {
+          // What was read last makes a connection: the pool makes some, too, where nobody hears of a fault.
+          options = optionsOf(credentialsOf(server))
+          const pool = await pools.get()
+          signal.throwIfAborted()
+          return await askOne(await pool.connect(), { statement, values, signal, server })
+        } catch (error) {
+          throw faultOf(error, whereOf(server))
+        }
+      }),
     async close() {
-      await (await opened)?.end()
+      await pools.letGo()?.then(each => each.end())
     },
   }
 }
 
-async function openPool(server: SqlServer, load: LoadDriver): Promise<Pool> {
+interface Opening {
+  readonly load: LoadDriver
+  readonly now: () => ConnectionOptions | undefined
+}
+
+async function openPool(server: SqlServer, { load, now }: Opening): Promise<Pool> {
   // Loaded by those alone who need it.
   const { Pool: PgPool, Client } = (await load()).default
-  /** A client reads its files anew. */
   class RereadingClient extends Client {
     constructor() {
-      super({
-        ...optionsOf(credentialsOf(server)),
-        connectionTimeoutMillis: server.timeout,
-      })
+      super({ ...now(), connectionTimeoutMillis: server.timeout })
     }
   }
   const pool = new PgPool({
@@ -65,6 +73,8 @@ async function openPool(server: SqlServer, load: LoadDriver): Promise<Pool> {
 }
 
 function ignore(): void {}
+
+type ConnectionOptions = ReturnType<typeof optionsOf>
 
 function optionsOf({ tls, ...where }: Credentials) {
   return {
@@ -131,9 +141,10 @@ function faultOf(error: unknown, where: string): SqlFault {
   const state = String(code ?? '')
   // A value that a column can't be compared with. The message would have the name in it.
   if (/^22/.test(state)) {
-    return new SqlFault(`PostgreSQL at ${where} can't take this name (${state})`, {
-      ofQuestion: true,
-    })
+    return new SqlFault(
+      `PostgreSQL at ${where} can't take this name (${state})`,
+      'question',
+    )
   }
   const words = WORDS.get(state) ?? (/^42/.test(state) ? String(message) : undefined)
   const detail = words === undefined ? String(code ?? message) : `${state}: ${words}`

@@ -69,16 +69,17 @@ export function readRow(row: Row): Read | RowFault {
   if (hash !== null && typeof hash !== 'string' && hash !== undefined) {
     return { fault: 'the column password_hash is no text' }
   }
-  const others = Object.entries(row).filter(
-    ([name, value]) => !OWN.includes(name) && value !== null,
-  )
+  const others = Object.entries(row)
+    .filter(([name]) => !OWN.includes(name))
+    .map(([name, value]): [string, unknown] => [name, valueOf(value)])
+    .filter(([, value]) => value !== null)
   const identity = readIdentity({
     id: textOf(row['id']),
     name: textOf(row['name']),
     email: textOf(row['email'] ?? null),
     ...flags,
     ...(row['roles'] !== undefined && { roles }),
-    attributes: Object.fromEntries(others.map(([name, value]) => [name, valueOf(value)])),
+    attributes: Object.fromEntries(others),
   })
   if (identity === undefined) {
     return {
@@ -129,7 +130,8 @@ function textOf(value: unknown): unknown {
   return Buffer.from(text).equals(value) && !text.includes('\0') ? text : value
 }
 
-/** A value as attributes have it. */
+/** A value as attributes have it; null for a date that there is not, such as 0000-00-00. */
 function valueOf(value: unknown): unknown {
-  return value instanceof Date ? value.toISOString() : textOf(value)
+  if (!(value instanceof Date)) return textOf(value)
+  return Number.isNaN(value.getTime()) ? null : value.toISOString()
 }

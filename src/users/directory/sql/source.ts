@@ -1,5 +1,6 @@
 // What is asked of a database of somebody else's: one statement, and no more than two rows of its answer.
 import { readFileSync } from 'node:fs'
+import pLimit from 'p-limit'
 import { isLoopbackName } from '../../../base/loopback.ts'
 import { readValueFile } from '../../../base/value-file.ts'
 
@@ -24,12 +25,15 @@ export interface Statement {
 /** A database gave no answer. The message is for the log: no name, no password, nothing of a row. */
 export class SqlFault extends Error {
   override name = 'SqlFault'
-  /** Whether it is about this question alone, such as a name that a column can't be compared with. */
-  readonly ofQuestion: boolean
+  /**
+   * What it is about, where the database isn't away: this question alone, such as a name that a column can't
+   * be compared with, or that so many are asked already.
+   */
+  readonly scope: 'question' | 'busy' | undefined
 
-  constructor(message: string, { ofQuestion = false } = {}) {
+  constructor(message: string, scope?: SqlFault['scope']) {
     super(message)
-    this.ofQuestion = ofQuestion
+    this.scope = scope
   }
 }
 
@@ -116,6 +120,68 @@ function authoritiesOf({ caFile }: SqlServer): { readonly ca?: string } {
     throw new SqlFault(
       `caFile: expected ${caFile} to be readable (${Object(error).code})`,
     )
+  }
+}
+
+/** Gives as many questions a turn at once as there are connections. */
+export type InTurn = <Result>(work: () => Promise<Result>) => Promise<Result>
+
+/**
+ * Makes the turns. Who has waited for half of `timeout` is told that the database is busy: it isn't away.
+ */
+export function createTurns({ connections, timeout }: SqlServer): InTurn {
+  const limit = pLimit(connections)
+  return async <Result>(work: () => Promise<Result>) => {
+    const { promise, resolve, reject } = Promise.withResolvers<Result>()
+    let isWaiting = true
+    const timer = setTimeout(() => {
+      isWaiting = false
+      reject(
+        new SqlFault(`all ${connections} connections (connections) are in use`, 'busy'),
+      )
+    }, timeout / 2)
+    limit(async () => {
+      clearTimeout(timer)
+      if (isWaiting) await work().then(resolve, reject)
+    }).then()
+    return promise
+  }
+}
+
+/** Opens something once, and again after it could not be opened, or was let go. */
+export function createOnce<Opened>(open: () => Promise<Opened>) {
+  let opened: Promise<Opened> | undefined
+  const once = {
+    get(): Promise<Opened> {
+      opened ??= open()
+      const mine = opened
+      mine.catch(() => {
+        once.letGo(mine)
+      })
+      return mine
+    },
+    /** What was opened, if that is still the one; undefined: nothing is open. */
+    letGo(mine = opened): Promise<Opened> | undefined {
+      if (mine === opened) opened = undefined
+      return mine
+    },
+  }
+  return once
+}
+
+/** Rejects when `signal` aborts, whatever becomes of the work. */
+export async function unlessAborted<Result>(
+  signal: AbortSignal,
+  work: Promise<Result>,
+): Promise<Result> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const giveUp = () =>
+    reject(new SqlFault('nobody waits for the answer any more', 'question'))
+  signal.addEventListener('abort', giveUp, { once: true })
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    signal.removeEventListener('abort', giveUp)
   }
 }
 

@@ -119,8 +119,8 @@ export function createSqlDirectory({
 
 function unavailableBy(error: unknown): Unavailable {
   if (!(error instanceof SqlFault)) throw error
-  const { message, ofQuestion: isOfQuestion } = error
-  return isOfQuestion ? ofQuestion(message) : { kind: 'unavailable', fault: message }
+  const { message, scope } = error
+  return { kind: 'unavailable', fault: message, ...(scope !== undefined && { scope }) }
 }
 
 function ofQuestion(fault: string): Unavailable {
