@@ -31,13 +31,8 @@ import { readTemplate, type Template } from './filter.ts'
 import { createPatience, createPool } from './pool.ts'
 import { readBindResult, type BindVerdict } from './result-codes.ts'
 import { groupsIn, rolesOf, type GroupSettings } from './roles.ts'
-import {
-  LdapBusy,
-  LdapFault,
-  LdapResult,
-  servicePassword,
-  type LdapServer,
-} from './server.ts'
+import { LdapFault, LdapResult, servicePassword, type LdapServer } from './server.ts'
+import { ofQuestion, unavailable, unavailableBy } from './unavailable.ts'
 
 /** What the configuration says of it. */
 export interface LdapDirectorySettings extends ExternalSettings, LdapServer, EntryMap {
@@ -235,21 +230,4 @@ function templateOf(text: string, place: string): Template {
   const template = readTemplate(text, place)
   if (typeof template === 'string') throw new Error(`expected ${template}`)
   return template
-}
-
-function unavailable(fault: string): Unavailable {
-  return { kind: 'unavailable', fault }
-}
-
-function ofQuestion(fault: string): Unavailable {
-  return { kind: 'unavailable', scope: 'question', fault }
-}
-
-function unavailableBy(error: unknown): Unavailable {
-  if (error instanceof LdapBusy) {
-    return { kind: 'unavailable', scope: 'busy', fault: error.message }
-  }
-  if (error instanceof LdapFault) return unavailable(error.message)
-  if (!(error instanceof LdapResult)) throw error
-  return unavailable(`it answered a search with result code ${error.code}`)
 }
