@@ -98,6 +98,8 @@ export const REASONS = {
   audience_wrong: 'The access token is not for this audience.',
   own_account:
     'An operator may not disable or remove the account that they come with, nor get a ticket for it.',
+  operator_account:
+    "An operator's ticket, which is sent to their own address and never answered to somebody else.",
   // Clients.
   client_id_is_sub:
     'A user has the id of this client as `sub`: it gets no token of its own.',

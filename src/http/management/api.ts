@@ -49,7 +49,7 @@ export async function managementApi(
     settings,
     ...(await bearersOf(app, core, settings)),
   })
-  app.register(adminRoutes, { prefix: ADMIN_PATH, core, guard, version })
+  app.register(adminRoutes, { prefix: ADMIN_PATH, core, guard, settings, version })
   app.register(scimRoutes, {
     prefix: SCIM_PATH,
     core,

@@ -304,8 +304,12 @@ t.test(
 
 t.test('a route that did not ask the guard knows no caller', async t => {
   const { core } = await guarded(t)
-  const { callerOf, onBehalf } = createParts(core, async () => {
-    throw new Error('nobody asks')
+  const { callerOf, onBehalf } = createParts({
+    core,
+    guard: async () => {
+      throw new Error('nobody asks')
+    },
+    settings: { roles: () => ({}) },
   })
   const app = fastify()
   app.get('/', async request => {

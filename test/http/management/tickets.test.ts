@@ -168,6 +168,28 @@ for (const store of STORES) {
       t.match([refused.statusCode, refused.json().error], [403, 'forbidden'])
       t.equal((await ask({ ...recovery, ...answered }, { bearer })).statusCode, 200)
     })
+
+    await t.test("an operator's ticket is sent, and never answered", async t => {
+      live.roles = { idle: [], operator: ['admin'], provisioner: ['scim'] }
+      for (const role of ['operator', 'provisioner']) {
+        const name = `a-${role}`
+        await accounts.add({ name, password: PASSWORD, scopes: null, roles: [role] })
+        const attributes = { email: `${role}@example.com` }
+        await accounts.setAttributes(name, { attributes })
+        const of = (await accounts.find(name))?.sub ?? ''
+        for (const purpose of ['recovery', 'invitation']) {
+          const refused = await ask({ purpose, ...answered }, { of })
+          t.match(
+            [refused.statusCode, refused.json()],
+            [403, { error: 'forbidden', error_description: /is an operator/ }],
+          )
+        }
+        t.equal((await ask(recovery, { of })).statusCode, 202)
+        t.same(sent.at(-1), { purpose: 'recovery', whom: { sub: of } })
+      }
+      await accounts.setAccess('alice', { scopes: null, roles: ['idle'] })
+      t.equal((await ask({ ...recovery, ...answered })).statusCode, 200)
+    })
   })
 
   t.test(`none where nobody could use it, ${store}`, async t => {

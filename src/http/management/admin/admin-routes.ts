@@ -3,9 +3,7 @@
 // it, and nothing of it is served without a token.
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
-import type { Core } from '../../../core/core.ts'
-import type { Guard } from '../callers/guard.ts'
-import { createParts } from './parts.ts'
+import { createParts, type PartsOptions } from './parts.ts'
 import { accountRoutes } from './accounts.ts'
 import { clientRoutes } from './clients.ts'
 import { keyRoutes } from './keys.ts'
@@ -19,9 +17,7 @@ import { ticketRoute } from './tickets.ts'
 export const ADMIN_PATH = '/admin/v1'
 
 /** What /admin/v1 is served with. */
-export interface AdminRoutesOptions {
-  readonly core: Core
-  readonly guard: Guard
+export interface AdminRoutesOptions extends PartsOptions {
   /** Of Latchkey. */
   readonly version: string
 }
@@ -29,15 +25,15 @@ export interface AdminRoutesOptions {
 /** All of /admin/v1. */
 export async function adminRoutes(
   app: FastifyInstance,
-  { core, guard, version }: AdminRoutesOptions,
+  { version, ...given }: AdminRoutesOptions,
 ): Promise<void> {
-  const parts = createParts(core, guard)
+  const parts = createParts(given)
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
   takeJson(app)
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('cache-control', 'no-store')
   })
-  await describeAdmin(app, { version, issuer: core.settings.issuer })
+  await describeAdmin(app, { version, issuer: given.core.settings.issuer })
   sessionRoutes(app, parts)
   accountRoutes(app, parts)
   ticketRoute(app, parts)

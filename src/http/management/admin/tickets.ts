@@ -24,7 +24,7 @@ const TicketBody = Type.Object(
         default: 'send',
         description:
           "`send`: it goes to the account's address, by `notify`; `answer`: it is in the answer, once, and " +
-          'nothing is sent.',
+          'nothing is sent. Refused (403) for an operator: an account with a role of `admin.roles`.',
       }),
     ),
   },
@@ -47,7 +47,7 @@ const WORDS: Readonly<Record<Exclude<NotIssued, 'outbox_full'>, string>> = {
 
 /** Adds the route. */
 export function ticketRoute(app: FastifyInstance, parts: AdminParts): void {
-  const { core, letIn, onBehalf, callerOf } = parts
+  const { core, letIn, onBehalf, callerOf, isOperator } = parts
   app.post<{
     Params: AccountPath
     Body: { readonly purpose: IssuedPurpose; readonly deliver?: 'send' | 'answer' }
@@ -75,7 +75,9 @@ export function ticketRoute(app: FastifyInstance, parts: AdminParts): void {
       const { purpose, deliver } = request.body
       const account = await accountIn(request, core)
       refuseOwn(callerOf(request), account.sub)
-      const asked = { purpose, isAnswered: deliver === 'answer' }
+      const isAnswered = deliver === 'answer'
+      if (isAnswered && isOperator(account)) throw operatorsAreSent()
+      const asked = { purpose, isAnswered }
       const outcome = await onBehalf(request).issueTicket(account, asked)
       if (outcome.kind === 'refused') throw refusalOf(outcome.reason)
       if (outcome.kind === 'sent') return reply.code(202).send({})
@@ -91,6 +93,14 @@ function refuseOwn({ sub }: Caller, id: string): void {
   throw new OAuthError(403, 'forbidden', {
     description: 'you come with this account: set another password at /account',
     reason: 'own_account',
+  })
+}
+
+// Whoever may ask for tickets would get every other operator's rights by one.
+function operatorsAreSent(): OAuthError {
+  return new OAuthError(403, 'forbidden', {
+    description: 'the account is an operator, by a role of admin.roles: have it sent',
+    reason: 'operator_account',
   })
 }
 
