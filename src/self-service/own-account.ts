@@ -7,6 +7,7 @@ import {
   noSuchSession,
 } from '../oauth/account-errors.ts'
 import { invalidToken, slowDown } from '../oauth/errors.ts'
+import type { Account } from '../stores/ports/directory.ts'
 import type { Families, Session } from '../stores/ports/families.ts'
 import type { Subjects } from '../stores/ports/subjects.ts'
 import type { Sessions } from '../sessions/sessions.ts'
@@ -18,6 +19,7 @@ import type { Declarations } from '../users/attributes/declarations.ts'
 import type { Directory } from '../users/directory/directory.ts'
 import { networkOf } from '../users/failed-logins/network.ts'
 import type { PasswordHasher } from '../users/hashing/hasher.ts'
+import { settlePending } from '../users/settle-pending.ts'
 import type { CheckNewPassword } from '../users/new-password.ts'
 import type { RequireFresh } from './fresh-proof.ts'
 import { send, type Outgoing } from './outgoing.ts'
@@ -63,7 +65,7 @@ export interface OwnAccount {
 
 /** What it is made of. */
 export interface OwnAccountOptions {
-  readonly directory: Pick<Directory, 'changePassword' | 'setPending'>
+  readonly directory: Pick<Directory, 'changePassword' | 'byTag' | 'changePending'>
   readonly outgoing: Outgoing
   /** Whether another address counts only once it is verified. */
   readonly verifies: boolean
@@ -185,8 +187,11 @@ function createProposed({ declarations, checkClaims }: OwnAccountOptions) {
 function createPropose({ directory, outgoing }: OwnAccountOptions) {
   return async (owner: Owner, email: string): Promise<void> => {
     const { account, address: sender } = owner
-    const { tag, sub, pending } = account
-    requireStill(await directory.setPending(tag, { ...pending, email }), owner)
+    const { tag, sub } = account
+    const propose = ({ pending }: Account) => ({ ...pending, email })
+    const outcome = await settlePending(directory, tag, propose)
+    requireStill(outcome !== 'user_unknown', owner)
+    if (outcome !== 'changed') throw changedMeanwhile()
     const network = networkOf(sender)
     const wanted = {
       purpose: 'verification',

@@ -20,5 +20,7 @@ export function mayGet(account: Account, purpose: TicketPurpose): boolean {
   // A directory elsewhere alone says what its users' passwords and addresses are.
   if (account.external !== undefined) return false
   if (purpose !== 'verification') return !account.disabled
+  // Nobody proves an address of an account that is to be erased.
+  if (account.pending?.deleteAt !== undefined) return false
   return account.pending?.email !== undefined || !account.emailVerified
 }

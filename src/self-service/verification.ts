@@ -59,7 +59,7 @@ export function createVerifyAddress(options: VerificationOptions): VerifyAddress
 function createVerified({ declarations, checkClaims }: VerificationOptions) {
   return (account: Account): AttributesChange => {
     const { tag, version, pending } = account
-    const email = pending?.email
+    const { email, deleteAt } = pending ?? {}
     const request = {
       ...(email !== undefined && { attributes: { email } }),
       emailVerified: true,
@@ -68,6 +68,8 @@ function createVerified({ declarations, checkClaims }: VerificationOptions) {
     const next = nextAttributes(account, request, rules)
     // The declaration may be another one since.
     if (isFault(next)) throw attributeRefused(next.path, next.expected, next.reason)
-    return { ...next, tag, version, pending: null }
+    // Who reads the address may be somebody else than who deletes the account.
+    const left = deleteAt === undefined ? null : { deleteAt }
+    return { ...next, tag, version, pending: left }
   }
 }

@@ -22,6 +22,7 @@ import { namesakeOf } from './names/namesake.ts'
 import { readName } from './names/user-name.ts'
 import type { PasswordFault } from './new-password.ts'
 import type { PasswordHasher } from './hashing/hasher.ts'
+import { settlePending, withoutDeletion } from './settle-pending.ts'
 import { isRole } from './roles.ts'
 
 /** What comes of changing an account. */
@@ -34,6 +35,7 @@ export type ChangeOutcome =
         | 'role_invalid'
         | 'not_of_directory'
         | 'not_deleted'
+        | 'changed_meanwhile'
         | DirectoryOwns
         | PasswordFault
     }
@@ -147,10 +149,14 @@ export function createAccounts(options: AccountsOptions): Accounts {
         : refused(outcome?.reason === DIRECTORY_OWNS ? DIRECTORY_OWNS : 'user_unknown')
     },
     async keep(name) {
-      const { deleteAt, ...rest } = (await directory.find(name))?.pending ?? {}
-      if (deleteAt === undefined) return refused('not_deleted')
-      const left = Object.keys(rest).length === 0 ? null : rest
-      return change(name, 'deletion_cancelled', tag => directory.setPending(tag, left))
+      const before = await directory.find(name)
+      if (before?.pending?.deleteAt === undefined) return refused('not_deleted')
+      const outcome = await settlePending(directory, before.tag, withoutDeletion)
+      if (outcome !== 'changed') return refused('changed_meanwhile')
+      const { sub } = before
+      const event = { type: 'user.changed', sub, change: 'deletion_cancelled' } as const
+      options.emit(event, undefined, { before })
+      return { kind: 'done', sub }
     },
     remove: name => change(name, 'removed', directory.remove),
     async removeBySub(sub) {

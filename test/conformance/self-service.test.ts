@@ -47,6 +47,7 @@ for (const store of STORES) {
     await t.test('names and addresses that somebody has', t => takenTest(t, store))
     await t.test('invitations', t => invitationTest(t, store))
     await t.test('another address', t => addressTest(t, store))
+    await t.test('an address of a deleted account', t => deletedTest(t, store))
     await t.test('what is switched off', t => offTest(t, store))
     await t.test('malformed requests', t => fuzzTest(t, store))
     await t.test('no secret in any log', canaryTest)
@@ -572,6 +573,31 @@ async function invitationTest(t: Test, store: StoreName): Promise<void> {
   t.match(await accounts.find('bob'), { emailVerified: true })
   t.equal((await logIn('bob', NEW_PASSWORD)).statusCode, 200)
   refused(t, await call('', { ticket: bobs, password: PASSWORD }), INVALID)
+}
+
+/** Somebody who reads the address doesn't bring back an account that its user has deleted. */
+async function deletedTest(t: Test, store: StoreName): Promise<void> {
+  const world = await worldOn(t, store)
+  const { accounts, call, ticketFor } = world
+  const { directory } = world.store
+  const { tag = '' } = (await accounts.find('alice')) ?? {}
+  const email = 'next@example.com'
+  await directory.setPending(tag, { email })
+  const ticket = await ticketFor('alice', 'verification', email)
+  const deleteAt = world.clock() + HOUR
+  await directory.setPending(tag, { email, deleteAt })
+  const { sub = '', sessionsEpoch: epoch = 0 } = (await accounts.find('alice')) ?? {}
+  const made = await world.makeTicket({
+    purpose: 'verification',
+    sub,
+    epoch,
+    address: email,
+  })
+  t.equal(made, undefined, 'no ticket while it is to be erased')
+  t.equal((await call('/verification', { ticket })).statusCode, 204)
+  const after = await accounts.find('alice')
+  t.match(after, { attributes: { email }, emailVerified: true })
+  t.same(after?.pending, { deleteAt }, 'and is erased as before')
 }
 
 async function addressTest(t: Test, store: StoreName): Promise<void> {

@@ -37,11 +37,13 @@ t.test('an account that changes meanwhile', async t => {
   }
   let changed: 'superseded' | 'user_unknown' = 'superseded'
   let set: AccountOutcome = { kind: 'refused', reason: 'changed_meanwhile' }
+  let found: Account | undefined = account
   let declarations = declarationsOf({ a: { list: false, unique: false, self: true } })
   const parts: OwnAccountOptions = {
     directory: {
       changePassword: async () => changed,
-      setPending: async () => false,
+      byTag: async () => found,
+      changePending: async () => 'superseded',
     },
     outgoing: NO_WAY_OUT,
     verifies: true,
@@ -93,6 +95,9 @@ t.test('an account that changes meanwhile', async t => {
   declarations = declarationsOf({ email: { list: false, unique: false, self: true } })
   const address = { ...attributes, changes: { email: 'a@example.com' } }
   await t.rejects(own.change(elsewhere, address), owned)
+  await t.rejects(own.change(owner, address), CONFLICT, 'others change it all the while')
+  found = undefined
+  await t.rejects(own.change(owner, address), GONE)
   for (const purpose of ['recovery', 'verification', 'invitation'] as const) {
     t.ok(mayGet(account, purpose))
     t.notOk(mayGet(elsewhere.account, purpose), `no ticket for ${purpose}`)

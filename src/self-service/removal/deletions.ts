@@ -2,8 +2,10 @@
 // at once, a login brings the account back, and after that time the servers erase it.
 import type { Clock } from '../../base/clock.ts'
 import type { Emit, Origin } from '../../base/events/events.ts'
+import { temporarilyUnavailable } from '../../oauth/errors.ts'
 import type { Account, Pending } from '../../stores/ports/directory.ts'
 import type { Directory } from '../../users/directory/directory.ts'
+import { ERASING, settlePending, withoutDeletion } from '../../users/settle-pending.ts'
 
 /** Deletions that wait. Promises reject with StoreUnavailable. */
 export interface Deletions {
@@ -13,7 +15,12 @@ export interface Deletions {
    * @returns whether it was done: somebody else may change the account in the same moment, or remove it
    */
   begin(account: Account): Promise<'changed' | 'superseded' | 'user_unknown'>
-  /** Takes the note away, where there is one: its user has logged in. */
+  /**
+   * Takes the note away, where there is one: its user has logged in. An account whose sessions have ended
+   * since it was read stays as it is: that login begins none.
+   *
+   * @throws OAuthError 503 where others change the account all the while
+   */
   cancel(account: Account, origin: Origin): Promise<void>
   /**
    * Looks at the next accounts, at most SWEEP of them, and erases those whose time is over. When it has seen
@@ -24,7 +31,7 @@ export interface Deletions {
 
 /** What they are made of. */
 export interface DeletionsOptions {
-  readonly directory: Pick<Directory, 'page' | 'changePending' | 'remove'>
+  readonly directory: Pick<Directory, 'byTag' | 'page' | 'changePending' | 'remove'>
   /** How long users may think it over; milliseconds. */
   readonly graceMs: number
   readonly clock: Clock
@@ -49,18 +56,15 @@ export function createDeletions(options: DeletionsOptions): Deletions {
       })
     },
 
-    async cancel({ tag, sub, version, pending }, origin) {
+    async cancel({ tag, sub, pending, sessionsEpoch }, origin) {
       if (pending?.deleteAt === undefined) return
-      const { deleteAt: _, ...rest } = pending
-      const left = Object.keys(rest).length === 0 ? null : rest
-      const change = {
-        tag,
-        version,
-        pending: left,
-        endsSessions: false,
-      }
-      // Of the login and whatever else happens to the account in this moment, one is first.
-      if ((await directory.changePending(change)) !== 'changed') return
+      // Of the login and an erasure in this moment one is first: an erasure ends every session.
+      const outcome = await settlePending(directory, tag, account =>
+        account.sessionsEpoch === sessionsEpoch ? withoutDeletion(account) : undefined,
+      )
+      // A session must not begin in an account that will be erased.
+      if (outcome === 'changed_meanwhile') throw temporarilyUnavailable(outcome)
+      if (outcome !== 'changed') return
       const actor = `user:${sub}` as const
       emit(
         {
@@ -106,7 +110,7 @@ function createSweep({ directory, clock, emit }: DeletionsOptions): () => Promis
     const accounts = await directory.page({ after, limit: SWEEP })
     for (const account of accounts) {
       const { deleteAt = Infinity, ...rest } = account.pending ?? {}
-      if (deleteAt <= now) await erase(account, { ...rest, deleteAt })
+      if (deleteAt <= now) await erase(account, { ...rest, deleteAt: ERASING })
     }
     after = accounts.length < SWEEP ? undefined : accounts.at(-1)
   }

@@ -20,7 +20,7 @@ export function createBuiltInDirectory(options: BuiltInOptions): Directory {
   const nameLogins = createNameLogins(options)
   const directory = namingLogins(options.directory, nameLogins)
   const { add, byTag, rename, setPassword, setAttributes, adopt, remove } = directory
-  const { page, search, all, changePassword, setPending, changePending } = directory
+  const { page, search, all, changePassword, changePending } = directory
   const { change, count, byValue } = directory
   const { setDisabled, setAccess } = subjects
 
@@ -35,7 +35,6 @@ export function createBuiltInDirectory(options: BuiltInOptions): Directory {
     byTag,
     setPassword,
     changePassword,
-    setPending,
     changePending,
     setAttributes,
     change,

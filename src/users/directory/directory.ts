@@ -13,7 +13,6 @@ import type {
   NameChange,
   NewAccount,
   PasswordChange,
-  Pending,
   PendingChange,
   RenameOutcome,
   UniqueValue,
@@ -63,9 +62,7 @@ export interface Directory {
   changePassword(
     change: PasswordChange,
   ): Promise<'changed' | 'superseded' | 'user_unknown'>
-  /** What the account waits for from now on; null: nothing. */
-  setPending(tag: string, pending: Pending | null): Promise<boolean>
-  /** The same, of one version of the account, and what goes with it in one step. */
+  /** What the account waits for from now on, of one version of it, and what goes with it in one step. */
   changePending(change: PendingChange): Promise<'changed' | 'superseded' | 'user_unknown'>
   /** Disabling ends every session; enabling brings none back. */
   setDisabled(tag: string, disabled: boolean): Promise<boolean>
