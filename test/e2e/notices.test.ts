@@ -47,7 +47,7 @@ for (const name of ['SQLite', 'Redis']) {
           },
         ],
         login: ['name', 'email'],
-        selfService: { account: true, registration: 'open', recovery: true },
+        selfService: { account: true, registration: 'open' },
         notify: {
           mail: {
             ...smtp.settings,
