@@ -7,7 +7,7 @@ export interface UnclaimedOptions {
   readonly core: Pick<Core, 'valueClaims'>
   readonly log: {
     warn(message: string): void
-    error(fields: { readonly err: unknown }, message: string): void
+    warn(fields: { readonly err: unknown }, message: string): void
   }
   readonly wait: (ms: number) => Promise<unknown>
   /** Ends a look that goes on. */
@@ -30,7 +30,7 @@ export function createUnclaimedNotice({
       for (const attribute of attributes) log.warn(adviceOn(attribute))
     } catch (err) {
       if (signal.aborted) return
-      log.error({ err }, 'the unique values of accounts could not be looked through')
+      log.warn({ err }, 'the unique values of accounts could not be looked through')
     }
   }
 }

@@ -94,10 +94,12 @@ export async function startUpkeep({
   })
   parts.defer(saveRefusals)
   parts.defer(every(REFUSALS_MS, saveRefusals))
-  const settleAccounts = reportFirstFailure(
-    core.store.directory.settle,
-    failing('the accounts could not be looked through; lists of them do it themselves'),
-  )
+  const settleAccounts = reportFirstFailure(core.store.directory.settle, err => {
+    log.warn(
+      { err },
+      'the accounts could not be looked through; lists of them do it themselves',
+    )
+  })
   // It never rejects, and nobody waits for it: there may be millions.
   settleAccounts().then()
   parts.defer(every(ACCOUNTS_MS, settleAccounts))

@@ -13,8 +13,9 @@ t.test('a store that is away is told of, unless the server ends', async t => {
       },
     },
     log: {
-      warn: message => told.push(message),
-      error: (_, message) => told.push(message),
+      warn: (_: unknown, message?: string) => {
+        told.push(String(message))
+      },
     },
     wait: async () => {},
     parts,
