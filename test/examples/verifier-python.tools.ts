@@ -75,3 +75,17 @@ t.test("its README's function says whose request it is", async t => {
     `200 (401, {'WWW-Authenticate': 'Bearer scope="orders:read"'}) 401`,
   )
 })
+
+t.test('no fault becomes a verdict on a token', async t => {
+  const script = join(ROOT, 'test/examples/verifier_faults.py')
+  const { stdout } = await runChild(interpreter, [script], { cwd: folder })
+  t.same(JSON.parse(stdout), {
+    'no thread': [200, 200],
+    'another fault': 503,
+    'a good list': [200, 200, 200, true],
+    unknown: 503,
+    'unknown at once': true,
+    proof: [403, 200, 401],
+    'no room': true,
+  })
+})

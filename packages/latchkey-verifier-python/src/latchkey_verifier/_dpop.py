@@ -9,6 +9,7 @@ import hmac
 import json
 import time
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from hashlib import sha256
 from threading import Lock
 from urllib.parse import urlsplit
@@ -16,13 +17,16 @@ from urllib.parse import urlsplit
 import jwt
 from jwt.algorithms import OKPAlgorithm
 
+from ._fetch import Unavailable
 from ._refusal import ALGORITHMS
 
 MAX_LENGTH = 4096
 # How far the `iat` of a proof may be from now.
 AGE_SECONDS = 60.0
-# How many proofs are remembered. Those beyond are refused, not taken unseen.
-MOST_SEEN = 100_000
+# How many proofs are remembered. For those beyond there is a fault: they aren't taken unseen.
+MOST_SEEN = 200_000
+# How many of one key's: no client takes the room of all others.
+MOST_OF_KEY = MOST_SEEN // 4
 # The members of a key that its thumbprint is made of (RFC 7638 section 3.2, RFC 8037 section 2).
 THUMBPRINT_MEMBERS = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
 
@@ -34,11 +38,17 @@ class Proofs:
     """What it has seen stands in this process alone: a replay to another one isn't noticed."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, float] = {}
+        # By the minute in which they end, which are three at most, and by key.
+        self._minutes: dict[int, dict[str, set[str]]] = {}
+        self._sizes: dict[int, int] = {}
         self._lock = Lock()
 
-    def check(self, proof: str | None, *, token: str, jkt: str, method: str, url: str) -> None:
-        """Raises unless the proof is one for this request (section 4.3), sent for the first time."""
+    def check(self, proof: str | None, *, token: str, jkt: str, method: str, url: str) -> Callable[[], None]:
+        """Raises unless the proof is one for this request (section 4.3).
+
+        Gives what uses the proof up, for the end of all other checks: that raises if it was used before, and
+        Unavailable where so many came in a minute that this can't be said.
+        """
         if not proof or len(proof) > MAX_LENGTH:
             raise ValueError("no proof")
         header = jwt.get_unverified_header(proof)
@@ -53,25 +63,21 @@ class Proofs:
         now = time.time()
         if not abs(now - claims["iat"]) <= AGE_SECONDS:
             raise ValueError("the proof is of another time")
-        seen_as = f"{jkt} {sha256(claims['jti'].encode()).hexdigest()}"
-        self._note_once(seen_as, claims["iat"] + AGE_SECONDS, now)
+        name, until = sha256(claims["jti"].encode()).hexdigest(), claims["iat"] + AGE_SECONDS
+        return lambda: self._note_once(jkt, name, until)
 
-    def _note_once(self, name: str, until: float, now: float) -> None:
+    def _note_once(self, jkt: str, name: str, until: float) -> None:
         with self._lock:
-            # They were put in about in the order in which they end.
-            for old in list(self._ended(now)):
-                del self._seen[old]
-            if name in self._seen:
+            for minute in [each for each in self._minutes if each < time.time() // 60]:
+                del self._minutes[minute], self._sizes[minute]
+            of_key = [names[jkt] for names in self._minutes.values() if jkt in names]
+            if any(name in names for names in of_key):
                 raise ValueError("the proof was used before")
-            if len(self._seen) >= MOST_SEEN:
-                raise ValueError("too many proofs in a minute")
-            self._seen[name] = until
-
-    def _ended(self, now: float):
-        for name, until in self._seen.items():
-            if until >= now:
-                return
-            yield name
+            if sum(self._sizes.values()) >= MOST_SEEN or sum(map(len, of_key)) >= MOST_OF_KEY:
+                raise Unavailable("too many proofs in a minute")
+            end = int(until // 60)
+            self._minutes.setdefault(end, {}).setdefault(jkt, set()).add(name)
+            self._sizes[end] = self._sizes.get(end, 0) + 1
 
 
 def _verified(proof: str, header: dict) -> dict:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Callable
 from threading import Lock, Thread
 
 import jwt
@@ -43,7 +44,7 @@ class Keys:
         if overdue > RELOAD_SECONDS:
             self._ask_anew(overdue_by=RELOAD_SECONDS)
         elif overdue > 0 and not self._lock.locked():
-            Thread(target=self._ask_anew, kwargs={"overdue_by": 0.0}, daemon=True).start()
+            in_background(self._ask_anew, 0.0)
         if kid not in self._keys:
             self._look_for(kid)
         key = self._keys.get(kid)
@@ -59,10 +60,15 @@ class Keys:
                 self._load()
 
     def _look_for(self, kid: str) -> None:
-        with self._lock:
+        # In an outage nobody waits for what will hardly come: strangers' tokens would hold every thread.
+        if not self._lock.acquire(blocking=not self._has_failed):
+            raise Unavailable("the keys can't be fetched")
+        try:
             wait = RETRY_SECONDS if self._keys else FIRST_RETRY_SECONDS
             if kid not in self._keys and time.monotonic() - self._asked_at > wait:
                 self._load()
+        finally:
+            self._lock.release()
 
     def _load(self) -> None:
         try:
@@ -74,3 +80,11 @@ class Keys:
             self._has_failed = True
         self._asked_at = time.monotonic()
         self._due_at = self._asked_at + (RETRY_SECONDS if self._has_failed else RELOAD_SECONDS)
+
+
+def in_background(task: Callable[..., None], *args: object) -> None:
+    """Runs it in a thread of its own. Where none is to be had, a later request tries again."""
+    try:
+        Thread(target=task, args=args, daemon=True).start()
+    except RuntimeError as error:
+        log.warning("nothing is renewed now: %s", error)

@@ -15,7 +15,7 @@ from threading import Lock
 import jwt
 
 from ._fetch import Unavailable, fetch
-from ._keys import Keys
+from ._keys import Keys, in_background
 
 MOST_BYTES = 2**17
 RETRY_SECONDS = 1.0
@@ -61,17 +61,26 @@ class _StatusList:
         self._lock = Lock()
         self._bits, self._exp = b"", 0.0  # seconds since the epoch
         self._fresh_until = float("-inf")  # by time.monotonic()
+        self._has_failed = False
 
     def is_over(self) -> bool:
         return self._exp <= time.time() and not self._lock.locked()
 
     def current_bits(self) -> bytes:
+        # In an outage nobody waits for what will hardly come, as long as there is a list that is good.
+        if self._has_failed and time.time() < self._exp:
+            if time.monotonic() >= self._fresh_until and not self._lock.locked():
+                in_background(self._renew_if_old)
+            return self._bits
+        self._renew_if_old()
+        if time.time() >= self._exp:
+            raise Unavailable(f"no status list that is good now: {self._uri}")
+        return self._bits
+
+    def _renew_if_old(self) -> None:
         with self._lock:  # many requests may want the list: one fetches it
             if time.monotonic() >= self._fresh_until:
                 self._renew()
-            if time.time() >= self._exp:
-                raise Unavailable(f"no status list that is good now: {self._uri}")
-            return self._bits
 
     def _renew(self) -> None:
         asked_at = time.monotonic()  # whatever the list says was so before it was asked for
@@ -79,8 +88,10 @@ class _StatusList:
             claims = self._load()
             self._bits, self._exp = _inflate(claims["status_list"]["lst"]), claims["exp"]
             self._fresh_until = asked_at + claims.get("ttl", 10)
+            self._has_failed = False
         except Exception as error:
             log.warning("no new status list: %s", error)
+            self._has_failed = True
             # Good for a second, so that those who wait don't ask in vain, too, one after the other.
             self._fresh_until = time.monotonic() + RETRY_SECONDS
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,8 @@ class Verifier:
         typ: str = "at+jwt",
     ):
         base = issuer.removesuffix("/")
-        self._issuer, self._audience, self._public_url = issuer, audience, public_url
+        self._issuer, self._audience = issuer, audience
+        self._own_url = (public_url or "").removesuffix("/")
         self._leeway, self._types = leeway, (typ.lower(), f"application/{typ.lower()}")
         self._schemes = ["Bearer"] if public_url is None else ["Bearer", "DPoP"]
         self._keys = Keys(base)
@@ -71,19 +73,17 @@ class Verifier:
         try:
             claims = self._claims_of(token)
             self._check_binding(scheme, claims)
-            if "cnf" in claims:
-                self._check_proof(proof, token=token, jkt=claims["cnf"]["jkt"], method=method, path=path)
+            use_proof = self._check_proof(proof, token, claims, method=method, path=path)
             if self._status_lists.is_revoked(claims):
                 raise jwt.InvalidTokenError("revoked")
+            granted = tuple(claims.get("scope", "").split())
+            if not set(scopes).issubset(granted):
+                raise insufficient_scope(scheme, scopes)
+            use_proof()
         except Refusal:
             raise
-        except Unavailable as error:
-            raise unavailable() from error
         except Exception as error:  # the libraries get a stranger's bytes: what they raise is said of these
-            raise not_valid(scheme) from error
-        granted = tuple(claims.get("scope", "").split())
-        if not set(scopes).issubset(granted):
-            raise insufficient_scope(scheme, scopes)
+            raise (unavailable() if _is_fault(error) else not_valid(scheme)) from error
         roles = tuple(claims.get("roles", ()))
         return Bearer(claims["sub"], claims.get("client_id"), granted, roles, claims)
 
@@ -118,9 +118,34 @@ class Verifier:
         if "cnf" in claims and not isinstance(claims["cnf"].get("jkt"), str):
             raise jwt.InvalidTokenError("not bound by DPoP")
 
-    def _check_proof(self, proof: str | None, *, token: str, jkt: str, method: str, path: str) -> None:
-        url = f"{self._public_url}{path}"
-        try:
-            self._proofs.check(proof, token=token, jkt=jkt, method=method, url=url)
-        except Exception as error:  # as above
-            raise not_valid("DPoP", "invalid_dpop_proof") from error
+    def _check_proof(
+        self, proof: str | None, token: str, claims: dict[str, Any], *, method: str, path: str
+    ) -> Callable[[], None]:
+        """Gives what uses the proof up, which is nothing for a token that is bound to none."""
+        if "cnf" not in claims:
+            return lambda: None
+        url, jkt = f"{self._own_url}{path}", claims["cnf"]["jkt"]
+        with _about_proof():
+            note = self._proofs.check(proof, token=token, jkt=jkt, method=method, url=url)
+
+        def use() -> None:
+            with _about_proof():
+                note()
+
+        return use
+
+
+@contextmanager
+def _about_proof() -> Iterator[None]:
+    """What a library raises of a stranger's proof is said of that; a fault stays one."""
+    try:
+        yield
+    except Exception as error:
+        if _is_fault(error):
+            raise
+        raise not_valid("DPoP", "invalid_dpop_proof") from error
+
+
+def _is_fault(error: Exception) -> bool:
+    """Whether it says nothing about the token. RuntimeError's own children are of the libraries' parsers."""
+    return isinstance(error, (Unavailable, MemoryError, OSError)) or type(error) is RuntimeError
