@@ -1,8 +1,14 @@
 // A life by self-service over mail, as a person lives it: sign up, open the link of the mail, log in, recover
 // a forgotten password. The real process, its outbox and worker, and a real SMTP server with TLS and a login.
-import t, { type Test } from 'tap'
-import { startRedis } from '../support/redis.ts'
-import { ORDERS, postForm, startLatchkey } from '../support/server.ts'
+import t from 'tap'
+import {
+  ORDERS,
+  postForm,
+  startLatchkey,
+  statusOfJson,
+  STORES,
+  storeUrlFor,
+} from '../support/server.ts'
 import {
   linkOf,
   MAIL_PASSWORD,
@@ -18,18 +24,11 @@ const LINKS = {
   recovery: 'https://app.example.com/reset?from=mail',
 }
 
-async function storeOf(t: Test, name: string): Promise<string> {
-  if (name === 'SQLite') return `sqlite:${t.testdir({})}/latchkey.db`
-  const redis = await startRedis()
-  t.teardown(() => redis.stop())
-  return redis.url
-}
-
-for (const name of ['SQLite', 'Redis']) {
-  t.test(`on ${name}`, async t => {
+for (const store of STORES) {
+  t.test(`on ${store.name}`, async t => {
     const smtp = await startMailServer(t)
     const server = await startLatchkey({
-      storeUrl: await storeOf(t, name),
+      storeUrl: await storeUrlFor(t, store),
       addUser: false,
       config: {
         attributes: { email: { unique: true, self: true } },
@@ -42,14 +41,8 @@ for (const name of ['SQLite', 'Redis']) {
     })
     t.teardown(() => server.stop())
 
-    const post = async (path: string, body: Record<string, unknown>) =>
-      (
-        await fetch(`${server.url}${path}`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify(body),
-        })
-      ).status
+    const post = (path: string, body: object) =>
+      statusOfJson(`${server.url}${path}`, body)
     const login = async (password: string) =>
       (
         await postForm(`${server.url}/token`, {

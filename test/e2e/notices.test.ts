@@ -1,11 +1,17 @@
 // What people are told of their account, by mail, and apps by the webhook: the real process, a real SMTP
 // server, a real webhook, on either store.
 import { randomBytes } from 'node:crypto'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { runWell } from '../deploy/support/commands.ts'
 import { receiver } from '../outbox/support.ts'
-import { startRedis } from '../support/redis.ts'
-import { ORDERS, postForm, startLatchkey } from '../support/server.ts'
+import {
+  ORDERS,
+  postForm,
+  startLatchkey,
+  statusOfJson,
+  STORES,
+  storeUrlFor,
+} from '../support/server.ts'
 import { linkOf, startMailServer } from '../support/smtp.ts'
 import { until } from '../support/until.ts'
 
@@ -16,15 +22,8 @@ const PAGE = 'https://app.example.com/'
 const OLD = 'alice@example.com'
 const NEW = 'alice@new.example'
 
-async function storeOf(t: Test, name: string): Promise<string> {
-  if (name === 'SQLite') return `sqlite:${t.testdir({})}/latchkey.db`
-  const redis = await startRedis()
-  t.teardown(() => redis.stop())
-  return redis.url
-}
-
-for (const name of ['SQLite', 'Redis']) {
-  t.test(`on ${name}`, async t => {
+for (const store of STORES) {
+  t.test(`on ${store.name}`, async t => {
     const smtp = await startMailServer(t)
     const hook = await receiver(t)
     const secrets = [`whsec_${randomBytes(32).toString('base64')}`]
@@ -34,7 +33,7 @@ for (const name of ['SQLite', 'Redis']) {
         : ['started', 'ended', 'revoked'].map(verb => `session.${verb}`),
     )
     const server = await startLatchkey({
-      storeUrl: await storeOf(t, name),
+      storeUrl: await storeUrlFor(t, store),
       addUser: false,
       config: {
         attributes: { email: { unique: true, self: true } },
@@ -67,17 +66,11 @@ for (const name of ['SQLite', 'Redis']) {
       },
     })
     t.teardown(() => server.stop())
-    const call = async (method: string, path: string, body: object, token?: string) =>
-      (
-        await fetch(`${server.url}${path}`, {
-          method,
-          headers: {
-            'content-type': 'application/json',
-            ...(token !== undefined && { authorization: `Bearer ${token}` }),
-          },
-          body: JSON.stringify(body),
-        })
-      ).status
+    const call = (method: string, path: string, body: object, token?: string) =>
+      statusOfJson(`${server.url}${path}`, body, {
+        method,
+        ...(token !== undefined && { token }),
+      })
     const login = async (password: string) =>
       (
         await postForm(`${server.url}/token`, {

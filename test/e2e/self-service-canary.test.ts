@@ -4,8 +4,13 @@
 import { createHash, randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { receiver } from '../outbox/support.ts'
-import { startRedis } from '../support/redis.ts'
-import { ORDERS, postForm, startLatchkey } from '../support/server.ts'
+import {
+  ORDERS,
+  postForm,
+  startLatchkey,
+  STORES,
+  storeUrlFor,
+} from '../support/server.ts'
 import { linkOf, MAIL_PASSWORD, startMailServer } from '../support/smtp.ts'
 import { storedIn } from '../support/stored-bytes.ts'
 import { until } from '../support/until.ts'
@@ -94,20 +99,13 @@ function spellings(secret: string): string[] {
   )
 }
 
-async function storeOf(t: Test, name: string): Promise<string> {
-  if (name === 'SQLite') return `sqlite:${t.testdir({})}/latchkey.db`
-  const redis = await startRedis()
-  t.teardown(() => redis.stop())
-  return redis.url
-}
-
 const WAYS = { mail: mailWay, webhook: webhookWay }
 
-for (const store of ['SQLite', 'Redis']) {
+for (const store of STORES) {
   for (const [by, makeWay] of Object.entries(WAYS)) {
-    t.test(`by ${by}, on ${store}`, async t => {
+    t.test(`by ${by}, on ${store.name}`, async t => {
       const way = await makeWay(t)
-      const storeUrl = await storeOf(t, store)
+      const storeUrl = await storeUrlFor(t, store)
       const server = await startLatchkey({
         storeUrl,
         addUser: false,

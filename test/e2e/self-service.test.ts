@@ -2,13 +2,19 @@
 // in, recover a forgotten password. The real process, the outbox and its worker between.
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { Webhook } from 'standardwebhooks'
 import { receiver } from '../outbox/support.ts'
 import { runChild } from '../support/children.ts'
 import { ROOT } from '../support/python.ts'
-import { startRedis } from '../support/redis.ts'
-import { ORDERS, postForm, startLatchkey } from '../support/server.ts'
+import {
+  ORDERS,
+  postForm,
+  startLatchkey,
+  statusOfJson,
+  STORES,
+  storeUrlFor,
+} from '../support/server.ts'
 import { storedIn } from '../support/stored-bytes.ts'
 import { until } from '../support/until.ts'
 
@@ -26,17 +32,10 @@ interface Told {
   }
 }
 
-async function storeOf(t: Test, name: string): Promise<string> {
-  if (name === 'SQLite') return `sqlite:${t.testdir({})}/latchkey.db`
-  const redis = await startRedis()
-  t.teardown(() => redis.stop())
-  return redis.url
-}
-
-for (const name of ['SQLite', 'Redis']) {
-  t.test(`on ${name}`, async t => {
+for (const store of STORES) {
+  t.test(`on ${store.name}`, async t => {
     const hook = await receiver(t)
-    const storeUrl = await storeOf(t, name)
+    const storeUrl = await storeUrlFor(t, store)
     const server = await startLatchkey({
       storeUrl,
       addUser: false,
@@ -49,14 +48,8 @@ for (const name of ['SQLite', 'Redis']) {
     })
     t.teardown(() => server.stop())
 
-    const post = async (path: string, body: Record<string, unknown>) =>
-      (
-        await fetch(`${server.url}${path}`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify(body),
-        })
-      ).status
+    const post = (path: string, body: object) =>
+      statusOfJson(`${server.url}${path}`, body)
     const login = async (password: string) =>
       (
         await postForm(`${server.url}/token`, {
@@ -119,11 +112,11 @@ for (const name of ['SQLite', 'Redis']) {
   })
 }
 
-for (const name of ['SQLite', 'Redis']) {
-  t.test(`an invitation, on ${name}`, async t => {
+for (const store of STORES) {
+  t.test(`an invitation, on ${store.name}`, async t => {
     const hook = await receiver(t)
     const server = await startLatchkey({
-      storeUrl: await storeOf(t, name),
+      storeUrl: await storeUrlFor(t, store),
       addUser: false,
       config: {
         attributes: { email: { unique: true, self: true } },

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Test } from 'tap'
 import { openStore } from '../../src/stores/open.ts'
 import { createBuiltInDirectory } from '../../src/users/directory/built-in.ts'
 import { createAccounts } from '../../src/users/accounts.ts'
@@ -347,6 +348,33 @@ export const STORES: ReadonlyArray<{
     },
   },
 ]
+
+/** The URL of a store of that kind; it is removed with the test. */
+export async function storeUrlFor(
+  t: Test,
+  { make }: (typeof STORES)[number],
+): Promise<string> {
+  const { url, remove } = await make()
+  t.teardown(remove)
+  return url
+}
+
+/** Sends JSON, by a method and with a token where there is one; gives the answer's status. */
+export async function statusOfJson(
+  url: string,
+  body: object,
+  { method = 'POST', token }: { readonly method?: string; readonly token?: string } = {},
+): Promise<number> {
+  const { status } = await fetch(url, {
+    method,
+    headers: {
+      'content-type': 'application/json',
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    },
+    body: JSON.stringify(body),
+  })
+  return status
+}
 
 /** Sends a form; the answer's body is read as JSON. */
 export async function postForm(
