@@ -15,6 +15,7 @@ import {
   type TestApp,
 } from '../support/app.ts'
 import { FORM, refused, serverOn, STORES, type StoreName } from './helpers.ts'
+import { notePending } from '../support/stores.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -582,10 +583,10 @@ async function deletedTest(t: Test, store: StoreName): Promise<void> {
   const { directory } = world.store
   const { tag = '' } = (await accounts.find('alice')) ?? {}
   const email = 'next@example.com'
-  await directory.setPending(tag, { email })
+  await notePending(directory, tag, { email })
   const ticket = await ticketFor('alice', 'verification', email)
   const deleteAt = world.clock() + HOUR
-  await directory.setPending(tag, { email, deleteAt })
+  await notePending(directory, tag, { email, deleteAt })
   const { sub = '', sessionsEpoch: epoch = 0 } = (await accounts.find('alice')) ?? {}
   const made = await world.makeTicket({
     purpose: 'verification',

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto'
 import t, { type Test } from 'tap'
 import type { NewTicket, PresentedTicket } from '../../src/stores/ports/people/tickets.ts'
 import {
+  notePending,
   addSomeone,
   presented,
   signIn,
@@ -233,7 +234,10 @@ async function pendingTest(t: Test, { store }: TestStore): Promise<void> {
   const { directory, tickets } = store
   const tag = await addSomeone(store, { pending: { signUp: true } })
   t.same((await directory.byTag(tag))?.pending, { signUp: true })
-  t.equal(await directory.setPending(tag, { signUp: true, email: 'a@example.com' }), true)
+  t.equal(
+    await notePending(directory, tag, { signUp: true, email: 'a@example.com' }),
+    'changed',
+  )
   t.same((await directory.byTag(tag))?.pending, { signUp: true, email: 'a@example.com' })
   const ticket = someTicket(tag)
   await tickets.make(ticket)
@@ -242,8 +246,8 @@ async function pendingTest(t: Test, { store }: TestStore): Promise<void> {
   const after = await directory.byTag(tag)
   t.match(after, { emailVerified: true })
   t.equal(after?.pending, undefined)
-  t.equal(await directory.setPending(tag, null), true)
-  t.equal(await directory.setPending('nobody', null), false)
+  t.equal(await notePending(directory, tag, null), 'changed')
+  t.equal(await notePending(directory, 'nobody', null), 'user_unknown')
 }
 
 async function deletionTest(t: Test, { store }: TestStore): Promise<void> {

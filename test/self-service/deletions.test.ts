@@ -6,7 +6,7 @@ import { createDeletions } from '../../src/self-service/removal/deletions.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import type { Pending } from '../../src/stores/ports/directory.ts'
 import { createHandClock } from '../support/clock.ts'
-import { addSomeone, someAccount } from '../support/stores.ts'
+import { addSomeone, notePending, someAccount } from '../support/stores.ts'
 
 const ORIGIN = { id: '1', headers: {} }
 const MINUTE = 60_000
@@ -32,7 +32,7 @@ t.test('of a login and an erasure at once one is first', async t => {
   const plain = createDeletions({ ...options, directory })
   await plain.cancel(await read(), ORIGIN)
   t.same(events, [], 'an account that nobody has deleted')
-  await directory.setPending(tag, { email: 'next@example.com' })
+  await notePending(directory, tag, { email: 'next@example.com' })
   t.equal(await plain.begin(await read()), 'changed')
   const seen = await read()
   await plain.cancel(seen, ORIGIN)

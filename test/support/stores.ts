@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { userTag } from '../../src/base/ids.ts'
 import type { FamilyRef, Login, Presented } from '../../src/stores/ports/families.ts'
 import type { Store } from '../../src/stores/ports/store.ts'
-import type { NewAccount } from '../../src/stores/ports/directory.ts'
+import type { NewAccount, Pending } from '../../src/stores/ports/directory.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { declarationsOf } from '../../src/users/attributes/declarations.ts'
@@ -233,4 +233,14 @@ export async function everyOne<T>(items: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = []
   for await (const item of items) list.push(item)
   return list
+}
+
+/** Notes what an account waits for, of the version that it has; null: nothing. */
+export async function notePending(
+  directory: Pick<Store['directory'], 'byTag' | 'changePending'>,
+  tag: string,
+  pending: Pending | null,
+): Promise<'changed' | 'superseded' | 'user_unknown'> {
+  const { version = 0 } = (await directory.byTag(tag)) ?? {}
+  return directory.changePending({ tag, version, pending, endsSessions: false })
 }

@@ -199,9 +199,10 @@ export interface BuiltInDirectory {
   changePassword(
     change: PasswordChange,
   ): Promise<'changed' | 'superseded' | 'user_unknown'>
-  /** What the account waits for from now on; null: nothing. Durable when it resolves. */
-  setPending(tag: string, pending: Pending | null): Promise<boolean>
-  /** The same, of one version of the account, and what goes with it in one step. Durable when it resolves. */
+  /**
+   * What the account waits for from now on, of one version of it, and what goes with it in one step. Durable
+   * when it resolves.
+   */
   changePending(change: PendingChange): Promise<'changed' | 'superseded' | 'user_unknown'>
   /** Replaces the hash if it still is `from`; sessions live on. False when it wasn't. */
   upgradePassword(tag: string, from: string, to: string): Promise<boolean>

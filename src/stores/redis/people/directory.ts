@@ -77,12 +77,6 @@ export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
       // Without a ticket nothing else is refused.
       return oneOf(CHANGED, kind)
     },
-    setPending: (tag, pending) =>
-      change({
-        tag,
-        set: { pending },
-        endsSessions: false,
-      }),
     async changePending({ tag, version, pending, disabled, endsSessions }) {
       const set = { pending, ...(disabled === true && { disabled }) }
       return oneOf(CHANGED, await changeAt({ tag, version, set, endsSessions }))

@@ -38,12 +38,6 @@ export function createSqliteDirectory(db: DatabaseSync, clock: Clock): BuiltInDi
     setPassword: (tag, passwordHash) =>
       change({ tag, set: { passwordHash }, endsSessions: true }),
     ...createChangesAt(db, clock),
-    setPending: (tag, pending) =>
-      change({
-        tag,
-        set: { pending },
-        endsSessions: false,
-      }),
     upgradePassword: (tag, from, to) =>
       writing(db, () => upgrade.run({ tag, from, to }).changes === 1),
     adopt: tag =>

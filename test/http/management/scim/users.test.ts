@@ -3,6 +3,7 @@ import t from 'tap'
 import { STORES } from '../../../conformance/helpers.ts'
 import { PASSWORD } from '../../../support/app.ts'
 import { EXTENSION, PATCH_OP, scimOn, USER } from '../../../support/scim.ts'
+import { notePending } from '../../../support/stores.ts'
 
 const WHOLE = {
   externalId: 'hr-7',
@@ -74,7 +75,7 @@ for (const store of STORES) {
       [EXTENSION]: { deletesAt: /./ },
     })
     const tag = String((await server.accounts.find('ann'))?.tag)
-    await server.store.directory.setPending(tag, { deleteAt: Date.UTC(2026, 11, 24) })
+    await notePending(server.store.directory, tag, { deleteAt: Date.UTC(2026, 11, 24) })
     const deletesAt = '2026-12-24T00:00:00.000Z'
     const shown = await call('GET', `/Users/${id}`)
     t.match(shown.json(), { active: true, [EXTENSION]: { deletesAt } })
