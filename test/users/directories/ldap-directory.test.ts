@@ -19,6 +19,7 @@ import {
   type LdapEntry,
   type LdapMode,
 } from '../../support/ldap.ts'
+import { until } from '../../support/until.ts'
 
 const RIGHT = 'an entry of many years'
 const ID = '0a4f5d4e-6f2b-103f-8a52-c5b7a1d3b9f1'
@@ -409,8 +410,10 @@ t.test(
     const gate = Promise.withResolvers<void>()
     server.hold = gate.promise
     const leave = new AbortController()
+    const asked = () => server.searches + server.binds
+    const before = asked()
     const waiting = [1, 2, 3].map(() => verify('ann', RIGHT, leave.signal))
-    await new Promise(resolve => setTimeout(resolve, 100))
+    await until(() => asked() === before + 2)
     leave.abort()
     const left = await Promise.all(waiting)
     t.ok(left.every(({ kind }) => kind === 'unavailable'))
@@ -419,14 +422,14 @@ t.test(
     t.equal((await verify('ann')).kind, 'ok')
 
     // After a deadline those that are idle are not trusted either.
-    const before = server.connections
+    const known = server.connections
     await Promise.all([verify('ann'), verify('ann')])
     server.mode = 'silent'
     const said = await verify('ann', RIGHT, AbortSignal.timeout(50))
     t.equal(said.kind, 'unavailable')
     server.mode = 'up'
     t.equal((await verify('ann')).kind, 'ok')
-    t.ok(server.connections > before)
+    t.ok(server.connections > known)
 
     const young = server.connections
     clock.now = monotonicClock() + 59_000
@@ -438,8 +441,9 @@ t.test(
 
     const slow = Promise.withResolvers<void>()
     server.hold = slow.promise
+    const seen = asked()
     const last = verify('ann')
-    await new Promise(resolve => setTimeout(resolve, 50))
+    await until(() => asked() > seen)
     await directory.close()
     slow.resolve()
     t.equal((await last).kind, 'ok', 'who was asked is answered')
@@ -515,7 +519,7 @@ t.test('an answer to StartTLS that comes in pieces, and a fault of ours', async 
   server.mode = 'silent'
   const leave = new AbortController()
   const asked = directory.lookup(ID, leave.signal)
-  await new Promise(resolve => setTimeout(resolve, 50))
+  await until(() => server.connections === 1)
   leave.abort()
   t.equal((await asked).kind, 'unavailable')
 
