@@ -5,6 +5,7 @@ import { createHmac } from 'node:crypto'
 import { deriveKeys } from '../../../base/secrets.ts'
 import { slowDown } from '../../../oauth/errors.ts'
 import type { AddressCounts } from '../../../stores/ports/address-counts.ts'
+import { readEmail } from '../../../users/attributes/email-address.ts'
 import { foldName } from '../../../users/names/user-name.ts'
 import { createWindowCounts, type WindowLimit } from './window-counts.ts'
 
@@ -62,7 +63,8 @@ export function createSelfServiceLimits(
     isSpentFor: (purpose, network) => {
       // A network that has had enough spends nothing more of what all have in common.
       return async function isSpent(target, isKnown = false) {
-        const whom = foldName(target) ?? target
+        // One mailbox is one target, however its domain is written.
+        const whom = readEmail(target)?.folded ?? foldName(target) ?? target
         const own = keyOf(`${purpose}-from`, `${network} ${whom}`)
         if ((await count(own, perTarget)) !== undefined) return true
         if (isKnown) return false
