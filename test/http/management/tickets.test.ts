@@ -144,7 +144,12 @@ for (const store of STORES) {
         t.equal(answer.statusCode, 409, String(why))
         t.match(answer.json(), { error_description: why })
       }
-      for (const body of [{}, { purpose: 'verification' }, { ...recovery, deliver: 1 }]) {
+      for (const body of [
+        {},
+        { purpose: 'verification' },
+        { ...recovery, deliver: 1 },
+        { ...recovery, delivery: 'answer' },
+      ]) {
         t.equal((await ask(body)).statusCode, 400, JSON.stringify(body))
       }
       t.equal((await ask(recovery, { of: 'nobody' })).statusCode, 404)

@@ -28,7 +28,7 @@ const TicketBody = Type.Object(
       }),
     ),
   },
-  { title: 'TicketRequest' },
+  { title: 'TicketRequest', additionalProperties: false },
 )
 
 const EXAMPLE = { ticket: `tk_${'A'.repeat(66)}`, expiresAt: '2026-11-29T08:30:00.000Z' }
