@@ -76,9 +76,16 @@ t.test('Homebrew serves users, and root is told what to type', async t => {
 })
 
 t.test('an installer that brings nothing, and none at all', async t => {
-  const broken = run(t, { 'apt-get': 'exit 0' })
+  const idle = run(t, { 'apt-get': 'exit 0' })
+  t.equal(idle.status, 1)
+  t.match(idle.stderr, 'needs redis-server')
+  const broken = run(t, { 'apt-get': 'exit 1' })
   t.equal(broken.status, 1)
-  t.match(broken.stderr, /redis-server/)
+  if (IS_ROOT) t.match(broken.stderr, 'apt-get install -y -qq redis-server brought none')
+  const stale = run(t, {
+    'apt-get': `${manager('install')}\ncase "$*" in update*) exit 100;; esac`,
+  })
+  t.equal(stale.status, IS_ROOT ? 0 : 1, stale.stderr)
   const none = run(t, {})
   t.equal(none.status, 1)
   t.match(none.stderr, "install Redis by your system's package manager")
