@@ -42,7 +42,7 @@ export interface OutboxItems {
   /**
    * Appends all of the items, which are due at once, or none. Durable when it resolves.
    *
-   * @returns false when there would be more than `most` items; nothing is appended then
+   * @returns false when there would be more than `most` items of a way; nothing is appended then
    */
   append(items: readonly NewItem[], most: number): Promise<boolean>
   /** Leases up to `limit` items of a way that are due, those that are due longest first. */

@@ -7,8 +7,8 @@ import type { Row } from './database/row.ts'
 
 /** Makes the outbox of this store. */
 export function createSqliteOutbox(db: DatabaseSync, clock: Clock): OutboxItems {
-  const { count, insert, due, lease, remove, postpone, backlog } = statementsOn(db)
-  const total = () => Number(count.get()?.['n'])
+  const { insert, due, lease, remove, postpone, backlog } = statementsOn(db)
+  const waiting = (way: Way) => Number(backlog.get({ way })?.['n'])
 
   return {
     append: (items, most) =>
@@ -16,7 +16,7 @@ export function createSqliteOutbox(db: DatabaseSync, clock: Clock): OutboxItems 
         const now = clock()
         // One whose id is there already is not added again.
         const added = items.filter(item => insert.run({ ...item, now }).changes === 1)
-        if (added.length === 0 || total() <= most) return true
+        if (added.every(({ way }) => waiting(way) <= most)) return true
         for (const { id } of added) remove.run({ id, tries: 0 })
         return false
       }),
@@ -57,7 +57,6 @@ function takenOf(row: Row, way: Way, now: number): TakenItem {
 
 function statementsOn(db: DatabaseSync) {
   return {
-    count: db.prepare('SELECT count(*) AS n FROM outbox'),
     insert: db.prepare(`INSERT INTO outbox (id, way, content, tries, appended_at, due_at)
       VALUES (:id, :way, :content, 0, :now, :now) ON CONFLICT DO NOTHING`),
     due: db.prepare(`SELECT id, content, tries, appended_at FROM outbox

@@ -154,7 +154,8 @@ export const NotifySchema = section(
       minimum: 1,
       maximum: 1_000_000,
       default: 100_000,
-      description: 'How many messages may wait; what would be one more is refused.',
+      description:
+        'How many messages may wait for each way; what would be one more is refused.',
     }),
     webhook: Type.Optional(Webhook),
     mail: Type.Optional(Mail),
