@@ -79,7 +79,7 @@ export async function connectRedis(
   fenceOff(client)
   const connectMs = Math.max(CONNECT_MS, settings.deadlineMs ?? 0)
   try {
-    await within(connectMs, firstConnection(client, settings))
+    await within(connectMs, firstConnection(client, settings, last))
     last.clear()
     return client
   } catch (error) {
@@ -90,16 +90,22 @@ export async function connectRedis(
   }
 }
 
-// With Sentinel the first address may be one that a failover has left: the driver tries again by itself, and
-// so shall a start.
-function firstConnection(client: Redis | Cluster, { url }: RedisSettings): Promise<void> {
-  if (parseRedisUrl(url).kind !== 'sentinel') return client.connect()
-  return Promise.any([
-    client.connect(),
-    new Promise<void>(resolve => {
-      client.once('ready', resolve)
-    }),
-  ])
+// With Sentinel the first address may be one that a failover has left, and a busy machine may take longer to
+// connect than a try lasts: the driver tries again by itself, and so shall a start. That nobody listens is
+// said at once.
+function firstConnection(
+  client: Redis | Cluster,
+  { url }: RedisSettings,
+  last: LastReason,
+): Promise<void> {
+  const isSentinel = parseRedisUrl(url).kind === 'sentinel'
+  const ready = new Promise<void>(resolve => {
+    client.once('ready', resolve)
+  })
+  return client.connect().catch((error: unknown) => {
+    if (isSentinel || last.reason()?.startsWith('ETIMEDOUT')) return ready
+    throw error
+  })
 }
 
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
