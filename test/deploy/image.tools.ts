@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { PROJECT, run, runWell } from './support/commands.ts'
 import { createBuilder } from './support/image.ts'
+import { passProcessTests } from './support/process-tests.ts'
 
 const MEBIBYTE = 1024 * 1024
 
@@ -167,28 +168,5 @@ t.test('`docker exec CONTAINER latchkey …` finds it on the PATH', async t => {
 })
 
 t.test('the process tests pass against it', async t => {
-  const command = await image.starter(dir)
-  // The test runner's own variables would make the inner run a part of this one.
-  const inherited = Object.entries(process.env).filter(
-    ([name]) => !/^(_?TAP|NODE_OPTIONS$)/.test(name),
-  )
-  const env = {
-    ...Object.fromEntries(inherited),
-    LATCHKEY_TEST_COMMAND: command,
-    TMPDIR: dir,
-  }
-  const { code, stdout, stderr } = await run(
-    'npx',
-    [
-      'tap',
-      '--disable-coverage',
-      '--reporter=tap',
-      '--jobs=1',
-      'test/e2e/process.test.ts',
-    ],
-    { env, timeout: 400_000 },
-  )
-  t.equal(code, 0, stdout + stderr)
-  t.match(stdout, /# pass +[1-9]|ok 1 - test\/e2e/)
-  t.notMatch(stdout, /not ok|# skip/i)
+  await passProcessTests(t, await image.starter(dir), { TMPDIR: dir })
 })

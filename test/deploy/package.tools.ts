@@ -9,6 +9,7 @@ import { freePortPair } from '../support/free-port.ts'
 import { DRIVER, EC, tokenOf } from '../support/pkcs11.ts'
 import { postForm, runNode } from '../support/server.ts'
 import { PROJECT, run, runWell } from './support/commands.ts'
+import { passProcessTests } from './support/process-tests.ts'
 
 const MEBIBYTE = 1024
 
@@ -98,18 +99,5 @@ t.test('it passes the process tests', async t => {
     `#!/bin/sh\nexec ${process.execPath} ${installed}/bin/latchkey.js serve\n`,
   )
   await chmod(program, 0o755)
-  const { code, stdout, stderr } = await run(
-    'npx',
-    [
-      'tap',
-      '--disable-coverage',
-      '--reporter=tap',
-      '--jobs=1',
-      'test/e2e/process.test.ts',
-    ],
-    { env: { ...process.env, LATCHKEY_TEST_COMMAND: program }, timeout: 400_000 },
-  )
-  t.equal(code, 0, stdout + stderr)
-  t.match(stdout, /# pass +[1-9]|ok 1 - test\/e2e/)
-  t.notMatch(stdout, /not ok|# skip/i)
+  await passProcessTests(t, program)
 })

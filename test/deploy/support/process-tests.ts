@@ -1,0 +1,38 @@
+// The process tests of test/e2e against another Latchkey than the checkout's: the image's, the package's.
+import type { Test } from 'tap'
+import { run } from './commands.ts'
+
+/**
+ * Asserts that the process tests pass against `command`, a program that serves as `latchkey serve` does, and
+ * that none is skipped. They have 400 seconds.
+ *
+ * @param env more for the environment of the tests
+ */
+export async function passProcessTests(
+  t: Test,
+  command: string,
+  env: NodeJS.ProcessEnv = {},
+): Promise<void> {
+  // The test runner's own variables would make the inner run a part of this one, and the file that this run's
+  // results go to the inner one's.
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(_?TAP|NODE_OPTIONS$)/.test(name),
+  )
+  const { code, stdout, stderr } = await run(
+    'npx',
+    [
+      'tap',
+      '--disable-coverage',
+      '--reporter=tap',
+      '--jobs=1',
+      'test/e2e/process.test.ts',
+    ],
+    {
+      env: { ...Object.fromEntries(inherited), LATCHKEY_TEST_COMMAND: command, ...env },
+      timeout: 400_000,
+    },
+  )
+  t.equal(code, 0, stdout + stderr)
+  t.match(stdout, /# pass +[1-9]|ok 1 - test\/e2e/)
+  t.notMatch(stdout, /not ok|# skip/i)
+}
