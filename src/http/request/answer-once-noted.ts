@@ -8,12 +8,9 @@ export function answerOnceNoted(
   app: FastifyInstance,
   { isBusyFor, settled }: Pick<Announcer, 'isBusyFor' | 'settled'>,
 ): void {
-  app.addHook('onSend', (request, _reply, payload, done) => {
-    if (!isBusyFor(request.id)) {
-      done(null, payload)
-      return
-    }
+  app.addHook('onSend', async (request, _reply, payload) => {
     // It never rejects.
-    settled(request.id).then(() => done(null, payload))
+    if (isBusyFor(request.id)) await settled(request.id)
+    return payload
   })
 }

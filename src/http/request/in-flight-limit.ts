@@ -49,8 +49,8 @@ export function limitInFlight(
     done()
   })
   // Not when it was sent: the client decides how long that takes.
-  app.addHook('onSend', (request, _reply, payload, done) => {
+  app.addHook('onSend', async (request, _reply, payload) => {
     releases.get(request)?.()
-    done(null, payload)
+    return payload
   })
 }
