@@ -6,12 +6,7 @@ const LEAVES = '^src/base/'
 
 /** Folder or file under src/ → what it may import beside itself and the leaves. */
 const MAY_IMPORT = {
-  'main[.]ts': [
-    'server[.]ts',
-    'config/',
-    'users/hashing/capacity',
-    'observe/readable-log',
-  ],
+  'main[.]ts': ['server[.]ts', 'config/', 'users/hashing/capacity'],
   'server[.]ts': [
     'app[.]ts',
     'listeners[.]ts',
@@ -35,7 +30,7 @@ const MAY_IMPORT = {
     'app[.]ts',
     'core/',
     'config/schema',
-    'http/callers/callers',
+    'http/callers/own-address',
     'http/callers/trusted-proxies',
     'http/management/',
     'observe/',

@@ -8,6 +8,7 @@ import {
   type CallerSettings,
   type Callers,
 } from './http/callers/callers.ts'
+import { knownSenderOf } from './http/callers/own-address.ts'
 import type { ProxiedRequestOptions } from './http/callers/proxied-request.ts'
 import { detectMissingProxy } from './http/callers/missing-proxy.ts'
 import {
@@ -34,9 +35,10 @@ import { answerOnceNoted } from './http/request/answer-once-noted.ts'
 import { answersOptions, corsOptions } from './http/request/cors.ts'
 import { setErrorHandler, setNotFoundHandler } from './http/request/error-handler.ts'
 import { answerLoopbackNamesOnly } from './http/request/loopback-names.ts'
+import { sendRequestId } from './http/request/request-id.ts'
 import { limitInFlight, type InFlightLimits } from './http/request/in-flight-limit.ts'
 import { sendSecurityHeaders } from './http/request/security-headers.ts'
-import { logOptions, observeRequests } from './observe/log.ts'
+import { logOptions, observeRequests, type RequestObserver } from './observe/log.ts'
 import type { Metrics } from './observe/metrics/metrics.ts'
 import { NO_TRACING, type Tracing } from './observe/tracing/tracing.ts'
 import type { AddressCounts } from './stores/ports/address-counts.ts'
@@ -48,12 +50,14 @@ export interface AppDependencies {
     InFlightLimits &
     ProxiedRequestOptions & { readonly cors: readonly string[]; readonly docs: boolean }
   /** What the server reads while it runs. */
-  readonly live: CallerSettings
+  readonly live: CallerSettings & Pick<RequestObserver, 'successes'>
   /** What old clients may go on doing; default: nothing. */
   readonly compat?: CompatSettings
   /** Notified of the connections. */
   readonly connections: ConnectionObserver
   readonly logLevel: string
+  /** `service` of its lines; default: latchkey. */
+  readonly service?: string
   /** Where log lines go. */
   readonly logStream: { write(line: string): void }
   readonly version: string
@@ -91,7 +95,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   const app = createServer({
     http,
     observer: deps.connections,
-    logger: { ...logOptions(deps.logLevel), stream: deps.logStream },
+    logger: { ...logOptions(deps.logLevel, deps.service), stream: deps.logStream },
     rewrite: createRewrite({ paths: allOldPaths(compat), path }),
   })
   const prefixes = new Set(['', path])
@@ -134,10 +138,16 @@ async function registerEndpoints(app: FastifyInstance, deps: Endpoints): Promise
   setErrorHandler(app)
   answerOnceNoted(app, deps.core.announcer)
   tracing.observeRequests(app)
-  observeRequests(app, metrics)
+  sendRequestId(app)
+  observeRequests(app, {
+    metrics,
+    senderOf: knownSenderOf,
+    successes: deps.live.successes,
+    traceIdOf: tracing.traceIdOf,
+  })
   detectMissingProxy(app, { issuer: deps.core.settings.issuer, http, metrics })
   sendSecurityHeaders(app)
-  limitInFlight(app, http)
+  metrics.showInFlight(limitInFlight(app, http))
   const callers = await registerCallers(app, {
     ...deps,
     introspectUrl: `${deps.base}/introspect`,

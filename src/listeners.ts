@@ -2,10 +2,10 @@
 // time that they need it: a reload may have changed it.
 import type { FastifyInstance } from 'fastify'
 import about from '../package.json' with { type: 'json' }
-import { buildApp } from './app.ts'
+import { buildApp, type AppDependencies } from './app.ts'
 import type { Config } from './config/schema.ts'
 import type { Core } from './core/core.ts'
-import type { CallerSettings } from './http/callers/callers.ts'
+import { knownSenderOf } from './http/callers/own-address.ts'
 import { createTrust } from './http/callers/trusted-proxies.ts'
 import type { ApiSettings } from './http/management/api.ts'
 import { buildManagement } from './http/management/management.ts'
@@ -51,12 +51,21 @@ export function buildManagementOf(
     },
     observer: observers.connections('management'),
     loopbackNamesOnly,
-    logger: { ...logOptions(config.log.level), stream: observers.logStream },
+    logger: {
+      ...logOptions(config.log.level, config.log.service),
+      stream: observers.logStream,
+    },
     api: {
       core,
       settings: apiSettings(() => live.config),
       version: about.version,
-      observe: routes => observeRequests(routes, metrics),
+      observe: routes =>
+        observeRequests(routes, {
+          metrics,
+          senderOf: knownSenderOf,
+          successes: () => live.config.log.successes,
+          traceIdOf: () => undefined,
+        }),
     },
   })
 }
@@ -77,6 +86,7 @@ export function buildPublic({
     live: callerSettings(() => live.config),
     connections: observers.connections('public'),
     logLevel: config.log.level,
+    service: config.log.service,
     logStream: observers.logStream,
     version: about.version,
     addressCounts,
@@ -88,12 +98,13 @@ export function buildPublic({
 }
 
 /** What the public listener goes by. */
-function callerSettings(current: () => Config): CallerSettings {
+function callerSettings(current: () => Config): AppDependencies['live'] {
   return {
     dpop: () => current().dpop,
     addressLimit: () => current().throttle.perAddress,
     clientLimit: () => current().throttle.perClient,
     sessionLimit: () => current().throttle.perSession,
+    successes: () => current().log.successes,
   }
 }
 

@@ -7,7 +7,6 @@ import { loadConfig } from './config/load.ts'
 import { reloadable, watchConfig } from './config/reload.ts'
 import type { Config } from './config/schema.ts'
 import { traceSettings } from './config/tracing.ts'
-import { createReadableLog } from './observe/readable-log.ts'
 import { checkThreads, thisMachine, threadsFor } from './base/machine.ts'
 import { startServer, type RunningServer } from './server.ts'
 import { planCapacity } from './users/hashing/capacity.ts'
@@ -42,7 +41,11 @@ async function serveFile(file: string, env: ServeOptions['env']): Promise<void> 
     planCapacity(current.passwords, thisMachine()).concurrency,
     Number(process.env['UV_THREADPOOL_SIZE']),
   )
-  const server = await startServer({ config: current, traces: traceSettings(env) })
+  const server = await startServer({
+    config: current,
+    traces: traceSettings(env),
+    isTerminal: isTerminal(),
+  })
   const { log } = server.app
 
   const watch = watchConfig({
@@ -85,8 +88,7 @@ async function serveDevelopment(env: ServeOptions['env']): Promise<void> {
     config: development.config,
     traces: traceSettings(env),
     loopbackNamesOnly: true,
-    // A person reads along; what is no terminal gets the JSON.
-    ...(process.stdout.isTTY && { logStream: createReadableLog(process.stdout) }),
+    isTerminal: isTerminal(),
   }).catch(nameTakenPort)
   const made = await addDemoUser(server, development)
   server.app.log.warn(
@@ -94,6 +96,12 @@ async function serveDevelopment(env: ServeOptions['env']): Promise<void> {
   )
   process.stderr.write(banner(development, server.url, made))
   stopWithGrace(server, development.config)
+}
+
+/** Whether a person reads the log as it comes. */
+function isTerminal(): boolean {
+  // Undefined where it is none, whatever the type says.
+  return Boolean(process.stdout.isTTY)
 }
 
 /** Says how to get around a port that is taken; throws the error, so named. */

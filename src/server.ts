@@ -60,6 +60,8 @@ export interface ServerOptions {
   readonly clock?: Clock
   /** Where log lines go; default: standard output. */
   readonly logStream?: { write(line: string): void }
+  /** Whether a person reads the log at a terminal; default false. */
+  readonly isTerminal?: boolean
   /** Where traces go; default: there are none. */
   readonly traces?: TraceSettings | undefined
   /** Whether it answers to names of this machine only, against DNS rebinding; default false. */
@@ -94,6 +96,7 @@ async function start(
     clock,
     version: about.version,
     auditTo: config.audit.to,
+    form: config.log,
     parts,
   })
   const { metrics } = observers

@@ -13,6 +13,7 @@ import { openSource } from '../keys/external/open-key-source.ts'
 import type { KeySource } from '../keys/external/key-source.ts'
 import type { KeyRing } from '../keys/ring.ts'
 import { openAudit, type AuditLog } from '../observe/audit/open.ts'
+import { fileRewriteOf } from '../observe/line-form.ts'
 import { openStore } from '../stores/open.ts'
 import type { Backups } from '../stores/ports/backups.ts'
 import type { Account } from '../stores/ports/directory.ts'
@@ -161,16 +162,19 @@ export async function readConfig({ io, file }: Tools, keeps = true): Promise<Con
  * The audit log of the command line: the file that the server writes to as well, or standard error, as
  * results are on standard output.
  */
-function auditTo({ stderr }: Io, { audit: { to } }: Config): AuditLog {
+function auditTo({ stderr }: Io, { audit: { to }, log }: Config): AuditLog {
+  const rewrite = fileRewriteOf(log)
   const output = {
     write(line: string) {
-      stderr.write(printableLines(line))
+      stderr.write(printableLines(rewrite(line)))
     },
   }
   return openAudit({
     to,
     output,
     failed() {},
+    service: log.service,
+    rewrite,
     clock: systemClock,
   })
 }

@@ -74,7 +74,7 @@ export function reloadable(
     login: next.login,
     directory: next.directory,
     passwords: { ...old.passwords, minLength: next.passwords.minLength },
-    log: next.log,
+    log: { ...old.log, ...liveLog(next.log) },
     scim: next.scim,
     admin: next.admin,
     notify: sameWays(old.notify, next.notify),
@@ -83,6 +83,11 @@ export function reloadable(
   const config = checkWays(live).length > 0 ? { ...live, notify: old.notify } : live
   // What is still different now was not taken over.
   return { config, needRestart: differences(config, next) }
+}
+
+/** The form of the lines is that of the start. */
+function liveLog({ level, usernames, successes }: Config['log']): Partial<Config['log']> {
+  return { level, usernames, successes }
 }
 
 /** A way that is new has nobody yet who sends by it. */

@@ -3,6 +3,7 @@
 // the order is kept and no audit line is ever lost. Nothing waits for a disk: the library's flushSync does,
 // with the event loop, at every line where standard output is a file.
 import pino from 'pino'
+import { UNCHANGED, type Rewrite } from './line-form.ts'
 
 /** The message of the line that may wait. */
 export const ANSWERED = 'answered'
@@ -21,8 +22,8 @@ export interface LogOutput {
   flush(): void
 }
 
-/** Opens a file descriptor for the log; standard output when left out. */
-export function createLogOutput(fd = 1): LogOutput {
+/** Opens a file descriptor for the log; standard output when left out. `rewrite`: the form of its lines. */
+export function createLogOutput(fd = 1, rewrite: Rewrite = UNCHANGED): LogOutput {
   const out = pino.destination({
     dest: fd,
     sync: true,
@@ -33,7 +34,7 @@ export function createLogOutput(fd = 1): LogOutput {
     [METADATA]: true,
     lastMsg: '',
     write(line: string) {
-      out.write(line)
+      out.write(rewrite(line))
       if (this.lastMsg !== ANSWERED) out.flush()
     },
     flush: () => out.flush(),

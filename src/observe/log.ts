@@ -1,10 +1,14 @@
 // The log: JSON lines on standard output. It writes route patterns, never URLs, headers or bodies, so no
 // secret can get in.
-import type { FastifyInstance } from 'fastify'
+import { hostname } from 'node:os'
+import { pid } from 'node:process'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { StoreUnavailable } from '../stores/ports/unavailable.ts'
 import { ANSWERED } from './log-output.ts'
+import { SERVICE } from './log-record.ts'
 import type { Metrics } from './metrics/metrics.ts'
 import { traceparentOf } from './tracing/traceparent.ts'
+import type { Tracing } from './tracing/tracing.ts'
 
 /** Paths that are blanked should a later line ever carry them. */
 const SECRET_PATHS = [
@@ -18,9 +22,10 @@ const SECRET_PATHS = [
 ]
 
 /** Options for Fastify's logger (pino). */
-export function logOptions(level: string) {
+export function logOptions(level: string, service = SERVICE) {
   return {
     level,
+    base: { pid, hostname: hostname(), service },
     redact: {
       paths: SECRET_PATHS.flatMap(path => [path, `*.${path}`, `*.*.${path}`]),
       censor: '[redacted]',
@@ -29,8 +34,31 @@ export function logOptions(level: string) {
   }
 }
 
+/** Who sent a request. */
+export interface Sender {
+  /** The /24 or /64. */
+  readonly network: string
+  /** Undefined: nobody proved to be one. */
+  readonly clientId: string | undefined
+}
+
+/** What requests are observed with. */
+export interface RequestObserver {
+  readonly metrics: Metrics
+  /** Asked when the request has been answered. */
+  readonly senderOf: (request: FastifyRequest) => Sender
+  /** Which share of the requests that succeeded is logged, 0 to 1; the value of now. */
+  readonly successes: () => number
+  /** The trace of a request; undefined: it isn't traced. */
+  readonly traceIdOf: Tracing['traceIdOf']
+}
+
 /** Logs and counts every request when it is answered, in one line. */
-export function observeRequests(app: FastifyInstance, metrics: Metrics): void {
+export function observeRequests(
+  app: FastifyInstance,
+  { metrics, senderOf, successes, traceIdOf }: RequestObserver,
+): void {
+  const isSampled = createSampling(successes)
   // The line is flat: looking for secrets at every depth, as other lines have it, costs more than the line.
   const log = app.log.child({}, { redact: SECRET_PATHS })
   app.addHook('onResponse', (request, reply, done) => {
@@ -45,23 +73,40 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): void {
       route,
       status,
       seconds: ms / 1000,
+      traceId: traceIdOf(request),
     })
-    const line = {
-      reqId,
-      method,
-      route,
-      status,
-      ms,
+    if (status >= 400 || isSampled()) {
+      const { network, clientId } = senderOf(request)
+      const line = {
+        reqId,
+        method,
+        route,
+        status,
+        ms,
+        network,
+        clientId,
+      }
+      // A caller that is traced is found again; others cost nothing.
+      log.info(
+        request.headers['traceparent'] === undefined
+          ? line
+          : { ...line, traceparent: traceparentOf(request.headers) },
+        ANSWERED,
+      )
     }
-    // A caller that is traced is found again; others cost nothing.
-    log.info(
-      request.headers['traceparent'] === undefined
-        ? line
-        : { ...line, traceparent: traceparentOf(request.headers) },
-      ANSWERED,
-    )
     done()
   })
+}
+
+/** Takes a share of all that it is asked for, evenly and without chance: of a tenth it takes each tenth. */
+function createSampling(share: () => number): () => boolean {
+  let sum = 0
+  return () => {
+    sum += share()
+    if (sum < 1) return false
+    sum -= 1
+    return true
+  }
 }
 
 interface LoggedError {

@@ -5,6 +5,7 @@ import type { Emit } from '../base/events/events.ts'
 import type { PasswordHasher } from '../users/hashing/hasher.ts'
 import { openAudit, type AuditLog } from './audit/open.ts'
 import { createConnectionWatch, type Listener } from './connections.ts'
+import { fileRewriteOf, rewriteOf, type LogForm, type Rewrite } from './line-form.ts'
 import { createLogOutput } from './log-output.ts'
 import { watchDirectories, type DirectoryWatch } from './directories.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
@@ -23,6 +24,10 @@ export interface ObserversOptions {
   readonly version: string
   /** As `audit.to`. */
   readonly auditTo: string
+  /** The form of the log's lines, and `service` in them. */
+  readonly form: LogForm & { readonly service: string }
+  /** Whether standard output is a terminal; default false. */
+  readonly isTerminal?: boolean | undefined
   /** Where log lines go; default: standard output. */
   readonly logStream?: { write(line: string): void } | undefined
   /** Where traces go; undefined: there are none. */
@@ -70,13 +75,17 @@ export interface Observers {
  * @throws Error when the audit log's file can't be opened
  */
 export async function openObservers(options: ObserversOptions): Promise<Observers> {
-  const { version, logStream, clock, parts } = options
+  const { version, form, isTerminal = false, clock, parts } = options
   let log: ObserversLog | undefined
-  const output = createLogOutput()
+  const rewrite = rewriteOf(form, isTerminal)
+  const output = createLogOutput(1, rewrite)
+  const logStream = options.logStream && rewritten(options.logStream, rewrite)
   parts.defer(() => output.flush())
   const metrics = createMetrics(version)
   const audit = openAudit({
     to: options.auditTo,
+    service: form.service,
+    rewrite: fileRewriteOf(form),
     output: logStream ?? {
       write(line) {
         output.write(line)
@@ -116,6 +125,16 @@ export async function openObservers(options: ObserversOptions): Promise<Observer
       }),
     useLog(given) {
       log = given
+    },
+  }
+}
+
+type LineStream = Observers['logStream']
+
+function rewritten({ write }: LineStream, rewrite: Rewrite): LineStream {
+  return {
+    write(line) {
+      write(rewrite(line))
     },
   }
 }

@@ -149,7 +149,7 @@ t.test('what may change while the server runs is split from what may not', async
     tokens: { accessTtl: '5m' },
     passwords: { minLength: 12, queue: 1 },
     throttle: { perAddress: { max: 1 } },
-    log: { level: 'warn' },
+    log: { level: 'warn', format: 'ecs', successes: 0.5 },
     audiences: { a: {} },
     clients: [{ id: 'a' }],
   })
@@ -158,6 +158,7 @@ t.test('what may change while the server runs is split from what may not', async
     'http.cors',
     'http.port',
     'issuer',
+    'log.format',
     'passwords.queue',
     'secrets',
   ])
@@ -166,7 +167,7 @@ t.test('what may change while the server runs is split from what may not', async
     tokens: next.tokens,
     passwords: { ...old.passwords, minLength: 12 },
     throttle: next.throttle,
-    log: next.log,
+    log: { ...old.log, level: 'warn', successes: 0.5 },
     audiences: next.audiences,
     clients: next.clients,
   })

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { parseConfig } from '../../src/config/load.ts'
+import { rewriteOf } from '../../src/observe/line-form.ts'
 import { openStore } from '../../src/stores/open.ts'
 import {
   buildTestApp,
@@ -24,6 +25,13 @@ import { PATIENT } from '../support/until.ts'
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
+
+/** The forms in which a line may go out beside the one that it is made in. */
+const OTHER_FORMS = [
+  { format: 'ecs', times: 'epoch', levels: 'numbers' } as const,
+  { format: 'pretty', times: 'epoch', levels: 'numbers' } as const,
+  { format: 'json', times: 'iso', levels: 'words' } as const,
+].map(form => rewriteOf(form, false))
 
 /** Gives marks out and knows them all. */
 function createMarks() {
@@ -136,7 +144,8 @@ async function play(
     cookie: `session=${mark('cookie')}`,
     'x-forwarded-for': mark('x-forwarded-for'),
     referer: `https://x/?${mark('referer')}`,
-    'x-request-id': mark('x-request-id'),
+    // One of safe characters is what the log is asked to have.
+    'x-request-id': `${mark('x-request-id')} and more`,
     'request-id': mark('request-id'),
     origin: `https://${mark('origin')}.example`,
     'latchkey-forwarded-for': mark('latchkey-forwarded-for'),
@@ -365,6 +374,10 @@ async function shout({ app }: TestApp, { mark }: Marks): Promise<void> {
 
 async function clean(t: Test, { server }: Started, marks: Marks): Promise<void> {
   t.same(found(server.lines.join(''), marks), [], 'the log')
+  for (const rewrite of OTHER_FORMS) {
+    const lines = server.lines.map(rewrite)
+    t.same(found(lines.join(''), marks), [], 'the log in another form')
+  }
   t.same(found(await server.metrics.render(), marks), [], 'the metrics')
 }
 

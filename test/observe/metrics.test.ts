@@ -256,6 +256,59 @@ t.test('histograms and counters as Prometheus reads them', async t => {
   }
 })
 
+t.test('OpenMetrics: the same series, and the latest trace of each bucket', async t => {
+  const durations = createDurations({ name: 'x_seconds', help: 'X.', buckets: [0.1, 1] })
+  const observe = durations.series({ route: '/a' })
+  observe(0.05, 'first')
+  observe(0.06, 'second')
+  observe(0.5)
+  observe(7, 'slow')
+  t.match(
+    durations.render('openmetrics'),
+    [
+      'x_seconds_bucket{route="/a",le="0.1"} 2 # {trace_id="second"} 0.06',
+      'x_seconds_bucket{route="/a",le="1"} 3',
+      'x_seconds_bucket{route="/a",le="+Inf"} 4 # {trace_id="slow"} 7',
+      'x_seconds_sum',
+    ].join('\n'),
+  )
+  t.notMatch(durations.render(), 'trace_id', "Prometheus' text format has none")
+  const server = await serverOf(t)
+  await server.app.inject('/userinfo')
+  const get = (accept?: string) =>
+    server.management.inject({ url: '/metrics', headers: accept ? { accept } : {} })
+  const open = await get('application/openmetrics-text;version=1.0.0,text/plain;q=0.5')
+  t.equal(
+    open.headers['content-type'],
+    'application/openmetrics-text; version=1.0.0; charset=utf-8',
+  )
+  t.ok(open.body.endsWith('\n# EOF\n'))
+  t.notMatch(open.body, '\n\n')
+  t.match(open.body, '# TYPE latchkey_grants counter\nlatchkey_grants_total{')
+  const namesIn = (body: string) =>
+    new Set([...body.matchAll(/^(latchkey_\w+)/gm)].map(([, name]) => name))
+  const plain = await get()
+  t.equal(plain.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8')
+  t.equal(plain.headers['vary'], 'accept')
+  t.same(namesIn(open.body), namesIn(plain.body))
+})
+
+t.test(
+  'what counts up is a _total, what is in flight is shown, and time goes far',
+  async t => {
+    const server = await serverOf(t)
+    await server.app.inject('/userinfo')
+    const text = await server.metrics.render()
+    for (const [, name = '', type] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {
+      t.equal(name.endsWith('_total'), type === 'counter', name)
+    }
+    t.match(text, /\nlatchkey_http_requests_in_flight 0\n/)
+    for (const name of ['http_request_duration', 'hash_wait']) {
+      t.match(text, RegExp(`latchkey_${name}_seconds_bucket\\{.*le="30"\\}`), name)
+    }
+  },
+)
+
 t.test(
   'every audit line keeps to the schema and names its request, at every log level',
   async t => {

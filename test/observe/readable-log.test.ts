@@ -1,10 +1,11 @@
 // The log for a person at a terminal.
 import t from 'tap'
-import { createReadableLog, readableLine } from '../../src/observe/readable-log.ts'
+import { rewriteOf } from '../../src/observe/line-form.ts'
+import { readableLine } from '../../src/observe/readable-log.ts'
 
 const AT = new Date(2026, 0, 2, 3, 4, 5).getTime()
 const line = (record: Record<string, unknown>) =>
-  `${JSON.stringify({ level: 30, time: AT, pid: 1, hostname: 'h', ...record })}\n`
+  `${JSON.stringify({ level: 30, time: AT, pid: 1, hostname: 'h', service: 's', ...record })}\n`
 
 t.test('each kind of line is readable', async t => {
   const rows: [name: string, line: string, readable: string][] = [
@@ -43,10 +44,14 @@ t.test('each kind of line is readable', async t => {
 
 t.test('nothing in a line moves the cursor or turns the writing round', async t => {
   const evil = '\u001B[2J\u009B\u202E\n'
-  const written: string[] = []
-  const log = createReadableLog({ write: text => written.push(text) })
-  log.write(line({ msg: evil, [`k${evil}`]: evil, err: { stack: evil } }))
-  log.write(evil)
-  t.equal(written.length, 2)
+  const rewrite = rewriteOf(
+    { format: 'pretty', times: 'epoch', levels: 'numbers' },
+    false,
+  )
+  const written = [
+    rewrite(line({ msg: evil, [`k${evil}`]: evil, err: { stack: evil } })),
+    rewrite(evil),
+  ]
+  t.ok(written.every(text => text.endsWith('\n')))
   t.notMatch(written.join(''), /[\p{Cf}\u009B]|\p{Cc}\[/u)
 })

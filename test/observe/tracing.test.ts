@@ -191,6 +191,14 @@ t.test(
     ]) {
       await fetch(`${server.url}/userinfo`, { headers: { traceparent } })
     }
+    const metrics = await fetch(`${server.managementUrl}/metrics`, {
+      headers: { accept: 'application/openmetrics-text;version=1.0.0;q=0.6,text/plain' },
+    })
+    const exemplar = RegExp(
+      `_duration_seconds_bucket\\{method="POST",route="/token",status="400".* # ` +
+        `\\{trace_id="(${wrong.traceId}|${nobody.traceId}|${forged.traceId})"\\} [0-9.e-]+\n`,
+    )
+    t.match(await metrics.text(), exemplar, 'a bucket leads to a trace')
     await close()
 
     t.match(collector.requests[0], { path: '/v1/traces', type: 'application/json' })
@@ -267,7 +275,7 @@ t.test(
         attributes: {
           'http.request.method': 'POST',
           'http.response.status_code': status,
-          'latchkey.request_id': /^req-/,
+          'latchkey.request_id': /^[0-9a-f]{10}-[0-9a-z]+$/,
         },
       })
       t.equal(root.attributes['latchkey.reason'], reason)

@@ -5,6 +5,7 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { buildApp } from '../../src/app.ts'
 import { buildManagement } from '../../src/http/management/management.ts'
 import type { StaticToken } from '../../src/http/management/callers/static-tokens.ts'
+import { knownSenderOf } from '../../src/http/callers/own-address.ts'
 import { logOptions, observeRequests } from '../../src/observe/log.ts'
 import type { Emit } from '../../src/base/events/events.ts'
 import type { CompatSettings } from '../../src/http/compat/compat.ts'
@@ -173,6 +174,7 @@ export interface TestApp {
   /** What the server reads while it runs; change it to see it obeyed. */
   readonly live: {
     usernames: boolean
+    successes: number
     logins: FailedLoginsPolicy
     proofAge: number
     nonce: boolean
@@ -352,6 +354,7 @@ async function build({
   }
   const live = {
     usernames: false,
+    successes: 1,
     logins: UNTHROTTLED,
     proofAge: MINUTE,
     nonce: false,
@@ -451,6 +454,7 @@ async function build({
       addressLimit: () => live,
       clientLimit: () => ({ max: live.maxPerClient, window: live.window }),
       sessionLimit: () => ({ max: live.maxPerSession, window: live.window }),
+      successes: () => live.successes,
     },
     connections: metrics.connections('public'),
     logLevel,
@@ -481,7 +485,13 @@ async function build({
         strict: () => live.strict,
       },
       version: '0.0.0-test',
-      observe: routes => observeRequests(routes, metrics),
+      observe: routes =>
+        observeRequests(routes, {
+          metrics,
+          senderOf: knownSenderOf,
+          successes: () => live.successes,
+          traceIdOf: () => undefined,
+        }),
     },
   })
   await accounts.add({

@@ -10,6 +10,36 @@ export const LogSchema = section('The log on standard output.', {
     ),
     { default: 'info', description: 'Least level that is written.' },
   ),
+  format: Type.Optional(
+    Type.Union([Type.Literal('json'), Type.Literal('ecs'), Type.Literal('pretty')], {
+      description:
+        'json: one object a line; ecs: the same in the names of the Elastic Common Schema; pretty: for ' +
+        'people. Without it pretty on a terminal, else json. A file of `audit.to` is never pretty.',
+    }),
+  ),
+  times: Type.Union([Type.Literal('epoch'), Type.Literal('iso')], {
+    default: 'epoch',
+    description:
+      '`time` of json as milliseconds since the Unix epoch, or as ISO 8601 (ecs always).',
+  }),
+  levels: Type.Union([Type.Literal('numbers'), Type.Literal('words')], {
+    default: 'numbers',
+    description: '`level` of json as number (info is 30), or as word (ecs always).',
+  }),
+  service: Type.String({
+    pattern: '^[\\w.:/-]{1,64}$',
+    default: 'latchkey',
+    expected: 'up to 64 letters, digits and . _ : / -',
+    description: '`service` of every line, to tell installations apart.',
+  }),
+  successes: Type.Number({
+    minimum: 0,
+    maximum: 1,
+    default: 1,
+    description:
+      'Which share of the requests that succeeded is written, from 0 to 1. Refusals and faults always are, ' +
+      'and so is the audit log.',
+  }),
   usernames: Type.Boolean({
     default: false,
     description:

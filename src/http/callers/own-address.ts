@@ -2,6 +2,7 @@
 import { isIP } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { networkOf } from '../../users/failed-logins/network.ts'
+import { knownClientOf } from './known-client.ts'
 import { presentSender, senderOf } from '../request/client-gone.ts'
 
 /**
@@ -16,6 +17,14 @@ export function ownAddressOf(request: FastifyRequest): string {
 /** The network of the sender, for the audit log; `unknown` once the connection has ended. */
 export function ownNetworkOf(request: FastifyRequest): string {
   return networkOf(withoutPort(senderOf(request) ?? 'unknown'))
+}
+
+/** Who sent a request, as far as it is known once it has been answered: for the log's line about it. */
+export function knownSenderOf(request: FastifyRequest): {
+  readonly network: string
+  readonly clientId: string | undefined
+} {
+  return { network: ownNetworkOf(request), clientId: knownClientOf(request) }
 }
 
 // Some proxies (Azure's) append the port: with it, every connection would count as an address of its own.

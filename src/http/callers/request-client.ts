@@ -12,6 +12,7 @@ import type { Emit } from '../../base/events/events.ts'
 import { optional } from '../../grants/grant.ts'
 import { OAuthError } from '../../oauth/errors.ts'
 import type { Form } from '../../oauth/form.ts'
+import { noteClient } from './known-client.ts'
 import { ownNetworkOf } from './own-address.ts'
 import { createRequestSlot } from '../request/request-slot.ts'
 
@@ -48,7 +49,9 @@ export function createAuthenticatedOf({
   async function identify(request: FastifyRequest): Promise<Authenticated> {
     const presented = presentedBy(request)
     try {
-      return await authenticateClient(presented, options)
+      const authenticated = await authenticateClient(presented, options)
+      noteClient(request, authenticated.client.id)
+      return authenticated
     } catch (error) {
       if (error instanceof OAuthError) {
         emit(

@@ -14,6 +14,7 @@ import type { CheckToken } from '../../status-lists/check-token.ts'
 import type { Reason } from '../../base/events/reasons.ts'
 import type { User } from '../../stores/ports/subjects.ts'
 import type { AccessTokenClaims } from '../../tokens/access-token.ts'
+import { noteClient } from './known-client.ts'
 import type { ProvenKey, ProofTarget } from './dpop.ts'
 import type { TokenFailures } from './limits/token-failures.ts'
 import type { VerifyAccessToken } from './verify-access-token.ts'
@@ -111,6 +112,7 @@ export function createTokenHolder({
       throw invalidToken('token_invalid', scheme)
     }
     const { claims } = verified
+    noteClient(request, claims.client_id)
     // A stolen token is no good without its key, so it must not pass for one that needs none.
     if (scheme === 'Bearer' && claims.cnf !== undefined) {
       throw invalidToken('token_bound', 'DPoP')

@@ -2,7 +2,9 @@
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import type { IncomingMessage } from 'node:http'
 import fastify, { LogController, type FastifyInstance } from 'fastify'
+import { systemRandom } from '../../base/random.ts'
 import { createTrust } from '../callers/trusted-proxies.ts'
+import { createRequestIds } from '../request/request-id.ts'
 import { sendFrameworkError } from '../request/error-handler.ts'
 import type { ConnectionObserver } from './connection-bounds.ts'
 import { connectionOptions } from './listener.ts'
@@ -46,6 +48,7 @@ export function createServer({
     // themselves.
     childLoggerFactory: parent => parent,
     requestIdHeader: false,
+    genReqId: createRequestIds(systemRandom),
     trustProxy: http.trustedProxies.length > 0 ? [...http.trustedProxies] : false,
     bodyLimit: BODY_LIMIT,
     ...connectionOptions({

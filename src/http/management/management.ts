@@ -2,7 +2,12 @@
 // for accounts. It never serves a route of the public port. src/server.ts builds it from the core and from
 // what the metrics report.
 import { setImmediate } from 'node:timers/promises'
-import fastify, { LogController, type FastifyInstance } from 'fastify'
+import fastify, {
+  LogController,
+  type FastifyInstance,
+  type FastifyRequest,
+} from 'fastify'
+import { systemRandom } from '../../base/random.ts'
 import { managementApi, type ApiOptions } from './api.ts'
 import { scimForm } from './scim/scim-form.ts'
 import { closeConnectionsWhenStopping, connectionOptions } from '../listener/listener.ts'
@@ -11,6 +16,7 @@ import type {
   ConnectionObserver,
 } from '../listener/connection-bounds.ts'
 import { setErrorHandler, setNotFoundHandler } from '../request/error-handler.ts'
+import { createRequestIds, sendRequestId } from '../request/request-id.ts'
 import { answerLoopbackNamesOnly } from '../request/loopback-names.ts'
 import { collectRoutes } from '../request/routes.ts'
 
@@ -22,6 +28,11 @@ const BODY_LIMIT = 4 * 1024 * 1024
 /** A `sub` has up to 255 characters, each of which may be percent-encoded. */
 const LONGEST_PARAM = 3 * 255
 
+const METRICS_TYPES = {
+  text: 'text/plain; version=0.0.4; charset=utf-8',
+  openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
+} as const
+
 export interface ManagementOptions {
   /**
    * Whether the server may be sent requests: it has its configuration and keys, reached the store once and
@@ -30,8 +41,8 @@ export interface ManagementOptions {
   readonly isReady: () => boolean
   /** The state of the store; shown, but no reason to be unready: the keys are served without it. */
   readonly storeState: () => { readonly store: string; readonly advice?: string }
-  /** The metrics in Prometheus' text format. */
-  readonly metrics: () => Promise<string>
+  /** The metrics, in a format that the scraper knows. */
+  readonly metrics: (format: 'text' | 'openmetrics') => Promise<string>
   readonly bounds: ConnectionBounds
   /** Whether it answers to names of this machine only: development mode. */
   readonly loopbackNamesOnly: boolean
@@ -58,6 +69,7 @@ export function buildManagement({
     logController: new LogController({ disableRequestLogging: true }),
     childLoggerFactory: parent => parent,
     requestIdHeader: false,
+    genReqId: createRequestIds(systemRandom),
     bodyLimit: BODY_LIMIT,
     routerOptions: { maxParamLength: LONGEST_PARAM },
     ...connectionOptions({
@@ -67,6 +79,7 @@ export function buildManagement({
       observer,
     }),
   })
+  sendRequestId(app)
   setErrorHandler(app)
   if (loopbackNamesOnly) answerLoopbackNamesOnly(app)
   setNotFoundHandler(app, { routes: collectRoutes(app), formOf: scimForm })
@@ -77,13 +90,22 @@ export function buildManagement({
     reply.code(ready ? 200 : 503)
     return { status: ready ? 'ready' : 'not ready', ...storeState() }
   })
-  const render = sharedPerTick(metrics)
-  app.get('/metrics', async (_request, reply) => {
-    reply.type('text/plain; version=0.0.4; charset=utf-8')
-    return await render()
+  const render = {
+    text: sharedPerTick(() => metrics('text')),
+    openmetrics: sharedPerTick(() => metrics('openmetrics')),
+  }
+  app.get('/metrics', async (request, reply) => {
+    const format = metricsFormat(request)
+    reply.type(METRICS_TYPES[format]).header('vary', 'accept')
+    return await render[format]()
   })
   app.register(managementApi, api)
   return app
+}
+
+// OpenMetrics where it is asked for by name: a browser, which takes anything, gets text.
+function metricsFormat({ headers: { accept = '' } }: FastifyRequest) {
+  return accept.includes('application/openmetrics-text') ? 'openmetrics' : 'text'
 }
 
 /** Calls in the same turn of the event loop share one run: it takes milliseconds. */

@@ -10,6 +10,7 @@ const EXPOSED_HEADERS = [
   'ratelimit-limit',
   'ratelimit-remaining',
   'ratelimit-reset',
+  'x-request-id',
 ]
 
 // Those of /account, too: @fastify/cors allows the first three by itself.

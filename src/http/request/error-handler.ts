@@ -10,6 +10,7 @@ import {
   temporarilyUnavailable,
 } from '../../oauth/errors.ts'
 import { StoreUnavailable } from '../../stores/ports/unavailable.ts'
+import { REQUEST_ID } from './request-id.ts'
 import type { RouteTable } from './routes.ts'
 
 /** Descriptions for what Fastify itself refuses. */
@@ -161,11 +162,12 @@ function send(error: OAuthError, { request, reply, formOf }: Answer): void {
     ({ type: 'application/json; charset=utf-8', body: bodyOf(error) } as const)
   reply
     .code(error.status)
-    // An error before routing has passed no hook that sets the last one.
+    // An error before routing has passed no hook that sets the last two.
     .headers({
       ...error.headers,
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
+      [REQUEST_ID]: request.id,
     })
     .type(type)
     .send(body)

@@ -16,11 +16,13 @@ export interface InFlightLimits {
  * Limits the requests in flight of all routes that are registered here. A request is in flight from its last
  * byte until its answer is made: slow senders and slow readers take no place. The listener cuts off both
  * (listener/listener.ts).
+ *
+ * @returns how many there are, when asked
  */
 export function limitInFlight(
   app: FastifyInstance,
   { maxInFlight, answerTimeout }: InFlightLimits,
-): void {
+): () => number {
   const deadlines = createDeadlines(answerTimeout)
   /** Releases the place of a request and stops its clock. */
   const releases = createRequestSlot<(() => void) | undefined>()
@@ -53,4 +55,5 @@ export function limitInFlight(
     releases.get(request)?.()
     return payload
   })
+  return () => inFlight
 }

@@ -10,8 +10,12 @@ export const AuditLine = Type.Object(
     time: Type.Integer({ minimum: 0, description: 'Milliseconds since the Unix epoch.' }),
     pid: Count,
     hostname: Type.String({ description: 'With Kubernetes the pod.' }),
+    service: Type.String({ description: 'As `log.service`.' }),
     reqId: Type.Optional(
-      Type.String({ description: "The request, as this process's log lines name it." }),
+      Type.String({
+        description:
+          "The request, as the log's lines name it and its answer does (`X-Request-Id`).",
+      }),
     ),
     traceparent: Type.Optional(
       Type.String({

@@ -6,6 +6,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Emit, Event, Routine } from '../../base/events/events.ts'
 import type { AuditEvent } from './audit-events.ts'
 import type { AuditLine } from './audit-schema.ts'
+import { SERVICE } from '../log-record.ts'
 import { traceparentOf } from '../tracing/traceparent.ts'
 
 const ROUTINE: ReadonlySet<Event['type']> = new Set<Routine['type']>([
@@ -25,8 +26,18 @@ export interface AuditStream {
   write(line: string): void
 }
 
+/** What its lines say beside the event. */
+export interface AuditOptions {
+  readonly clock: Clock
+  /** As `log.service`; default: latchkey. */
+  readonly service?: string | undefined
+}
+
 /** Makes the audit log. */
-export function createAudit(stream: AuditStream, clock: Clock): Emit {
+export function createAudit(
+  stream: AuditStream,
+  { clock, service = SERVICE }: AuditOptions,
+): Emit {
   const host = hostname()
   return (event, origin) => {
     if (isRoutine(event)) return
@@ -38,6 +49,7 @@ export function createAudit(stream: AuditStream, clock: Clock): Emit {
       time: clock(),
       pid,
       hostname: host,
+      service,
       ...(origin !== undefined && { reqId: origin.id }),
       ...(traceparent !== undefined && { traceparent }),
       audit,

@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Emit } from '../../base/events/events.ts'
 import { createAudit, type AuditStream } from './audit.ts'
 import { foldRefusals } from '../fold-refusals.ts'
+import { UNCHANGED, type Rewrite } from '../line-form.ts'
 import { openAuditFile } from './audit-file.ts'
 
 export interface OpenAudit {
@@ -12,6 +13,10 @@ export interface OpenAudit {
   readonly output: AuditStream
   /** Told of each line that the file didn't take. */
   readonly failed: (error: unknown) => void
+  /** As `log.service`; default: latchkey. */
+  readonly service?: string | undefined
+  /** The form of the lines of a file; default: JSON. */
+  readonly rewrite?: Rewrite | undefined
   readonly clock: Clock
 }
 
@@ -28,12 +33,24 @@ export interface AuditLog {
  *
  * @throws Error when the file can't be opened
  */
-export function openAudit({ to, output, failed, clock }: OpenAudit): AuditLog {
-  if (to === 'stdout') {
-    return { ...foldRefusals({ emit: createAudit(output, clock), clock }), reopen() {} }
-  }
-  const stream = openAuditFile({ file: to, fallback: output, failed })
-  const folded = foldRefusals({ emit: createAudit(stream, clock), clock })
+export function openAudit({
+  to,
+  output,
+  failed,
+  service,
+  rewrite = UNCHANGED,
+  clock,
+}: OpenAudit): AuditLog {
+  const fold = (stream: AuditStream) =>
+    foldRefusals({ emit: createAudit(stream, { clock, service }), clock })
+  if (to === 'stdout') return { ...fold(output), reopen() {} }
+  const stream = openAuditFile({
+    file: to,
+    rewrite,
+    fallback: output,
+    failed,
+  })
+  const folded = fold(stream)
   return {
     emit: folded.emit,
     reopen: stream.reopen,

@@ -19,7 +19,7 @@ export interface DirectoryCounts {
   showDirectory(directory: string, isUp: boolean): void
 }
 
-const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5]
+const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30]
 
 /** Makes them, and the histogram, which is rendered by itself. */
 export function createDirectoryMetrics(registry: Registry) {

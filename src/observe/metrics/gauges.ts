@@ -61,6 +61,18 @@ export function showStore(registry: Registry, condition: () => StoreCondition): 
   )
 }
 
+/** Shows how many requests are in flight. */
+export function showInFlight(registry: Registry, count: () => number): void {
+  const gauge = new Gauge({
+    name: 'latchkey_http_requests_in_flight',
+    help: 'Requests that have arrived and are not answered yet; http.maxInFlight bounds them.',
+    registers: [registry],
+    collect: () => {
+      gauge.set(count())
+    },
+  })
+}
+
 /** Shows whether a proxy seems to stand in front that http.trustedProxies doesn't name. */
 export function showProxy(registry: Registry, isMissing: () => boolean): void {
   const gauge = new Gauge({

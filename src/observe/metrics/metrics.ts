@@ -11,6 +11,7 @@ import { createDirectoryMetrics, type DirectoryCounts } from './directory-metric
 import { createEventCounts } from './event-counts.ts'
 import {
   showHashing,
+  showInFlight,
   showKeys,
   showProxy,
   showStatus,
@@ -19,6 +20,7 @@ import {
   type ShownStatus,
 } from './gauges.ts'
 import { createGrantCounts, type GrantCounts } from './grant-counts.ts'
+import { toOpenMetrics, type MetricsFormat } from './open-metrics.ts'
 import { createOutboxMetrics, type OutboxMetrics } from './outbox-metrics.ts'
 import { createRequestTimes, type FinishedRequest } from './request-times.ts'
 import { createReloadCount, type ReloadResult } from './reload-count.ts'
@@ -45,6 +47,8 @@ export interface Metrics
   observeHashWait(seconds: number): void
   /** Shows how many logins wait for their turn and how many have it, as `load` tells when asked. */
   showHashing(load: () => HashingLoad): void
+  /** Shows how many requests are in flight, as `count` tells when asked. */
+  showInFlight(count: () => number): void
   /** Counts a block of status indices that was leased. */
   countStatusLease(): void
   /** Notes how long it took to make a status list anew, in seconds. */
@@ -57,12 +61,17 @@ export interface Metrics
   showKeys(describe: () => readonly ShownKey[]): void
   /** The place where a listener notes its connections. */
   connections(listener: Listener): ConnectionCounts
-  /** Prometheus' text format. */
-  render(): Promise<string>
+  /** All of them; default: in Prometheus' text format. */
+  render(format?: MetricsFormat): Promise<string>
 }
 
-const REQUEST_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
-const HASH_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5]
+// Beyond what http.answerTimeout may sensibly be: a request that came so far is told from one that was cut.
+const REQUEST_BUCKETS = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+]
+const HASH_BUCKETS = [
+  0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5, 5, 10, 30,
+]
 
 // The library calls them totals, and they go down.
 const MISNAMED = [
@@ -124,6 +133,9 @@ export function createMetrics(version = ''): Metrics {
     showHashing: load => {
       showHashing(registry, load)
     },
+    showInFlight: count => {
+      showInFlight(registry, count)
+    },
     countStatusLease,
     observeStatusRebuild: rebuilds.series({}),
     showProxy: isMissing => {
@@ -136,17 +148,12 @@ export function createMetrics(version = ''): Metrics {
       showKeys(registry, describe)
     },
     connections: createConnectionCounts(registry),
-    render: async () =>
-      [
-        await registry.metrics(),
-        requests,
-        hashWait,
-        commands,
-        rebuilds,
-        directoryDurations,
-      ]
-        .map(part => (typeof part === 'string' ? part : part.render()))
-        .join('\n'),
+    async render(format = 'text') {
+      const durations = [requests, hashWait, commands, rebuilds, directoryDurations]
+      const rendered = durations.map(each => each.render(format))
+      const text = [await registry.metrics(), ...rendered].join('\n')
+      return format === 'text' ? text : toOpenMetrics(text)
+    },
   }
 }
 

@@ -1,5 +1,5 @@
 // How long requests take, by method, route and status.
-import type { createDurations } from './tally.ts'
+import type { createDurations, Observe } from './tally.ts'
 
 /** A request that has been answered. */
 export interface FinishedRequest {
@@ -8,6 +8,8 @@ export interface FinishedRequest {
   readonly route: string
   readonly status: number
   readonly seconds: number
+  /** Of its trace; undefined: it isn't traced. */
+  readonly traceId?: string | undefined
 }
 
 /**
@@ -17,11 +19,11 @@ export interface FinishedRequest {
 export function createRequestTimes(
   series: ReturnType<typeof createDurations>['series'],
 ): (request: FinishedRequest) => void {
-  const routes = new Map<string, Map<string, Map<number, (seconds: number) => void>>>()
-  return ({ method, route, status, seconds }) => {
+  const routes = new Map<string, Map<string, Map<number, Observe>>>()
+  return ({ method, route, status, seconds, traceId }) => {
     const methods = within(routes, route, () => new Map())
     const statuses = within(methods, method, () => new Map())
-    within(statuses, status, () => series({ method, route, status }))(seconds)
+    within(statuses, status, () => series({ method, route, status }))(seconds, traceId)
   }
 }
 

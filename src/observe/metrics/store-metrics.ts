@@ -11,6 +11,7 @@ import { createDurations, createTally } from './tally.ts'
 /** Bounds of the histograms of what takes no longer than a call of the store; seconds. */
 export const STORE_BUCKETS = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
+  2.5, 5,
 ]
 
 /** What may be noted of the store. */

@@ -2,6 +2,7 @@
 // call, which costs a refresh more than all its counting should: here they are worked out when a combination
 // is first seen, and prom-client is told when somebody asks.
 import { Counter, type Registry } from 'prom-client'
+import type { MetricsFormat } from './open-metrics.ts'
 
 /** What a metric is called, and what it says. */
 export interface MetricOptions {
@@ -56,21 +57,28 @@ export interface DurationsOptions extends MetricOptions {
   readonly buckets: readonly number[]
 }
 
-/** Notes a duration in seconds. */
-export type Observe = (seconds: number) => void
+/** Notes a duration in seconds; `traceId`: that of the trace in which it was, where there is one. */
+export type Observe = (seconds: number, traceId?: string) => void
 
 export interface Durations {
   /** The series with these labels, to be kept by who observes often: asking again makes another. */
   series(labels: Labels): Observe
-  /** Prometheus' text format. */
-  render(): string
+  /** Prometheus' text format; in OpenMetrics with the latest trace of each bucket. */
+  render(format?: MetricsFormat): string
 }
 
 interface Series {
   readonly labels: string
   /** One count per bucket, and one for what is longer. */
   readonly counts: number[]
+  /** The latest trace of each bucket. */
+  readonly exemplars: Array<Exemplar | undefined>
   sum: number
+}
+
+interface Exemplar {
+  readonly traceId: string
+  readonly seconds: number
 }
 
 /** Makes a histogram. */
@@ -81,38 +89,49 @@ export function createDurations({ name, help, buckets }: DurationsOptions): Dura
       const series: Series = {
         labels: labelText(labels),
         counts: Array.from({ length: buckets.length + 1 }, () => 0),
+        exemplars: [],
         sum: 0,
       }
       all.push(series)
-      return seconds => {
+      return (seconds, traceId) => {
         let bucket = 0
         while (bucket < buckets.length && seconds > Number(buckets[bucket])) bucket += 1
         series.counts[bucket] = Number(series.counts[bucket]) + 1
         series.sum += seconds
+        if (traceId !== undefined) series.exemplars[bucket] = { traceId, seconds }
       }
     },
-    render: () =>
+    render: (format = 'text') =>
       [
         `# HELP ${name} ${help}`,
         `# TYPE ${name} histogram`,
-        ...all.flatMap(series => linesOf(name, buckets, series)),
+        ...all.flatMap(series => linesOf({ name, buckets, format }, series)),
         '',
       ].join('\n'),
   }
 }
 
+interface Rendered extends Pick<DurationsOptions, 'name' | 'buckets'> {
+  readonly format: MetricsFormat
+}
+
 function linesOf(
-  name: string,
-  buckets: readonly number[],
-  { labels, counts, sum }: Series,
+  { name, buckets, format }: Rendered,
+  { labels, counts, exemplars, sum }: Series,
 ): string[] {
   let count = 0
   const lines = [...buckets, '+Inf'].map((bound, index) => {
     count += Number(counts[index])
-    return `${name}_bucket{${labels}${labels && ','}le="${bound}"} ${count}`
+    const line = `${name}_bucket{${labels}${labels && ','}le="${bound}"} ${count}`
+    return format === 'text' ? line : line + exemplarText(exemplars[index])
   })
   const of = labels && `{${labels}}`
   return [...lines, `${name}_sum${of} ${sum}`, `${name}_count${of} ${count}`]
+}
+
+function exemplarText(exemplar: Exemplar | undefined): string {
+  if (exemplar === undefined) return ''
+  return ` # {trace_id="${exemplar.traceId}"} ${exemplar.seconds}`
 }
 
 // The values are ours and printable, so JSON's way of quoting is Prometheus', too.

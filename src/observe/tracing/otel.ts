@@ -61,10 +61,15 @@ export function openTracing({
   })
   const tracer = provider.getTracer('latchkey', version)
   const current = new AsyncLocalStorage<Context>()
+  const contexts: RequestContexts = new WeakMap()
   return {
     ...createSpans(tracer, current),
     observeRequests(app) {
-      observeRequests(app, tracer, current)
+      observeRequests(app, { tracer, current, contexts })
+    },
+    traceIdOf(request) {
+      const context = contexts.get(request)
+      return context && trace.getSpan(context)?.spanContext().traceId
     },
     async close() {
       // A collector that hangs must not hold up a stop. What the exporter couldn't send was told by then.
@@ -176,12 +181,19 @@ function callerOf({ headers: { traceparent } }: FastifyRequest): Context {
   return propagator.extract(ROOT_CONTEXT, { traceparent }, defaultTextMapGetter)
 }
 
+/** Of the requests that are recorded. */
+type RequestContexts = WeakMap<FastifyRequest, Context>
+
+interface RequestTraces {
+  readonly tracer: Tracer
+  readonly current: AsyncLocalStorage<Context>
+  readonly contexts: RequestContexts
+}
+
 function observeRequests(
   app: FastifyInstance,
-  tracer: Tracer,
-  current: AsyncLocalStorage<Context>,
+  { tracer, current, contexts }: RequestTraces,
 ): void {
-  const contexts = new WeakMap<FastifyRequest, Context>()
   app.addHook('onRequest', (request, reply, done) => {
     const {
       id,

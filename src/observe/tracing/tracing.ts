@@ -1,6 +1,6 @@
 // Traces as the rest of the house sees them: something around a call. Only observe/tracing/otel.ts knows
 // OpenTelemetry, and it is read by who traces alone.
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 
 /** What a span says beside its name and its time. */
 export type SpanAttributes = Readonly<Record<string, string>>
@@ -32,6 +32,8 @@ export interface Spans {
 export interface Tracing extends Spans {
   /** Makes each request of these routes a span, below the caller's where it sends a traceparent. */
   observeRequests(app: FastifyInstance): void
+  /** The id of the trace that a request is in and that is sent; undefined: in none. */
+  traceIdOf(request: FastifyRequest): string | undefined
   /** Sends what is left, for a second at most. Never rejects. */
   close(): Promise<void>
 }
@@ -41,5 +43,6 @@ export const NO_TRACING: Tracing = {
   begin: () => () => {},
   around: (_name, call) => call,
   observeRequests() {},
+  traceIdOf: () => undefined,
   close: async () => {},
 }

@@ -1,5 +1,6 @@
 // Logins are counted by network, not by address: one customer may have many addresses. An IPv6 customer may
 // have many networks, too: a home gets a /56, a rented machine a /48.
+import { isIPv4 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
 const IPV4_BITS = 24
@@ -22,6 +23,8 @@ export function networkOf(address: string): string {
  * @returns the text itself when it is no address
  */
 export function networksOf(address: string): readonly [string, ...string[]] {
+  // Nearly all addresses are of this form, and every line about a request asks.
+  if (isIPv4(address)) return [address.replace(/\d+$/, `0/${IPV4_BITS}`)]
   if (!ipaddr.isValid(address)) return [address]
   const parsed = ipaddr.process(address)
   const text = withoutZone(parsed.toString())
