@@ -22,6 +22,7 @@ import {
   STORES,
   USER,
 } from './support/server.ts'
+import { notePending } from './support/stores.ts'
 import { until } from './support/until.ts'
 
 async function get(url: string, method = 'GET') {
@@ -437,3 +438,15 @@ t.test(
     t.equal((await get(`${server.managementUrl}/readyz`)).status, 200)
   },
 )
+
+t.test('what users have deleted is erased though they may delete no more', async t => {
+  const { core } = await startInProcess(t, { config: configOf('sqlite::memory:') })
+  const { accounts, settings, store } = core
+  t.equal(settings.selfService.account, false)
+  const someone = { password: PASSWORD, roles: [], scopes: null }
+  for (const name of ['gone', 'here']) await accounts.add({ ...someone, name })
+  const { tag = '' } = (await accounts.find('gone')) ?? {}
+  await notePending(store.directory, tag, { deleteAt: 1 })
+  await until(async () => (await accounts.find('gone')) === undefined)
+  t.ok(await accounts.find('here'), 'and nobody else')
+})

@@ -121,9 +121,12 @@ export async function startUpkeep({
   return { checkRing, lookAtValues }
 }
 
-/** Erases what users have deleted, once their time to think it over has passed. */
+/**
+ * Erases what users have deleted, once their time to think it over has passed. They were promised it: also
+ * where `selfService.account` has been switched off since.
+ */
 function sweepDeletions(
-  { settings, deletions }: Core,
+  { deletions }: Core,
   {
     failing,
     parts,
@@ -131,7 +134,6 @@ function sweepDeletions(
     readonly failing: (message: string) => (err: unknown) => void
   },
 ): void {
-  if (!settings.selfService.account) return
   const sweep = reportFirstFailure(
     deletions.sweep,
     failing('accounts that their users have deleted could not be erased; they wait'),
