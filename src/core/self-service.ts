@@ -78,10 +78,10 @@ export function composeSelfService(given: SelfServiceParts): SelfService {
   const staleSignUps = createStaleSignUps(given)
   const { grace } = selfService.deletion
   const isClosed = selfService.registration === 'closed'
-  const hasWayOut = (purpose: IssuedPurpose) => {
+  const wayOut = (purpose: IssuedPurpose) => {
     const notify = settings.notify()
     // A mail without a page to lead to is never made.
-    return waysOf(notify, `ticket.${purpose}`).some(
+    return waysOf(notify, `ticket.${purpose}`).find(
       way => way === 'webhook' || notify.mail?.links[purpose] !== undefined,
     )
   }
@@ -99,14 +99,14 @@ export function composeSelfService(given: SelfServiceParts): SelfService {
     invitations: createInvitations({
       ...parts,
       isClosed,
-      hasWayOut: () => hasWayOut('invitation'),
+      wayOut: () => wayOut('invitation'),
     }),
     issueTicketWith: emitFor =>
       createIssueTicket({
         ...parts,
         isServed: purpose =>
           purpose === 'invitation' ? !isClosed : selfService.recovery,
-        hasWayOut,
+        wayOut,
         emit: emitFor,
       }),
     verifyAddress: createVerifyAddress({ ...parts, redeem }),

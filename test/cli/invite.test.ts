@@ -29,8 +29,10 @@ t.test('somebody is added and invited, and invited again', async t => {
   t.equal(await waiting(line), 1)
   const again = await latchkey('users invite ann --locale de --json')
   t.match(again, { code: 0, records: [{ name: 'ann', change: 'invite' }] })
-  t.match(await latchkey('users add bob --invite'), { code: 0 })
+  t.match(await latchkey('users add bob --invite'), { code: 0 }, 'an app finds its way')
   t.equal(await waiting(line), 3)
+  const late = await latchkey('users add carl --invite')
+  t.match(late, { code: 1, out: /^carl is added as \S+\n$/, err: /outbox full/ })
   const full = await latchkey('users invite ann')
   t.match(full, { code: 1, err: /outbox full: notify.maxItems messages/ })
   t.equal(await waiting(line), 3, 'nothing more waits')
@@ -63,13 +65,26 @@ t.test('who is not invited', async t => {
 t.test('somebody who is removed meanwhile', async t => {
   const invitations = createInvitations({
     accounts: { bySub: async () => undefined },
-    outgoing: { append: async () => 'full' },
+    outgoing: { append: async () => 'full', hasRoom: async () => false },
     isClosed: false,
-    hasWayOut: () => true,
+    wayOut: () => 'webhook',
     emit: () => t.fail('nothing has happened'),
   })
   const outcome = await invitations.invite('gone')
   t.same(outcome, { kind: 'refused', reason: 'user_unknown' })
+})
+
+t.test('a mail has somebody to go to', async t => {
+  const links = 'links: { invitation: "https://a.example/join" }'
+  const mail = `mail: { host: a, from: a@b.example, ${links} }`
+  const { latchkey } = commandLine(t, { more: config('invite', mail) })
+  const err = /address unknown: it goes by mail/
+  t.match(await latchkey('users add ann --invite'), { code: 1, err })
+  t.match(await latchkey('users show ann'), { code: 1 }, 'nobody was added')
+  const withAddress = 'users add ann --attribute email=ann@example.com --invite'
+  t.match(await latchkey(withAddress), { code: 0 })
+  t.match(await latchkey('users set ann --remove email'), { code: 0 })
+  t.match(await latchkey('users invite ann'), { code: 1, err })
 })
 
 for (const [what, more, err] of [

@@ -4,10 +4,13 @@ import type { Emit } from '../../base/events/events.ts'
 import { NO_PASSWORD } from '../../users/hashing/no-password.ts'
 import type { Accounts } from '../../users/accounts.ts'
 import type { Account } from '../../stores/ports/directory.ts'
+import type { Way } from '../../stores/ports/outbox.ts'
 import type { Outgoing } from '../outgoing.ts'
+import { addressFor } from '../pending.ts'
+import { whyNotSent } from './issue-ticket.ts'
 
-/** Why nobody can be invited, as the server is configured. */
-export type InviteFault = 'registration_closed' | 'no_way_out'
+/** Why somebody can't be invited, as the server is configured. */
+export type InviteFault = 'registration_closed' | 'no_way_out' | 'address_unknown'
 
 /** Why somebody isn't. */
 export type NotInvited =
@@ -25,8 +28,8 @@ export type InviteOutcome =
 
 /** Invites people. Promises reject with StoreUnavailable. */
 export interface Invitations {
-  /** Why nobody can be invited now; undefined: they can. */
-  fault(): InviteFault | undefined
+  /** Why somebody with or without an e-mail address can't be invited now; undefined: they can. */
+  fault(hasAddress: boolean): InviteFault | undefined
   /**
    * Has a ticket for a first password sent to the account of that stable id, which has none yet. Doing it
    * again sends another, and voids the one before.
@@ -42,18 +45,18 @@ export interface InvitationsOptions {
   readonly outgoing: Outgoing
   /** Whether nobody may sign up, not even with an invitation. */
   readonly isClosed: boolean
-  /** Whether tickets of invitations are sent at all, as configured now. */
-  readonly hasWayOut: () => boolean
+  /** By which way tickets of invitations are sent, as configured now; undefined: by none. */
+  readonly wayOut: () => Way | undefined
   readonly emit: Emit
 }
 
 /** Makes the invitations. */
 export function createInvitations(options: InvitationsOptions): Invitations {
-  const { accounts, outgoing, isClosed, hasWayOut, emit } = options
+  const { accounts, outgoing, isClosed, wayOut, emit } = options
 
-  function fault(): InviteFault | undefined {
+  function fault(hasAddress: boolean): InviteFault | undefined {
     if (isClosed) return 'registration_closed'
-    return hasWayOut() ? undefined : 'no_way_out'
+    return whyNotSent(wayOut(), hasAddress)
   }
 
   return {
@@ -61,7 +64,8 @@ export function createInvitations(options: InvitationsOptions): Invitations {
     async invite(sub, locale) {
       const account = await accounts.bySub(sub)
       if (account === undefined) return { kind: 'refused', reason: 'user_unknown' }
-      const reason = fault() ?? whyNot(account)
+      const hasAddress = addressFor(account, 'invitation') !== ''
+      const reason = fault(true) ?? whyNot(account) ?? fault(hasAddress)
       if (reason !== undefined) return { kind: 'refused', reason }
       const wanted = {
         purpose: 'invitation',

@@ -2,6 +2,7 @@
 // whoever asks, once, who sends it by a way of their own. Either way making it voids the one before.
 import type { Emit } from '../../base/events/events.ts'
 import type { Account } from '../../stores/ports/directory.ts'
+import type { Way } from '../../stores/ports/outbox.ts'
 import type { MadeTicket } from '../../tickets/tickets.ts'
 import { NO_PASSWORD } from '../../users/hashing/no-password.ts'
 import type { MakeTicket } from '../make-ticket.ts'
@@ -47,8 +48,8 @@ export interface IssueTicketOptions {
   readonly outgoing: Outgoing
   /** Whether somebody who has a ticket of that purpose could use it, as configured. */
   readonly isServed: (purpose: IssuedPurpose) => boolean
-  /** Whether tickets of that purpose are sent at all, as configured now. */
-  readonly hasWayOut: (purpose: IssuedPurpose) => boolean
+  /** By which way tickets of that purpose are sent, as configured now; undefined: by none. */
+  readonly wayOut: (purpose: IssuedPurpose) => Way | undefined
   readonly emit: Emit
 }
 
@@ -87,7 +88,7 @@ export function createIssueTicket(options: IssueTicketOptions): IssueTicket {
 function whyNot(
   account: Account,
   { purpose, isAnswered }: IssueRequest,
-  { isServed, hasWayOut }: IssueTicketOptions,
+  { isServed, wayOut }: IssueTicketOptions,
 ): NotIssued | undefined {
   if (!isServed(purpose)) return 'not_served'
   if (!mayGet(account, purpose)) return 'not_for_account'
@@ -96,6 +97,14 @@ function whyNot(
   }
   // Whoever recovers an account that was never verified proves its address: here they would prove nothing.
   if (isAnswered) return account.pending?.signUp === true ? 'address_unproven' : undefined
-  if (!hasWayOut(purpose)) return 'no_way_out'
-  return addressFor(account, purpose) === '' ? 'address_unknown' : undefined
+  return whyNotSent(wayOut(purpose), addressFor(account, purpose) !== '')
+}
+
+/** Why nothing is sent: an app behind the webhook may have other ways to people than an address. */
+export function whyNotSent(
+  way: Way | undefined,
+  hasAddress: boolean,
+): 'no_way_out' | 'address_unknown' | undefined {
+  if (way === undefined) return 'no_way_out'
+  return way === 'mail' && !hasAddress ? 'address_unknown' : undefined
 }

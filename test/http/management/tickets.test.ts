@@ -1,7 +1,7 @@
 // POST /admin/v1/accounts/{sub}/tickets, on both stores: a ticket that is answered works once, what is sent
 // is noted, and nobody gets one who has no use for it.
 import t from 'tap'
-import type { TicketWanted } from '../../../src/self-service/outgoing.ts'
+import { NO_WAY_OUT, type TicketWanted } from '../../../src/self-service/outgoing.ts'
 import { createIssueTicket } from '../../../src/self-service/operators/issue-ticket.ts'
 import { NO_PASSWORD } from '../../../src/users/hashing/no-password.ts'
 import { audited, serverOn, STORES } from '../../conformance/helpers.ts'
@@ -24,6 +24,14 @@ const WEBHOOK = {
   timeout: 1000,
   allowPrivate: false,
 }
+const MAIL = {
+  host: 'mail.example.com',
+  tls: 'starttls',
+  from: 'shop@shop.example',
+  timeout: 1000,
+  locale: 'en',
+  links: { recovery: 'https://shop.example/reset' },
+} as const
 const OPTIONS: TestAppOptions = {
   clients: [
     ...CLIENTS,
@@ -45,6 +53,7 @@ for (const store of STORES) {
     const server = await serverOn(t, store, {
       ...OPTIONS,
       outgoing: {
+        hasRoom: async () => !isFull,
         async append(wanted) {
           if (isFull) return 'full'
           sent.push(wanted)
@@ -103,8 +112,12 @@ for (const store of STORES) {
         t.match(answer.json(), { error: 'conflict', error_description: why })
       }
       await isRefused(/set a way out in notify/)
-      live.notify = { ...live.notify, webhook: WEBHOOK }
+      const { notify } = live
+      live.notify = { ...notify, mail: MAIL }
       await isRefused(/has no e-mail address/)
+      live.notify = { ...notify, webhook: WEBHOOK }
+      t.equal((await ask(recovery)).statusCode, 202, 'an app may know another way')
+      t.equal(sent.splice(0).length, 1)
       live.attributes = { email: { type: 'email', unique: true, list: false } }
       const attributes = { email: 'alice@example.com' }
       await accounts.setAttributes('alice', { attributes })
@@ -214,9 +227,9 @@ for (const store of STORES) {
 t.test('no ticket, and no event, where all sessions have ended meanwhile', async t => {
   const issueTicket = createIssueTicket({
     makeTicket: async () => undefined,
-    outgoing: { append: async () => 'appended' },
+    outgoing: NO_WAY_OUT,
     isServed: () => true,
-    hasWayOut: () => true,
+    wayOut: () => 'mail',
     emit: () => t.fail('nothing has happened'),
   })
   const asked = { purpose: 'recovery', isAnswered: true } as const

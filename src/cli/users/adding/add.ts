@@ -36,23 +36,29 @@ export function addAdding(users: Command, io: Io): void {
       withStore(io, async (tools, name: string, options: AddOptions) => {
         const { accounts, config, print } = tools
         const isInvited = options.invite === true
+        const known = attributesOf(options, config)
         // Asked first: nobody is added whom nothing is sent to.
-        if (isInvited) requireInvitations(tools)
+        const { email } = known.attributes ?? {}
+        if (isInvited) requireInvitations(tools, typeof email === 'string')
         const outcome = await accounts.add({
           name,
           password: isInvited ? undefined : await readNewPassword(io),
           ...accessOf(options, { scopes: null, roles: [] }),
-          ...attributesOf(options, config),
+          ...known,
         })
         if (outcome.kind === 'refused') {
           throw attributeRefused(outcome) ?? refusal(outcome, config, name)
         }
         const { sub } = outcome.account
-        if (isInvited) await invite(tools, { sub, name })
-        print(
-          { name, sub },
-          `${name} is added as ${sub}${isInvited ? ', and invited' : ''}`,
-        )
+        const say = (more = '') =>
+          print({ name, sub }, `${name} is added as ${sub}${more}`)
+        if (!isInvited) return say()
+        await invite(tools, { sub, name }).catch((error: unknown) => {
+          // `users invite` does the rest.
+          say()
+          throw error
+        })
+        say(', and invited')
       }),
     )
 }

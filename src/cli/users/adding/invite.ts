@@ -18,6 +18,9 @@ const WORDS: Readonly<Partial<Record<NotInvited, string>>> = {
   no_way_out:
     'no way out: nothing sends ticket.invitation; set a way out in notify ' +
     '(by mail with notify.mail.links.invitation)',
+  address_unknown:
+    'address unknown: it goes by mail, and the account has no e-mail address ' +
+    '(--attribute email=…)',
   has_password:
     'has password: they log in already, and recover a lost password by themselves',
   outbox_full: 'outbox full: notify.maxItems messages wait already; try again later',
@@ -51,14 +54,15 @@ export function addInvite(users: Command, io: Io): void {
 }
 
 /**
- * Refuses where nobody can be invited.
+ * Refuses where somebody with or without an e-mail address can't be invited.
  *
- * @throws Refused with what to change in the configuration
+ * @throws Refused with what to change
  */
-export function requireInvitations({
-  invitations,
-}: Pick<StoreTools, 'invitations'>): void {
-  const reason = invitations.fault()
+export function requireInvitations(
+  { invitations }: Pick<StoreTools, 'invitations'>,
+  hasAddress: boolean,
+): void {
+  const reason = invitations.fault(hasAddress)
   if (reason !== undefined) throw new Refused(reason, WORDS[reason])
 }
 
