@@ -45,12 +45,26 @@ export function composeNoted({
 }: NotedParts): Noted {
   const envelope = createEnvelope(settings.secrets, knownSecrets.isEverywhere)
   const waysNow = (type: MessageType) => waysOf(settings.notify(), type)
+  function onLost(types: readonly MessageType[], why: unknown): void {
+    for (const message of types) {
+      for (const way of waysNow(message)) {
+        emit({
+          type: 'message.abandoned',
+          way,
+          tries: 0,
+          message,
+          error: reasonOf(why),
+        })
+      }
+    }
+  }
   const outbox = createOutbox({
     items: store.outbox,
     envelope,
     waysOf: waysNow,
     maxItems: () => settings.notify().maxItems,
     clock,
+    onLost,
     random,
   })
   const announcer = createAnnouncer({
@@ -58,23 +72,16 @@ export function composeNoted({
     isSent: type => waysNow(type).length > 0,
     personOf: createPersonOf(mayTypeAddress(settings)),
     clock,
-    onLost(types, why) {
-      for (const message of types) {
-        for (const way of waysNow(message)) {
-          const error =
-            why instanceof StoreUnavailable ? 'the store is away' : 'the outbox is full'
-          emit({
-            type: 'message.abandoned',
-            way,
-            tries: 0,
-            message,
-            error,
-          })
-        }
-      }
-    },
+    onLost,
   })
   return { envelope, outbox, announcer }
+}
+
+/** In words of ours: an error's own might say anything. */
+function reasonOf(why: unknown): string {
+  if (why === 'full') return 'the outbox is full'
+  if (why instanceof StoreUnavailable) return 'the store is away'
+  return `it could not be noted (${why instanceof Error ? why.name : typeof why})`
 }
 
 /** Composes the messages' side. */

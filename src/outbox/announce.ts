@@ -28,7 +28,7 @@ export interface AnnouncerOptions {
   readonly isSent: (type: MessageType) => boolean
   readonly personOf: (account: Known) => Person
   readonly clock: Clock
-  /** Told what could not be noted: nobody will ever send it. */
+  /** Told what could not be noted, and why: nobody will ever send it. `full`: the outbox is. */
   readonly onLost: (types: readonly MessageType[], why: unknown) => void
 }
 
@@ -45,7 +45,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     const types = entries.map(({ type }) => type)
     await appendAll(entries).then(
       outcome => {
-        if (outcome === 'full') onLost(types, new Error('the outbox is full'))
+        if (outcome === 'full') onLost(types, outcome)
       },
       (error: unknown) => onLost(types, error),
     )

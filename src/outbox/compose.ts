@@ -10,7 +10,7 @@ import type { Account } from '../stores/ports/directory.ts'
 import type { Accounts } from '../users/accounts.ts'
 import type { TakenItem } from '../stores/ports/outbox.ts'
 import type { MadeTicket, Message } from './delivery.ts'
-import { purposeOf, type Entry, type Person } from './messages.ts'
+import { ALREADY, purposeOf, type Entry, type Person } from './messages.ts'
 
 /** A ticket that is to be made. */
 export interface TicketRequest {
@@ -77,8 +77,6 @@ export function createCompose(options: ComposeOptions): Compose {
     return ticket && messageOf(`${id}-${tries}`, entry, { ...known, ticket })
   }
 }
-
-const ALREADY: MessageType = 'notice.already_registered'
 
 /**
  * Makes what takes from an account what is known of whom a message goes to.

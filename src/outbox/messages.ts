@@ -49,6 +49,9 @@ export function purposeOf(type: MessageType): TicketPurpose | undefined {
   return ticket && TICKET_PURPOSES[ticket]
 }
 
+/** What the owner of an address is told when somebody signs up with it. */
+export const ALREADY: MessageType = 'notice.already_registered'
+
 /** The message that carries the ticket of a purpose. */
 export function ticketType(purpose: TicketPurpose): TicketType {
   return `ticket.${purpose}`

@@ -6,7 +6,7 @@ import type { MessageType, TicketPurpose } from '../base/events/message-types.ts
 import type { Random } from '../base/random.ts'
 import type { OutboxItems, Way } from '../stores/ports/outbox.ts'
 import type { Envelope } from './envelope.ts'
-import { ticketType, type Entry, type Whom } from './messages.ts'
+import { ALREADY, ticketType, type Entry, type Whom } from './messages.ts'
 
 /** A ticket that somebody has asked for, or was invited to. */
 export interface TicketWanted {
@@ -32,6 +32,8 @@ export interface Outbox {
    * name is anybody's or not: nobody is looked up.
    */
   append(wanted: TicketWanted): Promise<Appended>
+  /** Whether a ticket of that purpose would be noted now. */
+  hasRoom(purpose: TicketPurpose): Promise<boolean>
   /** Notes that something else is to be sent, by each way that is configured for it. */
   appendAll(entries: readonly Entry[]): Promise<Appended>
   /** Calls back whenever something was appended here: there is no need to wait for the next look. */
@@ -40,19 +42,21 @@ export interface Outbox {
 
 /** What the outbox is made of. */
 export interface OutboxOptions {
-  readonly items: Pick<OutboxItems, 'append'>
+  readonly items: Pick<OutboxItems, 'append' | 'backlog'>
   readonly envelope: Pick<Envelope, 'seal'>
   /** By which ways a message goes out, as configured now. */
   readonly waysOf: (type: MessageType) => readonly Way[]
   /** How many items may wait, as configured now. */
   readonly maxItems: () => number
   readonly clock: Clock
+  /** Told of a notice that found no room: nobody will ever send it. */
+  readonly onLost: (types: readonly MessageType[], why: Appended) => void
   readonly random: Pick<Random, 'uuid'>
 }
 
 /** Makes the outbox. */
 export function createOutbox(options: OutboxOptions): Outbox {
-  const { items, envelope, waysOf, maxItems, clock, random } = options
+  const { items, envelope, waysOf, maxItems, clock, onLost, random } = options
   const listeners: Array<() => void> = []
 
   function itemsOf(entry: Entry) {
@@ -72,8 +76,18 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
   return {
     appendAll,
-    append: ({ purpose, whom, ...known }) =>
-      appendAll([{ type: ticketType(purpose), whom, at: clock(), ...known }]),
+    async append({ purpose, whom, ...known }) {
+      const type = known.isTaken === true ? ALREADY : ticketType(purpose)
+      const outcome = await appendAll([{ type, whom, at: clock(), ...known }])
+      // Whoever signed up isn't told: it would say that the address is somebody's.
+      if (outcome === 'full' && type === ALREADY) onLost([type], outcome)
+      return outcome
+    },
+    async hasRoom(purpose) {
+      const ways = waysOf(ticketType(purpose))
+      const backlogs = await Promise.all(ways.map(way => items.backlog(way)))
+      return backlogs.every(({ length }) => length < maxItems())
+    },
     onAppended(listener) {
       listeners.push(listener)
     },

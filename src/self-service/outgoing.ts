@@ -1,6 +1,6 @@
 // What self-service sends, by whatever way: it only notes what is wanted. Whom it is about is looked up, and
 // the ticket made, when it is sent; so the answer takes the same time for names that nobody has.
-import { temporarilyUnavailable } from '../oauth/errors.ts'
+import { temporarilyUnavailable, type OAuthError } from '../oauth/errors.ts'
 import type { TicketPurpose } from '../stores/ports/people/tickets.ts'
 
 /** A ticket that somebody has asked for. */
@@ -25,10 +25,15 @@ export interface Outgoing {
    * @returns `full`: nothing was noted, and the request is answered 503
    */
   append(wanted: TicketWanted): Promise<'appended' | 'full'>
+  /** Whether a ticket of that purpose would be noted now. Rejects with StoreUnavailable. */
+  hasRoom(purpose: TicketPurpose): Promise<boolean>
 }
 
 /** There is no way out: nothing is ever sent. */
-export const NO_WAY_OUT: Outgoing = { append: async () => 'appended' }
+export const NO_WAY_OUT: Outgoing = {
+  append: async () => 'appended',
+  hasRoom: async () => true,
+}
 
 /**
  * Notes what is to be sent.
@@ -36,7 +41,10 @@ export const NO_WAY_OUT: Outgoing = { append: async () => 'appended' }
  * @throws OAuthError temporarily_unavailable where too much waits already; StoreUnavailable
  */
 export async function send(outgoing: Outgoing, wanted: TicketWanted): Promise<void> {
-  if ((await outgoing.append(wanted)) === 'full') {
-    throw temporarilyUnavailable('outbox_full')
-  }
+  if ((await outgoing.append(wanted)) === 'full') throw outboxFull()
+}
+
+/** Too much waits already. */
+export function outboxFull(): OAuthError {
+  return temporarilyUnavailable('outbox_full')
 }

@@ -22,7 +22,7 @@ import type { PasswordHasher } from '../users/hashing/hasher.ts'
 import { settlePending } from '../users/settle-pending.ts'
 import type { CheckNewPassword } from '../users/new-password.ts'
 import type { RequireFresh } from './fresh-proof.ts'
-import { send, type Outgoing } from './outgoing.ts'
+import { outboxFull, send, type Outgoing } from './outgoing.ts'
 import { requireSelf } from './own-attributes.ts'
 import { actorOf, type Owner } from './owner.ts'
 import type { Deletions } from './removal/deletions.ts'
@@ -143,6 +143,8 @@ function createChange(options: OwnAccountOptions): OwnAccount['change'] {
     const proposed = proposedBy(owner, changes)
     // The owner may know: it is their own doing.
     if (await isSpent(proposed)) throw slowDown(SPENT_SECONDS, 'address_limit')
+    // Before anything is set: what can't be sent is refused whole.
+    if (!(await options.outgoing.hasRoom('verification'))) throw outboxFull()
     // Before the ticket goes out: what is refused sends none.
     if (Object.keys(others).length > 0) await set(owner, others)
     await propose(owner, proposed)

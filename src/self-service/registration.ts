@@ -18,7 +18,7 @@ import type { Directory } from '../users/directory/directory.ts'
 import { readName, type Name } from '../users/names/user-name.ts'
 import type { EvenTime } from './even-time.ts'
 import { requireSelf } from './own-attributes.ts'
-import { send, type Outgoing } from './outgoing.ts'
+import { outboxFull, send, type Outgoing, type TicketWanted } from './outgoing.ts'
 import { emitPassword, type createHashChecked } from './recovery.ts'
 import type { Caller, Redeem } from './redeem.ts'
 import type { StaleSignUps } from './stale-sign-ups.ts'
@@ -53,7 +53,7 @@ export interface Registration {
 /** What it is made of. */
 export interface RegistrationOptions {
   readonly directory: Pick<Directory, 'find' | 'findLogin' | 'byValue' | 'add'>
-  readonly staleSignUps: Pick<StaleSignUps, 'free'>
+  readonly staleSignUps: Pick<StaleSignUps, 'free' | 'takeBack'>
   readonly outgoing: Outgoing
   readonly redeem: Redeem
   readonly store: Pick<TicketStore, 'setPassword'>
@@ -92,6 +92,7 @@ function createSignUp(options: RegistrationOptions): Registration['signUp'] {
   const attributesOf = createAttributesOf(options)
   const addIfFree = createAddIfFree(options)
   const ownerOf = createOwnerOf(options)
+  const sendFor = createSendFor(options)
 
   return async function signUp({ name, password, attributes, locale, caller, isSpent }) {
     const read = readName(name)
@@ -106,20 +107,43 @@ function createSignUp(options: RegistrationOptions): Registration['signUp'] {
     const isTooMuch = async () =>
       verifies && ((await isSpent(read.folded)) || (await isSpent(String(email))))
     const outcome = await evenTime(async () => {
+      // Before anything is added: what can't be sent is refused whole.
+      if (verifies && !(await outgoing.hasRoom('verification'))) throw outboxFull()
       if (await isTooMuch()) return 'too_much'
       return (await addIfFree(account, caller)) ? 'added' : ownerOf(account)
     })
     if (!verifies) return
-    const { network } = caller
+    const about = { locale, network: caller.network }
     await evenTime(async () => {
-      if (outcome === 'too_much') return
-      // For this very account: a ticket by its name would activate the password of whoever was first. Where
-      // nothing was added whoever has the address is told, or nobody, and it takes as long.
-      const about =
-        outcome === 'added'
-          ? { whom: { sub } }
-          : { whom: { sub: outcome?.sub ?? random.uuid() }, isTaken: true as const }
-      await send(outgoing, { purpose: 'verification', ...about, locale, network })
+      if (outcome !== 'too_much') await sendFor(account, outcome, about)
+    })
+  }
+}
+
+/** What comes of adding: the account, or whoever has its address already. */
+type Added = 'added' | Account | undefined
+
+/** Makes what sends the ticket, or tells whoever has the address already. */
+function createSendFor({ outgoing, staleSignUps, random }: RegistrationOptions) {
+  return async (
+    { sub, tag }: NewAccount,
+    outcome: Added,
+    about: Pick<TicketWanted, 'locale' | 'network'>,
+  ): Promise<void> => {
+    const purpose = 'verification'
+    if (outcome !== 'added') {
+      // Where nothing was added its owner is told, or nobody, and it takes as long. What finds no room is
+      // lost: an answer of its own would say that somebody has the address.
+      const whom = { sub: outcome?.sub ?? random.uuid() }
+      await outgoing.append({ purpose, whom, isTaken: true, ...about })
+      return
+    }
+    // For this very account: a ticket by its name would activate the password of whoever was first.
+    await send(outgoing, { purpose, whom: { sub }, ...about }).catch(async error => {
+      // Nothing is half done: the name would be taken, and no ticket on its way. A store that is away by now
+      // keeps it for a day, and that is a 503, too.
+      await staleSignUps.takeBack(tag)
+      throw error
     })
   }
 }

@@ -10,6 +10,8 @@ import type { Directory } from '../users/directory/directory.ts'
 export interface StaleSignUps {
   /** Takes the account away if it is one of them. */
   free(account: Account | undefined): Promise<void>
+  /** Takes a sign-up back that nobody has verified, however young it is. */
+  takeBack(tag: string): Promise<void>
   /**
    * Looks at the next accounts of more than a day, at most SWEEP of them, each once. It begins with those of
    * LOOK_BACK_MS before it was made; older ones are freed when somebody wants their name or address.
@@ -19,7 +21,7 @@ export interface StaleSignUps {
 
 /** What it is made of. */
 export interface StaleSignUpsOptions {
-  readonly directory: Pick<Directory, 'page' | 'setAttributes' | 'remove'>
+  readonly directory: Pick<Directory, 'byTag' | 'page' | 'setAttributes' | 'remove'>
   readonly clock: Clock
   readonly emit: Emit
 }
@@ -36,8 +38,8 @@ export function createStaleSignUps(options: StaleSignUpsOptions): StaleSignUps {
     sub: '',
   }
 
-  async function free(account: Account | undefined): Promise<void> {
-    if (account?.pending?.signUp !== true || !isOld(account)) return
+  async function takeAway(account: Account | undefined): Promise<void> {
+    if (account?.pending?.signUp !== true) return
     const { tag, version, sub } = account
     // By its version: whoever verifies it in this moment is first, or finds that their ticket is void.
     const nothing = {
@@ -58,8 +60,13 @@ export function createStaleSignUps(options: StaleSignUpsOptions): StaleSignUps {
     )
   }
 
+  async function free(account: Account | undefined): Promise<void> {
+    if (account !== undefined && isOld(account)) await takeAway(account)
+  }
+
   return {
     free,
+    takeBack: async tag => takeAway(await directory.byTag(tag)),
     async sweep() {
       const accounts = await directory.page({ after, limit: SWEEP })
       for (const account of accounts.filter(isOld)) {

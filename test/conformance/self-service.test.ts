@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { EVEN_MS } from '../../src/self-service/even-time.ts'
 import type { TicketWanted } from '../../src/self-service/outgoing.ts'
 import type { TicketPurpose } from '../../src/stores/ports/people/tickets.ts'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import {
   client,
   CLIENTS,
@@ -69,8 +70,8 @@ async function canaryTest(t: Test): Promise<void> {
 interface World extends TestApp {
   /** What was to be sent. */
   readonly sent: TicketWanted[]
-  /** Answers `full` from now on. */
-  fill(): void
+  /** What comes of sending from now on; `filling`: there was room just before. */
+  room: { is: 'free' | 'full' | 'filling' | 'away' }
   call(path: string, body: object | string): Promise<LightMyRequestResponse>
   /** A ticket of the account of that name. */
   ticketFor(name: string, purpose: TicketPurpose, address?: string): Promise<string>
@@ -79,13 +80,15 @@ interface World extends TestApp {
 
 async function worldOn(t: Test, store: StoreName, more = {}): Promise<World> {
   const sent: TicketWanted[] = []
-  let isFull = false
+  const room: World['room'] = { is: 'free' }
   const server = await serverOn(t, store, {
     clients: [...CLIENTS, SELF],
     selfService: { ...SETTINGS, ...more },
     outgoing: {
+      hasRoom: async () => room.is !== 'full',
       async append(wanted) {
-        if (isFull) return 'full'
+        if (room.is === 'away') throw new StoreUnavailable(undefined, 'gone')
+        if (room.is !== 'free') return 'full'
         sent.push(wanted)
         return 'appended'
       },
@@ -105,9 +108,7 @@ async function worldOn(t: Test, store: StoreName, more = {}): Promise<World> {
   return {
     ...server,
     sent,
-    fill() {
-      isFull = true
-    },
+    room,
     call: (path, payload) =>
       server.app.inject({
         method: 'POST',
@@ -188,7 +189,7 @@ async function recoveryTest(t: Test, store: StoreName): Promise<void> {
   t.match(JSON.parse(String(line)), {
     audit: { purpose: 'recovery', reason: 'ticket_unknown', sub: /./ },
   })
-  world.fill()
+  world.room.is = 'full'
   refused(t, await call('/recovery', { name: 'alice' }), {
     status: 503,
     error: 'temporarily_unavailable',
@@ -381,6 +382,7 @@ async function strangersTest(t: Test, store: StoreName): Promise<void> {
     perTargetInAll: { max: 5, window: HOUR },
   })
   const { app, sent, logIn, accounts } = world
+  world.live.logins = { ...UNTHROTTLED, perName: 5 }
   await accounts.add({ name: 'bob', password: PASSWORD, roles: [], scopes: null })
   const from = async (remoteAddress: string, name: string, times: number) => {
     const before = sent.length
@@ -399,12 +401,27 @@ async function strangersTest(t: Test, store: StoreName): Promise<void> {
   t.equal((await logIn('alice', PASSWORD)).statusCode, 200)
   // Whoever has lost a password has tried some.
   for (let round = 0; round < 7; round++) await logIn('alice', `${round} is wrong`)
+  const SLOW = { status: 429, error: 'slow_down' }
+  refused(t, await logIn('alice', PASSWORD), SLOW, 'whatever she types is too much now')
   let strangers = 0
   for (let network = 0; network < 20; network++) {
     strangers += await from(`198.18.${network}.1`, 'alice', 4)
   }
   t.equal(strangers, 5, 'strangers, however many they are')
   t.equal(await from('127.0.0.1', 'alice', 10), 3, 'use up nothing of her own')
+  const elsewhere = await app.inject({
+    method: 'POST',
+    url: '/token',
+    remoteAddress: '198.18.0.1',
+    headers: FORM,
+    payload: new URLSearchParams({
+      grant_type: 'password',
+      client_id: 'mobile',
+      username: 'alice',
+      password: PASSWORD,
+    }).toString(),
+  })
+  t.equal(elsewhere.statusCode, 200, 'nor hold off a login, where they asked most')
   t.equal(await from('127.0.0.1', 'bob', 1), 0, "and hers is nobody else's")
 }
 
@@ -466,9 +483,27 @@ async function signUpTest(t: Test, store: StoreName): Promise<void> {
   const completion = { ticket: recovery, password: PASSWORD }
   t.equal((await call('/recovery/completion', completion)).statusCode, 204)
   t.equal((await logIn('dora', PASSWORD)).statusCode, 200, 'recovery verifies, too')
-  world.fill()
+  world.room.is = 'full'
   const eve = newcomer({ name: 'eve', attributes: { email: 'eve@example.com' } })
-  t.equal((await call('', eve)).statusCode, 503)
+  const atCarol = newcomer({ attributes: { email: 'carol@example.com' } })
+  for (const [room, ofTaken] of [
+    ['full', 503],
+    ['filling', 202],
+    ['away', 503],
+  ] as const) {
+    world.room.is = room
+    t.equal((await call('', eve)).statusCode, 503)
+    t.equal(await accounts.find('eve'), undefined, `${room}: nothing is half done`)
+    t.equal(
+      (await call('', atCarol)).statusCode,
+      ofTaken,
+      'no word of who has an address',
+    )
+  }
+  world.room.is = 'free'
+  const size = sent.length
+  t.equal((await call('', eve)).statusCode, 202)
+  t.equal(sent.length, size + 1, 'and a second try does all of it')
 }
 
 async function takenTest(t: Test, store: StoreName): Promise<void> {
@@ -663,7 +698,13 @@ async function addressTest(t: Test, store: StoreName): Promise<void> {
   for (const status of [204, 204, 204, 429]) {
     t.equal((await patch({ email: 'often@example.com' })).statusCode, status)
   }
-  world.fill()
+  world.live.attributes['given_name'] = { list: false, unique: false, self: true }
+  world.room.is = 'full'
+  t.equal((await patch({ email: 'full@example.com', given_name: 'Bo' })).statusCode, 503)
+  const unchanged = await accounts.find('alice')
+  t.match(unchanged?.attributes, { given_name: 'Al' }, 'nothing is half done')
+  t.not(unchanged?.pending?.email, 'full@example.com')
+  world.room.is = 'filling'
   t.equal((await patch({ email: 'full@example.com' })).statusCode, 503)
 }
 

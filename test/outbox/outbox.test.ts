@@ -231,12 +231,14 @@ t.test('without a way out nothing waits, and a full outbox says so', async t => 
   t.equal(await core.outbox.append(wanted), 'appended')
   t.match(await store.outbox.backlog('webhook'), { length: 0 })
   live.notify = { giveUp: 60_000, maxItems: 1, webhook: WEBHOOK }
+  t.ok(await core.outbox.hasRoom('recovery'))
   t.equal(await core.outbox.append(wanted), 'appended')
+  t.notOk(await core.outbox.hasRoom('recovery'))
   t.equal(await core.outbox.append(wanted), 'full')
 })
 
 t.test('whose address is already taken is told so, and gets no ticket', async t => {
-  const { core, take, accounts, live } = await serverOf(t)
+  const { core, take, accounts, live, lines } = await serverOf(t)
   await accounts.setAttributes('alice', {
     attributes: { email: 'alice@example.com' },
     emailVerified: true,
@@ -250,13 +252,21 @@ t.test('whose address is already taken is told so, and gets no ticket', async t 
     (await take()).filter(message => message !== undefined),
     [{ type: 'notice.already_registered', network: 'n', ticket: undefined }],
   )
-  live.notify = {
-    giveUp: 60_000,
-    maxItems: 10,
-    webhook: { ...WEBHOOK, types: ['ticket.verification'] },
-  }
+  const types = ['ticket.verification']
+  live.notify = { giveUp: 60_000, maxItems: 10, webhook: { ...WEBHOOK, types } }
   await core.outbox.append({ ...wanted, whom })
-  t.match(await take(), [undefined], 'unless nobody wants that')
+  t.same(
+    await take(),
+    [],
+    'unless nobody wants that: by the way of the ticket it never goes',
+  )
+  const earlier = { type: 'ticket.verification', whom, at: 1, isTaken: true } as const
+  await core.outbox.appendAll([earlier])
+  t.match(await take(), [undefined], 'nor what a server of before has noted')
+  live.notify = { giveUp: 60_000, maxItems: 1, webhook: WEBHOOK }
+  t.equal(await core.outbox.append({ ...wanted, whom }), 'full')
+  const lost = lines.find(line => line.includes('message.abandoned'))
+  t.match(lost, /"notice.already_registered"/, 'what finds no room is said')
 })
 
 t.test('a session is known by the tag of whose it is', async t => {
@@ -284,8 +294,8 @@ t.test("an address that users type is nobody's until it is proved", t => {
   t.end()
 })
 
-t.test('what can not be noted is in the audit log', async t => {
-  const { core, store, accounts, live, lines } = await serverOf(t)
+t.test('what can not be noted is in the audit log, and counted', async t => {
+  const { core, store, accounts, live, lines, metrics } = await serverOf(t)
   const lost = () =>
     lines
       .filter(line => line.includes('message.abandoned'))
@@ -307,6 +317,13 @@ t.test('what can not be noted is in the audit log', async t => {
     { ...about, message: 'account.disabled', error: 'the store is away' },
     { ...about, message: 'session.revoked', error: 'the store is away' },
   ])
+  Object.assign(store.outbox, { append: () => Promise.reject(new TypeError('alice')) })
+  await accounts.enable('alice')
+  await core.announcer.settled()
+  const error = 'it could not be noted (TypeError)'
+  t.match(lost().slice(4), [{ ...about, message: 'account.updated', error }])
+  const counted = 'latchkey_outbox_deliveries_total{way="webhook",result="abandoned"} 5\n'
+  t.ok((await metrics.render()).includes(counted), 'an alert hears of it')
 })
 
 t.test(

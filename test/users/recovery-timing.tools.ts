@@ -25,6 +25,7 @@ async function measure(t: Test, store: StoreName, slower = ''): Promise<number[]
     directories: [appDirectory(app)],
     selfService: { ...NO_SELF_SERVICE, recovery: true },
     outgoing: {
+      hasRoom: async () => true,
       async append({ whom }) {
         const isSlower = 'name' in whom && whom.name === slower
         const until = performance.now() + (isSlower ? EVEN_MS + 5 : 0)

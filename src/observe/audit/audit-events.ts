@@ -219,7 +219,7 @@ export const AUDIT_EVENTS = [
   }),
   event(
     'message.abandoned',
-    'A message to a person or an app was tried for `notify.giveUp`, or refused for good.',
+    'A message to a person or an app was tried for `notify.giveUp`, refused for good, or never noted.',
     {
       way: Type.Union([Type.Literal('webhook'), Type.Literal('mail')]),
       tries: Type.Integer({

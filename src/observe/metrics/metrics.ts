@@ -118,15 +118,20 @@ export function createMetrics(version = ''): Metrics {
   })
   const { commands, ...store } = createStoreMetrics(registry)
   const { directoryDurations, ...directories } = createDirectoryMetrics(registry)
+  const { countLost, ...outbox } = createOutboxMetrics(registry)
+  const countEvent = createEventCounts(registry)
   return {
     ...store,
     ...directories,
-    emit: createEventCounts(registry),
+    emit(event) {
+      countEvent(event)
+      countLost(event)
+    },
     observeRequest: createRequestTimes(requests.series),
     countJwks: createJwksCount(registry),
     ...createGrantCounts(registry),
     countCompat: compat,
-    ...createOutboxMetrics(registry),
+    ...outbox,
     countAuditFault,
     countReload: createReloadCount(registry),
     observeHashWait: hashWait.series({}),

@@ -1,5 +1,6 @@
 // What is measured of the outbox: what waits, and what became of each try.
 import { Gauge, type Registry } from 'prom-client'
+import type { Event } from '../../base/events/events.ts'
 import { WAYS, type Backlog, type Way } from '../../stores/ports/outbox.ts'
 import { createTally } from './tally.ts'
 
@@ -13,8 +14,14 @@ export interface OutboxMetrics {
   setBacklog(way: Way, backlog: Backlog): void
 }
 
+/** And of what the outbox never had. */
+export interface AllOutboxMetrics extends OutboxMetrics {
+  /** Counts a message that was lost before it was noted: no try of it is ever counted. */
+  countLost(event: Event): void
+}
+
 /** Makes the metrics of the outbox. */
-export function createOutboxMetrics(registry: Registry): OutboxMetrics {
+export function createOutboxMetrics(registry: Registry): AllOutboxMetrics {
   const length = new Gauge({
     name: 'latchkey_outbox_length',
     help: 'Messages that wait for a way out, those on their way included.',
@@ -31,7 +38,7 @@ export function createOutboxMetrics(registry: Registry): OutboxMetrics {
     name: 'latchkey_outbox_deliveries_total',
     help:
       'Tries to send a message: delivered, dropped as there is nobody to send it to, failed and to be ' +
-      'tried again, abandoned after notify.giveUp or for good.',
+      'tried again, abandoned after notify.giveUp, for good, or as it could not be noted.',
     labelNames: ['way', 'result'],
     labelsOf(key) {
       const [way = '', result = ''] = key.split(' ')
@@ -42,6 +49,10 @@ export function createOutboxMetrics(registry: Registry): OutboxMetrics {
   return {
     countDelivery(way, result) {
       deliveries(`${way} ${result}`)
+    },
+    countLost(event) {
+      if (event.type !== 'message.abandoned' || event.tries > 0) return
+      deliveries(`${event.way} abandoned`)
     },
     setBacklog(way, backlog) {
       length.set({ way }, backlog.length)
