@@ -33,6 +33,8 @@ const { values } = parseArgs({
     beside: { type: 'string' },
     // claims or openid: a server that does more for a token, beside the ordinary one in the floors' place.
     variant: { type: 'string' },
+    // Both servers of --beside on SQLite.
+    sqlite: { type: 'boolean', default: false },
   },
 })
 const [rounds, requests, hashes, refreshes, connections] = [
@@ -90,12 +92,14 @@ const BESIDE: readonly Contest[] = KINDS.map(kind => ({
 
 async function main(): Promise<void> {
   await using parts = new AsyncDisposableStack()
-  const cast = await startCast(parts, hashing)
+  const store = values.sqlite ? 'sqlite' : 'redis'
+  const cast = await startCast(parts, hashing, store)
   if (comparesServers) {
-    const other = await startBeside(parts, hashing, otherServer())
+    const other = await startBeside(parts, hashing, { ...otherServer(), store })
     const [latchkey, floor] =
       values.beside === undefined ? [other, cast.latchkey] : [cast.latchkey, other]
     await compete(BESIDE, { ...cast, latchkey, floor: { ...cast.floor, ...floor } })
+    await printLoops(latchkey, floor)
     return
   }
   if (values.profile !== undefined) {
@@ -121,10 +125,18 @@ async function compete(all: readonly Contest[], cast: Cast): Promise<void> {
   const rows = contests.map(({ name, goal }): Row => ({ name, goal, samples: [] }))
   // The first rounds warm up.
   for (let round = -WARM_UP; round < rounds; round++) {
+    if (round === 0) await inTurn([cast.latchkey, cast.floor], server => server.loop())
     const samples = await inTurn(contests, contest => contest.run(cast, round))
     if (round >= 0) samples.forEach((sample, index) => rows[index]?.samples.push(sample))
   }
   printRows(rows, values.beside ?? (values.variant && 'ordinary'))
+}
+
+/** By how much the event loops were late. */
+async function printLoops(...servers: readonly Measured[]): Promise<void> {
+  const lags = await inTurn(servers, server => server.loop())
+  const [ours = 0, beside = 0] = lags
+  console.log(`event loop, p99: ${ours.toFixed(1)} ms, beside ${beside.toFixed(1)} ms\n`)
 }
 
 /** Where the time of a request goes, beside where that of its floor goes. */

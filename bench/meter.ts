@@ -1,18 +1,29 @@
 // Preloaded (--import) into every process that is measured: tells, over the IPC channel, what CPU time it
 // used and where.
 import { type Profiler, Session } from 'node:inspector/promises'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 
 /** What a measured process answers. */
-export type MeterQuestion = 'cpu' | 'profile-start' | 'profile-stop'
+export type MeterQuestion = 'cpu' | 'loop' | 'profile-start' | 'profile-stop'
 
 const session = new Session()
 session.connect()
+
+const TICK_MS = 10
+const loop = monitorEventLoopDelay({ resolution: TICK_MS })
 
 const ANSWERS: Record<MeterQuestion, () => Promise<number | Profiler.Profile | null>> = {
   /** Microseconds of all threads, user and system. */
   async cpu() {
     const { user, system } = process.cpuUsage()
     return user + system
+  },
+  /** By how much the event loop was late since the last question, in ms: p99. It counts from then on. */
+  async loop() {
+    const p99 = loop.count === 0 ? 0 : loop.percentile(99) / 1e6 - TICK_MS
+    loop.reset()
+    loop.enable()
+    return Math.max(0, p99)
   },
   async 'profile-start'() {
     await session.post('Profiler.enable')

@@ -30,6 +30,8 @@ export interface Measured {
   readonly url: string
   /** Microseconds since the start, all threads. */
   cpu(): Promise<number>
+  /** By how much the event loop was late since this was asked last: p99, milliseconds. */
+  loop(): Promise<number>
   /** A V8 CPU profile of the work. */
   profiled(work: () => Promise<unknown>): Promise<Profiler.Profile>
 }
@@ -47,29 +49,37 @@ export interface Cast {
   load(job: Job): Promise<number>
 }
 
-/** Starts another Latchkey, with a Redis of its own. */
+/** Where a Latchkey of the bench keeps everything: a Redis of its own, or a file. */
+export type StoreKind = 'redis' | 'sqlite'
+
+/** Starts another Latchkey, with a store of its own. */
 export async function startBeside(
   parts: AsyncDisposableStack,
   hashing: Hashing,
-  variant: Variant,
+  { store = 'redis', ...variant }: Variant & { readonly store?: StoreKind },
 ): Promise<Measured> {
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
   parts.defer(() => rm(dir, { recursive: true, force: true }))
   const redis = await startRedis()
   parts.defer(() => redis.stop())
-  return startLatchkey(parts, dir, redis.url, hashing, variant)
+  return startLatchkey(parts, dir, urlOf(store, dir, redis), hashing, variant)
+}
+
+function urlOf(store: StoreKind, dir: string, redis: TestRedis): string {
+  return store === 'redis' ? redis.url : `sqlite:${join(dir, 'latchkey.db')}`
 }
 
 /** Starts everybody. */
 export async function startCast(
   parts: AsyncDisposableStack,
   hashing: Hashing,
+  store: StoreKind = 'redis',
 ): Promise<Cast> {
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
   parts.defer(() => rm(dir, { recursive: true, force: true }))
   const redis = await startRedis()
   parts.defer(() => redis.stop())
-  const latchkey = await startLatchkey(parts, dir, redis.url, hashing)
+  const latchkey = await startLatchkey(parts, dir, urlOf(store, dir, redis), hashing)
   const jwks: unknown = await (
     await fetch(`${latchkey.url}/.well-known/jwks.json`)
   ).json()
@@ -176,6 +186,7 @@ function measured(child: ChildProcess, url: string): Measured {
   return {
     url,
     cpu: () => question('cpu'),
+    loop: () => question('loop'),
     async profiled(work) {
       await question('profile-start')
       await work()

@@ -9,7 +9,7 @@ import type { Store } from '../ports/store.ts'
 import type { Backups } from '../ports/backups.ts'
 import { createSqliteAccessTokens } from './sessions/access-tokens.ts'
 import { createSqliteBackups } from './backup.ts'
-import { openDatabase, reading, writing } from './database/database.ts'
+import { closeDatabase, openDatabase, reading, writing } from './database/database.ts'
 import { createSqliteDocument } from './database/document.ts'
 import { createSqliteFamilies } from './sessions/families.ts'
 import { createSqliteLoginAttempts } from './people/login-attempts.ts'
@@ -74,7 +74,7 @@ export function createSqliteStore({
     // The file is brought up when it is opened.
     upgrade: async () => 0,
     close: async () => {
-      for (const connection of [counts, db]) if (connection.isOpen) connection.close()
+      for (const connection of [counts, db]) await closeDatabase(connection)
     },
   }
 }

@@ -5,18 +5,10 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
 import { monotonicClock } from '../../../base/clock.ts'
 import { isBusy, unavailable, unusable } from './faults.ts'
+import { createGroupCommits, type Write } from './group-commits.ts'
 import { migrate } from './migrations.ts'
 import { CHECKED_BYTES, checkPages } from './pages.ts'
-
-/**
- * How long a call waits for another process (a second server, a command line beside it), below the 2 s in
- * which the server must answer.
- */
-const BUSY_MS = 1000
-/**
- * How long it leaves the event loop to others meanwhile: SQLite's own waiting would stop every other request.
- */
-const PAUSE_MS = 10
+import { BUSY_MS, PAUSE_MS } from './patience.ts'
 
 export interface DatabaseOptions {
   /**
@@ -72,37 +64,40 @@ function makeFile(file: string): void {
 }
 
 /** Runs one statement's work; any error is StoreUnavailable. */
-export function reading<T>(work: () => T): Promise<T> {
-  return patiently(work)
-}
-
-/**
- * Runs one atomic step. It takes the write lock first, so that what it reads is what it changes; any error is
- * StoreUnavailable.
- */
-export function writing<T>(db: DatabaseSync, work: () => T): Promise<T> {
-  return patiently(() => {
-    db.exec('BEGIN IMMEDIATE')
-    try {
-      const result = work()
-      db.exec('COMMIT')
-      return result
-    } catch (error) {
-      if (db.isTransaction) db.exec('ROLLBACK')
-      throw error
-    }
-  })
-}
-
-/** Runs a step, and again while another process has the lock, which leaves nothing of it behind. */
-async function patiently<T>(step: () => T): Promise<T> {
+export async function reading<T>(work: () => T): Promise<T> {
   const deadline = monotonicClock() + BUSY_MS
   for (;;) {
     try {
-      return step()
+      return work()
     } catch (error) {
       if (!isBusy(error) || monotonicClock() > deadline) throw unavailable(error)
     }
     await wait(PAUSE_MS)
   }
+}
+
+const writers = new WeakMap<DatabaseSync, Write>()
+
+/**
+ * Runs one atomic step, together with the others of this turn of the event loop; resolves when it is on the
+ * disk. The step may be run again, so it changes nothing but the file. Any error is StoreUnavailable.
+ */
+export function writing<T>(db: DatabaseSync, work: () => T): Promise<T> {
+  return writerOf(db)(work)
+}
+
+function writerOf(db: DatabaseSync): Write {
+  const known = writers.get(db)
+  if (known !== undefined) return known
+  const write = createGroupCommits(db)
+  writers.set(db, write)
+  return write
+}
+
+/** Closes a connection when what waits for it is written. */
+export async function closeDatabase(db: DatabaseSync): Promise<void> {
+  if (!db.isOpen) return
+  // Whoever waits is told why it failed.
+  await writing(db, () => {}).catch(() => {})
+  if (db.isOpen) db.close()
 }

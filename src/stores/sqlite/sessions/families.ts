@@ -1,4 +1,4 @@
-// The refresh-token families in SQLite: each call one transaction, each verdict from rules.ts.
+// The refresh-token families in SQLite: each call one atomic step, each verdict from rules.ts.
 import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../../base/clock.ts'
 import type {
