@@ -4,7 +4,8 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import { parseBasic } from '../oauth/basic.ts'
 import { invalidClient, invalidRequest } from '../oauth/errors.ts'
 import { ASSERTION_TYPE, type Assertions } from './assertion.ts'
-import { credentialId, type Proven } from './credentials.ts'
+import { credentialId, type Authenticated, type Proven } from './credentials.ts'
+import type { ProvenHeaders } from './proven-headers.ts'
 import type { Client, ClientRegistry } from './registry.ts'
 
 /** What a request presents to authenticate its client. */
@@ -22,18 +23,16 @@ export interface PresentedClient {
 export interface AuthenticationOptions {
   readonly clients: Pick<ClientRegistry, 'find'>
   readonly assertions: Assertions
-}
-
-/** A client that proved who it is. */
-export interface Authenticated {
-  readonly client: Client
-  /** The id of the credential that it has proved to have; undefined: it is a public client. */
-  readonly credential: () => string | undefined
+  /** Headers that were right before; those that are right now are added. */
+  readonly provenHeaders: ProvenHeaders
 }
 
 interface Claim {
   readonly id: string
-  readonly proof: { readonly assertion: string } | { readonly secret: string }
+  readonly proof:
+    | { readonly assertion: string }
+    /** `header`: the whole of it, where the secret came by Basic. */
+    | { readonly secret: string; readonly header: string | undefined }
 }
 
 /**
@@ -45,16 +44,27 @@ interface Claim {
  */
 export async function authenticateClient(
   presented: PresentedClient,
-  { clients, assertions }: AuthenticationOptions,
+  { clients, assertions, provenHeaders }: AuthenticationOptions,
 ): Promise<Authenticated> {
-  const { id, proof } = readClaim(presented, assertions)
+  const { authorization } = presented
+  const known =
+    authorization === undefined ? undefined : provenHeaders.recall(authorization)
+  const { id, proof } = readClaim(presented, assertions, known)
+  if (known !== undefined) return known
   const client = clients.find(id)
   if (client === undefined) throw invalidClient('client_unknown')
   const proven =
     'assertion' in proof
       ? await assertions.check(proof.assertion, client)
       : provenBySecret(client, proof.secret)
-  return { client, credential: () => proven && credentialId(client, proven) }
+  const authenticated = {
+    client,
+    credential: () => proven && credentialId(client, proven),
+  }
+  if ('header' in proof && proof.header !== undefined && proven !== undefined) {
+    provenHeaders.remember(proof.header, authenticated)
+  }
+  return authenticated
 }
 
 /** Whether the client has a secret or a key to authenticate with. */
@@ -69,8 +79,12 @@ export function isConfidential(client: Client): boolean {
 function readClaim(
   { authorization, clientId, clientSecret, assertion, assertionType }: PresentedClient,
   assertions: Assertions,
+  known: Authenticated | undefined,
 ): Claim {
-  const basic = parseBasic(authorization)
+  const basic =
+    known === undefined
+      ? parseBasic(authorization)
+      : { clientId: known.client.id, clientSecret: '' }
   if (
     [basic, clientSecret, assertion].filter(method => method !== undefined).length > 1
   ) {
@@ -92,7 +106,10 @@ function readClaim(
   }
   const proof =
     assertion === undefined
-      ? { secret: basic?.clientSecret ?? clientSecret ?? '' }
+      ? {
+          secret: basic?.clientSecret ?? clientSecret ?? '',
+          header: basic && authorization,
+        }
       : { assertion }
   return { id: claimed, proof }
 }

@@ -17,6 +17,13 @@ export type Proven =
   /** Its keys are where this says. */
   | { readonly jwksUri: string }
 
+/** A client that proved who it is. */
+export interface Authenticated {
+  readonly client: Client
+  /** The id of the credential that it has proved to have; undefined: it is a public client. */
+  readonly credential: () => string | undefined
+}
+
 /**
  * The id of a credential.
  *

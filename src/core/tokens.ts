@@ -15,6 +15,7 @@ import {
   type RefreshTokenCodec,
 } from '../tokens/refresh-token.ts'
 import { createJwtSigner, type SignJwt } from '../tokens/sign-jwt.ts'
+import { createSignedHere, type SignedHere } from '../tokens/signed-here.ts'
 import type { ComposeOptions } from './options.ts'
 import type { People } from './people.ts'
 import type { SelfService } from './self-service.ts'
@@ -25,6 +26,8 @@ export interface Tokens {
   readonly refreshTokens: RefreshTokenCodec
   readonly readRefreshToken: ReadsRefreshToken
   readonly sign: SignJwt
+  /** What was signed in this process: its signatures need no check. */
+  readonly signedHere: Pick<SignedHere, 'has'>
   /** The grants, by their grant_type. */
   readonly grants: ReturnType<typeof createGrants>
   /** Judges an access token that was verified. */
@@ -52,13 +55,15 @@ export function composeTokens(parts: TokenParts): Tokens {
     refreshTokens,
     parts.knownSecrets.isElsewhere,
   )
+  const signedHere = createSignedHere()
   const sign = parts.instruments.aroundSign(
-    createJwtSigner(parts.keys.signingKey, parts.sightings.signed),
+    createJwtSigner(parts.keys.signingKey, parts.sightings.signed, signedHere.add),
   )
   return {
     refreshTokens,
     readRefreshToken,
     sign,
+    signedHere,
     grants: composeGrants({
       ...parts,
       refreshTokens,

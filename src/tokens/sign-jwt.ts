@@ -35,10 +35,12 @@ export type SignJwt = (
  *
  * @param signingKey the key that signs now, asked for every token
  * @param signed told of the key of everything that lives for a while, and of the `exp` that it claims
+ * @param made told of everything that a key which is held here has signed
  */
 export function createJwtSigner(
   signingKey: (algorithm?: string) => SigningKey,
   signed: (kid: string, exp: number) => void = () => {},
+  made: (jwt: string) => void = () => {},
 ): SignJwt {
   const signers = new Map<string, (claims: JwtClaims) => string>()
   return (wanted, typ, algorithm) => {
@@ -51,7 +53,9 @@ export function createJwtSigner(
     // One signer per key: making one costs ten times a signature.
     const signer = signers.get(id) ?? makeSigner(key, typ)
     signers.set(id, signer)
-    return signer(claims)
+    const jwt = signer(claims)
+    made(jwt)
+    return jwt
   }
 }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import t from 'tap'
 import { createAssertions } from '../../src/clients/assertion.ts'
 import { authenticateClient, isConfidential } from '../../src/clients/client-auth.ts'
+import { createProvenHeaders } from '../../src/clients/proven-headers.ts'
 import { createClientRegistry, type ClientSettings } from '../../src/clients/registry.ts'
 
 const line = (secret: string) =>
@@ -43,7 +44,7 @@ const present = (authorization?: string, clientId?: string, clientSecret?: strin
       assertion: undefined,
       assertionType: undefined,
     },
-    { clients: registry, assertions },
+    { clients: registry, assertions, provenHeaders: createProvenHeaders(registry) },
   )
 
 t.test('a client is known by Basic, by the body, or by its id alone', async t => {

@@ -17,6 +17,7 @@ import t, { type Test } from 'tap'
 import { registerVerifier } from '../../src/http/callers/verify-access-token.ts'
 import { MAX_TOKEN_LENGTH } from '../../src/tokens/access-token.ts'
 import { createJwtSigner } from '../../src/tokens/sign-jwt.ts'
+import { createSignedHere } from '../../src/tokens/signed-here.ts'
 import { CLIENTS, ISSUER, MAIL, ORDERS, type TestApp } from '../support/app.ts'
 import {
   base64url,
@@ -857,13 +858,20 @@ t.test('the verification cache', async t => {
     const { keys, clock } = await serverOn(t, 'SQLite')
     const app = fastify()
     t.teardown(() => app.close())
+    const signedHere = createSignedHere()
     const verify = await registerVerifier(app, {
       issuer: ISSUER,
       keys,
       knowsAudience: audience => audience === ORDERS,
+      wasSignedHere: signedHere.has,
       clock,
     })
-    const sign = createJwtSigner(() => keys.signingKey())
+    const sign = createJwtSigner(
+      () => keys.signingKey(),
+      () => {},
+      // Every other one, so that both ways to see one for the first time are taken.
+      token => token.length % 2 === 0 && signedHere.add(token),
+    )
     const iat = Math.floor(clock() / 1000)
     const make = async (i: number) =>
       sign(
@@ -938,6 +946,7 @@ t.test(
         },
       },
       knowsAudience: () => true,
+      wasSignedHere: () => false,
       clock: server.clock,
     })
     app.get('/carried', async request => verify.carried(request))

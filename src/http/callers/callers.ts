@@ -60,6 +60,7 @@ export async function registerCallers(
     issuer: settings.issuer,
     keys,
     knowsAudience: clients.knowsAudience,
+    wasSignedHere: core.signedHere.has,
     clock,
   })
   const provenKey = createProvenKey({

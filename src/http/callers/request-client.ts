@@ -2,11 +2,12 @@
 import type { FastifyRequest } from 'fastify'
 import {
   authenticateClient,
-  type Authenticated,
   type AuthenticationOptions,
   type PresentedClient,
 } from '../../clients/client-auth.ts'
 import { claimedClient } from '../../clients/claimed.ts'
+import type { Authenticated } from '../../clients/credentials.ts'
+import { createProvenHeaders } from '../../clients/proven-headers.ts'
 import type { Client, ClientRegistry } from '../../clients/registry.ts'
 import type { Emit } from '../../base/events/events.ts'
 import { optional } from '../../grants/grant.ts'
@@ -27,8 +28,8 @@ export type ClientOf = (request: FastifyRequest) => Promise<Client>
 /** As ClientOf, with the credential by which it proved who it is. */
 export type AuthenticatedOf = (request: FastifyRequest) => Promise<Authenticated>
 
-export interface ClientOfOptions extends AuthenticationOptions {
-  readonly clients: Pick<ClientRegistry, 'find' | 'isSecret'>
+export interface ClientOfOptions extends Pick<AuthenticationOptions, 'assertions'> {
+  readonly clients: Pick<ClientRegistry, 'find' | 'isSecret' | 'generation'>
   readonly emit: Emit
 }
 
@@ -39,6 +40,7 @@ export function createAuthenticatedOf({
 }: ClientOfOptions): AuthenticatedOf {
   const cached = createRequestSlot<Promise<Authenticated>>()
   const { assertions, clients } = options
+  const provenHeaders = createProvenHeaders(clients)
 
   return request => {
     const client = cached.get(request) ?? identify(request)
@@ -49,7 +51,10 @@ export function createAuthenticatedOf({
   async function identify(request: FastifyRequest): Promise<Authenticated> {
     const presented = presentedBy(request)
     try {
-      const authenticated = await authenticateClient(presented, options)
+      const authenticated = await authenticateClient(presented, {
+        ...options,
+        provenHeaders,
+      })
       noteClient(request, authenticated.client.id)
       return authenticated
     } catch (error) {

@@ -15,6 +15,7 @@ import { refOf, type AccessTokenClaims } from '../../tokens/access-token.ts'
 import {
   createTokenVerifier,
   isWellFormed,
+  type ReadToken,
   type SignedToken,
   type TokenVerifier,
   type TokenVerifierOptions,
@@ -25,6 +26,7 @@ const REMEMBERED = 10_000
 
 export type VerifierOptions = Omit<TokenVerifierOptions, 'now'> & {
   readonly clock: Clock
+  readonly wasSignedHere: (text: string) => boolean
 }
 
 /** A living access token of ours. */
@@ -62,7 +64,7 @@ export async function registerVerifier(
   { clock, ...options }: VerifierOptions,
 ): Promise<VerifyAccessToken> {
   const verifier = createTokenVerifier({ ...options, now: clock })
-  const readCarried = await registerJwt(app, verifier)
+  const readForeign = await registerJwt(app, verifier)
   // A signature is checked once. The key is a hash of the whole token: any other has let one token pass for
   // another in the past.
   const remembered = new LRUCache<string, SignedToken>({ max: REMEMBERED })
@@ -89,11 +91,14 @@ export async function registerVerifier(
       return token.kind === 'ok' ? judge(remember(id, token)) : FOREIGN
     },
     async carried(request) {
-      const id = idOf(readBearer(request.headers.authorization).token)
+      const { token: text } = readBearer(request.headers.authorization)
+      const id = idOf(text)
       const known = remembered.get(id)
       if (known !== undefined) return judge(known)
-      const token = await readCarried(request)
-      return token === undefined ? FOREIGN : judge(remember(id, token))
+      const token = options.wasSignedHere(text)
+        ? verifier.read(text)
+        : await readForeign(request)
+      return token.kind === 'ok' ? judge(remember(id, token)) : FOREIGN
     },
   }
 }
@@ -104,7 +109,7 @@ const FOREIGN: RefusedToken = { kind: 'refused', isOurs: false }
 async function registerJwt(
   app: FastifyInstance,
   verifier: Pick<TokenVerifier, 'keyFor' | 'claimsOf'>,
-): Promise<(request: FastifyRequest) => Promise<SignedToken | undefined>> {
+): Promise<(request: FastifyRequest) => Promise<ReadToken | RefusedToken>> {
   await app.register(jwt, {
     secret: {
       public: async (_request: FastifyRequest, decoded: unknown) =>
@@ -121,13 +126,11 @@ async function registerJwt(
     },
   })
 
-  return async function readCarried(request) {
+  return async function readForeign(request) {
     const token: unknown = await request.jwtVerify().catch(asVerdict)
-    if (!CompleteToken.Check(token)) return undefined
+    if (!CompleteToken.Check(token)) return FOREIGN
     const checked = verifier.claimsOf(token.payload)
-    return checked.kind === 'ok'
-      ? { claims: checked.claims, kid: token.header.kid }
-      : undefined
+    return checked.kind === 'ok' ? { ...checked, kid: token.header.kid } : FOREIGN
   }
 }
 

@@ -66,6 +66,7 @@ async function bearersOf(app: FastifyInstance, core: Core, settings: ApiSettings
     issuer: core.settings.issuer,
     keys,
     knowsAudience: clients.knowsAudience,
+    wasSignedHere: core.signedHere.has,
     clock,
   })
   const provenKey = createProvenKey({
