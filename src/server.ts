@@ -121,6 +121,7 @@ async function start(
     source,
     log,
     wait,
+    logAuditLine: observers.logAuditLine,
     parts,
   })
   const delivery = startDelivery({ core, metrics, log, parts })

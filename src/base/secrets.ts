@@ -31,6 +31,7 @@ export type Purpose =
   | 'ticket-code'
   | 'scim-cursor'
   | 'outbox'
+  | 'audit-lines'
   | 'self-service-limit'
 
 /**

@@ -12,13 +12,12 @@ import { coreSettings } from '../core/settings.ts'
 import { openSource } from '../keys/external/open-key-source.ts'
 import type { KeySource } from '../keys/external/key-source.ts'
 import type { KeyRing } from '../keys/ring.ts'
-import { openAudit, type AuditLog } from '../observe/audit/open.ts'
-import { fileRewriteOf } from '../observe/line-form.ts'
 import { openStore } from '../stores/open.ts'
 import type { Backups } from '../stores/ports/backups.ts'
 import type { Account } from '../stores/ports/directory.ts'
 import { openBlocklist } from '../users/blocklist/open-blocklist.ts'
-import { printable, printableLines } from '../base/printable.ts'
+import { printable } from '../base/printable.ts'
+import { createCommandAudit } from './command-audit.ts'
 import type { Io } from './terminal/io.ts'
 import { operator } from './terminal/operator.ts'
 import { Refused } from './terminal/refused.ts'
@@ -158,27 +157,6 @@ export async function readConfig({ io, file }: Tools, keeps = true): Promise<Con
     : loadConfig(file, io.env)
 }
 
-/**
- * The audit log of the command line: the file that the server writes to as well, or standard error, as
- * results are on standard output.
- */
-function auditTo({ stderr }: Io, { audit: { to }, log }: Config): AuditLog {
-  const rewrite = fileRewriteOf(log)
-  const output = {
-    write(line: string) {
-      stderr.write(printableLines(rewrite(line)))
-    },
-  }
-  return openAudit({
-    to,
-    output,
-    failed() {},
-    service: log.service,
-    rewrite,
-    clock: systemClock,
-  })
-}
-
 interface OpenOptions {
   readonly io: Io
   readonly config: Config
@@ -196,8 +174,7 @@ async function openCore({
   parts.defer(() => blocklist.close())
   const { store, backups } = await openStore({ ...config.store, clock: systemClock })
   parts.defer(() => store.close())
-  const audit = auditTo(io, config)
-  parts.defer(audit.close)
+  const audit = createCommandAudit(io, config)
   const emit = emitAs(operator(), audit.emit)
   const compose = (source?: KeySource) =>
     createCore({
@@ -209,6 +186,13 @@ async function openCore({
       source,
     })
   const core = compose()
+  const { knownSecrets, auditLines } = core
+  parts.defer(() =>
+    audit.handOver(async lines => {
+      await knownSecrets.read()
+      return auditLines.leave(lines)
+    }),
+  )
   parts.defer(() => core.announcer.settled())
   return {
     ...core,
@@ -216,13 +200,13 @@ async function openCore({
     emit,
     config,
     backups,
-    readSecrets: core.knownSecrets.read,
+    readSecrets: knownSecrets.read,
     // Only here: keys that are kept elsewhere are opened for the commands that look at keys.
     async readRing() {
       const source = await openSource(config.keys, keyPolicy(config))
       if (source !== undefined) parts.defer(source.close)
-      const { knownSecrets, keys } = compose(source)
-      await knownSecrets.read()
+      const { knownSecrets: secrets, keys } = compose(source)
+      await secrets.read()
       await keys.read()
       return keys
     },

@@ -140,7 +140,7 @@ function createWayWorker(
     report(result, item, error) {
       metrics.countDelivery(way, result)
       failing(result, error)
-      if (result === 'abandoned') emit(abandonedEvent(item, envelope, error))
+      if (result === 'abandoned') emit(abandonedEvent({ ...item, way }, envelope, error))
     },
     monotonic: monotonicClock,
     random: systemRandom,
@@ -171,7 +171,7 @@ function reasonOf(error: unknown): string[] {
 
 /** The event of an item that nobody tries any more. */
 function abandonedEvent(
-  { id, content, way, tries }: TakenItem,
+  { id, content, way, tries }: TakenItem & { readonly way: Way },
   envelope: Core['envelope'],
   error: unknown,
 ): Event {

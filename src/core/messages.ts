@@ -2,6 +2,7 @@
 import type { Emit } from '../base/events/events.ts'
 import type { MessageType } from '../base/events/message-types.ts'
 import { createAnnouncer, type Announcer } from '../outbox/announce.ts'
+import { createAuditLines, type AuditLines } from '../outbox/audit-lines.ts'
 import { createCompose, createPersonOf, type Compose } from '../outbox/compose.ts'
 import { createEnvelope, type Envelope } from '../outbox/envelope.ts'
 import { createOutbox, type Outbox } from '../outbox/outbox.ts'
@@ -27,6 +28,8 @@ export interface Noted {
   readonly outbox: Outbox
   readonly envelope: Envelope
   readonly announcer: Announcer
+  /** What commands leave for the audit log of the servers. */
+  readonly auditLines: AuditLines
 }
 
 type NotedParts = ComposeOptions & Pick<Signing, 'knownSecrets'>
@@ -43,7 +46,14 @@ export function composeNoted({
   emit,
   knownSecrets,
 }: NotedParts): Noted {
-  const envelope = createEnvelope(settings.secrets, knownSecrets.isEverywhere)
+  const { secrets } = settings
+  const { isEverywhere } = knownSecrets
+  const envelope = createEnvelope(secrets, isEverywhere)
+  const auditLines = createAuditLines({
+    items: store.outbox,
+    envelope: createEnvelope<string>(secrets, isEverywhere, 'audit-lines'),
+    random,
+  })
   const waysNow = (type: MessageType) => waysOf(settings.notify(), type)
   function onLost(types: readonly MessageType[], why: unknown): void {
     for (const message of types) {
@@ -74,7 +84,12 @@ export function composeNoted({
     clock,
     onLost,
   })
-  return { envelope, outbox, announcer }
+  return {
+    envelope,
+    outbox,
+    announcer,
+    auditLines,
+  }
 }
 
 /** In words of ours: an error's own might say anything. */
@@ -93,7 +108,6 @@ export function composeMessages({
   directory,
   ...noted
 }: MessageParts): Messages {
-  const { outbox, envelope, announcer } = noted
   const tickets = createTickets({
     tickets: store.tickets,
     secrets: settings.secrets,
@@ -102,9 +116,7 @@ export function composeMessages({
   })
   const makeTicket = createMakeTicket(tickets, accounts)
   return {
-    outbox,
-    envelope,
-    announcer,
+    ...noted,
     tickets,
     makeTicket,
     compose: createCompose({

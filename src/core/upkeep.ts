@@ -15,6 +15,8 @@ const STATUS_SYNC_MS = 500
 const SIGHTINGS_MS = 60_000
 /** An operator is asked soon after somebody couldn't log in. */
 const REFUSALS_MS = 1_000
+/** An audit log that is followed says soon what was done at the command line. */
+const AUDIT_LINES_MS = 1_000
 /** Well below the time that a look at all accounts is believed (stores/redis/people/index/wholeness.ts). */
 const ACCOUNTS_MS = 600_000
 /** Some thousand accounts a day are looked at: more than sign up. */
@@ -37,6 +39,8 @@ export interface UpkeepOptions {
   readonly log: UpkeepLog
   /** Resolves after so many milliseconds. */
   readonly wait: (ms: number) => Promise<unknown>
+  /** Logs an audit line that a command has left. Never throws. */
+  readonly logAuditLine: (line: string) => void
   /** Takes each timer, to be ended with the server. */
   readonly parts: AsyncDisposableStack
 }
@@ -57,6 +61,7 @@ export async function startUpkeep({
   source,
   log,
   wait,
+  logAuditLine,
   parts,
 }: UpkeepOptions): Promise<Upkeep> {
   const failing = (message: string) => (err: unknown) => {
@@ -94,6 +99,11 @@ export async function startUpkeep({
   })
   parts.defer(saveRefusals)
   parts.defer(every(REFUSALS_MS, saveRefusals))
+  const takeAuditLines = reportFirstFailure(
+    () => core.auditLines.takeOver(logAuditLine),
+    failing('what commands have done could not be read; the audit log has it later'),
+  )
+  parts.defer(every(AUDIT_LINES_MS, takeAuditLines))
   const settleAccounts = reportFirstFailure(core.store.directory.settle, err => {
     log.warn(
       { err },

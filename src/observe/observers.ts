@@ -1,8 +1,10 @@
 // What watches a running server, opened together: the log's output, metrics, the audit log, traces. They are
 // there before the log is, which comes to life with the server that it belongs to.
+import { Value } from 'typebox/value'
 import type { Clock } from '../base/clock.ts'
 import type { Emit } from '../base/events/events.ts'
 import type { PasswordHasher } from '../users/hashing/hasher.ts'
+import { AuditLine } from './audit/audit-schema.ts'
 import { openAudit, type AuditLog } from './audit/open.ts'
 import { createConnectionWatch, type Listener } from './connections.ts'
 import { fileRewriteOf, rewriteOf, type LogForm, type Rewrite } from './line-form.ts'
@@ -49,6 +51,8 @@ export interface Observers {
   readonly tracing: Tracing
   /** Tells the metrics and the audit log. */
   readonly emit: Emit
+  /** The same of a line that a command has left: it goes to the audit log as it is. */
+  logAuditLine(line: string): void
   /** Where log lines go. */
   readonly logStream: { write(line: string): void }
   /** Opens the audit log's file anew. */
@@ -112,6 +116,12 @@ export async function openObservers(options: ObserversOptions): Promise<Observer
     emit(event, origin) {
       metrics.emit(event)
       audit.emit(event, origin)
+    },
+    logAuditLine(line) {
+      const entry: unknown = JSON.parse(line)
+      // A newer release may have left what this one doesn't know.
+      if (Value.Check(AuditLine, entry)) metrics.emit(entry.audit)
+      audit.write(line)
     },
     logStream: logStream ?? output,
     reopen: audit.reopen,

@@ -1,18 +1,18 @@
 // What waits is sealed: whoever reads the store learns neither names nor addresses from the outbox.
 import { openText, sealedUnder, sealText } from '../base/sealed-text.ts'
-import { deriveKeys } from '../base/secrets.ts'
+import { deriveKeys, type Purpose } from '../base/secrets.ts'
 import type { Entry } from './messages.ts'
 
-/** Seals entries and opens them. */
-export interface Envelope {
+/** Seals what waits, messages by default, and opens it. */
+export interface Envelope<Content = Entry> {
   /** Seals what waits under that id. */
-  seal(id: string, entry: Entry): string
+  seal(id: string, content: Content): string
   /**
    * Opens it.
    *
    * @throws Error when none of the configured secrets has sealed it under that id
    */
-  open(id: string, sealed: string): Entry
+  open(id: string, sealed: string): Content
 }
 
 /**
@@ -21,19 +21,22 @@ export interface Envelope {
  * @param secrets base64 or base64url, as configured; at least one
  * @param isEverywhere whether every other server has that secret too, by its fingerprint: any of them may be
  * the one that sends
+ * @param purpose what is sealed; one can't be put in the place of another
  * @throws TypeError without a secret
  */
-export function createEnvelope(
+export function createEnvelope<Content = Entry>(
   secrets: readonly string[],
   isEverywhere: (secretId: string) => boolean,
-): Envelope {
-  const keys = deriveKeys(secrets, 'outbox')
+  purpose: Purpose = 'outbox',
+): Envelope<Content> {
+  const keys = deriveKeys(secrets, purpose)
+  const labelOf = (id: string) => `latchkey ${purpose} ${id}`
   const [first] = keys
   if (first === undefined) throw new TypeError('no secret to seal the outbox with')
   return {
-    seal(id, entry) {
+    seal(id, content) {
       const key = keys.find(each => isEverywhere(each.id)) ?? first
-      return sealText(key, labelOf(id), JSON.stringify(entry))
+      return sealText(key, labelOf(id), JSON.stringify(content))
     },
     open(id, sealed) {
       const key = keys.find(each => each.id === sealedUnder(sealed))
@@ -41,12 +44,8 @@ export function createEnvelope(
       if (text === undefined) {
         throw new Error('it is sealed under a secret that is missing here')
       }
-      const entry: Entry = JSON.parse(text)
-      return entry
+      const content: Content = JSON.parse(text)
+      return content
     },
   }
-}
-
-function labelOf(id: string): string {
-  return `latchkey outbox ${id}`
 }

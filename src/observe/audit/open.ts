@@ -22,6 +22,8 @@ export interface OpenAudit {
 
 export interface AuditLog {
   readonly emit: Emit
+  /** Takes a line that was made elsewhere. Never throws. */
+  write(line: string): void
   /** Opens the file anew. */
   reopen(): void
   /** Writes what was held back to be folded, and lets go of the file. */
@@ -43,7 +45,9 @@ export function openAudit({
 }: OpenAudit): AuditLog {
   const fold = (stream: AuditStream) =>
     foldRefusals({ emit: createAudit(stream, { clock, service }), clock })
-  if (to === 'stdout') return { ...fold(output), reopen() {} }
+  if (to === 'stdout') {
+    return { ...fold(output), write: line => output.write(line), reopen() {} }
+  }
   const stream = openAuditFile({
     file: to,
     rewrite,
@@ -53,6 +57,7 @@ export function openAudit({
   const folded = fold(stream)
   return {
     emit: folded.emit,
+    write: stream.write,
     reopen: stream.reopen,
     close() {
       folded.close()

@@ -7,11 +7,14 @@ export const WAYS = ['webhook', 'mail'] as const
 /** One of them. */
 export type Way = (typeof WAYS)[number]
 
+/** What waits apart from each other: for each way out, and what commands leave for the servers' audit log. */
+export type Queue = Way | 'audit'
+
 /** Something that is to be delivered. */
 export interface NewItem {
   /** Names it for good: an item whose id is there already is not added again. */
   readonly id: string
-  readonly way: Way
+  readonly way: Queue
   /** Sealed: the store can't read it. */
   readonly content: string
 }
@@ -46,7 +49,7 @@ export interface OutboxItems {
    */
   append(items: readonly NewItem[], most: number): Promise<boolean>
   /** Leases up to `limit` items of a way that are due, those that are due longest first. */
-  take(way: Way, limit: number, leaseMs: number): Promise<readonly TakenItem[]>
+  take(way: Queue, limit: number, leaseMs: number): Promise<readonly TakenItem[]>
   /**
    * Removes an item: it is delivered, or given up.
    *
@@ -60,5 +63,5 @@ export interface OutboxItems {
    */
   postpone(lease: Lease, delayMs: number): Promise<boolean>
   /** What waits for a way, leased items included. */
-  backlog(way: Way): Promise<Backlog>
+  backlog(way: Queue): Promise<Backlog>
 }

@@ -1,6 +1,6 @@
 // The outbox in Redis: a hash of all items, and for each way two sorted sets, by when an item is due and by
 // when it was appended. All of it is in one slot, as one step touches several.
-import type { Lease, NewItem, OutboxItems, TakenItem, Way } from '../ports/outbox.ts'
+import type { Lease, NewItem, OutboxItems, Queue, TakenItem } from '../ports/outbox.ts'
 import type { RedisAdapter } from './adapter.ts'
 import { loadScript } from './scripts.ts'
 
@@ -18,7 +18,7 @@ export function createRedisOutbox({
   const take = loadScript(link, 'outbox/take')
   const settle = loadScript(link, 'outbox/settle')
   const backlog = loadScript(link, 'outbox/backlog')
-  const keysOf = (way: Way) => [keys.items, keys.due(way), keys.since(way)]
+  const keysOf = (way: Queue) => [keys.items, keys.due(way), keys.since(way)]
 
   async function end({ id, way, tries }: Lease, delay: number | ''): Promise<boolean> {
     const [ended] = await settle(keysOf(way), [time(), id, tries, delay])

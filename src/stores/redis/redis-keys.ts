@@ -2,7 +2,7 @@
 // together.
 import type { AccessTokenRef } from '../ports/access-tokens.ts'
 import type { FamilyRef } from '../ports/families.ts'
-import type { Way } from '../ports/outbox.ts'
+import type { Queue } from '../ports/outbox.ts'
 
 /** Makes the names under a prefix. */
 export interface RedisKeys {
@@ -42,9 +42,9 @@ export interface RedisKeys {
     /** Hash: the items, by their ids. */
     readonly items: string
     /** Sorted set: the ids of a way's items, by when they are due. */
-    due(way: Way): string
+    due(way: Queue): string
     /** Sorted set: the same by when they were appended. */
-    since(way: Way): string
+    since(way: Queue): string
   }
   /** Mark: an id that was used. */
   replay(id: string): string

@@ -1,14 +1,14 @@
 // The outbox in SQLite: a row for each item. A lease moves the instant at which the item is due.
 import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../base/clock.ts'
-import type { Lease, OutboxItems, TakenItem, Way } from '../ports/outbox.ts'
+import type { Lease, OutboxItems, Queue, TakenItem } from '../ports/outbox.ts'
 import { reading, writing } from './database/database.ts'
 import type { Row } from './database/row.ts'
 
 /** Makes the outbox of this store. */
 export function createSqliteOutbox(db: DatabaseSync, clock: Clock): OutboxItems {
   const { insert, due, lease, remove, postpone, backlog } = statementsOn(db)
-  const waiting = (way: Way) => Number(backlog.get({ way })?.['n'])
+  const waiting = (way: Queue) => Number(backlog.get({ way })?.['n'])
 
   return {
     append: (items, most) =>
@@ -44,7 +44,7 @@ export function createSqliteOutbox(db: DatabaseSync, clock: Clock): OutboxItems 
   }
 }
 
-function takenOf(row: Row, way: Way, now: number): TakenItem {
+function takenOf(row: Row, way: Queue, now: number): TakenItem {
   return {
     id: String(row['id']),
     way,
