@@ -126,7 +126,7 @@ const ONLY_IN = {
   'argon2|bcrypt': '^src/users/hashing/',
   'prom-client|pino': '^src/observe/',
   '@opentelemetry': '^src/observe/tracing/otel[.]ts',
-  'lru-cache': '^src/(http/|tokens/signed-here|clients/proven-headers)',
+  'lru-cache': '^src/(base/counts|http/|tokens/signed-here|clients/proven-headers)',
   negotiator: '^src/http/',
   ldapts: '^src/users/directory/ldap/',
   nodemailer: '^src/outbox/mail/',

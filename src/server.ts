@@ -24,9 +24,9 @@ import { openSource } from './keys/external/open-key-source.ts'
 import type { KeySource } from './keys/external/key-source.ts'
 import type { Metrics } from './observe/metrics/metrics.ts'
 import { openObservers } from './observe/observers.ts'
+import type { Opened } from './observe/tracing/traced-store.ts'
 import { buildManagementOf, buildPublic, type Live } from './listeners.ts'
 import { openSafeStore, type SafeStoreOptions } from './safe-store.ts'
-import type { Store } from './stores/ports/store.ts'
 import { startStoreWatch } from './stores/watch.ts'
 import { openBlocklist } from './users/blocklist/open-blocklist.ts'
 import { argon2Build } from './users/hashing/argon2.ts'
@@ -106,7 +106,8 @@ async function start(
     observers,
     parts,
   })
-  const { core, source } = await openCore({ live, clock, store, observers, parts })
+  const opened = { store, addressCounts }
+  const { core, source } = await openCore({ live, clock, opened, observers, parts })
   const listeners = { live, core, observers, addressCounts, loopbackNamesOnly }
   const management = buildManagementOf(listeners, () => watch.state())
   parts.defer(() => closeWithin(management, MANAGEMENT_GRACE_MS))
@@ -171,12 +172,12 @@ interface LoadedCore {
 async function openCore({
   live,
   clock,
-  store,
+  opened,
   observers: { metrics, emit, instruments },
   parts,
 }: Omit<SafeStoreOptions, 'config'> & {
   readonly live: Live
-  readonly store: Store
+  readonly opened: Pick<Opened, 'store' | 'addressCounts'>
 }): Promise<LoadedCore> {
   const { config } = live
   const source = await openSource(config.keys, keyPolicy(config))
@@ -186,9 +187,9 @@ async function openCore({
   const agreed = createAgreedClock({ system: clock, monotonic: monotonicClock })
   const core = createCore({
     settings: coreSettings(() => live.config),
-    store,
+    ...opened,
     clock: agreed.now,
-    storeNow: () => store.now().then(agreed.hear),
+    storeNow: () => opened.store.now().then(agreed.hear),
     emit,
     source,
     isBreached: blocklist.isBreached,

@@ -172,7 +172,10 @@ async function openCore({
 }: OpenOptions): Promise<Omit<StoreTools, keyof Tools>> {
   const blocklist = await openBlocklist(config.passwords.blocklist)
   parts.defer(() => blocklist.close())
-  const { store, backups } = await openStore({ ...config.store, clock: systemClock })
+  const { store, addressCounts, backups } = await openStore({
+    ...config.store,
+    clock: systemClock,
+  })
   parts.defer(() => store.close())
   const audit = createCommandAudit(io, config)
   const emit = emitAs(operator(), audit.emit)
@@ -180,6 +183,7 @@ async function openCore({
     createCore({
       settings: coreSettings(() => config),
       store,
+      addressCounts,
       clock: systemClock,
       emit,
       isBreached: blocklist.isBreached,

@@ -1,4 +1,5 @@
 // The core's outbox: what is appended to it, and what a worker needs to send it.
+import { createCountOne } from '../base/counts/shared-counts.ts'
 import type { Emit } from '../base/events/events.ts'
 import type { MessageType } from '../base/events/message-types.ts'
 import { createAnnouncer, type Announcer } from '../outbox/announce.ts'
@@ -8,6 +9,7 @@ import { createEnvelope, type Envelope } from '../outbox/envelope.ts'
 import { createOutbox, type Outbox } from '../outbox/outbox.ts'
 import { waysOf } from '../outbox/ways.ts'
 import { createMakeTicket, type MakeTicket } from '../self-service/make-ticket.ts'
+import type { Way } from '../stores/ports/outbox.ts'
 import { StoreUnavailable } from '../stores/ports/unavailable.ts'
 import { createTickets, type Tickets } from '../tickets/tickets.ts'
 import type { ComposeOptions } from './options.ts'
@@ -41,7 +43,9 @@ type MessageParts = ComposeOptions & Noted & Pick<People, 'accounts' | 'director
 export function composeNoted({
   settings,
   store,
+  addressCounts,
   clock,
+  monotonic,
   random,
   emit,
   knownSecrets,
@@ -55,19 +59,7 @@ export function composeNoted({
     random,
   })
   const waysNow = (type: MessageType) => waysOf(settings.notify(), type)
-  function onLost(types: readonly MessageType[], why: unknown): void {
-    for (const message of types) {
-      for (const way of waysNow(message)) {
-        emit({
-          type: 'message.abandoned',
-          way,
-          tries: 0,
-          message,
-          error: reasonOf(why),
-        })
-      }
-    }
-  }
+  const onLost = createOnLost(emit, waysNow)
   const outbox = createOutbox({
     items: store.outbox,
     envelope,
@@ -77,11 +69,22 @@ export function composeNoted({
     onLost,
     random,
   })
+  const count = createCountOne(addressCounts, monotonic)
   const announcer = createAnnouncer({
     appendAll: outbox.appendAll,
     isSent: type => waysNow(type).length > 0,
+    async isTooMany(type, sub) {
+      const endsInMs = await count(
+        `notice ${type} ${sub}`,
+        settings.notify().noticesPerAccount,
+      )
+      return endsInMs !== undefined
+    },
     personOf: createPersonOf(mayTypeAddress(settings)),
     clock,
+    onWithheld(message, sub) {
+      emit({ type: 'message.withheld', message, sub })
+    },
     onLost,
   })
   return {
@@ -92,11 +95,21 @@ export function composeNoted({
   }
 }
 
+/** Makes what reports messages that could not be noted, for each way that they would have gone by. */
+function createOnLost(emit: Emit, waysNow: (type: MessageType) => readonly Way[]) {
+  return (types: readonly MessageType[], why: unknown): void => {
+    const about = { type: 'message.abandoned', tries: 0, error: reasonOf(why) } as const
+    for (const message of types) {
+      for (const way of waysNow(message)) emit({ ...about, way, message })
+    }
+  }
+}
+
 /** In words of ours: an error's own might say anything. */
 function reasonOf(why: unknown): string {
   if (why === 'full') return 'the outbox is full'
   if (why instanceof StoreUnavailable) return 'the store is away'
-  return `it could not be noted (${why instanceof Error ? why.name : typeof why})`
+  return `it could not be noted (${Object(why).name})`
 }
 
 /** Composes the messages' side. */

@@ -4,6 +4,7 @@ import type { Emit } from '../base/events/events.ts'
 import type { Random } from '../base/random.ts'
 import type { KeySource } from '../keys/external/key-source.ts'
 import type { Outgoing } from '../self-service/outgoing.ts'
+import type { AddressCounts } from '../stores/ports/address-counts.ts'
 import type { Store } from '../stores/ports/store.ts'
 import type { IsBreached } from '../users/new-password.ts'
 import type { Instruments } from './instruments.ts'
@@ -13,6 +14,8 @@ import type { CoreSettings } from './settings.ts'
 export interface CoreOptions {
   readonly settings: CoreSettings
   readonly store: Store
+  /** Where all replicas count together; default: each counts by itself. */
+  readonly addressCounts?: AddressCounts | undefined
   /** By which tokens are dated and judged. */
   readonly clock: Clock
   /** The store's clock; default: it is asked, and nobody listens in. */

@@ -3,7 +3,7 @@
 // all of it is noted.
 import type { Clock } from '../base/clock.ts'
 import type { Aside, Event, Known, Origin } from '../base/events/events.ts'
-import type { MessageType } from '../base/events/message-types.ts'
+import { NOTICES, type MessageType } from '../base/events/message-types.ts'
 import type { Entry, Person } from './messages.ts'
 import type { Appended } from './outbox.ts'
 
@@ -26,6 +26,10 @@ export interface AnnouncerOptions {
   readonly appendAll: (entries: readonly Entry[]) => Promise<Appended>
   /** Whether a message goes out by any way, as configured now. */
   readonly isSent: (type: MessageType) => boolean
+  /** Counts a notice to an account, and resolves to whether it had enough of that type already. */
+  readonly isTooMany: (type: MessageType, sub: string) => Promise<boolean>
+  /** Told of a notice that is not sent, as it was too many. */
+  readonly onWithheld: (type: MessageType, sub: string) => void
   readonly personOf: (account: Known) => Person
   readonly clock: Clock
   /** Told what could not be noted, and why: nobody will ever send it. `full`: the outbox is. */
@@ -38,10 +42,13 @@ type News = Omit<Entry, 'at'>
 /** Makes it. */
 export function createAnnouncer(options: AnnouncerOptions): Announcer {
   const { appendAll, isSent, personOf, clock, onLost } = options
+  const withoutTooMany = createWithoutTooMany(options)
   /** With the request that it comes from. */
   const pending = new Map<Promise<void>, string | undefined>()
 
-  async function note(entries: readonly Entry[]): Promise<void> {
+  async function note(news: readonly Entry[]): Promise<void> {
+    const entries = await withoutTooMany(news)
+    if (entries.length === 0) return
     const types = entries.map(({ type }) => type)
     await appendAll(entries).then(
       outcome => {
@@ -70,6 +77,34 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
       await Promise.all([...pending].map(([noting, id]) => isMeant(id) && noting))
     },
   }
+}
+
+/** Makes what leaves out notices that an account had enough of: what comes again and again floods nobody. */
+function createWithoutTooMany({
+  isTooMany,
+  onWithheld,
+}: Pick<AnnouncerOptions, 'isTooMany' | 'onWithheld'>) {
+  return async (entries: readonly Entry[]): Promise<readonly Entry[]> => {
+    const withheld = new Set<MessageType>()
+    // Two that follow from one event are one notice, to two addresses.
+    const notices = new Map(
+      entries.filter(isNotice).map(({ type, whom }) => [type, whom.sub]),
+    )
+    for (const [type, sub] of notices) {
+      // What can't be counted now is tried all the same: a store that is away takes no note, either.
+      if (!(await isTooMany(type, sub).catch(() => false))) continue
+      withheld.add(type)
+      onWithheld(type, sub)
+    }
+    return entries.filter(({ type }) => !withheld.has(type))
+  }
+}
+
+/** Notices are about an account that is known. */
+function isNotice(
+  entry: Entry,
+): entry is Entry & { readonly whom: { readonly sub: string } } {
+  return NOTICES.some(type => type === entry.type) && 'sub' in entry.whom
 }
 
 type Context = Aside & Pick<AnnouncerOptions, 'personOf'>

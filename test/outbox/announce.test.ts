@@ -19,16 +19,20 @@ const ORIGIN = { id: 'req-1', headers: {} }
 function announcerOf(
   appendAll: (entries: readonly Entry[]) => Promise<Appended>,
   types: readonly MessageType[] = MESSAGE_TYPES,
+  isTooMany: (type: MessageType, sub: string) => Promise<boolean> = async () => false,
 ) {
+  const withheld: MessageType[] = []
   const lost: Array<readonly [readonly MessageType[], unknown]> = []
   const announcer = createAnnouncer({
     appendAll,
     isSent: type => types.includes(type),
+    isTooMany,
+    onWithheld: type => withheld.push(type),
     personOf: createPersonOf(() => true),
     clock: () => NOW,
     onLost: (...about) => lost.push(about),
   })
-  return { ...announcer, lost }
+  return { ...announcer, lost, withheld }
 }
 
 /** What was noted of an event. */
@@ -190,4 +194,42 @@ t.test('what can not be noted is said', async t => {
   broken.hear(user('added'))
   await broken.settled()
   t.strictSame(broken.lost, [[['account.created'], away]])
+})
+
+t.test('notices that are too many are left out, and nothing else is', async t => {
+  const entries: Entry[] = []
+  const append = async (added: readonly Entry[]) => {
+    entries.push(...added)
+    return 'appended' as const
+  }
+  const asked: string[] = []
+  const { hear, settled, withheld } = announcerOf(
+    append,
+    MESSAGE_TYPES,
+    async (type, sub) => {
+      asked.push(`${type} ${sub}`)
+      return type !== 'notice.new_network'
+    },
+  )
+  const email = { attributes: ['email'] }
+  hear(user('attributes', email), undefined, { before: ALICE })
+  hear(user('disabled'))
+  await settled()
+  t.same(asked, ['notice.address_changed a'], 'one event counts once')
+  t.same(withheld, ['notice.address_changed'])
+  const types = entries.map(({ type }) => type).toSorted()
+  t.same(types, ['account.disabled', 'account.updated', 'session.revoked'])
+  const alone = announcerOf(append, ['notice.password_changed'], async () => true)
+  alone.hear(user('password'))
+  await alone.settled()
+  t.equal(entries.length, 3, 'and where nothing is left nothing is noted')
+  const away = () => Promise.reject(new Error('away'))
+  const uncounted = announcerOf(append, ['notice.password_changed'], away)
+  uncounted.hear(user('password'))
+  await uncounted.settled()
+  t.equal(
+    entries.at(-1)?.type,
+    'notice.password_changed',
+    'what can not be counted is noted',
+  )
 })

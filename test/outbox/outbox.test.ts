@@ -18,6 +18,8 @@ const WEBHOOK = {
   timeout: 1000,
   attributes: [],
 }
+/** Of every outbox here. */
+const LIMITS = { giveUp: 60_000, noticesPerAccount: { max: 2, window: 60_000 } }
 const ALL = { ...WEBHOOK, types: [...MESSAGE_TYPES] }
 
 /** A server whose messages go by webhook; nobody sends them but the test. */
@@ -29,7 +31,7 @@ async function serverOf(
   t.teardown(() => server.close())
   const { live, core, store } = server
   live.attributes = { email: { type: 'email', list: false, unique: false } }
-  live.notify = { giveUp: 60_000, maxItems: 10, webhook }
+  live.notify = { ...LIMITS, maxItems: 10, webhook }
   /** What waits, as it would be sent. */
   async function take() {
     const items = await store.outbox.take('webhook', 10, 60_000)
@@ -227,10 +229,10 @@ t.test('an event says the account as it is when it is sent', async t => {
 t.test('without a way out nothing waits, and a full outbox says so', async t => {
   const { core, live, store } = await serverOf(t)
   const wanted = { purpose: 'recovery', whom: { name: 'alice' } } as const
-  live.notify = { giveUp: 60_000, maxItems: 1 }
+  live.notify = { ...LIMITS, maxItems: 1 }
   t.equal(await core.outbox.append(wanted), 'appended')
   t.match(await store.outbox.backlog('webhook'), { length: 0 })
-  live.notify = { giveUp: 60_000, maxItems: 1, webhook: WEBHOOK }
+  live.notify = { ...LIMITS, maxItems: 1, webhook: WEBHOOK }
   t.ok(await core.outbox.hasRoom('recovery'))
   t.equal(await core.outbox.append(wanted), 'appended')
   t.notOk(await core.outbox.hasRoom('recovery'))
@@ -253,7 +255,7 @@ t.test('whose address is already taken is told so, and gets no ticket', async t 
     [{ type: 'notice.already_registered', network: 'n', ticket: undefined }],
   )
   const types = ['ticket.verification']
-  live.notify = { giveUp: 60_000, maxItems: 10, webhook: { ...WEBHOOK, types } }
+  live.notify = { ...LIMITS, maxItems: 10, webhook: { ...WEBHOOK, types } }
   await core.outbox.append({ ...wanted, whom })
   t.same(
     await take(),
@@ -263,7 +265,7 @@ t.test('whose address is already taken is told so, and gets no ticket', async t 
   const earlier = { type: 'ticket.verification', whom, at: 1, isTaken: true } as const
   await core.outbox.appendAll([earlier])
   t.match(await take(), [undefined], 'nor what a server of before has noted')
-  live.notify = { giveUp: 60_000, maxItems: 1, webhook: WEBHOOK }
+  live.notify = { ...LIMITS, maxItems: 1, webhook: WEBHOOK }
   t.equal(await core.outbox.append({ ...wanted, whom }), 'full')
   const lost = lines.find(line => line.includes('message.abandoned'))
   t.match(lost, /"notice.already_registered"/, 'what finds no room is said')
@@ -300,7 +302,7 @@ t.test('what can not be noted is in the audit log, and counted', async t => {
     lines
       .filter(line => line.includes('message.abandoned'))
       .map(line => JSON.parse(line).audit)
-  live.notify = { giveUp: 60_000, maxItems: 1, webhook: ALL }
+  live.notify = { ...LIMITS, maxItems: 1, webhook: ALL }
   await accounts.setPassword('alice', 'another horse battery')
   await core.announcer.settled()
   const about = { type: 'message.abandoned', way: 'webhook', tries: 0 }
@@ -338,5 +340,51 @@ t.test(
     t.match(await take(), [
       { type: 'notice.password_changed', email: attributes.email, isAddressProven: true },
     ])
+  },
+)
+
+t.test(
+  'an account gets so many notices of a type, and no other is told less',
+  async t => {
+    const { core, accounts, live, clock, lines, store } = await serverOf(t, ALL)
+    live.notify = { ...LIMITS, maxItems: 100, webhook: ALL }
+    await accounts.add({ name: 'bob', password: 'x', roles: [], scopes: null })
+    const noted = async (act: () => Promise<unknown>) => {
+      await act()
+      await core.announcer.settled()
+      const items = await store.outbox.take('webhook', 100, 60_000)
+      for (const item of items) await store.outbox.remove(item)
+      return items
+        .map(({ id, content }) => core.envelope.open(id, content).type)
+        .toSorted()
+    }
+    const change = (name = 'alice') =>
+      noted(() => accounts.setPassword(name, 'another horse'))
+    await noted(async () => {})
+    const both = ['notice.password_changed', 'session.revoked']
+    for (const round of ['first', 'second']) t.same(await change(), both, round)
+    t.same(await change(), ['session.revoked'], 'apps hear of all')
+    t.same(await change('bob'), both, 'others hear of theirs')
+    const attributes = (email: string) => ({ attributes: { email } })
+    await noted(() => accounts.setAttributes('alice', attributes('a@example.com')))
+    const address = [
+      'account.updated',
+      'notice.address_changed',
+      'notice.address_changed',
+    ]
+    for (const email of ['b@example.com', 'c@example.com']) {
+      const act = () => accounts.setAttributes('alice', attributes(email))
+      t.same(await noted(act), address, 'of another type, to both addresses')
+    }
+    const events = lines.filter(line => line.includes('"message.withheld"'))
+    const sub = (await accounts.find('alice'))?.sub
+    const audit = { type: 'message.withheld', message: 'notice.password_changed', sub }
+    t.match(
+      events.map(line => JSON.parse(line)),
+      [{ audit }],
+      'the audit log says it',
+    )
+    clock.advance(60_000)
+    t.same(await change(), both, 'and later they are told again')
   },
 )

@@ -383,7 +383,11 @@ async function build({
     scimPasswords: true,
     strict: false,
     recheck: { grace: 60 * MINUTE, recheck: 5 * MINUTE },
-    notify: { giveUp: DAY, maxItems: 100_000 } as ReturnType<CoreSettings['notify']>,
+    notify: {
+      giveUp: DAY,
+      maxItems: 100_000,
+      noticesPerAccount: { max: 10, window: 60 * MINUTE },
+    } as ReturnType<CoreSettings['notify']>,
   }
   const settings: CoreSettings = {
     issuer,
@@ -417,6 +421,7 @@ async function build({
   const core = createCore({
     settings,
     store,
+    addressCounts,
     clock,
     monotonic: clock,
     emit,

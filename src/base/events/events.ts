@@ -169,6 +169,12 @@ export type SecurityEvent =
       /** Absent: it was asked for by a name. */
       readonly sub?: string
     }
+  /** An account had enough notices of that type. */
+  | {
+      readonly type: 'message.withheld'
+      readonly message: MessageType
+      readonly sub: string
+    }
   /** Servers go on without what the store has lost. */
   | { readonly type: 'store.accepted'; readonly actor: Actor }
 

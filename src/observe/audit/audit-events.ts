@@ -243,6 +243,18 @@ export const AUDIT_EVENTS = [
       sub: Type.Optional(Sub),
     },
   ),
+  event(
+    'message.withheld',
+    'A notice was not sent: its account had `notify.noticesPerAccount` of that type.',
+    {
+      message: Type.Unsafe<MessageType>({
+        type: 'string',
+        enum: MESSAGE_TYPES,
+        description: 'What it was.',
+      }),
+      sub: Sub,
+    },
+  ),
   event('store.accepted', 'An operator accepted that the store has lost its data.', {
     actor: ActorName,
   }),

@@ -157,6 +157,17 @@ export const NotifySchema = section(
       description:
         'How many messages may wait for each way; what would be one more is refused.',
     }),
+    noticesPerAccount: section(
+      'How many notices of one type (`notice.…`) one account gets; more are not sent, as the audit log says.',
+      {
+        max: Type.Integer({
+          minimum: 1,
+          default: 10,
+          description: 'Notices of one type per window.',
+        }),
+        window: duration('1h', 'The window.'),
+      },
+    ),
     webhook: Type.Optional(Webhook),
     mail: Type.Optional(Mail),
   },

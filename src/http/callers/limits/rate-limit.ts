@@ -16,7 +16,10 @@ import { ownAddressOf } from '../own-address.ts'
 import { createRecentCredentials, credentialsOf } from '../recent-credentials.ts'
 import type { RefreshTokenOf } from '../refresh-token-of.ts'
 import { createSpentWindows, type SpentWindows } from './spent-windows.ts'
-import { createWindowCounts, type WindowLimit } from './window-counts.ts'
+import {
+  createWindowCounts,
+  type WindowLimit,
+} from '../../../base/counts/window-counts.ts'
 
 const FORWARDED_FOR = 'latchkey-forwarded-for'
 

@@ -2,12 +2,13 @@
 // address. Both count by themselves: no login is delayed by them. All replicas count together where the store
 // is Redis.
 import { createHmac } from 'node:crypto'
+import { createCountOne } from '../../../base/counts/shared-counts.ts'
+import type { WindowLimit } from '../../../base/counts/window-counts.ts'
 import { deriveKeys } from '../../../base/secrets.ts'
 import { slowDown } from '../../../oauth/errors.ts'
 import type { AddressCounts } from '../../../stores/ports/address-counts.ts'
 import { readEmail } from '../../../users/attributes/email-address.ts'
 import { foldName } from '../../../users/names/user-name.ts'
-import { createWindowCounts, type WindowLimit } from './window-counts.ts'
 
 /** What for something is sent. Each counts by itself: sign-ups under a name must not silence its owner. */
 export type SendingPurpose = 'registration' | 'recovery' | 'address'
@@ -47,7 +48,7 @@ export function createSelfServiceLimits(
   options: SelfServiceLimitOptions,
 ): SelfServiceLimits {
   const { secrets, perNetwork, perTarget, perTargetInAll } = options
-  const count = createCount(options)
+  const count = createCountOne(options.counts)
   const [first] = deriveKeys(secrets, 'self-service-limit')
   if (first === undefined) throw new TypeError('there is no secret')
   // Keyed: a reader of the store can't test which name or network a count is of.
@@ -71,16 +72,5 @@ export function createSelfServiceLimits(
         return (await count(keyOf(purpose, whom), perTargetInAll)) !== undefined
       }
     },
-  }
-}
-
-/** Makes the count: the rest of the window in ms when it is over the limit, else undefined. */
-function createCount({ counts }: Pick<SelfServiceLimitOptions, 'counts'>) {
-  const windows = createWindowCounts()
-  return async (key: string, limit: WindowLimit): Promise<number | undefined> => {
-    if (counts === undefined) return windows.count(key, limit)
-    const { max, window: windowMs } = limit
-    const [counted] = await counts.add([{ address: key, requests: 1, windowMs }])
-    return counted !== undefined && counted.count > max ? counted.endsInMs : undefined
   }
 }

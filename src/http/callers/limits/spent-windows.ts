@@ -1,6 +1,6 @@
 // Remembers which addresses have spent their rate limit, so that they are refused without asking anything.
 import { LRUCache } from 'lru-cache'
-import type { WindowLimit } from './window-counts.ts'
+import type { WindowLimit } from '../../../base/counts/window-counts.ts'
 
 const REMEMBERED = 10_000
 

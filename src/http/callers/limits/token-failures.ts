@@ -6,7 +6,7 @@ import { slowDown } from '../../../oauth/errors.ts'
 import type { Reason } from '../../../base/events/reasons.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { ownAddressOf } from '../own-address.ts'
-import { createWindowCounts } from './window-counts.ts'
+import { createWindowCounts } from '../../../base/counts/window-counts.ts'
 
 /** Each throws OAuthError client_gone when the connection has ended. */
 export interface TokenFailures {

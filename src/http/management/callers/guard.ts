@@ -21,7 +21,7 @@ import type { TokenFailures } from '../../callers/limits/token-failures.ts'
 import {
   createWindowCounts,
   type WindowLimit,
-} from '../../callers/limits/window-counts.ts'
+} from '../../../base/counts/window-counts.ts'
 import type { TokenHolder } from '../../callers/token-holder.ts'
 import { holdsScope, type ManagementScope } from './scopes.ts'
 import { findStaticToken, isStaticToken, type StaticToken } from './static-tokens.ts'

@@ -10,7 +10,7 @@ import type { Accounts } from '../../../users/accounts.ts'
 import {
   createWindowCounts,
   type WindowLimit,
-} from '../../callers/limits/window-counts.ts'
+} from '../../../base/counts/window-counts.ts'
 import { ownAddressOf } from '../../callers/own-address.ts'
 import type { TokenHolder } from '../../callers/token-holder.ts'
 import { clientGone } from '../../request/client-gone.ts'

@@ -7,7 +7,7 @@ import {
   createSelfServiceLimits,
   type SelfServiceLimits,
 } from '../../callers/limits/self-service-limits.ts'
-import type { WindowLimit } from '../../callers/limits/window-counts.ts'
+import type { WindowLimit } from '../../../base/counts/window-counts.ts'
 import { ownAccountRoutes, ownSessionRoutes } from './own-account.ts'
 import { createOwnerOf } from './owner-of.ts'
 import { withoutTokenRoutes } from './without-token.ts'

@@ -1,7 +1,7 @@
 // Counts per window that each process keeps for itself: requests of authenticated clients and of sessions,
-// and failures.
+// failures, and what is sent.
 import { LRUCache } from 'lru-cache'
-import { monotonicClock, type Monotonic } from '../../../base/clock.ts'
+import { monotonicClock, type Monotonic } from '../clock.ts'
 
 /** How many windows are remembered, some 5 MB. A forgotten one counts as new. */
 const REMEMBERED = 50_000

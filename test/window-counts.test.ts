@@ -1,6 +1,6 @@
 // Counts per window: a limit is spent until its window ends, and no longer.
 import t from 'tap'
-import { createWindowCounts } from '../../src/http/callers/limits/window-counts.ts'
+import { createWindowCounts } from '../src/base/counts/window-counts.ts'
 
 t.test('what is spent is free again when its window is over', async t => {
   let now = 0
