@@ -51,7 +51,6 @@ for (const store of STORES) {
     await t.test('another address', t => addressTest(t, store))
     await t.test('an address of a deleted account', t => deletedTest(t, store))
     await t.test('what is switched off', t => offTest(t, store))
-    await t.test('malformed requests', t => fuzzTest(t, store))
     await t.test('no secret in any log', canaryTest)
   })
 }
@@ -729,40 +728,4 @@ async function offTest(t: Test, store: StoreName): Promise<void> {
     roles: [],
     disabled: false,
   })
-}
-
-/** As many as LATCHKEY_FUZZ says; some by default. */
-async function fuzzTest(t: Test, store: StoreName): Promise<void> {
-  const world = await worldOn(t, store, { codes: true })
-  const count = Number(process.env['LATCHKEY_FUZZ'] ?? 300)
-  let seed = 17
-  const random = (below: number) => {
-    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0
-    return Math.floor((seed / 2 ** 32) * below)
-  }
-  const pick = <T>(values: readonly T[]): T => values[random(values.length)] as T
-  const values: readonly unknown[] = [
-    ...['', 'alice', 'x'.repeat(2000), '\u0000', '\uD800', '__proto__', '12345678'],
-    ...[null, 7, -0, true, [], {}, [[]], { a: { b: [] } }, 1e308],
-    ...[`tk_${'A'.repeat(66)}`, 'tk_', 'de', 'a\r\nb', '{"a":1}'],
-  ]
-  const members = ['name', 'password', 'attributes', 'ticket', 'code', 'locale', 'x']
-  const paths = ['', '/verification', '/recovery', '/recovery/completion', '/x', '/%00']
-  const types = ['application/json', 'application/json; charset=latin1', 'text/plain', '']
-  for (let round = 0; round < count; round++) {
-    const body = Object.fromEntries(
-      Array.from({ length: random(5) }, () => [pick(members), pick(values)]),
-    )
-    const text = JSON.stringify(random(9) === 0 ? pick(values) : body)
-    const cut = random(4) === 0 ? text.slice(0, random(text.length)) : text
-    const type = pick(types)
-    const { statusCode } = await world.app.inject({
-      method: pick(['POST', 'POST', 'POST', 'GET', 'PATCH', 'PUT', 'DELETE'] as const),
-      url: `/account${pick(paths)}`,
-      headers: type === '' ? {} : { 'content-type': type },
-      payload: cut,
-    })
-    if (statusCode >= 500) t.fail(`${statusCode}: ${cut}`)
-  }
-  t.pass(`${count} requests`)
 }
