@@ -1,5 +1,5 @@
 // Makes `dist/`, what a packed Latchkey runs instead of `src/`: JavaScript, for Node strips no types under
-// node_modules, and the Lua scripts and templates of mails beside it. `npm pack` runs it.
+// node_modules, and the Lua scripts, templates of mails and common passwords beside it. `npm pack` runs it.
 import { execFileSync } from 'node:child_process'
 import { cpSync, rmSync } from 'node:fs'
 import { extname } from 'node:path'
@@ -19,6 +19,10 @@ cpSync(root('src/stores/redis/scripts'), root('dist/stores/redis/scripts'), {
   recursive: true,
   filter: source => ['', '.lua'].includes(extname(source)),
 })
+cpSync(
+  root('src/users/blocklist/common-passwords.filter'),
+  root('dist/users/blocklist/common-passwords.filter'),
+)
 cpSync(root('src/outbox/mail/templates'), root('dist/outbox/mail/templates'), {
   recursive: true,
 })

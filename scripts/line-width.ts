@@ -10,6 +10,10 @@ const MOST_COLUMNS = 110
 /** What isn't laid out by hand, with the reason. */
 const EXCEPTIONS: ReadonlyArray<{ reason: string; files: RegExp }> = [
   {
+    reason: 'a filter has no lines',
+    files: /\.filter$/,
+  },
+  {
     reason: "JSON can't break a string",
     files: /\.(json|jsonl)$/,
   },

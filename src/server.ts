@@ -182,7 +182,7 @@ async function openCore({
   const { config } = live
   const source = await openSource(config.keys, keyPolicy(config))
   if (source !== undefined) parts.defer(source.close)
-  const blocklist = await openBlocklist(config.passwords.blocklist)
+  const blocklist = await openBlocklist(config.passwords)
   parts.defer(() => blocklist.close())
   const agreed = createAgreedClock({ system: clock, monotonic: monotonicClock })
   const core = createCore({

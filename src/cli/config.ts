@@ -38,7 +38,7 @@ export function addConfig(program: Command, io: Io): void {
       withTools(io, async tools => {
         const { file = 'development mode', print } = tools
         const config = await readConfig(tools, false)
-        await (await openBlocklist(config.passwords.blocklist)).close()
+        await (await openBlocklist(config.passwords)).close()
         checkAuditFile(config.audit.to)
         checkTemplates(config.notify.mail)
         const { state, risks, lossEndsInMs } = await checkStore({

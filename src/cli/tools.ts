@@ -170,7 +170,7 @@ async function openCore({
   config,
   parts,
 }: OpenOptions): Promise<Omit<StoreTools, keyof Tools>> {
-  const blocklist = await openBlocklist(config.passwords.blocklist)
+  const blocklist = await openBlocklist(config.passwords)
   parts.defer(() => blocklist.close())
   const { store, addressCounts, backups } = await openStore({
     ...config.store,

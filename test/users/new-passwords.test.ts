@@ -7,6 +7,10 @@ import { createFilter, filterSize } from '../../src/users/blocklist/filter.ts'
 import { openBlocklist, sha1Of } from '../../src/users/blocklist/open-blocklist.ts'
 import { createCheckNewPassword } from '../../src/users/new-password.ts'
 
+/** A list of the operator's alone. */
+const openList = (blocklist: string | undefined) =>
+  openBlocklist({ blocklist, refuseCommon: false })
+
 const check = createCheckNewPassword({
   minLength: () => 8,
   issuer: 'https://id.example.com/tenant',
@@ -135,7 +139,7 @@ const lists = [
 
 for (const { name, content } of lists) {
   t.test(`${name} tells what is breached`, async t => {
-    const { isBreached, close } = await openBlocklist(file(t, content()))
+    const { isBreached, close } = await openList(file(t, content()))
     t.teardown(close)
     for (const password of LISTED) if (!(await isBreached(password))) t.fail(password)
     for (const password of FREE) if (await isBreached(password)) t.fail(password)
@@ -146,7 +150,7 @@ for (const { name, content } of lists) {
 t.test('a short list is a list', async t => {
   for (const passwords of [['a'], ['a', 'b', 'c']]) {
     const lines = passwords.map(password => line(password, 1)).sort()
-    const { isBreached, close } = await openBlocklist(file(t, lines.join('\n') + '\n'))
+    const { isBreached, close } = await openList(file(t, lines.join('\n') + '\n'))
     t.teardown(close)
     for (const password of passwords) t.ok(await isBreached(password))
     t.notOk(await isBreached('d'))
@@ -154,15 +158,31 @@ t.test('a short list is a list', async t => {
 })
 
 t.test('no list, nothing listed', async t => {
-  const { isBreached, close } = await openBlocklist(undefined)
+  const { isBreached, close } = await openList(undefined)
   t.notOk(await isBreached('password'))
   await close()
+})
+
+t.test('the most common passwords come along', async t => {
+  const own = file(t, filterOf(['a list of our own']))
+  const { isBreached, close } = await openBlocklist({
+    blocklist: own,
+    refuseCommon: true,
+  })
+  t.teardown(close)
+  const common = ['password1', 'PassWord1', 'qwertyuiop', '12345678', 'iloveyou1']
+  for (const password of [...common, '1q2w3e4r5t6y7u8i9o0p', 'a list of our own']) {
+    t.ok(await isBreached(password), password)
+  }
+  for (const password of [...FREE, 'A list of our own', 'correct horse battery staple']) {
+    if (await isBreached(password)) t.fail(password)
+  }
 })
 
 t.test('a filter is as wrong as was agreed, and as large', async t => {
   const entries = 10_000
   const passwords = Array.from({ length: entries }, (_, index) => `entry ${index}`)
-  const { isBreached, close } = await openBlocklist(file(t, filterOf(passwords, 0.01)))
+  const { isBreached, close } = await openList(file(t, filterOf(passwords, 0.01)))
   t.teardown(close)
   let wrong = 0
   for (let i = 0; i < 3_000; i++) wrong += Number(await isBreached(`no entry ${i}`))
@@ -204,10 +224,10 @@ const useless = [
 
 for (const { name, content, message } of useless) {
   t.test(`a list that ${name} is refused`, async t => {
-    await t.rejects(openBlocklist(file(t, content)), { message })
+    await t.rejects(openList(file(t, content)), { message })
   })
 }
 
 t.test("a list that isn't there is refused", async t => {
-  await t.rejects(openBlocklist('/nowhere/at/all'), { code: 'ENOENT' })
+  await t.rejects(openList('/nowhere/at/all'), { code: 'ENOENT' })
 })

@@ -55,6 +55,11 @@ export const PasswordsSchema = section('Password hashing (argon2id) and rules.',
     default: 15,
     description: 'Shortest password that may be set, in characters.',
   }),
+  refuseCommon: Type.Boolean({
+    default: true,
+    description:
+      'Whether the most common passwords are refused, in any case: a list of 8,354 comes along.',
+  }),
   blocklist: Type.Optional(
     Type.String({
       minLength: 1,

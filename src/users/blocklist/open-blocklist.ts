@@ -1,7 +1,8 @@
-// This folder searches the list of breached passwords, in either form that the file may have. It knows no
-// rule for passwords. src/core/ opens the list, and the check of new passwords asks it.
+// This folder searches the lists of breached passwords, in either form that a file may have. It knows no
+// rule for passwords. Whoever composes the core opens them, and the check of new passwords asks.
 import { hash } from 'node:crypto'
 import { open, type FileHandle } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import type { IsBreached } from '../new-password.ts'
 import { FILTER_MAGIC, openFilter } from './filter.ts'
 import { openSortedFile, SHA1_LINE } from './sorted-file.ts'
@@ -14,12 +15,40 @@ export interface Blocklist {
 
 const FIRST_LINE_BYTES = 64
 
+/** What the configuration says of it. */
+export interface BlocklistSettings {
+  /** A file of the operator's; undefined: none. */
+  readonly blocklist?: string | undefined
+  /** Whether the most common passwords are refused, too. */
+  readonly refuseCommon: boolean
+}
+
+/** The most common passwords, as scripts/common-passwords.ts makes them of a public list. */
+const COMMON = fileURLToPath(new URL('common-passwords.filter', import.meta.url))
+
 /**
- * Opens a list; without a file no password is listed.
+ * Opens the lists; without any no password is listed.
  *
- * @throws Error with advice when the file can't be read or has neither form
+ * @throws Error with advice when a file can't be read or has neither form
  */
-export async function openBlocklist(name: string | undefined): Promise<Blocklist> {
+export async function openBlocklist({
+  blocklist,
+  refuseCommon,
+}: BlocklistSettings): Promise<Blocklist> {
+  const own = await openList(blocklist)
+  const common = await openList(refuseCommon ? COMMON : undefined)
+  return {
+    // The common ones are common in capitals, too.
+    isBreached: async password =>
+      (await own.isBreached(password)) ||
+      (await common.isBreached(password.normalize('NFC').toLowerCase())),
+    async close() {
+      await Promise.all([own.close(), common.close()])
+    },
+  }
+}
+
+async function openList(name: string | undefined): Promise<Blocklist> {
   if (name === undefined) return { isBreached: async () => false, close: async () => {} }
   const file = await open(name)
   try {
