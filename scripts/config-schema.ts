@@ -32,10 +32,13 @@ export function schemaText(): string {
   const schema = {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     $id: 'https://latchkey.example/config.schema.json',
-    ...JSON.parse(JSON.stringify(ConfigSchema, publicMembers)),
+    ...publicSchema(publicMembers),
   }
   return `${JSON.stringify(schema, undefined, 2)}\n`
 }
+
+const publicSchema = (members: typeof publicMembers) =>
+  JSON.parse(JSON.stringify(ConfigSchema, members))
 
 /** The text of docs/configuration.md: `page` with its table of keys written anew. */
 export async function pageText(page: string): Promise<string> {
@@ -48,16 +51,15 @@ export async function pageText(page: string): Promise<string> {
 
 /**
  * The text of the chart's values.schema.json: `values` with its `config` written anew. The chart itself sets
- * the secrets and the store's URL.
+ * the secrets and the store's URL. Helm says of a wrong text only which pattern it doesn't match: there the
+ * pattern has a name, which says what was expected.
  */
 export function valuesText(values: string): string {
   const {
-    $schema,
-    $id,
     required,
     properties: { secrets, store, ...properties },
     ...config
-  } = JSON.parse(schemaText())
+  } = publicSchema(namedPatterns)
   delete store.properties.url
   const { properties: others, ...schema } = JSON.parse(values)
   const whole = {
@@ -90,6 +92,15 @@ function publicMembers(name: string, value: unknown): unknown {
     return { ...value, pattern: `${value.pattern}|\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}` }
   }
   return value
+}
+
+function namedPatterns(name: string, value: unknown): unknown {
+  const node = publicMembers(name, value)
+  if (!isNode(node) || node.pattern === undefined || node.expected === undefined) {
+    return node
+  }
+  const words = node.expected.replaceAll(/[^A-Za-z0-9]+/g, '_').replaceAll(/^_|_$/g, '')
+  return { ...node, pattern: `(?<expected_${words}>${node.pattern})` }
 }
 
 function isNode(value: unknown): value is Node {

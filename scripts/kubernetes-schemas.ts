@@ -39,7 +39,8 @@ const CRDS = [
   },
   {
     module: 'github.com/prometheus-operator/prometheus-operator@v0.85.0',
-    files: 'example/prometheus-operator-crd/*_{servicemonitors,prometheusrules}.yaml',
+    files:
+      'example/prometheus-operator-crd/*_{servicemonitors,podmonitors,prometheusrules}.yaml',
   },
 ]
 

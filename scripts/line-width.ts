@@ -25,10 +25,6 @@ const EXCEPTIONS: ReadonlyArray<{ reason: string; files: RegExp }> = [
     reason: 'the stores of a release are compared byte by byte',
     files: /^test\/golden\//,
   },
-  {
-    reason: 'conditions, messages and queries of the chart stand on one line each',
-    files: /^(helm\/|test\/deploy\/alerts\.rules-test\.yaml$)/,
-  },
 ]
 
 /** Neither a table's row can be broken, nor an address, nor a command with one that people copy. */

@@ -1,10 +1,11 @@
 // The chart opens: each setting by itself, and what it makes of which object. Wrong ones are refused by path.
+import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { parseAllDocuments } from 'yaml'
-import { PROJECT, run } from './support/commands.ts'
+import { CHART } from './support/chart.ts'
+import { run } from './support/commands.ts'
 
-const CHART = join(PROJECT, 'helm/latchkey')
 const BASE = {
   config: { issuer: 'https://id.example.com' },
   store: { url: 'redis://redis:6379/0' },
@@ -55,6 +56,16 @@ const SERVER = `${POD}.containers.0`
 const CONTAINER = { name: 'other', image: 'registry.example.com/other:1' }
 const RELABEL = [{ action: 'drop', regex: 'x', sourceLabels: ['y'] }]
 const uid = 'latchkey-of-team-a'
+const EXISTING = {
+  secret: {
+    value: '',
+    existingSecret: 'vault',
+    keys: ['LATCHKEY_SECRET_2', 'LATCHKEY_SECRET'],
+    existingSecretKeys: { LATCHKEY_SECRET_2: 'sealing-2026' },
+  },
+}
+const KEY_OF_NEW = { name: 'vault', key: 'sealing-2026' }
+const KEY_OF_OLD = { name: 'vault', key: 'LATCHKEY_SECRET' }
 
 /** Values; the kind that they change; where; and what stands there then. */
 const SETTINGS: readonly (readonly [
@@ -206,6 +217,196 @@ const SETTINGS: readonly (readonly [
     'HorizontalPodAutoscaler',
     'spec.metrics.1.type',
     'Pods',
+  ],
+  [
+    { autoscaling: { enabled: true, targetHashQueueLength: 4 } },
+    'HorizontalPodAutoscaler',
+    'spec.metrics.1.pods',
+    {
+      metric: { name: 'latchkey_hash_queue' },
+      target: { type: 'AverageValue', averageValue: '4' },
+    },
+  ],
+  [{ command: ['/wrap'] }, 'Deployment', `${SERVER}.command`, ['/wrap']],
+  [{ args: ['serve'] }, 'Deployment', `${SERVER}.args`, ['serve']],
+  [
+    { sidecars: [{ ...CONTAINER, args: ['{{ .Release.Name }}'] }] },
+    'Deployment',
+    `${POD}.containers.1.args`,
+    ['release'],
+  ],
+  [
+    { initContainers: [{ ...CONTAINER, args: ['{{ .Release.Namespace }}'] }] },
+    'Deployment',
+    `${POD}.initContainers.0.args`,
+    ['id'],
+  ],
+  [
+    { serviceAccount: { automount: true } },
+    'Deployment',
+    `${POD}.automountServiceAccountToken`,
+    true,
+  ],
+  [
+    { serviceAccount: { imagePullSecrets: [{ name: 'a' }] } },
+    'ServiceAccount',
+    'imagePullSecrets',
+    [{ name: 'a' }],
+  ],
+  [{ ...EXISTING }, 'Deployment', `${SERVER}.env.1.valueFrom.secretKeyRef`, KEY_OF_NEW],
+  [{ ...EXISTING }, 'Deployment', `${SERVER}.env.2.valueFrom.secretKeyRef`, KEY_OF_OLD],
+  [
+    { store: { url: '', existingSecret: 'redis', existingSecretKey: 'uri' } },
+    'Deployment',
+    `${SERVER}.env.2.valueFrom.secretKeyRef`,
+    { name: 'redis', key: 'uri' },
+  ],
+  [
+    { store: { passwordSecret: 'redis', passwordSecretKey: 'password' } },
+    'Deployment',
+    `${POD}.volumes.1.projected.sources.0.secret.items.0.key`,
+    'password',
+  ],
+  [
+    { store: { sentinelPasswordSecret: 'redis', sentinelPasswordSecretKey: 'other' } },
+    'Deployment',
+    `${POD}.volumes.1.projected.sources.0.secret.items.0.key`,
+    'other',
+  ],
+  [
+    { test: { existingSecret: 'web', existingSecretKey: 'secret' } },
+    'Pod',
+    'spec.containers.0.env.3.valueFrom.secretKeyRef',
+    { name: 'web', key: 'secret' },
+  ],
+  [
+    { configFrom: { configMap: 'mine', key: 'a.yaml' } },
+    'Deployment',
+    `${POD}.volumes.0.configMap`,
+    { name: 'mine', items: [{ key: 'a.yaml', path: 'latchkey.yaml' }] },
+  ],
+  [
+    { configFrom: { secret: 'mine' } },
+    'Pod',
+    'spec.volumes.1.secret',
+    {
+      secretName: 'mine',
+      defaultMode: 288,
+      items: [{ key: 'latchkey.yaml', path: 'latchkey.yaml' }],
+    },
+  ],
+  [
+    { service: { loadBalancerIP: '192.0.2.1' } },
+    'Service',
+    'spec.loadBalancerIP',
+    '192.0.2.1',
+  ],
+  [
+    { service: { externalIPs: ['192.0.2.1'] } },
+    'Service',
+    'spec.externalIPs',
+    ['192.0.2.1'],
+  ],
+  [
+    { service: { sessionAffinity: 'ClientIP' } },
+    'Service',
+    'spec.sessionAffinity',
+    'ClientIP',
+  ],
+  [
+    { service: { extraPorts: [{ name: 'https', port: 443 }] } },
+    'Service',
+    'spec.ports.1.port',
+    443,
+  ],
+  [
+    { ...INGRESS, ingress: { enabled: true, extraPaths: [{ path: '/help' }] } },
+    'Ingress',
+    'spec.rules.0.http.paths.0.path',
+    '/help',
+  ],
+  [
+    {
+      ...INGRESS,
+      httpRoute: {
+        enabled: true,
+        parentRefs: [{ name: 'g' }],
+        additionalRules: [{ filters: [] }],
+      },
+    },
+    'HTTPRoute',
+    'spec.rules.1',
+    { filters: [] },
+  ],
+  [
+    { networkPolicy: { extraIngress: [{ ports: [] }] } },
+    'NetworkPolicy',
+    'spec.ingress.2',
+    { ports: [] },
+  ],
+  [
+    { metrics: { serviceMonitor: { enabled: true, namespace: 'monitoring' } } },
+    'ServiceMonitor',
+    'metadata.namespace',
+    'monitoring',
+  ],
+  [
+    { metrics: { serviceMonitor: { enabled: true, namespace: 'monitoring' } } },
+    'ServiceMonitor',
+    'spec.namespaceSelector',
+    { matchNames: ['id'] },
+  ],
+  [
+    { metrics: { podMonitor: { enabled: true, scheme: 'https' } } },
+    'PodMonitor',
+    'spec.podMetricsEndpoints.0.scheme',
+    'https',
+  ],
+  [
+    {
+      metrics: { podMonitor: { enabled: true, tlsConfig: { insecureSkipVerify: true } } },
+    },
+    'PodMonitor',
+    'spec.podMetricsEndpoints.0.tlsConfig',
+    { insecureSkipVerify: true },
+  ],
+  [
+    { metrics: { serviceMonitor: { enabled: true, honorLabels: true } } },
+    'ServiceMonitor',
+    'spec.endpoints.0.honorLabels',
+    true,
+  ],
+  [
+    { metrics: { prometheusRule: { enabled: true, namespace: 'monitoring' } } },
+    'PrometheusRule',
+    'metadata.namespace',
+    'monitoring',
+  ],
+  [{ deploymentLabels: { a: 'b' } }, 'Deployment', 'metadata.labels.a', 'b'],
+  [{ secret: { labels: { a: 'b' } } }, 'Secret', 'metadata.labels.a', 'b'],
+  [
+    { secret: { annotations: { a: 'b' } } },
+    'Secret',
+    'metadata.annotations',
+    { a: 'b', 'helm.sh/resource-policy': 'keep' },
+  ],
+  [
+    { podDisruptionBudget: { labels: { a: 'b' } } },
+    'PodDisruptionBudget',
+    'metadata.labels.a',
+    'b',
+  ],
+  [
+    { networkPolicy: { annotations: { a: 'b' } } },
+    'NetworkPolicy',
+    'metadata.annotations.a',
+    'b',
+  ],
+  [
+    { serviceAccount: { labels: { a: 'b' } } },
+    'ServiceAccount',
+    'metadata.labels.a',
+    'b',
   ],
   [{ service: { clusterIP: 'None' } }, 'Service', 'spec.clusterIP', 'None'],
   [{ service: { nodePort: 30080 } }, 'Service', 'spec.ports.0.nodePort', 30080],
@@ -409,8 +610,90 @@ t.test('the dashboard keeps its panels under a uid of yours', async t => {
   t.same(await boardOf({ uid }), { ...board, uid })
 })
 
+t.test('whoever has the configuration file elsewhere gets none of ours', async t => {
+  const objects = await render({ configFrom: { secret: 'mine' }, config: { issuer: '' } })
+  t.notOk(objects.some(({ data }) => data?.['latchkey.yaml'] !== undefined))
+  const { code, stderr } = await template({
+    configFrom: { secret: 'mine' },
+    config: { issuer: '' },
+    ingress: { enabled: true },
+  })
+  t.not(code, 0)
+  t.match(stderr, /config\.issuer is missing/, 'the ingress needs its host')
+  const [ingress] = (
+    await render({
+      configFrom: { secret: 'mine' },
+      config: { issuer: '' },
+      ingress: { enabled: true, hosts: ['id.example.com'] },
+    })
+  ).filter(({ kind }) => kind === 'Ingress')
+  t.equal(ingress?.['spec'].rules[0].host, 'id.example.com')
+})
+
+t.test('a chart of charts has it or not, by its condition', async t => {
+  const dir = t.testdir({
+    'Chart.yaml': JSON.stringify({
+      apiVersion: 'v2',
+      name: 'shop',
+      version: '1.0.0',
+      dependencies: [
+        { name: 'latchkey', version: '0.1.0', condition: 'latchkey.enabled' },
+      ],
+    }),
+    charts: {},
+  })
+  await cp(CHART, join(dir, 'charts/latchkey'), { recursive: true })
+  const kindsOf = async (latchkey: Values) => {
+    const args = ['template', 'release', dir, '--kube-version', '1.37.0', '--values', '-']
+    const input = JSON.stringify({
+      latchkey,
+      global: { imageRegistry: 'mirror.example' },
+    })
+    const { code, stdout, stderr } = await run('helm', args, { input })
+    t.equal(code, 0, stderr)
+    return stdout
+  }
+  t.match(await kindsOf(BASE), /image: mirror\.example\/latchkey\/latchkey:/)
+  t.notMatch(await kindsOf({ ...BASE, enabled: false }), 'kind:')
+})
+
+t.test('a wrong text is refused with what was expected', async t => {
+  for (const [values, words] of [
+    [{ config: { tokens: { accessTtl: 'soon' } } }, 'a_duration_such_as_'],
+    [{ config: { issuer: 'id.example.com' } }, 'an_https_URL'],
+    [{ traces: { endpoint: 'collector' } }, 'an_http_or_https_URL_such_as_'],
+    [{ store: { url: 'redis' } }, 'a_URL_such_as_rediss_host_6379_0_or_sqlite_'],
+    [{ persistence: { size: 'lots' } }, 'a_size_such_as_1Gi'],
+    [{ metrics: { serviceMonitor: { interval: '30' } } }, 'a_duration_such_as_30s'],
+    [
+      { service: { loadBalancerSourceRanges: ['10.0.0.1'] } },
+      'a_network_such_as_203_0_113_0_24',
+    ],
+  ] as const) {
+    const { code, stderr } = await template(values)
+    t.not(code, 0, JSON.stringify(values))
+    t.match(stderr, `(?<expected_${words}`)
+  }
+})
+
 t.test('what is wrong is refused by its path', async t => {
   for (const [values, message] of [
+    [{ configFrom: { secret: 'a', configMap: 'b' } }, /configFrom\.configMap and config/],
+    [
+      { secret: { existingSecretKeys: { LATCHKEY_SECRET: 'a' } } },
+      /secret\.existingSecret is not: name the Secret/,
+    ],
+    [
+      {
+        secret: {
+          value: '',
+          existingSecret: 'a',
+          existingSecretKeys: { LATCHKEY_SECRET_2: 'a' },
+        },
+      },
+      /LATCHKEY_SECRET_2, which is not in secret\.keys/,
+    ],
+    [{ store: { existingSecretKey: 'a b' } }, /existingSecretKey/],
     [{ namespaceOverride: 'No_Such' }, /namespaceOverride/],
     [{ readinessProbe: { path: '/' } }, /readinessProbe/],
     [{ service: { externalTrafficPolicy: 'Here' } }, /externalTrafficPolicy/],

@@ -123,6 +123,24 @@ t.test('every alert has a severity, a sentence and a section of its own', async 
   }
 })
 
+t.test('every alert has a unit test that fires, and one that stays silent', t => {
+  const { tests } = parse(read('test/deploy/alerts.rules-test.yaml'))
+  const asked: Array<{ alertname: string; exp_alerts: unknown[] }> = tests.flatMap(
+    ({ alert_rule_test: entries }: any) => entries,
+  )
+  const names = (fires: boolean) => [
+    ...new Set(
+      asked
+        .filter(({ exp_alerts: expected }) => expected.length > 0 === fires)
+        .map(({ alertname }) => alertname),
+    ),
+  ]
+  const all = alerts.map(({ alert }) => alert).toSorted()
+  t.same(names(true).toSorted(), all, 'fires')
+  t.same(names(false).toSorted(), all, 'stays silent')
+  t.end()
+})
+
 t.test('the dashboard is one screen without gaps or overlaps', async t => {
   const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
     Array.from(

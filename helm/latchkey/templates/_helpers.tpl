@@ -16,12 +16,27 @@
 {{- .Values.namespaceOverride | default .Release.Namespace }}
 {{- end }}
 
-{{- /* `annotations:` of an object: those of all, and `more`, its own. Nothing where there are none. */}}
-{{- define "latchkey.annotations" -}}
-{{- with merge (dict) (.more | default dict) (.root.Values.commonAnnotations | default dict) }}
+{{- /* The metadata of an object: `name` (default: the release's), `component`, `annotations` that it can't do
+without, and `of`: the values that have its own labels and annotations, and for some a namespace. */}}
+{{- define "latchkey.metadata" -}}
+{{- $of := .of | default dict }}
+{{- $values := .root.Values }}
+{{- $labels := include "latchkey.labels" .root | fromYaml }}
+{{- with .component }}{{ $_ := set $labels "app.kubernetes.io/component" . }}{{ end }}
+name: {{ .name | default (include "latchkey.fullname" .root) }}
+namespace: {{ $of.namespace | default (include "latchkey.namespace" .root) }}
+labels:
+  {{- toYaml (merge $labels ($of.labels | default dict)) | nindent 2 }}
+{{- $own := merge (dict) (.annotations | default dict) ($of.annotations | default dict) }}
+{{- with merge $own ($values.commonAnnotations | default dict) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{- /* Containers of the values, in which {{ … }} is rendered. */}}
+{{- define "latchkey.containers" -}}
+{{- tpl (toYaml .containers) .root }}
 {{- end }}
 
 {{- define "latchkey.selectorLabels" -}}
@@ -57,11 +72,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- with (.root.Values.global | default dict).imageRegistry }}
 {{- $repository = printf "%s/%s" . (regexReplaceAll "^[^/]*[.:][^/]*/" $repository "") }}
 {{- end }}
-{{- if .image.digest }}{{ $repository }}@{{ .image.digest }}{{ else }}{{ $repository }}:{{ .image.tag | default .root.Chart.AppVersion }}{{ end }}
+{{- if .image.digest }}
+{{- printf "%s@%s" $repository .image.digest }}
+{{- else }}
+{{- printf "%s:%s" $repository (.image.tag | default .root.Chart.AppVersion) }}
+{{- end }}
 {{- end }}
 
 {{- define "latchkey.imagePullSecrets" -}}
-{{- with concat (.Values.imagePullSecrets | default list) ((.Values.global | default dict).imagePullSecrets | default list) }}
+{{- $ofAll := (.Values.global | default dict).imagePullSecrets }}
+{{- with concat (.Values.imagePullSecrets | default list) ($ofAll | default list) }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -87,7 +107,8 @@ imagePullSecrets:
 {{- $http := .Values.config.http | default dict }}
 {{- $close := include "latchkey.milliseconds" ($http.closeGrace | default "10s") | int64 }}
 {{- $drain := include "latchkey.milliseconds" ($http.drainDelay | default "0s") | int64 }}
-{{- .Values.terminationGracePeriodSeconds | default (add .Values.drainSeconds (div (add $close $drain 999) 1000) 5) }}
+{{- $graceful := div (add $close $drain 999) 1000 }}
+{{- .Values.terminationGracePeriodSeconds | default (add .Values.drainSeconds $graceful 5) }}
 {{- end }}
 
 {{- define "latchkey.secretName" -}}
@@ -102,12 +123,14 @@ imagePullSecrets:
 {{- if hasPrefix "sqlite:" .Values.store.url }}yes{{ end }}
 {{- end }}
 
-{{- /* A URL with a variable in it is no secret by itself, and only the configuration file replaces variables. */}}
+{{- /* A URL with a variable in it is no secret by itself, and only the configuration file replaces variables.
+*/}}
 {{- define "latchkey.storeUrlInConfig" -}}
 {{- if contains "${" .Values.store.url }}yes{{ end }}
 {{- end }}
 
-{{- /* The names of the secrets, in their order, as a JSON list. `helm upgrade --reuse-values` knows no new defaults. */}}
+{{- /* The names of the secrets, in their order, as a JSON list. `helm upgrade --reuse-values` knows no new
+defaults. */}}
 {{- define "latchkey.secretKeys" -}}
 {{- $keys := .Values.secret.keys | default (list "LATCHKEY_SECRET") }}
 {{- if .Values.secret.previous }}{{ $keys = append $keys "LATCHKEY_SECRET_PREVIOUS" }}{{ end }}
@@ -115,14 +138,20 @@ imagePullSecrets:
 {{- end }}
 
 {{- define "latchkey.config" -}}
-{{- $url := ternary .Values.store.url "${LATCHKEY_STORE_URL}" (eq (include "latchkey.storeUrlInConfig" .) "yes") }}
+{{- $isInConfig := eq (include "latchkey.storeUrlInConfig" .) "yes" }}
+{{- $url := ternary .Values.store.url "${LATCHKEY_STORE_URL}" $isInConfig }}
 {{- $secrets := list }}
-{{- range include "latchkey.secretKeys" . | fromJsonArray }}{{ $secrets = append $secrets (printf "${%s}" .) }}{{ end }}
+{{- range include "latchkey.secretKeys" . | fromJsonArray }}
+{{- $secrets = append $secrets (printf "${%s}" .) }}
+{{- end }}
 {{- $config := deepCopy .Values.config }}
 {{- $store := merge (dict "url" $url) ($config.store | default dict) }}
-{{- if .Values.store.passwordSecret }}{{ $_ := set $store "passwordFile" "/run/secrets/latchkey-store/password" }}{{ end }}
+{{- if .Values.store.passwordSecret }}
+{{- $_ := set $store "passwordFile" "/run/secrets/latchkey-store/password" }}
+{{- end }}
 {{- if .Values.store.sentinelPasswordSecret }}
-{{- $_ := set $store "sentinel" (merge (dict "passwordFile" "/run/secrets/latchkey-store/sentinel-password") ($store.sentinel | default dict)) }}
+{{- $file := dict "passwordFile" "/run/secrets/latchkey-store/sentinel-password" }}
+{{- $_ := set $store "sentinel" (merge $file ($store.sentinel | default dict)) }}
 {{- end }}
 {{- $_ := set $config "store" $store }}
 {{- $_ := set $config "secrets" $secrets }}
@@ -137,8 +166,8 @@ imagePullSecrets:
 {{- (urlParse .Values.config.issuer).path | default "/" }}
 {{- end }}
 
-{{- /* The paths that the issuer's host has to bring here, as a JSON list: all, or those of an issuer with a path, its
-metadata (RFC 8414 §3.1) included. */}}
+{{- /* The paths that the issuer's host has to bring here, as a JSON list: all, or those of an issuer with a
+path, its metadata (RFC 8414 §3.1) included. */}}
 {{- define "latchkey.paths" -}}
 {{- $path := trimSuffix "/" (include "latchkey.issuerPath" .) }}
 {{- if $path }}
@@ -148,12 +177,66 @@ metadata (RFC 8414 §3.1) included. */}}
 {{- end }}
 {{- end }}
 
-{{- /* The port of an http or https URL. */}}
+{{- /* The hosts of a URL with their ports, as it lists them: a password in it may be a ${NAME}. */}}
+{{- define "latchkey.urlHosts" -}}
+{{- regexFind "^[^/?#]*" (regexReplaceAll "^[a-z+]+://([^/?#]*@)?" . "") }}
+{{- end }}
+{{- /* The port of a URL. One that is a ${NAME} is taken to be an https URL. */}}
 {{- define "latchkey.urlPort" -}}
-{{- $url := urlParse . }}
-{{- $standard := dict "https" "443" "http" "80" "ldaps" "636" "ldap" "389" }}
-{{- $standard = merge $standard (dict "postgres" "5432" "postgresql" "5432" "mysql" "3306" "mariadb" "3306") }}
-{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (get $standard $url.scheme) }}
+{{- $standard := dict "http" "80" "ldaps" "636" "ldap" "389" "mysql" "3306" "mariadb" "3306" }}
+{{- $standard = merge $standard (dict "postgres" "5432" "postgresql" "5432") }}
+{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" (include "latchkey.urlHosts" .)) }}
+{{- $port | default (get $standard (regexFind "^[a-z]+" .)) | default "443" }}
+{{- end }}
+
+{{- /* The ports of Redis and of its sentinels, as a JSON list. The URL in an existing Secret can't be read:
+there networkPolicy.storePorts has them all. */}}
+{{- define "latchkey.storePorts" -}}
+{{- $isSentinel := contains "+sentinel:" .Values.store.url }}
+{{- $ofUrl := list }}
+{{- with include "latchkey.urlHosts" .Values.store.url }}
+{{- range splitList "," . }}
+{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" .) }}
+{{- $ofUrl = append $ofUrl ($port | default (ternary "26379" "6379" $isSentinel) | int) }}
+{{- end }}
+{{- end }}
+{{- $ports := .Values.networkPolicy.storePorts }}
+{{- if or $isSentinel (not $ofUrl) }}{{ $ports = $ports | default (list 6379) }}{{ end }}
+{{- if or $isSentinel (not $ports) }}{{ $ports = concat $ofUrl $ports }}{{ end }}
+{{- toJson (uniq $ports) }}
+{{- end }}
+
+{{- /* Where else the configuration sends the server, as a JSON list of egress rules. */}}
+{{- define "latchkey.egress" -}}
+{{- $policy := .Values.networkPolicy }}
+{{- $ways := list }}
+{{- with .Values.traces.endpoint }}
+{{- $ways = append $ways (dict "port" (include "latchkey.urlPort" .) "to" $.Values.traces.to) }}
+{{- end }}
+{{- with dig "notify" "mail" nil .Values.config }}
+{{- $usual := get (dict "implicit" 465 "none" 25) (.tls | default "") | default 587 }}
+{{- $ways = append $ways (dict "port" (.port | default $usual) "to" $policy.mailTo) }}
+{{- end }}
+{{- with dig "notify" "webhook" "url" nil .Values.config }}
+{{- $ways = append $ways (dict "port" (include "latchkey.urlPort" .) "to" $policy.webhookTo) }}
+{{- end }}
+{{- range .Values.config.directories }}
+{{- range compact (list .url .lookupUrl) }}
+{{- $ways = append $ways (dict "port" (include "latchkey.urlPort" .) "to" $policy.directoriesTo) }}
+{{- end }}
+{{- end }}
+{{- range .Values.config.clients }}
+{{- with .jwksUri }}
+{{- $ways = append $ways (dict "port" (include "latchkey.urlPort" .) "to" $policy.jwksTo) }}
+{{- end }}
+{{- end }}
+{{- $rules := list }}
+{{- range uniq $ways }}
+{{- $rule := dict "ports" (list (dict "port" (int .port) "protocol" "TCP")) }}
+{{- with .to }}{{ $_ := set $rule "to" . }}{{ end }}
+{{- $rules = append $rules $rule }}
+{{- end }}
+{{- toJson (uniq $rules) }}
 {{- end }}
 
 {{- /* Pod Security "restricted", and a root that can't be written. */}}
@@ -168,10 +251,18 @@ seccompProfile:
 {{- end }}
 {{- /* The server's own, as the values have it. `helm upgrade --reuse-values` knows no new defaults. */}}
 {{- define "latchkey.serverPodSecurityContext" -}}
-{{- with .Values.podSecurityContext }}{{ toYaml . }}{{ else }}{{ include "latchkey.podSecurityContext" 65532 }}{{ end }}
+{{- with .Values.podSecurityContext }}
+{{- toYaml . }}
+{{- else }}
+{{- include "latchkey.podSecurityContext" 65532 }}
+{{- end }}
 {{- end }}
 {{- define "latchkey.serverSecurityContext" -}}
-{{- with .Values.securityContext }}{{ toYaml . }}{{ else }}{{ include "latchkey.containerSecurityContext" . }}{{ end }}
+{{- with .Values.securityContext }}
+{{- toYaml . }}
+{{- else }}
+{{- include "latchkey.containerSecurityContext" . }}
+{{- end }}
 {{- end }}
 {{- define "latchkey.containerSecurityContext" -}}
 allowPrivilegeEscalation: false
@@ -187,12 +278,16 @@ capabilities:
 {{- range $key := include "latchkey.secretKeys" . | fromJsonArray }}
 - name: {{ $key }}
   valueFrom:
-    secretKeyRef: { name: {{ include "latchkey.secretName" $ }}, key: {{ $key }} }
+    secretKeyRef:
+      name: {{ include "latchkey.secretName" $ }}
+      key: {{ get ($.Values.secret.existingSecretKeys | default dict) $key | default $key }}
 {{- end }}
 {{- if ne (include "latchkey.storeUrlInConfig" .) "yes" }}
 - name: LATCHKEY_STORE_URL
   valueFrom:
-    secretKeyRef: { name: {{ include "latchkey.storeSecretName" . }}, key: LATCHKEY_STORE_URL }
+    secretKeyRef:
+      name: {{ include "latchkey.storeSecretName" . }}
+      key: {{ .Values.store.existingSecretKey | default "LATCHKEY_STORE_URL" }}
 {{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
@@ -218,10 +313,33 @@ capabilities:
 {{- end }}
 {{- end }}
 
+{{- /* Whether somebody else has the configuration file. */}}
+{{- define "latchkey.hasOwnConfig" -}}
+{{- with .Values.configFrom }}{{ if or .configMap .secret }}yes{{ end }}{{ end }}
+{{- end }}
+
+{{- /* Where the configuration file comes from: ours, or somebody else's ConfigMap or Secret. */}}
+{{- define "latchkey.configVolume" -}}
+{{- $from := .Values.configFrom | default dict }}
+{{- if $from.secret }}
+secret:
+  secretName: {{ $from.secret }}
+  # 0440: root's, and of the group of the pod's fsGroup.
+  defaultMode: 288
+  items: [{ key: {{ $from.key | default "latchkey.yaml" }}, path: latchkey.yaml }]
+{{- else if $from.configMap }}
+configMap:
+  name: {{ $from.configMap }}
+  items: [{ key: {{ $from.key | default "latchkey.yaml" }}, path: latchkey.yaml }]
+{{- else }}
+configMap:
+  name: {{ include "latchkey.fullname" . }}
+{{- end }}
+{{- end }}
+
 {{- define "latchkey.volumes" -}}
 - name: config
-  configMap:
-    name: {{ include "latchkey.fullname" . }}
+{{- include "latchkey.configVolume" . | nindent 2 }}
 {{- if .Values.persistence.enabled }}
 - name: data
   persistentVolumeClaim:
@@ -230,14 +348,16 @@ capabilities:
 {{- if or .Values.store.passwordSecret .Values.store.sentinelPasswordSecret }}
 - name: store-passwords
   projected:
-    # Root's, and of the group of the pod's fsGroup.
-    defaultMode: 0440
+    # 0440: root's, and of the group of the pod's fsGroup.
+    defaultMode: 288
     sources:
       {{- with .Values.store.passwordSecret }}
-      - secret: { name: {{ . }}, items: [{ key: LATCHKEY_STORE_PASSWORD, path: password }] }
+      {{- $key := $.Values.store.passwordSecretKey | default "LATCHKEY_STORE_PASSWORD" }}
+      - secret: { name: {{ . }}, items: [{ key: {{ $key }}, path: password }] }
       {{- end }}
       {{- with .Values.store.sentinelPasswordSecret }}
-      - secret: { name: {{ . }}, items: [{ key: LATCHKEY_SENTINEL_PASSWORD, path: sentinel-password }] }
+      {{- $key := $.Values.store.sentinelPasswordSecretKey | default "LATCHKEY_SENTINEL_PASSWORD" }}
+      - secret: { name: {{ . }}, items: [{ key: {{ $key }}, path: sentinel-password }] }
       {{- end }}
 {{- end }}
 {{- with .Values.extraVolumes }}
@@ -245,7 +365,8 @@ capabilities:
 {{- end }}
 {{- end }}
 
-{{- /* A probe of ours: its path on the management port, and its times. An upgrade that reuses values knows none. */}}
+{{- /* A probe of ours: its path on the management port, and its times. An upgrade that reuses values knows
+none. */}}
 {{- define "latchkey.probe" -}}
 httpGet: { path: {{ .path }}, port: management }
 {{- with .probe }}

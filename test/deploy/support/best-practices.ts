@@ -216,7 +216,13 @@ export const PRACTICES: Readonly<Record<string, Practice>> = {
   ),
   'pdb-min-available': ofKind(
     'PodDisruptionBudget',
-    ({ spec }) => spec.minAvailable === undefined,
+    ({ spec: { minAvailable, selector } }, { pods }) =>
+      minAvailable === undefined ||
+      (String(minAvailable).endsWith('%')
+        ? Number.parseInt(minAvailable) < 100
+        : pods
+            .filter(({ labels }) => within(labels, selector.matchLabels))
+            .every(({ replicas }) => minAvailable < replicas)),
     (_pod, _container, of) => {
       of('PodDisruptionBudget').spec.minAvailable = '100%'
     },
