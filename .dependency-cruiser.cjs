@@ -13,6 +13,7 @@ const MAY_IMPORT = {
     'safe-store[.]ts',
     'core/',
     'http/management/',
+    'http/listener/listen',
     'http/listener/listener',
     'http/callers/callers',
     'http/callers/trusted-proxies',

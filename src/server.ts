@@ -19,6 +19,7 @@ import { startDelivery } from './core/delivery.ts'
 import { coreSettings, toClientSettings } from './core/settings.ts'
 import { loadCore } from './core/start.ts'
 import { startUpkeep } from './core/upkeep.ts'
+import { listen } from './http/listener/listen.ts'
 import { closeWithin } from './http/listener/listener.ts'
 import { openSource } from './keys/external/open-key-source.ts'
 import type { KeySource } from './keys/external/key-source.ts'
@@ -127,11 +128,8 @@ async function start(
   })
   const delivery = startDelivery({ core, metrics, log, parts })
   const watch = await startStoreWatch({ store, clock, log, metrics }, parts)
-  const url = await app.listen({ host: config.http.host, port: config.http.port })
-  const managementUrl = await management.listen({
-    host: config.management.host,
-    port: config.management.port,
-  })
+  const url = await listen(app, config.http)
+  const managementUrl = await listen(management, config.management)
   live.isReady = true
   parts.defer(() => drain(live))
   log.info(

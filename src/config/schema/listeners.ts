@@ -2,9 +2,17 @@
 import { Type } from 'typebox'
 import { duration, optionalDuration, port, section } from './parts.ts'
 
+const host = () =>
+  Type.String({
+    default: '::',
+    description:
+      'Address to listen on; `::` is every address, by IPv6 and by IPv4, or by IPv4 alone where the ' +
+      'machine has no IPv6.',
+  })
+
 /** `http` */
 export const HttpSchema = section('The public listener.', {
-  host: Type.String({ default: '0.0.0.0', description: 'Address to listen on.' }),
+  host: host(),
   port: port(3000, 'Port to listen on; 0 takes a free one.'),
   trustedProxies: Type.Array(
     Type.String({ minLength: 1, expected: 'an address or CIDR' }),
@@ -83,7 +91,7 @@ export const HttpSchema = section('The public listener.', {
 export const ManagementSchema = section(
   'The listener for probes, metrics and SCIM; keep it off the public network.',
   {
-    host: Type.String({ default: '0.0.0.0', description: 'Address to listen on.' }),
+    host: host(),
     port: port(3001, 'Port to listen on; 0 takes a free one.'),
     url: Type.Optional(
       Type.String({

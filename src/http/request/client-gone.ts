@@ -14,12 +14,15 @@ export function clientGone({ raw }: FastifyReply): AbortSignal {
   return controller.signal
 }
 
+/** An IPv4 caller of a listener that is IPv6, too. */
+const MAPPED = /^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i
+
 /**
  * The address of the sender, as `http.trustedProxies` lets proxies name it; undefined once the connection has
- * ended. Fastify's type doesn't know that case.
+ * ended. Fastify's type doesn't know that case. An IPv4 address is written as one, whatever the listener.
  */
 export function senderOf({ ip }: { readonly ip?: string }): string | undefined {
-  return ip
+  return ip?.replace(MAPPED, '')
 }
 
 /**
