@@ -83,12 +83,9 @@ function ofFirstRelease(tests: readonly UnitTest[]): UnitTest[] {
     series: `latchkey_build_info{namespace="${namespace}",job="${release}",instance="z"}`,
     values: '1x2000',
   }))
-  const expected = (
-    alertname: string,
-    { exp_labels, exp_annotations }: ExpectedAlert,
-  ) => ({
+  const expected = (alertname: string, alert: ExpectedAlert) => ({
     exp_labels: {
-      ...exp_labels,
+      ...alert.exp_labels,
       ...(alertname === 'LatchkeyDown' ? { namespace: 'id', job: 'latchkey' } : {}),
     },
     exp_annotations: {

@@ -1,5 +1,5 @@
-// Where a listener listens: callers by IPv6 and by IPv4 reach it, an IPv4 caller counts under one address, and
-// a machine without IPv6 is listened to by IPv4 alone.
+// Where a listener listens: callers by IPv6 and by IPv4 reach it, an IPv4 caller counts under one address,
+// and a machine without IPv6 is listened to by IPv4 alone.
 import fastify from 'fastify'
 import t from 'tap'
 import { decodeConfig } from '../../src/config/load.ts'
@@ -41,7 +41,7 @@ t.test('an address that is named is the only one', async t => {
   await t.rejects(fetch(url.replace('127.0.0.1', '[::1]')))
 })
 
-t.test('without IPv6 it listens by IPv4; any other fault is the caller\'s', async t => {
+t.test("without IPv6 it listens by IPv4; any other fault is the caller's", async t => {
   const asked: unknown[] = []
   const appThat = (code: string) => ({
     listen(options: { host: string; port: number }) {
@@ -61,8 +61,14 @@ t.test('without IPv6 it listens by IPv4; any other fault is the caller\'s', asyn
   // As the system itself says it: an IPv6 address that isn't ours.
   const app = appOf()
   t.teardown(() => app.close())
-  await t.rejects(listen(app, { host: '2001:db8::1', port: 0 }), { code: 'EADDRNOTAVAIL' })
-  t.match(await listen(app, { host: '127.0.0.1', port: 0 }), /127/, 'and it may try again')
+  await t.rejects(listen(app, { host: '2001:db8::1', port: 0 }), {
+    code: 'EADDRNOTAVAIL',
+  })
+  t.match(
+    await listen(app, { host: '127.0.0.1', port: 0 }),
+    /127/,
+    'and it may try again',
+  )
 })
 
 t.test('an IPv4 address written as IPv6 is IPv4', t => {
