@@ -114,6 +114,7 @@ const MAY_IMPORT = {
   'stores/watch[.]ts': ['stores/ports'],
   'stores/redis/': ['stores/ports'],
   'stores/sqlite/': ['stores/ports'],
+  'stores/postgres/': ['stores/ports'],
   'base/': [],
 }
 
@@ -132,6 +133,7 @@ const ONLY_IN = {
   ldapts: '^src/users/directory/ldap/',
   nodemailer: '^src/outbox/mail/',
   'commander|csv-parse|stream-json|stream-chain': '^src/cli/',
+  'pg|mysql2': '^src/(stores/postgres|users/directory/sql)/',
   yaml: '^src/config/',
 }
 

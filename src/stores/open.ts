@@ -1,6 +1,7 @@
 // Picks the store by its URL. Each adapter is imported only when it is asked for: who uses SQLite never loads
 // a Redis driver.
 import type { Clock } from '../base/clock.ts'
+import type { SqlServer } from '../base/sql-server.ts'
 import type { AddressCounts } from './ports/address-counts.ts'
 import type { Backups } from './ports/backups.ts'
 import type { StoreRisk } from './ports/health.ts'
@@ -20,6 +21,8 @@ export type StoreSettings = RedisSettings & {
    * server: nobody watches that.
    */
   readonly lossPeriodMs?: number | undefined
+  /** The PostgreSQL that has the accounts; undefined: they are in the store. */
+  readonly accounts?: SqlServer | undefined
 }
 
 export type OpenStore = StoreSettings & {
@@ -55,13 +58,20 @@ export interface CheckedStore {
  * Looks whether a start could use the store; what isn't there isn't made. Rejects with StoreUnavailable, or
  * with a TypeError that names what is wrong with the settings.
  */
-export async function checkStore(settings: OpenStore): Promise<CheckedStore> {
+export async function checkStore({
+  accounts,
+  ...settings
+}: OpenStore): Promise<CheckedStore> {
+  if (accounts !== undefined) {
+    const { checkPostgres } = await import('./postgres/store.ts')
+    await checkPostgres(accounts)
+  }
   const file = sqliteFileOf(settings.url)
   if (file !== undefined) {
     const { checkSqliteFile } = await import('./sqlite/database/check.ts')
     return checkSqliteFile(file)
   }
-  const { store } = await openStore(settings)
+  const { store } = await openSessions(settings)
   try {
     await store.probe()
     const lossEndsInMs = await store.lossEndsInMs()
@@ -78,14 +88,30 @@ function sqliteFileOf(url: string): string | undefined {
 }
 
 /**
- * Opens the store; rejects with StoreUnavailable when it can't be reached and with a TypeError when the URL
- * names no store.
+ * Opens the store; rejects with StoreUnavailable when it, or the database that has the accounts, can't be
+ * reached, and with a TypeError when the URL names no store.
  */
 export async function openStore({
+  accounts,
+  ...settings
+}: OpenStore): Promise<OpenedStore> {
+  const opened = await openSessions(settings)
+  if (accounts === undefined) return opened
+  const { withPostgres } = await import('./postgres/store.ts')
+  try {
+    return { ...opened, store: await withPostgres(opened.store, accounts) }
+  } catch (error) {
+    await opened.store.close()
+    throw error
+  }
+}
+
+/** Opens what has the sessions, and the accounts where nothing else has them. */
+async function openSessions({
   clock,
   redisClock,
   ...settings
-}: OpenStore): Promise<OpenedStore> {
+}: Omit<OpenStore, 'accounts'>): Promise<OpenedStore> {
   const { url } = settings
   if (/^rediss?[:+]/.test(url)) {
     const { createRedisStore } = await import('./redis/store.ts')

@@ -2,6 +2,7 @@
 // index lies in many slots.
 import t, { type Test } from 'tap'
 import type { Account, BuiltInDirectory } from '../../src/stores/ports/directory.ts'
+import { andPostgres } from '../support/postgres-stores.ts'
 import {
   addSomeone,
   everyOne,
@@ -10,7 +11,7 @@ import {
   type TestStore,
 } from '../support/stores.ts'
 
-for (const { name, create } of STORES_AND_MASTERS) {
+for (const { name, create } of andPostgres(STORES_AND_MASTERS)) {
   t.test(`pages of accounts in ${name}`, async t => {
     const world = await create()
     t.teardown(() => world.stop())

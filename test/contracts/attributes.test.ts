@@ -2,6 +2,7 @@
 import t, { type Test } from 'tap'
 import type { Attributes } from '../../src/stores/ports/subjects.ts'
 import type { AttributesChange, NewAccount } from '../../src/stores/ports/directory.ts'
+import { andPostgres } from '../support/postgres-stores.ts'
 import {
   presented,
   signIn,
@@ -33,7 +34,7 @@ interface World extends TestStore {
   added(changes?: Partial<NewAccount>): Promise<NewAccount>
 }
 
-for (const { name, create } of STORES_AND_MASTERS) {
+for (const { name, create } of andPostgres(STORES_AND_MASTERS)) {
   t.test(`attributes in ${name}`, async t => {
     const real = await create()
     t.teardown(() => real.stop())

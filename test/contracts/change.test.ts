@@ -1,11 +1,12 @@
 // The contract of `change` and `count` in stores/ports/directory.ts, on both stores and on a cluster.
 import t from 'tap'
 import type { AccountChange } from '../../src/stores/ports/directory.ts'
+import { andPostgres } from '../support/postgres-stores.ts'
 import { presented, signIn, someAccount, STORES_AND_MASTERS } from '../support/stores.ts'
 
 const email = (value: string) => ({ attribute: 'email', value })
 
-for (const { name, create } of STORES_AND_MASTERS) {
+for (const { name, create } of andPostgres(STORES_AND_MASTERS)) {
   t.test(`changes in ${name}`, async t => {
     const { store, stop } = await create()
     t.teardown(stop)

@@ -2,13 +2,14 @@
 // and on clusters, and also where both write at once.
 import t, { type Test } from 'tap'
 import type { LoginTexts, NewAccount } from '../../src/stores/ports/directory.ts'
+import { andPostgres } from '../support/postgres-stores.ts'
 import { someAccount, STORES_AND_MASTERS, type TestStore } from '../support/stores.ts'
 
 const ROUNDS = 40
 /** Longer than a writer takes: whoever has a text has it by its account. */
 const LATER_MS = 20_000
 
-for (const { name, create } of STORES_AND_MASTERS) {
+for (const { name, create } of andPostgres(STORES_AND_MASTERS)) {
   t.test(`texts that log somebody in, in ${name}`, async t => {
     const world = await create()
     t.teardown(() => world.stop())

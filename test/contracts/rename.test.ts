@@ -1,5 +1,6 @@
 // The contract of renaming an account, on both stores and on a cluster, where two names are in two places.
 import t, { type Test } from 'tap'
+import { andPostgres } from '../support/postgres-stores.ts'
 import {
   addSomeone,
   presented,
@@ -9,7 +10,7 @@ import {
   type TestStore,
 } from '../support/stores.ts'
 
-for (const { name, create } of STORES_AND_MASTERS) {
+for (const { name, create } of andPostgres(STORES_AND_MASTERS)) {
   t.test(`renaming in ${name}`, async t => {
     const world = await create()
     t.teardown(() => world.stop())

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto'
 import t, { type Test } from 'tap'
 import type { NewTicket, PresentedTicket } from '../../src/stores/ports/people/tickets.ts'
+import { andPostgres } from '../support/postgres-stores.ts'
 import {
   notePending,
   addSomeone,
@@ -15,7 +16,7 @@ const MINUTE = 60_000
 const TTL = 30 * MINUTE
 const ADDRESS = 'hash of an address'
 
-for (const { name, create } of STORES_AND_CLUSTER) {
+for (const { name, create } of andPostgres(STORES_AND_CLUSTER)) {
   t.test(`tickets in ${name}`, async t => {
     const world = await create()
     t.teardown(() => world.stop())

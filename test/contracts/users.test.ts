@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import { userTag } from '../../src/base/ids.ts'
 import type { Account, NewAccount } from '../../src/stores/ports/directory.ts'
 import type { Subject } from '../../src/stores/ports/subjects.ts'
+import { andPostgres } from '../support/postgres-stores.ts'
 import {
   everyOne,
   presented,
@@ -17,7 +18,7 @@ interface World extends TestStore {
   added(changes?: Partial<NewAccount>): Promise<NewAccount>
 }
 
-for (const { name, create } of STORES_AND_CLUSTER) {
+for (const { name, create } of andPostgres(STORES_AND_CLUSTER)) {
   t.test(`users in ${name}`, async t => {
     const real = await create()
     t.teardown(() => real.stop())

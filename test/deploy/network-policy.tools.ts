@@ -147,6 +147,16 @@ const NEEDS: readonly (readonly [
     'directoriesTo',
     [6432],
   ],
+  [
+    { store: { accounts: { url: 'postgres://u@db.example.com/d' } } },
+    'directoriesTo',
+    [5432],
+  ],
+  [
+    { store: { accounts: { url: 'postgres://u:${DB}@db.example.com:6432/d' } } },
+    'directoriesTo',
+    [6432],
+  ],
 ]
 
 t.test('each way out of the configuration is open at its port, and no other', async t => {

@@ -62,7 +62,7 @@ export const STORES_AND_MASTERS: typeof STORES = [
   { name: 'Redis Cluster of three masters', create: () => createRedis(startMasters) },
 ]
 
-async function createSqlite(): Promise<TestStore> {
+export async function createSqlite(): Promise<TestStore> {
   const clock = createHandClock()
   // In memory where the system has such a place: every step is synced to the disk otherwise, as it should be.
   const dir = mkdtempSync(
@@ -102,7 +102,7 @@ async function createSqlite(): Promise<TestStore> {
   }
 }
 
-async function createRedis(
+export async function createRedis(
   start: () => Promise<Pick<TestRedis, 'url' | 'stop'>>,
 ): Promise<TestStore> {
   const clock = createHandClock()

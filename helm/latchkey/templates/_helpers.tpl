@@ -220,6 +220,9 @@ there networkPolicy.storePorts has them all. */}}
 {{- with dig "notify" "webhook" "url" nil .Values.config }}
 {{- $ways = append $ways (dict "port" (include "latchkey.urlPort" .) "to" $policy.webhookTo) }}
 {{- end }}
+{{- with dig "store" "accounts" "url" nil .Values.config }}
+{{- $ways = append $ways (dict "port" (include "latchkey.urlPort" .) "to" $policy.directoriesTo) }}
+{{- end }}
 {{- range .Values.config.directories }}
 {{- range compact (list .url .lookupUrl) }}
 {{- $ways = append $ways (dict "port" (include "latchkey.urlPort" .) "to" $policy.directoriesTo) }}

@@ -2,6 +2,11 @@
 // adapter's.
 import { formatPlace, type Fault, type Place } from '../faults.ts'
 import type { Config } from '../schema.ts'
+import {
+  isWholeUrl,
+  passwordFileExpected,
+  plaintextExpected,
+} from './directories/sql-server.ts'
 
 type StoreConfig = Config['store']
 
@@ -13,6 +18,7 @@ export function checkStore({ store }: Config): Fault[] {
     ...(isSqlite ? checkSqlite(store) : checkPasswords(store)),
     ...checkTls(store),
     ...checkSentinel(store),
+    ...checkAccounts(store),
   ]
 }
 
@@ -21,13 +27,21 @@ function fault(place: Place, expected: string): Fault {
 }
 
 /** No text of the store has a line break inside; at the end of a variable it is refused before. */
-function checkLineBreaks({ url, username, password, sentinel }: StoreConfig): Fault[] {
+function checkLineBreaks({
+  url,
+  username,
+  password,
+  sentinel,
+  accounts,
+}: StoreConfig): Fault[] {
   const texts: ReadonlyArray<readonly [Place, string | undefined]> = [
     [['url'], url],
     [['username'], username],
     [['password'], password],
     [['sentinel', 'username'], sentinel?.username],
     [['sentinel', 'password'], sentinel?.password],
+    [['accounts', 'url'], accounts?.url],
+    [['accounts', 'password'], accounts?.password],
   ]
   return texts.flatMap(([place, text = '']) =>
     /[\r\n]/.test(text) ? [fault(place, 'no line break in it')] : [],
@@ -87,4 +101,21 @@ function checkSentinel({ url, sentinel }: StoreConfig): Fault[] {
   return sentinel !== undefined && !url.includes('+sentinel://')
     ? [fault(['sentinel'], 'no such key beside a URL other than +sentinel')]
     : []
+}
+
+function checkAccounts({ accounts }: StoreConfig): Fault[] {
+  if (accounts === undefined) return []
+  const parsed = URL.parse(accounts.url)
+  const url =
+    parsed !== null && isWholeUrl(parsed)
+      ? undefined
+      : 'postgres://USER@HOST/DATABASE, with nothing behind it'
+  const expectations = {
+    url,
+    passwordFile: passwordFileExpected(accounts),
+    plaintext: plaintextExpected(accounts),
+  }
+  return Object.entries(expectations).flatMap(([key, expected]) =>
+    expected === undefined ? [] : [fault(['accounts', key], expected)],
+  )
 }

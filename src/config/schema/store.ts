@@ -2,6 +2,51 @@
 import { Type } from 'typebox'
 import { duration, strict } from './parts.ts'
 
+const text = (description: string) =>
+  Type.Optional(Type.String({ minLength: 1, description }))
+
+/** `store.accounts` */
+const AccountsSchema = Type.Object(
+  {
+    url: Type.String({
+      pattern: '^postgres(ql)?://[^\\s#?]+$',
+      expected: 'postgres://USER@HOST/DATABASE',
+      description: 'The database, by TLS; its tables lie in the schema `latchkey`.',
+    }),
+    password: text(
+      'Its password, instead of that in `url`; here nothing needs to be percent-encoded.',
+    ),
+    passwordFile: text(
+      'A file that holds it, read again at every connection, so that it can change without a restart.',
+    ),
+    caFile: text(
+      'PEM file of the authorities that may vouch for the server; without it, those that Node knows.',
+    ),
+    plaintext: Type.Boolean({
+      default: false,
+      description:
+        'Whether the database is reached without TLS, elsewhere than on loopback. Names and hashes can be ' +
+        'read on the way.',
+    }),
+    connections: Type.Integer({
+      minimum: 1,
+      maximum: 100,
+      default: 8,
+      description: 'How many connections each server may hold.',
+    }),
+    timeout: duration(
+      '2s',
+      'How long a statement, or a new connection, may take; longer is answered 503.',
+    ),
+  },
+  {
+    ...strict,
+    description:
+      'The PostgreSQL that has the accounts; sessions, keys and all else stay in `store.url`. Without it ' +
+      'accounts are there, too.',
+  },
+)
+
 /** `store` */
 export const StoreSchema = Type.Object(
   {
@@ -9,7 +54,8 @@ export const StoreSchema = Type.Object(
       pattern: '^(sqlite:|rediss?(\\+(sentinel|cluster))?://)[\\s\\S]',
       expected:
         'sqlite:FILE, redis://…, rediss://…, redis+sentinel://… or redis+cluster://…',
-      description: 'Where accounts, families, revocations and keys live.',
+      description:
+        'Where accounts (without `store.accounts`), families, revocations and keys live.',
     }),
     username: Type.Optional(
       Type.String({
@@ -67,6 +113,7 @@ export const StoreSchema = Type.Object(
         { ...strict, description: 'TLS to Redis, with rediss://.' },
       ),
     ),
+    accounts: Type.Optional(AccountsSchema),
     replicas: Type.Integer({
       minimum: 0,
       maximum: 16,

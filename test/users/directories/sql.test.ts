@@ -3,12 +3,11 @@
 import t, { type Test } from 'tap'
 import { createPasswordHasher } from '../../../src/users/hashing/hasher.ts'
 import { readRow } from '../../../src/users/directory/sql/row.ts'
+import { whereOf, type SqlServer } from '../../../src/base/sql-server.ts'
 import {
   credentialsOf,
   SqlFault,
-  whereOf,
   type Answer,
-  type SqlServer,
 } from '../../../src/users/directory/sql/source.ts'
 import {
   createSqlDirectory,

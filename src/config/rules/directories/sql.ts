@@ -3,22 +3,18 @@ import { isIP } from 'node:net'
 import { isLoopbackName } from '../../../base/loopback.ts'
 import type { Config } from '../../schema.ts'
 import type { Expectation } from './ldap.ts'
+import { isWholeUrl, passwordFileExpected, plaintextExpected } from './sql-server.ts'
 
 type Directory = Config['directories'][number]
 
 /** Says what is expected of such a directory. */
 export function sqlExpectations(directory: Directory): Expectation[] {
-  const { query = '', lookup, password, passwordFile } = directory
+  const { query = '', lookup } = directory
   return [
     [['url'], sqlUrlExpected(directory)],
     [['query'], statementExpected(query, 2)],
     [['lookup'], lookup === undefined ? undefined : statementExpected(lookup, 1)],
-    [
-      ['passwordFile'],
-      password !== undefined && passwordFile !== undefined
-        ? 'no password beside it'
-        : undefined,
-    ],
+    [['passwordFile'], passwordFileExpected(directory)],
     [['plaintext'], plaintextExpected(directory)],
   ]
 }
@@ -29,25 +25,14 @@ function sqlUrlExpected(directory: Directory): string | undefined {
   const isWhole =
     parsed !== null &&
     /^(?:postgres(?:ql)?|mysql|mariadb):$/.test(parsed.protocol) &&
-    parsed.hostname !== '' &&
-    parsed.username !== '' &&
-    parsed.pathname.length > 1 &&
-    parsed.search === ''
-  if (!isWhole || !isDecodable(parsed)) {
+    isWholeUrl(parsed)
+  if (!isWhole) {
     const urls = 'postgres://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE'
     return `${urls}, with nothing behind it, with type sql`
   }
   return isNamelessMysql(parsed, directory)
     ? 'a host name in a mysql URL with TLS: the certificate is compared with it'
     : undefined
-}
-
-function isDecodable({ username, password, pathname }: URL): boolean {
-  try {
-    return [username, password, pathname].map(decodeURIComponent).length > 0
-  } catch {
-    return false
-  }
 }
 
 /** Whether the driver would compare the certificate with `localhost`, for want of a name. */
@@ -61,13 +46,6 @@ function isNamelessMysql(
     usesTls &&
     isIP(hostname.replace(/^\[|\]$/g, '')) !== 0
   )
-}
-
-function plaintextExpected({ url, caFile, plaintext }: Directory): string | undefined {
-  const isLocal = isLoopbackName(URL.parse(url)?.hostname ?? '')
-  return plaintext && (caFile !== undefined || isLocal)
-    ? 'no plaintext: true with a caFile, or on loopback, where none is needed'
-    : undefined
 }
 
 /** Why a statement can't be used; undefined: it can. `values`: how many parameters there may be. */

@@ -1,15 +1,13 @@
 // PostgreSQL, by the driver `pg`. Each question is a transaction of its own that may only read, so that it
 // also goes through a pooler between.
 import type { Pool, PoolClient } from 'pg'
+import { whereOf, type Credentials, type SqlServer } from '../../../base/sql-server.ts'
 import {
   createOnce,
   createTurns,
   credentialsOf,
   SqlFault,
-  whereOf,
   type Answer,
-  type Credentials,
-  type SqlServer,
   type SqlSource,
   type Statement,
 } from './source.ts'

@@ -10,13 +10,8 @@ import type {
   Verdict,
 } from '../external.ts'
 import { missingColumn, readRow, type Read } from './row.ts'
-import {
-  isPostgres,
-  SqlFault,
-  type SqlServer,
-  type SqlSource,
-  type Statement,
-} from './source.ts'
+import { isPostgres, type SqlServer } from '../../../base/sql-server.ts'
+import { SqlFault, type SqlSource, type Statement } from './source.ts'
 import { compile } from './statement.ts'
 
 /** What the configuration says of it. */

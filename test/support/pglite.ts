@@ -1,0 +1,52 @@
+// A PostgreSQL of one process, without a server's programs: the real one, compiled to WebAssembly, behind a
+// socket. It has one connection at a time. What takes several asks a server of Debian's (databases.ts).
+import { PGlite } from '@electric-sql/pglite'
+import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
+import type { SqlServer } from '../../src/base/sql-server.ts'
+import { freePort } from './free-port.ts'
+
+/** A database in memory. */
+export interface TestPostgres {
+  readonly server: SqlServer
+  /** Runs a statement beside its users. */
+  run(sql: string): Promise<unknown[]>
+  /** Lets nobody in any more, or again. */
+  away(): Promise<void>
+  back(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Starts one. */
+export async function startPglite(): Promise<TestPostgres> {
+  const db = await PGlite.create()
+  const port = await freePort()
+  let listener: PGLiteSocketServer | undefined
+  const running = {
+    server: {
+      url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+      plaintext: false,
+      connections: 1,
+      timeout: 20_000,
+    },
+    run: async (sql: string) => (await db.query(sql)).rows,
+    async away() {
+      await listener?.stop()
+      listener = undefined
+    },
+    async back() {
+      listener = new PGLiteSocketServer({
+        db,
+        port,
+        host: '127.0.0.1',
+        maxConnections: 8,
+      })
+      await listener.start()
+    },
+    async stop() {
+      await running.away()
+      await db.close()
+    },
+  }
+  await running.back()
+  return running
+}
