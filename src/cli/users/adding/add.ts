@@ -38,7 +38,7 @@ export function addAdding(users: Command, io: Io): void {
         const isInvited = options.invite === true
         const known = attributesOf(options, config)
         // Asked first: nobody is added whom nothing is sent to.
-        const { email } = known.attributes ?? {}
+        const email = known.attributes?.['email']
         if (isInvited) requireInvitations(tools, typeof email === 'string')
         const outcome = await accounts.add({
           name,
