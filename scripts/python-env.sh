@@ -17,6 +17,7 @@ requirements=(
   examples/fastapi/requirements.txt
   examples/flask/requirements.txt
   examples/self-service/requirements.txt
+  test/docs/requirements.txt
   test/interop/python/requirements.txt
   test/users/python/requirements.txt
 )
