@@ -35,6 +35,7 @@ export const NOT_RUN: readonly NotRun[] = [
   ...because('docs/architecture.md', 'it is a list; .dependency-cruiser.cjs holds it', [
     'main → server',
   ]),
+  ...by('docs/audit.md', 'test/observe/questions.tools.ts', ['jq -r', 'jq -c']),
   ...by('docs/cli.md', 'test/e2e/process.test.ts', ['latchkey serve --config']),
   ...by('docs/cli.md', 'test/cli/completion.tools.ts', ['source <(latchkey']),
   ...by('docs/cli.md', 'test/cli/import.test.ts', ['{"name":"alice","passwordHash"']),
