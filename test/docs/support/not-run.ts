@@ -86,6 +86,7 @@ export const NOT_RUN: readonly NotRun[] = [
   ...by('examples/go/README.md', 'test/examples/go.tools.ts', ['npm start']),
   ...by('examples/haproxy/README.md', 'test/examples/proxies.tools.ts', ['npm start']),
   ...by('examples/nginx/README.md', 'test/examples/proxies.tools.ts', ['npm start']),
+  ...by('examples/notes/README.md', 'test/examples/notes.tools.ts', ['python3 start.py']),
   ...by('examples/rust/README.md', 'test/examples/rust.tools.ts', ['npm start']),
   ...by('examples/self-service/README.md', 'test/examples/self-service.tools.ts', [
     'export LATCHKEY_SECRET',
