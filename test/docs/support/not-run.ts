@@ -69,6 +69,9 @@ export const NOT_RUN: readonly NotRun[] = [
     'query: >',
     'pepper:',
   ]),
+  ...because('docs/users-elsewhere.md', "it gives rights to a user of the reader's own", [
+    '-- as the owner',
+  ]),
   ...by('docs/how-to/single-page-app.md', 'test/docs/single-page-app.tools.ts', [
     'const headers',
   ]),
