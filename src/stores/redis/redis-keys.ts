@@ -20,7 +20,10 @@ export interface RedisKeys {
   refOf(tag: string, key: string): FamilyRef
   /** Mark: a revoked access token. */
   revocation(token: AccessTokenRef): string
-  /** Sorted set: the living access tokens of a user that have a status, by their ends in seconds. */
+  /**
+   * The living access tokens of a user that have a status. Hash: session and list → ends and indices; a
+   * sorted set while earlier releases may use the store (scripts/shared.lua).
+   */
   live(tag: string): string
   /** Hash: the ticket of a user for a purpose. */
   ticket(tag: string, purpose: string): string

@@ -157,22 +157,78 @@ local function drop_some_dead (sids, familyKey, user)
   end
 end
 
--- Notes a token that is about to be issued; `token` is "sid list idx", empty for none. The key outlives its
--- last token by as long again, so that its expiry is seldom set anew.
+-- The living tokens of a user that have a status, in one of two forms. Hash: "sid list" → 13 digits for each
+-- token of that session in that list, the oldest first: when it expires, in seconds, and its index. Sorted
+-- set: "sid list idx" by that instant; earlier releases know no other form.
+local DIGITS = 13
+
+local function digits_of (expires, idx) return string.format('%08x%05x', expires, idx) end
+
+-- What is left of a field by then; a token behind one that lives longer stays for as long.
+local function living_of (digits, at)
+  local from = 1
+  while from < #digits and tonumber(digits:sub(from, from + 7), 16) <= at / 1000 do from = from + DIGITS end
+  return digits:sub(from)
+end
+
+-- From a sorted set to a hash.
+local function gather_tokens (key)
+  local leftMs, tokens, fields = redis.call('PTTL', key), redis.call('ZRANGE', key, 0, -1, 'WITHSCORES'), {}
+  redis.call('DEL', key)
+  for i = 1, #tokens, 2 do
+    local field, idx = tokens[i]:match('^(%S+ %S+) (%d+)$')
+    fields[field] = (fields[field] or '') .. digits_of(tokens[i + 1], idx)
+  end
+  for field, digits in pairs(fields) do redis.call('HSET', key, field, digits) end
+  redis.call('PEXPIRE', key, leftMs)
+end
+
+-- Notes a token that is about to be issued; `token` is "sid list idx", empty for none, and a * behind that
+-- where no server of an earlier release is left. The key outlives its last token by as long again, so that
+-- its expiry is seldom set anew.
 local function note_token (key, token, forMs, at)
   if token == '' then return end
-  redis.call('ZADD', key, math.ceil((at + forMs) / 1000), token)
+  local field, idx, compact = token:match('^(%S+ %S+) (%d+)(%*?)$')
+  local form, expires = redis.call('TYPE', key).ok, math.ceil((at + forMs) / 1000)
+  if form == 'hash' or compact == '*' then
+    if form == 'zset' then gather_tokens(key) end
+    local before = living_of(redis.call('HGET', key, field) or '', at)
+    redis.call('HSET', key, field, before .. digits_of(expires, idx))
+  else
+    redis.call('ZADD', key, expires, token)
+  end
   if redis.call('PTTL', key) < forMs then redis.call('PEXPIRE', key, math.ceil(2 * forMs)) end
 end
 
 local function forget_expired_tokens (key, at)
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', math.floor(at / 1000))
+  if redis.call('TYPE', key).ok ~= 'hash' then
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', math.floor(at / 1000))
+    return
+  end
+  local all = redis.call('HGETALL', key)
+  for i = 1, #all, 2 do
+    local left = living_of(all[i + 1], at)
+    if left == '' then redis.call('HDEL', key, all[i])
+    elseif left ~= all[i + 1] then redis.call('HSET', key, all[i], left) end
+  end
+end
+
+-- All of them, as "sid list idx".
+local function noted_tokens (key)
+  if redis.call('TYPE', key).ok ~= 'hash' then return redis.call('ZRANGE', key, 0, -1) end
+  local all, tokens = redis.call('HGETALL', key), {}
+  for i = 1, #all, 2 do
+    for idx in all[i + 1]:gmatch('%x%x%x%x%x%x%x%x(%x%x%x%x%x)') do
+      tokens[#tokens + 1] = all[i] .. ' ' .. tonumber(idx, 16)
+    end
+  end
+  return tokens
 end
 
 -- The living tokens of a user, one a line; with a sid, only those of that family or of all
 -- others.
 local function live_tokens (key, sid, others)
-  local tokens = redis.call('ZRANGE', key, 0, -1)
+  local tokens = noted_tokens(key)
   if not sid then return table.concat(tokens, '\n') end
   local found = {}
   for _, token in ipairs(tokens) do

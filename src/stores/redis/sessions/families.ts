@@ -12,7 +12,7 @@ import type { RedisAdapter } from '../adapter.ts'
 import { readUser } from '../people/account-record.ts'
 import { familyOf, oneOf } from '../replies.ts'
 import { loadScript } from '../scripts.ts'
-import { createFamilyParts, REFUSALS, tokenArgs } from './family-parts.ts'
+import { createFamilyParts, REFUSALS } from './family-parts.ts'
 import { createList } from './list.ts'
 import { createOwnerOf } from './owner-of.ts'
 import { createRotate } from './rotate.ts'
@@ -29,13 +29,16 @@ const ENDED: readonly EndOutcome[] = [
 export function createRedisFamilies(adapter: RedisAdapter): Families {
   const { link, time, durably, doubt, statusBits } = adapter
   const parts = createFamilyParts(adapter)
-  const { keysOf, rememberEnd, refuse } = parts
+  const { keysOf, rememberEnd, refuse, tokenArgs } = parts
   const openScript = durably('sessions/open')
   const peekScript = loadScript(link, 'sessions/peek')
   const endScript = durably('sessions/end')
 
   async function open(login: Login): Promise<OpenOutcome> {
-    const [kind, detail, user] = await openScript(keysOf(login), openArgs(login, time()))
+    const [kind, detail, user] = await openScript(
+      keysOf(login),
+      openArgs(login, time(), tokenArgs(login)),
+    )
     if (kind === 'refused') return refuse(oneOf(REFUSALS, detail))
     return {
       kind: 'opened',
@@ -82,7 +85,11 @@ export function createRedisFamilies(adapter: RedisAdapter): Families {
   }
 }
 
-function openArgs(login: Login, time: string): Array<string | number> {
+function openArgs(
+  login: Login,
+  time: string,
+  token: readonly [string, number],
+): Array<string | number> {
   const { device = NO_DEVICE } = login
   return [
     time,
@@ -93,7 +100,7 @@ function openArgs(login: Login, time: string): Array<string | number> {
     login.idleMs,
     login.absoluteMs,
     login.jkt ?? '',
-    ...tokenArgs(login),
+    ...token,
     device.name ?? '',
     device.userAgent ?? '',
     device.network ?? '',

@@ -28,6 +28,8 @@ export interface FamilyParts {
   keysOf(ref: FamilyRef): string[]
   /** Ends the family again where Redis comes back with data of another time. */
   rememberEnd(ref: FamilyRef): void
+  /** The two arguments about the token that is about to be issued. */
+  tokenArgs(of: Pick<Login | Presented, 'sid' | 'status'>): [string, number]
   /** The refusal; rejects with StoreUnavailable where what isn't there may have been lost. */
   refuse<Reason extends string>(reason: Reason): Promise<Refused<Reason>>
 }
@@ -39,6 +41,7 @@ export function createFamilyParts({
   time,
   doubt,
   revocations,
+  names,
 }: RedisAdapter): FamilyParts {
   const endAgainScript = loadScript(bare, 'sessions/end')
   const keysOf = (ref: FamilyRef) => [
@@ -52,17 +55,14 @@ export function createFamilyParts({
       const endAgain = () => endAgainScript(keysOf(ref), [time(), '', ref.sid])
       revocations.remember(keys.family(ref), endAgain)
     },
+    // An upgraded store has no server of an earlier release, which knows the longer form alone.
+    tokenArgs: ({ sid, status }) =>
+      status === undefined
+        ? ['', 0]
+        : [tokenText(sid, status) + (names.areSharded() ? '*' : ''), status.forMs],
     async refuse(reason) {
       if (reason === 'family_unknown' || reason === 'user_unknown') await doubt()
       return { kind: 'refused', reason }
     },
   }
-}
-
-/** The two arguments about the token that is about to be issued. */
-export function tokenArgs({
-  sid,
-  status,
-}: Pick<Login | Presented, 'sid' | 'status'>): [string, number] {
-  return status === undefined ? ['', 0] : [tokenText(sid, status), status.forMs]
 }

@@ -11,7 +11,7 @@ import { addressOf, RedisFault, unavailable } from '../connection/reasons.ts'
 import { readUser } from '../people/account-record.ts'
 import { familyOf, oneOf } from '../replies.ts'
 import { loadScript } from '../scripts.ts'
-import { REFUSALS, tokenArgs, type FamilyParts } from './family-parts.ts'
+import { REFUSALS, type FamilyParts } from './family-parts.ts'
 
 const ROTATE_REFUSALS = [...REFUSALS, 'scope_wider', 'audience_wider'] as const
 const ROTATED = ['rotated', 'replayed', 'late', 'healed', 'reused'] as const
@@ -22,7 +22,7 @@ type Lasts = (generation: number, isEnded: boolean) => boolean
 /** Makes `families.rotate`. */
 export function createRotate(
   { link, time, askedAt, durably, hasReplicas, statusBits }: RedisAdapter,
-  { keysOf, rememberEnd, refuse }: FamilyParts,
+  { keysOf, rememberEnd, refuse, tokenArgs }: FamilyParts,
 ): Families['rotate'] {
   const rotateScript = loadScript(link, 'sessions/rotate')
   const confirmScript = durably('sessions/confirm')
@@ -44,7 +44,7 @@ export function createRotate(
   }
 
   return async function rotate(presented: Presented): Promise<RotateOutcome> {
-    const args = argsOf(presented, time())
+    const args = argsOf(presented, time(), tokenArgs(presented))
     const ask = (at: number | string) => rotateScript(keysOf(presented), [...args, at])
     const reply = await ask(askedAt())
     // The caller still waits, so it can't be too late: the store's clock has jumped.
@@ -72,7 +72,11 @@ export function createRotate(
 }
 
 /** The script's arguments, but for the instant at which it was asked for. */
-function argsOf(presented: Presented, time: string): Array<string | number> {
+function argsOf(
+  presented: Presented,
+  time: string,
+  token: readonly [string, number],
+): Array<string | number> {
   const { jkt = '', scope = [], audience = [] } = presented
   return [
     time,
@@ -84,7 +88,7 @@ function argsOf(presented: Presented, time: string): Array<string | number> {
     jkt,
     scope.join(' '),
     JSON.stringify(audience),
-    ...tokenArgs(presented),
+    ...token,
     presented.sid,
   ]
 }

@@ -22,6 +22,8 @@ export interface Names {
   begin(): Promise<void>
   /** Carries the claims of the one hash over; resolves to how many. Goes on where another one has stopped. */
   upgrade(): Promise<number>
+  /** Whether all stand in the shards, as far as is known: no earlier release can use the store then. */
+  areSharded(): boolean
   /** Says what to run while claims stand in the one hash. Writes nothing. */
   risks(): Promise<readonly StoreRisk[]>
 }
@@ -113,6 +115,7 @@ export function createNames(options: NamesOptions): Names {
       known = 'sharded'
       return carried
     },
+    areSharded: () => known === 'sharded',
     async risks() {
       const type = await options.bare.run(client => client.type(keys.names))
       if (type === 'hash') {

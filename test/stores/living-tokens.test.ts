@@ -1,0 +1,164 @@
+// What Redis keeps of a user's living tokens, so that their status bits can be set: little, both forms are
+// read, and a store that earlier releases may use keeps theirs.
+import t, { type Test } from 'tap'
+import { createRedisStore } from '../../src/stores/redis/store.ts'
+import { systemRandom } from '../../src/base/random.ts'
+import type { FamilyRef } from '../../src/stores/ports/families.ts'
+import { newListName } from '../../src/stores/ports/status-lists.ts'
+import { startRedis } from '../support/redis.ts'
+import { addSomeone, presented, signIn } from '../support/stores.ts'
+import { PATIENT } from '../support/until.ts'
+
+const TTL = 600_000
+const SID = 'b'.repeat(22)
+const HOUR = Math.floor(Date.now() / 3_600_000)
+const LIST = newListName(HOUR, systemRandom)
+const NEXT_LIST = newListName(HOUR + 1, systemRandom)
+
+/** `old`: an earlier release has begun the store. */
+async function setScene(t: Test, { old = false } = {}) {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const connect = async () => {
+    const store = await createRedisStore({ ...PATIENT, url: redis.url })
+    t.teardown(() => store.close())
+    return store
+  }
+  const store = await connect()
+  if (old) {
+    await store.client.flushall()
+    await store.client.hset('lk:format', 'written', 1)
+    await store.client.hset('lk:names', 'someone', 'tag')
+  }
+  const used = old ? await connect() : store
+  const userTag = await addSomeone(used)
+  const key = `lk:{${userTag}}:t`
+  const families = new Map<string, number>()
+  return {
+    store: used,
+    connect,
+    userTag,
+    key,
+    type: () => used.client.type(key),
+    open: (sid: string, idx: number, forMs = TTL) => {
+      families.set(sid, 0)
+      return signIn(used, userTag, { sid, status: { list: LIST, idx, forMs } })
+    },
+    async next(
+      ref: FamilyRef,
+      idx: number,
+      { forMs = TTL, list = LIST, by = used } = {},
+    ) {
+      const generation = (families.get(ref.sid) ?? 0) + 1
+      families.set(ref.sid, generation)
+      const token = presented(ref, generation, { status: { list, idx, forMs } })
+      return by.families.rotate(token)
+    },
+    async revoked(list = LIST) {
+      const [found] = (await used.statusLists.read(new Map())).filter(
+        each => each.list === list,
+      )
+      return [...(found?.revoked ?? [])].sort((a, b) => a - b)
+    },
+  }
+}
+
+const upTo = (count: number) => Array.from({ length: count }, (_, idx) => idx)
+
+t.test(
+  'a thousand refreshes of a session in ten minutes leave at most 40 kB',
+  async t => {
+    const { store, open, next, userTag, revoked } = await setScene(t)
+    const ref = await open(SID, 0)
+    for (let idx = 1; idx <= 1000; idx++) await next(ref, idx)
+    const keys = await store.client.keys(`*{${userTag}}*`)
+    t.equal(keys.length, 3)
+    const usages = await Promise.all(keys.map(key => store.client.memory('USAGE', key)))
+    const bytes = usages.reduce((sum: number, usage) => sum + Number(usage), 0)
+    t.comment(`${bytes} bytes`)
+    t.ok(bytes <= 40_000)
+    await store.families.end({ ...ref, clientId: null })
+    t.same(await revoked(), upTo(1001), 'and each can be revoked')
+  },
+)
+
+t.test("a session's end sets its own bits, or those of all others", async t => {
+  const { store, open, next, revoked, userTag } = await setScene(t)
+  const [mine, other] = [await open(SID, 1), await open('c'.repeat(22), 2)]
+  await next(mine, 3)
+  await next(other, 0xfffff, { list: NEXT_LIST })
+  await store.families.end({ ...mine, clientId: null })
+  t.same(await revoked(), [1, 3])
+  const third = await open('d'.repeat(22), 4)
+  await store.subjects.endOtherSessions(userTag, third.sid)
+  t.same(await revoked(), [1, 2, 3])
+  t.same(await revoked(NEXT_LIST), [0xfffff])
+  await store.subjects.setDisabled(userTag, true)
+  t.same(await revoked(), [1, 2, 3, 4])
+})
+
+t.test('what has expired goes, under retries of one refresh, too', async t => {
+  const { store, open, key, userTag } = await setScene(t)
+  const ref = await open(SID, 0, 1)
+  await open('c'.repeat(22), 1, 1)
+  const replay = (idx: number, forMs: number) =>
+    store.families.rotate(presented(ref, 1, { status: { list: LIST, idx, forMs } }))
+  for (let idx = 2; idx < 50; idx++) await replay(idx, 1)
+  await new Promise(resolve => setTimeout(resolve, 2100))
+  await replay(50, TTL)
+  t.equal((await store.client.hget(key, `${SID} ${LIST}`))?.length, 13)
+  await signIn(store, userTag, {
+    sid: 'd'.repeat(22),
+    status: { list: LIST, idx: 51, forMs: TTL },
+  })
+  const fields = await store.client.hkeys(key)
+  t.same(fields.sort(), [`${SID} ${LIST}`, `${'d'.repeat(22)} ${LIST}`])
+})
+
+t.test(
+  'a login takes along what has expired of other sessions, and leaves the rest',
+  async t => {
+    const { store, open, next, key } = await setScene(t)
+    const ref = await open(SID, 0, 1)
+    await next(ref, 1)
+    await new Promise(resolve => setTimeout(resolve, 2100))
+    await open('d'.repeat(22), 2)
+    t.equal((await store.client.hget(key, `${SID} ${LIST}`))?.slice(8), '00001')
+  },
+)
+
+t.test(
+  'a store that earlier releases may use keeps their form until it is upgraded',
+  async t => {
+    const { store, connect, open, next, type, key, revoked } = await setScene(t, {
+      old: true,
+    })
+    const ref = await open(SID, 0)
+    await next(ref, 1)
+    t.equal(await type(), 'zset')
+    t.same(
+      await store.client.zrange(key, '0', '-1'),
+      [0, 1].map(idx => `${SID} ${LIST} ${idx}`),
+    )
+    const unaware = await connect()
+    await store.upgrade()
+    const before = await store.client.pttl(key)
+    await next(ref, 2, { forMs: 1000 })
+    t.equal(await type(), 'hash')
+    const after = await store.client.pttl(key)
+    t.ok(after > before - 60_000 && after <= before, 'it lasts as long as before')
+    await next(ref, 3, { by: unaware })
+    t.equal(await type(), 'hash', 'a server that has not heard of the upgrade follows')
+    await store.families.end({ ...ref, clientId: null })
+    t.same(await revoked(), [0, 1, 2, 3])
+  },
+)
+
+t.test('what is left in the form of before is read', async t => {
+  const { store, open, type, revoked } = await setScene(t, { old: true })
+  const ref = await open(SID, 7)
+  await store.upgrade()
+  t.equal(await type(), 'zset')
+  await store.families.end({ ...ref, clientId: null })
+  t.same(await revoked(), [7])
+})
