@@ -128,7 +128,8 @@ const ONLY_IN = {
   'argon2|bcrypt': '^src/users/hashing/',
   'prom-client|pino': '^src/observe/',
   '@opentelemetry': '^src/observe/tracing/otel[.]ts',
-  'lru-cache': '^src/(base/counts|http/|tokens/signed-here|clients/proven-headers)',
+  'lru-cache':
+    '^src/(base/counts|http/|tokens/signed-here|clients/proven-headers|stores/redis/tracking/)',
   negotiator: '^src/http/',
   ldapts: '^src/users/directory/ldap/',
   nodemailer: '^src/outbox/mail/',

@@ -28,6 +28,7 @@ export async function openSafeStore({
   const opened = await openStore({
     ...config.store,
     lossPeriodMs: config.store.lossPeriod,
+    recallsChecks: config.introspection.cache,
     clock,
   })
   parts.defer(() => opened.store.close())

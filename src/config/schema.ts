@@ -20,6 +20,7 @@ import {
   AudiencesSchema,
   ClaimsSchema,
   DpopSchema,
+  IntrospectionSchema,
   StatusSchema,
   TokensSchema,
 } from './schema/tokens.ts'
@@ -57,6 +58,7 @@ export const ConfigSchema = Type.Object(
     tokens: TokensSchema,
     dpop: DpopSchema,
     status: StatusSchema,
+    introspection: IntrospectionSchema,
     claims: ClaimsSchema,
     audiences: AudiencesSchema,
     keys: KeysSchema,

@@ -4,6 +4,7 @@ import type {
   AccessTokenRef,
   AccessTokens,
   CheckOutcome,
+  Freshness,
 } from '../stores/ports/access-tokens.ts'
 import type { AccessTokenClaims } from '../tokens/access-token.ts'
 import type { StatusService } from './service.ts'
@@ -16,10 +17,10 @@ export type TokenOutcome =
   CheckOutcome | { readonly kind: 'refused'; readonly reason: WhyNotAlone }
 
 /** Judges a token that was verified. Rejects with StoreUnavailable. */
-export type CheckToken = (token: {
-  readonly claims: AccessTokenClaims
-  readonly ref: AccessTokenRef
-}) => Promise<TokenOutcome>
+export type CheckToken = (
+  token: { readonly claims: AccessTokenClaims; readonly ref: AccessTokenRef },
+  freshness?: Freshness,
+) => Promise<TokenOutcome>
 
 export interface CheckTokenOptions {
   readonly accessTokens: Pick<AccessTokens, 'check'>
@@ -37,10 +38,10 @@ export function createCheckToken({
   isRevoked,
   whyNotAlone,
 }: CheckTokenOptions): CheckToken {
-  return async ({ claims: { client_id: clientId, status }, ref }) => {
+  return async ({ claims: { client_id: clientId, status }, ref }, freshness) => {
     const reason = ref.sid === undefined ? whyNotAlone(clientId) : undefined
     if (reason !== undefined) return { kind: 'refused', reason }
-    const outcome = await accessTokens.check(ref)
+    const outcome = await accessTokens.check(ref, freshness)
     if (
       outcome.kind === 'refused' ||
       status === undefined ||

@@ -23,6 +23,8 @@ export type StoreSettings = RedisSettings & {
   readonly lossPeriodMs?: number | undefined
   /** The PostgreSQL that has the accounts; undefined: they are in the store. */
   readonly accounts?: SqlServer | undefined
+  /** Whether checks of access tokens may be answered from memory; default: no. */
+  readonly recallsChecks?: boolean | undefined
 }
 
 export type OpenStore = StoreSettings & {

@@ -607,6 +607,12 @@ t.test('the rules between keys', async t => {
       'store.replicas: expected 0 with SQLite, which has none',
     ],
     [
+      '{ url: "redis+cluster://a" }\nintrospection: { cache: true }',
+      'introspection.cache: expected false with Redis Cluster',
+    ],
+    ['{ url: "redis+sentinel://a/m" }\nintrospection: { cache: true }'],
+    ['{ url: "sqlite:x" }\nintrospection: { cache: true }'],
+    [
       '{ url: "sqlite:x", username: u, password: p, passwordFile: f }',
       'store.username: expected no such key beside SQLite',
       'store.password: expected no such key beside SQLite',

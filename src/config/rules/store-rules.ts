@@ -11,7 +11,7 @@ import {
 type StoreConfig = Config['store']
 
 /** Checks `store`, which the schema has let through; returns a fault for each rule that is broken. */
-export function checkStore({ store }: Config): Fault[] {
+export function checkStore({ store, introspection }: Config): Fault[] {
   const isSqlite = store.url.startsWith('sqlite:')
   return [
     ...checkLineBreaks(store),
@@ -19,6 +19,9 @@ export function checkStore({ store }: Config): Fault[] {
     ...checkTls(store),
     ...checkSentinel(store),
     ...checkAccounts(store),
+    ...(introspection.cache && store.url.includes('+cluster://')
+      ? [{ path: 'introspection.cache', expected: 'false with Redis Cluster' }]
+      : []),
   ]
 }
 

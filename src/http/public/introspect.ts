@@ -182,7 +182,7 @@ async function introspectAccessToken(
   if (!concerns(client, claims.client_id, audiencesOf(claims))) {
     return inactive('token_foreign')
   }
-  const outcome = await check(verified)
+  const outcome = await check(verified, 'recent')
   if (outcome.kind === 'refused') return inactive(outcome.reason)
   return {
     response: {

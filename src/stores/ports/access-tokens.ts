@@ -34,5 +34,11 @@ export interface AccessTokens {
    * its user enabled and in the family's epoch. (No access token is made to outlive its family.) One that
    * comes from no session is judged by the list alone. Signature and times were checked by the caller.
    */
-  check(token: AccessTokenRef): Promise<CheckOutcome>
+  check(token: AccessTokenRef, freshness?: Freshness): Promise<CheckOutcome>
 }
+
+/**
+ * `now`, the default: as the store has it. `recent`: a store that was told to may answer from memory, by what
+ * was true a moment ago, at most a second.
+ */
+export type Freshness = 'now' | 'recent'

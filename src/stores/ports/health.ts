@@ -22,6 +22,7 @@ export const STORE_CHECKS = [
   'fence',
   'format',
   'memory',
+  'tracking',
 ] as const
 
 export type StoreCheck = (typeof STORE_CHECKS)[number]

@@ -12,9 +12,10 @@ import { createRedisAccessTokens } from './sessions/access-tokens.ts'
 import { createAdapter, type RedisAdapter } from './adapter.ts'
 import type { Backups } from '../ports/backups.ts'
 import { createRedisBackups } from './backup/backup.ts'
-import { connectRedis, type RedisSettings } from './connection/connect.ts'
+import type { RedisSettings } from './connection/connect.ts'
+import { openLinks } from './links.ts'
 import { createRedisDocument } from './document.ts'
-import { createDurable, DURABLE_MS } from './safety/durable.ts'
+import { createDurable } from './safety/durable.ts'
 import {
   createStoreIdentity,
   lossFault,
@@ -23,11 +24,9 @@ import {
 } from './safety/store-identity.ts'
 import { marksOf } from './safety/identity-marks.ts'
 import { createRedisFamilies } from './sessions/families.ts'
-import { createFormatMark, type RedisFormat } from './safety/format.ts'
+import { createFormatMark, type FormatMark, type RedisFormat } from './safety/format.ts'
 import { createInspect } from './safety/inspect.ts'
-import type { Caller } from './connection/caller.ts'
-import { createLink, type Link } from './connection/link.ts'
-import { createLastReason, type LastReason } from './connection/opening.ts'
+import type { Link } from './connection/link.ts'
 import { createRedisLoginAttempts } from './people/login-attempts.ts'
 import { createRedisLoginRefusals } from './people/login-refusals.ts'
 import { createRedisOutbox } from './outbox.ts'
@@ -37,6 +36,7 @@ import { createMaintenance } from './safety/maintenance.ts'
 import { createRevocations } from './safety/revocations.ts'
 import { createRedisStatusLists } from './sessions/status-lists.ts'
 import { createStoreClock, serverTime } from './safety/store-clock.ts'
+import { startTrackedChecks } from './tracking/tracked-checks.ts'
 import { createRedisDirectory } from './people/directory.ts'
 import { createRedisSubjects } from './people/subjects.ts'
 import { createRedisTickets } from './people/tickets.ts'
@@ -58,6 +58,8 @@ export interface RedisStoreOptions extends RedisSettings {
   readonly format?: RedisFormat | undefined
   /** Replaces the server's clock; for tests. */
   readonly clock?: Clock | undefined
+  /** Whether checks of access tokens may be answered from memory; not with Cluster. Default: no. */
+  readonly recallsChecks?: boolean | undefined
 }
 
 export interface RedisStore extends Store {
@@ -70,14 +72,10 @@ export interface RedisStore extends Store {
 
 /** Connects and resolves when the server answers; rejects with StoreUnavailable. */
 export async function createRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
-  const { prefix = 'lk:', clock, replicas = 0, deadlineMs } = options
+  const { prefix = 'lk:', clock, replicas = 0 } = options
   const keys = createRedisKeys(prefix)
-  const [main, second] = await connectAll(options, replicas > 0 ? 2 : 1)
-  const { client } = main
-  const verify = () => identity.verify()
-  const link: Link = createLink({ ...main, verify, deadlineMs })
-  const durable = second && createDurableLink(second)
-  const { bare } = link
+  const { link, durable } = await openLinks(options, () => identity.verify())
+  const { bare, client } = link
   const revocations = createRevocations()
   const storeClock = createStoreClock(bare)
   const format = createFormatMark({ link: bare, keys, own: options.format })
@@ -118,23 +116,26 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
     options,
   )
 
+  const end = () => {
+    stopVerifying()
+    adapter.statusBits.stop()
+    for (const each of [link, durable]) each?.close()
+  }
+  const ports = portsOf(adapter)
+  const tracking = { adapter, settings: options, accessTokens: ports.accessTokens }
+  const checks = await startTrackedChecks(tracking).catch(afterwards(end))
+
   return {
     client,
-    ...portsOf(adapter),
+    ...ports,
+    accessTokens: checks.accessTokens,
     ...createMaintenance(adapter),
     keys: ring,
-    backups: createRedisBackups({
-      link: bare,
-      keys,
-      marks: marksOf(client, keys),
-      format,
-      names: adapter.names,
-      now,
-    }),
+    backups: backupsOf(adapter, format, now),
     now,
     async inspect() {
       const risks = await Promise.all([inspect(), format.risks(), adapter.names.risks()])
-      return risks.flat()
+      return [...risks.flat(), ...checks.risks()]
     },
     condition: () => ({
       isReached: link.isUp(),
@@ -142,10 +143,26 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
       revocations: revocations.count(),
     }),
     async close() {
-      stopVerifying()
-      adapter.statusBits.stop()
-      for (const each of [link, durable]) each?.close()
+      checks.close()
+      end()
     },
+  }
+}
+
+function backupsOf(
+  { bare, keys, names }: RedisAdapter,
+  format: FormatMark,
+  now: () => Promise<number>,
+): Backups {
+  const marks = marksOf(bare.client, keys)
+  return createRedisBackups({ link: bare, keys, marks, format, names, now })
+}
+
+/** Throws on, when that is done. */
+function afterwards(work: () => void): (error: unknown) => never {
+  return error => {
+    work()
+    throw error
   }
 }
 
@@ -168,37 +185,6 @@ function portsOf(adapter: RedisAdapter) {
     tickets: createRedisTickets(adapter),
     outbox: createRedisOutbox(adapter),
   }
-}
-
-/** The connection for writes that wait for replicas. */
-function createDurableLink(connection: Connection): Link {
-  const verify = ({ run }: Caller) => run(ping)
-  return createLink({ ...connection, verify, deadlineMs: DURABLE_MS })
-}
-
-interface Connection {
-  readonly client: Redis | Cluster
-  readonly last: LastReason
-}
-
-/** So many connections, or none. */
-async function connectAll(
-  settings: RedisSettings,
-  count: 1 | 2,
-): Promise<readonly [Connection, Connection?]> {
-  const first = await connectOne(settings)
-  if (count === 1) return [first]
-  try {
-    return [first, await connectOne(settings)]
-  } catch (error) {
-    first.client.disconnect()
-    throw error
-  }
-}
-
-async function connectOne(settings: RedisSettings): Promise<Connection> {
-  const last = createLastReason()
-  return { client: await connectRedis(settings, last), last }
 }
 
 function watchIdentity(

@@ -34,6 +34,11 @@ export interface RedisSettings {
     | undefined
   /** How long a call may take, in milliseconds; default 300. */
   readonly deadlineMs?: number | undefined
+  /**
+   * Whether it is to hear of changed keys (tracking/tracker.ts): the driver drops what RESP3 says of them,
+   * and whoever subscribes does so by itself.
+   */
+  readonly hearsChanges?: boolean | undefined
 }
 
 /**
@@ -186,6 +191,7 @@ function clientOptions(target: RedisTarget, settings: RedisSettings) {
     ...(password !== undefined && { password }),
     ...(target.tls && { tls: readTls(settings.tls ?? {}) }),
     db: target.db,
+    ...(settings.hearsChanges && { protocol: 2, autoResubscribe: false }),
     lazyConnect: true,
     // It would name the driver's version in CLIENT LIST, which servers before 7.2 refuse.
     disableClientInfo: true,

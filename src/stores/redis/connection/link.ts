@@ -14,6 +14,8 @@ export interface Link extends Caller {
   readonly bare: Caller
   /** Whether the connection is good. */
   isUp(): boolean
+  /** Whether calls go through: the connection is good, and the store isn't refused. */
+  isOpen(): boolean
   /** Refuses all calls from now on for this reason; undefined: no longer. */
   refuse(reason: StoreUnavailable | undefined): void
   /** Ends the connection; calls that are in flight fail. */
@@ -75,6 +77,7 @@ export function createLink({
       return refusal === undefined ? bare.run(work, recover) : Promise.reject(refusal)
     },
     isUp: breaker.isUp,
+    isOpen: () => breaker.isUp() && refusal === undefined,
     refuse(reason) {
       refusal = reason
     },

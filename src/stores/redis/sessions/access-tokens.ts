@@ -13,6 +13,11 @@ import { loadScript } from '../scripts.ts'
 
 const CHECK_REFUSALS = [...REFUSALS, 'token_revoked'] as const
 
+/** As AccessTokens.check; `forMs`: after so long the session ends by itself. */
+export type TimedCheck = (
+  token: AccessTokenRef,
+) => Promise<{ readonly outcome: CheckOutcome; readonly forMs: number }>
+
 export function createRedisAccessTokens({
   link,
   bare,
@@ -25,30 +30,7 @@ export function createRedisAccessTokens({
 }: RedisAdapter): AccessTokens {
   const revokeScript = durably('sessions/revoke')
   const revokeAgainScript = loadScript(bare, 'sessions/revoke')
-  const checkScript = loadScript(link, 'sessions/check')
-
-  // Without a session there is nothing but its own mark.
-  async function checkAlone(token: AccessTokenRef): Promise<CheckOutcome> {
-    const marks = await link.run(client => client.exists(keys.revocation(token)))
-    return marks === 0
-      ? { kind: 'active', user: undefined }
-      : { kind: 'refused', reason: 'token_revoked' }
-  }
-
-  async function check(token: AccessTokenRef): Promise<CheckOutcome> {
-    const { userTag, sid } = token
-    if (sid === undefined) return checkAlone(token)
-    const [kind, detail] = await checkScript(
-      [keys.user(userTag), keys.family({ userTag, sid }), keys.revocation(token)],
-      [time()],
-    )
-    if (kind === 'refused') {
-      // What isn't there may have been lost.
-      if (detail === 'family_unknown') await doubt()
-      return { kind, reason: oneOf(CHECK_REFUSALS, detail) }
-    }
-    return { kind: 'active', user: readUser(detail) }
-  }
+  const check = createTimedCheck({ link, keys, time, doubt })
 
   return {
     async revoke(token) {
@@ -57,6 +39,42 @@ export function createRedisAccessTokens({
       revocations.remember(key, () => revokeAgainScript([key], [time(), token.expiresAt]))
       if (token.status !== undefined) await statusBits.set(byList([token.status]))
     },
-    check,
+    check: async token => (await check(token)).outcome,
   }
 }
+
+/** Makes the question, on the connection of `link`. */
+export function createTimedCheck({
+  link,
+  keys,
+  time,
+  doubt,
+}: Pick<RedisAdapter, 'link' | 'keys' | 'time' | 'doubt'>): TimedCheck {
+  const checkScript = loadScript(link, 'sessions/check')
+
+  // Without a session there is nothing but its own mark.
+  async function checkAlone(token: AccessTokenRef): Promise<CheckOutcome> {
+    const marks = await link.run(client => client.exists(keys.revocation(token)))
+    return marks === 0 ? { kind: 'active', user: undefined } : REVOKED
+  }
+
+  return async function check(token) {
+    const { userTag, sid } = token
+    if (sid === undefined) return { outcome: await checkAlone(token), forMs: Infinity }
+    const [kind, detail, forMs] = await checkScript(
+      [keys.user(userTag), keys.family({ userTag, sid }), keys.revocation(token)],
+      [time()],
+    )
+    if (kind === 'refused') {
+      // What isn't there may have been lost.
+      if (detail === 'family_unknown') await doubt()
+      return { outcome: { kind, reason: oneOf(CHECK_REFUSALS, detail) }, forMs: 0 }
+    }
+    return {
+      outcome: { kind: 'active', user: readUser(detail) },
+      forMs: Number(forMs),
+    }
+  }
+}
+
+const REVOKED: CheckOutcome = { kind: 'refused', reason: 'token_revoked' }
