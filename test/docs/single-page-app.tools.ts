@@ -76,8 +76,22 @@ const tokens = (tab: Page, times = 1): Promise<string[]> =>
     times,
   )
 
-const kept = (tab: Page): Promise<string | null> =>
-  tab.evaluate(() => (globalThis as any).localStorage.getItem('refresh_token'))
+/** The refresh token that this browser keeps. */
+const kept = (tab: Page): Promise<string | undefined> =>
+  tab.evaluate(
+    () =>
+      new Promise(resolve => {
+        const opening = (globalThis as any).indexedDB.open('session', 1)
+        opening.onsuccess = () => {
+          const tokens = opening.result.transaction('tokens').objectStore('tokens')
+          const reading = tokens.get('refresh')
+          reading.onsuccess = () => {
+            opening.result.close()
+            resolve(reading.result)
+          }
+        }
+      }),
+  )
 
 t.test('two tabs share a session, and neither logs the other out', async t => {
   const port = await freePort()
