@@ -22,8 +22,10 @@ const COLORS = {
   green: '#73bf69',
   orange: '#ff9830',
   red: '#f2495c',
+  yellow: '#f2cc0c',
   blue: '#5794f2',
   gray: '#8e8e96',
+  text: '#d8d9da',
 }
 
 const SPANS = [
@@ -38,6 +40,7 @@ const UNITS = {
   reqps: value => `${round(value)} req/s`,
   percentunit: value => `${round(value * 100)} %`,
   short: value => round(value),
+  bytes: value => `${round(value / 2 ** 20)} MiB`,
   s(value) {
     const [span, name] = SPANS.find(([span]) => Math.abs(value) >= span) ?? [1, 's']
     return `${round(value / span)} ${name}`
@@ -90,13 +93,53 @@ function stacked([times, ...columns]) {
   ]
 }
 
-function timeseries(box, { series, unit, stack, fill, from, until, width, height }) {
+/** A colour for each line: that which it has, lighter for each further line of it, or the next one. */
+function colorsOf(series) {
+  const used = new Map()
+  return series.map(({ color }, index) => {
+    if (color === null) return PALETTE[index % PALETTE.length]
+    const times = used.get(color) ?? 0
+    used.set(color, times + 1)
+    return lighter(COLORS[color], times)
+  })
+}
+
+function lighter(color, times) {
+  const channels = [1, 3, 5].map(at => Number.parseInt(color.slice(at, at + 2), 16))
+  const share = 1 - 0.75 ** times
+  const hex = channel =>
+    Math.round(channel + (255 - channel) * share)
+      .toString(16)
+      .padStart(2, '0')
+  return `#${channels.map(hex).join('')}`
+}
+
+/** Draws the thresholds as dashed lines, each in its colour. */
+function drawThresholds({ ctx, bbox, valToPos, scales: { y } }, thresholds) {
+  for (const { color, value } of thresholds) {
+    if (value === null || value > y.max) continue
+    const at = valToPos(value, 'y', true)
+    ctx.save()
+    ctx.strokeStyle = COLORS[color]
+    ctx.setLineDash([6, 6])
+    ctx.beginPath()
+    ctx.moveTo(bbox.left, at)
+    ctx.lineTo(bbox.left + bbox.width, at)
+    ctx.stroke()
+    ctx.restore()
+  }
+}
+
+function timeseries(box, panel) {
+  const { series, unit, stack, fill, thresholds, isLined } = panel
+  const { from, until, width, height } = panel
+  const colors = colorsOf(series)
   const plain = columnsOf(series, from, until)
   // The tallest of a stack is drawn first, so that each shows its own part.
   const order = series.map((_, index) => index)
   if (stack) order.reverse()
   const [times, ...columns] = stack ? stacked(plain) : plain
-  const colorOf = index => PALETTE[index % PALETTE.length]
+  const colorOf = index => colors[index]
   const fillOf = index =>
     stack
       ? over(colorOf(index), fill)
@@ -138,6 +181,7 @@ function timeseries(box, { series, unit, stack, fill, from, until, width, height
         { ...axis, size: 62, values: (_, at) => at.map(UNITS[unit]) },
       ],
       series: [{}, ...lines],
+      hooks: { draw: isLined ? [plotted => drawThresholds(plotted, thresholds)] : [] },
     },
     [times, ...order.map(index => columns[index])],
     plot,
@@ -166,17 +210,20 @@ function timeseries(box, { series, unit, stack, fill, from, until, width, height
   return chart
 }
 
-function stat(
-  box,
-  { series, states, unit, decimals, thresholds, from, until, width, height },
-) {
+/** What a single number says. */
+function textOf({ series, states, unit, decimals, textMode, noValue }, value) {
+  if (value === undefined) return noValue
+  if (textMode === 'name') return series[0].name
+  const rounded = decimals === null ? value : Number(value.toFixed(decimals))
+  return states[value]?.text ?? UNITS[unit](rounded)
+}
+
+function stat(box, panel) {
+  const { series, thresholds, from, until, width, height } = panel
   const points = series[0]?.points ?? []
   const value = points.at(-1)?.[1]
-  const color =
-    COLORS[
-      thresholds.findLast(step => step.value === null || value >= step.value)?.color ??
-        'green'
-    ]
+  const step = thresholds.findLast(each => each.value === null || value >= each.value)
+  const color = COLORS[panel.color ?? step?.color ?? 'green']
   element(
     box,
     'div',
@@ -190,10 +237,7 @@ function stat(
       color,
       zIndex: 1,
     },
-    value === undefined
-      ? 'No data'
-      : (states[value]?.text ??
-          UNITS[unit](decimals === null ? value : Number(value.toFixed(decimals)))),
+    textOf(panel, value),
   )
   if (value === undefined) return
   const spark = element(box, 'div', { position: 'absolute', bottom: '0', left: '0' })
@@ -284,9 +328,31 @@ function timeline(box, { series, states, from, until, height }) {
 
 const KINDS = { timeseries, stat, 'state-timeline': timeline }
 
+/** The heading of a row. */
+function heading({ title, gridPos: { y } }) {
+  element(
+    document.body,
+    'div',
+    {
+      position: 'absolute',
+      left: `${GAP * 2}px`,
+      top: `${y * ROW + GAP}px`,
+      lineHeight: `${ROW - GAP}px`,
+      fontSize: '15px',
+      fontWeight: '500',
+      color: COLORS.text,
+    },
+    title,
+  )
+}
+
 /** Draws the panels: what the dashboard says of each, with its series. */
 globalThis.draw = panels => {
   for (const panel of panels) {
+    if (panel.type === 'row') {
+      heading(panel)
+      continue
+    }
     const { x, y, w, h } = panel.gridPos
     const [width, height] = [w * COLUMN - GAP, h * ROW - GAP]
     const box = element(document.body, 'div', {

@@ -1,7 +1,9 @@
 // Draws the dashboard of the chart from a real run: `node scripts/dashboard/picture.ts [FILE] [SECONDS]`. Two
 // servers on a Redis, traffic of all kinds, a Prometheus that scrapes them, and Chromium, which draws each
 // panel by the queries that the dashboard has for it.
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -18,12 +20,16 @@ import { type Prometheus, type Series, startPrometheus } from './prometheus.ts'
 import { type Happening, runTraffic } from './traffic.ts'
 
 const PROJECT = new URL('../..', import.meta.url).pathname
-const SECONDS = 420
+const SECONDS = 240
 /** Of the whole time; and long enough, in seconds, that requests fail of it. */
 const OUTAGE = 0.03
 const LEAST_OUTAGE = 4
 const LAST_SCRAPES_MS = 3_000
-const VIEW = { width: 24 * 62 + 6, height: 22 * 38 + 6 }
+const COLUMNS = 24
+const WIDTH = COLUMNS * 62 + 6
+const heightOf = (rows: number) => rows * 38 + 6
+/** Signs what goes to the app and to the directory. */
+const SIGNING = `whsec_${'A'.repeat(43)}=`
 
 /** What the page draws. */
 export interface DrawnPanel {
@@ -48,8 +54,16 @@ export interface DrawnPanel {
   readonly states: Readonly<
     Record<string, { readonly text: string; readonly color: string }>
   >
+  /** Of a single number that means neither good nor bad; else by its thresholds. */
+  readonly color: string | null
+  /** What a single number shows: its value, or its series' name. */
+  readonly textMode: string
+  readonly noValue: string
+  /** Whether thresholds are lines. */
+  readonly isLined: boolean
   readonly series: ReadonlyArray<{
     readonly name: string
+    readonly color: string | null
     readonly points: Series['points']
   }>
   readonly from: number
@@ -71,7 +85,8 @@ export async function takePicture({
     args: ['--appendonly', 'yes', '--maxmemory-policy', 'noeviction'],
   })
   parts.defer(() => redis.stop())
-  const servers = await startServers(parts, redis.url)
+  const outside = await startOutside(parts)
+  const servers = await startServers(parts, redis.url, outside)
   const prometheus = await startPrometheus(
     dir,
     servers.map(({ managementUrl }, index) => ({
@@ -93,9 +108,28 @@ export async function takePicture({
   return panels
 }
 
+/** An app that takes events, and a directory that knows nobody; gives the URL of both. */
+async function startOutside(parts: AsyncDisposableStack): Promise<string> {
+  const app = createServer((request, answer) => {
+    request.resume()
+    const isEvent = request.url === '/events'
+    answer.writeHead(isEvent ? 204 : 404, { 'content-type': 'application/json' })
+    answer.end(isEvent ? undefined : '{}')
+  })
+  const port = await freePort()
+  app.listen(port, '127.0.0.1')
+  await once(app, 'listening')
+  parts.defer(() => {
+    app.closeAllConnections()
+    app.close()
+  })
+  return `http://127.0.0.1:${port}`
+}
+
 async function startServers(
   parts: AsyncDisposableStack,
   storeUrl: string,
+  outside: string,
 ): Promise<readonly LatchkeyProcess[]> {
   const servers: LatchkeyProcess[] = []
   for (const secret of ['d'.repeat(43), 'd'.repeat(43)]) {
@@ -112,6 +146,23 @@ async function startServers(
         log: { level: 'warn' },
         throttle: { perAddress: { max: 1_000_000 } },
         passwords: { memoryKiB: 4096, passes: 1 },
+        notify: {
+          webhook: {
+            url: `${outside}/events`,
+            secrets: [SIGNING],
+            allowPrivate: true,
+            types: ['session.started', 'session.revoked'],
+          },
+        },
+        directories: [
+          {
+            name: 'partners',
+            type: 'http',
+            url: `${outside}/login`,
+            secrets: [SIGNING],
+            mayBePrivate: true,
+          },
+        ],
       },
     })
     parts.defer(async () => {
@@ -155,33 +206,52 @@ async function readPanels(
     await readFile(join(PROJECT, 'helm/latchkey/files/dashboard.json'), 'utf8'),
   )
   return Promise.all(
-    panels.map(
-      async ({ title, type, gridPos, targets, fieldConfig: { defaults } }: any) => {
-        const series = await Promise.all(
-          targets.map(async ({ expr, legendFormat }: any) =>
-            (await prometheus.range(expr, from, until)).map(({ labels, points }) => ({
-              name: nameOf(legendFormat, labels),
-              points,
-            })),
-          ),
-        )
-        return {
-          title,
-          type,
-          gridPos,
-          unit: defaults.unit,
-          stack: defaults.custom?.stacking?.mode === 'normal',
-          fill: (defaults.custom?.fillOpacity ?? 0) / 100,
-          decimals: defaults.decimals ?? null,
-          thresholds: defaults.thresholds?.steps ?? [],
-          states: defaults.mappings?.[0]?.options ?? {},
-          series: series.flat(),
-          from,
-          until,
-        }
-      },
-    ),
+    panels.map(async ({ targets = [], ...panel }: any) => {
+      const { overrides = [] } = panel.fieldConfig ?? {}
+      const series = await Promise.all(
+        targets.map(async ({ expr, legendFormat }: any) =>
+          (await prometheus.range(expr, from, until)).map(({ labels, points }) => {
+            const name = nameOf(legendFormat, labels)
+            return { name, color: colorOf(name, overrides), points }
+          }),
+        ),
+      )
+      return {
+        ...lookOf(panel),
+        series: series.flat(),
+        from,
+        until,
+      }
+    }),
   )
+}
+
+/** What a panel of the dashboard looks like, its lines apart. */
+function lookOf({ title, type, gridPos, options = {}, fieldConfig }: any) {
+  const { defaults = {} } = fieldConfig ?? {}
+  return {
+    title,
+    type,
+    gridPos,
+    unit: defaults.unit,
+    stack: defaults.custom?.stacking?.mode === 'normal',
+    fill: (defaults.custom?.fillOpacity ?? 0) / 100,
+    decimals: defaults.decimals ?? null,
+    thresholds: defaults.thresholds?.steps ?? [],
+    states: defaults.mappings?.[0]?.options ?? {},
+    color: defaults.color?.fixedColor ?? null,
+    textMode: options.textMode ?? 'value',
+    noValue: defaults.noValue ?? 'No data',
+    isLined: defaults.custom?.thresholdsStyle !== undefined,
+  }
+}
+
+/** The colour that an override gives to a line of that name; the last one counts. */
+function colorOf(name: string, overrides: readonly any[]): string | null {
+  const found = overrides.findLast(({ matcher }) =>
+    new RegExp(matcher.options).test(name),
+  )
+  return found?.properties[0].value.fixedColor ?? null
 }
 
 function nameOf(format: string, labels: Series['labels']): string {
@@ -194,7 +264,9 @@ async function shoot(panels: readonly DrawnPanel[], file: string): Promise<void>
   await using parts = new AsyncDisposableStack()
   const browser = await startBrowser()
   parts.defer(() => browser.close())
-  const page = await browser.newPage({ viewport: VIEW })
+  const rows = Math.max(...panels.map(({ gridPos: { y, h } }) => y + h))
+  const viewport = { width: WIDTH, height: heightOf(rows) }
+  const page = await browser.newPage({ viewport })
   await page.setContent(
     '<!doctype html><body style="margin:0;background:#111217;font-family:sans-serif">',
   )
@@ -214,7 +286,8 @@ if (import.meta.main) {
   const [file = join(PROJECT, 'docs/dashboard.png'), seconds = SECONDS] =
     process.argv.slice(2)
   const panels = await takePicture({ file, seconds: Number(seconds) })
-  for (const { title, series } of panels) {
+  for (const { title, type, series } of panels) {
+    if (type === 'row') continue
     process.stdout.write(
       `${title}: ${series.map(({ name }) => name || 'one line').join(', ') || 'no data'}\n`,
     )

@@ -18,7 +18,10 @@ interface Rule {
 }
 interface Panel {
   readonly title: string
+  readonly type: string
   readonly description: string
+  readonly links: ReadonlyArray<{ readonly title: string; readonly url: string }>
+  readonly fieldConfig: { readonly defaults: Defaults }
   readonly gridPos: {
     readonly x: number
     readonly y: number
@@ -27,14 +30,26 @@ interface Panel {
   }
   readonly targets: ReadonlyArray<{ readonly expr: string }>
 }
+interface Defaults {
+  readonly unit: string
+  readonly noValue?: string
+  readonly color?: { readonly mode: string }
+  readonly thresholds?: {
+    readonly steps: ReadonlyArray<{
+      readonly color: string
+      readonly value: number | null
+    }>
+  }
+}
 
 const rules: readonly Rule[] = parse(
   read('helm/latchkey/files/alerts.yaml'),
 ).groups.flatMap((group: { rules: Rule[] }) => group.rules)
 const alerts = rules.filter(({ alert }) => alert !== undefined)
-const dashboard: { panels: readonly Panel[] } = JSON.parse(
+const dashboard: { panels: readonly Panel[]; links: Panel['links'] } = JSON.parse(
   read('helm/latchkey/files/dashboard.json'),
 )
+const panels = dashboard.panels.filter(({ type }) => type !== 'row')
 const runbook = read('docs/runbook.md')
 
 /** Names of metrics in a query. */
@@ -77,7 +92,7 @@ async function exposed() {
 
 const queries = [
   ...rules.map(({ expr }) => expr),
-  ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
+  ...panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
   ...(runbook.match(/`[^`]*latchkey_[^`]*`/g) ?? []),
 ]
 
@@ -141,7 +156,7 @@ t.test('every alert has a unit test that fires, and one that stays silent', t =>
   t.end()
 })
 
-t.test('the dashboard is one screen without gaps or overlaps', async t => {
+t.test('the dashboard has rows without gaps or overlaps', t => {
   const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
     Array.from(
       { length: w * h },
@@ -149,8 +164,75 @@ t.test('the dashboard is one screen without gaps or overlaps', async t => {
     ),
   )
   const height = Math.max(...dashboard.panels.map(({ gridPos }) => gridPos.y + gridPos.h))
-  t.ok(height <= 22, `${height} rows`)
   t.equal(cells.length, 24 * height)
   t.equal(new Set(cells).size, cells.length)
-  for (const { title, description } of dashboard.panels) t.ok(description, title)
+  for (const { title, description } of panels) t.ok(description, title)
+  t.same(
+    dashboard.panels.filter(({ type }) => type === 'row').map(({ title }) => title),
+    ['Traffic', 'Sessions', 'Logins', 'Store', 'Keys', 'Process', 'Outside'],
+  )
+  t.equal(
+    new Set(panels.map(({ title }) => title)).size,
+    panels.length - 1,
+    'Errors twice',
+  )
+  t.end()
+})
+
+/** What a query counts in. */
+function unitOf(query: string): string {
+  if (query.startsWith('histogram_quantile')) return 's'
+  if (/^\(?sum\(.* \/ \(sum\(/.test(query)) return 'percentunit'
+  if (query.includes('_cpu_seconds_total')) return 'short'
+  if (/\brate\(/.test(query)) return 'reqps'
+  if (/_bytes\b/.test(query)) return 'bytes'
+  if (/_seconds\b/.test(query)) return 's'
+  return 'short'
+}
+
+t.test('each axis has one unit, and it is that of its queries', t => {
+  for (const { title, targets, fieldConfig } of panels) {
+    for (const { expr } of targets) {
+      t.equal(unitOf(expr), fieldConfig.defaults.unit, `${title}: ${expr}`)
+    }
+  }
+  t.end()
+})
+
+t.test('a number has a colour that means something, or none', t => {
+  for (const { title, type, fieldConfig } of panels) {
+    if (type !== 'stat') continue
+    const { thresholds, color, noValue } = fieldConfig.defaults
+    t.equal(noValue, 'no data', title)
+    const isPlain = thresholds === undefined
+    t.same(color, isPlain ? { mode: 'fixed', fixedColor: 'text' } : undefined, title)
+    t.ok(isPlain || thresholds.steps.length > 1, title)
+  }
+  const stepsOf = (title: string) =>
+    panels.find(panel => panel.title === title)?.fieldConfig.defaults.thresholds?.steps
+  t.match(
+    stepsOf('Next key in'),
+    [{ color: 'red' }, { color: 'orange', value: -600 }, { color: 'green', value: 0 }],
+    'a healthy rotation is not red; red begins where the alert does',
+  )
+  t.match(stepsOf('p99'), [{ color: 'green' }, { color: 'orange' }, { color: 'red' }])
+  t.end()
+})
+
+t.test('panels lead to the alerts that watch them, and all alerts are led to', t => {
+  const url = 'https://github.com/latchkey/latchkey/blob/main/docs/runbook.md'
+  t.match(dashboard.links, [{ title: 'Runbook', url }])
+  const names = panels.flatMap(({ links }) =>
+    links.map(link => {
+      t.equal(link.url, `${url}#${link.title.toLowerCase()}`)
+      return link.title
+    }),
+  )
+  // What nothing is drawn of: a log that can't be written, and clients that are refused.
+  const unseen = ['LatchkeyAuditNotWritten', 'LatchkeyClientsRefused']
+  t.same(
+    [...new Set(names), ...unseen].toSorted(),
+    alerts.map(({ alert }) => alert).toSorted(),
+  )
+  t.end()
 })

@@ -202,3 +202,36 @@ t.test(
     }
   },
 )
+
+t.test('while nothing is scraped, the dashboard shows no number', async t => {
+  const board = JSON.parse(readFileSync('helm/latchkey/files/dashboard.json', 'utf8'))
+  const queries: string[] = board.panels
+    .flatMap(({ targets = [] }: any) => targets)
+    .map(({ expr }: any) =>
+      expr.replaceAll('$__rate_interval', '5m').replaceAll(/\$(namespace|job)\b/g, '.*'),
+    )
+  t.ok(queries.length > 30)
+  const testOf = (input: readonly object[], asked: readonly string[]) =>
+    stringify({
+      rule_files: [],
+      tests: [
+        {
+          interval: '1m',
+          input_series: input,
+          promql_expr_test: asked.map(expr => ({
+            expr,
+            eval_time: '30m',
+            exp_samples: [],
+          })),
+        },
+      ],
+    })
+  const folder = t.testdir({
+    'nothing.yaml': testOf([], queries),
+    'a-zero.yaml': testOf([], ['vector(0)']),
+  })
+  const nothing = await run('promtool', ['test', 'rules', join(folder, 'nothing.yaml')])
+  t.equal(nothing.code, 0, nothing.stdout + nothing.stderr)
+  const zero = await run('promtool', ['test', 'rules', join(folder, 'a-zero.yaml')])
+  t.not(zero.code, 0, 'a zero out of nothing is found')
+})
