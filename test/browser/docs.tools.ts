@@ -67,6 +67,9 @@ t.test('the page as it is left logs in where the client is clear', async t => {
   const password = readFileSync(join(directory, '.latchkey/demo-password'), 'utf8')
   t.equal(await authorize(page, { username: 'demo', password }), 'Authorized')
   t.equal((await tryOut(page, 'userinfo')).status, 200)
+  t.match((await tryOut(page, 'jwks')).body, /"kid"/, 'every key')
+  await page.click('.auth-wrapper .authorize')
+  t.equal(await page.locator('.auth-container').count(), 1, 'one form to log in')
 })
 
 for (const credentials of ['Authorization header', 'Request body'] as const) {

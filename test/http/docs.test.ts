@@ -1,7 +1,10 @@
 // What /docs gives to its page: the client, the scopes, forms that begin empty.
 import t, { type Test } from 'tap'
 import { sendFilledIn } from '../../src/http/public/openapi/docs.ts'
-import { withComponents } from '../../src/http/public/openapi/openapi-document.ts'
+import {
+  withComponents,
+  withUsedTags,
+} from '../../src/http/public/openapi/openapi-document.ts'
 import { buildTestApp, client } from '../support/app.ts'
 
 async function pageOf(t: Test, ids: readonly string[]) {
@@ -44,6 +47,48 @@ t.test(
     ])
   },
 )
+
+t.test('what people try on the page goes well as it is filled in', async t => {
+  const fieldsOf = (document: any) => document.components.schemas.TokenRequest.properties
+  const one = await pageOf(t, ['mobile'])
+  t.match(fieldsOf(one.drawn), {
+    grant_type: { example: 'password' },
+    client_id: { example: 'mobile' },
+  })
+  t.match(fieldsOf((await pageOf(t, ['mobile', 'tablet'])).drawn), {
+    grant_type: { example: 'password' },
+    client_id: { example: '' },
+  })
+  const examples = ({ paths }: any, path: string) =>
+    paths[path].get.parameters.map(({ example }: any) => example)
+  t.same(examples(one.drawn, '/verify'), ['https://orders.example.com', undefined])
+  t.same(examples(one.drawn, '/.well-known/jwks.json'), [undefined], 'all keys')
+  t.same(examples(one.published, '/.well-known/jwks.json'), ['RS256'])
+})
+
+t.test("the page has one form to log in, and no client's own", async t => {
+  const { drawn, published } = await pageOf(t, ['mobile'])
+  const schemesOf = (document: any) => Object.keys(document.components.securitySchemes)
+  t.same(schemesOf(published), ['user', 'client'])
+  t.same(schemesOf(drawn), ['user'])
+  t.same(drawn.paths['/introspect'].post.security, [{ user: [] }])
+  t.same(drawn.paths['/token'].post.security, [{}])
+  t.same(published.paths['/token'].post.security, [{ client: [] }, {}])
+})
+
+t.test('the document has no chapter without an operation', async t => {
+  const { published } = await pageOf(t, ['mobile'])
+  t.same(
+    published.tags.map(({ name }: { name: string }) => name),
+    ['OAuth 2.0', 'Discovery'],
+  )
+  const used = withUsedTags({
+    tags: [{ name: 'A' }],
+    paths: { '/': { get: { tags: ['A'] } } },
+  })
+  t.same(used.tags, [{ name: 'A' }])
+  t.same(withUsedTags({}), { tags: undefined })
+})
 
 t.test('a title stands for one schema of the document', async t => {
   const answer = (schema: object) => ({ content: { 'application/json': { schema } } })

@@ -24,15 +24,29 @@ export async function startPageRoute(
 function pageOf({ path, docs }: StartPageOptions): string {
   const base = path.replaceAll('&', '&amp;')
   const links: [string, string][] = [
-    ['/.well-known/oauth-authorization-server', 'Metadata (RFC 8414): every endpoint'],
+    ...(docs
+      ? [
+          ['/docs', 'The API: log in there, and try every endpoint'] satisfies [
+            string,
+            string,
+          ],
+        ]
+      : []),
+    [
+      '/.well-known/oauth-authorization-server',
+      'Metadata (RFC 8414): where each endpoint is',
+    ],
     ['/.well-known/jwks.json', 'The public keys that tokens are verified with'],
-    ...(docs ? [['/docs', 'The API, to try out'] satisfies [string, string]] : []),
   ]
   const items = links.map(([to, text]) => `<li><a href="${base}${to}">${text}</a>\n`)
   return [
-    '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Latchkey</title>\n',
+    '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n',
+    '<meta name="viewport" content="width=device-width">\n',
+    '<meta name="color-scheme" content="light dark">\n<title>Latchkey</title>\n',
     '<h1>Latchkey</h1>\n',
-    '<p>An OAuth 2.0 token server. Apps log their users in at the token endpoint; there is no form here.\n',
+    '<p>The token server of an app (OAuth 2.0). The app sends a name and a password, gets tokens for them,\n',
+    'and shows these to its services, which verify them by the keys below.\n',
+    '<p>You want to log in? Do so in your app: there is no form here.\n',
     `<ul>\n${items.join('')}</ul>\n</html>\n`,
   ].join('')
 }

@@ -6,8 +6,8 @@ import type { FastifyInstance } from 'fastify'
 import { isConfidential } from '../../../clients/client-auth.ts'
 import type { Client, ClientRegistry } from '../../../clients/registry.ts'
 import { keepFilesInMemory } from '../../request/files-in-memory.ts'
-import { FORM } from '../../request/form-body.ts'
-import { withComponents } from './openapi-document.ts'
+import { drawnDocument } from './drawn-document.ts'
+import { withComponents, withUsedTags } from './openapi-document.ts'
 import { documentSchema } from './schemas.ts'
 
 const SCHEMA = documentSchema({
@@ -40,7 +40,7 @@ export async function registerOpenApi(
         path !== '' && url.startsWith(`${path}/`) ? { ...schema, hide: true } : schema,
       url,
     }),
-    transformObject: given => withComponents(Object(given).openapiObject),
+    transformObject: given => withUsedTags(withComponents(Object(given).openapiObject)),
     openapi: {
       openapi: '3.1.0',
       info: {
@@ -86,50 +86,6 @@ function usualClient(clients: readonly Client[]): Client | undefined {
     client => !isConfidential(client) && client.grants.includes('password'),
   )
   return found.length === 1 ? found[0] : undefined
-}
-
-/**
- * The document as the page draws it. Its forms begin empty: Swagger UI would fill every field with a sample,
- * such as `string`, and send it.
- */
-function withEmptyForms({ components, ...document }: Described): Record<string, unknown> {
-  const schemas = Object.fromEntries(
-    Object.entries(components.schemas).map(([name, schema]) => [
-      name,
-      name.endsWith('Request') ? emptied(Object(schema)) : schema,
-    ]),
-  )
-  const drawn = { ...document, components: { ...components, schemas } }
-  return JSON.parse(
-    JSON.stringify(drawn, (name, value) =>
-      name === FORM ? { schema: value.schema } : value,
-    ),
-  )
-}
-
-/** The part of a document that says what its forms hold. */
-interface Described {
-  readonly components: { readonly schemas: Readonly<Record<string, unknown>> }
-}
-
-/** What a form may hold, as the document describes it. */
-interface FormSchema {
-  readonly properties: Readonly<Record<string, FieldSchema>>
-  readonly required?: readonly string[]
-}
-
-interface FieldSchema {
-  readonly type?: string
-  readonly enum?: readonly string[]
-}
-
-// No field is required: the page sends what was filled in and shows the server's answer.
-function emptied({ required, properties, ...schema }: FormSchema): object {
-  const fields = Object.entries(properties).map(([name, { enum: values, ...field }]) => [
-    name,
-    { ...field, example: field.type === 'array' ? [] : '' },
-  ])
-  return { ...schema, properties: Object.fromEntries(fields) }
 }
 
 /** A request as Swagger UI is about to send it. */
@@ -179,13 +135,14 @@ export async function docsRoutes(
   { path, clients }: DocsRoutesOptions,
 ): Promise<void> {
   keepFilesInMemory(app)
-  let drawn: Record<string, unknown> | undefined
+  const client = usualClient(clients.all())
+  let drawn: object | undefined
   app.get('/openapi.json', { schema: SCHEMA }, async () => app.swagger())
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     indexPrefix: path,
     theme: { title: 'Latchkey' },
-    initOAuth: { clientId: usualClient(clients.all())?.id ?? '' },
+    initOAuth: { clientId: client?.id ?? '' },
     uiConfig: {
       validatorUrl: null,
       persistAuthorization: false,
@@ -193,6 +150,7 @@ export async function docsRoutes(
       requestInterceptor: sendFilledIn,
     },
     staticCSP: PAGE_POLICY,
-    transformSpecification: document => (drawn ??= withEmptyForms(Object(document))),
+    transformSpecification: document =>
+      (drawn ??= drawnDocument(Object(document), client)),
   })
 }

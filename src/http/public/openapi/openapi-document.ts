@@ -7,6 +7,18 @@ interface Document {
   readonly components?: object
 }
 
+/** The document without the tags that no operation has: a page would draw them as empty chapters. */
+export function withUsedTags<Given extends TaggedDocument>(document: Given): Given {
+  const operations: unknown[] = Object.values(document.paths ?? {}).flatMap(Object.values)
+  const used = new Set(operations.flatMap(operation => Object(operation).tags))
+  return { ...document, tags: document.tags?.filter(({ name }) => used.has(name)) }
+}
+
+interface TaggedDocument {
+  readonly paths?: object
+  readonly tags?: ReadonlyArray<{ readonly name: string }>
+}
+
 type Schemas = Record<string, unknown>
 
 /**
