@@ -31,7 +31,8 @@ const { values } = parseArgs({
     save: { type: 'string' },
     // Another checkout of Latchkey, in the place of the floors; "." shows what the machine's noise comes to.
     beside: { type: 'string' },
-    // claims or openid: a server that does more for a token, beside the ordinary one in the floors' place.
+    // cache, claims or openid: a server that does less or more for a token, beside the ordinary one in the
+    // floors' place.
     variant: { type: 'string' },
     // Both servers of --beside on SQLite.
     sqlite: { type: 'boolean', default: false },

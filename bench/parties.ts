@@ -31,8 +31,9 @@ export const KNOWN = {
   seats: '12',
 }
 
-/** Servers that do more for a token than the ordinary one. */
+/** Servers that do more, or less, for a token than the ordinary one. */
 export const VARIANTS = {
+  cache: { config: { introspection: { cache: true } } },
   claims: {
     config: {
       attributes: {
