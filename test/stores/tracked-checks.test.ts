@@ -373,11 +373,13 @@ for (const [name, change] of Object.entries({
     const second = scene.ask()
     scene.asked[0]?.answer()
     await first
-    t.equal(scene.asked.length, 2)
+    const third = scene.ask()
+    t.equal(scene.asked.length, 3, 'the older answer is not remembered')
     scene.asked[1]?.answer()
-    await second
+    scene.asked[2]?.answer()
+    await Promise.all([second, third])
     await scene.ask()
-    t.equal(scene.asked.length, 2, 'the one that was asked later is remembered')
+    t.equal(scene.asked.length, 3, 'one that was asked later is')
   })
 }
 
