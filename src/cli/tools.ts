@@ -14,6 +14,7 @@ import type { KeySource } from '../keys/external/key-source.ts'
 import type { KeyRing } from '../keys/ring.ts'
 import { openStore } from '../stores/open.ts'
 import type { Backups } from '../stores/ports/backups.ts'
+import type { MoveAccounts } from '../stores/ports/people/move.ts'
 import type { Account } from '../stores/ports/directory.ts'
 import { openBlocklist } from '../users/blocklist/open-blocklist.ts'
 import { printable } from '../base/printable.ts'
@@ -66,6 +67,8 @@ export interface StoreTools
     > {
   readonly config: Config
   readonly backups: Backups
+  /** Moves the accounts; undefined: the configuration names no other place for them. */
+  readonly move: MoveAccounts | undefined
   /** Reads the key ring, and changes nothing. */
   readonly readRing: () => Promise<KeyRing>
   /** Learns which secrets the servers have: what is sealed for them is sealed under one of those. */
@@ -172,7 +175,7 @@ async function openCore({
 }: OpenOptions): Promise<Omit<StoreTools, keyof Tools>> {
   const blocklist = await openBlocklist(config.passwords)
   parts.defer(() => blocklist.close())
-  const { store, addressCounts, backups } = await openStore({
+  const { store, addressCounts, backups, move } = await openStore({
     ...config.store,
     clock: systemClock,
   })
@@ -204,6 +207,7 @@ async function openCore({
     emit,
     config,
     backups,
+    move,
     readSecrets: knownSecrets.read,
     // Only here: keys that are kept elsewhere are opened for the commands that look at keys.
     async readRing() {

@@ -5,6 +5,7 @@ import type { SqlServer } from '../base/sql-server.ts'
 import type { AddressCounts } from './ports/address-counts.ts'
 import type { Backups } from './ports/backups.ts'
 import type { StoreRisk } from './ports/health.ts'
+import type { MoveAccounts } from './ports/people/move.ts'
 import type { Store } from './ports/store.ts'
 import type { RedisSettings } from './redis/connection/connect.ts'
 import { risksOf } from './watch.ts'
@@ -42,6 +43,8 @@ export interface OpenedStore {
    */
   readonly addressCounts: AddressCounts | undefined
   readonly backups: Backups
+  /** Moves the accounts to PostgreSQL; undefined: the settings have none. */
+  readonly move?: MoveAccounts
 }
 
 /** What a check found. */
@@ -101,7 +104,7 @@ export async function openStore({
   if (accounts === undefined) return opened
   const { withPostgres } = await import('./postgres/store.ts')
   try {
-    return { ...opened, store: await withPostgres(opened.store, accounts) }
+    return { ...opened, ...(await withPostgres(opened.store, accounts)) }
   } catch (error) {
     await opened.store.close()
     throw error

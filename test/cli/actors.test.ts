@@ -59,15 +59,16 @@ const READING = [
 ]
 
 /**
- * Those that need what is not here: a terminal, a list of passwords, a user of a directory elsewhere, a
- * token, a store that was lost, a way out for messages, an account that is being deleted, a value that isn't
- * claimed.
+ * Those that need what is not here: a PostgreSQL, a terminal, a list of passwords, a user of a directory
+ * elsewhere, a token, a store that was lost, a way out for messages, an account that is being deleted, a
+ * value that isn't claimed.
  */
 const ELSEWHERE = [
   'users claim',
   'users invite',
   'users keep',
   'users adopt',
+  'users move',
   'serve',
   'passwords blocklist build',
   'passwords calibrate',

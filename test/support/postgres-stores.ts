@@ -29,7 +29,7 @@ async function createPostgres(
 ): Promise<TestStore> {
   const sessions = await createSessions()
   const database = await openTestDatabase()
-  const store = await withPostgres(sessions.store, database.server)
+  const { store } = await withPostgres(sessions.store, database.server)
   return {
     ...sessions,
     store,

@@ -145,6 +145,13 @@ export type SecurityEvent =
       readonly updated?: number
       readonly actor: Actor
     }
+  /** All accounts were moved to another place. */
+  | {
+      readonly type: 'users.moved'
+      readonly to: string
+      readonly accounts: number
+      readonly actor: Actor
+    }
   /** A back-up took the place of what the store had. */
   | {
       readonly type: 'store.restored'

@@ -17,6 +17,7 @@ import { confirm, readNewPassword, type Io } from '../terminal/io.ts'
 import { accountRefused, requireAccount, withStore } from '../tools.ts'
 import { addExport } from './export.ts'
 import { addImport } from './import.ts'
+import { addMove } from './move.ts'
 import { addNameHash } from './name-hash.ts'
 
 type Change = (accounts: Accounts, name: string) => Promise<ChangeOutcome>
@@ -36,6 +37,7 @@ const EXAMPLES = [
   'latchkey users why alice@example.com',
   'latchkey users unlock alice',
   'latchkey users import users.jsonl',
+  'latchkey users move --to postgres',
 ]
 
 /** What is done to an account by its name alone. */
@@ -89,6 +91,7 @@ export function addUsers(program: Command, io: Io): void {
   addInvite(users, io)
   addList(users, io)
   addReading(users, io)
+  addMove(users, io)
   addNameHash(users, io)
   addRefusals(users, io)
   addSet(users, io)

@@ -201,6 +201,11 @@ export const AUDIT_EVENTS = [
     ),
     actor: ActorName,
   }),
+  event('users.moved', 'All accounts were moved to where `to` says.', {
+    to: Type.String({ description: '`postgres`: to the database of `store.accounts`.' }),
+    accounts: Type.Integer({ minimum: 0, description: 'Accounts that are there now.' }),
+    actor: ActorName,
+  }),
   event('store.restored', 'An operator put a back-up into the store.', {
     takenAt: Type.Integer({
       minimum: 0,

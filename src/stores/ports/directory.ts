@@ -179,6 +179,8 @@ export interface BuiltInDirectory {
   byTag(tag: string): Promise<Account | undefined>
   /** The account that has a unique value. Takes the same time whether somebody has it or not. */
   byValue(value: UniqueValue): Promise<Account | undefined>
+  /** What nobody else can have beside the account's name; nothing for an unknown tag. */
+  uniqueValuesOf(tag: string): Promise<readonly UniqueValue[]>
   /**
    * Replaces the attributes and the unique values; sessions live on, and the next token says what is new.
    * Durable when it resolves.

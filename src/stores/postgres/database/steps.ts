@@ -60,4 +60,13 @@ export const POSTGRES_STEPS: readonly PostgresStep[] = [
   COMMENT ON TABLE latchkey.unique_values IS 'what no two accounts may have, as it is compared';
   COMMENT ON COLUMN latchkey.unique_values.value IS 'UTF-8: convert_from(value, ''UTF8'')';
 `,
+  `
+  ALTER TABLE latchkey.format ADD COLUMN moved boolean NOT NULL DEFAULT false;
+  COMMENT ON COLUMN latchkey.format.moved IS
+    'whether the accounts are here, and no longer where the sessions are';
+
+  CREATE TABLE latchkey.touched (tag text PRIMARY KEY);
+  COMMENT ON TABLE latchkey.touched IS
+    'accounts that were written where the sessions are, and are to be copied again by a move';
+`,
 ]

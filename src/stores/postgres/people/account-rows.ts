@@ -108,6 +108,13 @@ export function insertOf({ tag, sub, ...members }: InsertedAccount): Statement {
   }
 }
 
+/** An account as jsonb_populate_recordset takes it, of which the store of the sessions has to be told. */
+export function recordOf({ tag, sub, ...members }: Account): Columns {
+  const columns = columnsOf({ pending: null, external: null, ...members })
+  const shown: unknown = JSON.parse(String(columns['attributes']))
+  return { tag, sub, unsettled: true, ...columns, attributes: shown }
+}
+
 /** What is added. */
 export type InsertedAccount = Omit<NewAccount, 'uniqueValues' | 'logins'> &
   Pick<Account, 'sessionsEpoch' | 'createdAt' | 'updatedAt' | 'version'>

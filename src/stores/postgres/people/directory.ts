@@ -15,7 +15,7 @@ import {
 } from './change-account.ts'
 import { createPages } from './pages.ts'
 import { rowOf } from './settle.ts'
-import { insertValues, isNameTaken, locksOf, valueTaken } from './texts.ts'
+import { insertValues, isNameTaken, locksOf, valuesOf, valueTaken } from './texts.ts'
 
 /** So many of a list are added at once. */
 const AT_ONCE = 8
@@ -33,6 +33,7 @@ export function createPostgresDirectory(parts: ChangeParts): BuiltInDirectory {
       return new Set(accounts.filter((_, index) => outcomes[index] === 'added'))
     },
     ...createFind(parts),
+    uniqueValuesOf: tag => valuesOf(connections.ask, tag),
     ...createPages(connections, sessions),
     ...createChanges(change, parts),
     async upgradePassword(tag, from, to) {
@@ -50,7 +51,7 @@ export function createPostgresDirectory(parts: ChangeParts): BuiltInDirectory {
         await run({ text: 'DELETE FROM latchkey.accounts WHERE tag = $1', values: [tag] })
         return true
       }),
-    settle: settlement.settleAll,
+    settle: () => settlement.settleAll(),
   }
 }
 

@@ -2,6 +2,7 @@
 // that has neither a name to log in with nor a password: only what sessions are judged by, and their tokens
 // say. Both agree when their counts of "end all sessions" are equal and nothing is left to be told.
 import { isDeepStrictEqual } from 'node:util'
+import pLimit from 'p-limit'
 import type { Account, NewAccount } from '../../ports/directory.ts'
 import type { Store } from '../../ports/store.ts'
 import { StoreUnavailable } from '../../ports/unavailable.ts'
@@ -20,8 +21,8 @@ export interface Settlement {
   settle(tag: string): Promise<Account | undefined>
   /** The same as a part of a transaction that has named the account, whose row is given. */
   settleIn(run: Run, account: Account): Promise<Account>
-  /** Settles whatever a server that died has left. */
-  settleAll(): Promise<void>
+  /** Settles whatever a server that died, or a move, has left; `settled` hears of each. */
+  settleAll(settled?: () => void): Promise<void>
 }
 
 /** No name that somebody could have: names hold no blank. */
@@ -30,8 +31,9 @@ const NAMELESS = '@postgres '
 export const NO_HASH = '!'
 /** Another process may write what it knows at the same time. */
 const TRIES = 5
-/** So many are read at once. */
+/** So many are read at once, and so many of them settled. */
 const LEFT = 100
+const AT_ONCE = 4
 
 /** The row of an account, which nobody else changes until the transaction ends. */
 export async function rowOf(run: Run, tag: string): Promise<StoredAccount | undefined> {
@@ -74,12 +76,15 @@ export function createSettlement(
       // Whoever changes it now has it first, and then it is read anew.
       return agree ? account : settle(account.tag)
     },
-    async settleAll() {
+    async settleAll(settled = () => {}) {
+      const inTurn = pLimit(AT_ONCE)
       for (;;) {
         const left = await connections.ask({
           text: `SELECT tag FROM latchkey.accounts WHERE unsettled LIMIT ${LEFT}`,
         })
-        for (const { tag } of left) await settle(tag)
+        await Promise.all(
+          left.map(({ tag }) => inTurn(() => settle(String(tag)).then(settled))),
+        )
         if (left.length < LEFT) return
       }
     },
@@ -107,13 +112,14 @@ async function copySubject(
       await subjects.endSessions(tag)
       continue
     }
-    const { passwordHash: _, external: __, pending: ___, ...subject } = subjectOf(account)
+    const { external: _, pending: __, logins: ___, ...subject } = subjectOf(account)
     const isSame = Object.entries(subject).every(
       ([member, value]) =>
         member === 'uniqueValues' || isDeepStrictEqual(Object(own)[member], value),
     )
     if (isSame) return own.sessionsEpoch
-    await directory.change({ ...subject, version: own.version, endsSessions: false })
+    const change = { ...subject, pending: null, version: own.version }
+    await directory.change({ ...change, endsSessions: false })
   }
   const reason = 'the store of the sessions and PostgreSQL could not agree on an account'
   throw new StoreUnavailable(new Error(reason), reason)

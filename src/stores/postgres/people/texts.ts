@@ -86,6 +86,15 @@ async function namedOf(
   return named?.['attribute']
 }
 
+/** What the account has. */
+export async function valuesOf(run: Run, tag: string): Promise<readonly UniqueValue[]> {
+  const rows = await run({
+    text: 'SELECT attribute, value FROM latchkey.unique_values WHERE tag = $1 ORDER BY attribute, value',
+    values: [tag],
+  })
+  return rows.map(({ attribute, value }) => ({ attribute, value: String(value) }))
+}
+
 /** Gives the account these values, in the place of those that it had. */
 export async function replaceValues(
   run: Run,

@@ -66,6 +66,7 @@ export function createRedisDirectory(adapter: RedisAdapter): BuiltInDirectory {
       await doubt()
       return account
     },
+    uniqueValuesOf: async tag => (await reader.read(tag))?.uniqueValues ?? [],
     ...createChangeWhole(adapter, parts),
     count: createCount(adapter),
     setAttributes: createSetAttributes(adapter, parts).plainly,

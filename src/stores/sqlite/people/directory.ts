@@ -22,6 +22,7 @@ export function createSqliteDirectory(db: DatabaseSync, clock: Clock): BuiltInDi
   const upgrade = db.prepare(ACCOUNT_SQL.upgradePassword)
   const remove = db.prepare(ACCOUNT_SQL.remove)
   const bits = createSqliteStatusBits(db)
+  const values = createUniqueValues(db)
 
   return {
     add: account => writing(db, () => add(account)),
@@ -31,6 +32,7 @@ export function createSqliteDirectory(db: DatabaseSync, clock: Clock): BuiltInDi
     byName: createByName(db),
     byTag: createByTag(db),
     byValue: createByValue(db),
+    uniqueValuesOf: tag => reading(() => values.of(tag)),
     setAttributes: createSetAttributes(db, clock),
     change: createChangeWhole(db, clock),
     count: createCount(db),

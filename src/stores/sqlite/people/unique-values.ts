@@ -6,6 +6,8 @@ import type { UniqueValue, ValueTaken } from '../../ports/directory.ts'
 export interface UniqueValues {
   /** The tag of the account that has the value. */
   ownerOf(value: UniqueValue): string | undefined
+  /** What the account has. */
+  of(tag: string): readonly UniqueValue[]
   /** The first of the values that another account than that of the tag has. */
   takenFrom(tag: string, values: readonly UniqueValue[]): ValueTaken | undefined
   /** Gives the account these values, in the place of those that it had; nobody else has them. */
@@ -22,6 +24,10 @@ export function createUniqueValues(db: DatabaseSync): UniqueValues {
   )
   const clear = db.prepare('DELETE FROM unique_values WHERE user_tag = ?')
 
+  const ofTag = db.prepare(
+    'SELECT attribute, value FROM unique_values WHERE user_tag = ? ORDER BY attribute, value',
+  )
+
   function ownerOf({ attribute, value }: UniqueValue): string | undefined {
     const row = select.get(attribute, value)
     return row === undefined ? undefined : String(row['user_tag'])
@@ -29,6 +35,11 @@ export function createUniqueValues(db: DatabaseSync): UniqueValues {
 
   return {
     ownerOf,
+    of: tag =>
+      ofTag.all(tag).map(({ attribute, value }) => ({
+        attribute: String(attribute),
+        value: String(value),
+      })),
     takenFrom(tag, values) {
       const taken = values.find(value => ![undefined, tag].includes(ownerOf(value)))
       return taken && { kind: 'value_taken', attribute: taken.attribute }
