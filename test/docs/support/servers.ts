@@ -60,7 +60,10 @@ export async function startServer(
   // In development mode a reader waits for the lines that name the demo user.
   const isDevelopment = kind === 'latchkey' && shell.env['LATCHKEY_CONFIG'] === undefined
   const isReady = async () =>
-    (await listens(port)) && (!isDevelopment || text.includes('Demo user'))
+    (await listens(port)) &&
+    // Its management listener comes second, on the next port.
+    (kind === 'app' || (await listens(port + 1))) &&
+    (!isDevelopment || text.includes('Demo user'))
   await until(() => hasEnded() || isReady())
   if (hasEnded()) throw new Error(`${command} has ended:\n${text}`)
 }
