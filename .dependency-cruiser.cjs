@@ -127,7 +127,7 @@ const ONLY_IN = {
   'ipaddr[.]js': '^src/(clients|users)/',
   'argon2|bcrypt': '^src/users/hashing/',
   'prom-client|pino': '^src/observe/',
-  '@opentelemetry': '^src/observe/tracing/otel[.]ts',
+  '@opentelemetry': '^src/observe/(tracing/(otel|resource)[.]ts|otlp/)',
   'lru-cache':
     '^src/(base/counts|http/|tokens/signed-here|clients/proven-headers|stores/redis/tracking/)',
   negotiator: '^src/http/',
@@ -186,8 +186,11 @@ module.exports = {
     {
       name: 'tracing-is-read-late',
       severity: 'error',
-      from: {},
-      to: { path: '^src/observe/tracing/otel[.]ts', dynamic: false },
+      from: { pathNot: '^src/observe/(tracing/otel[.]ts|otlp/)' },
+      to: {
+        path: '^src/observe/(tracing/(otel|resource)|otlp/(open|metric-data|log-record))[.]ts',
+        dynamic: false,
+      },
     },
     ...Object.entries(MAY_IMPORT).map(([from, to]) => ({
       name: `direction-${from.replaceAll(/[^a-z]+/g, '-')}`,

@@ -6,7 +6,7 @@ import { developmentConfig, type Development } from './config/development.ts'
 import { loadConfig } from './config/load.ts'
 import { reloadable, watchConfig } from './config/reload.ts'
 import type { Config } from './config/schema.ts'
-import { traceSettings } from './config/tracing.ts'
+import { otlpSettings, traceSettings } from './config/tracing.ts'
 import { checkThreads, thisMachine, threadsFor } from './base/machine.ts'
 import { startServer, type RunningServer } from './server.ts'
 import { planCapacity } from './users/hashing/capacity.ts'
@@ -44,6 +44,7 @@ async function serveFile(file: string, env: ServeOptions['env']): Promise<void> 
   const server = await startServer({
     config: current,
     traces: traceSettings(env),
+    otlp: otlpSettings(env),
     isTerminal: isTerminal(),
   })
   const { log } = server.app
@@ -87,6 +88,7 @@ async function serveDevelopment(env: ServeOptions['env']): Promise<void> {
   const server = await startServer({
     config: development.config,
     traces: traceSettings(env),
+    otlp: otlpSettings(env),
     loopbackNamesOnly: true,
     isTerminal: isTerminal(),
   }).catch(nameTakenPort)

@@ -13,7 +13,7 @@ import {
 import { keyPolicy } from './config/key-policy.ts'
 import { warnOfPlainHttp } from './config/rules/plain-http.ts'
 import type { Config } from './config/schema.ts'
-import type { TraceSettings } from './config/tracing.ts'
+import type { OtlpSettings, TraceSettings } from './config/tracing.ts'
 import { createCore, type Core } from './core/core.ts'
 import { startDelivery } from './core/delivery.ts'
 import { coreSettings, toClientSettings } from './core/settings.ts'
@@ -65,6 +65,8 @@ export interface ServerOptions {
   readonly isTerminal?: boolean
   /** Where traces go; default: there are none. */
   readonly traces?: TraceSettings | undefined
+  /** Where metrics and log lines go by OTLP; default: nowhere. */
+  readonly otlp?: OtlpSettings | undefined
   /** Whether it answers to names of this machine only, against DNS rebinding; default false. */
   readonly loopbackNamesOnly?: boolean
 }

@@ -41,39 +41,95 @@ const SAMPLERS = new Map<
   ['always_off', { followsCaller: false, share: 0 }],
   ['traceidratio', { followsCaller: false, share: undefined }],
 ])
+const METRICS = 'OTEL_METRICS_EXPORTER'
+const LOGS = 'OTEL_LOGS_EXPORTER'
+const INTERVAL = 'OTEL_METRIC_EXPORT_INTERVAL'
 const DEFAULT_SAMPLER = 'parentbased_always_on'
+
+/** Where metrics and log lines go over OTLP/HTTP; undefined: nowhere. */
+export interface OtlpSettings {
+  readonly metrics: { readonly url: string; readonly intervalMs: number } | undefined
+  readonly logs: { readonly url: string } | undefined
+}
+
+/**
+ * Reads where metrics and log lines go: only where `OTEL_METRICS_EXPORTER` or `OTEL_LOGS_EXPORTER` is `otlp`,
+ * as both are there without it.
+ *
+ * @throws ConfigError with every fault, never with a value
+ */
+export function otlpSettings(env: Environment): OtlpSettings | undefined {
+  const endpoint = endpointOf(env)
+  if (endpoint === undefined) return undefined
+  const intervalMs = Number(env[INTERVAL] ?? 60_000)
+  const faults: Fault[] = []
+  for (const path of [METRICS, LOGS]) {
+    const isKnown = ['otlp', 'none'].includes(env[path] ?? 'none')
+    expect(faults, isKnown, { path, expected: 'otlp or none' })
+  }
+  expect(faults, intervalMs >= 1_000, {
+    path: INTERVAL,
+    expected: 'milliseconds, 1000 or more',
+  })
+  const [metrics, logs] = [METRICS, LOGS].map(name => env[name] === 'otlp')
+  if (metrics || logs) faults.push(...endpointFaults(endpoint, env))
+  if (faults.length > 0) throw new ConfigError(faults)
+  if (!metrics && !logs) return undefined
+  return {
+    metrics: metrics ? { url: `${endpoint}/v1/metrics`, intervalMs } : undefined,
+    logs: logs ? { url: `${endpoint}/v1/logs` } : undefined,
+  }
+}
 
 /**
  * Reads them. What else the exporter understands (`OTEL_EXPORTER_OTLP_HEADERS`, `_TIMEOUT`, `_COMPRESSION`,
  * `_CERTIFICATE`, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`) it reads itself.
  *
- * @returns undefined when OTEL_EXPORTER_OTLP_ENDPOINT is not set, or OTEL_SDK_DISABLED is `true`
+ * @returns undefined when OTEL_EXPORTER_OTLP_ENDPOINT is not set, OTEL_TRACES_EXPORTER is `none`, or
+ * OTEL_SDK_DISABLED is `true`
  * @throws ConfigError with every fault, never with a value
  */
 export function traceSettings(env: Environment): TraceSettings | undefined {
-  const endpoint = env[ENDPOINT] ?? ''
-  if (endpoint === '' || env['OTEL_SDK_DISABLED'] === 'true') return undefined
+  const endpoint = endpointOf(env)
+  if (endpoint === undefined || env['OTEL_TRACES_EXPORTER'] === 'none') return undefined
   const sampler = SAMPLERS.get(env[SAMPLER] ?? DEFAULT_SAMPLER)
   const share = sampler?.share ?? Number(env[SHARE] ?? 1)
-  const faults: Fault[] = []
-  const expect = (holds: boolean, path: string, expected: string) => {
-    if (!holds) faults.push({ path, expected })
-  }
-  expect(
-    /^https?:/.test(endpoint) && URL.canParse(endpoint),
-    ENDPOINT,
-    'an http or https URL, such as http://collector:4318',
-  )
-  expect(
-    env[PROTOCOL] !== 'grpc',
-    PROTOCOL,
-    'http/json or http/protobuf: traces go over HTTP, mostly to port 4318',
-  )
-  expect(sampler !== undefined, SAMPLER, `one of ${[...SAMPLERS.keys()].join(', ')}`)
-  expect(share >= 0 && share <= 1, SHARE, 'a number from 0 to 1')
+  const faults = endpointFaults(endpoint, env)
+  expect(faults, sampler !== undefined, {
+    path: SAMPLER,
+    expected: `one of ${[...SAMPLERS.keys()].join(', ')}`,
+  })
+  expect(faults, share >= 0 && share <= 1, {
+    path: SHARE,
+    expected: 'a number from 0 to 1',
+  })
   if (sampler === undefined || faults.length > 0) throw new ConfigError(faults)
   return {
-    url: `${endpoint.replace(/\/$/, '')}/v1/traces`,
+    url: `${endpoint}/v1/traces`,
     sampling: { followsCaller: sampler.followsCaller, share },
   }
+}
+
+/** The collector's URL without a slash at its end; undefined: nothing is sent. */
+function endpointOf(env: Environment): string | undefined {
+  const endpoint = env[ENDPOINT] ?? ''
+  if (endpoint === '' || env['OTEL_SDK_DISABLED'] === 'true') return undefined
+  return endpoint.replace(/\/$/, '')
+}
+
+function endpointFaults(endpoint: string, env: Environment): Fault[] {
+  const faults: Fault[] = []
+  expect(faults, /^https?:/.test(endpoint) && URL.canParse(endpoint), {
+    path: ENDPOINT,
+    expected: 'an http or https URL, such as http://collector:4318',
+  })
+  expect(faults, env[PROTOCOL] !== 'grpc', {
+    path: PROTOCOL,
+    expected: 'http/json or http/protobuf: traces go over HTTP, mostly to port 4318',
+  })
+  return faults
+}
+
+function expect(faults: Fault[], holds: boolean, fault: Fault): void {
+  if (!holds) faults.push(fault)
 }

@@ -12,6 +12,7 @@ import { createLogOutput } from './log-output.ts'
 import { watchDirectories, type DirectoryWatch } from './directories.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { tracedHasher } from './tracing/traced-hasher.ts'
+import type { Otlp, OtlpTargets } from './otlp/otlp.ts'
 import { NO_TRACING, type Tracing } from './tracing/tracing.ts'
 
 /** The log's two levels that are used here. */
@@ -34,6 +35,8 @@ export interface ObserversOptions {
   readonly logStream?: { write(line: string): void } | undefined
   /** Where traces go; undefined: there are none. */
   readonly traces?: TraceTarget | undefined
+  /** Where metrics and log lines go by OTLP; undefined: nowhere. */
+  readonly otlp?: OtlpTargets | undefined
   readonly clock: Clock
   /** Takes what has to be closed. */
   readonly parts: AsyncDisposableStack
@@ -81,11 +84,15 @@ export interface Observers {
 export async function openObservers(options: ObserversOptions): Promise<Observers> {
   const { version, form, isTerminal = false, clock, parts } = options
   let log: ObserversLog | undefined
-  const rewrite = rewriteOf(form, isTerminal)
+  const metrics = createMetrics(version)
+  const otlp = await openSender(options, metrics, err => {
+    log?.warn({ err }, 'metrics or log lines could not be sent and are lost')
+  })
+  if (otlp !== undefined) parts.defer(otlp.close)
+  const rewrite = alsoTo(otlp, rewriteOf(form, isTerminal))
   const output = createLogOutput(1, rewrite)
   const logStream = options.logStream && rewritten(options.logStream, rewrite)
   parts.defer(() => output.flush())
-  const metrics = createMetrics(version)
   const audit = openAudit({
     to: options.auditTo,
     service: form.service,
@@ -163,6 +170,31 @@ function instrumentsOf(
     aroundHasher: hasher => tracedHasher(hasher, tracing),
     aroundSign: sign => tracing.around('sign', sign),
   }
+}
+
+/** Has every line go to OTLP as well, as it was made. */
+function alsoTo(otlp: Otlp | undefined, rewrite: Rewrite): Rewrite {
+  if (otlp === undefined) return rewrite
+  return line => {
+    otlp.log(line)
+    return rewrite(line)
+  }
+}
+
+async function openSender(
+  { otlp, version, clock }: ObserversOptions,
+  { render }: Metrics,
+  failed: (error: unknown) => void,
+): Promise<Otlp | undefined> {
+  if (otlp === undefined) return undefined
+  const { openOtlp } = await import('./otlp/open.ts')
+  return openOtlp({
+    targets: otlp,
+    version,
+    render,
+    failed,
+    clock,
+  })
 }
 
 // Only here: without traces OpenTelemetry is never read.

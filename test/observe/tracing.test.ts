@@ -593,7 +593,7 @@ t.test(
     await writeFile(
       spy,
       `import { registerHooks } from 'node:module'
-    const WATCHED = /@opentelemetry.(?!api.)|observe.otel/
+    const WATCHED = /@opentelemetry.(?!api.)|observe.otlp|tracing.otel/
     registerHooks({
       load (url, context, next) {
         if (WATCHED.test(url)) process.stderr.write('read ' + url + '\\n')

@@ -28,7 +28,7 @@ export function configOf(storeUrl: string, more: object = {}): Config {
 /** Starts a server that ends with the test; `lines` are what it logs. */
 export async function startInProcess(
   t: Test,
-  options: Pick<ServerOptions, 'config' | 'traces'>,
+  options: Pick<ServerOptions, 'config' | 'traces' | 'otlp'>,
 ): Promise<RunningServer & { readonly lines: string[] }> {
   const lines: string[] = []
   const server = await startServer({

@@ -1,8 +1,6 @@
 // Traces by OpenTelemetry, sent over OTLP/HTTP. Nothing is registered globally, and no span holds more than
 // is written here: no name, no token, no address, no path, no text of an error.
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { hostname } from 'node:os'
-import { pid } from 'node:process'
 import { setTimeout as wait } from 'node:timers/promises'
 import {
   type Context,
@@ -14,24 +12,18 @@ import {
   trace,
   type Tracer,
 } from '@opentelemetry/api'
-import { ExportResultCode, W3CTraceContextPropagator } from '@opentelemetry/core'
+import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
-import {
-  defaultResource,
-  detectResources,
-  envDetector,
-  resourceFromAttributes,
-} from '@opentelemetry/resources'
 import {
   BatchSpanProcessor,
   ParentBasedSampler,
   type Sampler,
-  type SpanExporter,
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { OAuthError } from '../../oauth/errors.ts'
+import { reportFailures, resourceOf } from './resource.ts'
 import type { EndSpan, Spans, Tracing } from './tracing.ts'
 
 const LAST_EXPORT_MS = 1_000
@@ -53,7 +45,8 @@ export function openTracing({
   version,
   failed,
 }: OpenTracingOptions): Tracing {
-  const exporter = tellsFailures(new OTLPTraceExporter({ url }), failed)
+  const exporter = new OTLPTraceExporter({ url })
+  reportFailures(exporter, failed)
   const provider = new TracerProvider({
     resource: resourceOf(version),
     sampler: samplerOf(sampling),
@@ -78,19 +71,6 @@ export function openTracing({
   }
 }
 
-// What the environment says goes before ours.
-function resourceOf(version: string) {
-  const ours = resourceFromAttributes({
-    'service.name': 'latchkey',
-    'service.version': version,
-    'host.name': hostname(),
-    'process.pid': pid,
-  })
-  return defaultResource()
-    .merge(ours)
-    .merge(detectResources({ detectors: [envDetector] }))
-}
-
 function samplerOf({ followsCaller, share }: OpenTracingOptions['sampling']): Sampler {
   const root = new TraceIdRatioBasedSampler(share)
   // Spans within a request follow it either way.
@@ -99,24 +79,6 @@ function samplerOf({ followsCaller, share }: OpenTracingOptions['sampling']): Sa
       ? { root }
       : { root, remoteParentSampled: root, remoteParentNotSampled: root },
   )
-}
-
-function tellsFailures(
-  exporter: SpanExporter,
-  failed: (error: unknown) => void,
-): SpanExporter {
-  let works = true
-  return {
-    export(spans, done) {
-      exporter.export(spans, result => {
-        const isSent = result.code === ExportResultCode.SUCCESS
-        if (works && !isSent) failed(result.error)
-        works = isSent
-        done(result)
-      })
-    },
-    shutdown: () => exporter.shutdown(),
-  }
 }
 
 function createSpans(tracer: Tracer, current: AsyncLocalStorage<Context>): Spans {
