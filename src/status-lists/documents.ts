@@ -77,6 +77,26 @@ function idOf(list: string, algorithm = ''): string {
 /** A list that nobody has revoked a token of. */
 const NO_BITS = encodeBits(new Uint8Array(LIST_SIZE / 8))
 
+/**
+ * Makes the encoding of lists, which is most of what a document costs. It is made anew only when a token of
+ * the list has been revoked since: for each algorithm, each new key and each renewal it is the same.
+ */
+function createEncoding(): (held: HeldList) => string {
+  // A list that is gone takes what was kept of it along.
+  const kept = new WeakMap<
+    Uint8Array,
+    { readonly revoked: number; readonly lst: string }
+  >()
+  return ({ bits, revoked }) => {
+    if (bits === undefined) return NO_BITS
+    const last = kept.get(bits)
+    if (last?.revoked === revoked) return last.lst
+    const lst = encodeBits(bits)
+    kept.set(bits, { revoked, lst })
+    return lst
+  }
+}
+
 /** Makes the documents. */
 export function createDocumentOf({
   issuer,
@@ -90,14 +110,16 @@ export function createDocumentOf({
   rebuilt = () => {},
 }: StatusDocumentsOptions): DocumentOf {
   const made = new Map<string, Made>()
+  const encode = createEncoding()
 
   async function build({
-    held: { list, bits },
+    held,
     algorithm,
     goodUntil,
   }: Wanted & { readonly goodUntil: number }): Promise<StatusDocument> {
     const startedAt = monotonic()
-    const lst = bits === undefined ? NO_BITS : encodeBits(bits)
+    const { list } = held
+    const lst = encode(held)
     const jwt = await sign(
       {
         iss: issuer,

@@ -85,7 +85,7 @@ for (const store of STORES) {
       t.equal(answer.statusCode, 200)
       t.match(answer.headers, {
         'content-type': 'application/statuslist+jwt',
-        'cache-control': 'public, max-age=10',
+        'cache-control': 'public, max-age=10, stale-if-error=900',
         'access-control-allow-origin': '*',
         vary: /accept-encoding/i,
         etag: /^"[\w-]{22}"$/,
@@ -214,7 +214,7 @@ for (const store of STORES) {
       const answer = await server.app.inject('/status')
       t.match(answer.headers, {
         'access-control-allow-origin': '*',
-        'cache-control': 'public, max-age=10',
+        'cache-control': 'public, max-age=10, stale-if-error=900',
       })
       t.ok(answer.json().status_lists.includes(uri))
     })
@@ -315,7 +315,10 @@ t.test('copies', async t => {
       const answer = await get(server, uri, headers)
       t.equal(answer.statusCode, 304)
       t.equal(answer.body, '')
-      t.match(answer.headers, { etag: /"/, 'cache-control': 'public, max-age=10' })
+      t.match(answer.headers, {
+        etag: /"/,
+        'cache-control': 'public, max-age=10, stale-if-error=900',
+      })
     }
     t.equal(
       (await get(server, uri, { 'if-none-match': etag, 'accept-encoding': 'gzip' }))

@@ -397,6 +397,38 @@ t.test("a list that can't be signed is tried anew by who asks next", async t => 
   )
 })
 
+t.test(
+  'a list is compressed once for all algorithms, until a token is revoked',
+  async t => {
+    const clock = createHandClock()
+    const list = `${Math.floor(clock() / HOUR)}-a`
+    const bits = new Uint8Array(2 ** 17)
+    let revoked = 1
+    const documentOf = createDocumentOf({
+      issuer: 'https://id.example.com',
+      uriOf: (name, algorithm) => `${name} ${algorithm}`,
+      ttl: 1500,
+      memory: {
+        find: name => ({ list: name, bits, revoked, owners: new Map() }),
+        syncedAt: clock,
+        sync: async () => {},
+      },
+      sign: claims => String(Object(claims).status_list.lst),
+      kid: () => 'kid',
+      clock,
+    })
+    const first = await documentOf(list)
+    // Had it been compressed anew, this would be seen.
+    bits[0] = 1
+    t.same(await documentOf(list, 'RS256'), first)
+    clock.advance(400_000)
+    t.same(await documentOf(list), first, 'signed anew, and not compressed')
+    revoked = 2
+    t.notSame(await documentOf(list), first)
+    t.same(await documentOf(list), await documentOf(list, 'RS256'))
+  },
+)
+
 t.test('a claim of another issuer names none of our lists', async t => {
   const { entryOf, uriOf, isRevoked } = createStatusService({
     issuer: 'https://id.example.com/',
