@@ -7,7 +7,12 @@
 ARG BUILD_IMAGE=docker.io/library/node:24.21.0-bookworm
 ARG RUNTIME_IMAGE=docker.io/library/node:24.21.0-bookworm-slim
 
-FROM ${BUILD_IMAGE} AS packages
+# Of the image's own processor, as are the runtime's files. Nothing is run in it.
+FROM ${BUILD_IMAGE} AS target
+
+# Of the building machine's processor: nothing has to be emulated for an image of another one.
+FROM --platform=${BUILDPLATFORM} ${BUILD_IMAGE} AS packages
+ARG TARGETARCH
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # argon2 brings a compiled form for every processor along; no package of ours needs its install script.
@@ -15,20 +20,31 @@ RUN npm ci --omit=dev --ignore-scripts --no-progress
 # And once more for processors with AVX2, which let more people in a second; the server finds out whether it
 # works.
 COPY native native
-RUN native/build.sh
-# The command's name on the PATH. `env`, by which bin/latchkey.js finds Node, is missing in distroless images.
+RUN native/build.sh "${TARGETARCH}"
+# What nobody runs: types, maps, tests, other systems' compiled forms.
+COPY scripts/slim-packages.sh ./
+RUN ./slim-packages.sh node_modules "${TARGETARCH}"
+# The command's name on the PATH.
 RUN mkdir -p on-path/usr/bin \
- && cp /usr/bin/env on-path/usr/bin/ \
  && ln -s /app/bin/latchkey.js on-path/usr/bin/latchkey
 
 FROM ${RUNTIME_IMAGE}
 ARG VERSION=0.1.0
 ARG REVISION=unknown
+ARG RUNTIME_IMAGE
+# That of RUNTIME_IMAGE: scanners tell by it when the base has a newer one.
+ARG BASE_DIGEST=
 LABEL org.opencontainers.image.title="Latchkey" \
       org.opencontainers.image.description="An OAuth 2.0 token server for first-party apps" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.vendor="The Latchkey project" \
+      org.opencontainers.image.url="https://github.com/latchkey/latchkey" \
+      org.opencontainers.image.source="https://github.com/latchkey/latchkey" \
+      org.opencontainers.image.documentation="https://github.com/latchkey/latchkey/tree/main/docs" \
+      org.opencontainers.image.base.name="${RUNTIME_IMAGE}" \
+      org.opencontainers.image.base.digest="${BASE_DIGEST}"
 # The second folder is where distroless images keep Node.
 # glibc keeps freed memory apart for each thread: without the second line every thread that ever hashed would
 # hold on to a hash's 19 MiB.
@@ -39,6 +55,8 @@ WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
 COPY --from=packages /app/native/argon2 native/argon2
 COPY --from=packages /app/on-path/ /
+# bin/latchkey.js finds Node by it; it is missing in distroless images.
+COPY --from=target /usr/bin/env /usr/bin/env
 COPY package.json LICENSE ./
 COPY bin bin
 COPY src src

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Compiles the package argon2 anew for processors with AVX2, where it computes more than twice as many hashes
 # a second, into native/argon2. The server takes it where it works (src/users/hashing/argon2.ts), and what npm
-# brought everywhere else. Needs a C++ compiler; does nothing on other processors.
+# brought everywhere else. Needs a C++ compiler; does nothing on other processors, nor for one that is named
+# (amd64, arm64) and isn't this machine's.
 set -eu
 cd "$(dirname "$0")"
 package=../node_modules/argon2
@@ -9,7 +10,8 @@ headers=node_modules/node-api-headers/include
 addon=../node_modules/node-addon-api
 rm -rf argon2
 mkdir -p argon2/build/Release
-if [ "$(uname -sm)" != 'Linux x86_64' ]; then
+target=${1:-amd64}
+if [ "$(uname -sm)" != 'Linux x86_64' ] || [ "$target" != amd64 ]; then
   echo 'no AVX2 on this kind of machine: the portable argon2 stays'
   exit 0
 fi

@@ -3,6 +3,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
+import { parse } from 'yaml'
+import { readmeText } from '../scripts/chart-readme.ts'
 
 const root = join(import.meta.dirname, '..')
 const folders = ['docs', 'examples', 'helm', 'packages']
@@ -91,4 +93,13 @@ t.test('no example trusts a range of proxies that users may share', async t => {
       }
     }
   }
+})
+
+t.test("the chart's README is what its values say", async t => {
+  const text = await readmeText()
+  t.equal(read('helm/latchkey/README.md'), text, 'run node scripts/chart-readme.ts')
+  for (const name of Object.keys(parse(read('helm/latchkey/values.yaml')))) {
+    t.match(text, `\`${name}`, name)
+  }
+  t.match(text, /\| `image\.repository` \| `"[^|]+"` \|/)
 })

@@ -22,6 +22,7 @@ export const PROJECT = new URL('../../..', import.meta.url).pathname
 
 const MISSING: Readonly<Record<string, string>> = {
   buildah: 'apt-get install buildah',
+  registry: 'go install github.com/google/go-containerregistry/cmd/registry@v0.22.1',
 
   promtool: 'apt-get install prometheus',
   kubeconform: 'go install github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0',

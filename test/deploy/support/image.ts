@@ -37,6 +37,8 @@ export interface BuiltImage {
 
 export interface Builder {
   build(): Promise<BuiltImage>
+  /** The environment in which scripts/release builds upon the same bases. */
+  readonly release: Readonly<Record<string, string>>
   /** Removes everything that was built. */
   remove(): Promise<void>
 }
@@ -70,9 +72,19 @@ export async function createBuilder(): Promise<Builder> {
 
   return {
     build: () => buildImage(dir, buildah),
+    release: {
+      BUILDAH: ['buildah', ...global].join(' '),
+      BUILDAH_ISOLATION: 'chroot',
+      BUILD_IMAGE: `${BUILD_BASE}-all`,
+      RUNTIME_IMAGE: `${RUNTIME_BASE}-all`,
+      BUILD_ARGS: ['--pull-never', ...MOUNTS].join(' '),
+    },
     remove: () => rm(dir, { recursive: true, force: true }),
   }
 }
+
+/** npm and a shell for the build stage. */
+const MOUNTS = ['--volume', '/usr:/usr:ro', '--volume', '/etc/ssl:/etc/ssl:ro']
 
 type Buildah = (...args: string[]) => Promise<string>
 
@@ -106,7 +118,9 @@ async function makeBases(dir: string, buildah: Buildah): Promise<void> {
   const container = await buildah('from', 'scratch')
   await buildah('copy', '--quiet', container, root, '/')
   await buildah('config', '--env', 'PATH=/opt/node/bin:/usr/bin', container)
-  await buildah('commit', '--quiet', container, RUNTIME_BASE)
+  await commit(container, RUNTIME_BASE, buildah)
+  // Distroless images lack it: it comes from the other base.
+  await buildah('copy', '--quiet', container, '/usr/bin/env', '/usr/bin/env')
   // The build stage also gets npm and a shell, by a mount of this machine's; a registry's own certificate is
   // no business of the Dockerfile.
   await buildah(
@@ -114,7 +128,24 @@ async function makeBases(dir: string, buildah: Buildah): Promise<void> {
     ...buildEnvironment().flatMap(line => ['--env', line]),
     container,
   )
-  await buildah('commit', '--quiet', container, BUILD_BASE)
+  await commit(container, BUILD_BASE, buildah)
+}
+
+/**
+ * Makes an image of a container, and a list of it for each architecture, under the name that ends in `-all`:
+ * scripts/release builds upon both. Nothing of an image for arm64 is run here, so its files may be of any.
+ */
+async function commit(container: string, name: string, buildah: Buildah): Promise<void> {
+  const list = `${name}-all`
+  await buildah('manifest', 'create', list)
+  for (const [architecture, tag] of [
+    ['arm64', `${name}-arm64`],
+    ['amd64', name],
+  ] as const) {
+    await buildah('config', '--arch', architecture, container)
+    await buildah('commit', '--quiet', container, tag)
+    await buildah('manifest', 'add', '--arch', architecture, list, tag)
+  }
 }
 
 function buildEnvironment(): string[] {
@@ -143,10 +174,7 @@ async function buildImage(dir: string, buildah: Buildah): Promise<BuiltImage> {
     `RUNTIME_IMAGE=${RUNTIME_BASE}`,
     '--build-arg',
     'REVISION=test',
-    '--volume',
-    '/usr:/usr:ro',
-    '--volume',
-    '/etc/ssl:/etc/ssl:ro',
+    ...MOUNTS,
     '.',
   )
   const inspected = JSON.parse(await buildah('inspect', '--type', 'image', tag))

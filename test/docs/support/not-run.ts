@@ -59,6 +59,7 @@ export const NOT_RUN: readonly NotRun[] = [
   ]),
   ...because('docs/operations.md', NO_ENGINE, ['docker build']),
   ...by('docs/operations.md', 'test/deploy/chart.tools.ts', ['# values.yaml']),
+  ...by('docs/operations.md', 'test/deploy/release.tools.ts', ['openssl ecparam']),
   ...by('docs/performance.md', 'test/bench.tools.ts', ['npm run bench ']),
   ...because('docs/proxies.md', OF_A_PROXY, ['# http: {', 'http_filters:']),
   ...by('docs/reliability.md', 'test/stores/redis.test.ts', ['ACL SETUSER']),

@@ -1,0 +1,28 @@
+// What a registry of charts, and whoever unpacks one, reads of the chart.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { parse } from 'yaml'
+
+const ROOT = join(import.meta.dirname, '../..')
+const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
+
+t.test('Chart.yaml says what Artifact Hub asks, and has the version', async t => {
+  const chart = parse(read('helm/latchkey/Chart.yaml'))
+  const { version } = JSON.parse(read('package.json'))
+  t.match(chart, { version, appVersion: version, name: 'latchkey', type: 'application' })
+  for (const url of [chart.home, chart.icon, ...chart.sources]) t.match(url, /^https:/)
+  t.match(read(`docs/${chart.icon.split('/').at(-1)}`), '<svg')
+  t.match(chart.maintainers, [{ name: /./, url: /^https:/ }])
+  t.match(chart.annotations, {
+    'artifacthub.io/category': 'security',
+    'artifacthub.io/license': 'Apache-2.0',
+  })
+  for (const link of parse(chart.annotations['artifacthub.io/links'])) {
+    t.match(link, { name: /./, url: /^https:/ })
+  }
+})
+
+t.test('its license is ours', async t => {
+  t.equal(read('helm/latchkey/LICENSE'), read('LICENSE'))
+})
