@@ -101,6 +101,16 @@ t.test(
   },
 )
 
+t.test('npm run bench:scale prints what status lists cost of a second', async t => {
+  const args = [bench('scale.ts'), '1000', '100', '3', '2']
+  const { stdout } = await runChild(process.execPath, args)
+  t.match(stdout, '1000 sessions, 100 tokens and 2 ended sessions a second, 3 s: ')
+  for (const name of ['indices for new tokens', 'ending sessions', 'making lists']) {
+    t.match(stdout, RegExp(`^${name}: [\\d.]+ ms of CPU a second$`, 'm'))
+  }
+  t.match(stdout, /^[\d.]+ documents a second, [\d.]+ kB each/m)
+})
+
 t.test('npm run bench:accounts prints the cost of each call on both stores', async t => {
   const { stdout } = await runChild(process.execPath, [bench('accounts.ts'), '500'])
   for (const store of ['Redis', 'SQLite']) t.match(stdout, `${store}, 500 accounts`)

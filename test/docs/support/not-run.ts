@@ -63,6 +63,7 @@ export const NOT_RUN: readonly NotRun[] = [
   ...by('docs/performance.md', 'test/bench.tools.ts', ['npm run bench ']),
   ...because('docs/proxies.md', OF_A_PROXY, ['# http: {', 'http_filters:']),
   ...by('docs/reliability.md', 'test/stores/redis.test.ts', ['ACL SETUSER']),
+  ...by('docs/scale.md', 'test/bench.tools.ts', ['npm run bench:scale']),
   ...by('docs/self-service.md', 'test/conformance/own-account.test.ts', [
     'HTTP/1.1 401 Unauthorized',
   ]),
@@ -102,6 +103,7 @@ export const NOT_RUN: readonly NotRun[] = [
     'npm pack',
     'alias latchkey',
   ]),
+  ...because('helm/latchkey/README.md', CLUSTER, ['helm install']),
   ...by(
     'packages/latchkey-verifier-python/README.md',
     'test/examples/verifier-python.tools.ts',
