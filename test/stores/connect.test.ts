@@ -329,6 +329,30 @@ t.test('TLS: the server is proven to us, and we to the server', async t => {
   )
 })
 
+t.test(
+  "a cluster's node that is silent for less than the deadline is waited for",
+  async t => {
+    const redis = await startRedis({ cluster: true })
+    t.teardown(() => redis.stop())
+    const { store } = await openStore({
+      ...PATIENT,
+      url: `redis+cluster://127.0.0.1:${redis.port}`,
+      clock,
+    })
+    t.teardown(() => store.close())
+    await store.probe()
+    await runChild('redis-cli', [
+      '-p',
+      String(redis.port),
+      'client',
+      'pause',
+      '2000',
+      'all',
+    ])
+    await t.resolves(store.probe())
+  },
+)
+
 t.test('TLS to a cluster', async t => {
   const port = await freePort()
   const redis = await startRedis({

@@ -61,7 +61,7 @@ const RETRY_MAX_MS = 500
 const SENTINEL_RETRY_MS = 5000
 /**
  * In a cluster: how often the nodes are asked who has which slots, and how long a node may be silent with
- * commands pending.
+ * commands pending, unless these have longer.
  */
 const SLOTS_MS = 1000
 const SILENCE_MS = 1000
@@ -134,7 +134,7 @@ export function createClient(settings: RedisSettings): Redis | Cluster {
 function newClient(settings: RedisSettings): Redis | Cluster {
   const target = parseRedisUrl(settings.url)
   const options = clientOptions(target, settings)
-  if (target.kind === 'cluster') return createCluster(target, options)
+  if (target.kind === 'cluster') return createCluster(target, options, settings)
   if (target.kind === 'sentinel') {
     return new Redis({ ...options, ...sentinelOptions(target, settings, options) })
   }
@@ -143,9 +143,13 @@ function newClient(settings: RedisSettings): Redis | Cluster {
 
 type ClientOptions = ReturnType<typeof clientOptions>
 
-function createCluster({ hosts }: RedisTarget, options: ClientOptions): Cluster {
+function createCluster(
+  { hosts }: RedisTarget,
+  options: ClientOptions,
+  { deadlineMs = 0 }: RedisSettings,
+): Cluster {
   const client = new Cluster([...hosts], {
-    redisOptions: { ...options, socketTimeout: SILENCE_MS },
+    redisOptions: { ...options, socketTimeout: Math.max(SILENCE_MS, deadlineMs) },
     lazyConnect: true,
     enableOfflineQueue: false,
     // The driver passes a reason as well, which is no source of randomness.
