@@ -169,12 +169,12 @@ t.test('the first page says what this is, and its links lead somewhere', async t
   t.equal(answer.status, 200)
   t.equal(answer.headers.get('content-type'), 'text/html; charset=utf-8')
   const page = await answer.text()
-  t.match(page, 'An OAuth 2.0 token server')
+  t.match(page, 'The token server of an app (OAuth 2.0)')
   const links = [...page.matchAll(/href="([^"]+)"/g)].map(([, link = '']) => link)
   t.same(links, [
+    '/docs',
     '/.well-known/oauth-authorization-server',
     '/.well-known/jwks.json',
-    '/docs',
   ])
   for (const link of links) {
     t.equal((await fetch(new URL(link, run.url))).status, 200, link)
