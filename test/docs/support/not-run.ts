@@ -58,10 +58,15 @@ export const NOT_RUN: readonly NotRun[] = [
     'redis-cli acl setuser',
   ]),
   ...because('docs/operations.md', NO_ENGINE, ['docker build']),
+  ...by('docs/operations.md', 'test/deploy/release.tools.ts', ['openssl ecparam']),
   ...by('docs/operations.md', 'test/deploy/chart.tools.ts', ['# values.yaml']),
   ...by('docs/operations.md', 'test/deploy/release.tools.ts', ['openssl ecparam']),
   ...by('docs/performance.md', 'test/bench.tools.ts', ['npm run bench ']),
   ...because('docs/proxies.md', OF_A_PROXY, ['# http: {', 'http_filters:']),
+  ...because('docs/scale.md', 'it is what a run of half an hour printed', [
+    'npm run bench:scale',
+  ]),
+  ...because('helm/latchkey/README.md', CLUSTER, ['helm install']),
   ...by('docs/reliability.md', 'test/stores/redis.test.ts', ['ACL SETUSER']),
   ...by('docs/scale.md', 'test/bench.tools.ts', ['npm run bench:scale']),
   ...by('docs/self-service.md', 'test/conformance/own-account.test.ts', [
