@@ -62,7 +62,6 @@ export const NOT_RUN: readonly NotRun[] = [
   ...by('docs/operations.md', 'test/deploy/release.tools.ts', ['openssl ecparam']),
   ...by('docs/performance.md', 'test/bench.tools.ts', ['npm run bench ']),
   ...because('docs/proxies.md', OF_A_PROXY, ['# http: {', 'http_filters:']),
-  ...because('helm/latchkey/README.md', CLUSTER, ['helm install']),
   ...by('docs/reliability.md', 'test/stores/redis.test.ts', ['ACL SETUSER']),
   ...by('docs/scale.md', 'test/bench.tools.ts', ['npm run bench:scale']),
   ...by('docs/self-service.md', 'test/conformance/own-account.test.ts', [
