@@ -119,9 +119,10 @@ function createSend(options: WorkerOptions, stopped: AbortSignal) {
       // Whoever has the lease says it.
       if (await items.remove(item)) report('abandoned', item, error)
     } else {
-      report('failed', item, error)
       const delay = delayAfter(item.tries, options.random.fraction())
-      await items.postpone(item, Math.min(delay, leftMs))
+      await items
+        .postpone(item, Math.min(delay, leftMs))
+        .finally(() => report('failed', item, error))
     }
   }
 
@@ -130,8 +131,7 @@ function createSend(options: WorkerOptions, stopped: AbortSignal) {
     const signal = AbortSignal.any([stopped, AbortSignal.timeout(timeoutMs())])
     const settle = await deliver(item, signal).then(
       result => async () => {
-        report(result, item)
-        await items.remove(item)
+        await items.remove(item).finally(() => report(result, item))
       },
       (error: unknown) => () => fail(item, item.ageMs + monotonic() - startedAt, error),
     )

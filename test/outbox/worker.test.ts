@@ -222,9 +222,11 @@ for (const { name, create } of STORES) {
       await append(ITEMS)
       const downUntil = clock() + 10 * MINUTE
       const arrived = new Map<string, number>()
+      let tried = 0
       const { worker, reports } = workerOf(
         t,
         async ({ id }) => {
+          tried += 1
           const isDown = clock() < downUntil
           // Of three that fail one has arrived: its answer was lost.
           if (!isDown || Number(id.split('-')[1]) % 3 === 0) {
@@ -239,7 +241,7 @@ for (const { name, create } of STORES) {
       while ((await length()) > 0 && waitedMs < 60 * MINUTE) {
         await worker.work()
         // What is on its way is written down.
-        await wait(5)
+        await until(() => reports.length === tried)
         clock.advance(MINUTE / 12)
         waitedMs += MINUTE / 12
       }
