@@ -22,7 +22,11 @@ import {
 import { createRedeem } from '../self-service/redeem.ts'
 import { createRegistration, type Registration } from '../self-service/registration.ts'
 import { createStaleSignUps, type StaleSignUps } from '../self-service/stale-sign-ups.ts'
-import { createVerifyAddress, type VerifyAddress } from '../self-service/verification.ts'
+import {
+  createVerifyAddress,
+  verifiesAddresses,
+  type VerifyAddress,
+} from '../self-service/verification.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Messages } from './messages.ts'
 import type { ComposeOptions } from './options.ts'
@@ -78,6 +82,11 @@ export function composeSelfService(given: SelfServiceParts): SelfService {
   const staleSignUps = createStaleSignUps(given)
   const { grace } = selfService.deletion
   const isClosed = selfService.registration === 'closed'
+  const served = {
+    invitation: !isClosed,
+    recovery: selfService.recovery,
+    verification: verifiesAddresses(selfService),
+  }
   const wayOut = (purpose: IssuedPurpose) => {
     const notify = settings.notify()
     // A mail without a page to lead to is never made.
@@ -104,8 +113,7 @@ export function composeSelfService(given: SelfServiceParts): SelfService {
     issueTicketWith: emitFor =>
       createIssueTicket({
         ...parts,
-        isServed: purpose =>
-          purpose === 'invitation' ? !isClosed : selfService.recovery,
+        isServed: purpose => served[purpose],
         wayOut,
         emit: emitFor,
       }),

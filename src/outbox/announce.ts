@@ -199,6 +199,7 @@ function newsOfAccount(
     case 'unlocked':
     case 'invited':
     case 'recovery_ticket':
+    case 'verification_ticket':
       return []
     case 'attributes':
       return [

@@ -13,6 +13,16 @@ import type { Caller, Proof, Redeem } from './redeem.ts'
 /** Verifies an address. Rejects with OAuthError, and with StoreUnavailable. */
 export type VerifyAddress = (proof: Proof, caller: Caller) => Promise<void>
 
+/** Whether addresses are verified at all, so that somebody could use a ticket for it, as configured. */
+export function verifiesAddresses(settings: {
+  readonly registration: string
+  readonly verify: string
+  readonly account: boolean
+}): boolean {
+  const { registration, verify, account } = settings
+  return verify === 'email' && (registration !== 'closed' || account)
+}
+
 /** What it is made of. */
 export interface VerificationOptions {
   readonly redeem: Redeem

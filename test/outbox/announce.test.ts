@@ -68,6 +68,7 @@ t.test('what follows from what', async t => {
     [user('unlocked'), before],
     [user('invited'), before],
     [user('recovery_ticket'), before],
+    [user('verification_ticket'), before],
     [
       user('deletion_begun'),
       before,

@@ -224,6 +224,7 @@ export type UserChange =
   | 'adopted'
   | 'invited'
   | 'recovery_ticket'
+  | 'verification_ticket'
   | 'deletion_begun'
   | 'deletion_cancelled'
   | 'removed'

@@ -40,6 +40,7 @@ export const CHANGES: readonly UserChange[] = [
   'adopted',
   'invited',
   'recovery_ticket',
+  'verification_ticket',
   'deletion_begun',
   'deletion_cancelled',
   'removed',

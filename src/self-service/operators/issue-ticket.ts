@@ -9,8 +9,8 @@ import type { MakeTicket } from '../make-ticket.ts'
 import type { Outgoing } from '../outgoing.ts'
 import { addressFor, mayGet } from '../pending.ts'
 
-/** What tickets are issued for: a first password, and another one. */
-export type IssuedPurpose = 'invitation' | 'recovery'
+/** What tickets are issued for: a first password, another one, and an address that nobody has proved. */
+export type IssuedPurpose = 'invitation' | 'recovery' | 'verification'
 
 /** Why there is no ticket. */
 export type NotIssued =
@@ -18,6 +18,7 @@ export type NotIssued =
   | 'no_way_out'
   | 'not_for_account'
   | 'has_password'
+  | 'address_proven'
   | 'address_unknown'
   | 'address_unproven'
   | 'changed_meanwhile'
@@ -53,6 +54,12 @@ export interface IssueTicketOptions {
   readonly emit: Emit
 }
 
+const CHANGES = {
+  invitation: 'invited',
+  recovery: 'recovery_ticket',
+  verification: 'verification_ticket',
+} as const
+
 /** Makes the function. */
 export function createIssueTicket(options: IssueTicketOptions): IssueTicket {
   const { makeTicket, outgoing, emit } = options
@@ -63,7 +70,9 @@ export function createIssueTicket(options: IssueTicketOptions): IssueTicket {
     const reason = whyNot(account, request, options)
     if (reason !== undefined) return { kind: 'refused', reason }
     if (!isAnswered) {
-      const appended = await outgoing.append({ purpose, whom: { sub } })
+      const to = purpose === 'verification' ? account.pending?.email : undefined
+      const address = to === undefined ? {} : { address: to }
+      const appended = await outgoing.append({ purpose, whom: { sub }, ...address })
       return appended === 'full'
         ? { kind: 'refused', reason: 'outbox_full' }
         : { kind: 'sent' }
@@ -78,7 +87,7 @@ export function createIssueTicket(options: IssueTicketOptions): IssueTicket {
   return async function issueTicket(account, request) {
     const outcome = await issue(account, request)
     if (outcome.kind !== 'refused') {
-      const change = request.purpose === 'invitation' ? 'invited' : 'recovery_ticket'
+      const change = CHANGES[request.purpose]
       emit({ type: 'user.changed', sub: account.sub, change })
     }
     return outcome
@@ -91,13 +100,22 @@ function whyNot(
   { isServed, wayOut }: IssueTicketOptions,
 ): NotIssued | undefined {
   if (!isServed(purpose)) return 'not_served'
-  if (!mayGet(account, purpose)) return 'not_for_account'
+  if (!mayGet(account, purpose)) {
+    const isProven = account.emailVerified && account.external === undefined
+    return purpose === 'verification' && isProven ? 'address_proven' : 'not_for_account'
+  }
   if (purpose === 'invitation' && account.passwordHash !== NO_PASSWORD) {
     return 'has_password'
   }
-  // Whoever recovers an account that was never verified proves its address: here they would prove nothing.
-  if (isAnswered) return account.pending?.signUp === true ? 'address_unproven' : undefined
-  return whyNotSent(wayOut(purpose), addressFor(account, purpose) !== '')
+  // Whoever verifies an address proves to read it, and whoever recovers an account that was never verified
+  // does, too: with a ticket that somebody else was answered they would prove nothing.
+  if (isAnswered) {
+    const proves = purpose === 'verification' || account.pending?.signUp === true
+    return proves ? 'address_unproven' : undefined
+  }
+  const hasAddress = addressFor(account, purpose) !== ''
+  if (purpose === 'verification' && !hasAddress) return 'address_unknown'
+  return whyNotSent(wayOut(purpose), hasAddress)
 }
 
 /** Why nothing is sent: an app behind the webhook may have other ways to people than an address. */

@@ -43,7 +43,12 @@ const OPTIONS: TestAppOptions = {
     }),
     client('console', { scopes: ['admin'], audience: [ISSUER] }),
   ],
-  selfService: { ...NO_SELF_SERVICE, registration: 'invite', recovery: true },
+  selfService: {
+    ...NO_SELF_SERVICE,
+    registration: 'invite',
+    recovery: true,
+    verify: 'email',
+  },
 }
 
 for (const store of STORES) {
@@ -159,7 +164,7 @@ for (const store of STORES) {
       }
       for (const body of [
         {},
-        { purpose: 'verification' },
+        { purpose: 'deletion' },
         { ...recovery, deliver: 1 },
         { ...recovery, delivery: 'answer' },
       ]) {
@@ -168,6 +173,51 @@ for (const store of STORES) {
       t.equal((await ask(recovery, { of: 'nobody' })).statusCode, 404)
       const invited = await ask(invitation, await of('ann'))
       t.match(invited.json().ticket, /^tk_/, 'who has no password is invited')
+    })
+
+    await t.test('an address that nobody has proved yet is sent another one', async t => {
+      live.attributes = { email: { type: 'email', unique: true, list: false } }
+      live.notify = { ...live.notify, webhook: WEBHOOK }
+      const verification = { purpose: 'verification' }
+      const of = async (name: string, more: object) => {
+        const account = { name, foldedName: name, ...more }
+        await server.store.directory.add(someAccount(name, account))
+        return { of: name }
+      }
+      const email = (name: string) => ({ attributes: { email: `${name}@example.com` } })
+      const signUp = { ...email('sam'), pending: { signUp: true, at: 0 } }
+      const moving = {
+        ...email('mo'),
+        emailVerified: true,
+        pending: { email: 'mo@new.example' },
+      }
+      const signedUp = await of('sam', signUp)
+      t.equal((await ask(verification, signedUp)).statusCode, 202)
+      t.same(sent.at(-1), { ...verification, whom: { sub: 'sam' } })
+      t.match(audited(server, /^user.changed/).at(-1), {
+        sub: 'sam',
+        change: 'verification_ticket',
+        actor: 'client:ops',
+      })
+      t.equal((await ask(verification, await of('mo', moving))).statusCode, 202)
+      const address = 'mo@new.example'
+      t.same(sent.at(-1), { ...verification, whom: { sub: 'mo' }, address })
+      const proven = { ...email('pat'), emailVerified: true }
+      const external = { directory: 'crm', id: '18' }
+      const leaving = { ...email('lea'), pending: { deleteAt: 1 } }
+      const count = sent.length
+      for (const [whom, body, why] of [
+        [signedUp, { ...verification, ...answered }, /have it sent/],
+        [await of('pat', proven), verification, /already/],
+        [await of('lea', leaving), verification, /is being deleted/],
+        [await of('ext', { ...proven, external }), verification, /elsewhere/],
+        [await of('non', {}), verification, /no e-mail address/],
+      ] as const) {
+        const answer = await ask(body, whom)
+        t.equal(answer.statusCode, 409, String(why))
+        t.match(answer.json(), { error_description: why })
+      }
+      t.equal(sent.length, count, 'nothing else is sent')
     })
 
     await t.test('an operator gets none for their own account', async t => {
@@ -217,7 +267,7 @@ for (const store of STORES) {
     if (account === undefined) return
     const actor = 'client:ops'
     const { issueTicket } = server.core.as(actor, { id: '1', headers: {} })
-    for (const purpose of ['invitation', 'recovery'] as const) {
+    for (const purpose of ['invitation', 'recovery', 'verification'] as const) {
       const outcome = await issueTicket(account, { purpose, isAnswered: true })
       t.same(outcome, { kind: 'refused', reason: 'not_served' })
     }

@@ -1,4 +1,5 @@
-// POST /accounts/{sub}/tickets: a ticket for a first or another password, sent or answered.
+// POST /accounts/{sub}/tickets: a ticket for a first or another password, or to verify an address; sent or
+// answered.
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { OAuthError, temporarilyUnavailable } from '../../../oauth/errors.ts'
@@ -15,16 +16,26 @@ import { accountIn, conflict, type AccountPath } from './refusals.ts'
 
 const TicketBody = Type.Object(
   {
-    purpose: Type.Union([Type.Literal('invitation'), Type.Literal('recovery')], {
-      description:
-        '`invitation`: a first password, for an account that has none; `recovery`: another one.',
-    }),
+    purpose: Type.Union(
+      [
+        Type.Literal('invitation'),
+        Type.Literal('recovery'),
+        Type.Literal('verification'),
+      ],
+      {
+        description:
+          '`invitation`: a first password, for an account that has none; `recovery`: another one; ' +
+          '`verification`: proves that somebody reads the address of the account, or the one that is to ' +
+          'take its place.',
+      },
+    ),
     deliver: Type.Optional(
       Type.Union([Type.Literal('send'), Type.Literal('answer')], {
         default: 'send',
         description:
           "`send`: it goes to the account's address, by `notify`; `answer`: it is in the answer, once, and " +
-          'nothing is sent. Refused (403) for an operator: an account with a role of `admin.roles`.',
+          'nothing is sent. Refused (403) for an operator: an account with a role of `admin.roles`; and ' +
+          '(409) for `verification`, as it would prove nothing.',
       }),
     ),
   },
@@ -35,12 +46,16 @@ const EXAMPLE = { ticket: `tk_${'A'.repeat(66)}`, expiresAt: '2026-11-29T08:30:0
 
 const WORDS: Readonly<Record<Exclude<NotIssued, 'outbox_full'>, string>> = {
   not_served:
-    'nobody could use it: set selfService.registration (invitation) or selfService.recovery (recovery)',
+    'nobody could use it: set selfService.registration (invitation), selfService.recovery (recovery) or ' +
+    'selfService.verify with registration or account (verification)',
   no_way_out:
     'nothing sends such a ticket: set a way out in notify, or ask for it as the answer',
-  not_for_account: 'the account is disabled, or belongs to a directory elsewhere',
+  not_for_account:
+    'the account is disabled, is being deleted, or belongs to a directory elsewhere',
   has_password: 'the account has a password: ask for recovery',
-  address_unknown: 'the account has no e-mail address: ask for it as the answer',
+  address_proven: "somebody has proved to read the account's address already",
+  address_unknown:
+    'the account has no e-mail address: set one, or ask for it as the answer (but for verification)',
   address_unproven: "nobody has proved to read the account's address yet: have it sent",
   changed_meanwhile: 'the account has changed meanwhile: try again',
 }
@@ -57,7 +72,7 @@ export function ticketRoute(app: FastifyInstance, parts: AdminParts): void {
       ...letIn('admin'),
       schema: {
         ...described({
-          summary: 'A one-time ticket for a first or another password',
+          summary: 'A one-time ticket for a password or an address',
           operationId: 'issueTicket',
           tag: 'Logins',
           scope: 'admin',

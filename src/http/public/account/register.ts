@@ -1,6 +1,7 @@
 // What users do for themselves, where the configuration says so: all routes of it.
 import type { FastifyInstance } from 'fastify'
 import type { Core } from '../../../core/core.ts'
+import { verifiesAddresses } from '../../../self-service/verification.ts'
 import type { AddressCounts } from '../../../stores/ports/address-counts.ts'
 import type { Callers } from '../../callers/callers.ts'
 import {
@@ -76,15 +77,15 @@ function registerWithoutToken(
   app: FastifyInstance,
   { core, prefix, limits }: At & Pick<AccountOptions, 'core'>,
 ): void {
-  const { registration, verify, account, recovery } = core.settings.selfService
+  const { selfService } = core.settings
+  const { registration, recovery } = selfService
   const isOpen = registration !== 'closed'
-  const verifies = verify === 'email' && (isOpen || account)
   app.register(withoutTokenRoutes, {
     prefix,
     limits,
     registration: isOpen ? core.registration : undefined,
     invitedOnly: registration === 'invite',
-    verifyAddress: verifies ? core.verifyAddress : undefined,
+    verifyAddress: verifiesAddresses(selfService) ? core.verifyAddress : undefined,
     recovery: recovery ? core.recovery : undefined,
   })
 }
