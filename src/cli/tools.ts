@@ -63,6 +63,7 @@ export interface StoreTools
       | 'invitations'
       | 'check'
       | 'nameLogins'
+      | 'directory'
       | 'valueClaims'
     > {
   readonly config: Config

@@ -94,7 +94,7 @@ function createPasswordGrant(services: PasswordGrantServices): Grant<Parameters>
     const login = await logIn(request)
     const scope = intersect(wanted, login.account.scopes)
     if (wanted.length > 0 && scope.length === 0) {
-      throw invalidScope('scope_not_allowed_to_user')
+      throw invalidScope('scope_not_allowed_to_user', login.account.sub)
     }
     return openSession(request, login, { scope, audience, device })
   }
@@ -123,12 +123,12 @@ function createLogIn(
     }
     if (outcome.kind === 'refused') {
       emit({ type: 'login.failed', ...attempt, reason: outcome.reason }, origin)
-      throw invalidGrant(outcome.reason)
+      throw invalidGrant(outcome.reason, outcome.sub)
     }
     const reason = `throttled_by_${outcome.by}` as const
     const retryAfterSeconds = Math.ceil(outcome.retryAfterMs / 1000)
     emit({ type: 'login.throttled', ...attempt, reason, retryAfterSeconds }, origin)
-    throw slowDown(retryAfterSeconds, reason)
+    throw slowDown(retryAfterSeconds, reason, outcome.sub)
   }
 }
 
@@ -158,7 +158,7 @@ function createOpenSession(
       ...lifetimes(client, policy()),
     })
     emitOutcome(opened, { request, services, sub: account.sub, networkKnown: known })
-    if (opened.kind === 'refused') throw invalidGrant(opened.reason)
+    if (opened.kind === 'refused') throw invalidGrant(opened.reason, account.sub)
     return issue({
       client,
       family: opened.family,

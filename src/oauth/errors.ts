@@ -12,6 +12,8 @@ export interface OAuthErrorDetails {
   readonly headers?: Record<string, string>
   /** What a browser shows instead: paragraphs of HTML. */
   readonly page?: readonly string[]
+  /** Whose login is refused, where somebody has the name; never sent. */
+  readonly sub?: string | undefined
 }
 
 /** A request that is refused. http/request/error-handler.ts alone turns it into a reply. */
@@ -27,11 +29,13 @@ export class OAuthError extends Error {
   readonly headers: Readonly<Record<string, string>>
   /** What a person who meets it in a browser is shown instead: paragraphs of HTML. */
   readonly page: readonly string[] | undefined
+  /** Whose login is refused, where somebody has the name; never sent. */
+  readonly sub: string | undefined
 
   constructor(
     status: number,
     code: string,
-    { description, reason, headers = {}, page }: OAuthErrorDetails,
+    { description, reason, headers = {}, page, sub }: OAuthErrorDetails,
   ) {
     super(description)
     this.status = status
@@ -39,6 +43,7 @@ export class OAuthError extends Error {
     this.reason = reason
     this.headers = headers
     this.page = page
+    this.sub = sub
   }
 }
 
@@ -81,19 +86,24 @@ export function unauthorizedClient(reason: Reason = 'grant_not_allowed'): OAuthE
 }
 
 /** 400: wrong name or password, dead refresh token. One text for all of them, so that it reveals nothing. */
-export function invalidGrant(reason: Reason): OAuthError {
+export function invalidGrant(reason: Reason, sub?: string): OAuthError {
   return new OAuthError(400, 'invalid_grant', {
     description: 'the credentials or the refresh token are invalid, expired or revoked',
     reason,
+    sub,
   })
 }
 
 /** 400: a scope that is unknown, not allowed, or wider than the one granted. */
-export function invalidScope(reason: Reason = 'scope_not_allowed'): OAuthError {
+export function invalidScope(
+  reason: Reason = 'scope_not_allowed',
+  sub?: string,
+): OAuthError {
   return new OAuthError(400, 'invalid_scope', {
     description:
       'the requested scope is unknown, malformed or exceeds what may be granted',
     reason,
+    sub,
   })
 }
 
@@ -138,10 +148,12 @@ export function unsupportedResponseType(): OAuthError {
 export function slowDown(
   retryAfterSeconds: number,
   reason: Reason = 'address_limit',
+  sub?: string,
 ): OAuthError {
   return new OAuthError(429, 'slow_down', {
     description: 'too many attempts',
     reason,
+    sub,
     headers: {
       'retry-after': String(retryAfterSeconds),
     },

@@ -99,6 +99,42 @@ t.test('why: a name that nobody has, and one that was never refused', async t =>
   t.match((await latchkey('users why bob')).out, /bob is nobody.+\nno login was refused/)
 })
 
+t.test('why: after a rename, by the new name and by the old one', async t => {
+  const line = commandLine(t, { more: CONFIG })
+  const { latchkey } = line
+  const [account] = (await latchkey(ADD, PASSWORD)).records
+  const sub = String(account?.['sub'])
+  await refuse(
+    line,
+    { name: 'ann', sub, reason: 'password_wrong', network },
+    { name: 'bob', reason: 'user_unknown', network },
+  )
+  await latchkey('users rename ann eve')
+  t.match((await latchkey('users why eve --json')).records, [
+    {
+      name: 'eve',
+      sub,
+      former: null,
+      refusals: [{ reason: 'password_wrong', count: 1 }],
+    },
+  ])
+  for (const text of ['ann', hashOf('ann')]) {
+    t.match((await latchkey(`users why ${text} --json`)).records, [
+      {
+        name: text,
+        sub: null,
+        state: 'unknown',
+        former: { name: 'eve', sub },
+        refusals: [{ reason: 'password_wrong' }],
+      },
+    ])
+  }
+  t.match((await latchkey('users why ann')).out, `eve (${sub}) logged in by it before`)
+  await latchkey('users remove eve --yes')
+  t.match((await latchkey('users why ann --json')).records, [{ former: null }])
+  t.match((await latchkey('users why bob --json')).records, [{ former: null }])
+})
+
 t.test('events: one line each', async t => {
   const line = commandLine(t, { more: CONFIG })
   const { latchkey } = line

@@ -218,6 +218,53 @@ t.test('unlocking forgets what was counted of the name, and leaves the rest', as
   t.same(asked.at(-1), ['ann', []])
 })
 
+t.test(
+  'what was refused stays with the account, whatever it is called later',
+  async t => {
+    const { note, flush, ofAccount, ofName, lift, store } = await recordOf(t, [NEW])
+    const [sub, throttled] = [
+      'sub-of-ann',
+      { reason: 'throttled_by_pair', retryAfterMs: 60_000 } as const,
+    ]
+    note(refused({ sub }))
+    note(refused({ sub, name: 'ann@example.com' }))
+    note(refused({ sub, ...throttled }))
+    note(refused({ reason: 'client_unknown' }))
+    await flush()
+    const ann = account({ attributes: { email: 'ann@example.com' } })
+    const { tag } = ann
+    const rows = async (of: Account) =>
+      (await ofAccount(of))
+        .map(({ reason, count, until }) => [reason, count, until])
+        .sort()
+    const until = store.clock() + 60_000
+    t.same(await rows(ann), [
+      ['client_unknown', 1, undefined],
+      ['password_wrong', 2, undefined],
+      ['throttled_by_pair', 1, until],
+    ])
+    const renamed = account({ name: 'eve', foldedName: 'eve' })
+    const own = [
+      ['password_wrong', 2, undefined],
+      ['throttled_by_pair', 1, undefined],
+    ]
+    t.same(await rows(renamed), own, 'failures of a former name delay nothing')
+    const next = account({
+      ...someAccount('sub-of-next'),
+      name: 'Ann',
+      foldedName: 'ann',
+    })
+    t.same(
+      await rows(next),
+      [['client_unknown', 1, undefined]],
+      'who is called so now has none of them',
+    )
+    t.ok((await ofName('ann')).some(refusal => refusal.tag === tag))
+    await lift(ann)
+    t.same((await rows(ann)).at(-1), ['throttled_by_pair', 1, undefined])
+  },
+)
+
 t.test('every reason has words, and an unknown one has its code', t => {
   for (const reason of Object.keys(REASONS)) t.match(explain({ reason }).meaning, /\.$/)
   t.match(explain({ reason: 'user_disabled' }).advice, 'users enable')

@@ -43,7 +43,7 @@ export function createNoteRefusedLogin({
     }
   }
 
-  return async function noteRefusedLogin(request, { reason, headers }) {
+  return async function noteRefusedLogin(request, { reason, headers, sub }) {
     const { body } = request
     if (!isForm(body) || optional(body, 'grant_type') !== 'password') return
     const name = optional(body, 'username')
@@ -51,6 +51,7 @@ export function createNoteRefusedLogin({
     const seconds = headers['retry-after']
     refusals.note({
       name,
+      sub,
       reason,
       clientId: claimedClient(presentedBy(request), assertions, clients).clientId,
       network: await networkFor(request, reason),

@@ -1,6 +1,7 @@
 // The name of every key. All keys of one user share the hash slot of `{tag}`, so one script can hold them
 // together.
 import type { AccessTokenRef } from '../ports/access-tokens.ts'
+import type { RefusedGroup } from '../ports/logins/refusals.ts'
 import type { FamilyRef } from '../ports/families.ts'
 import type { Queue } from '../ports/outbox.ts'
 
@@ -57,10 +58,10 @@ export interface RedisKeys {
    */
   login(kind: 'pair' | 'network' | 'password' | 'repeat', id: string): string
   /**
-   * The record of refused logins, in one slot. Hash: the keyed hash of a name → its refusals; sorted set:
-   * these hashes by the last refusal.
+   * The record of refused logins, in one slot. Hash: the keyed hash of a name, or an account's tag → its
+   * refusals; sorted set: these hashes by the last refusal.
    */
-  refusals(group: 'accounts' | 'names', what: 'names' | 'order'): string
+  refusals(group: RefusedGroup, what: 'names' | 'order'): string
   /** Number: the requests of an address in its window; all in one slot, as one step counts for many. */
   rate(address: string): string
   /** Hash: folded name → claim, up to format 3; a text in a store whose names are in shards (names.ts). */

@@ -3,9 +3,10 @@
 // notes refusals; the command line and the management listener read them.
 import type { Clock } from '../../base/clock.ts'
 import type { Account } from '../../stores/ports/directory.ts'
-import type {
-  LoginRefusal,
-  LoginRefusals as RefusalStore,
+import {
+  isAlike,
+  type LoginRefusal,
+  type LoginRefusals as RefusalStore,
 } from '../../stores/ports/logins/refusals.ts'
 import { createNameInLogs } from '../names/name-in-logs.ts'
 import { createNotes, KEPT, type Notes } from './notes.ts'
@@ -17,7 +18,7 @@ export interface LoginRefusals extends Notes {
    * first.
    */
   ofName(name: string): Promise<readonly LoginRefusal[]>
-  /** The same, of all that the account logs in with. */
+  /** The same, of all that the account logs in with, and of what it was called before. */
   ofAccount(account: Account): Promise<readonly LoginRefusal[]>
   /** Notes that failures of the account's own names delay nothing any more. */
   lift(account: Account): Promise<void>
@@ -44,15 +45,19 @@ export function createLoginRefusals(options: LoginRefusalsOptions): LoginRefusal
     createNameInLogs({ secrets: [secret], plain: () => false }),
   )
 
-  async function of(names: readonly string[]): Promise<readonly LoginRefusal[]> {
-    const hashed = names.flatMap(name =>
-      HASH.test(name) ? name : hashes.map(hashUnder => hashUnder(name)),
-    )
-    const refusals = await store.of([...new Set(hashed)])
+  async function kept(keys: readonly string[]): Promise<LoginRefusal[]> {
+    const refusals = await store.of([...new Set(keys)])
     return refusals
       .filter(({ lastAt }) => lastAt > clock() - KEPT.keepMs)
       .sort((one, other) => other.lastAt - one.lastAt)
   }
+
+  const of = (names: readonly string[]) =>
+    kept(
+      names.flatMap(name =>
+        HASH.test(name) ? name : hashes.map(hashUnder => hashUnder(name)),
+      ),
+    )
 
   const namesOf = ({ name, attributes }: Account) => [
     name,
@@ -65,7 +70,19 @@ export function createLoginRefusals(options: LoginRefusalsOptions): LoginRefusal
   return {
     ...createNotes({ store, hash, clock }),
     ofName: name => of([name]),
-    ofAccount: account => of(namesOf(account)),
+    async ofAccount(account) {
+      const { tag } = account
+      const [own, named] = await Promise.all([kept([tag]), of(namesOf(account))])
+      // Of its names, what is nobody's, and what wasn't kept of the account itself.
+      const others = named.filter(
+        one =>
+          one.tag === undefined ||
+          (one.tag === tag && !own.some(other => isAlike(one, other))),
+      )
+      return [...own.map(one => delayedBy(named, one)), ...others].sort(
+        (one, other) => other.lastAt - one.lastAt,
+      )
+    },
     async lift(account) {
       const lifted = namesOf(account).map(async typed => {
         const name = hash(typed)
@@ -79,6 +96,14 @@ export function createLoginRefusals(options: LoginRefusalsOptions): LoginRefusal
       await store.add(await Promise.all(lifted), KEPT)
     },
   }
+}
+
+/** Failures count by name: those of a former one delay nothing under another. */
+function delayedBy(named: readonly LoginRefusal[], own: LoginRefusal): LoginRefusal {
+  if (!isDelayOfName(own)) return own
+  const { until: _until, ...refusal } = own
+  const untils = named.flatMap(one => (isAlike(one, own) ? (one.until ?? []) : []))
+  return untils.length === 0 ? refusal : { ...refusal, until: Math.max(...untils) }
 }
 
 function isDelayOfName({ reason, until }: LoginRefusal): boolean {

@@ -2,6 +2,7 @@
 // each server writes one small batch a second, however many logins it refuses.
 import type { Clock } from '../../base/clock.ts'
 import type { Reason } from '../../base/events/reasons.ts'
+import { userTag } from '../../base/ids.ts'
 import {
   mergeRefusals,
   type LoginRefusal,
@@ -13,6 +14,8 @@ import {
 export interface RefusedLogin {
   /** As it was typed. */
   readonly name: string
+  /** Whose it is; undefined: nobody has it, or nobody has looked. */
+  readonly sub?: string | undefined
   readonly reason: Reason
   /** The client as the request named it: printable, and not too long. */
   readonly clientId?: string | undefined
@@ -88,7 +91,8 @@ export function createNotes({ store, hash, clock }: NotesOptions): Notes {
       noted = new Map()
       namesFrom = new Map()
       try {
-        await store.add([...taken.values()], KEPT)
+        const names = [...taken.values()]
+        await store.add([...names, ...subjectsOf(names)], KEPT)
       } catch (error) {
         const newer = noted
         noted = taken
@@ -99,12 +103,25 @@ export function createNotes({ store, hash, clock }: NotesOptions): Notes {
   }
 }
 
+/** The same by account: whatever it is called later, these were its own. */
+function subjectsOf(names: readonly RefusedName[]): readonly RefusedName[] {
+  const byTag = new Map<string, readonly LoginRefusal[]>()
+  for (const refusal of names.flatMap(({ refusals }) => refusals)) {
+    const { tag } = refusal
+    if (tag === undefined) continue
+    const merged = mergeRefusals([refusal], byTag.get(tag) ?? [], KEPT.refusals)
+    byTag.set(tag, merged)
+  }
+  return [...byTag].map(([name, refusals]) => ({ group: 'subjects', name, refusals }))
+}
+
 function refusalOf(
-  { reason, clientId, network, retryAfterMs }: RefusedLogin,
+  { sub, reason, clientId, network, retryAfterMs }: RefusedLogin,
   now: number,
 ): LoginRefusal {
   return {
     reason,
+    ...(sub !== undefined && { tag: userTag(sub) }),
     ...(clientId !== undefined && { clientId }),
     network,
     count: 1,

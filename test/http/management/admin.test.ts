@@ -231,6 +231,7 @@ for (const store of STORES) {
         ['throttled_by_pair', false],
       ],
     )
+    t.notMatch(JSON.stringify(found), 'tag')
     t.match(found.refusals[0], { meaning: /\.$/, advice: /latchkey/, clientId: 'mobile' })
     for (const name of ['alice', 'ALICE@example.com'.replace('ALICE', 'alice')]) {
       const answer = await ask('GET', `/events?name=${encodeURIComponent(name)}`, bearer)
@@ -247,6 +248,31 @@ for (const store of STORES) {
       account: null,
       refusals: [],
     })
+    await server.accounts.rename('alice', 'alicia')
+    await server.accounts.add({
+      name: 'alice',
+      password: PASSWORD,
+      scopes: null,
+      roles: [],
+    })
+    for (const path of ['/accounts/SUB/events', '/events?name=alicia']) {
+      const { refusals } = (await ask('GET', path, bearer)).json()
+      t.same(
+        refusals.map((one: { reason: string }) => one.reason).sort(),
+        ['password_wrong', 'throttled_by_pair'],
+        path,
+      )
+      t.notOk(
+        refusals.some((one: { until: unknown }) => one.until !== null),
+        'the new name is not delayed',
+      )
+    }
+    t.match((await ask('GET', '/events?name=alice', bearer)).json(), {
+      account: { name: 'alice' },
+      refusals: [],
+    })
+    await server.accounts.remove('alice')
+    await server.accounts.rename('alicia', 'alice')
     for (const query of ['', '?name=', '?name=a&name=b', `?name=${'x'.repeat(1025)}`]) {
       t.equal((await ask('GET', `/events${query}`, bearer)).statusCode, 400, query)
     }

@@ -16,6 +16,8 @@ import { describeRefusal, refusalLine } from './words.ts'
 interface Case {
   /** Undefined: nobody has the name. */
   readonly account: Account | undefined
+  /** Who had the name, or logged in by it, when its logins were refused; undefined: nobody on record. */
+  readonly former: Account | undefined
   readonly refusals: readonly LoginRefusal[]
 }
 
@@ -81,12 +83,13 @@ function addWhy(users: Command, io: Io): void {
     )
     .action(
       withStore(io, async (tools, name: string) => {
-        const { account, refusals } = await lookUp(tools, name)
+        const { account, former, refusals } = await lookUp(tools, name)
         tools.print(
           {
             name: account?.name ?? name,
             sub: account?.sub ?? null,
             state: stateOf(account),
+            former: former === undefined ? null : { name: former.name, sub: former.sub },
             refusals: refusals.map(refusal => ({
               ...describeRefusal(refusal),
               ...explain(refusal),
@@ -94,6 +97,11 @@ function addWhy(users: Command, io: Io): void {
           },
           [
             `${account?.name ?? name} ${STATES[stateOf(account)]}`,
+            ...(former === undefined
+              ? []
+              : [
+                  `${former.name} (${former.sub}) logged in by it before: ask for that name`,
+                ]),
             ...(refusals.length === 0 ? [NOTHING] : []),
             ...refusals.flatMap(refusal => {
               const { meaning, advice } = explain(refusal)
@@ -118,11 +126,15 @@ function stateOf(account: Account | undefined): keyof typeof STATES {
 
 /** The account that is meant, if there is one, and what is on record of it and of the text itself. */
 async function lookUp(tools: StoreTools, text: string): Promise<Case> {
+  const { refusals: record, directory } = tools
   const account = await findAccount(tools, text)
-  if (account === undefined) {
-    return { account, refusals: await tools.refusals.ofName(text) }
+  if (account !== undefined) {
+    return { account, former: undefined, refusals: await record.ofAccount(account) }
   }
-  return { account, refusals: await tools.refusals.ofAccount(account) }
+  const refusals = await record.ofName(text)
+  const tag = refusals.find(refusal => refusal.tag !== undefined)?.tag
+  const former = tag === undefined ? undefined : await directory.byTag(tag)
+  return { account, former, refusals }
 }
 
 /** What delays the user's next login all the same: limits that others share. */

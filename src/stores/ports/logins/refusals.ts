@@ -5,6 +5,8 @@
 export interface LoginRefusal {
   /** A code of src/base/events/reasons.ts, or one of a newer release, which this one doesn't know. */
   readonly reason: string
+  /** The tag of the account that had the name then; undefined: nobody had it, or nobody had looked. */
+  readonly tag?: string
   /** The client as the request named it; undefined: it named none. */
   readonly clientId?: string
   /** The /24 or /64 that the last of them came from. */
@@ -16,13 +18,19 @@ export interface LoginRefusal {
   readonly until?: number
 }
 
-/** Names in two groups, so that a flood of made-up names doesn't push out what is known of accounts. */
-export type RefusedGroup = 'accounts' | 'names'
+/**
+ * Names in two groups, so that a flood of made-up names doesn't push out what is known of accounts; and
+ * accounts by themselves, which may be called otherwise by now.
+ */
+export const REFUSED_GROUPS = ['accounts', 'names', 'subjects'] as const
+
+/** One of them. */
+export type RefusedGroup = (typeof REFUSED_GROUPS)[number]
 
 /** What was refused of one name. */
 export interface RefusedName {
   readonly group: RefusedGroup
-  /** The keyed hash of the folded name, as the audit log has it. */
+  /** The keyed hash of the folded name, as the audit log has it; of `subjects` the account's tag. */
   readonly name: string
   /** The newest first. */
   readonly refusals: readonly LoginRefusal[]
@@ -42,7 +50,7 @@ export interface RefusalBounds {
 export interface LoginRefusals {
   /** Adds to what is there, and drops what is beyond the bounds. */
   add(names: readonly RefusedName[], bounds: RefusalBounds): Promise<void>
-  /** What is kept of these names in both groups, in no order; it may be older than the bounds allow. */
+  /** What is kept of these names in all groups, in no order; it may be older than the bounds allow. */
   of(names: readonly string[]): Promise<readonly LoginRefusal[]>
 }
 
@@ -65,9 +73,11 @@ export function mergeRefusals(
   return [...merged, ...rest].slice(0, most)
 }
 
-function isAlike(one: LoginRefusal, other: LoginRefusal): boolean {
+/** Whether both are refusals of one kind, which are counted together. */
+export function isAlike(one: LoginRefusal, other: LoginRefusal): boolean {
   return (
     one.reason === other.reason &&
+    one.tag === other.tag &&
     one.clientId === other.clientId &&
     one.network === other.network
   )

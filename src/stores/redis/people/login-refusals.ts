@@ -1,15 +1,12 @@
 // The record of refused logins in Redis: all of it in one slot, and bounded. One script adds to it and drops
 // what is too much.
-import type {
-  LoginRefusal,
-  LoginRefusals,
-  RefusedGroup,
+import {
+  REFUSED_GROUPS,
+  type LoginRefusal,
+  type LoginRefusals,
 } from '../../ports/logins/refusals.ts'
 import type { RedisAdapter } from '../adapter.ts'
 import { loadScript } from '../scripts.ts'
-
-/** In the order of the script's keys. */
-const GROUPS: readonly RefusedGroup[] = ['accounts', 'names']
 
 export function createRedisLoginRefusals({
   link,
@@ -17,7 +14,7 @@ export function createRedisLoginRefusals({
   time,
 }: RedisAdapter): LoginRefusals {
   const script = loadScript(link, 'people/refusals')
-  const allKeys = GROUPS.flatMap(group => [
+  const allKeys = REFUSED_GROUPS.flatMap(group => [
     keys.refusals(group, 'names'),
     keys.refusals(group, 'order'),
   ])
@@ -29,7 +26,7 @@ export function createRedisLoginRefusals({
         names,
         refusals,
         ...refused.flatMap(one => [
-          GROUPS.indexOf(one.group) + 1,
+          REFUSED_GROUPS.indexOf(one.group) + 1,
           one.name,
           JSON.stringify(one.refusals),
         ]),
@@ -39,7 +36,9 @@ export function createRedisLoginRefusals({
     async of(names) {
       const kept = await link.run(client =>
         Promise.all(
-          GROUPS.map(group => client.hmget(keys.refusals(group, 'names'), ...names)),
+          REFUSED_GROUPS.map(group =>
+            client.hmget(keys.refusals(group, 'names'), ...names),
+          ),
         ),
       )
       return kept.flat().flatMap((json): LoginRefusal[] => JSON.parse(json ?? '[]'))

@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../../base/clock.ts'
 import {
   mergeRefusals,
+  REFUSED_GROUPS,
   type LoginRefusal,
   type LoginRefusals,
   type RefusalBounds,
@@ -23,7 +24,7 @@ export function createSqliteLoginRefusals(db: DatabaseSync, clock: Clock): Login
     const now = clock()
     for (const one of refused) addOne(one, bounds.refusals, now)
     expire.run(now - bounds.keepMs)
-    for (const group of ['accounts', 'names']) trim.run(group, bounds.names)
+    for (const group of REFUSED_GROUPS) trim.run(group, bounds.names)
   }
 
   return {

@@ -1,6 +1,6 @@
 -- Adds to the record of refused logins. KEYS: of each group a hash of name -> JSON, and a sorted set of its
 -- names by their last refusal. ARGV: now or '', keepMs, names, refusals (the bounds), then for each name: its
--- group (1 or 2), the name, its refusals as JSON.
+-- group (by its place), the name, its refusals as JSON.
 -- mergeRefusals (stores/ports/logins/refusals.ts) says the same in TypeScript; one contract test runs on
 -- both.
 local now, keepMs = time(ARGV[1]), tonumber(ARGV[2])
@@ -9,7 +9,7 @@ local mostNames, mostRefusals = tonumber(ARGV[3]), tonumber(ARGV[4])
 local SWEEP = 500
 
 local function is_alike (a, b)
-  return a.reason == b.reason and a.clientId == b.clientId and a.network == b.network
+  return a.reason == b.reason and a.tag == b.tag and a.clientId == b.clientId and a.network == b.network
 end
 
 local function merge (newer, older)
@@ -44,7 +44,7 @@ for i = 5, #ARGV, 3 do
   redis.call('ZADD', KEYS[2 * group], now, name)
 end
 
-for group = 1, 2 do
+for group = 1, #KEYS / 2 do
   local order = KEYS[2 * group]
   local expired = string.format('%.0f', now - keepMs)
   drop(group, redis.call('ZRANGEBYSCORE', order, '-inf', expired, 'LIMIT', 0, SWEEP))
