@@ -28,7 +28,7 @@ const document = (await app.inject('/openapi.json')).body
 const OPS = client('ops', {
   secrets: [sha256Line('ops-secret')],
   grants: ['client_credentials'],
-  scopes: ['admin.read'],
+  scopes: ['admin.read', 'scim.read'],
   audience: [],
 })
 
@@ -82,20 +82,22 @@ t.test('the document is clean, and a typed client of TypeScript calls by it', as
   ])
 })
 
-t.test('the document of /admin/v1 is clean', async t => {
-  const server = await buildTestApp({ clients: [...CLIENTS, OPS] })
-  t.teardown(server.close)
-  const params = { grant_type: 'client_credentials', client_id: 'ops' }
-  const answer = await server.post('/token', { ...params, client_secret: 'ops-secret' })
-  const { body } = await server.management.inject({
-    url: '/admin/v1/openapi.json',
-    headers: { authorization: `Bearer ${answer.json().access_token}` },
+for (const path of ['/admin/v1', '/scim/v2']) {
+  t.test(`the document of ${path} is clean`, async t => {
+    const server = await buildTestApp({ clients: [...CLIENTS, OPS] })
+    t.teardown(server.close)
+    const params = { grant_type: 'client_credentials', client_id: 'ops' }
+    const answer = await server.post('/token', { ...params, client_secret: 'ops-secret' })
+    const { body } = await server.management.inject({
+      url: `${path}/openapi.json`,
+      headers: { authorization: `Bearer ${answer.json().access_token}` },
+    })
+    const { folder, run } = await folderWith(t)
+    await writeFile(join(folder, 'openapi.json'), body)
+    await run('npm', 'ci', '--no-audit', '--no-fund', '--ignore-scripts')
+    await run(join('node_modules/.bin', 'redocly'), 'lint', 'openapi.json')
   })
-  const { folder, run } = await folderWith(t)
-  await writeFile(join(folder, 'openapi.json'), body)
-  await run('npm', 'ci', '--no-audit', '--no-fund', '--ignore-scripts')
-  await run(join('node_modules/.bin', 'redocly'), 'lint', 'openapi.json')
-})
+}
 
 t.test('openapi-python-client makes a client of the whole document', async t => {
   const { folder, run } = await folderWith(t)

@@ -56,6 +56,7 @@ export async function managementApi(
     guard,
     cursors: createCursors(core.settings.secrets, systemRandom),
     settings,
+    version,
   })
 }
 

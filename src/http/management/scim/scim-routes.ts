@@ -7,6 +7,7 @@ import { setErrorHandler } from '../../request/error-handler.ts'
 import type { Guard } from '../callers/guard.ts'
 import type { Cursors } from './cursor.ts'
 import { discoveryRoutes } from './discovery.ts'
+import { scimDocumentRoute } from './openapi/document.ts'
 import { SCIM_PATH, scimForm, takeScim } from './scim-form.ts'
 import { createScimGroups } from './groups/groups.ts'
 import { meRoute, resourceRoutes, searchRoute } from './resource-routes.ts'
@@ -28,12 +29,14 @@ export interface ScimRoutesOptions {
   readonly guard: Guard
   readonly cursors: Cursors
   readonly settings: ScimSettings
+  /** Of Latchkey. */
+  readonly version: string
 }
 
 /** All of SCIM, at its own path. */
 export async function scimRoutes(
   app: FastifyInstance,
-  { core, guard, cursors, settings }: ScimRoutesOptions,
+  { core, guard, cursors, settings, version }: ScimRoutesOptions,
 ): Promise<void> {
   setErrorHandler(app, scimForm)
   takeScim(app)
@@ -44,13 +47,17 @@ export async function scimRoutes(
   const parts = { core, cursors, baseOf, ...settings }
   const users = createUsers(parts)
   const groups = createScimGroups(parts)
-  app.register(discoveryRoutes, {
-    guard,
-    baseOf,
-    types: () => [
+  const types = () =>
+    [
       ['/Users', users.schemas()],
       ['/Groups', GROUP_SCHEMAS],
-    ],
+    ] as const
+  app.register(discoveryRoutes, { guard, baseOf, types })
+  app.register(scimDocumentRoute, {
+    guard,
+    version,
+    issuer: core.settings.issuer,
+    types,
   })
   app.register(resourceRoutes, {
     guard,

@@ -3,34 +3,9 @@ import t from 'tap'
 import { STORES } from '../../../conformance/helpers.ts'
 import { client, CLIENTS, ISSUER, ORDERS, sha256Line } from '../../../support/app.ts'
 import { GROUP, PATCH_OP, scimOn, USER } from '../../../support/scim.ts'
+import { READS, WRITES } from './routes.ts'
 
 const SEARCH = { schemas: ['urn:ietf:params:scim:api:messages:2.0:SearchRequest'] }
-
-const READS = [
-  ['GET', '/ServiceProviderConfig'],
-  ['GET', '/ResourceTypes'],
-  ['GET', '/ResourceTypes/User'],
-  ['GET', '/Schemas'],
-  ['GET', `/Schemas/${USER}`],
-  ['GET', '/Users'],
-  ['GET', '/Users/x'],
-  ['GET', '/Groups'],
-  ['GET', '/Groups/x'],
-  ['GET', '/Me'],
-  ['POST', '/Users/.search'],
-  ['POST', '/Groups/.search'],
-  ['POST', '/.search'],
-] as const
-const WRITES = [
-  ['POST', '/Users'],
-  ['PUT', '/Users/x'],
-  ['PATCH', '/Users/x'],
-  ['DELETE', '/Users/x'],
-  ['POST', '/Groups'],
-  ['PUT', '/Groups/x'],
-  ['PATCH', '/Groups/x'],
-  ['DELETE', '/Groups/x'],
-] as const
 
 const BODIES: Readonly<Record<string, object>> = {
   '/Users': { schemas: [USER], userName: 'intruder' },
