@@ -1,7 +1,9 @@
 // Users by SCIM (RFC 7643, RFC 7644), on both stores: added, shown, changed and removed.
+import { inflateSync } from 'node:zlib'
+import { decodeJwt } from 'jose'
 import t from 'tap'
 import { STORES } from '../../../conformance/helpers.ts'
-import { PASSWORD } from '../../../support/app.ts'
+import { ISSUER, PASSWORD, type TestApp } from '../../../support/app.ts'
 import { EXTENSION, PATCH_OP, scimOn, USER } from '../../../support/scim.ts'
 import { notePending } from '../../../support/stores.ts'
 
@@ -24,6 +26,19 @@ const WHOLE = {
     regions: ['eu', 'us'],
     emailVerified: true,
   },
+}
+
+/** The status of an access token, as a service reads it that fetches the list now. */
+async function bitOf(server: TestApp, token: string): Promise<number> {
+  await server.status.sync()
+  const { status } = decodeJwt<{ status: { status_list: { idx: number; uri: string } } }>(
+    token,
+  )
+  const { idx, uri } = status.status_list
+  const { body } = await server.app.inject({ url: uri.slice(ISSUER.length) })
+  const list = decodeJwt<{ status_list: { lst: string } }>(body)
+  const bytes = inflateSync(Buffer.from(list.status_list.lst, 'base64url'))
+  return (Number(bytes[idx >> 3]) >> (idx & 7)) & 1
 }
 
 for (const store of STORES) {
@@ -134,6 +149,7 @@ for (const store of STORES) {
   t.test(`active: false ends sessions, and true revives none, ${store}`, async t => {
     const { call, patch, server } = await scimOn(t, store)
     const tokens = await server.login()
+    t.equal(await bitOf(server, tokens.access_token), 0)
     const [alice] = (await call('GET', '/Users?filter=userName eq "alice"')).json()
       .Resources
     const off = await patch(`/Users/${alice.id}`, [
@@ -141,11 +157,13 @@ for (const store of STORES) {
     ])
     t.equal(off.json().active, false)
     t.match(await server.introspect(tokens.access_token), { active: false })
+    t.equal(await bitOf(server, tokens.access_token), 1, 'its bit is set')
     t.equal((await server.refresh(tokens.refresh_token)).statusCode, 400)
     const on = await patch(`/Users/${alice.id}`, [
       { op: 'Replace', path: 'active', value: 'True' },
     ])
     t.equal(on.json().active, true)
+    t.equal(await bitOf(server, tokens.access_token), 1, 'nothing is revived')
     t.equal((await server.refresh(tokens.refresh_token)).statusCode, 400)
     await server.login()
     const changed = await patch(`/Users/${alice.id}`, [
