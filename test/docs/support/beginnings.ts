@@ -157,6 +157,11 @@ done`,
         'keys retire --yes "$KID"',
       ],
       ['pbpaste', 'echo "$TOKEN"'],
+      // There is no PostgreSQL here, and the command says so; test/stores moves accounts to one.
+      [
+        'latchkey users move --to postgres',
+        'no () { ! latchkey "$@" 2>why && grep -F store.accounts why; }; no users move --to postgres',
+      ],
       // Nothing was lost here, and the command says so.
       [
         'latchkey store accept',
