@@ -85,7 +85,7 @@ t.test("a verb's help shows its own examples, a noun's all", async t => {
     'latchkey users access alice --scopes "profile,orders:read"',
   ])
   t.same(await examplesOf('users show --help'), [])
-  t.equal((await examplesOf('users --help'))?.length, 14)
+  t.equal((await examplesOf('users --help'))?.length, 15)
   t.same(await examplesOf('keys status --help'), ['latchkey keys status'])
 })
 
