@@ -45,7 +45,7 @@ t.test(
     }
     const lines = (title: string) =>
       panels
-        .find(panel => panel.title === title && panel.type !== 'stat')
+        .find(panel => panel.title === title && !['row', 'stat'].includes(panel.type))
         ?.series.map(({ name }) => name) ?? []
     t.ok(
       ['issued', 'refused user_unknown'].every(name =>
