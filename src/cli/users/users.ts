@@ -1,5 +1,5 @@
-// latchkey users add | list | show | rename | passwd | disable | enable | remove | access; users-import.ts,
-// users-export.ts and users-name-hash.ts have the rest
+// latchkey users add | list | show | rename | passwd | disable | enable | remove | access; the files beside
+// it have the rest
 import type { Command } from 'commander'
 import type { Accounts, ChangeOutcome } from '../../users/accounts.ts'
 import { describeAccess } from './access.ts'
@@ -18,7 +18,7 @@ import { accountRefused, requireAccount, withStore } from '../tools.ts'
 import { addExport } from './export.ts'
 import { addImport } from './import.ts'
 import { addMove } from './move.ts'
-import { addNameHash } from './name-hash.ts'
+import { addNameHash } from './refusals/name-hash.ts'
 
 type Change = (accounts: Accounts, name: string) => Promise<ChangeOutcome>
 

@@ -1,8 +1,8 @@
 // latchkey users name-hash: from a name to what the audit log calls it
 import type { Command } from 'commander'
-import { createNameInLogs } from '../../users/names/name-in-logs.ts'
-import type { Io } from '../terminal/io.ts'
-import { withConfig } from '../tools.ts'
+import { createNameInLogs } from '../../../users/names/name-in-logs.ts'
+import type { Io } from '../../terminal/io.ts'
+import { withConfig } from '../../tools.ts'
 
 /** Adds `users name-hash`. */
 export function addNameHash(users: Command, io: Io): void {
