@@ -254,7 +254,10 @@ t.test('all that a verifier of one algorithm reads is of that algorithm', async 
   await server.status.sync()
   const { body: list } = await app.inject(uri.slice(ISSUER.length))
   t.equal(getListFromStatusListJWT(list).getStatus(idx), 1, 'one bit, in every form')
-  t.same((await app.inject('/status?alg=RS256')).json(), { status_lists: [uri] })
+  // Near the end of an hour there are two: tokens that live longer are in the next one's.
+  const { status_lists: lists } = (await app.inject('/status?alg=RS256')).json()
+  t.ok(lists.includes(uri))
+  t.ok(lists.every((each: string) => each.endsWith('?alg=RS256')))
   t.equal((await app.inject('/status?alg=none')).statusCode, 400)
 })
 
