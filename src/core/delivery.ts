@@ -154,10 +154,10 @@ function createFailureLog(way: Way, log: UpkeepLog) {
     if (err instanceof DeliveryFailed && err.isFinal) return
     const isFailure = result === 'failed' || result === 'abandoned'
     if (isFailure && works) {
-      const [why] = reasonOf(err).map(reason => ` (${reason})`)
+      const why = reasonOf(err).map(reason => ` (${reason})`)
       log.warn(
         { err },
-        `the ${way} does not take what is sent${why ?? ''}; it is tried again`,
+        `the ${way} does not take what is sent${why.join('')}; it is tried again`,
       )
     }
     works = !isFailure

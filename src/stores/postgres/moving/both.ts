@@ -7,11 +7,15 @@ import type { Gate } from './gate.ts'
 /** The ports of accounts. */
 export type People = Pick<Store, 'directory' | 'subjects' | 'tickets'>
 
+/** A directory on one side; a walk over all goes page by page, as the sides may turn under it. */
+type Side = Omit<BuiltInDirectory, 'all'>
+type SidePeople = Pick<Store, 'subjects' | 'tickets'> & { readonly directory: Side }
+
 /** How many accounts `all` reads in one step. */
 const WALK_PAGE = 200
 
 /** Makes the ports that go to either. */
-export function createBoth(gate: Gate, there: People, here: People): People {
+export function createBoth(gate: Gate, there: SidePeople, here: SidePeople): People {
   return {
     directory: {
       ...readsOf(gate, there.directory, here.directory),
@@ -72,11 +76,7 @@ function reader(gate: Gate) {
       gate.reading({ there: () => there(arg), here: () => here(arg) })
 }
 
-function readsOf(
-  gate: Gate,
-  there: BuiltInDirectory,
-  here: BuiltInDirectory,
-): Pick<BuiltInDirectory, Reads> {
+function readsOf(gate: Gate, there: Side, here: Side): Pick<BuiltInDirectory, Reads> {
   const read = reader(gate)
   const page = read(there.page, here.page)
   return {
@@ -109,11 +109,7 @@ function writer(gate: Gate) {
       gate.writing([arg.tag], { there: () => there(arg), here: () => here(arg) })
 }
 
-function writesOf(
-  gate: Gate,
-  there: BuiltInDirectory,
-  here: BuiltInDirectory,
-): Omit<BuiltInDirectory, Reads> {
+function writesOf(gate: Gate, there: Side, here: Side): Omit<BuiltInDirectory, Reads> {
   const write = writer(gate)
   return {
     add: write(there.add, here.add),

@@ -20,8 +20,11 @@ import { insertValues, isNameTaken, locksOf, valuesOf, valueTaken } from './text
 /** So many of a list are added at once. */
 const AT_ONCE = 8
 
+/** Accounts in PostgreSQL. Who walks over all of them goes page by page (moving/both.ts). */
+export type PostgresDirectory = Omit<BuiltInDirectory, 'all'>
+
 /** Makes the directory. */
-export function createPostgresDirectory(parts: ChangeParts): BuiltInDirectory {
+export function createPostgresDirectory(parts: ChangeParts): PostgresDirectory {
   const { connections, sessions, settlement } = parts
   const change = createChangeAccount(parts)
   const add = createAdd(parts)

@@ -4,15 +4,13 @@ import type { Connections, Row, Statement } from '../database/connections.ts'
 import { readRow } from './account-rows.ts'
 import type { SessionStore } from './settle.ts'
 
-/** How many accounts `all` reads in one step. */
-const WALK_PAGE = 200
 /** Sorts before every account. */
 const START = { createdAt: Number.MIN_SAFE_INTEGER, sub: '' }
 const LAST_CODE_POINT = 0x10ffff
 /** UTF-8 has none of these. */
 const SURROGATES = { first: 0xd800, last: 0xdfff }
 
-type Pages = Pick<BuiltInDirectory, 'page' | 'search' | 'all' | 'count'>
+type Pages = Pick<BuiltInDirectory, 'page' | 'search' | 'count'>
 
 /** Makes the pages. */
 export function createPages(
@@ -47,14 +45,6 @@ export function createPages(
       return Promise.all(
         rows.map(async row => ({ account: await listed(row), text: textOf(row) })),
       )
-    },
-    async *all() {
-      let after: Account | undefined
-      do {
-        const accounts: readonly Account[] = await page({ after, limit: WALK_PAGE })
-        yield* accounts
-        after = accounts.at(-1)
-      } while (after !== undefined)
     },
     async count() {
       const [row] = await ask({
