@@ -1,5 +1,5 @@
 // The access token in an Authorization header (RFC 6750 §2.1, RFC 9449 §7.1).
-import { invalidToken } from './errors.ts'
+import { invalidToken } from './token-errors.ts'
 
 const SCHEME = /^(Bearer|DPoP)(?: |$)/i
 const CREDENTIALS = /^\w+ +([A-Za-z0-9._~+/-]+=*) *$/

@@ -1,30 +1,20 @@
 // This folder is what users do for themselves, through apps: it sees and changes their own account, and no
 // other. It draws no form and knows no HTTP. The routes of src/http/public/account/ call it.
 import type { Emit } from '../base/events/events.ts'
-import {
-  attributeRefused,
-  changedMeanwhile,
-  noSuchSession,
-} from '../oauth/account-errors.ts'
-import { invalidToken, slowDown } from '../oauth/errors.ts'
-import type { Account } from '../stores/ports/directory.ts'
+import { changedMeanwhile, noSuchSession } from '../oauth/account-errors.ts'
 import type { Families, Session } from '../stores/ports/families.ts'
 import type { Subjects } from '../stores/ports/subjects.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Accounts } from '../users/accounts.ts'
-import { nextAttributes } from '../users/account-attributes.ts'
-import { isFault, isSameEmail, type AttributeChanges } from '../users/attributes/check.ts'
-import type { CheckClaims } from '../users/attributes/claims-budget.ts'
-import type { Declarations } from '../users/attributes/declarations.ts'
 import type { Directory } from '../users/directory/directory.ts'
-import { networkOf } from '../users/failed-logins/network.ts'
 import type { PasswordHasher } from '../users/hashing/hasher.ts'
-import { settlePending } from '../users/settle-pending.ts'
 import type { CheckNewPassword } from '../users/new-password.ts'
-import type { RequireFresh } from './fresh-proof.ts'
-import { outboxFull, send, type Outgoing } from './outgoing.ts'
-import { requireSelf } from './own-attributes.ts'
-import { actorOf, type Owner } from './owner.ts'
+import {
+  createChangeOwnAttributes,
+  type OwnAttributes,
+  type OwnAttributesOptions,
+} from './own-attributes.ts'
+import { actorOf, ownedElsewhere, requireStill, type Owner } from './owner.ts'
 import type { Deletions } from './removal/deletions.ts'
 import { createHashChecked } from './recovery.ts'
 
@@ -32,14 +22,6 @@ import { createHashChecked } from './recovery.ts'
 export interface OwnPassword {
   readonly password: string
   readonly currentPassword: string | undefined
-}
-
-/** New values of attributes, and the proof where one is needed. */
-export interface OwnAttributes {
-  readonly changes: AttributeChanges
-  readonly currentPassword: string | undefined
-  /** Whether enough was sent to that address already. */
-  readonly isSpent: (target: string) => Promise<boolean>
 }
 
 /**
@@ -64,19 +46,13 @@ export interface OwnAccount {
 }
 
 /** What it is made of. */
-export interface OwnAccountOptions {
+export interface OwnAccountOptions extends OwnAttributesOptions {
   readonly directory: Pick<Directory, 'changePassword' | 'byTag' | 'changePending'>
-  readonly outgoing: Outgoing
-  /** Whether another address counts only once it is verified. */
-  readonly verifies: boolean
-  readonly checkClaims: CheckClaims
   readonly subjects: Pick<Subjects, 'endOtherSessions'>
   readonly families: Pick<Families, 'list'>
   readonly hasher: Pick<PasswordHasher, 'hash'>
   readonly checkNewPassword: CheckNewPassword
   readonly minPasswordLength: () => number
-  readonly declarations: () => Declarations
-  readonly requireFresh: RequireFresh
   /** Undefined: what is deleted is erased at once. */
   readonly deletions: Pick<Deletions, 'begin'> | undefined
   /** The services, on behalf of the owner. */
@@ -86,9 +62,6 @@ export interface OwnAccountOptions {
   }
   readonly emit: Emit
 }
-
-/** When to try again where too much was sent to an address; seconds. */
-const SPENT_SECONDS = 600
 
 /** Makes the service. */
 export function createOwnAccount(options: OwnAccountOptions): OwnAccount {
@@ -102,7 +75,7 @@ export function createOwnAccount(options: OwnAccountOptions): OwnAccount {
   }
 
   return {
-    change: createChange(options),
+    change: createChangeOwnAttributes(options),
     setPassword: createSetPassword(options),
     sessions: ({ account }) => families.list(account.tag),
 
@@ -128,82 +101,6 @@ export function createOwnAccount(options: OwnAccountOptions): OwnAccount {
   }
 }
 
-function createChange(options: OwnAccountOptions): OwnAccount['change'] {
-  const { declarations, requireFresh, verifies } = options
-  const set = createSet(options)
-  const proposedBy = createProposed(options)
-  const propose = createPropose(options)
-  return async function changeAttributes(owner, { changes, currentPassword, isSpent }) {
-    requireSelf(changes, declarations())
-    const { email, ...others } = changes
-    const isOther =
-      'email' in changes && !isSameAddress(owner.account.attributes['email'], email)
-    if (isOther) await requireFresh(owner, currentPassword)
-    if (!isOther || !verifies || email === null) return set(owner, changes)
-    const proposed = proposedBy(owner, changes)
-    // The owner may know: it is their own doing.
-    if (await isSpent(proposed)) throw slowDown(SPENT_SECONDS, 'address_limit')
-    // Before anything is set: what can't be sent is refused whole.
-    if (!(await options.outgoing.hasRoom('verification'))) throw outboxFull()
-    // Before the ticket goes out: what is refused sends none.
-    if (Object.keys(others).length > 0) await set(owner, others)
-    await propose(owner, proposed)
-  }
-}
-
-/** Makes what sets attributes at once, at the account that was seen, whatever its name is now. */
-function createSet({ as }: OwnAccountOptions) {
-  return async (owner: Owner, attributes: AttributeChanges): Promise<void> => {
-    const { sub, attributes: seen } = owner.account
-    const outcome = await as(owner).accounts.change(sub, ({ attributes: found }) => {
-      // Whether a proof was needed was judged by the address that was seen.
-      const isStill = isSameEmail(seen['email'], found['email'])
-      if ('email' in attributes && !isStill) throw changedMeanwhile()
-      return { attributes }
-    })
-    if (outcome.kind === 'done') return
-    if ('expected' in outcome) {
-      throw attributeRefused(outcome.path, outcome.expected, outcome.reason)
-    }
-    if (outcome.reason === 'attribute_taken') {
-      throw attributeRefused(outcome.path, 'another account has it', outcome.reason)
-    }
-    if (outcome.reason === 'changed_meanwhile') throw changedMeanwhile()
-    if (outcome.reason === 'directory_owns') throw ownedElsewhere('attributes')
-    throw gone(owner)
-  }
-}
-
-/** Makes what reads another address, and checks whatever is changed beside it. */
-function createProposed({ declarations, checkClaims }: OwnAccountOptions) {
-  return ({ account }: Owner, attributes: AttributeChanges): string => {
-    if (account.external !== undefined) throw ownedElsewhere('email')
-    const rules = { declarations: declarations(), checkClaims }
-    const next = nextAttributes(account, { attributes }, rules)
-    if (isFault(next)) throw attributeRefused(next.path, next.expected, next.reason)
-    return String(next.attributes['email'])
-  }
-}
-
-/** Makes what notes another address, which counts once somebody has proved to read it. */
-function createPropose({ directory, outgoing }: OwnAccountOptions) {
-  return async (owner: Owner, email: string): Promise<void> => {
-    const { account, address: sender } = owner
-    const { tag, sub } = account
-    const propose = ({ pending }: Account) => ({ ...pending, email })
-    const outcome = await settlePending(directory, tag, propose)
-    requireStill(outcome !== 'user_unknown', owner)
-    if (outcome !== 'changed') throw changedMeanwhile()
-    const network = networkOf(sender)
-    const wanted = {
-      purpose: 'verification',
-      whom: { sub },
-      address: email,
-    } as const
-    await send(outgoing, { ...wanted, network })
-  }
-}
-
 function createSetPassword(options: OwnAccountOptions): OwnAccount['setPassword'] {
   const { directory, requireFresh, emit } = options
   const hashChecked = createHashChecked(options)
@@ -220,11 +117,6 @@ function createSetPassword(options: OwnAccountOptions): OwnAccount['setPassword'
   }
 }
 
-function ownedElsewhere(what: string) {
-  const expected = 'a directory elsewhere has this account, and alone changes it'
-  return attributeRefused(what, expected, 'directory_owns')
-}
-
 function changed(
   sub: string,
   change: 'password' | 'sessions_ended' | 'deletion_begun',
@@ -236,17 +128,4 @@ function changed(
     change,
     actor: actorOf(owner),
   } as const
-}
-
-function isSameAddress(email: Parameters<typeof isSameEmail>[0], next: unknown): boolean {
-  return typeof next === 'string' ? isSameEmail(email, next) : email === undefined
-}
-
-/** @throws OAuthError where the account has gone since its token was looked at */
-function requireStill(isThere: boolean, owner: Owner): void {
-  if (!isThere) throw gone(owner)
-}
-
-function gone({ scheme }: Owner) {
-  return invalidToken('user_unknown', scheme)
 }

@@ -1,5 +1,7 @@
 // Who keeps their own account: the user of an access token, and the request that it came with.
 import type { Actor, Origin } from '../base/events/events.ts'
+import { attributeRefused } from '../oauth/account-errors.ts'
+import { invalidToken } from '../oauth/token-errors.ts'
 import type { Account } from '../stores/ports/directory.ts'
 
 /** A user who does something to their own account. */
@@ -23,4 +25,20 @@ export interface Owner {
 /** How events name a user who does something. */
 export function actorOf({ account }: Pick<Owner, 'account'>): Actor {
   return `user:${account.sub}`
+}
+
+/** The refusal where a directory elsewhere has the account; `what` would have been changed. */
+export function ownedElsewhere(what: string) {
+  const expected = 'a directory elsewhere has this account, and alone changes it'
+  return attributeRefused(what, expected, 'directory_owns')
+}
+
+/** @throws OAuthError where the account has gone since its token was looked at */
+export function requireStill(isThere: boolean, owner: Owner): void {
+  if (!isThere) throw gone(owner)
+}
+
+/** The refusal of a token whose account has gone since it was looked at. */
+export function gone({ scheme }: Owner) {
+  return invalidToken('user_unknown', scheme)
 }

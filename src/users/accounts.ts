@@ -1,5 +1,5 @@
 // Accounts: who is who, and what an operator does to them.
-import type { UserChange } from '../base/events/events.ts'
+import type { UserChange } from '../base/events/changes.ts'
 import { userTag } from '../base/ids.ts'
 import type { Account } from '../stores/ports/directory.ts'
 import type { User } from '../stores/ports/subjects.ts'

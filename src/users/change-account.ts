@@ -1,7 +1,8 @@
 // Changes whatever is asked for of an account, at once or not at all. What the account is to be is decided
 // from what it is: where somebody else was faster, it is decided anew.
 import { isDeepStrictEqual } from 'node:util'
-import type { Emit, UserChange } from '../base/events/events.ts'
+import type { Emit } from '../base/events/events.ts'
+import type { UserChange } from '../base/events/changes.ts'
 import { userTag } from '../base/ids.ts'
 import type { Account, AccountChange } from '../stores/ports/directory.ts'
 import {

@@ -1,11 +1,7 @@
 import t from 'tap'
 import { parseBasic } from '../../src/oauth/basic.ts'
-import {
-  invalidToken,
-  OAuthError,
-  slowDown,
-  temporarilyUnavailable,
-} from '../../src/oauth/errors.ts'
+import { OAuthError, slowDown, temporarilyUnavailable } from '../../src/oauth/errors.ts'
+import { invalidToken } from '../../src/oauth/token-errors.ts'
 import { decodeFormComponent, parseForm } from '../../src/oauth/form.ts'
 import { formatScope, isWithin, parseScope, scopeTokens } from '../../src/oauth/scope.ts'
 

@@ -1,6 +1,7 @@
 // The events that the domain emits. The audit log and the metrics (src/observe/) listen; the domain doesn't
 // know them. No event holds a token, a password or a secret. src/observe/audit/audit-events.ts describes the
 // events of the audit log.
+import type { GroupChange, UserChange } from './changes.ts'
 import type { MessageType } from './message-types.ts'
 import type { Reason } from './reasons.ts'
 
@@ -210,26 +211,6 @@ interface RefreshEvent {
   readonly sub: string
   readonly sid: string
 }
-
-export type UserChange =
-  | 'added'
-  | 'renamed'
-  | 'password'
-  | 'disabled'
-  | 'enabled'
-  | 'access'
-  | 'attributes'
-  | 'sessions_ended'
-  | 'unlocked'
-  | 'adopted'
-  | 'invited'
-  | 'recovery_ticket'
-  | 'verification_ticket'
-  | 'deletion_begun'
-  | 'deletion_cancelled'
-  | 'removed'
-
-export type GroupChange = 'added' | 'changed' | 'removed'
 
 /** The request in which something happened. */
 export interface Origin {

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../../base/clock.ts'
-import { invalidDpopProof, useDpopNonce } from '../../oauth/errors.ts'
+import { invalidDpopProof, useDpopNonce } from '../../oauth/token-errors.ts'
 import { normaliseHttpUri } from '../../oauth/uri.ts'
 import type { Replays } from '../../stores/ports/replays.ts'
 import type { Nonces } from '../../tokens/dpop-nonce.ts'

@@ -1,6 +1,6 @@
 // Reads which request a proxy asks about at /verify, as a DPoP proof must name it (RFC 9449 §4.3).
 import type { FastifyRequest } from 'fastify'
-import { invalidDpopProof } from '../../oauth/errors.ts'
+import { invalidDpopProof } from '../../oauth/token-errors.ts'
 import type { ProofTarget } from './dpop.ts'
 import { createTrust } from './trusted-proxies.ts'
 

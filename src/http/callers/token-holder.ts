@@ -3,13 +3,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { JOSE_NAMES } from '../../oauth/algorithms.ts'
 import { readBearer } from '../../oauth/bearer.ts'
-import {
-  asChallenge,
-  invalidDpopProof,
-  invalidRequest,
-  invalidToken,
-  OAuthError,
-} from '../../oauth/errors.ts'
+import { invalidRequest, OAuthError } from '../../oauth/errors.ts'
+import { asChallenge, invalidDpopProof, invalidToken } from '../../oauth/token-errors.ts'
 import type { CheckToken } from '../../status-lists/check-token.ts'
 import type { Reason } from '../../base/events/reasons.ts'
 import type { User } from '../../stores/ports/subjects.ts'

@@ -3,11 +3,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { REPEATABLE_PARAMETERS, type OfferedGrant } from '../../grants/all.ts'
 import { optional, required } from '../../grants/grant.ts'
-import {
-  invalidDpopProof,
-  unauthorizedClient,
-  unsupportedGrantType,
-} from '../../oauth/errors.ts'
+import { unauthorizedClient, unsupportedGrantType } from '../../oauth/errors.ts'
+import { invalidDpopProof } from '../../oauth/token-errors.ts'
 import type { Reason } from '../../base/events/reasons.ts'
 import { addressOf, type RateLimitHook } from '../callers/limits/rate-limit.ts'
 import {

@@ -3,7 +3,8 @@
 // with a challenge (RFC 6750 §3).
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { insufficientScope, invalidRequest, invalidToken } from '../../oauth/errors.ts'
+import { invalidRequest } from '../../oauth/errors.ts'
+import { insufficientScope, invalidToken } from '../../oauth/token-errors.ts'
 import type { ClaimRules } from '../../oauth/claims.ts'
 import { formatScope, isWithin, parseScope, scopeTokens } from '../../oauth/scope.ts'
 import { audiencesOf, type AccessTokenClaims } from '../../tokens/access-token.ts'

@@ -1,13 +1,12 @@
 // The events that an auditor is told, and what each says. docs/audit.md is made of this
 // (scripts/audit-page.ts).
-import { Type, type Static, type TSchema } from 'typebox'
-import type { ClientMethod, GroupChange, UserChange } from '../../base/events/events.ts'
+import { Type, type Static } from 'typebox'
+import type { ClientMethod } from '../../base/events/events.ts'
 import { MESSAGE_TYPES, type MessageType } from '../../base/events/message-types.ts'
 import {
-  ActorName,
-  CHANGES,
   CLIENT_METHODS,
   ClientId,
+  event,
   Instant,
   Network,
   ReasonCode,
@@ -15,21 +14,9 @@ import {
   Sub,
   Username,
 } from './members.ts'
-
-const strict = { additionalProperties: false }
+import { OPERATOR_EVENTS } from './operator-events.ts'
 
 const login = { clientId: ClientId, username: Username, network: Network }
-
-function event<Name extends string, Properties extends Record<string, TSchema>>(
-  type: Name,
-  description: string,
-  properties: Properties,
-) {
-  return Type.Object(
-    { type: Type.Literal(type), ...properties },
-    { ...strict, description },
-  )
-}
 
 const family = { clientId: ClientId, network: Network, sub: Sub, sid: Sid }
 
@@ -129,49 +116,6 @@ export const AUDIT_EVENTS = [
     reason: ReasonCode,
     sid: Type.Optional(Sid),
   }),
-  event(
-    'keys.changed',
-    'The key ring is another one: a key was made, turned, retired or removed.',
-    {
-      kids: Type.Unsafe<readonly string[]>({
-        type: 'array',
-        items: { type: 'string' },
-        description: 'All keys that are in the ring now.',
-      }),
-      actor: Type.Optional(ActorName),
-    },
-  ),
-  event('session.ended', 'An operator ended one session.', {
-    sub: Sub,
-    sid: Sid,
-    actor: ActorName,
-  }),
-  event('user.changed', 'An operator changed an account, or the sessions of one.', {
-    sub: Sub,
-    change: Type.Unsafe<UserChange>({ type: 'string', enum: CHANGES }),
-    attributes: Type.Optional(
-      Type.Unsafe<readonly string[]>({
-        type: 'array',
-        items: { type: 'string' },
-        description:
-          'Which attributes were changed, by name, and `email_verified` where that was. Never a value.',
-      }),
-    ),
-    actor: Type.Optional(ActorName),
-  }),
-  event(
-    'group.changed',
-    'A group of users was added, changed or removed, or others belong to it; each account whose roles ' +
-      'change has a `user.changed` of its own.',
-    {
-      group: Type.String({ description: "The group's id." }),
-      change: Type.Unsafe<GroupChange>({
-        type: 'string',
-        enum: ['added', 'changed', 'removed'],
-      }),
-      actor: Type.Optional(ActorName),
-    },
-  ),
   event('recovery.requested', 'Somebody asked for a new password by a name.', {
     username: Username,
     network: Network,
@@ -185,42 +129,6 @@ export const AUDIT_EVENTS = [
     network: Network,
     reason: ReasonCode,
     sub: Type.Optional(Sub),
-  }),
-  event('users.imported', 'An import of accounts has ended, or was cut short.', {
-    imported: Type.Integer({ minimum: 0, description: 'Accounts that were added.' }),
-    alreadyThere: Type.Integer({
-      minimum: 0,
-      description: 'Accounts that were there before.',
-    }),
-    refused: Type.Integer({ minimum: 0, description: 'Records that were refused.' }),
-    updated: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        description: 'Accounts that were there, and were changed by --update.',
-      }),
-    ),
-    actor: ActorName,
-  }),
-  event('users.moved', 'All accounts were moved to where `to` says.', {
-    to: Type.String({ description: '`postgres`: to the database of `store.accounts`.' }),
-    accounts: Type.Integer({ minimum: 0, description: 'Accounts that are there now.' }),
-    actor: ActorName,
-  }),
-  event('store.restored', 'An operator put a back-up into the store.', {
-    takenAt: Type.Integer({
-      minimum: 0,
-      description: 'When the back-up was taken; milliseconds since the Unix epoch.',
-    }),
-    accounts: Type.Integer({ minimum: 0, description: 'Accounts in the back-up.' }),
-    sessions: Type.Integer({ minimum: 0, description: 'Sessions in the back-up.' }),
-    revocations: Type.Integer({
-      minimum: 0,
-      description: 'Revoked access tokens in the back-up.',
-    }),
-    replaced: Type.Boolean({
-      description: 'Whether what the store had was given up (`--replace`).',
-    }),
-    actor: ActorName,
   }),
   event(
     'message.abandoned',
@@ -260,8 +168,6 @@ export const AUDIT_EVENTS = [
       sub: Sub,
     },
   ),
-  event('store.accepted', 'An operator accepted that the store has lost its data.', {
-    actor: ActorName,
-  }),
+  ...OPERATOR_EVENTS,
 ] as const
 export type AuditEvent = Static<(typeof AUDIT_EVENTS)[number]>

@@ -1,6 +1,7 @@
-// The members that several events of the audit log have (audit-events.ts).
-import { Type } from 'typebox'
-import type { Actor, ClientMethod, UserChange } from '../../base/events/events.ts'
+// What an event of the audit log is made of: its schema, and the members that several have.
+import { Type, type TSchema } from 'typebox'
+import type { Actor, ClientMethod } from '../../base/events/events.ts'
+import type { UserChange } from '../../base/events/changes.ts'
 import { REASONS, type Reason } from '../../base/events/reasons.ts'
 
 export const ClientId = Type.String({
@@ -64,3 +65,17 @@ export const Instant = Type.Integer({
     'When the first, or the last, of them was: milliseconds since the Unix epoch.',
 })
 export const Count = Type.Integer({ minimum: 0 })
+
+const strict = { additionalProperties: false }
+
+/** The schema of one event. */
+export function event<Name extends string, Properties extends Record<string, TSchema>>(
+  type: Name,
+  description: string,
+  properties: Properties,
+) {
+  return Type.Object(
+    { type: Type.Literal(type), ...properties },
+    { ...strict, description },
+  )
+}

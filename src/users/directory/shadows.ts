@@ -3,7 +3,8 @@
 // another name there finds the same one here.
 import { NO_PASSWORD } from '../hashing/no-password.ts'
 import { hash } from 'node:crypto'
-import type { Emit, UserChange } from '../../base/events/events.ts'
+import type { Emit } from '../../base/events/events.ts'
+import type { UserChange } from '../../base/events/changes.ts'
 import { userTag, uuidOf } from '../../base/ids.ts'
 import type { Account, NewAccount } from '../../stores/ports/directory.ts'
 import { namesakeOf } from '../names/namesake.ts'

@@ -1,5 +1,5 @@
 // What becomes of one record of an import.
-import type { UserChange } from '../../base/events/events.ts'
+import type { UserChange } from '../../base/events/changes.ts'
 import type { NewAccount, UniqueValue } from '../../stores/ports/directory.ts'
 import type { AttributeTaken } from '../account-attributes.ts'
 import type { AttributeFault } from '../attributes/check.ts'

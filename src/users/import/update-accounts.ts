@@ -1,6 +1,7 @@
 // A delta of another system: what has changed there of accounts that are here. What a record doesn't say
 // stays; who isn't here is left to the import.
-import type { Emit, UserChange } from '../../base/events/events.ts'
+import type { Emit } from '../../base/events/events.ts'
+import type { UserChange } from '../../base/events/changes.ts'
 import { userTag } from '../../base/ids.ts'
 import type {
   Account,

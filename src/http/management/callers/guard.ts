@@ -6,13 +6,13 @@ import type { Actor } from '../../../base/events/events.ts'
 import type { ClientRegistry } from '../../../clients/registry.ts'
 import { JOSE_NAMES } from '../../../oauth/algorithms.ts'
 import { readBearer } from '../../../oauth/bearer.ts'
+import { slowDown } from '../../../oauth/errors.ts'
 import {
   asChallenge,
   insufficientScope,
   invalidDpopProof,
   invalidToken,
-  slowDown,
-} from '../../../oauth/errors.ts'
+} from '../../../oauth/token-errors.ts'
 import { scopeTokens } from '../../../oauth/scope.ts'
 import type { User } from '../../../stores/ports/subjects.ts'
 import { audiencesOf, type AccessTokenClaims } from '../../../tokens/access-token.ts'

@@ -2,7 +2,8 @@
 // src/self-service/, and writes the answer. It decides nothing about accounts. Here it is said who may call:
 // the user of an access token for the issuer, or of one with the scope `account`.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { insufficientScope, invalidToken, slowDown } from '../../../oauth/errors.ts'
+import { slowDown } from '../../../oauth/errors.ts'
+import { insufficientScope, invalidToken } from '../../../oauth/token-errors.ts'
 import { scopeTokens } from '../../../oauth/scope.ts'
 import type { Owner } from '../../../self-service/owner.ts'
 import { audiencesOf } from '../../../tokens/access-token.ts'
