@@ -3,6 +3,7 @@
 import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import { withComponents } from '../../public/openapi/openapi-document.ts'
+import { securitySchemesOf } from '../callers/security-schemes.ts'
 import type { AdminParts } from './parts.ts'
 
 /** Collects the routes that are registered after it. `version`: of Latchkey; `issuer`: who gives tokens. */
@@ -30,24 +31,14 @@ export async function describeAdmin(
         { name: 'Clients', description: 'The registered applications.' },
       ],
       components: {
-        securitySchemes: {
-          machine: {
-            type: 'oauth2',
-            description: "A client's own token.",
-            flows: {
-              clientCredentials: {
-                tokenUrl: `${issuer}/token`,
-                scopes: { admin: 'Read and change.', 'admin.read': 'Read.' },
-              },
-            },
-          },
+        securitySchemes: securitySchemesOf({
+          issuer,
+          scopes: { admin: 'Read and change.', 'admin.read': 'Read.' },
           bearer: {
-            type: 'http',
-            scheme: 'bearer',
             bearerFormat: 'JWT',
             description: 'The token of an operator, whose role `admin.roles` maps.',
           },
-        },
+        }),
       },
     },
   })

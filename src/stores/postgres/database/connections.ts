@@ -2,6 +2,7 @@
 // transaction. Nothing waits without a bound, and a server that doesn't answer is left alone for a moment.
 import type { Pool, PoolClient, QueryResultRow } from 'pg'
 import { monotonicClock, type Monotonic } from '../../../base/clock.ts'
+import { openPostgresPool } from '../../../base/postgres-pool.ts'
 import {
   readCredentials,
   whereOf,
@@ -40,8 +41,6 @@ export interface Connections {
   close(): Promise<void>
 }
 
-/** How long an idle connection is kept; milliseconds. */
-const IDLE_MS = 60_000
 /** So many calls may wait for a connection. */
 const WAITING = 256
 /** So many failures in a row, and the server is left alone but for one call in so many milliseconds. */
@@ -60,7 +59,10 @@ export async function openConnections(
   monotonic: Monotonic = monotonicClock,
 ): Promise<Connections> {
   let credentials: Credentials | undefined
-  const pool = await openPool(server, () => credentials)
+  const pool = await openPostgresPool(server, {
+    credentials: () => credentials,
+    more: { query_timeout: server.timeout },
+  })
   const where = whereOf(server)
   const health = createHealth(monotonic)
 
@@ -134,37 +136,6 @@ function runOn(client: PoolClient): Run {
         : await client.query(text, [...values])
     return rows
   }
-}
-
-async function openPool(
-  server: SqlServer,
-  credentials: () => Credentials | undefined,
-): Promise<Pool> {
-  // Loaded by those alone who need it.
-  const { Pool: PgPool, Client } = (await import('pg')).default
-  class RereadingClient extends Client {
-    constructor() {
-      const { tls, ...where } = { tls: undefined, ...credentials() }
-      super({
-        ...where,
-        ssl: tls ?? false,
-        application_name: 'latchkey',
-        keepAlive: true,
-        connectionTimeoutMillis: server.timeout,
-        query_timeout: server.timeout,
-      })
-    }
-  }
-  const pool = new PgPool({
-    Client: RereadingClient,
-    max: server.connections,
-    idleTimeoutMillis: IDLE_MS,
-    connectionTimeoutMillis: server.timeout,
-    allowExitOnIdle: true,
-  })
-  // An idle connection that ends; the next call tells of it.
-  pool.on('error', ignore)
-  return pool
 }
 
 function ignore(): void {}

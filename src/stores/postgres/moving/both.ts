@@ -1,7 +1,8 @@
 // The accounts of a store that are still to be moved to PostgreSQL, and those that have been: each call goes
 // to where they are.
-import type { Account, BuiltInDirectory } from '../../ports/directory.ts'
+import type { BuiltInDirectory } from '../../ports/directory.ts'
 import type { Store } from '../../ports/store.ts'
+import { walkPages } from '../../ports/people/walk-pages.ts'
 import type { Gate } from './gate.ts'
 
 /** The ports of accounts. */
@@ -88,14 +89,7 @@ function readsOf(gate: Gate, there: Side, here: Side): Pick<BuiltInDirectory, Re
     search: read(there.search, here.search),
     count: () => gate.reading({ there: there.count, here: here.count }),
     settle: () => gate.reading({ there: there.settle, here: here.settle }),
-    async *all() {
-      let after: Account | undefined
-      do {
-        const accounts: readonly Account[] = await page({ after, limit: WALK_PAGE })
-        yield* accounts
-        after = accounts.at(-1)
-      } while (after !== undefined)
-    },
+    all: () => walkPages(page, WALK_PAGE),
   }
 }
 

@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import pLimit from 'p-limit'
 import type { Account, NewAccount } from '../../ports/directory.ts'
 import type { Store } from '../../ports/store.ts'
+import type { Subject } from '../../ports/subjects.ts'
 import { StoreUnavailable } from '../../ports/unavailable.ts'
 import type { Connections, Run } from '../database/connections.ts'
 import { readRow, updateOf, type StoredAccount } from './account-rows.ts'
@@ -103,7 +104,7 @@ async function copySubject(
     if (own === undefined) {
       // It has lost it, and every session of it.
       mayHaveSessions = false
-      await directory.add(subjectOf(account))
+      await directory.add(withoutSecrets(account))
       continue
     }
     // It was put back to what it was before sessions were ended.
@@ -112,7 +113,7 @@ async function copySubject(
       await subjects.endSessions(tag)
       continue
     }
-    const { external: _, pending: __, logins: ___, ...subject } = subjectOf(account)
+    const subject = withoutSecrets(account)
     const isSame = Object.entries(subject).every(
       ([member, value]) =>
         member === 'uniqueValues' || isDeepStrictEqual(Object(own)[member], value),
@@ -126,8 +127,28 @@ async function copySubject(
 }
 
 /** What the store of the sessions has of an account. */
-function subjectOf(account: Account): NewAccount {
-  const { tag, sub, name, scopes, roles, attributes, emailVerified, disabled } = account
+function withoutSecrets(account: Account) {
+  const { sessionsEpoch: _, ...subject } = subjectOf(account)
+  return {
+    ...subject,
+    foldedName: `${NAMELESS}${subject.tag}`,
+    passwordHash: NO_HASH,
+    uniqueValues: [],
+  } satisfies NewAccount
+}
+
+/** What is asked of an account in every request, and nothing that lets anybody in. */
+export function subjectOf({
+  tag,
+  sub,
+  name,
+  scopes,
+  roles,
+  attributes,
+  emailVerified,
+  disabled,
+  sessionsEpoch,
+}: Subject): Subject {
   return {
     tag,
     sub,
@@ -137,8 +158,6 @@ function subjectOf(account: Account): NewAccount {
     attributes,
     emailVerified,
     disabled,
-    foldedName: `${NAMELESS}${tag}`,
-    passwordHash: NO_HASH,
-    uniqueValues: [],
+    sessionsEpoch,
   }
 }

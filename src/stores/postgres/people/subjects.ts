@@ -1,8 +1,9 @@
 // The subjects of accounts in PostgreSQL. Ending sessions asks the store of the sessions alone, so that it
 // works while PostgreSQL is away; what an account may do changes in both.
 import type { BuiltInDirectory } from '../../ports/directory.ts'
-import type { Subject, Subjects } from '../../ports/subjects.ts'
+import type { Subjects } from '../../ports/subjects.ts'
 import { createChangeAccount, type ChangeParts } from './change-account.ts'
+import { subjectOf } from './settle.ts'
 
 /** Makes the subjects. */
 export function createPostgresSubjects(
@@ -27,29 +28,5 @@ export function createPostgresSubjects(
     async setAccess(tag, { scopes, roles }) {
       return (await change({ tag, set: { scopes, roles } })).kind === 'changed'
     },
-  }
-}
-
-function subjectOf({
-  tag,
-  sub,
-  name,
-  scopes,
-  roles,
-  attributes,
-  emailVerified,
-  disabled,
-  sessionsEpoch,
-}: Subject): Subject {
-  return {
-    tag,
-    sub,
-    name,
-    scopes,
-    roles,
-    attributes,
-    emailVerified,
-    disabled,
-    sessionsEpoch,
   }
 }

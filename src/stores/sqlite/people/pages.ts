@@ -1,6 +1,7 @@
 // Pages of accounts in SQLite: by the index of their creation, or by those of names and unique values.
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
-import type { Account, BuiltInDirectory } from '../../ports/directory.ts'
+import type { BuiltInDirectory } from '../../ports/directory.ts'
+import { walkPages } from '../../ports/people/walk-pages.ts'
 import { reading } from '../database/database.ts'
 import { ACCOUNT_SQL, FOUND_TEXT, readAccount } from './account-columns.ts'
 
@@ -22,14 +23,7 @@ export function createPages(db: DatabaseSync): Pages {
   return {
     page,
     search: createSearch(db),
-    async *all() {
-      let after: Account | undefined
-      do {
-        const accounts: readonly Account[] = await page({ after, limit: WALK_PAGE })
-        yield* accounts
-        after = accounts.at(-1)
-      } while (after !== undefined)
-    },
+    all: () => walkPages(page, WALK_PAGE),
     // The indexes are SQLite's own: nobody is missing.
     settle: async () => {},
   }

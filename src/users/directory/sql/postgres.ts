@@ -1,6 +1,7 @@
 // PostgreSQL, by the driver `pg`. Each question is a transaction of its own that may only read, so that it
 // also goes through a pooler between.
-import type { Pool, PoolClient } from 'pg'
+import type { PoolClient } from 'pg'
+import { openPostgresPool, type LoadPg } from '../../../base/postgres-pool.ts'
 import { whereOf, type Credentials, type SqlServer } from '../../../base/sql-server.ts'
 import {
   createOnce,
@@ -12,26 +13,19 @@ import {
   type Statement,
 } from './source.ts'
 
-/** Gives the driver. */
-type LoadDriver = () => Promise<Pick<typeof import('pg'), 'default'>>
-
-/** How long an idle connection is kept; milliseconds. */
-const IDLE_MS = 60_000
-
 /** Makes the source. It connects when it is asked. */
-export function createPostgresSource(
-  server: SqlServer,
-  load: LoadDriver = () => import('pg'),
-): SqlSource {
+export function createPostgresSource(server: SqlServer, load?: LoadPg): SqlSource {
   const inTurn = createTurns(server)
-  let options: ConnectionOptions | undefined
-  const pools = createOnce(() => openPool(server, { load, now: () => options }))
+  let read: Credentials | undefined
+  const pools = createOnce(() =>
+    openPostgresPool(server, { credentials: () => read, ...(load && { load }) }),
+  )
   return {
     ask: (statement, values, signal) =>
       inTurn(async () => {
         try {
           // What was read last makes a connection: the pool makes some, too, where nobody hears of a fault.
-          options = optionsOf(credentialsOf(server))
+          read = credentialsOf(server)
           const pool = await pools.get()
           signal.throwIfAborted()
           return await askOne(await pool.connect(), { statement, values, signal, server })
@@ -45,43 +39,7 @@ export function createPostgresSource(
   }
 }
 
-interface Opening {
-  readonly load: LoadDriver
-  readonly now: () => ConnectionOptions | undefined
-}
-
-async function openPool(server: SqlServer, { load, now }: Opening): Promise<Pool> {
-  // Loaded by those alone who need it.
-  const { Pool: PgPool, Client } = (await load()).default
-  class RereadingClient extends Client {
-    constructor() {
-      super({ ...now(), connectionTimeoutMillis: server.timeout })
-    }
-  }
-  const pool = new PgPool({
-    Client: RereadingClient,
-    max: server.connections,
-    idleTimeoutMillis: IDLE_MS,
-    connectionTimeoutMillis: server.timeout,
-    allowExitOnIdle: true,
-  })
-  // An idle connection that ends; the next question tells of it.
-  pool.on('error', ignore)
-  return pool
-}
-
 function ignore(): void {}
-
-type ConnectionOptions = ReturnType<typeof optionsOf>
-
-function optionsOf({ tls, ...where }: Credentials) {
-  return {
-    ...where,
-    application_name: 'latchkey',
-    keepAlive: true,
-    ssl: tls ?? false,
-  }
-}
 
 interface Question {
   readonly statement: Statement

@@ -3,6 +3,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ResourceSchemas } from '../../../../scim/schema.ts'
 import type { Guard } from '../../callers/guard.ts'
+import { securitySchemesOf } from '../../callers/security-schemes.ts'
 import { SCIM_PATH } from '../scim-form.ts'
 import { listModel, MODELS, resourceModel } from './models.ts'
 import { OTHER_PATHS, reference, resourcePaths } from './operations.ts'
@@ -61,7 +62,14 @@ function documentOf({ version, issuer, types }: Omit<ScimDocumentOptions, 'guard
       ...OTHER_PATHS,
     },
     components: {
-      securitySchemes: securitySchemes(issuer),
+      securitySchemes: securitySchemesOf({
+        issuer,
+        scopes: { scim: 'Read and change.', 'scim.read': 'Read.' },
+        bearer: {
+          description:
+            'One of `scim.tokens`, or the token of an operator, whose role `admin.roles` maps.',
+        },
+      }),
       schemas: {
         ...Object.fromEntries(
           kinds.flatMap(({ name, model }) => [
@@ -72,27 +80,6 @@ function documentOf({ version, issuer, types }: Omit<ScimDocumentOptions, 'guard
         AnyList: listModel({ anyOf: kinds.map(({ name }) => reference(name)) }),
         ...MODELS,
       },
-    },
-  }
-}
-
-function securitySchemes(issuer: string) {
-  return {
-    machine: {
-      type: 'oauth2',
-      description: "A client's own token.",
-      flows: {
-        clientCredentials: {
-          tokenUrl: `${issuer}/token`,
-          scopes: { scim: 'Read and change.', 'scim.read': 'Read.' },
-        },
-      },
-    },
-    bearer: {
-      type: 'http',
-      scheme: 'bearer',
-      description:
-        'One of `scim.tokens`, or the token of an operator, whose role `admin.roles` maps.',
     },
   }
 }
