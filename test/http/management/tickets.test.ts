@@ -199,7 +199,8 @@ for (const store of STORES) {
         change: 'verification_ticket',
         actor: 'client:ops',
       })
-      t.equal((await ask(verification, await of('mo', moving))).statusCode, 202)
+      const mover = await of('mo', moving)
+      t.equal((await ask(verification, mover)).statusCode, 202)
       const address = 'mo@new.example'
       t.same(sent.at(-1), { ...verification, whom: { sub: 'mo' }, address })
       const proven = { ...email('pat'), emailVerified: true }
@@ -208,6 +209,7 @@ for (const store of STORES) {
       const count = sent.length
       for (const [whom, body, why] of [
         [signedUp, { ...verification, ...answered }, /have it sent/],
+        [mover, { ...verification, ...answered }, /have it sent/],
         [await of('pat', proven), verification, /already/],
         [await of('lea', leaving), verification, /is being deleted/],
         [await of('ext', { ...proven, external }), verification, /elsewhere/],
