@@ -187,6 +187,11 @@ export function isSignedBy(
   key: KeyObject,
   { data, signature }: { readonly data: Buffer; readonly signature: Buffer },
 ): boolean {
+  const { modulusLength } = { ...key.asymmetricKeyDetails }
+  // RFC 8017 §8.1.2, step 1. OpenSSL takes a signature of PSS without its leading zeros, too.
+  if (modulusLength !== undefined && signature.length !== Math.ceil(modulusLength / 8)) {
+    return false
+  }
   return verify(digest, data, { key, ...format }, signature)
 }
 
