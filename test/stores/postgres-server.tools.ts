@@ -53,7 +53,9 @@ t.test('two servers, and PostgreSQL that comes and goes', async t => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   const accounts = { url: before.url, timeout: '1s' }
-  const config = configOf(redis.url, { store: { url: redis.url, accounts } })
+  // It asks again and again until PostgreSQL is back.
+  const throttle = { perAddress: { max: 100_000 } }
+  const config = configOf(redis.url, { store: { url: redis.url, accounts }, throttle })
   const [one, two] = await Promise.all([
     startInProcess(t, { config }),
     startInProcess(t, { config }),

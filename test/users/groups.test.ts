@@ -15,7 +15,7 @@ const account: Account = {
   version: 0,
 }
 
-const groupsOver = (groups: readonly Group[], saves: boolean) =>
+const groupsOver = (groups: readonly Group[], saves: boolean, random = systemRandom) =>
   createGroups({
     groups: { load: async () => ({ version: 1, groups }), save: async () => saves },
     accounts: {
@@ -28,7 +28,7 @@ const groupsOver = (groups: readonly Group[], saves: boolean) =>
       search: async () => [],
     },
     emit() {},
-    random: systemRandom,
+    random,
     now: async () => 0,
   })
 
@@ -158,3 +158,12 @@ t.test('a group whose members are refused stays, and its removal ends', async t 
     'each page is behind the one before',
   )
 })
+
+t.test(
+  'an id never begins with a dash: command lines would take it for an option',
+  async t => {
+    const ones = { ...systemRandom, bytes: (size: number) => Buffer.alloc(size, 0xfb) }
+    const added = await groupsOver([], true, ones).add({ displayName: 'b' })
+    t.match(added, { group: { id: /^[0-9a-f]{24}$/ } })
+  },
+)

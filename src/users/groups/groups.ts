@@ -68,6 +68,7 @@ export interface GroupsOptions {
 const MOST_GROUPS = 1000
 /** Of writers at once one is first, and the others look again: so many times. */
 const MOST_TRIES = 100
+/** Of an id, in hex: of base64url it might begin with a dash, which command lines take for an option. */
 const ID_BYTES = 12
 const PAGE = 500
 
@@ -148,7 +149,7 @@ function createAdd(
     const at = await now()
     const group = nextOf(
       {
-        id: random.bytes(ID_BYTES).toString('base64url'),
+        id: random.bytes(ID_BYTES).toString('hex'),
         role: displayName,
         displayName,
         externalIds: {},

@@ -39,8 +39,6 @@ export function createPostgresSource(server: SqlServer, load?: LoadPg): SqlSourc
   }
 }
 
-function ignore(): void {}
-
 interface Question {
   readonly statement: Statement
   readonly values: readonly string[]
@@ -60,8 +58,8 @@ async function askOne(
   // Ends the connection, and what waits for it: nobody knows when a half-open one would answer.
   const giveUp = () => release(true)
   signal.addEventListener('abort', giveUp, { once: true })
-  // What it is about is told by the question.
-  client.on('error', ignore)
+  // The question is rejected with the reason.
+  client.on('error', giveUp)
   try {
     signal.throwIfAborted()
     await client.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${server.timeout}`)
@@ -75,7 +73,7 @@ async function askOne(
   } finally {
     signal.removeEventListener('abort', giveUp)
     release(true)
-    client.off('error', ignore)
+    client.off('error', giveUp)
   }
 }
 
