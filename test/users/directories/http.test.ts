@@ -191,7 +191,7 @@ async function followTest(t: Test, url: string): Promise<void> {
 }
 
 async function awayTest(t: Test, url: string): Promise<void> {
-  const { user, test, login, n } = await start(t, url, { timeout: 150 })
+  const { user, test, login, n } = await start(t, url, { timeout: 1_500 })
   user.users.push({ id: 1, name: `gil${n}`, password: WORDS })
   const { refresh_token: token, access_token: access } = (await login(`gil${n}`)).json()
   const before = await test.accounts.find(`gil${n}`)

@@ -273,7 +273,7 @@ t.test('nobody is found by the id of who is alike', async t => {
 })
 
 t.test('a queue for connections is no outage', async t => {
-  const more = { connections: 1, timeout: 400 }
+  const more = { connections: 1, timeout: 1_500 }
   const { server, directory } = await start(t, more)
   const faults: unknown[] = []
   const guarded = guardDirectory({

@@ -123,7 +123,7 @@ async function barredTest(t: Test, url: string): Promise<void> {
 }
 
 async function awayTest(t: Test, url: string): Promise<void> {
-  const { server, test, login, n } = await start(t, url, { timeout: 500 })
+  const { server, test, login, n } = await start(t, url, { timeout: 1_500 })
   server.entries.push(person(`ann${n}`, `id-${n}`))
   const { body } = await login(`ann${n}`)
   const session = JSON.parse(body)
