@@ -2,16 +2,21 @@
 // where they were, from then on where they are to be, for every server at the same instant.
 import t, { type Test } from 'tap'
 import { systemClock } from '../../src/base/clock.ts'
+import type { MoveAccounts } from '../../src/stores/ports/people/move.ts'
 import type { Store } from '../../src/stores/ports/store.ts'
 import { openConnections } from '../../src/stores/postgres/database/connections.ts'
 import { migrate } from '../../src/stores/postgres/database/migrations.ts'
-import { createGate } from '../../src/stores/postgres/moving/gate.ts'
+import { createGate, MOVING } from '../../src/stores/postgres/moving/gate.ts'
+import { createMove } from '../../src/stores/postgres/moving/move.ts'
+import { createSettlement } from '../../src/stores/postgres/people/settle.ts'
 import { withPostgres } from '../../src/stores/postgres/store.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { startPglite, type TestPostgres } from '../support/pglite.ts'
 import { everyOne, presented, signIn, someAccount } from '../support/stores.ts'
 
 const NEW = '$argon2id$second'
+/** Somebody who looks at no bar. */
+const QUIET = { show() {}, moved() {} }
 
 interface World {
   readonly database: TestPostgres
@@ -66,13 +71,14 @@ t.test('all are moved, as they were, and their sessions go on', async t => {
   t.match(await store.subjects.byTag(tag), { sub: 'p-7' })
   const session = await signIn(store, tag)
   const parts: number[] = []
-  t.equal(await move.run(part => parts.push(part)), 450)
+  t.equal(await move.run({ ...QUIET, show: part => parts.push(part) }), 450)
   t.same(
     parts,
     parts.toSorted((one, other) => one - other),
   )
   t.equal(parts.at(-1), 1)
-  t.same(await move.state(), { isMoved: true, accounts: 450 })
+  t.same(await move.state(), { isMoved: true })
+  t.equal(await directory.count(), 450)
   t.same(await everyOne(directory.all()), before)
   t.match(await directory.byValue({ attribute: 'badge', value: '\x007' }), { tag })
   t.equal((await directory.uniqueValuesOf(tag)).length, 2)
@@ -80,7 +86,7 @@ t.test('all are moved, as they were, and their sessions go on', async t => {
   t.equal(await sessions.directory.byName(foldedName), undefined, 'no name is left')
   t.match(await sessions.directory.byTag(tag), { passwordHash: '!' }, 'nor a hash')
   t.same(await sessions.directory.uniqueValuesOf(tag), [])
-  t.equal(await move.run(() => {}), 450, 'again is as good as once')
+  t.equal(await move.run(QUIET), undefined, 'again is as good as once')
   t.same(await database.run('SELECT FROM latchkey.touched'), [])
   t.equal(await directory.add(someAccount('late')), 'added')
   t.equal(await sessions.directory.byName('name of late'), undefined)
@@ -132,9 +138,7 @@ async function writtenTest(t: Test, when: 'before' | 'meanwhile'): Promise<void>
     t.match(await directory.setAttributes(change), { kind: 'superseded' })
   }
   if (when === 'before') await meanwhile()
-  const running = one.move.run(() => {
-    steps += 1
-  })
+  const running = one.move.run({ ...QUIET, show: () => (steps += 1) })
   if (when === 'meanwhile') await meanwhile()
   await running
   t.ok(steps > 0)
@@ -176,13 +180,133 @@ t.test('what was copied between its note and its write is copied again', async t
   await connections.close()
 })
 
+const NEVER = { at: 0, deed: async () => {} }
+
+/** A move that does something before one of its steps that nobody writes beside: 1 is its first. */
+async function moveWith(
+  t: Test,
+  { database, sessions }: World,
+  { at, deed }: { readonly at: number; readonly deed: () => Promise<unknown> },
+): Promise<MoveAccounts> {
+  const connections = await openConnections(database.server)
+  t.teardown(() => connections.close())
+  let steps = 0
+  return createMove({
+    connections: {
+      ...connections,
+      // With ten million accounts that would take longer than a statement may.
+      ask(statement) {
+        t.notMatch(statement.text, /count\(/)
+        return connections.ask(statement)
+      },
+      async within(texts, work) {
+        if (texts.includes(MOVING)) steps += 1
+        if (texts.includes(MOVING) && steps === at) await deed()
+        return connections.within(texts, work)
+      },
+    },
+    sessions,
+    gate: createGate(connections),
+    settlement: createSettlement(connections, sessions),
+  })
+}
+
+t.test('of two moves one moves, and the other one changes nothing', async t => {
+  for (const at of [1, 2]) {
+    const world = await worldOf(t, 3)
+    const { store, move } = await world.open()
+    const { tag, foldedName } = personOf(1)
+    const late = await moveWith(t, world, {
+      at,
+      async deed() {
+        t.equal(await move.run(QUIET), 3)
+        t.equal(await store.directory.setPassword(tag, NEW), true)
+        // It noted the change before it heard of the switch, and made it after that.
+        const noted = await world.database.run('SELECT tag FROM latchkey.touched')
+        t.same(noted, [{ tag }])
+      },
+    })
+    t.equal(await late.run(QUIET), undefined)
+    t.match(await store.directory.byName(foldedName), { passwordHash: NEW })
+    t.equal(await store.directory.count(), 3)
+  }
+})
+
+t.test('a move ends where another one has begun since', async t => {
+  const world = await worldOf(t, 3)
+  const { store, move } = await world.open()
+  const stop = new Error('stopped')
+  const stopped = {
+    ...QUIET,
+    show: () => {
+      throw stop
+    },
+  }
+  const late = await moveWith(t, world, {
+    at: 2,
+    deed: () => t.rejects(move.run(stopped), stop),
+  })
+  await t.rejects(late.run(QUIET), /another `latchkey users move` has begun/)
+  t.match(await move.state(), { isMoved: false, accounts: 3 })
+  t.equal(await move.run(QUIET), 3)
+  t.equal(await store.directory.count(), 3)
+})
+
+t.test('who has gone between two tries to move stays gone', async t => {
+  const { open, sessions } = await worldOf(t, 3)
+  const { store, move } = await open()
+  const stop = new Error('stopped')
+  await t.rejects(
+    move.run({
+      ...QUIET,
+      show: () => {
+        throw stop
+      },
+    }),
+    stop,
+  )
+  const { tag, foldedName } = personOf(1)
+  // By a server that has no store.accounts yet.
+  t.equal(await sessions.directory.remove(tag), true)
+  t.equal(await move.run(QUIET), 2)
+  t.equal(await store.directory.byName(foldedName), undefined)
+  t.equal(await sessions.directory.byTag(tag), undefined)
+})
+
+t.test('a page in which two have one name is read again', async t => {
+  const world = await worldOf(t, 2)
+  const { page } = world.sessions.directory
+  let reads = 0
+  const swapping = (most: number): Store => ({
+    ...world.sessions,
+    directory: {
+      ...world.sessions.directory,
+      async page(options) {
+        reads += 1
+        const found = await page(options)
+        const [first] = found
+        return reads > most
+          ? found
+          : found.map(one => ({ ...one, foldedName: first?.foldedName ?? '' }))
+      },
+    },
+  })
+  const never = await moveWith(t, { ...world, sessions: swapping(Infinity) }, NEVER)
+  await world.open()
+  await t.rejects(never.run(QUIET), /23505/)
+  t.equal(reads, 3)
+  reads = 0
+  const once = await moveWith(t, { ...world, sessions: swapping(1) }, NEVER)
+  t.equal(await once.run(QUIET), 2)
+})
+
 t.test('many that were written meanwhile', async t => {
   const { open, sessions } = await worldOf(t, 3)
   const { store, move } = await open()
   const many = Array.from({ length: 450 }, (_, at) => someAccount(`many-${at}`))
   await store.directory.addAll(many)
   await store.directory.settle()
-  t.equal(await move.run(() => {}), 453)
+  t.equal(await move.run(QUIET), 453)
   t.equal(await store.directory.count(), 453)
   t.equal(await sessions.directory.count(), 453)
 })
@@ -192,8 +316,11 @@ t.test('a move that is interrupted is gone on with', async t => {
   const { store, move } = await open()
   const stop = new Error('stopped')
   await t.rejects(
-    move.run(() => {
-      throw stop
+    move.run({
+      ...QUIET,
+      show() {
+        throw stop
+      },
     }),
     stop,
   )
@@ -201,24 +328,30 @@ t.test('a move that is interrupted is gone on with', async t => {
   t.match(await store.directory.byTag(personOf(3).tag), { sub: 'p-3' })
   await store.directory.remove(personOf(3).tag)
   let told = 0
+  const switches: number[] = []
   await t.rejects(
-    move.run(part => {
-      if (part > 0.5) throw stop
-      told += 1
+    move.run({
+      show(part) {
+        if (part > 0.5) throw stop
+        told += 1
+      },
+      moved: accounts => switches.push(accounts),
     }),
     stop,
   )
   t.ok(told > 0)
-  t.match(await move.state(), { isMoved: true, accounts: 449 })
+  t.same(switches, [449], 'the switch is told of when it is made')
+  t.same(await move.state(), { isMoved: true })
   await t.resolves(open(), 'servers start meanwhile')
-  t.equal(await move.run(() => {}), 449)
+  t.equal(await move.run(QUIET), undefined)
+  t.equal(await store.directory.count(), 449)
   t.same(await database.run('SELECT FROM latchkey.accounts WHERE unsettled'), [])
 })
 
 t.test('a store with accounts that nobody moved there is refused', async t => {
   const { open, database } = await worldOf(t, 1)
   const { move } = await open()
-  await move.run(() => {})
+  await move.run(QUIET)
   const known = createSqliteStore({ file: ':memory:', clock: systemClock })
   await known.directory.add(personOf(0))
   const { store } = await withPostgres(known, database.server)

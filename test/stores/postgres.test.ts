@@ -17,6 +17,7 @@ import {
   migrate,
 } from '../../src/stores/postgres/database/migrations.ts'
 import { createSettlement } from '../../src/stores/postgres/people/settle.ts'
+import { POSTGRES_STEPS } from '../../src/stores/postgres/database/steps.ts'
 import { withPostgres } from '../../src/stores/postgres/store.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { startPglite, type TestPostgres } from '../support/pglite.ts'
@@ -59,16 +60,18 @@ t.test('the tables: made once, and not by who knows too little', async t => {
   t.same(await ask({ text: "SELECT FROM pg_namespace WHERE nspname = 'latchkey'" }), [])
   await Promise.all([migrate(connections), migrate(connections)])
   const first = await formatOf(ask, where)
-  t.match(first, { steps: 2, readableFrom: 1 })
+  const { length: steps } = POSTGRES_STEPS
+  t.match(first, { steps, readableFrom: 1 })
   t.equal(await checkFormat(connections), 'ok')
   await migrate(connections)
-  const next = ['', '', 'CREATE TABLE latchkey.more (id integer)']
+  const next = [...POSTGRES_STEPS, 'CREATE TABLE latchkey.more (id integer)']
   await migrate(connections, next)
-  t.same(await formatOf(ask, where), { steps: 3, readableFrom: 1 })
+  t.same(await formatOf(ask, where), { steps: steps + 1, readableFrom: 1 })
   await t.resolves(migrate(connections), 'a release of before goes on')
   await migrate(connections, [...next, { breaking: 'DROP TABLE latchkey.more' }])
-  t.same(await formatOf(ask, where), { steps: 4, readableFrom: 4 })
-  const refused = { name: 'StoreUnavailable', reason: /newer Latchkey.*format 4/s }
+  t.same(await formatOf(ask, where), { steps: steps + 2, readableFrom: steps + 2 })
+  const reason = new RegExp(`newer Latchkey.*format ${steps + 2}`, 's')
+  const refused = { name: 'StoreUnavailable', reason }
   await t.rejects(migrate(connections), refused)
   const other = { ask: async () => [{ encoding: 'LATIN1' }], where: 'db' }
   await t.rejects(checkFormat({ ...connections, ...other }), { message: /LATIN1/ })

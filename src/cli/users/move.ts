@@ -1,11 +1,12 @@
 // latchkey users move: the accounts of the store to where they are to be.
 import type { Command } from 'commander'
+import type { MoveAccounts } from '../../stores/ports/people/move.ts'
 import { createBar } from '../terminal/bar.ts'
 import type { Io } from '../terminal/io.ts'
 import { operator } from '../terminal/operator.ts'
 import { Refused } from '../terminal/refused.ts'
 import { countOf } from '../terminal/words.ts'
-import { withStore } from '../tools.ts'
+import { withStore, type Print } from '../tools.ts'
 
 const HELP = `
 Run it once every server has store.accounts in its configuration: until then they would look for accounts \
@@ -40,26 +41,51 @@ export function addMove(users: Command, io: Io): void {
           )
         }
         if (dryRun) {
-          const { isMoved, accounts } = await move.state()
-          const count = countOf(accounts, 'account')
-          print(
-            { outcome: isMoved ? 'moved' : 'would_be_moved', accounts },
-            isMoved ? `${count}: all have been moved` : `${count} would be moved`,
-          )
+          const state = await move.state()
+          if (state.isMoved) printMoved(print, undefined)
+          else {
+            print(
+              { outcome: 'would_be_moved', accounts: state.accounts },
+              `${countOf(state.accounts, 'account')} would be moved`,
+            )
+          }
           return
         }
-        const bar = createBar(io)
-        try {
-          const accounts = await move.run(part => bar.show(part, ''))
-          bar.clear()
+        const moved = (accounts: number) =>
           emit({ type: 'users.moved', to, accounts, actor: operator() })
-          print(
-            { outcome: 'moved', accounts },
-            `moved to PostgreSQL: ${countOf(accounts, 'account')}`,
-          )
-        } finally {
-          bar.clear()
-        }
+        printMoved(print, await runMove(io, move, moved))
       }),
     )
+}
+
+/** `accounts`: how many this run has moved; undefined: none. */
+function printMoved(print: Print, accounts: number | undefined): void {
+  if (accounts === undefined) {
+    print({ outcome: 'moved' }, 'all accounts are in PostgreSQL already')
+    return
+  }
+  print(
+    { outcome: 'moved', accounts },
+    `moved to PostgreSQL: ${countOf(accounts, 'account')}`,
+  )
+}
+
+/** Runs the move behind a bar; `moved` hears of the switch, as what is left may be interrupted. */
+async function runMove(
+  io: Io,
+  move: MoveAccounts,
+  moved: (accounts: number) => void,
+): Promise<number | undefined> {
+  const bar = createBar(io)
+  try {
+    return await move.run({
+      show: part => bar.show(part, ''),
+      moved(accounts) {
+        bar.clear()
+        moved(accounts)
+      },
+    })
+  } finally {
+    bar.clear()
+  }
 }

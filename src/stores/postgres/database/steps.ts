@@ -69,4 +69,8 @@ export const POSTGRES_STEPS: readonly PostgresStep[] = [
   COMMENT ON TABLE latchkey.touched IS
     'accounts that were written where the sessions are, and are to be copied again by a move';
 `,
+  `
+  ALTER TABLE latchkey.format ADD COLUMN runs bigint NOT NULL DEFAULT 0;
+  COMMENT ON COLUMN latchkey.format.runs IS 'how many moves have begun: the last one copies';
+`,
 ]
