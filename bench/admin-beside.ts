@@ -9,7 +9,8 @@ import { parseArgs } from 'node:util'
 import { sha256Line } from '../test/support/server.ts'
 import { startRedis } from '../test/support/redis.ts'
 import { CLIENT, CLIENTS, PASSWORD, USER } from './parties.ts'
-import { startLatchkey } from './processes.ts'
+import type { AdminJob } from './admin-calls.ts'
+import { startLatchkey, startWorker } from './processes.ts'
 import { median, medianWithin, printTable, quantile } from './report.ts'
 
 const { values } = parseArgs({
@@ -28,6 +29,8 @@ const [rounds, seconds, rate, admin] = [
   values.admin,
 ].map(Number) as [number, number, number, number]
 
+const calls = values.calls === 'admin' ? 'admin' : 'scim'
+
 const SESSIONS = 64
 /** So many tell what one costs. */
 const CALLS = 300
@@ -41,29 +44,6 @@ const ADMIN = {
   grants: ['client_credentials'],
   scopes: ['admin', 'scim'],
 }
-
-/** What is asked of the management listener, in turn: a path, and what a PATCH of it says. */
-type Asked = readonly [path: string, patch?: (turn: number) => object]
-
-const OPERATIONS = {
-  scim: [
-    ['/scim/v2/Users?count=100'],
-    [`/scim/v2/Users?filter=${encodeURIComponent(`userName eq "${USER}"`)}`],
-    ['/scim/v2/Users/SUB'],
-    ['/scim/v2/Users/SUB', turn => ({ path: 'displayName', value: `Alice ${turn}` })],
-    ['/scim/v2/Groups'],
-  ],
-  admin: [
-    ['/admin/v1/accounts/SUB/sessions'],
-    ['/admin/v1/accounts/SUB/events'],
-    [`/admin/v1/events?name=${USER}`],
-    ['/admin/v1/keys'],
-    ['/admin/v1/clients'],
-  ],
-} satisfies Record<string, readonly Asked[]>
-
-const ASKED: readonly Asked[] =
-  values.calls === 'admin' ? OPERATIONS.admin : OPERATIONS.scim
 
 // A busy machine may keep the store from answering in time; every client of ours may repeat then.
 const ATTEMPTS = 5
@@ -79,24 +59,24 @@ async function post(
   throw new Error(`${url}: ${answer.status} ${await answer.text()}`)
 }
 
-/** Calls something at a rate until the seconds are over; resolves when the last call has ended. */
-async function atRate(perSecond: number, call: (due: number) => Promise<void>) {
-  const calls: Array<Promise<void>> = []
+/** Calls something at the rate until the seconds are over; resolves when the last call has ended. */
+async function atRate(call: (due: number) => Promise<void>) {
+  const running: Array<Promise<void>> = []
   const start = performance.now()
-  for (let count = 0; count < perSecond * seconds; count++) {
-    const due = start + (count * 1000) / perSecond
-    if (due > performance.now()) await wait(due - performance.now())
-    calls.push(call(due))
+  for (let count = 0; count < rate * seconds; count++) {
+    const due = start + (count * 1000) / rate
+    const early = due - performance.now()
+    if (early > 0) await wait(early)
+    running.push(call(due))
   }
-  await Promise.all(calls)
+  await Promise.all(running)
 }
 
 interface Callers {
   /** Milliseconds from when it was due to its answer, of each refresh. */
   refreshes(): Promise<number[]>
-  adminCalls(): Promise<void>
-  /** As many of them, one after the other. */
-  adminCall(count: number): Promise<void>
+  /** What the other process is to do. */
+  readonly job: Omit<AdminJob, 'count'>
 }
 
 async function callersOf(url: string, managementUrl: string): Promise<Callers> {
@@ -114,29 +94,10 @@ async function callersOf(url: string, managementUrl: string): Promise<Callers> {
   for (let count = 0; count < SESSIONS; count++) {
     free.push((await post(token, { ...login, password: PASSWORD })).refresh_token)
   }
-  let turn = 0
-  async function askOne(left = ATTEMPTS): Promise<void> {
-    turn += 1
-    const [asked = '', patch] = ASKED[turn % ASKED.length] ?? []
-    const path = asked.replace('SUB', account.sub)
-    const answer = await fetch(`${managementUrl}${path}`, {
-      headers: { ...headers, 'content-type': 'application/scim+json' },
-      ...(patch !== undefined && {
-        method: 'PATCH',
-        body: JSON.stringify({
-          schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
-          Operations: [{ op: 'replace', ...patch(turn) }],
-        }),
-      }),
-    })
-    await answer.arrayBuffer()
-    if (answer.status === 503 && left > 1) await askOne(left - 1)
-    else if (!answer.ok) throw new Error(`${path}: ${answer.status}`)
-  }
   return {
     async refreshes() {
       const times: number[] = []
-      await atRate(rate, async due => {
+      await atRate(async due => {
         while (free.length === 0) await wait(1)
         const form = { grant_type: 'refresh_token', client_id: CLIENT }
         const held = String(free.shift())
@@ -145,10 +106,7 @@ async function callersOf(url: string, managementUrl: string): Promise<Callers> {
       })
       return times
     },
-    adminCalls: () => atRate(admin, () => askOne()),
-    async adminCall(count) {
-      while (count-- > 0) await askOne()
-    },
+    job: { base: managementUrl, bearer, sub: account.sub, calls },
   }
 }
 
@@ -172,11 +130,13 @@ async function measure(name: string, storeUrl: string): Promise<string[]> {
   )
   const config = JSON.parse(await readFile(join(dir, 'latchkey.yaml'), 'utf8'))
   const management = `http://127.0.0.1:${config.management.port}`
-  const { refreshes, adminCalls, adminCall } = await callersOf(url, management)
-  const beside = async () => (await Promise.all([refreshes(), adminCalls()]))[0]
+  const { refreshes, job } = await callersOf(url, management)
+  const ask = startWorker<AdminJob, number>(parts, 'admin-calls.ts')
+  const window = { ...job, count: admin * seconds, perSecond: admin }
+  const beside = async () => (await Promise.all([refreshes(), ask(window)]))[0]
   await beside()
   const before = await cpu()
-  await adminCall(CALLS)
+  await ask({ ...job, count: CALLS })
   const cost = ((await cpu()) - before) / CALLS
   const [quiet, busy, ratios]: [number[], number[], number[]] = [[], [], []]
   for (let round = 0; round < rounds; round++) {
@@ -230,7 +190,7 @@ try {
 }
 const load = loadavg().map(each => each.toFixed(1))
 console.log(
-  `${rate} refreshes and ${admin} calls of ${values.calls} a second, ${rounds} pairs of windows of ` +
+  `${rate} refreshes and ${admin} calls of ${calls} a second, ${rounds} pairs of windows of ` +
     `${seconds} s; milliseconds; load ${load.join(' ')} on ${cpus().length} cores`,
 )
 printTable(table)
