@@ -41,6 +41,7 @@ const algorithms: Record<string, string> = {
   'passlib argon2id': 'argon2id',
   'passlib argon2i': 'argon2i',
   'passlib argon2d': 'argon2d',
+  'passlib phpass': 'phpass',
   'pwdlib argon2': 'argon2id',
   'pwdlib bcrypt': 'bcrypt',
   'flask-bcrypt': 'bcrypt',
@@ -50,6 +51,7 @@ const algorithms: Record<string, string> = {
   'keycloak pbkdf2-sha512': 'pbkdf2-sha512',
   'supabase bcrypt': 'bcrypt',
   'auth0 bcrypt': 'bcrypt',
+  'wordpress bcrypt': 'bcrypt-sha384',
   'spring {bcrypt}': 'bcrypt',
   'spring {pbkdf2}': 'pbkdf2-sha1',
   'spring {pbkdf2@SpringSecurity_v5_8}': 'pbkdf2-sha256',
@@ -92,6 +94,40 @@ t.test('a hash that Firebase made verifies', async t => {
   t.equal(await stored?.verify('user2password'), false)
   const urlSafe = readHash(FIREBASE.replaceAll('+', '-').replaceAll('/', '_'), TODAY)
   t.equal(await urlSafe?.verify('user1password'), true, 'in either base64')
+})
+
+// Made by PHP as wp_hash_password of WordPress 6.8 does (wp-includes/pluggable.php), of `admin`.
+const WORDPRESS = '$wp$2y$10$Q1xinFjrZeLWJBvxviIL6u834Fu.evIEFHAUVisQ5O.w9Dm0sMdES'
+// The example in phpass's own test.php: WordPress's form before 6.8 (wp-includes/class-phpass.php).
+const PHPASS = '$P$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0'
+
+const wordpress = [
+  { since: '6.8', hash: WORDPRESS, password: 'admin' },
+  { since: '2.5', hash: PHPASS, password: 'test12345' },
+  { since: 'phpBB', hash: PHPASS.replace('P', 'H'), password: 'test12345' },
+]
+
+for (const { since, hash, password } of wordpress) {
+  t.test(`a hash that PHP made for WordPress verifies: ${since}`, async t => {
+    const stored = readHash(hash, TODAY)
+    t.match(stored, { bearable: true })
+    t.equal(await stored?.verify(password), true)
+    t.equal(await stored?.verify(` ${password}\r\n`), true, 'PHP trims passwords')
+    t.equal(await stored?.verify(`${password}\u00a0`), false, 'of what it calls blank')
+    t.equal(await stored?.verify(`${password}.`), false)
+    t.equal(await stored?.verify(' '), false)
+  })
+}
+
+t.test('a hash of phpass gives others their turn', async t => {
+  const stored = readHash(PHPASS.replace('9', 'G'), TODAY)
+  let turns = 0
+  const counting = setInterval(() => {
+    turns += 1
+  }, 1)
+  t.equal(await stored?.verify('another'), false)
+  clearInterval(counting)
+  t.ok(turns > 2, `${turns} turns of the event loop meanwhile`)
 })
 
 // phc-winner-argon2's own test vector, cut from test.c.
@@ -192,6 +228,12 @@ const unknown = [
   { name: 'scrypt without blocks', hash: `scrypt$16$salt$0$1$${B64_64}` },
   { name: 'scrypt without lanes', hash: `scrypt$16$salt$8$0$${B64_64}` },
   { name: "Firebase's hash cut short", hash: FIREBASE.slice(0, -24) },
+  { name: 'a hash of phpass cut short', hash: PHPASS.slice(0, -1) },
+  { name: 'too few rounds of phpass', hash: PHPASS.replace('9', '4') },
+  { name: 'more rounds of phpass than it has', hash: PHPASS.replace('9', 'T') },
+  { name: 'a digest of phpass with bits too many', hash: `${PHPASS.slice(0, -1)}2` },
+  { name: "too few rounds of WordPress's bcrypt", hash: WORDPRESS.replace('10', '03') },
+  { name: "the MD5 of WordPress's first years", hash: 'a'.repeat(32) },
 ]
 
 for (const { name, hash } of unknown) {
@@ -212,6 +254,16 @@ const costs = [
     name: "bcrypt's rounds",
     most: BCRYPT.replace('10', '14'),
     more: BCRYPT.replace('10', '15'),
+  },
+  {
+    name: "phpass's rounds",
+    most: PHPASS.replace('9', 'I'),
+    more: PHPASS.replace('9', 'J'),
+  },
+  {
+    name: "the rounds of WordPress's bcrypt",
+    most: WORDPRESS.replace('10', '14'),
+    more: WORDPRESS.replace('10', '15'),
   },
   {
     name: "PBKDF2's iterations",
@@ -273,7 +325,8 @@ t.test('PBKDF2 of any length costs what its first block costs', async t => {
 
 const schemes = [
   { hash: BCRYPT, scheme: '$2b$', supported: true },
-  { hash: '$wp$2y$10$abc', scheme: '$wp$', supported: false },
+  { hash: '$wp$2y$10$abc', scheme: '$wp$', supported: true },
+  { hash: '$P$abc', scheme: '$P$', supported: true },
   { hash: '$foo$bar', scheme: '$foo$', supported: false },
   { hash: '{noop}password', scheme: '{noop}', supported: false },
   { hash: 'md5$salt$hash', scheme: 'md5$', supported: false },

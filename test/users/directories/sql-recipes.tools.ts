@@ -1,6 +1,7 @@
 // The recipes of docs/users-elsewhere.md, each as it stands there: tables that Django and Flask wrote by
 // themselves, and tables in the form of other systems.
-import { createHash } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import bcrypt from 'bcrypt'
 import t, { type Test } from 'tap'
 import { parse } from 'yaml'
@@ -18,6 +19,18 @@ const ID = '6f1b5e0a-6d2c-4c57-8a55-0d9a5b3f7c11'
 
 const bcryptOf = (password: string, prefix: string) =>
   `${prefix}${bcrypt.hashSync(password, 10).slice(4)}`
+
+/** What passlib made of PASSWORD, in the form of phpass. */
+const [, PHPASS = ''] =
+  /"(\$P\$[^"]+)"/.exec(
+    readFileSync(new URL('../hashes.jsonl', import.meta.url), 'utf8'),
+  ) ?? []
+
+/** As wp_hash_password of WordPress 6.8 does (wp-includes/pluggable.php). */
+function wordpressOf(password: string): string {
+  const value = createHmac('sha384', 'wp-sha384').update(password).digest('base64')
+  return `$wp${bcryptOf(value, '$2y$')}`
+}
 
 /** A system: its recipe, its table, and who is there. */
 interface System {
@@ -101,6 +114,27 @@ const SYSTEMS: readonly System[] = [
     name: 'ann@example.com',
     id: ID,
     disabled: 'gone@example.com',
+  },
+  {
+    recipe: 'WordPress',
+    kinds: ['mysql'],
+    source: 'WordPress/wordpress-develop: src/wp-admin/includes/schema.php',
+    table: hash => `
+      CREATE TABLE wp_users (ID BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+        user_login VARCHAR(60) NOT NULL DEFAULT '', user_pass VARCHAR(255) NOT NULL DEFAULT '',
+        user_nicename VARCHAR(50) NOT NULL DEFAULT '', user_email VARCHAR(100) NOT NULL DEFAULT '',
+        user_url VARCHAR(100) NOT NULL DEFAULT '', user_registered DATETIME NOT NULL DEFAULT now(),
+        user_activation_key VARCHAR(255) NOT NULL DEFAULT '', user_status INT NOT NULL DEFAULT 0,
+        display_name VARCHAR(250) NOT NULL DEFAULT '')
+        DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci;
+      INSERT INTO wp_users (ID, user_login, user_pass, user_email) VALUES
+        (7, 'ann', '${hash}', 'ann@example.com'), (8, 'gone', '', 'gone@example.com')`,
+    // Who was there before 6.8 has a hash of phpass until the next login or change.
+    hashOf: password => (password === PASSWORD ? PHPASS : wordpressOf(password)),
+    change: hash => `UPDATE wp_users SET user_pass = '${hash}'`,
+    name: 'ann',
+    id: '7',
+    disabled: 'gone',
   },
   {
     recipe: 'Spring Security',

@@ -5,6 +5,7 @@ are as low as the libraries allow: those lines are the fixtures of test/users/ha
 """
 import base64
 import hashlib
+import hmac
 import json
 import os
 import sys
@@ -68,6 +69,14 @@ def of_keycloak(digest, iterations):
     return "$".join((f"$pbkdf2-{digest}".removesuffix("-sha1"), str(rounds), *parts))
 
 
+def of_wordpress():
+    """As wp_hash_password of WordPress 6.8 does, in wp-includes/pluggable.php."""
+    value = hmac.new(b"wp-sha384", PASSWORD.strip(" \t\n\r\0\v").encode(), "sha384").digest()
+    salt = bcrypt.gensalt(4 if CHEAP else 10, b"2b")
+    # PHP calls it 2y.
+    return "$wp" + bcrypt.hashpw(base64.b64encode(value), salt).decode().replace("$2b$", "$2y$")
+
+
 HASHES = {
     "django pbkdf2_sha256": lambda: of_django("pbkdf2_sha256", iterations=10),
     "django pbkdf2_sha1": lambda: of_django("pbkdf2_sha1", iterations=10),
@@ -91,6 +100,7 @@ HASHES = {
     "passlib argon2id": lambda: of_passlib("argon2", type="ID", rounds=1, memory_cost=16, parallelism=1),
     "passlib argon2i": lambda: of_passlib("argon2", type="I", rounds=1, memory_cost=16, parallelism=1),
     "passlib argon2d": lambda: of_passlib("argon2", type="D", rounds=1, memory_cost=16, parallelism=1),
+    "passlib phpass": lambda: of_passlib("phpass", rounds=7),
     "pwdlib argon2": lambda: cheaper(Argon2Hasher, time_cost=1, memory_cost=16, parallelism=1).hash(PASSWORD),
     "pwdlib bcrypt": lambda: cheaper(BcryptHasher, rounds=4).hash(PASSWORD),
     "flask-bcrypt": lambda: of_flask(False),
@@ -102,6 +112,7 @@ HASHES = {
     "keycloak pbkdf2-sha512": lambda: of_keycloak("sha512", 210_000),
     "supabase bcrypt": lambda: of_bcrypt(10, b"2a"),
     "auth0 bcrypt": lambda: of_bcrypt(10, b"2b"),
+    "wordpress bcrypt": of_wordpress,
 }
 
 for name, make in HASHES.items():

@@ -15,6 +15,8 @@ export interface HashCost {
 export const MOST = {
   argon2: { memoryKiB: 131_072, passes: 10, parallelism: 16 },
   bcryptRounds: 14,
+  /** As a power of two. */
+  phpassRounds: 20,
   /** Iterations: one block of output is computed, however long the hash is. */
   pbkdf2: { sha1: 2_500_000, sha256: 2_500_000, sha512: 1_000_000 },
   scrypt: { memoryKiB: 131_072, work: 2 ** 21 },

@@ -4,6 +4,7 @@ import { readArgon2 } from './argon2-text.ts'
 import { readBcrypt } from './bcrypt-text.ts'
 import type { HashCost, StoredHash } from './cost.ts'
 import { readPbkdf2 } from './pbkdf2-text.ts'
+import { readPhpass } from './phpass-text.ts'
 import { readFirebase, readScrypt } from './scrypt-text.ts'
 import { readSpring } from './spring-text.ts'
 
@@ -19,6 +20,7 @@ export function readHash(text: string, today: HashCost): StoredHash | undefined 
     readPbkdf2(text) ??
     readScrypt(text) ??
     readFirebase(text) ??
+    readPhpass(text) ??
     readSpring(text, today)
   )
 }

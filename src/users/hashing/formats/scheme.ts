@@ -9,7 +9,7 @@ const WORD = pattern(
 )
 
 const SUPPORTED = pattern(
-  /^\$(?:argon2(?:id|i|d)|2[aby]|pbkdf2(?:-sha256|-sha512)?|scrypt|fbscrypt|bcrypt-sha256)\$$|/,
+  /^\$(?:argon2(?:id|i|d)|2[aby]|pbkdf2(?:-sha256|-sha512)?|scrypt|fbscrypt|bcrypt-sha256|wp|[PH])\$$|/,
   /^\{(?:bcrypt|(?:argon2|pbkdf2|scrypt)(?:@SpringSecurity_v5_8)?)\}$|/,
   /^(?:argon2\$|bcrypt(?:_sha256)?\$|pbkdf2_sha(?:1|256)\$|scrypt[$:]|pbkdf2:)$/,
 )
