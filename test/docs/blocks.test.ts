@@ -1,5 +1,5 @@
 // No block of code in our pages is forgotten: it is run, or the table says by what or why not.
-import { existsSync, readFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { ROOT } from '../support/python.ts'
@@ -7,6 +7,7 @@ import { BEGINNINGS } from './support/beginnings.ts'
 import { allBlocks, blocksIn, fileOf, PAGES } from './support/blocks.ts'
 import { isConfiguration, isShown, isWalked, NOT_RUN, notRun } from './support/not-run.ts'
 import { SNIPPETS } from './support/snippets.ts'
+import { runLines } from './support/shell.ts'
 import { assertShown } from './support/shown.ts'
 
 const blocks = allBlocks()
@@ -64,6 +65,26 @@ t.test('what a page shows has to be printed, in its order', async t => {
   assertShown('HTTP/1.1 200 OK\r\n\r\n{"a":"x","b":1}', 'HTTP/1.1 200 OK\n{"a":"…",…}\n')
   t.throws(() => assertShown('b\na\n', 'a\nb\n'), /"b" is not/)
   t.throws(() => assertShown('{"a":1}', '{"a":…"b"}'))
+})
+
+t.test('a command that should be refused, and is not, ends the lines', async t => {
+  const curl = '#!/bin/sh\nprintf 403\nexit 22\n'
+  const directory = t.testdir({ bin: { curl } })
+  chmodSync(join(directory, 'bin/curl'), 0o755)
+  const { PATH = '' } = process.env
+  const shell = { directory, env: { PATH: `${directory}/bin:${PATH}` } }
+  const refused = 'fails grep -q b state; answers 403 http://a/'
+  t.equal(await runLines(shell, `echo a >state; ${refused}; echo on`), 'on\n')
+  await t.rejects(runLines(shell, 'fails true\necho on'))
+  const wrong: any = await runLines(shell, 'answers 401 http://a/\necho on').catch(
+    (error: unknown) => error,
+  )
+  t.equal(wrong.stderr, 'answered 403, not 401: http://a/\n')
+  for (const never of ['! true', 'true; ! true', 'true && ! true']) {
+    await t.rejects(runLines(shell, never), { message: /^no check, write fails: / })
+  }
+  // The suite of the pages runs elsewhere: here is where such a line is seen at once.
+  t.notMatch(JSON.stringify(BEGINNINGS), /(?:\\n|"|;) *! /)
 })
 
 t.test(

@@ -100,18 +100,19 @@ curl -d grant_type=password -d client_id=web -d username=bob -d 'password=bob ha
   http://127.0.0.1:3000/token >tokens
 token="$(jq -r .access_token <tokens)"
 curl -H "Authorization: Bearer $token" http://127.0.0.1:8000/users/me/items | grep -F 'a lamp'
-! curl http://127.0.0.1:8000/users/me
-! latchkey users show johndoe --json | grep -F '$argon2id$'`,
+answers 401 http://127.0.0.1:8000/users/me
+latchkey users show johndoe --json >shown
+fails grep -F '$argon2id$' shown`,
   },
   'docs/how-to/backend-for-frontend.md': {
     checks: `
 curl --interface 127.0.7.1 -c again -H 'Content-Type: application/json' \\
   -d "{\\"username\\":\\"alice\\",\\"password\\":\\"$PASSWORD\\"}" http://127.0.0.1:8000/login
 latchkey sessions list alice | grep -F 127.0.7.0/24
-! curl -b again -H 'Sec-Fetch-Site: cross-site' -X POST http://127.0.0.1:8000/logout
+answers 403 -b again -H 'Sec-Fetch-Site: cross-site' -X POST http://127.0.0.1:8000/logout
 curl -b again http://127.0.0.1:8000/whoami | grep -F true
 curl -b again -X POST http://127.0.0.1:8000/logout
-! curl -b again http://127.0.0.1:8000/whoami`,
+answers 401 -b again http://127.0.0.1:8000/whoami`,
   },
   'docs/operations.md': {
     ...SERVED,
@@ -165,7 +166,7 @@ done`,
       // Nothing was lost here, and the command says so.
       [
         'latchkey store accept',
-        "! latchkey store accept 2>lost; grep -Fx 'latchkey: nothing lost' lost",
+        "fails latchkey store accept 2>lost; grep -Fx 'latchkey: nothing lost' lost",
       ],
     ],
   },

@@ -68,12 +68,25 @@ export async function makeShell(t: Test): Promise<Shell> {
   return { directory, env }
 }
 
+// What a check may say of a command. Bash goes on after `! command`, whatever it did; it ends after a
+// function that fails.
+const CHECKS = `fails () { ! "$@"; }
+answers () {
+  local got
+  got="$(curl --output /dev/null --write-out '%{http_code}' "\${@:2}")" || true
+  [ "$got" = "$1" ] || { echo "answered $got, not $1: \${*:2}" >&2; return 1; }
+}`
+
 /**
- * Types lines; gives what they print.
+ * Types lines; gives what they print. `fails COMMAND…` and `answers STATUS CURL'S-ARGUMENTS…` check a
+ * refusal.
  *
- * @throws Error with what they wrote to standard error, where one of them fails
+ * @throws Error with what they wrote to standard error, where one of them fails; Error at a line with
+ *   `! command`, which could never fail
  */
 export async function runLines(shell: Shell, lines: string): Promise<string> {
+  const inverted = /(?:^|;|&&|\|\|)[ \t]*!\s.*/m.exec(lines)?.[0]
+  if (inverted !== undefined) throw new Error(`no check, write fails: ${inverted}`)
   const typed = lines
     .replaceAll(
       /^python3 -m venv \.venv( &&)?/gm,
@@ -82,7 +95,7 @@ export async function runLines(shell: Shell, lines: string): Promise<string> {
     .replaceAll('.venv/bin/pip install', 'pip-install')
   const state = join(shell.directory, 'bin/state')
   // What a block exports, or just sets, is there in the next one.
-  const script = `exec </dev/null\nset -a -e -o pipefail\n${typed}\nenv -0 > ${state}\n`
+  const script = `exec </dev/null\n${CHECKS}\nset -a -e -o pipefail\n${typed}\nenv -0 > ${state}\n`
   const { stdout } = await runChild('bash', ['-c', script], {
     cwd: shell.directory,
     env: shell.env,
