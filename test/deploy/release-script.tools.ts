@@ -1,0 +1,113 @@
+// What scripts/release builds from, by a builder that only lists what it is given: no engine, no base images.
+// release.tools.ts builds in earnest.
+import { generateKeyPairSync, verify } from 'node:crypto'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import t, { type Test } from 'tap'
+import { PROJECT, run, runWell } from './support/commands.ts'
+
+const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
+const { version } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8'))
+
+/** Writes down the files of its context, and an image that is none. */
+const BUILDER = `#!/usr/bin/env bash
+case "$1 $2" in
+  bud*) (cd "\${!#}" && find . -type f | sort) >"$LISTED"; echo image ;;
+  'manifest push')
+    folder="\${!#}"; folder="\${folder#oci:}"; folder="\${folder%:*}"
+    mkdir -p "$folder"
+    echo '{"manifests":[{"digest":"sha256:00"}]}' >"$folder/index.json" ;;
+esac
+`
+
+/** A project that is committed, with a server of one file, and the script in it. */
+async function makeProject(t: Test) {
+  const dir = mkdtempSync(join(tmpdir(), 'latchkey-release-script-'))
+  t.teardown(() => {
+    rmSync(dir, { recursive: true, force: true })
+  })
+  const project = join(dir, 'project')
+  for (const part of [
+    '.gitignore',
+    '.dockerignore',
+    'Dockerfile',
+    'helm',
+    'package.json',
+    'package-lock.json',
+    'scripts',
+  ]) {
+    cpSync(join(PROJECT, part), join(project, part), { recursive: true })
+  }
+  const put = (file: string, text: string) => {
+    mkdirSync(dirname(join(dir, file)), { recursive: true })
+    writeFileSync(join(dir, file), text)
+  }
+  put('project/src/main.ts', '')
+  put('builder', BUILDER)
+  chmodSync(join(dir, 'builder'), 0o755)
+  symlinkSync(join(PROJECT, 'node_modules'), join(project, 'node_modules'))
+  const git = ['-C', project, '-c', 'user.name=t', '-c', 'user.email=t@t.example']
+  await runWell('git', [...git, 'init', '--quiet'])
+  // The link to the packages is no part of it.
+  put('project/.git/info/exclude', 'node_modules\n')
+  await runWell('git', [...git, 'add', '--all'])
+  await runWell('git', [...git, 'commit', '--quiet', '--message', 'release'])
+  const listed = join(dir, 'listed')
+  return {
+    dir,
+    put,
+    out: join(project, '.release', version),
+    listed: () => readFileSync(listed, 'utf8'),
+    /** From a folder beside the project. */
+    release: (...args: string[]) =>
+      run('project/scripts/release', args, {
+        cwd: dir,
+        env: { ...process.env, BUILDAH: join(dir, 'builder'), LISTED: listed },
+      }),
+  }
+}
+
+t.test('only what is committed gets into image and chart', async t => {
+  const { release, put, out, listed } = await makeProject(t)
+  put('project/helm/latchkey/prod-values.yaml', 'secret: S\n')
+  put('project/helm/latchkey/debug.log', 'ignored by git\n')
+  put('project/src/x.ts', '')
+  const { code, stderr } = await release()
+  t.equal(code, 0, stderr)
+  t.match(listed(), './src/main.ts\n')
+  t.notMatch(listed(), 'x.ts')
+  const chart = await runWell('tar', ['tzf', join(out, `latchkey-${version}.tgz`)])
+  t.match(chart, 'latchkey/values.yaml\n')
+  t.notMatch(chart, /prod-values|debug\.log/)
+})
+
+t.test('a key is named from where one stands', async t => {
+  const { release, put, out } = await makeProject(t)
+  const pem = String(privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  put('keys/release.key', pem)
+  const { code, stderr } = await release('--key', 'keys/release.key')
+  t.equal(code, 0, stderr)
+  const sums = readFileSync(join(out, 'sha256sums.txt'))
+  const signature = readFileSync(join(out, 'sha256sums.txt.sig'), 'utf8')
+  t.ok(verify('sha256', sums, publicKey, Buffer.from(signature, 'base64')))
+})
+
+t.test('a key of that name in the project is another one', async t => {
+  const { release, put, out } = await makeProject(t)
+  put('project/release.key', 'not the one that is meant')
+  const { code, stderr } = await release('--key', 'release.key')
+  t.equal(code, 1)
+  t.match(stderr, /\/release\.key can't be read/)
+  t.notOk(existsSync(out))
+})
