@@ -14,6 +14,8 @@ const FRESH_MS = 1000
 const BEAT_MS = 250
 /** A probe's key goes by itself. */
 const PROBE_MS = 1000
+/** What says that the connections are not at one primary. Opened anew, they may be. */
+const APART = /READONLY|redirect|reports no changes/
 /** What stands between the braces of a key is what all keys of one user share. */
 const TAG = /\{([^}]+)\}/g
 
@@ -74,6 +76,8 @@ export async function startTracker({
     const lossesBefore = losses
     const redirect = ['TRACKING', 'ON', 'REDIRECT', await reports.listen()] as const
     await tracked.run(client => client.call('CLIENT', ...redirect))
+    // A replica reports what its primary was told, too, but late, or no longer: it takes no write itself.
+    await tracked.run(client => client.del(`${probeKey}:none`))
     const probesBefore = reports.probes()
     // Ids repeat from server to server. That a write on the store's own connection is reported shows that all
     // three are connected to the same one.
@@ -94,14 +98,19 @@ export async function startTracker({
       fault = undefined
     } catch (error) {
       fault = String(error).replace(/^.*?the store is unavailable: /, '')
+      if (APART.test(fault)) moveOn()
     }
+  }
+
+  function moveOn(): void {
+    for (const { client } of [tracked, listening]) reconnect(client)
   }
 
   for (const { client } of [tracked, listening]) client.on('close', lose)
   // It may come back as a connection to another server.
   main.client.on('close', () => {
     lose()
-    for (const { client } of [tracked, listening]) reconnect(client)
+    moveOn()
   })
   await beat()
   const stop = keepDoing(beat)
