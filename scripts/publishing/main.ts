@@ -1,10 +1,10 @@
 // The second half of scripts/release: `node scripts/publishing/main.ts OUT` writes checksums, provenance and
 // signatures beside what was built in OUT, and pushes all of it where PUSH names a place.
 import { readFile, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import type { KeyObject } from 'node:crypto'
+import { findLogin } from './logins.ts'
 import {
   digestOf,
   INDEX,
@@ -92,12 +92,17 @@ interface Said {
   readonly key: KeyObject | undefined
 }
 
+async function open(name: string): Promise<Repository> {
+  const { basic } = await findLogin(name, env)
+  return openRepository(name, basic)
+}
+
 async function push(image: Descriptor, { provenance, key }: Said): Promise<void> {
-  const repository = openRepository(`${PUSH}/latchkey`, await basicAuthOf(PUSH))
+  const repository = await open(`${PUSH}/latchkey`)
   await pushTree(repository, image)
   await repository.putManifest(VERSION, image.mediaType, await blobOf(image.digest))
   process.stdout.write(`pushed ${PUSH}/latchkey:${VERSION}@${image.digest}\n`)
-  const charts = openRepository(`${PUSH}/charts/latchkey`, await basicAuthOf(PUSH))
+  const charts = await open(`${PUSH}/charts/latchkey`)
   const chart = await pushChart(charts)
   process.stdout.write(
     `pushed oci://${PUSH}/charts/latchkey:${VERSION}@${chart.digest}\n`,
@@ -165,16 +170,6 @@ async function pushChart(repository: Repository): Promise<Descriptor> {
     config: { mediaType: HELM_CONFIG, bytes: config },
     layers: [{ mediaType: HELM_CHART, bytes }],
   })
-}
-
-/** What `docker login`, `buildah login` or `helm registry login` has left for a registry. */
-async function basicAuthOf(place: string): Promise<string | undefined> {
-  const folder = env['DOCKER_CONFIG'] ?? join(homedir(), '.docker')
-  const file = env['REGISTRY_AUTH_FILE'] ?? join(folder, 'config.json')
-  const text = await readFile(file, 'utf8').catch(() => '{}')
-  const { auths = {} } = JSON.parse(text)
-  const auth: unknown = auths[String(place.split('/')[0])]?.auth
-  return typeof auth === 'string' ? auth : undefined
 }
 
 await main()

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
+import { freePort } from '../support/free-port.ts'
 import { PROJECT, run, runWell } from './support/commands.ts'
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
@@ -73,7 +74,12 @@ async function makeProject(t: Test) {
     release: (...args: string[]) =>
       run('project/scripts/release', args, {
         cwd: dir,
-        env: { ...process.env, BUILDAH: join(dir, 'builder'), LISTED: listed },
+        env: {
+          ...process.env,
+          HOME: dir,
+          BUILDAH: join(dir, 'builder'),
+          LISTED: listed,
+        },
       }),
   }
 }
@@ -109,5 +115,16 @@ t.test('a key of that name in the project is another one', async t => {
   const { code, stderr } = await release('--key', 'release.key')
   t.equal(code, 1)
   t.match(stderr, /\/release\.key can't be read/)
+  t.notOk(existsSync(out))
+})
+
+t.test('a login that may not push is noticed before anything is built', async t => {
+  const { dir, release, out } = await makeProject(t)
+  const place = `127.0.0.1:${await freePort()}/team`
+  const { code, stderr } = await release('--push', place)
+  t.equal(code, 1)
+  t.match(stderr, `scripts/release: ${place}/latchkey: connect ECONNREFUSED`)
+  t.match(stderr, /; there is no login for it in \S+\/\.docker\/config\.json, /)
+  t.notOk(existsSync(join(dir, 'listed')))
   t.notOk(existsSync(out))
 })
