@@ -344,6 +344,13 @@ t.test('a file that is no configuration is refused', async t => {
   t.strictSame(faultsOf('log: *nowhere\n'), [
     'line 4, column 6: expected valid YAML (an alias without an anchor before it)',
   ])
+  const quotes =
+    'expected valid YAML (within [ ] and { } a text with ${…} stands in quotes: "${NAME}")'
+  t.strictSame(faultsOf('webhooks: [${FIRST}, ${SECOND}]\nlog: { level: ${LEVEL} }\n'), [
+    `line 4, column 13: ${quotes}`,
+    `line 4, column 23: ${quotes}`,
+    `line 5, column 16: ${quotes}`,
+  ])
   t.strictSame(faultsOf('log: !secret x\n'), [
     'line 4, column 6: expected valid YAML (tag resolve failed)',
   ])

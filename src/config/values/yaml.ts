@@ -29,8 +29,20 @@ export function parseYaml(text: string): ParsedYaml {
     const { line, col } = lines.linePos(start)
     return { path: `line ${line}, column ${col}`, expected: `valid YAML (${what})` }
   }
-  const malformed = [...document.errors, ...document.warnings].map(({ code, pos }) =>
-    faultAt(pos[0], code.toLowerCase().replaceAll('_', ' ')),
+  const malformed = withoutEchoes(
+    text,
+    [...document.errors, ...document.warnings].map(({ code, pos: [start] }) => ({
+      code,
+      start,
+      line: lines.linePos(start).line,
+    })),
+  ).map(({ code, start }) =>
+    faultAt(
+      start,
+      isBareVariable(text, start)
+        ? `within [ ] and { } a text with \${…} stands in quotes: "\${NAME}"`
+        : code.toLowerCase().replaceAll('_', ' '),
+    ),
   )
   refuse(malformed.length > 0 ? malformed : aliasFaults(document, faultAt))
   return {
@@ -40,6 +52,21 @@ export function parseYaml(text: string): ParsedYaml {
       return start === undefined ? undefined : lines.linePos(start).line
     },
   }
+}
+
+/** Whether the brace of a `${…}` is taken for one of YAML's. */
+function isBareVariable(text: string, start: number): boolean {
+  return text.startsWith('${', start - 1)
+}
+
+/** Leaves out what else the library finds in the line of a bare `${…}`: it follows from that. */
+function withoutEchoes<Found extends { readonly start: number; readonly line: number }>(
+  text: string,
+  all: readonly Found[],
+): Found[] {
+  const bare = all.filter(({ start }) => isBareVariable(text, start))
+  const lines = new Set(bare.map(({ line }) => line))
+  return all.filter(each => bare.includes(each) || !lines.has(each.line))
 }
 
 function refuse(faults: readonly Fault[]): void {
