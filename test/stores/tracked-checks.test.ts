@@ -330,14 +330,18 @@ for (const which of ['main', 'tracked', 'listening'] as const) {
 function memory() {
   let now = 0
   let isFresh = true
-  const asked: { answer: (forMs?: number) => void; fail: () => void }[] = []
+  const asked: {
+    answer: (forMs?: number, length?: number) => void
+    fail: () => void
+  }[] = []
   const active: CheckOutcome = { kind: 'active', user: undefined }
   let direct = 0
   const recent = createRecentChecks({
     tracked: () =>
       new Promise((resolve, reject) => {
         asked.push({
-          answer: (forMs = 1000) => resolve({ outcome: active, forMs }),
+          answer: (forMs = 1000, length = 100) =>
+            resolve({ outcome: active, forMs, length }),
           fail: () => reject(new Error('no connection')),
         })
       }),
@@ -428,4 +432,18 @@ t.test('sixteen of a user are remembered, the newest', async t => {
   t.equal(scene.asked.length, 17)
   scene.ask('j0').catch(() => {})
   t.equal(scene.asked.length, 18)
+})
+
+t.test('of users of whom much is known fewer are remembered', async t => {
+  const scene = memory()
+  for (let n = 0; n < 2000; n++) {
+    const asking = scene.ask('j', `u${n}`)
+    scene.asked.at(-1)?.answer(1000, 8192)
+    await asking
+  }
+  await scene.ask('j', 'u1999')
+  await scene.ask('j', 'u1400')
+  t.equal(scene.asked.length, 2000)
+  scene.ask('j', 'u1200').catch(() => {})
+  t.equal(scene.asked.length, 2001)
 })

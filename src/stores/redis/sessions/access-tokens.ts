@@ -13,10 +13,17 @@ import { loadScript } from '../scripts.ts'
 
 const CHECK_REFUSALS = [...REFUSALS, 'token_revoked'] as const
 
-/** As AccessTokens.check; `forMs`: after so long the session ends by itself. */
-export type TimedCheck = (
-  token: AccessTokenRef,
-) => Promise<{ readonly outcome: CheckOutcome; readonly forMs: number }>
+/** The answer of a check, and what it takes to remember it. */
+export interface TimedOutcome {
+  readonly outcome: CheckOutcome
+  /** After so long the session ends by itself. */
+  readonly forMs: number
+  /** Of what is said of the user; characters. */
+  readonly length: number
+}
+
+/** As AccessTokens.check. */
+export type TimedCheck = (token: AccessTokenRef) => Promise<TimedOutcome>
 
 export function createRedisAccessTokens({
   link,
@@ -60,7 +67,9 @@ export function createTimedCheck({
 
   return async function check(token) {
     const { userTag, sid } = token
-    if (sid === undefined) return { outcome: await checkAlone(token), forMs: Infinity }
+    if (sid === undefined) {
+      return { outcome: await checkAlone(token), forMs: Infinity, length: 0 }
+    }
     const [kind, detail, forMs] = await checkScript(
       [keys.user(userTag), keys.family({ userTag, sid }), keys.revocation(token)],
       [time()],
@@ -68,11 +77,13 @@ export function createTimedCheck({
     if (kind === 'refused') {
       // What isn't there may have been lost.
       if (detail === 'family_unknown') await doubt()
-      return { outcome: { kind, reason: oneOf(CHECK_REFUSALS, detail) }, forMs: 0 }
+      const reason = oneOf(CHECK_REFUSALS, detail)
+      return { outcome: { kind, reason }, forMs: 0, length: 0 }
     }
     return {
       outcome: { kind: 'active', user: readUser(detail) },
       forMs: Number(forMs),
+      length: String(detail).length,
     }
   }
 }

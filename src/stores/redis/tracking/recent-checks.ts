@@ -11,8 +11,12 @@ import type {
 import type { TimedCheck } from '../sessions/access-tokens.ts'
 import type { Changes } from './tracker.ts'
 
-/** How many answers are remembered, some 4 MB, and how many about one user's tokens. */
-const REMEMBERED = 10_000
+/**
+ * How much is remembered, in bytes: 10,000 answers, or fewer where much is known of the users. What an answer
+ * takes beside the user, and how many are remembered about one user's tokens.
+ */
+const MOST_BYTES = 13_000_000
+const ANSWER_BYTES = 1000
 const OF_ONE_USER = 16
 
 /** Within one user. A client's own token comes from no session. */
@@ -22,6 +26,7 @@ interface Answer {
   readonly outcome: CheckOutcome
   /** When the session ends by itself. */
   readonly until: number
+  readonly bytes: number
 }
 
 /** Questions about a user that are on their way. */
@@ -55,8 +60,9 @@ export function createRecentChecks({
   monotonic = monotonicClock,
 }: RecentChecksOptions): RecentChecks {
   const answers = new LRUCache<string, ReadonlyMap<string, Answer>>({
-    maxSize: REMEMBERED,
-    sizeCalculation: ofUser => ofUser.size,
+    maxSize: MOST_BYTES,
+    sizeCalculation: ofUser =>
+      [...ofUser.values()].reduce((sum, { bytes }) => sum + bytes, 0),
   })
   const asking = new Map<string, Asking>()
 
@@ -76,9 +82,11 @@ export function createRecentChecks({
     together.waiting += 1
     const askedAt = monotonic()
     try {
-      const { outcome, forMs } = await tracked(token)
+      const { outcome, forMs, length } = await tracked(token)
       if (outcome.kind === 'active' && !together.isChanged) {
-        remember(token, { outcome, until: askedAt + forMs })
+        // A character takes two bytes at most.
+        const bytes = ANSWER_BYTES + 2 * length
+        remember(token, { outcome, until: askedAt + forMs, bytes })
       }
       return outcome
     } finally {
