@@ -53,23 +53,27 @@ export function createAuditLines({
   random,
 }: AuditLinesOptions): AuditLines {
   /** Written here; but for an instant only those that the store didn't take away. */
-  const written = new Set<string>()
+  const written = new Map<string, TakenItem>()
 
-  /** Rejects where it can't be taken away: it comes again, and isn't written again. */
+  /** Rejects where it can't be taken away: that is tried again, before the lease ends and others get it. */
+  async function takeAway(item: TakenItem): Promise<void> {
+    await items.remove(item)
+    written.delete(item.id)
+  }
+
   async function logOne(
     item: TakenItem,
     write: (line: string) => void,
   ): Promise<boolean> {
     const { id, content, ageMs } = item
-    const line = written.has(id) ? '' : lineIn(id, content)
+    const line = lineIn(id, content)
     if (line === undefined) {
       if (ageMs > GIVE_UP_MS) await items.remove(item)
       return false
     }
-    if (line !== '') write(line)
-    written.add(id)
-    await items.remove(item)
-    written.delete(id)
+    write(line)
+    written.set(id, item)
+    await takeAway(item)
     return true
   }
 
@@ -97,6 +101,7 @@ export function createAuditLines({
       return lines.length
     },
     async takeOver(write) {
+      for (const item of written.values()) await takeAway(item)
       // Nothing waits, as good as always: that is only read.
       const { length } = await items.backlog('audit')
       let unread = 0

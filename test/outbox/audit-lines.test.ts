@@ -69,6 +69,23 @@ for (const { name, create } of STORES_AND_CLUSTER) {
       t.equal((await store.outbox.backlog('audit')).length, 0)
     })
 
+    await t.test('once it is back, other servers find nothing of it', async t => {
+      await leave(['a'])
+      let away = true
+      const remove: typeof store.outbox.remove = async lease => {
+        if (away) throw new StoreUnavailable(undefined, 'away')
+        return store.outbox.remove(lease)
+      }
+      const { written, takeOver } = server({ items: { ...store.outbox, remove } })
+      await t.rejects(takeOver(), StoreUnavailable)
+      away = false
+      await takeOver()
+      clock.advance(LEASE_MS)
+      const other = server()
+      await other.takeOver()
+      t.strictSame([...written, ...other.written], ['a'])
+    })
+
     await t.test('a line that a server can not open waits for one that can', async t => {
       await leave(['a'])
       const stranger = server({ envelope: envelopeOf() })
