@@ -66,7 +66,6 @@ export function composeNoted({
     waysOf: waysNow,
     maxItems: () => settings.notify().maxItems,
     clock,
-    onLost,
     random,
   })
   const count = createCountOne(addressCounts, monotonic)

@@ -29,7 +29,8 @@ export type Appended = 'appended' | 'full'
 export interface Outbox {
   /**
    * Notes that a ticket is to be made and sent. Durable when it resolves. Takes the same time whether the
-   * name is anybody's or not: nobody is looked up.
+   * name is anybody's or not: nobody is looked up. A ticket for somebody who signs up and the notice that
+   * the address is taken find room together, or neither does: `full` must not say who has it.
    */
   append(wanted: TicketWanted): Promise<Appended>
   /** Whether a ticket of that purpose would be noted now. */
@@ -49,14 +50,12 @@ export interface OutboxOptions {
   /** How many items may wait, as configured now. */
   readonly maxItems: () => number
   readonly clock: Clock
-  /** Told of a notice that found no room: nobody will ever send it. */
-  readonly onLost: (types: readonly MessageType[], why: Appended) => void
   readonly random: Pick<Random, 'uuid'>
 }
 
 /** Makes the outbox. */
 export function createOutbox(options: OutboxOptions): Outbox {
-  const { items, envelope, waysOf, maxItems, clock, onLost, random } = options
+  const { items, envelope, waysOf, maxItems, clock, random } = options
   const listeners: Array<() => void> = []
 
   function itemsOf(entry: Entry) {
@@ -74,20 +73,22 @@ export function createOutbox(options: OutboxOptions): Outbox {
     return 'appended'
   }
 
+  async function hasRoom(purpose: TicketPurpose): Promise<boolean> {
+    const types = [ticketType(purpose), ...(purpose === 'verification' ? [ALREADY] : [])]
+    const ways = new Set(types.flatMap(waysOf))
+    const backlogs = await Promise.all([...ways].map(way => items.backlog(way)))
+    return backlogs.every(({ length }) => length < maxItems())
+  }
+
   return {
     appendAll,
     async append({ purpose, whom, ...known }) {
+      // Either may go by a way that the other doesn't.
+      if (purpose === 'verification' && !(await hasRoom(purpose))) return 'full'
       const type = known.isTaken === true ? ALREADY : ticketType(purpose)
-      const outcome = await appendAll([{ type, whom, at: clock(), ...known }])
-      // Whoever signed up isn't told: it would say that the address is somebody's.
-      if (outcome === 'full' && type === ALREADY) onLost([type], outcome)
-      return outcome
+      return appendAll([{ type, whom, at: clock(), ...known }])
     },
-    async hasRoom(purpose) {
-      const ways = waysOf(ticketType(purpose))
-      const backlogs = await Promise.all(ways.map(way => items.backlog(way)))
-      return backlogs.every(({ length }) => length < maxItems())
-    },
+    hasRoom,
     onAppended(listener) {
       listeners.push(listener)
     },

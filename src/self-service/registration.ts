@@ -133,9 +133,9 @@ function createSendFor({ outgoing, staleSignUps, random }: RegistrationOptions) 
     const purpose = 'verification'
     if (outcome !== 'added') {
       // Where nothing was added its owner is told, or nobody, and it takes as long. What finds no room is
-      // lost: an answer of its own would say that somebody has the address.
+      // refused as the ticket would be: an answer of its own would say that somebody has the address.
       const whom = { sub: outcome?.sub ?? random.uuid() }
-      await outgoing.append({ purpose, whom, isTaken: true, ...about })
+      await send(outgoing, { purpose, whom, isTaken: true, ...about })
       return
     }
     // For this very account: a ticket by its name would activate the password of whoever was first.

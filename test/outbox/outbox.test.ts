@@ -1,7 +1,7 @@
 // What is appended, by which way it goes, what is looked up when it is sent, and that nobody reads the store.
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
-import { MESSAGE_TYPES } from '../../src/base/events/message-types.ts'
+import { MESSAGE_TYPES, type MessageType } from '../../src/base/events/message-types.ts'
 import { createPersonOf } from '../../src/outbox/compose.ts'
 import { createEnvelope } from '../../src/outbox/envelope.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
@@ -240,7 +240,7 @@ t.test('without a way out nothing waits, and a full outbox says so', async t => 
 })
 
 t.test('whose address is already taken is told so, and gets no ticket', async t => {
-  const { core, take, accounts, live, lines } = await serverOf(t)
+  const { core, take, accounts, live } = await serverOf(t)
   await accounts.setAttributes('alice', {
     attributes: { email: 'alice@example.com' },
     emailVerified: true,
@@ -265,11 +265,29 @@ t.test('whose address is already taken is told so, and gets no ticket', async t 
   const earlier = { type: 'ticket.verification', whom, at: 1, isTaken: true } as const
   await core.outbox.appendAll([earlier])
   t.match(await take(), [undefined], 'nor what a server of before has noted')
-  live.notify = { ...LIMITS, maxItems: 1, webhook: WEBHOOK }
-  t.equal(await core.outbox.append({ ...wanted, whom }), 'full')
-  const lost = lines.find(line => line.includes('message.abandoned'))
-  t.match(lost, /"notice.already_registered"/, 'what finds no room is said')
 })
+
+t.test(
+  'a ticket to sign up and the notice to whoever has the address fill it alike',
+  async t => {
+    const { core, live, store } = await serverOf(t)
+    const purpose = 'verification'
+    const ticket = { purpose, whom: { sub: 'new' } } as const
+    const notice = { purpose, whom: { sub: 'old' }, isTaken: true } as const
+    // Only one of the two goes by the way that is full: the other must not be taken, either.
+    const onlyOne: MessageType[] = ['ticket.verification', 'notice.already_registered']
+    for (const type of onlyOne) {
+      live.notify = { ...LIMITS, maxItems: 1, webhook: ALL }
+      const filler = { type: 'account.updated', whom: { sub: 'any' }, at: 1 } as const
+      await core.outbox.appendAll([filler])
+      live.notify = { ...LIMITS, maxItems: 1, webhook: { ...WEBHOOK, types: [type] } }
+      t.notOk(await core.outbox.hasRoom(purpose), type)
+      t.equal(await core.outbox.append(ticket), 'full')
+      t.equal(await core.outbox.append(notice), 'full')
+      t.match(await store.outbox.backlog('webhook'), { length: 1 })
+    }
+  },
+)
 
 t.test('a session is known by the tag of whose it is', async t => {
   const { core, take, accounts } = await serverOf(t, ALL)
