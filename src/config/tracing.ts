@@ -53,28 +53,25 @@ export interface OtlpSettings {
 }
 
 /**
- * Reads where metrics and log lines go: only where `OTEL_METRICS_EXPORTER` or `OTEL_LOGS_EXPORTER` is `otlp`,
- * as both are there without it.
+ * Reads where metrics and log lines go: only where `OTEL_METRICS_EXPORTER` or `OTEL_LOGS_EXPORTER` names
+ * `otlp`, as both are there without it. Exporters that Latchkey doesn't have (`prometheus`, `console`) send
+ * nothing: a platform sets them for others.
  *
  * @throws ConfigError with every fault, never with a value
  */
 export function otlpSettings(env: Environment): OtlpSettings | undefined {
   const endpoint = endpointOf(env)
   if (endpoint === undefined) return undefined
-  const intervalMs = Number(env[INTERVAL] ?? 60_000)
+  const [metrics, logs] = [METRICS, LOGS].map(name => namesOtlp(env[name]))
+  if (!metrics && !logs) return undefined
+  const intervalMs = Number(setIn(env, INTERVAL) ?? 60_000)
   const faults: Fault[] = []
-  for (const path of [METRICS, LOGS]) {
-    const isKnown = ['otlp', 'none'].includes(env[path] ?? 'none')
-    expect(faults, isKnown, { path, expected: 'otlp or none' })
-  }
-  expect(faults, intervalMs >= 1_000, {
+  expect(faults, !metrics || intervalMs >= 1_000, {
     path: INTERVAL,
     expected: 'milliseconds, 1000 or more',
   })
-  const [metrics, logs] = [METRICS, LOGS].map(name => env[name] === 'otlp')
-  if (metrics || logs) faults.push(...endpointFaults(endpoint, env))
+  faults.push(...endpointFaults(endpoint, env))
   if (faults.length > 0) throw new ConfigError(faults)
-  if (!metrics && !logs) return undefined
   return {
     metrics: metrics ? { url: `${endpoint}/v1/metrics`, intervalMs } : undefined,
     logs: logs ? { url: `${endpoint}/v1/logs` } : undefined,
@@ -92,8 +89,8 @@ export function otlpSettings(env: Environment): OtlpSettings | undefined {
 export function traceSettings(env: Environment): TraceSettings | undefined {
   const endpoint = endpointOf(env)
   if (endpoint === undefined || env['OTEL_TRACES_EXPORTER'] === 'none') return undefined
-  const sampler = SAMPLERS.get(env[SAMPLER] ?? DEFAULT_SAMPLER)
-  const share = sampler?.share ?? Number(env[SHARE] ?? 1)
+  const sampler = SAMPLERS.get(setIn(env, SAMPLER) ?? DEFAULT_SAMPLER)
+  const share = sampler?.share ?? Number(setIn(env, SHARE) ?? 1)
   const faults = endpointFaults(endpoint, env)
   expect(faults, sampler !== undefined, {
     path: SAMPLER,
@@ -108,6 +105,16 @@ export function traceSettings(env: Environment): TraceSettings | undefined {
     url: `${endpoint}/v1/traces`,
     sampling: { followsCaller: sampler.followsCaller, share },
   }
+}
+
+/** A variable's value; what is empty counts as not set, as OpenTelemetry says. */
+function setIn(env: Environment, name: string): string | undefined {
+  return env[name] === '' ? undefined : env[name]
+}
+
+/** Whether a list of exporters, by commas, has `otlp`. */
+function namesOtlp(list = ''): boolean {
+  return list.split(',').some(name => name.trim() === 'otlp')
 }
 
 /** The collector's URL without a slash at its end; undefined: nothing is sent. */

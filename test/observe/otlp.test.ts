@@ -16,6 +16,7 @@ import { until } from '../support/until.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const TRACEPARENT = `00-${TRACE}-00f067aa0ba902b7-01`
+const LINE = '{"level":30,"time":1,"msg":"x"}'
 const SPAN: { startTime: [number, number]; endTime: [number, number] } = {
   startTime: [1, 0],
   endTime: [2, 0],
@@ -121,6 +122,36 @@ t.test('a collector that refuses is reported once, and costs no request', async 
   t.ok(reported().length <= 2, 'of each kind the first')
 })
 
+t.test('more lines than may wait are lost, and that is reported once', async t => {
+  const collector = await startCollector(t)
+  const failures: unknown[] = []
+  const sender = openOtlp({
+    version: '1',
+    render: async () => '',
+    failed: error => {
+      failures.push(error)
+      sender.log(LINE)
+    },
+    clock: () => 5_000,
+    targets: { metrics: undefined, logs: { url: `${collector.url}/v1/logs` } },
+  })
+  const sent = () =>
+    (collector.got['/v1/logs'] ?? []).flatMap(({ resourceLogs }: any) =>
+      resourceLogs.flatMap(({ scopeLogs }: any) =>
+        scopeLogs.flatMap(({ logRecords }: any) => logRecords),
+      ),
+    ).length
+  for (let count = 0; count < 10_000; count++) sender.log(LINE)
+  t.match(failures, [{ code: 'LOG_QUEUE_FULL', message: /^2048 log lines wait/ }])
+  await until(() => sent() === 2_048)
+  // Once the collector has caught up the next loss is news.
+  for (let count = 0; count < 10_000; count++) sender.log(LINE)
+  t.equal(failures.length, 2)
+  await until(() => sent() === 4_096)
+  await sender.close()
+  t.equal(sent(), 4_096, 'every line was sent, or its loss reported')
+})
+
 t.test('only what is asked for is sent', async t => {
   const collector = await startCollector(t)
   const base = {
@@ -156,6 +187,8 @@ t.test("Prometheus' text is read whole", async t => {
     '# HELP b_bytes B.',
     '# TYPE b_bytes gauge',
     'b_bytes 3.5',
+    'b_bytes{when="never"} NaN',
+    'b_bytes{limit="none"} +Inf',
     '# HELP c_seconds C.',
     '# TYPE c_seconds histogram',
     'c_seconds_bucket{r="/a",le="0.1"} 1',
@@ -185,6 +218,8 @@ t.test("Prometheus' text is read whole", async t => {
       ],
     },
   ])
+  const values = readFamilies(text)[1]?.samples.map(({ value }) => value)
+  t.same(values, [3.5], 'what is no number is left out: in JSON it would be null')
 })
 
 t.test('a line becomes a record; what a record of a log lacks is left out', async t => {
@@ -230,15 +265,29 @@ t.test('the variables; each that is wrong is named', async t => {
       otlpSettings({
         OTEL_EXPORTER_OTLP_ENDPOINT: 'collector',
         OTEL_METRICS_EXPORTER: 'otlp',
-        OTEL_LOGS_EXPORTER: 'console',
         OTEL_METRIC_EXPORT_INTERVAL: '5',
       }),
     {
       constructor: ConfigError,
-      message: new RegExp(
-        '^OTEL_LOGS_EXPORTER: .*\nOTEL_METRIC_EXPORT_INTERVAL: .*\n' +
-          'OTEL_EXPORTER_OTLP_ENDPOINT: [^\n]*$',
-      ),
+      message: /^OTEL_METRIC_EXPORT_INTERVAL: .*\nOTEL_EXPORTER_OTLP_ENDPOINT: [^\n]*$/,
     },
   )
+})
+
+t.test('what a platform sets for all that it runs stops no start', t => {
+  const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' }
+  for (const others of ['prometheus', 'console', 'none', '', 'prometheus,console']) {
+    const env = { OTEL_METRICS_EXPORTER: others, OTEL_LOGS_EXPORTER: others }
+    t.equal(otlpSettings({ ...ENDPOINT, ...env }), undefined, JSON.stringify(others))
+  }
+  for (const list of ['prometheus,otlp', 'otlp, console']) {
+    const env = { OTEL_METRICS_EXPORTER: list, OTEL_METRIC_EXPORT_INTERVAL: '' }
+    t.match(otlpSettings({ ...ENDPOINT, ...env }), { metrics: { intervalMs: 60_000 } })
+  }
+  // The interval of metrics, where only log lines are sent.
+  const logs = { OTEL_LOGS_EXPORTER: 'otlp', OTEL_METRIC_EXPORT_INTERVAL: '5' }
+  t.match(otlpSettings({ ...ENDPOINT, ...logs }), { metrics: undefined })
+  const empty = { OTEL_TRACES_SAMPLER: '', OTEL_TRACES_SAMPLER_ARG: '' }
+  t.match(traceSettings({ ...ENDPOINT, ...empty }), { sampling: { share: 1 } })
+  t.end()
 })

@@ -1,21 +1,18 @@
 // This folder sends metrics and log lines over OTLP/HTTP, where the environment asks for it: for platforms
 // that scrape nothing. It makes neither: metrics are read as Prometheus would read them, lines as they are
 // written. ../observers.ts imports it only then.
-import { setTimeout as wait } from 'node:timers/promises'
 import type { HrTime } from '@opentelemetry/api'
 import { millisToHrTime } from '@opentelemetry/core'
-import { OTLPLogExporter } from '@opentelemetry/exporter-logs-otlp-http'
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-http'
-import { BatchLogRecordProcessor, LoggerProvider } from '@opentelemetry/sdk-logs'
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
 import type { Clock } from '../../base/clock.ts'
-import { reportFailures, resourceOf } from '../tracing/resource.ts'
-import { logRecordOf } from './log-record.ts'
+import { endInTime, reportFailures, resourceOf } from '../tracing/resource.ts'
 import { metricDataOf } from './metric-data.ts'
 import type { Otlp, OtlpTargets } from './otlp.ts'
 import { readFamilies } from './prometheus-text.ts'
+import { openLines } from './send-lines.ts'
 
-const LAST_EXPORT_MS = 1_000
+const EXPORT_TIMEOUT_MS = 30_000
 
 /** What it is made of. */
 export interface OpenOtlp {
@@ -32,32 +29,11 @@ export interface OpenOtlp {
 /** Starts it. The exporters read the rest of their settings from OTEL_EXPORTER_OTLP_… themselves. */
 export function openOtlp(options: OpenOtlp): Otlp {
   const { metrics, logs } = options.targets
-  const logger = logs && openLogs(logs.url, options)
+  const lines = logs && openLines({ ...options, url: logs.url })
   const meter = metrics && openMetrics(metrics, options)
   return {
-    log: logger?.log ?? (() => {}),
-    async close() {
-      const ends = [logger?.shutdown(), meter?.shutdown()]
-      // A collector that hangs must not hold up a stop.
-      await Promise.race([Promise.allSettled(ends), wait(LAST_EXPORT_MS)])
-    },
-  }
-}
-
-function openLogs(url: string, { version, failed }: OpenOtlp) {
-  const exporter = new OTLPLogExporter({ url })
-  reportFailures(exporter, failed)
-  const provider = new LoggerProvider({
-    resource: resourceOf(version),
-    processors: [new BatchLogRecordProcessor({ exporter })],
-  })
-  const logger = provider.getLogger('latchkey', version)
-  return {
-    log(line: string) {
-      const record = logRecordOf(line)
-      if (record !== undefined) logger.emit(record)
-    },
-    shutdown: () => provider.shutdown(),
+    log: lines?.log ?? (() => {}),
+    close: () => endInTime([lines?.shutdown(), meter?.shutdown()]),
   }
 }
 
@@ -85,5 +61,3 @@ function openMetrics(
   })
   return new MeterProvider({ resource, readers: [reader] })
 }
-
-const EXPORT_TIMEOUT_MS = 30_000

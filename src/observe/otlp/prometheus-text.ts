@@ -1,5 +1,6 @@
 // Prometheus' text format, read: the metrics are written once (metrics/metrics.ts), and what sends them
-// elsewhere reads that. Reads what is written there, and no more of the format.
+// elsewhere reads that. Reads what is written there, and no more of the format. A series without a number
+// (NaN: nothing was measured since the last reader) is left out, since OTLP's JSON would make it null.
 
 /** One series. */
 export interface Sample {
@@ -37,8 +38,9 @@ export function readFamilies(text: string): Family[] {
 }
 
 function readSample(line: string): Sample | undefined {
-  const [, name, labels = '', value] = SAMPLE.exec(line) ?? []
-  if (name === undefined) return undefined
+  const [, name, labels = '', number] = SAMPLE.exec(line) ?? []
+  const value = Number(number)
+  if (name === undefined || !Number.isFinite(value)) return undefined
   return {
     name,
     labels: Object.fromEntries(
@@ -47,6 +49,6 @@ function readSample(line: string): Sample | undefined {
         String(JSON.parse(quoted)),
       ]),
     ),
-    value: Number(String(value).replace('Inf', 'Infinity')),
+    value,
   }
 }

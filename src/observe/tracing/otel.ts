@@ -1,7 +1,6 @@
 // Traces by OpenTelemetry, sent over OTLP/HTTP. Nothing is registered globally, and no span holds more than
 // is written here: no name, no token, no address, no path, no text of an error.
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { setTimeout as wait } from 'node:timers/promises'
 import {
   type Context,
   defaultTextMapGetter,
@@ -23,10 +22,8 @@ import {
 } from '@opentelemetry/sdk-trace'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { OAuthError } from '../../oauth/errors.ts'
-import { reportFailures, resourceOf } from './resource.ts'
+import { endInTime, reportFailures, resourceOf } from './resource.ts'
 import type { EndSpan, Spans, Tracing } from './tracing.ts'
-
-const LAST_EXPORT_MS = 1_000
 
 export interface OpenTracingOptions {
   /** The collector's URL for traces. */
@@ -64,10 +61,7 @@ export function openTracing({
       const context = contexts.get(request)
       return context && trace.getSpan(context)?.spanContext().traceId
     },
-    async close() {
-      // A collector that hangs must not hold up a stop. What the exporter couldn't send was told by then.
-      await Promise.race([provider.shutdown().catch(() => {}), wait(LAST_EXPORT_MS)])
-    },
+    close: () => endInTime([provider.shutdown()]),
   }
 }
 

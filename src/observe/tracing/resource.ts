@@ -1,7 +1,8 @@
-// What traces, metrics and logs have in common where OpenTelemetry takes them: who sends them, and that a
-// failure is reported once.
+// What traces, metrics and logs have in common where OpenTelemetry takes them: who sends them, that a failure
+// is reported once, and how long a stop waits for the last of them.
 import { hostname } from 'node:os'
 import { pid } from 'node:process'
+import { setTimeout as wait } from 'node:timers/promises'
 import { ExportResultCode, type ExportResult } from '@opentelemetry/core'
 import {
   defaultResource,
@@ -9,6 +10,18 @@ import {
   envDetector,
   resourceFromAttributes,
 } from '@opentelemetry/resources'
+
+const LAST_EXPORT_MS = 1_000
+
+/**
+ * Waits for what sends the rest, for a second at most: a collector that hangs must not hold up a stop. Never
+ * rejects: what an exporter couldn't send it has reported by then.
+ */
+export async function endInTime(
+  ends: readonly (Promise<void> | undefined)[],
+): Promise<void> {
+  await Promise.race([Promise.allSettled(ends), wait(LAST_EXPORT_MS)])
+}
 
 /** Who sends: this process. What the environment says (OTEL_SERVICE_NAME …) goes before ours. */
 export function resourceOf(version: string) {
