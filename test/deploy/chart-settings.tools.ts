@@ -17,12 +17,12 @@ const INGRESS = { config: { http: { trustedProxies: ['10.0.1.10'] } } }
 type Values = Readonly<Record<string, unknown>>
 type Made = Record<string, any>
 
-const template = (values: Values) =>
+const template = (values: Values, { release = 'release', namespace = 'id' } = {}) =>
   run(
     'helm',
     [
-      ...['template', 'release', CHART, '--namespace', 'id', '--kube-version', '1.37.0'],
-      ...['--values', '-'],
+      ...['template', release, CHART, '--namespace', namespace],
+      ...['--kube-version', '1.37.0', '--values', '-'],
     ],
     { input: JSON.stringify(merged(BASE, values)) },
   )
@@ -39,8 +39,11 @@ function merged(base: Values, more: Values): Values {
 const isMapping = (value: unknown): value is Values =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-async function render(values: Values): Promise<readonly Made[]> {
-  const { code, stdout, stderr } = await template(values)
+async function render(
+  values: Values,
+  where?: Readonly<Record<'release' | 'namespace', string>>,
+): Promise<readonly Made[]> {
+  const { code, stdout, stderr } = await template(values, where)
   if (code !== 0) throw new Error(stderr)
   return parseAllDocuments(stdout)
     .map((document): Made | null => document.toJS())
@@ -536,22 +539,24 @@ t.test(
   },
 )
 
+/** Values that make an object of each kind. */
+const everything = {
+  ...INGRESS,
+  autoscaling: { enabled: true },
+  ingress: { enabled: true },
+  httpRoute: { enabled: true, parentRefs: [{ name: 'g' }] },
+  redis: REDIS,
+  store: { url: '' },
+  metrics: {
+    serviceMonitor: { enabled: true },
+    podMonitor: { enabled: true },
+    prometheusRule: { enabled: true },
+    dashboard: { enabled: true },
+  },
+}
+
 t.test('common annotations are on every object, and in the pods', async t => {
-  const objects = await render({
-    ...INGRESS,
-    commonAnnotations: { team: 'a' },
-    autoscaling: { enabled: true },
-    ingress: { enabled: true },
-    httpRoute: { enabled: true, parentRefs: [{ name: 'g' }] },
-    redis: REDIS,
-    store: { url: '' },
-    metrics: {
-      serviceMonitor: { enabled: true },
-      podMonitor: { enabled: true },
-      prometheusRule: { enabled: true },
-      dashboard: { enabled: true },
-    },
-  })
+  const objects = await render({ ...everything, commonAnnotations: { team: 'a' } })
   t.ok(objects.length >= 16, `${objects.length} objects`)
   for (const object of objects) {
     t.equal(object['metadata'].annotations?.team, 'a', object['kind'])
@@ -573,6 +578,48 @@ t.test('common annotations are on every object, and in the pods', async t => {
     team: 'a',
     'checksum/config': /^[0-9a-f]{64}$/,
   })
+})
+
+t.test('a label is there once, and ours stay what the selectors go by', async t => {
+  const ours = { 'app.kubernetes.io/name': 'foo', 'app.kubernetes.io/component': 'foo' }
+  const values = {
+    ...everything,
+    commonLabels: { ...ours, team: 'all', shop: 'all' },
+    podLabels: { ...ours, team: 'pods' },
+    deploymentLabels: { ...ours, team: 'one' },
+  }
+  const { stdout } = await template(values)
+  for (const { errors } of parseAllDocuments(stdout)) t.same(errors, [])
+  const objects = await render(values)
+  for (const { kind, metadata } of objects) {
+    t.match(metadata.labels, { 'app.kubernetes.io/name': 'latchkey', shop: 'all' }, kind)
+  }
+  const servers = objects.find(({ kind }) => kind === 'Deployment')
+  t.equal(servers?.['metadata'].labels.team, 'one')
+  const { labels } = servers?.['spec'].template.metadata
+  t.match(labels, {
+    ...servers?.['spec'].selector.matchLabels,
+    team: 'pods',
+    shop: 'all',
+  })
+})
+
+t.test('a release may be called 123, in a namespace that is a number', async t => {
+  const objects = await render(everything, { release: '123', namespace: '1e3' })
+  t.ok(objects.length >= 16)
+  const assertTexts = (value: unknown) => {
+    if (!isMapping(value)) return
+    for (const [key, each] of Object.entries(value)) t.type(each, 'string', key)
+  }
+  for (const { kind, metadata, spec } of objects) {
+    const { name, namespace, labels } = metadata
+    assertTexts({ name, namespace, ...labels })
+    t.equal(labels['app.kubernetes.io/instance'], '123', kind)
+    assertTexts(spec?.template?.metadata.labels)
+    assertTexts(spec?.selector?.matchLabels ?? spec?.podSelector?.matchLabels)
+  }
+  const services = objects.filter(({ kind }) => kind === 'Service')
+  for (const { spec } of services) assertTexts(spec.selector)
 })
 
 t.test('alerts go one by one, get labels, and leave nothing else changed', async t => {

@@ -448,12 +448,15 @@ t.test(
       ...process.env,
       LATCHKEY_CONFIG: server.configFile,
       LATCHKEY_TEST_URL: server.url,
-      LATCHKEY_TEST_CLIENT_ID: '',
       LATCHKEY_BIN: bin,
     }
-    const attempt = (clients: unknown) =>
+    const attempt = (clients: unknown, clientId = '') =>
       run(process.execPath, [file], {
-        env: { ...env, LATCHKEY_TEST_CLIENTS: JSON.stringify(clients) },
+        env: {
+          ...env,
+          LATCHKEY_TEST_CLIENTS: JSON.stringify(clients),
+          LATCHKEY_TEST_CLIENT_ID: clientId,
+        },
       })
 
     const good = await attempt([{ id: 'mobile', grants: ['password', 'refresh_token'] }])
@@ -463,6 +466,14 @@ t.test(
     t.equal(bad.code, 1)
     t.match(bad.stderr, /answered 401 invalid_client/)
     t.match((await attempt([])).stderr, /needs a client with both grants/)
+    // As with configFrom: the chart knows no client.
+    const named = await attempt([], 'mobile')
+    t.equal(named.code, 0, named.stderr)
+    t.match((await attempt([], 'nobody')).stderr, /answered 401 invalid_client/)
+    t.match(
+      (await attempt([{ id: 'mobile', grants: ['password'] }], 'mobile')).stderr,
+      /needs a client with both grants/,
+    )
     const users = await runWell(process.execPath, [bin, 'users', 'list'], { env })
     t.notMatch(users, /helm-test/)
   },

@@ -3,7 +3,7 @@
 /* eslint no-template-curly-in-string: "off" -- the configuration writes its variables so */
 import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { parseAllDocuments } from 'yaml'
 import { CHART } from './support/chart.ts'
 import { run } from './support/commands.ts'
@@ -157,6 +157,12 @@ const NEEDS: readonly (readonly [
     'directoriesTo',
     [6432],
   ],
+  // A URL that can't be read is taken to have its kind's usual port.
+  [{ store: { accounts: { url: '${ACCOUNTS_URL}' } } }, 'directoriesTo', [5432]],
+  [directory('sql', '${DIRECTORY_URL}'), 'directoriesTo', [5432]],
+  [directory('ldap', '${DIRECTORY_URL}'), 'directoriesTo', [636]],
+  [directory('http', '${DIRECTORY_URL}'), 'directoriesTo', [443]],
+  [directory('ldap', 'ldap://${LDAP_HOST}'), 'directoriesTo', [389]],
 ]
 
 t.test('each way out of the configuration is open at its port, and no other', async t => {
@@ -182,7 +188,8 @@ t.test('each way out of the configuration is open at its port, and no other', as
   ])
 })
 
-t.test('the notes say which value the NetworkPolicy waits for', async t => {
+/** What the notes say, by values. */
+async function notesIn(t: Test): Promise<(values: Values) => Promise<string>> {
   // helm prints notes only where a cluster answers: here they are an object's text.
   const chart = join(t.testdir(), 'latchkey')
   await cp(CHART, chart, { recursive: true })
@@ -197,8 +204,12 @@ t.test('the notes say which value the NetworkPolicy waits for', async t => {
       `{{- define "notes" }}${notes}{{ end }}`,
     ].join('\n'),
   )
-  const notesOf = async (values: Values) =>
+  return async values =>
     (await render(chart, values)).find(({ kind }) => kind === 'Notes').text
+}
+
+t.test('the notes say which value the NetworkPolicy waits for', async t => {
+  const notesOf = await notesIn(t)
   const asks =
     /lets the pods reach port\s6379 of Redis and no other.*set\snetworkPolicy\.storePorts/s
   const store = { url: '', existingSecret: 'redis' }
@@ -212,7 +223,39 @@ t.test('the notes say which value the NetworkPolicy waits for', async t => {
   ]) {
     t.notMatch(await notesOf(known), 'storePorts', JSON.stringify(known))
   }
-  for (const line of (await notesOf({ store })).split('\n')) {
-    t.ok(line.length <= 110, line)
+  const config = {
+    ...webhook('${WEBHOOK_URL}'),
+    store: { accounts: { url: '${ACCOUNTS_URL}' } },
+    directories: [
+      { name: 'a', type: 'ldap', url: 'ldap://${LDAP_HOST}' },
+      { name: 'b', type: 'http', url: 'https://a.example', lookupUrl: '${LOOKUP_URL}' },
+      { name: 'c', type: 'sql', url: 'postgres://u:${DB}@db.example.com/d' },
+    ],
   }
+  const guessed = await notesOf({ store, config })
+  const listed = /another port, open it by networkPolicy\.extraEgress:\n((?: {2}.*\n)+)/
+  t.equal(
+    listed.exec(guessed)?.[1],
+    [
+      '  config.notify.webhook.url: 443\n',
+      '  config.store.accounts.url: 5432\n',
+      '  config.directories[0].url: 389\n',
+      '  config.directories[1].lookupUrl: 443\n',
+    ].join(''),
+  )
+  t.notMatch(await notesOf({ config, networkPolicy: { enabled: false } }), listed)
+  t.notMatch(await notesOf({ store }), listed)
+  for (const line of guessed.split('\n')) t.ok(line.length <= 110, line)
+})
+
+t.test('helm test is offered where it can pass', async t => {
+  const mine = { configFrom: { secret: 'mine' }, config: { issuer: '' } }
+  const notesOf = await notesIn(t)
+  const isWaiting = /name a client of that file with both grants/
+  t.match(await notesOf(mine), isWaiting)
+  for (const values of [{}, { ...mine, test: { clientId: 'web' } }]) {
+    t.notMatch(await notesOf(values), isWaiting)
+    t.match(await notesOf(values), /See the whole way work/)
+  }
+  t.notMatch(await notesOf({ ...mine, test: { enabled: false } }), isWaiting)
 })

@@ -21,12 +21,11 @@ without, and `of`: the values that have its own labels and annotations, and for 
 {{- define "latchkey.metadata" -}}
 {{- $of := .of | default dict }}
 {{- $values := .root.Values }}
-{{- $labels := include "latchkey.labels" .root | fromYaml }}
-{{- with .component }}{{ $_ := set $labels "app.kubernetes.io/component" . }}{{ end }}
-name: {{ .name | default (include "latchkey.fullname" .root) }}
-namespace: {{ $of.namespace | default (include "latchkey.namespace" .root) }}
+{{- $labels := dict "root" .root "component" .component "more" $of.labels }}
+name: {{ .name | default (include "latchkey.fullname" .root) | quote }}
+namespace: {{ $of.namespace | default (include "latchkey.namespace" .root) | quote }}
 labels:
-  {{- toYaml (merge $labels ($of.labels | default dict)) | nindent 2 }}
+  {{- include "latchkey.labels" $labels | nindent 2 }}
 {{- $own := merge (dict) (.annotations | default dict) ($of.annotations | default dict) }}
 {{- with merge $own ($values.commonAnnotations | default dict) }}
 annotations:
@@ -39,19 +38,22 @@ annotations:
 {{- tpl (toYaml .containers) .root }}
 {{- end }}
 
+{{- /* A release may be called 123, which is no text without quotation marks. */}}
 {{- define "latchkey.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "latchkey.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "latchkey.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
+{{- /* The labels of an object or of pods, each once: ours, with `component`, before `more`, which are the
+object's own, before those of all. The selectors go by ours. */}}
 {{- define "latchkey.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{ include "latchkey.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $root := .root }}
+{{- $ours := include "latchkey.selectorLabels" $root | fromYaml }}
+{{- $_ := set $ours "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") }}
+{{- $_ := set $ours "app.kubernetes.io/version" $root.Chart.AppVersion }}
+{{- $_ := set $ours "app.kubernetes.io/managed-by" $root.Release.Service }}
+{{- with .component }}{{ $_ := set $ours "app.kubernetes.io/component" . }}{{ end }}
+{{- toYaml (merge $ours (.more | default dict) ($root.Values.commonLabels | default dict)) }}
 {{- end }}
 
 {{- define "latchkey.serviceAccountName" -}}
@@ -181,12 +183,46 @@ path, its metadata (RFC 8414 §3.1) included. */}}
 {{- define "latchkey.urlHosts" -}}
 {{- regexFind "^[^/?#]*" (regexReplaceAll "^[a-z+]+://([^/?#]*@)?" . "") }}
 {{- end }}
-{{- /* The port of a URL. One that is a ${NAME} is taken to be an https URL. */}}
+{{- /* The port of `url`; `usual` where that is a ${NAME}, which the chart can't read. */}}
 {{- define "latchkey.urlPort" -}}
-{{- $standard := dict "http" "80" "ldaps" "636" "ldap" "389" "mysql" "3306" "mariadb" "3306" }}
-{{- $standard = merge $standard (dict "postgres" "5432" "postgresql" "5432") }}
-{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" (include "latchkey.urlHosts" .)) }}
-{{- $port | default (get $standard (regexFind "^[a-z]+" .)) | default "443" }}
+{{- $standard := dict "http" "80" "https" "443" "ldaps" "636" "ldap" "389" "mysql" "3306" }}
+{{- $standard = merge $standard (dict "mariadb" "3306" "postgres" "5432" "postgresql" "5432") }}
+{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" (include "latchkey.urlHosts" .url)) }}
+{{- $port | default (get $standard (regexFind "^[a-z]+" .url)) | default .usual | default "443" }}
+{{- end }}
+
+{{- /* The URLs that the server goes to beside its store, as a JSON list of `name`, `url`, `usual` port and
+the peers `to`. */}}
+{{- define "latchkey.urls" -}}
+{{- $policy := .Values.networkPolicy }}
+{{- $urls := list }}
+{{- with .Values.traces.endpoint }}
+{{- $urls = append $urls (dict "name" "traces.endpoint" "url" . "to" $.Values.traces.to) }}
+{{- end }}
+{{- with dig "notify" "webhook" "url" nil .Values.config }}
+{{- $urls = append $urls (dict "name" "config.notify.webhook.url" "url" . "to" $policy.webhookTo) }}
+{{- end }}
+{{- with dig "store" "accounts" "url" nil .Values.config }}
+{{- $way := dict "name" "config.store.accounts.url" "url" . "usual" "5432" "to" $policy.directoriesTo }}
+{{- $urls = append $urls $way }}
+{{- end }}
+{{- range $index, $directory := .Values.config.directories }}
+{{- $usual := get (dict "ldap" "636" "sql" "5432") ($directory.type | default "") }}
+{{- range $key := list "url" "lookupUrl" }}
+{{- with get $directory $key }}
+{{- $name := printf "config.directories[%d].%s" $index $key }}
+{{- $way := dict "name" $name "url" . "usual" $usual "to" $policy.directoriesTo }}
+{{- $urls = append $urls $way }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $index, $client := .Values.config.clients }}
+{{- with $client.jwksUri }}
+{{- $name := printf "config.clients[%d].jwksUri" $index }}
+{{- $urls = append $urls (dict "name" $name "url" . "to" $policy.jwksTo) }}
+{{- end }}
+{{- end }}
+{{- toJson $urls }}
 {{- end }}
 
 {{- /* The ports of Redis and of its sentinels, as a JSON list. The URL in an existing Secret can't be read:
@@ -208,34 +244,17 @@ there networkPolicy.storePorts has them all. */}}
 
 {{- /* Where else the configuration sends the server, as a JSON list of egress rules. */}}
 {{- define "latchkey.egress" -}}
-{{- $policy := .Values.networkPolicy }}
 {{- $ways := list }}
-{{- with .Values.traces.endpoint }}
-{{- $ways = append $ways (dict "port" (include "latchkey.urlPort" .) "to" $.Values.traces.to) }}
-{{- end }}
 {{- with dig "notify" "mail" nil .Values.config }}
 {{- $usual := get (dict "implicit" 465 "none" 25) (.tls | default "") | default 587 }}
-{{- $ways = append $ways (dict "port" (.port | default $usual) "to" $policy.mailTo) }}
+{{- $ways = append $ways (dict "port" (.port | default $usual | int) "to" $.Values.networkPolicy.mailTo) }}
 {{- end }}
-{{- with dig "notify" "webhook" "url" nil .Values.config }}
-{{- $ways = append $ways (dict "port" (include "latchkey.urlPort" .) "to" $policy.webhookTo) }}
-{{- end }}
-{{- with dig "store" "accounts" "url" nil .Values.config }}
-{{- $ways = append $ways (dict "port" (include "latchkey.urlPort" .) "to" $policy.directoriesTo) }}
-{{- end }}
-{{- range .Values.config.directories }}
-{{- range compact (list .url .lookupUrl) }}
-{{- $ways = append $ways (dict "port" (include "latchkey.urlPort" .) "to" $policy.directoriesTo) }}
-{{- end }}
-{{- end }}
-{{- range .Values.config.clients }}
-{{- with .jwksUri }}
-{{- $ways = append $ways (dict "port" (include "latchkey.urlPort" .) "to" $policy.jwksTo) }}
-{{- end }}
+{{- range include "latchkey.urls" . | fromJsonArray }}
+{{- $ways = append $ways (dict "port" (include "latchkey.urlPort" . | int) "to" .to) }}
 {{- end }}
 {{- $rules := list }}
 {{- range uniq $ways }}
-{{- $rule := dict "ports" (list (dict "port" (int .port) "protocol" "TCP")) }}
+{{- $rule := dict "ports" (list (dict "port" .port "protocol" "TCP")) }}
 {{- with .to }}{{ $_ := set $rule "to" . }}{{ end }}
 {{- $rules = append $rules $rule }}
 {{- end }}
