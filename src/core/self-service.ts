@@ -66,7 +66,7 @@ type SelfServiceParts = ComposeOptions &
 
 /** Composes self-service. */
 export function composeSelfService(given: SelfServiceParts): SelfService {
-  const { settings, store, clock, emit, accountsWith, sessionsWith, monotonic } = given
+  const { settings, store, clock, emit, accountsWith, sessionsWith } = given
   const { selfService } = settings
   const parts = {
     ...given,
@@ -75,7 +75,7 @@ export function composeSelfService(given: SelfServiceParts): SelfService {
     verifies: selfService.verify === 'email',
     minPasswordLength: settings.minPasswordLength,
     declarations: settings.attributes,
-    evenTime: createEvenTime(monotonic),
+    evenTime: createEvenTime(),
   }
   const redeem = createRedeem(parts)
   const hashChecked = createHashChecked(parts)

@@ -106,16 +106,15 @@ function createSignUp(options: RegistrationOptions): Registration['signUp'] {
     // What is sent goes to whoever has the name: both are counted. What is too much takes as long.
     const isTooMuch = async () =>
       verifies && ((await isSpent(read.folded)) || (await isSpent(String(email))))
-    const outcome = await evenTime(async () => {
+    const about = { locale, network: caller.network }
+    // In one span: the more it hides, the less any of it shows.
+    await evenTime(async () => {
       // Before anything is added: what can't be sent is refused whole.
       if (verifies && !(await outgoing.hasRoom('verification'))) throw outboxFull()
-      if (await isTooMuch()) return 'too_much'
-      return (await addIfFree(account, caller)) ? 'added' : ownerOf(account)
-    })
-    if (!verifies) return
-    const about = { locale, network: caller.network }
-    await evenTime(async () => {
-      if (outcome !== 'too_much') await sendFor(account, outcome, about)
+      if (await isTooMuch()) return
+      const isAdded = await addIfFree(account, caller)
+      const outcome = isAdded ? 'added' : await ownerOf(account)
+      if (verifies) await sendFor(account, outcome, about)
     })
   }
 }

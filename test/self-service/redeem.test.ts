@@ -1,5 +1,6 @@
 // What a redemption meets when somebody else changes the account in the same moment; and the small parts.
-import t from 'tap'
+import { setImmediate } from 'node:timers/promises'
+import t, { type Test } from 'tap'
 import { createEvenTime, EVEN_MS } from '../../src/self-service/even-time.ts'
 import { NO_WAY_OUT } from '../../src/self-service/outgoing.ts'
 import { createRedeem } from '../../src/self-service/redeem.ts'
@@ -59,25 +60,33 @@ t.test('an account that changes again and again, or goes', async t => {
   await t.rejects(redeem(redemption), INVALID, 'it is not there')
 })
 
-t.test('even time', async t => {
-  let now = 0
-  const waits: number[] = []
-  const even = createEvenTime(
-    () => now,
-    async ms => waits.push(ms),
-  )
-  t.equal(await even(async () => 'done'), 'done')
-  await t.rejects(
-    even(async () => {
-      now += 20
-      throw new Error('failed')
-    }),
-    /failed/,
-  )
-  await even(async () => {
-    now += 2 * EVEN_MS
+/** In how many spans an answer came whose work ended in that one. */
+async function spansOf(t: Test, last: number, fault?: Error): Promise<number> {
+  const { promise: done, resolve, reject } = Promise.withResolvers<string>()
+  let spans = 0
+  let isBegun = false
+  const even = createEvenTime(async ms => {
+    t.equal(ms, EVEN_MS, 'a whole span, whatever the work has taken of it')
+    spans += 1
+    t.equal(isBegun, spans > 1, 'the first begins before the work')
+    if (spans === last) fault ? reject(fault) : resolve('done')
+    await setImmediate()
   })
-  t.same(waits, [EVEN_MS, EVEN_MS - 20, 0])
+  const answer = even(async () => {
+    isBegun = true
+    return done
+  })
+  if (fault) await t.rejects(answer, fault)
+  else t.equal(await answer, 'done')
+  return spans
+}
+
+t.test('even time', async t => {
+  t.equal(await spansOf(t, 1), 1)
+  t.equal(await spansOf(t, 3), 3, 'a whole number of spans')
+  const fault = new Error('failed')
+  t.equal(await spansOf(t, 1, fault), 1)
+  t.equal(await spansOf(t, 2, fault), 2)
 })
 
 t.test('no way out, and no secret', async t => {
