@@ -30,10 +30,9 @@ export async function openSafeStore({
     lossPeriodMs: config.store.lossPeriod,
     recallsChecks: config.introspection.cache,
     clock,
+    judge: async store => refuseRisks(await risksOf(store, clock), config.store),
   })
   parts.defer(() => opened.store.close())
   const system = config.store.url.startsWith('sqlite:') ? 'sqlite' : 'redis'
-  const traced = tracedStore(timedStore(opened, metrics), tracing, system)
-  refuseRisks(await risksOf(traced.store, clock), config.store)
-  return traced
+  return tracedStore(timedStore(opened, metrics), tracing, system)
 }

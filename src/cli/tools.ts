@@ -100,16 +100,20 @@ export function withConfig<Args extends unknown[]>(
 }
 
 /** Makes commander's action of a command on the store, which is closed when it has ended. */
-export function withStore<Args extends unknown[]>(
-  io: Io,
-  action: Action<StoreTools, Args>,
-) {
-  return async function (this: Command, ...args: Args): Promise<void> {
-    const tools = toolsOf(io, this)
-    const config = await readConfig(tools)
-    await using parts = new AsyncDisposableStack()
-    await action({ ...tools, ...(await openCore({ io, config, parts })) }, ...args)
-  }
+export const withStore = onStore({ isAlone: false })
+
+/** The same for work on the store itself, wherever its accounts are: PostgreSQL isn't asked. */
+export const withStoreAlone = onStore({ isAlone: true })
+
+function onStore(how: Pick<OpenOptions, 'isAlone'>) {
+  return <Args extends unknown[]>(io: Io, action: Action<StoreTools, Args>) =>
+    async function (this: Command, ...args: Args): Promise<void> {
+      const tools = toolsOf(io, this)
+      const config = await readConfig(tools)
+      await using parts = new AsyncDisposableStack()
+      const core = await openCore({ io, config, parts, ...how })
+      await action({ ...tools, ...core }, ...args)
+    }
 }
 
 /**
@@ -166,6 +170,8 @@ interface OpenOptions {
   readonly config: Config
   /** Takes what is opened for the command and has to be closed after it. */
   readonly parts: AsyncDisposableStack
+  /** Whether it works on the store itself, and asks no PostgreSQL. */
+  readonly isAlone: boolean
 }
 
 /** Opens the core for one command. */
@@ -173,12 +179,14 @@ async function openCore({
   io,
   config,
   parts,
+  isAlone,
 }: OpenOptions): Promise<Omit<StoreTools, keyof Tools>> {
   const blocklist = await openBlocklist(config.passwords)
   parts.defer(() => blocklist.close())
   const { store, addressCounts, backups, move } = await openStore({
     ...config.store,
     clock: systemClock,
+    isAlone,
   })
   parts.defer(() => store.close())
   const audit = createCommandAudit(io, config)

@@ -7,6 +7,7 @@ import type { Backups } from './ports/backups.ts'
 import type { StoreRisk } from './ports/health.ts'
 import type { MoveAccounts } from './ports/people/move.ts'
 import type { Store } from './ports/store.ts'
+import { StoreUnavailable } from './ports/unavailable.ts'
 import type { RedisSettings } from './redis/connection/connect.ts'
 import { risksOf } from './watch.ts'
 
@@ -33,6 +34,14 @@ export type OpenStore = StoreSettings & {
   readonly clock: Clock
   /** Replaces the Redis server's own clock; for tests. */
   readonly redisClock?: Clock | undefined
+}
+
+/** How a store is opened. */
+export interface StoreOpening {
+  /** Rejects where the store must not be worked on; nothing has been written anywhere then. */
+  readonly judge?: (store: Store) => Promise<void>
+  /** For work on the store itself, wherever its accounts are: PostgreSQL isn't asked. Default: no. */
+  readonly isAlone?: boolean
 }
 
 export interface OpenedStore {
@@ -78,6 +87,7 @@ export async function checkStore({
   }
   const { store } = await openSessions(settings)
   try {
+    if (accounts === undefined) await refuseElsewhere(store)
     await store.probe()
     const lossEndsInMs = await store.lossEndsInMs()
     const risks = await risksOf(store, settings.clock)
@@ -85,6 +95,16 @@ export async function checkStore({
   } finally {
     await store.close()
   }
+}
+
+/** Without its accounts nobody could log in, and their names could be taken again. */
+async function refuseElsewhere({ accountsHome }: Store): Promise<void> {
+  const { isElsewhere } = await accountsHome.load()
+  if (!isElsewhere) return
+  const reason =
+    'the accounts of store.url have been moved to PostgreSQL: name it in store.accounts, as every other ' +
+    'server does, or another store in store.url'
+  throw new StoreUnavailable(new Error(reason), reason)
 }
 
 /** Undefined: the URL is another store's. */
@@ -98,12 +118,19 @@ function sqliteFileOf(url: string): string | undefined {
  */
 export async function openStore({
   accounts,
+  judge = async () => {},
+  isAlone = false,
   ...settings
-}: OpenStore): Promise<OpenedStore> {
+}: OpenStore & StoreOpening): Promise<OpenedStore> {
   const opened = await openSessions(settings)
-  if (accounts === undefined) return opened
-  const { withPostgres } = await import('./postgres/store.ts')
   try {
+    await judge(opened.store)
+    if (isAlone) return opened
+    if (accounts === undefined) {
+      await refuseElsewhere(opened.store)
+      return opened
+    }
+    const { withPostgres } = await import('./postgres/store.ts')
     return { ...opened, ...(await withPostgres(opened.store, accounts)) }
   } catch (error) {
     await opened.store.close()

@@ -9,7 +9,7 @@ import { createBar } from '../terminal/bar.ts'
 import type { Io } from '../terminal/io.ts'
 import { operator } from '../terminal/operator.ts'
 import { Refused } from '../terminal/refused.ts'
-import { withStore } from '../tools.ts'
+import { withStoreAlone } from '../tools.ts'
 import { countOf } from '../terminal/words.ts'
 
 const MINUTE_MS = 60_000
@@ -32,7 +32,7 @@ Example:
 `,
     )
     .action(
-      withStore(io, async ({ backups, print }, file: string) => {
+      withStoreAlone(io, async ({ backups, print }, file: string) => {
         const content = await withBar(io, showPart => backups.save(file, showPart))
         print(
           { outcome: 'backed_up', file, ...content },
@@ -57,7 +57,7 @@ Example:
 `,
     )
     .action(
-      withStore(
+      withStoreAlone(
         io,
         async (
           { backups, store, emit, print },

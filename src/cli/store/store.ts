@@ -4,7 +4,7 @@ import type { Io } from '../terminal/io.ts'
 import { operator } from '../terminal/operator.ts'
 import { Refused } from '../terminal/refused.ts'
 import { addStoreBackup } from './backup.ts'
-import { withStore } from '../tools.ts'
+import { withStoreAlone } from '../tools.ts'
 import { countOf } from '../terminal/words.ts'
 
 /** Adds `store`. */
@@ -28,7 +28,7 @@ Example:
 `,
     )
     .action(
-      withStore(io, async ({ store, emit, print }) => {
+      withStoreAlone(io, async ({ store, emit, print }) => {
         if (!(await store.acceptLoss())) throw new Refused('nothing_lost')
         emit({ type: 'store.accepted', actor: operator() })
         print(
@@ -56,7 +56,7 @@ Example:
 `,
     )
     .action(
-      withStore(io, async ({ store, print }) => {
+      withStoreAlone(io, async ({ store, print }) => {
         const carried = await store.upgrade()
         print(
           { outcome: 'upgraded', carried },

@@ -3,6 +3,7 @@
 // Instants (`…At`, `…Until`) are milliseconds since the epoch by the store's own clock; spans (`…Ms`) are
 // milliseconds.
 import type { AccessTokens } from './access-tokens.ts'
+import type { AccountsHome } from './documents/accounts-home.ts'
 import type { BuiltInDirectory } from './directory.ts'
 import type { Families } from './families.ts'
 import type { StoreCondition, StoreRisk } from './health.ts'
@@ -31,6 +32,7 @@ export interface Store {
   readonly sightings: Sightings
   readonly secretLists: SecretLists
   readonly groups: Groups
+  readonly accountsHome: AccountsHome
   readonly statusLists: StatusLists
   readonly tickets: Tickets
   readonly outbox: OutboxItems

@@ -5,13 +5,13 @@ import type { SqlServer } from '../../base/sql-server.ts'
 import type { MoveAccounts } from '../ports/people/move.ts'
 import type { Store } from '../ports/store.ts'
 import { openConnections, type Connections } from './database/connections.ts'
-import { StoreUnavailable } from '../ports/unavailable.ts'
 import { checkFormat, migrate } from './database/migrations.ts'
 import { createBoth } from './moving/both.ts'
-import { createGate, MOVING, type Gate } from './moving/gate.ts'
+import { createGate, type Gate } from './moving/gate.ts'
 import { createMove } from './moving/move.ts'
+import { pairUp } from './moving/pair.ts'
 import { createPostgresDirectory } from './people/directory.ts'
-import { createSettlement, isSubjectAlone } from './people/settle.ts'
+import { createSettlement } from './people/settle.ts'
 import { createPostgresSubjects } from './people/subjects.ts'
 import { createPostgresTickets } from './people/tickets.ts'
 
@@ -24,7 +24,7 @@ export interface PostgresStore {
 /**
  * Opens the database and puts its accounts in the place of those of a store, which goes on to have the
  * sessions. Makes the tables where they aren't there. A store that has accounts keeps them until they are
- * moved. Rejects with StoreUnavailable.
+ * moved. Rejects with StoreUnavailable, also where the database belongs to another store.
  */
 export async function withPostgres(
   store: Store,
@@ -34,9 +34,7 @@ export async function withPostgres(
   const gate = createGate(connections)
   try {
     await migrate(connections)
-    await ((await gate.isMoved())
-      ? refuseOwnAccounts(connections, store)
-      : beginWithNobody(connections, store))
+    await pairUp({ connections, sessions: store })
   } catch (error) {
     await connections.close()
     throw error
@@ -54,33 +52,6 @@ export async function checkPostgres(server: SqlServer): Promise<void> {
   } finally {
     await connections.close()
   }
-}
-
-/** Where the store has no accounts, there are none to be moved. */
-async function beginWithNobody(
-  { within }: Connections,
-  { directory }: Pick<Store, 'directory'>,
-): Promise<void> {
-  const [own] = await directory.page({ limit: 1 })
-  if (own !== undefined && !isSubjectAlone(own)) return
-  await within([MOVING], run => run({ text: 'UPDATE latchkey.format SET moved = true' }))
-}
-
-/** Accounts that were added where nobody looks for them any more. */
-async function refuseOwnAccounts(
-  { ask }: Connections,
-  { directory }: Pick<Store, 'directory'>,
-): Promise<void> {
-  const [first] = await directory.page({ limit: 1 })
-  if (first === undefined || isSubjectAlone(first)) return
-  const values = [first.tag]
-  const text = 'SELECT FROM latchkey.accounts WHERE tag = $1'
-  // A move that has ended has still to tell the store.
-  if ((await ask({ text, values })).length > 0) return
-  const reason =
-    'store.url has accounts that the PostgreSQL of store.accounts does not know, where all others have ' +
-    'been moved: nobody of them could log in. Name the store that belongs to it, or one without accounts'
-  throw new StoreUnavailable(new Error(reason), reason)
 }
 
 function storeOf(connections: Connections, sessions: Store, gate: Gate): PostgresStore {

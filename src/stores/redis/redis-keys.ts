@@ -88,6 +88,8 @@ export interface RedisKeys {
   readonly sightings: string
   /** Hash: which secrets the running servers have. */
   readonly secretLists: string
+  /** Hash: where the accounts are whose sessions these are. */
+  readonly accountsHome: string
   /** Hash: the groups. */
   readonly groups: string
   /** Mark: the store takes writes. */
@@ -145,6 +147,7 @@ export function createRedisKeys(prefix: string): RedisKeys {
     ring: `${prefix}keys`,
     sightings: `${prefix}sightings`,
     secretLists: `${prefix}secret-lists`,
+    accountsHome: `${prefix}accounts-home`,
     groups: `${prefix}groups`,
     probe: `${prefix}probe`,
     format: `${prefix}format`,

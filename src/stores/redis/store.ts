@@ -2,6 +2,7 @@
 import type { Cluster, Redis } from 'ioredis'
 import type { Clock } from '../../base/clock.ts'
 import { EMPTY_RING } from '../ports/documents/keys.ts'
+import { NO_ACCOUNTS_HOME } from '../ports/documents/accounts-home.ts'
 import { NO_GROUPS } from '../ports/documents/groups.ts'
 import { EMPTY_SIGHTINGS } from '../ports/documents/sightings.ts'
 import type { AddressCounts } from '../ports/address-counts.ts'
@@ -180,6 +181,12 @@ function portsOf(adapter: RedisAdapter) {
     sightings: createRedisDocument(adapter, keys.sightings, EMPTY_SIGHTINGS),
     secretLists: createRedisDocument(adapter, keys.secretLists, NO_SECRET_LISTS),
     groups: createRedisDocument(adapter, keys.groups, NO_GROUPS),
+    // It is read at a start, which doesn't wait for the end of a loss.
+    accountsHome: createRedisDocument(
+      { ...adapter, doubt: async () => {} },
+      keys.accountsHome,
+      NO_ACCOUNTS_HOME,
+    ),
     replays: createRedisReplays(adapter),
     statusLists: createRedisStatusLists(adapter),
     tickets: createRedisTickets(adapter),

@@ -1,6 +1,7 @@
 // The embedded store: one SQLite file, no server. Its clock is the one that it is given.
 import type { Clock } from '../../base/clock.ts'
 import { EMPTY_RING } from '../ports/documents/keys.ts'
+import { NO_ACCOUNTS_HOME } from '../ports/documents/accounts-home.ts'
 import { NO_GROUPS } from '../ports/documents/groups.ts'
 import { EMPTY_SIGHTINGS } from '../ports/documents/sightings.ts'
 import { newerFormat } from '../ports/health.ts'
@@ -52,6 +53,7 @@ export function createSqliteStore({
     sightings: createSqliteDocument(db, 'sightings', EMPTY_SIGHTINGS),
     secretLists: createSqliteDocument(db, 'secret-lists', NO_SECRET_LISTS),
     groups: createSqliteDocument(db, 'groups', NO_GROUPS),
+    accountsHome: createSqliteDocument(db, 'accounts-home', NO_ACCOUNTS_HOME),
     replays: createSqliteReplays(db, clock),
     statusLists: createSqliteStatusLists(db, clock),
     tickets: createSqliteTickets(db, clock),

@@ -73,4 +73,9 @@ export const POSTGRES_STEPS: readonly PostgresStep[] = [
   ALTER TABLE latchkey.format ADD COLUMN runs bigint NOT NULL DEFAULT 0;
   COMMENT ON COLUMN latchkey.format.runs IS 'how many moves have begun: the last one copies';
 `,
+  `
+  ALTER TABLE latchkey.format ADD COLUMN pair text NOT NULL DEFAULT '';
+  COMMENT ON COLUMN latchkey.format.pair IS
+    'what the store of the sessions calls this database; empty: no store belongs to it yet';
+`,
 ]

@@ -2,16 +2,18 @@
 // are. What a run that was stopped has left is thrown away first: an account may have gone since. The last
 // step finds nothing left that was written meanwhile, and declares the accounts moved before anybody writes.
 import type { Account, UniqueValue } from '../../ports/directory.ts'
+import type { Store } from '../../ports/store.ts'
 import { StoreUnavailable } from '../../ports/unavailable.ts'
 import type { Connections, Run } from '../database/connections.ts'
 import { recordOf } from '../people/account-rows.ts'
-import { isSubjectAlone, type SessionStore } from '../people/settle.ts'
+import { isSubjectAlone } from '../people/settle.ts'
 import { MOVING, type Gate } from './gate.ts'
+import { tellElsewhere } from './pair.ts'
 
 /** What it works with. */
 export interface CopyParts {
   readonly connections: Connections
-  readonly sessions: Pick<SessionStore, 'directory'>
+  readonly sessions: Pick<Store, 'directory' | 'accountsHome'>
   readonly gate: Gate
 }
 
@@ -103,7 +105,11 @@ function createCopying({ connections, sessions, gate }: CopyParts, own: number):
         const accounts = found.filter(account => account !== undefined)
         const added = await put(run, await withValues(directory, accounts))
         const isMoved = tags.length < most
-        if (isMoved) await run({ text: 'UPDATE latchkey.format SET moved = true' })
+        if (isMoved) {
+          // First: whoever has no PostgreSQL is kept out before the first change is made there.
+          await tellElsewhere(sessions)
+          await run({ text: 'UPDATE latchkey.format SET moved = true' })
+        }
         most = Math.min(MOST, most * 2)
         return { added: added - removed.length, isMoved }
       }),
@@ -121,20 +127,22 @@ function overtaken(): StoreUnavailable {
   return new StoreUnavailable(new Error(reason), reason)
 }
 
-/** Tries again where two copies have what only one may have. */
-async function untilUnclashed<Result>(work: () => Promise<Result>): Promise<Result> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await work()
-    } catch (error) {
-      const { code } = Object(Object(error).cause)
-      if (code !== CLASH || tries === TRIES) throw error
-    }
+/** Tries again, so often, where two copies have what only one may have. */
+async function untilUnclashed<Result>(
+  work: () => Promise<Result>,
+  tries = TRIES,
+): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    const { code } = Object(Object(error).cause)
+    if (code !== CLASH || tries === 1) throw error
+    return untilUnclashed(work, tries - 1)
   }
 }
 
 function withValues(
-  { uniqueValuesOf }: SessionStore['directory'],
+  { uniqueValuesOf }: Store['directory'],
   accounts: readonly Account[],
 ): Promise<readonly Owned[]> {
   return Promise.all(
