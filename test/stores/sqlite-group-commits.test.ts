@@ -117,6 +117,60 @@ t.test(
   },
 )
 
+t.test('those that failed together keep their order', async t => {
+  const { db, put, seen, other } = setScene(t)
+  db.exec(`CREATE TRIGGER full BEFORE INSERT ON numbers WHEN new.n = 13
+    BEGIN SELECT RAISE(ROLLBACK, 'full'); END`)
+  const insert = db.prepare('INSERT INTO numbers (n) VALUES (13)')
+  let tries = 0
+  const failing = writing(db, () => {
+    tries += 1
+    try {
+      insert.run()
+    } catch (error) {
+      // Before any of them is tried again, another process writes.
+      if (tries === 1) other.exec('BEGIN IMMEDIATE')
+      throw error
+    }
+  })
+  const all = Promise.allSettled([failing, ...[1, 2, 3].map(put), closeDatabase(db)])
+  await new Promise(resolve => setTimeout(resolve, 30))
+  other.exec('COMMIT')
+  const [first, ...others] = await all
+  t.match(first, { reason: { cause: { message: 'full' } } })
+  t.same(
+    others.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'fulfilled', 'fulfilled'],
+    'what waits is written before the file is closed',
+  )
+  t.same(seen(), [1, 2, 3])
+})
+
+t.test('each of them has a turn of the event loop', async t => {
+  const { db, put, seen } = setScene(t)
+  db.exec(`CREATE TRIGGER full BEFORE INSERT ON numbers WHEN new.n = 13
+    BEGIN SELECT RAISE(ROLLBACK, 'full'); END`)
+  const numbers = Array.from({ length: 20 }, (_, n) => n)
+  let answered = 0
+  let afterOneTurn = 0
+  const all = numbers.map(async n => {
+    await put(n).catch(() => {})
+    answered += 1
+    if (answered === 1) {
+      setImmediate(() => {
+        afterOneTurn = answered
+      })
+    }
+  })
+  await Promise.all(all)
+  await new Promise(resolve => setImmediate(resolve))
+  t.ok(afterOneTurn < numbers.length, `${afterOneTurn} in the first turn`)
+  t.same(
+    seen(),
+    numbers.filter(n => n !== 13),
+  )
+})
+
 t.test('nor does one whose fault shows only at the end of the transaction', async t => {
   const { db, put, seen } = setScene(t)
   const owing = writing(db, () => db.exec('INSERT INTO owed (n) VALUES (99)'))

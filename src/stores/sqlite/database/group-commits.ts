@@ -21,6 +21,8 @@ interface Step {
   readonly refuse: (error: unknown) => void
   /** Until when it waits for another process. */
   readonly deadline: number
+  /** Whether it has a transaction of its own. */
+  readonly isAlone: boolean
 }
 
 /** Makes what writes to this connection; nothing else may begin a transaction on it. */
@@ -31,51 +33,59 @@ export function createGroupCommits(db: DatabaseSync): Write {
 
   function commitWaiting(): void {
     isScheduled = false
-    const steps = waiting
-    waiting = []
-    commit(steps)
-  }
-
-  function commit(steps: readonly Step[]): void {
+    // Those that go alone are the first ones.
+    const count = waiting[0]?.isAlone === true ? 1 : waiting.length
+    const steps = waiting.slice(0, count)
+    waiting = waiting.slice(count)
     try {
       const answers = transaction(steps)
       for (const answer of answers) answer()
-      const rest = steps.slice(answers.length)
-      if (rest.length > 0) putBack(rest, () => setImmediate(commitWaiting))
+      goOn(steps.slice(answers.length))
     } catch (error) {
       const [step, ...others] = steps
-      if (isBusy(error)) waitFor(steps, error)
-      else if (others.length === 0) step?.refuse(error)
+      if (isBusy(error)) waitWith(steps, error)
       // The transaction itself failed: whose fault it was shows when each has one of its own.
-      else for (const one of steps) commit([one])
+      else if (others.length > 0) goOn(steps.map(one => ({ ...one, isAlone: true })))
+      else {
+        step?.refuse(error)
+        goOn([])
+      }
     }
   }
 
-  function waitFor(steps: readonly Step[], error: unknown): void {
+  function waitWith(steps: readonly Step[], error: unknown): void {
     const now = monotonicClock()
-    for (const step of steps) if (step.deadline < now) step.refuse(error)
-    putBack(
-      steps.filter(({ deadline }) => deadline >= now),
+    const all = [...steps, ...waiting]
+    for (const step of all) if (step.deadline < now) step.refuse(error)
+    waiting = []
+    goOn(
+      all.filter(({ deadline }) => deadline >= now),
       () => setTimeout(commitWaiting, PAUSE_MS),
     )
   }
 
-  function putBack(steps: readonly Step[], schedule: () => void): void {
+  /** These come first. */
+  function goOn(
+    steps: readonly Step[],
+    schedule: () => unknown = () => setImmediate(commitWaiting),
+  ): void {
     waiting = [...steps, ...waiting]
     if (waiting.length > 0 && !isScheduled) schedule()
-    isScheduled = waiting.length > 0
+    isScheduled ||= waiting.length > 0
   }
 
   return work =>
     new Promise((resolve, reject) => {
-      waiting.push({
+      const step: Step = {
         run() {
           const value = work()
           return () => resolve(value)
         },
         refuse: error => reject(unavailable(error)),
         deadline: monotonicClock() + BUSY_MS,
-      })
+        isAlone: false,
+      }
+      waiting.push(step)
       if (!isScheduled) setImmediate(commitWaiting)
       isScheduled = true
     })
