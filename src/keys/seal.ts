@@ -15,7 +15,8 @@ export class CannotOpen extends Error {
         (configured.includes(secretId)
           ? 'the store has damaged it, or mixed it up with another'
           : `it is sealed under the secret with the fingerprint ${secretId}, which is not among secrets ` +
-            `(${configured.join(', ')}): put that secret back, behind the others`),
+            `(${configured.join(', ')}): put that secret back, behind the others; where it is lost for ` +
+            'good, run latchkey keys abandon'),
     )
     this.secretId = secretId
   }
@@ -41,6 +42,8 @@ export interface Sealer {
    * @throws CannotOpen when none has
    */
   open(kid: string, sealed: string): string
+  /** Whether `open` can. */
+  opens(kid: string, sealed: string): boolean
 }
 
 /**
@@ -59,6 +62,10 @@ export function createSealer(
   const [first] = keys
   if (first === undefined) throw new TypeError('no secret to seal signing keys with')
   const secretIds = keys.map(({ id }) => id)
+  const tryOpen = (kid: string, sealed: string) => {
+    const key = keys.find(({ id }) => id === sealedUnder(sealed))
+    return key && openText(key, label(kid), sealed)
+  }
   const current = () => keys.find(({ id }) => isEverywhere(id)) ?? first
   return {
     secretIds,
@@ -68,11 +75,11 @@ export function createSealer(
     },
     seal: (kid, privateKey) => sealText(current(), label(kid), privateKey),
     open(kid, sealed) {
-      const key = keys.find(({ id }) => id === sealedUnder(sealed))
-      const opened = key && openText(key, label(kid), sealed)
+      const opened = tryOpen(kid, sealed)
       if (opened === undefined) throw new CannotOpen(kid, sealedUnder(sealed), secretIds)
       return opened
     },
+    opens: (kid, sealed) => tryOpen(kid, sealed) !== undefined,
   }
 }
 

@@ -13,6 +13,7 @@ import { createAuditLines } from '../../src/outbox/audit-lines.ts'
 import { createEnvelope } from '../../src/outbox/envelope.ts'
 import { AuditLine } from '../../src/observe/audit/audit-schema.ts'
 import { createKeyRing } from '../../src/keys/ring.ts'
+import { createSealer } from '../../src/keys/seal.ts'
 import { commandLine, SECRET } from '../support/command-line.ts'
 import { signIn } from '../support/stores.ts'
 
@@ -37,6 +38,7 @@ const CHANGING: ReadonlyArray<
   ['users import', 'FILE', { type: 'users.imported', imported: 1 }],
   ['keys rotate', '', { type: 'keys.changed' }],
   ['keys retire', 'KID --yes', { type: 'keys.changed' }],
+  ['keys abandon', '--yes', { type: 'keys.changed' }],
   ['store restore', '--replace BACKUP', { type: 'store.restored', replaced: true }],
 ]
 
@@ -137,6 +139,17 @@ t.test('each change names its actor, for the servers to log', async t => {
     }
     if (verb === 'keys retire') {
       kid = String((await run('keys list --json')).records[0]?.['kid'])
+    }
+    if (verb === 'keys abandon') {
+      const lost = createSealer(['l'.repeat(43)])
+      await withStore(async store => {
+        const ring = await store.keys.load()
+        const sealed = ring.keys.map(key => ({
+          ...key,
+          sealed: lost.seal(key.kid, 'lost'),
+        }))
+        t.ok(await store.keys.save({ ...ring, keys: sealed }))
+      })
     }
     if (verb === 'store restore') {
       t.match(await run(`store backup ${join(directory, 'store.backup')}`), { code: 0 })

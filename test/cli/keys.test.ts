@@ -1,7 +1,12 @@
 // latchkey keys: what it shows, what it asks, what it does. Beside it a "server" that holds the ring and sees
 // verifiers.
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { abandonLostKeys } from '../../src/keys/abandon.ts'
 import { createKeyRing } from '../../src/keys/ring.ts'
+import { createSealer, type Sealer } from '../../src/keys/seal.ts'
+import { EMPTY_RING } from '../../src/stores/ports/documents/keys.ts'
 import { createKnownSecrets } from '../../src/keys/known-secrets.ts'
 import { createSightings } from '../../src/keys/verifiers/sightings.ts'
 import type { Store } from '../../src/stores/ports/store.ts'
@@ -454,3 +459,72 @@ t.test(
     )
   },
 )
+
+t.test('keys whose secret is lost are given up, and their tokens verify on', async t => {
+  const before = setUp(t)
+  const [first, second] = await before.withStore(async store =>
+    (await ringOf(store, { age: 3 * DAY })).describe(),
+  )
+  t.match(await before.latchkey('keys abandon'), {
+    code: 1,
+    err: 'latchkey: nothing lost: every key opens\n',
+  })
+  const { withStore, directory, file } = before
+  const other = join(directory, 'other.yaml')
+  await writeFile(other, (await readFile(file, 'utf8')).replace(SECRET, NEW_SECRET))
+  const latchkey = (line: string) =>
+    before.latchkey(line, '', { env: { LATCHKEY_CONFIG: other } })
+  t.match(await latchkey('keys status'), { code: 1, err: /run latchkey keys abandon\n$/ })
+  t.match(await latchkey('keys abandon'), {
+    code: 1,
+    out: new RegExp(
+      `No secret of this configuration opens ${first?.kid}, ${second?.kid}: `,
+    ),
+    err: /confirmation missing/,
+  })
+  await withStore(async store => {
+    const server = createKnownSecrets({ store, secrets: [SECRET] })
+    await server.sync()
+    t.match(await latchkey('keys abandon --yes'), {
+      code: 1,
+      err: /^latchkey: secret elsewhere: a server that runs, or did a minute ago, has the secret/,
+    })
+    await server.withdraw()
+  })
+  const kids = [first?.kid, second?.kid]
+  t.match(await latchkey('keys abandon --yes --json'), {
+    code: 0,
+    records: [{ record: 'impact' }, {}, {}, { outcome: 'abandoned', kids }],
+  })
+  const ring = await withStore(store => ringOf(store, { secrets: [NEW_SECRET] }))
+  t.match(ring.describe(), [
+    { kid: first?.kid, state: 'retiring' },
+    { state: 'signing' },
+    { state: 'published' },
+  ])
+  t.ok(ring.verificationKey(String(first?.kid)))
+  t.not(ring.signingKey().kid, first?.kid)
+  t.notOk(ring.verificationKey(String(second?.kid)), 'it has signed nothing')
+})
+
+t.test('a ring that another process changes meanwhile is looked at again', async t => {
+  const [mine, lost] = [createSealer([SECRET]), createSealer([NEW_SECRET])]
+  const key = (kid: string, sealer: Sealer) => ({
+    ...{ kid, publishAt: 0, signFrom: 0, signUntil: 100, removeAt: 200 },
+    ...{ alg: 'ES256', line: 'main', publicJwk: {}, sealed: sealer.seal(kid, 'x') },
+  })
+  const ringWith = (sealer: Sealer) => ({
+    ...EMPTY_RING,
+    keys: [key('a', mine), key('b', sealer)],
+  })
+  const rings = [ringWith(lost), ringWith(mine)]
+  const options = {
+    keys: { load: async () => rings.shift() ?? EMPTY_RING, save: async () => false },
+    sealer: mine,
+    now: async () => 50,
+    policy: { algorithm: 'ES256', rotateEveryMs: 1, publishAheadMs: 1, accessTtlMs: 1 },
+    emit: () => t.fail('nothing was changed'),
+  }
+  t.same(await abandonLostKeys(options), [])
+  t.same(rings, [])
+})

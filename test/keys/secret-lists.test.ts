@@ -336,7 +336,8 @@ t.test('a server waits for those that can open the ring to seal it anew', async 
   await t.rejects(start([shut(idOf(THIRD))]), {
     message:
       `cannot open signing key kid: it is sealed under the secret with the fingerprint ${idOf(THIRD)}, ` +
-      `which is not among secrets (${idOf(OLD)}): put that secret back, behind the others`,
+      `which is not among secrets (${idOf(OLD)}): put that secret back, behind the others; ` +
+      'where it is lost for good, run latchkey keys abandon',
   })
   t.same(waits, [], 'nobody has it: not waited for')
   await t.rejects(start([new Error('else')]), /else/)

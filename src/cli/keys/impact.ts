@@ -7,6 +7,7 @@ import {
   verifierStatus,
   type VerifierStatus,
 } from '../../keys/verifiers/report.ts'
+import type { LostKey } from '../../keys/abandon.ts'
 import type { KeyRing } from '../../keys/ring.ts'
 import { span } from '../terminal/time.ts'
 import type { StoreTools } from '../tools.ts'
@@ -68,6 +69,18 @@ export async function impactOfRetirement(
         `it meets a kid that it doesn't know: --switch-after gives it more time.`,
     ),
     UNSEEN,
+  ]
+}
+
+/** What happens when keys are given up, in sentences. */
+export function impactOfLoss(lost: readonly LostKey[]): string[] {
+  const secrets = [...new Set(lost.map(({ secretId }) => secretId))]
+  return [
+    `No secret of this configuration opens ${lost.map(({ kid }) => kid).join(', ')}: sealed under the ` +
+      `secret with the fingerprint ${secrets.join(', ')}.`,
+    'Access tokens that are out verify until they expire. Every session of that secret ends: its users log ' +
+      'in again.',
+    'Nobody can undo it, not even with the secret.',
   ]
 }
 

@@ -1,11 +1,15 @@
-// latchkey keys list | status | rotate | retire
+// latchkey keys list | status | rotate | retire | abandon
 import { Option, type Command } from 'commander'
 import { formatDuration } from '../../config/values/duration.ts'
+import { keyPolicy } from '../../config/key-policy.ts'
+import { abandonLostKeys, lostKeys } from '../../keys/abandon.ts'
+import { runningLists } from '../../keys/known-secrets.ts'
+import { createSealer } from '../../keys/seal.ts'
 import { CACHE_LIFE_MS } from '../../keys/jwks-document.ts'
 import type { KeyChange, KeyRing } from '../../keys/ring.ts'
 import { addExamples } from '../terminal/examples.ts'
 import { confirm, type Io } from '../terminal/io.ts'
-import { impactOfRetirement, impactOfRotation } from './impact.ts'
+import { impactOfLoss, impactOfRetirement, impactOfRotation } from './impact.ts'
 import { printStatus } from './status.ts'
 import { Refused } from '../terminal/refused.ts'
 import { iso, parseSpan } from '../terminal/time.ts'
@@ -20,6 +24,10 @@ const EXAMPLES = [
 interface RotateOptions {
   readonly now?: true
   readonly line?: string
+  readonly yes?: true
+}
+
+interface AbandonOptions {
   readonly yes?: true
 }
 
@@ -77,6 +85,14 @@ export function addKeys(program: Command, io: Io): void {
     )
     .option('--yes', 'do not ask')
     .action(withStore(io, retire))
+
+  keys
+    .command('abandon')
+    .description(
+      'give up the keys that no secret opens any more, where a secret is lost for good',
+    )
+    .option('--yes', 'do not ask')
+    .action(withStore(io, abandon))
 }
 
 async function rotate(
@@ -104,6 +120,39 @@ async function retire(
   await agree(tools, await impactOfRetirement(tools, kid, switchAfter), yes)
   done(await ring.retire(kid, switchAfter))
   printKeys(ring, tools.print)
+}
+
+async function abandon(tools: StoreTools, { yes }: AbandonOptions): Promise<void> {
+  const { config, store, emit, print } = tools
+  const sealer = createSealer(config.secrets)
+  const at = await store.now()
+  const lost = lostKeys(await store.keys.load(), at, sealer)
+  const running = runningLists((await store.secretLists.load()).lists, at)
+  const held = running.flatMap(({ secrets }) => secrets.map(({ id }) => id))
+  const known = lost.find(({ secretId }) => held.includes(secretId))
+  if (known !== undefined) {
+    throw new Refused(
+      'secret_elsewhere',
+      'secret elsewhere: a server that runs, or did a minute ago, has the secret with the fingerprint ' +
+        `${known.secretId}: take it from there, and put it behind the others`,
+    )
+  }
+  if (lost.length === 0) {
+    throw new Refused('nothing_lost', 'nothing lost: every key opens')
+  }
+  await agree(tools, impactOfLoss(lost), yes)
+  const policy = keyPolicy(config)
+  const kids = await abandonLostKeys({
+    keys: store.keys,
+    sealer,
+    now: store.now,
+    policy,
+    emit,
+  })
+  print(
+    { outcome: 'abandoned', kids },
+    `given up: ${kids.join(', ')}. The next start makes new keys`,
+  )
 }
 
 /** Shows what a change breaks, and goes on when somebody agrees. */
