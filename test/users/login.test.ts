@@ -510,12 +510,11 @@ t.test(
   async t => {
     let now = 0
     let waited = 0
-    const timePadding = createTimePadding(
-      () => now,
-      async ms => {
+    const timePadding = createTimePadding(() => now, {
+      async wait(ms) {
         waited += ms
       },
-    )
+    })
     /** How long is waited beside a check that took so long. */
     const waits = async (ms: number) => {
       waited = 0

@@ -45,7 +45,7 @@ const HASH_BYTES = 6
  */
 export async function findTwins(options: FindTwinsOptions): Promise<readonly Twins[]> {
   const suspects = await findSuspects(options)
-  if (suspects.size === 0) return []
+  if (suspects.isEmpty()) return []
   const { pages, wantedBy, isClaimed } = options
   const found = new Map<string, Group>()
   for await (const accounts of pages()) {
@@ -68,12 +68,9 @@ export async function findTwins(options: FindTwinsOptions): Promise<readonly Twi
   )
 }
 
-async function findSuspects({
-  pages,
-  wantedBy,
-}: FindTwinsOptions): Promise<ReadonlySet<number>> {
-  const seen = new Set<number>()
-  const suspects = new Set<number>()
+async function findSuspects({ pages, wantedBy }: FindTwinsOptions): Promise<Numbers> {
+  const seen = createNumbers()
+  const suspects = createNumbers()
   for await (const accounts of pages()) {
     for (const account of accounts) {
       for (const key of new Set(wantedBy(account).map(wanted => wanted.key))) {
@@ -84,6 +81,28 @@ async function findSuspects({
     }
   }
   return suspects
+}
+
+/** A set of whole numbers. */
+interface Numbers {
+  has(number: number): boolean
+  add(number: number): void
+  isEmpty(): boolean
+}
+
+/** So many sets hold what one can't: V8 ends with a RangeError at 2^24 values. */
+const SETS = 256
+
+function createNumbers(): Numbers {
+  const sets = new Map<number, Set<number>>()
+  return {
+    has: number => sets.get(number % SETS)?.has(number) === true,
+    add(number) {
+      const set = sets.get(number % SETS) ?? new Set()
+      sets.set(number % SETS, set.add(number))
+    },
+    isEmpty: () => sets.size === 0,
+  }
 }
 
 function shortHash(key: string): number {

@@ -10,7 +10,7 @@ import {
   type LoginTry,
 } from '../authenticate.ts'
 import type { FailedLogins } from '../failed-logins/failed-logins.ts'
-import { createTimePadding } from '../failed-logins/time-padding.ts'
+import { createTimePadding, LONGEST_MS } from '../failed-logins/time-padding.ts'
 import type { Hashing, PasswordHasher } from '../hashing/hasher.ts'
 import { NO_PASSWORD } from '../hashing/no-password.ts'
 import type { Chain, ChainVerdict } from './chain.ts'
@@ -57,7 +57,7 @@ export function createAuthenticateElsewhere(
 ): Authenticate {
   const { local, directory, chain, failedLogins, monotonic } = options
   const judge = createJudge(options)
-  const padding = createTimePadding(monotonic)
+  const padding = createTimePadding(monotonic, { longestMs: longestCheck(chain) })
 
   async function checkElsewhere(asked: Asked): Promise<Authentication> {
     const { login, shadow } = asked
@@ -98,6 +98,12 @@ export function createAuthenticateElsewhere(
     }
     return outcome
   }
+}
+
+/** For how long a check may last: all directories may be asked, each as long as it is given; milliseconds. */
+function longestCheck({ directories }: Chain): number {
+  const all = directories.reduce((sum, { settings }) => sum + settings.timeout, 0)
+  return Math.max(LONGEST_MS, all)
 }
 
 /** Makes the step that asks and decides. Throws temporarily_unavailable while a directory is away. */

@@ -94,16 +94,21 @@ function unavailable(fault: string): Unavailable {
   return { kind: 'unavailable', fault }
 }
 
-/** Whether it says nothing of the directory: nobody waited, this question alone is refused, or all queue. */
+/** Whether it says nothing of the directory: nobody waited, or no connection was free. */
 function isUnanswered(
   said: { readonly kind: string; readonly scope?: Unavailable['scope'] },
   signal: AbortSignal,
 ): boolean {
-  return said.kind === 'unavailable' && (signal.aborted || said.scope !== undefined)
+  return said.kind === 'unavailable' && (signal.aborted || said.scope === 'busy')
 }
 
-function faultIn(said: { readonly kind: string; readonly fault?: string }) {
-  return said.kind === 'unavailable' ? said.fault : undefined
+/** The directory's fault; undefined: it has answered, be it that it can't answer this question. */
+function faultIn(said: {
+  readonly kind: string
+  readonly scope?: Unavailable['scope']
+  readonly fault?: string
+}): string | undefined {
+  return said.kind === 'unavailable' && said.scope === undefined ? said.fault : undefined
 }
 
 /** Waits no longer than the deadline, whatever the directory does with its signal. */

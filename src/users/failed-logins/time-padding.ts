@@ -3,8 +3,8 @@
 // would show that the name exists.
 import { setTimeout as sleep } from 'node:timers/promises'
 
-// A machine that was asleep must not make every refusal slow.
-const LONGEST_MS = 2_000
+/** A machine that was asleep must not make every refusal slow: no check counts as longer. */
+export const LONGEST_MS = 2_000
 const REMEMBERED_MS = 3_600_000
 
 export interface TimePadding {
@@ -17,15 +17,21 @@ export interface TimePadding {
   pad(ms: number): Promise<void>
 }
 
+export interface TimePaddingOptions {
+  /** Resolves after so many milliseconds; default: the system's. */
+  readonly wait?: (ms: number) => Promise<unknown>
+  /** No check counts as longer; milliseconds. */
+  readonly longestMs?: number
+}
+
 /**
  * Makes the padding; it forgets what is older than an hour or two.
  *
  * @param monotonic a clock that never goes back; milliseconds
- * @param wait resolves after so many milliseconds
  */
 export function createTimePadding(
   monotonic: () => number,
-  wait: (ms: number) => Promise<unknown> = sleep,
+  { wait = sleep, longestMs = LONGEST_MS }: TimePaddingOptions = {},
 ): TimePadding {
   let period = 0
   let [longest, longestBefore] = [0, 0]
@@ -42,7 +48,7 @@ export function createTimePadding(
   return {
     observe(ms, isOdd) {
       startPeriod()
-      longest = Math.max(longest, Math.min(ms, LONGEST_MS))
+      longest = Math.max(longest, Math.min(ms, longestMs))
       odd ||= isOdd
     },
     async pad(ms) {

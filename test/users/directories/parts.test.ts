@@ -73,6 +73,63 @@ t.test('one question more than maxInFlight is not asked', async t => {
   t.same(await first, { kind: 'wrong' })
 })
 
+t.test('who refuses a question is there', async t => {
+  let [now, verdict]: [number, Verdict] = [0, { kind: 'unavailable', fault: 'as told' }]
+  const changes: unknown[] = []
+  const directory = guardDirectory({
+    directory: saying(async () => verdict),
+    watch: { answered() {}, changed: (...change) => changes.push(change) },
+    monotonic: () => now,
+  })
+  const { signal } = new AbortController()
+  const ask = () => directory.verify(ATTEMPT, signal)
+  for (let failure = 0; failure < 5; failure++) await ask()
+  t.match(await ask(), { fault: /left alone/ })
+  now += 1_000
+  verdict = { kind: 'unavailable', scope: 'question', fault: 'two rows' }
+  t.match(await ask(), verdict)
+  verdict = { kind: 'wrong' }
+  t.same(await ask(), verdict, 'the next one is asked at once')
+  t.same(changes, [
+    ['said', 'as told'],
+    ['said', undefined],
+  ])
+  t.equal(directory.downForMs(), 0)
+})
+
+t.test('refusals of a directory that may take long take equally long', async t => {
+  const app = await buildTestApp()
+  t.teardown(() => app.close())
+  let [now, takesMs] = [0, 3_000]
+  const slow = saying(async () => {
+    now += takesMs
+    return { kind: 'wrong' }
+  })
+  const authenticate = createAuthenticateElsewhere({
+    local: app.authenticate,
+    directory: app.core.directory,
+    chain: createChain([
+      guarded({ ...slow, settings: { ...SETTINGS, timeout: 4_000 } }),
+      guarded(saying(async () => ({ kind: 'unknown' }))),
+    ]),
+    shadows: {} as never,
+    failedLogins: createFailedLogins({
+      attempts: app.store.loginAttempts,
+      secrets: [Buffer.alloc(32, 5).toString('base64url')],
+      policy: () => UNTHROTTLED,
+    }),
+    hasher: app.core.hasher,
+    monotonic: () => now,
+  })
+  const login = (password: string) =>
+    authenticate({ name: 'kim', password, clientId: 'm', address: '::1' })
+  t.match(await login('wrong'), { kind: 'refused' })
+  takesMs = 2_600
+  const startedAt = performance.now()
+  t.match(await login('wrong, too'), { kind: 'refused' })
+  t.ok(performance.now() - startedAt > 390, 'as long as the one before')
+})
+
 t.test('what a directory throws is no verdict', async t => {
   for (const [thrown, fault] of [
     [new RangeError('x'), 'a fault: RangeError'],

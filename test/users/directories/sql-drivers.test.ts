@@ -21,7 +21,10 @@ const FIELDS = [{ name: 'id' }, { name: 'name' }]
 type Says = (text: string) => unknown
 
 /** The driver `pg`, which says what it is told to. */
-function fakePg(says: Says = () => [{ id: 1 }]) {
+function fakePg(
+  says: Says = () => [{ id: 1 }],
+  connected: Promise<unknown> = Promise.resolve(),
+) {
   const seen = {
     queries: [] as unknown[],
     released: [] as unknown[],
@@ -47,6 +50,7 @@ function fakePg(says: Says = () => [{ id: 1 }]) {
       }
     }
     async connect() {
+      await connected
       return Object.assign(new this.#options.Client(), {
         async query(text: string, values?: unknown[]) {
           seen.queries.push(values === undefined ? text : [text, values])
@@ -135,6 +139,20 @@ t.test('PostgreSQL: a question that nobody waits for ends its connection', async
   t.same(late.seen.queries, [])
 })
 
+t.test('PostgreSQL: a connection that comes too late goes back as it is', async t => {
+  const abort = new AbortController()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const { seen, load } = fakePg(undefined, promise)
+  const asked = createPostgresSource(SERVER, load).ask(STATEMENT, [], abort.signal)
+  const refused = t.rejects(asked, { name: 'SqlFault', scope: 'question' })
+  await new Promise(setImmediate)
+  abort.abort()
+  resolve()
+  await refused
+  t.same(seen.released, [undefined])
+  t.same(seen.queries, [])
+})
+
 t.test('PostgreSQL: what it says is named, and no name is', async t => {
   for (const [error, expected] of [
     [
@@ -165,7 +183,13 @@ t.test('PostgreSQL: what it says is named, and no name is', async t => {
 })
 
 /** The driver `mysql2`, which says what it is told to. */
-function fakeMysql(says: Says = () => [{ id: 1 }], version = '10.11.6-MariaDB') {
+function fakeMysql(
+  says: Says = () => [{ id: 1 }],
+  {
+    version = '10.11.6-MariaDB',
+    connect = () => {},
+  }: { version?: string; connect?: () => unknown } = {},
+) {
   const seen = {
     queries: [] as unknown[],
     released: 0,
@@ -198,7 +222,11 @@ function fakeMysql(says: Says = () => [{ id: 1 }], version = '10.11.6-MariaDB') 
   const createPool = (options: Record<string, unknown>) => {
     seen.options.push(options)
     return {
-      getConnection: async () => connection,
+      getConnection: async () => {
+        const said = await connect()
+        if (said instanceof Error) throw said
+        return connection
+      },
       async end() {
         seen.ended += 1
       },
@@ -216,7 +244,7 @@ t.test(
       ['10.11.6-MariaDB', 'SET SESSION max_statement_time = 1.5'],
       ['8.4.0', 'SET SESSION max_execution_time = 1500'],
     ] as const) {
-      const { seen, load } = fakeMysql(undefined, version)
+      const { seen, load } = fakeMysql(undefined, { version })
       const source = createMysqlSource(MARIADB, load)
       for (const name of ['Ann', 'Bob']) {
         t.same(await source.ask(STATEMENT, [name, 'ann'], SIGNAL), {
@@ -245,9 +273,9 @@ t.test(
 t.test('MariaDB: a password that is refused is read anew', async t => {
   const file = join(t.testdir({ password: 'one' }), 'password')
   let isRefused = true
-  const { seen, load } = fakeMysql(() =>
-    isRefused ? coded('ER_ACCESS_DENIED_ERROR') : [],
-  )
+  const { seen, load } = fakeMysql(undefined, {
+    connect: () => isRefused && coded('ER_ACCESS_DENIED_ERROR'),
+  })
   const source = createMysqlSource({ ...MARIADB, passwordFile: file }, load)
   await t.rejects(source.ask(STATEMENT, [], SIGNAL), {
     message: /user or password refused/,
@@ -256,12 +284,44 @@ t.test('MariaDB: a password that is refused is read anew', async t => {
   isRefused = false
   await source.ask(STATEMENT, [], SIGNAL)
   t.match(seen.options, [{ password: 'one' }, { password: 'two' }])
-  t.match(seen, { ended: 1, destroyed: 1 })
+  t.match(seen, { ended: 1 })
   const without = createMysqlSource({ ...MARIADB, passwordFile: '/none' }, load)
   await t.rejects(without.ask(STATEMENT, [], SIGNAL), {
     message: /^passwordFile: expected/,
   })
   await without.close()
+})
+
+t.test('MariaDB: authorities that do not vouch for the server are read anew', async t => {
+  const caFile = join(t.testdir({ ca: 'one' }), 'ca')
+  let isOther = true
+  const { seen, load } = fakeMysql(undefined, {
+    connect: () => isOther && coded('HANDSHAKE_SSL_ERROR'),
+  })
+  const source = createMysqlSource({ ...MARIADB, caFile }, load)
+  await t.rejects(source.ask(STATEMENT, [], SIGNAL), { message: /\(caFile\)/ })
+  writeFileSync(caFile, 'two')
+  isOther = false
+  await source.ask(STATEMENT, [], SIGNAL)
+  t.match(seen.options, [{ ssl: { ca: 'one' } }, { ssl: { ca: 'two' } }])
+})
+
+t.test('MariaDB: of two who are refused at once, one lets go of the pool', async t => {
+  const gates = [1, 2].map(() => Promise.withResolvers<void>())
+  const connecting = gates.map(({ promise }) =>
+    promise.then(() => coded('ER_ACCESS_DENIED_ERROR')),
+  )
+  const { seen, load } = fakeMysql(undefined, { connect: () => connecting.shift() })
+  const source = createMysqlSource({ ...MARIADB, connections: 3 }, load)
+  const refused = gates.map(() => t.rejects(source.ask(STATEMENT, [], SIGNAL)))
+  gates[0]?.resolve()
+  await refused[0]
+  await source.ask(STATEMENT, [], SIGNAL)
+  gates[1]?.resolve()
+  await refused[1]
+  t.match(seen, { ended: 1, options: { length: 2 } }, 'and not of the one after it')
+  await source.ask(STATEMENT, [], SIGNAL)
+  t.equal(seen.options.length, 2)
 })
 
 t.test('MariaDB: a question that nobody waits for ends its connection', async t => {

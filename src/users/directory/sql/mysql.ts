@@ -6,6 +6,7 @@ import {
   createOnce,
   createTurns,
   credentialsOf,
+  NOBODY_WAITS,
   SqlFault,
   unlessAborted,
   type Answer,
@@ -28,16 +29,27 @@ export function createMysqlSource(
   const pools = createOnce(() => openPool(server, load))
   // Those that were set up.
   const known = new WeakSet<object>()
+
+  async function connect(signal: AbortSignal): Promise<PoolConnection> {
+    const opened = pools.get()
+    const pool = await opened
+    try {
+      return await connectionOf(pool, signal)
+    } catch (error) {
+      // What the files say may be something else by now: the next question reads them anew.
+      const isStale = STALE.has(Object(error).code)
+      if (isStale && pools.letGo(opened) !== undefined) pool.end().then(ignore, ignore)
+      throw error
+    }
+  }
+
   return {
     ask: (statement, values, signal) =>
       inTurn(async () => {
-        const pool = pools.get()
         try {
-          const connection = await unlessAborted(signal, connectionOf(await pool, signal))
+          const connection = await unlessAborted(signal, connect(signal))
           return await askOne(connection, { statement, values, signal, known, server })
         } catch (error) {
-          // The password may be another one by now: the next question reads it anew.
-          if (Object(error).code === REFUSED) endLater(pools.letGo(pool))
           throw faultOf(error, whereOf(server))
         }
       }),
@@ -47,17 +59,14 @@ export function createMysqlSource(
   }
 }
 
-/** Ends a pool for which nobody waits. */
-function endLater(pool: Promise<Pool> | undefined): void {
-  pool?.then(each => each.end()).then()
-}
+function ignore(): void {}
 
 /** A connection; one that comes too late goes back. */
 async function connectionOf(pool: Pool, signal: AbortSignal): Promise<PoolConnection> {
   const connection = await pool.getConnection()
   if (!signal.aborted) return connection
   connection.release()
-  throw new SqlFault('nobody waits for the answer any more', 'question')
+  throw new SqlFault(NOBODY_WAITS, 'question')
 }
 
 async function openPool(server: SqlServer, load: LoadDriver): Promise<Pool> {
@@ -130,8 +139,12 @@ async function setUp(connection: PoolConnection, { timeout }: SqlServer): Promis
 
 const REFUSED = 'ER_ACCESS_DENIED_ERROR'
 
+/** The password of a file is another one now, or the server's certificate is by another authority. */
+const STALE = new Set([REFUSED, 'HANDSHAKE_SSL_ERROR'])
+
 const WORDS = new Map([
   [REFUSED, 'user or password refused'],
+  ['HANDSHAKE_SSL_ERROR', 'its certificate is not one for this name (caFile)'],
   ['ER_DBACCESS_DENIED_ERROR', 'this user may not use the database'],
   ['ER_BAD_DB_ERROR', 'it has no such database'],
   ['ER_TABLEACCESS_DENIED_ERROR', 'this user may not read the table: GRANT SELECT'],

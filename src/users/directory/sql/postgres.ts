@@ -7,6 +7,7 @@ import {
   createOnce,
   createTurns,
   credentialsOf,
+  NOBODY_WAITS,
   SqlFault,
   type Answer,
   type SqlSource,
@@ -50,6 +51,11 @@ async function askOne(
   client: PoolClient,
   { statement: { text, order }, values, signal, server }: Question,
 ): Promise<Answer> {
+  // It came too late, and is as good as before.
+  if (signal.aborted) {
+    client.release()
+    throw new SqlFault(NOBODY_WAITS, 'question')
+  }
   let isReleased = false
   const release = (broken: boolean) => {
     if (!isReleased) client.release(broken)
@@ -61,7 +67,6 @@ async function askOne(
   // The question is rejected with the reason.
   client.on('error', giveUp)
   try {
-    signal.throwIfAborted()
     await client.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${server.timeout}`)
     const { fields, rows } = await client.query(
       text,

@@ -39,6 +39,9 @@ export class SqlFault extends Error {
   }
 }
 
+/** Why a question was given up. */
+export const NOBODY_WAITS = 'nobody waits for the answer any more'
+
 /** A database. */
 export interface SqlSource {
   /** Asks. Rejects with SqlFault; when `signal` aborts, the connection is given up. */
@@ -99,9 +102,10 @@ export function createOnce<Opened>(open: () => Promise<Opened>) {
       })
       return mine
     },
-    /** What was opened, if that is still the one; undefined: nothing is open. */
+    /** What was opened, for whoever lets it go first; undefined: nothing is open, or another one is. */
     letGo(mine = opened): Promise<Opened> | undefined {
-      if (mine === opened) opened = undefined
+      if (mine !== opened) return undefined
+      opened = undefined
       return mine
     },
   }
@@ -114,8 +118,7 @@ export async function unlessAborted<Result>(
   work: Promise<Result>,
 ): Promise<Result> {
   const { promise, reject } = Promise.withResolvers<never>()
-  const giveUp = () =>
-    reject(new SqlFault('nobody waits for the answer any more', 'question'))
+  const giveUp = () => reject(new SqlFault(NOBODY_WAITS, 'question'))
   signal.addEventListener('abort', giveUp, { once: true })
   try {
     return await Promise.race([work, promise])
