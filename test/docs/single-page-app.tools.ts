@@ -36,12 +36,17 @@ const codeOf = (found: (typeof blocks)[number] | undefined) => {
 const SESSION = codeOf(blocks.find(block => fileOf(block)?.name === 'session.js'))
 const CALL = codeOf(blocks.find(({ code }) => code.startsWith('const headers')))
 
+interface Served {
+  readonly port: number
+  readonly issuer: string
+  readonly client: string
+}
+
 /** Serves the page, its module, and an API that says whether a token came. */
-function servePage(t: Test, { port, issuer }: { port: number; issuer: string }): void {
-  // Tokens of the client `brief` live a second: each call needs a refresh.
+function servePage(t: Test, { port, issuer, client }: Served): void {
   const session = SESSION.replace('http://127.0.0.1:3000', issuer).replace(
     "'web'",
-    "'brief'",
+    `'${client}'`,
   )
   const call = CALL.replace('127.0.0.1:8000', `127.0.0.1:${port}`)
   const server = createServer(({ url, headers }, answer) => {
@@ -93,7 +98,8 @@ const kept = (tab: Page): Promise<string | undefined> =>
       }),
   )
 
-t.test('two tabs share a session, and neither logs the other out', async t => {
+/** A server, the page, and a browser that opens tabs of one person. */
+async function startPage(t: Test, client: string) {
   const port = await freePort()
   const origin = `http://127.0.0.1:${port}`
   const latchkey = await startLatchkey({
@@ -101,7 +107,7 @@ t.test('two tabs share a session, and neither logs the other out', async t => {
     cors: [origin],
   })
   t.teardown(() => latchkey.stop())
-  servePage(t, { port, issuer: latchkey.url })
+  servePage(t, { port, issuer: latchkey.url, client })
   const browser = await startBrowser()
   t.teardown(() => browser.close())
   const person = await browser.newContext()
@@ -111,12 +117,31 @@ t.test('two tabs share a session, and neither logs the other out', async t => {
     await tab.waitForFunction(() => (globalThis as any).app !== undefined)
     return tab
   }
-  const [one, two] = [await open(), await open()]
-  const complaints = complaintsOf(one)
-  await one.evaluate(
+  return { latchkey, tabs: [await open(), await open()] as const }
+}
+
+const logIn = (tab: Page): Promise<void> =>
+  tab.evaluate(
     ([name, password]) => (globalThis as any).app.logIn(name, password),
     [USER, PASSWORD],
   )
+
+const sessionOf = (token = ''): unknown =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).sid
+
+const refreshWith = ({ url }: { readonly url: string }, token: unknown, client: string) =>
+  postForm(`${url}/token`, {
+    grant_type: 'refresh_token',
+    client_id: client,
+    refresh_token: String(token),
+  })
+
+t.test('two tabs share a session, and neither logs the other out', async t => {
+  // Tokens of this client live a second: each call needs a refresh.
+  const { latchkey, tabs } = await startPage(t, 'brief')
+  const [one, two] = tabs
+  const complaints = complaintsOf(one)
+  await logIn(one)
 
   t.match(await tokens(two), [/^ey/], 'a tab that did not log in has a token')
   const both = (await Promise.all([tokens(one, 5), tokens(two, 5)])).flat()
@@ -136,12 +161,41 @@ t.test('two tabs share a session, and neither logs the other out', async t => {
   const last = await kept(one)
   await two.evaluate(() => (globalThis as any).app.logOut())
   t.strictSame(await tokens(one), ['log in'], 'the other tab is logged out, too')
-  t.match(
-    await postForm(`${latchkey.url}/token`, {
-      grant_type: 'refresh_token',
-      client_id: 'brief',
-      refresh_token: String(last),
-    }),
-    { status: 400, body: { error: 'invalid_grant' } },
-  )
+  const ended = { status: 400, body: { error: 'invalid_grant' } }
+  t.match(await refreshWith(latchkey, last, 'brief'), ended)
+})
+
+t.test('a tab never goes on as whoever was logged in before', async t => {
+  const { latchkey, tabs } = await startPage(t, 'mobile')
+  const [one, two] = tabs
+  await one.evaluate(() => {
+    const { app } = globalThis as any
+    ;(globalThis as any).heard = 0
+    app.onOtherTab(() => {
+      ;(globalThis as any).heard += 1
+    })
+  })
+  const heard = (times: number) =>
+    one.waitForFunction(count => (globalThis as any).heard === count, times)
+  await logIn(one)
+  const [alices] = await tokens(one)
+  const before = await kept(one)
+  await logIn(two)
+  await heard(1)
+  const [next] = await tokens(one)
+  t.match(next, /^ey/)
+  t.not(sessionOf(next), sessionOf(alices), 'the session of who logged in last')
+  const ended = { status: 400, body: { error: 'invalid_grant' } }
+  t.match(await refreshWith(latchkey, before, 'mobile'), ended, 'the other has ended')
+
+  // A session that was ended elsewhere: the tab that finds it so tells the other.
+  await postForm(`${latchkey.url}/revoke`, {
+    client_id: 'mobile',
+    token: String(await kept(one)),
+  })
+  await two.reload()
+  await two.waitForFunction(() => (globalThis as any).app !== undefined)
+  t.strictSame(await tokens(two), ['invalid_grant'])
+  await heard(2)
+  t.strictSame(await tokens(one), ['log in'])
 })
