@@ -43,7 +43,8 @@ export function ecsLine(line: string): string {
   const { level, time, ms, traceparent, err, audit, ...rest } = record
   const { known, own } = renamed(rest, NAMES)
   const event = isRecord(audit) ? eventOf(audit) : { known: {}, own: {} }
-  const ours = { ...own, ...event.own }
+  const error = isRecord(err) ? renamed(err, ERROR_NAMES) : { known: {}, own: {} }
+  const ours = { ...own, ...event.own, ...below('error', error.own) }
   return `${JSON.stringify({
     '@timestamp': timeText(time),
     'log.level': levelWord(level),
@@ -52,9 +53,14 @@ export function ecsLine(line: string): string {
     ...event.known,
     ...(typeof ms === 'number' && { 'event.duration': Math.round(ms * NANOSECONDS) }),
     ...(typeof traceparent === 'string' && placeIn(traceparent)),
-    ...(isRecord(err) && renamed(err, ERROR_NAMES).known),
-    ...(Object.keys(ours).length > 0 && { latchkey: ours }),
+    ...error.known,
+    ...below('latchkey', ours),
   })}\n`
+}
+
+/** Its members below a name, unless it has none. */
+function below(name: string, members: LogRecord): LogRecord {
+  return Object.keys(members).length > 0 ? { [name]: members } : {}
 }
 
 function eventOf(audit: LogRecord) {

@@ -21,6 +21,12 @@ const SECRET_PATHS = [
   'secret',
 ]
 
+/** The levels of the log that have the lines of requests. */
+const WITH_INFO = ['trace', 'debug', 'info']
+
+/** A share of 1, in the parts that shares are counted in. */
+const WHOLE = 1_000_000_000
+
 /** Options for Fastify's logger (pino). */
 export function logOptions(level: string, service = SERVICE) {
   return {
@@ -38,7 +44,7 @@ export function logOptions(level: string, service = SERVICE) {
 export interface Sender {
   /** The /24 or /64. */
   readonly network: string
-  /** Undefined: nobody proved to be one. */
+  /** Undefined: nobody proved to be one, or claimed to be a public one, which has nothing to prove it by. */
   readonly clientId: string | undefined
 }
 
@@ -60,7 +66,8 @@ export function observeRequests(
 ): void {
   const isSampled = createSampling(successes)
   // The line is flat: looking for secrets at every depth, as other lines have it, costs more than the line.
-  const log = app.log.child({}, { redact: SECRET_PATHS })
+  // A child keeps its level, and that of the log may change.
+  const log = app.log.child({}, { redact: SECRET_PATHS, level: 'info' })
   app.addHook('onResponse', (request, reply, done) => {
     const {
       id: reqId,
@@ -75,7 +82,7 @@ export function observeRequests(
       seconds: ms / 1000,
       traceId: traceIdOf(request),
     })
-    if (status >= 400 || isSampled()) {
+    if (WITH_INFO.includes(app.log.level) && (status >= 400 || isSampled())) {
       const { network, clientId } = senderOf(request)
       const line = {
         reqId,
@@ -98,13 +105,16 @@ export function observeRequests(
   })
 }
 
-/** Takes a share of all that it is asked for, evenly and without chance: of a tenth it takes each tenth. */
+/**
+ * Takes a share of all that it is asked for, evenly and without chance. In whole numbers: ten times 0.1 is
+ * not quite 1.
+ */
 function createSampling(share: () => number): () => boolean {
   let sum = 0
   return () => {
-    sum += share()
-    if (sum < 1) return false
-    sum -= 1
+    sum += Math.round(share() * WHOLE)
+    if (sum < WHOLE) return false
+    sum -= WHOLE
     return true
   }
 }

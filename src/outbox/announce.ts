@@ -11,14 +11,14 @@ import type { Appended } from './outbox.ts'
 export interface Announcer {
   /** Notes what follows from an event. Never throws and never waits. */
   hear(event: Event, origin?: Origin, aside?: Aside): void
-  /** Whether something of that request is not noted yet. */
-  isBusyFor(requestId: string): boolean
+  /** Whether something of that very request is not noted yet: its id is the caller's, who may repeat it. */
+  isBusyFor(request: Origin): boolean
   /**
    * Resolves when all that was heard is noted, or can't be. Never rejects.
    *
-   * @param requestId only what happened in that request
+   * @param request only what happened in that one
    */
-  settled(requestId?: string): Promise<void>
+  settled(request?: Origin): Promise<void>
 }
 
 /** What it is made of. */
@@ -44,7 +44,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
   const { appendAll, isSent, personOf, clock, onLost } = options
   const withoutTooMany = createWithoutTooMany(options)
   /** With the request that it comes from. */
-  const pending = new Map<Promise<void>, string | undefined>()
+  const pending = new Map<Promise<void>, Origin | undefined>()
 
   async function note(news: readonly Entry[]): Promise<void> {
     const entries = await withoutTooMany(news)
@@ -68,13 +68,13 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
       const noting = note(news.map(each => ({ at, ...each }))).finally(() => {
         pending.delete(noting)
       })
-      pending.set(noting, origin?.id)
+      pending.set(noting, origin)
     },
-    isBusyFor: requestId => pending.size > 0 && [...pending.values()].includes(requestId),
-    async settled(requestId) {
-      const isMeant = (id: string | undefined) =>
-        requestId === undefined || id === requestId
-      await Promise.all([...pending].map(([noting, id]) => isMeant(id) && noting))
+    isBusyFor: request => pending.size > 0 && [...pending.values()].includes(request),
+    async settled(request) {
+      const isMeant = (origin: Origin | undefined) =>
+        request === undefined || origin === request
+      await Promise.all([...pending].map(([noting, origin]) => isMeant(origin) && noting))
     },
   }
 }

@@ -16,7 +16,6 @@ import { allBlocks, fileOf } from './support/blocks.ts'
 
 const PAGE = 'docs/how-to/single-page-app.md'
 const SQLITE = STORES[0]
-if (SQLITE === undefined) throw new Error('no store')
 
 // What a page may do with the module.
 const APP = `<!doctype html><title>app</title><script type="module">
@@ -100,6 +99,7 @@ const kept = (tab: Page): Promise<string | undefined> =>
 
 /** A server, the page, and a browser that opens tabs of one person. */
 async function startPage(t: Test, client: string) {
+  if (SQLITE === undefined) throw new Error('no store')
   const port = await freePort()
   const origin = `http://127.0.0.1:${port}`
   const latchkey = await startLatchkey({

@@ -1,7 +1,10 @@
 // The line that each request leaves: who sent it, by which id it is found, and which lines are left out.
+import fastify, { LogController } from 'fastify'
 import t, { type Test } from 'tap'
 import { createRequestIds } from '../../src/http/request/request-id.ts'
 import { systemRandom } from '../../src/base/random.ts'
+import { logOptions, observeRequests } from '../../src/observe/log.ts'
+import { createMetrics } from '../../src/observe/metrics/metrics.ts'
 import {
   buildTestApp,
   client,
@@ -138,5 +141,44 @@ t.test(
       '8',
       'and all are counted',
     )
+  },
+)
+
+t.test(
+  'a share that binary fractions lack is exact, and the level is asked first',
+  async t => {
+    const served = { senders: 0, lines: [] as string[], share: 1 }
+    const app = fastify({
+      logger: {
+        ...logOptions('info'),
+        stream: { write: (line: string) => served.lines.push(line) },
+      },
+      logController: new LogController({ disableRequestLogging: true }),
+    })
+    t.teardown(() => app.close())
+    observeRequests(app, {
+      metrics: createMetrics(),
+      senderOf() {
+        served.senders += 1
+        return { network: 'n', clientId: undefined }
+      },
+      successes: () => served.share,
+      traceIdOf: () => undefined,
+    })
+    app.get('/', async () => '')
+    const ask = async (times: number) => {
+      for (let at = 0; at < times; at++) await app.inject('/')
+      return served.senders
+    }
+    served.share = 0.1
+    t.equal(await ask(9), 0)
+    t.equal(await ask(1), 1, 'the tenth')
+    t.equal(await ask(90), 10)
+    served.share = 1
+    app.log.level = 'warn'
+    t.equal(await ask(5), 10, 'nothing is worked out for a line that nobody gets')
+    app.log.level = 'debug'
+    t.equal(await ask(1), 11)
+    t.equal(served.lines.length, 11, 'a level that is changed counts at once')
   },
 )

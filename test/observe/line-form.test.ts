@@ -141,7 +141,7 @@ t.test('ECS: each kind of line', async t => {
           message: '',
           stack: 'at a',
           code: 'X',
-          more: 1,
+          reason: 'y',
         },
         msg: 'x',
       },
@@ -153,6 +153,7 @@ t.test('ECS: each kind of line', async t => {
         'error.message': '',
         'error.stack_trace': 'at a',
         'error.code': 'X',
+        latchkey: { error: { reason: 'y' } },
       },
     ],
     [

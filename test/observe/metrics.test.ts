@@ -291,6 +291,22 @@ t.test('OpenMetrics: the same series, and the latest trace of each bucket', asyn
   t.equal(plain.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8')
   t.equal(plain.headers['vary'], 'accept')
   t.same(namesIn(open.body), namesIn(plain.body))
+  const OPEN = 'application/openmetrics-text'
+  const prometheus =
+    `${OPEN};version=1.0.0;escaping=allow-utf-8;q=0.6,${OPEN};version=0.0.1;q=0.5,` +
+    'text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2'
+  const rows: [accept: string, isOpen: boolean][] = [
+    [prometheus, true],
+    [OPEN, true],
+    [`${OPEN};version=1.0.0;q=0,text/plain`, false],
+    [`${OPEN};version=1.0.0;q=0.4,text/plain;version=0.0.4;q=0.5`, false],
+    [`${OPEN};version=0.0.1`, false],
+    ['text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', false],
+    ['image/png', false],
+  ]
+  for (const [accept, isOpen] of rows) {
+    t.equal((await get(accept)).body.endsWith('# EOF\n'), isOpen, accept)
+  }
 })
 
 t.test(

@@ -199,7 +199,9 @@ t.test(
       await fetch(`${server.url}/userinfo`, { headers: { traceparent } })
     }
     const metrics = await fetch(`${server.managementUrl}/metrics`, {
-      headers: { accept: 'application/openmetrics-text;version=1.0.0;q=0.6,text/plain' },
+      headers: {
+        accept: 'application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.5',
+      },
     })
     const exemplar = RegExp(
       `_duration_seconds_bucket\\{method="POST",route="/token",status="400".* # ` +

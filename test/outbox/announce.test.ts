@@ -15,6 +15,8 @@ const ALICE = {
   emailVerified: true,
 }
 const ORIGIN = { id: 'req-1', headers: {} }
+/** Another request, whose caller has chosen the same id. */
+const OTHER = { ...ORIGIN }
 
 function announcerOf(
   appendAll: (entries: readonly Entry[]) => Promise<Appended>,
@@ -169,20 +171,20 @@ t.test('an answer waits for what its own request has to tell', async t => {
   const { hear, isBusyFor, settled } = announcerOf(
     () => new Promise(resolve => waiting.push(resolve)),
   )
-  t.notOk(isBusyFor('req-1'))
+  t.notOk(isBusyFor(ORIGIN))
   hear(user('added'), ORIGIN)
-  t.ok(isBusyFor('req-1'))
-  t.notOk(isBusyFor('req-2'))
-  await settled('req-2')
+  t.ok(isBusyFor(ORIGIN))
+  t.notOk(isBusyFor(OTHER))
+  await settled(OTHER)
   let isSettled = false
-  const settling = Promise.all([settled('req-1'), settled()]).then(() => {
+  const settling = Promise.all([settled(ORIGIN), settled()]).then(() => {
     isSettled = true
   })
   await new Promise(setImmediate)
   t.notOk(isSettled)
   waiting[0]?.('appended')
   await settling
-  t.notOk(isBusyFor('req-1'))
+  t.notOk(isBusyFor(ORIGIN))
 })
 
 t.test('what can not be noted is said', async t => {

@@ -7,6 +7,7 @@ import fastify, {
   type FastifyInstance,
   type FastifyRequest,
 } from 'fastify'
+import Negotiator from 'negotiator'
 import { systemRandom } from '../../base/random.ts'
 import { managementApi, type ApiOptions } from './api.ts'
 import { scimForm } from './scim/scim-form.ts'
@@ -103,9 +104,20 @@ export function buildManagement({
   return app
 }
 
-// OpenMetrics where it is asked for by name: a browser, which takes anything, gets text.
-function metricsFormat({ headers: { accept = '' } }: FastifyRequest) {
-  return accept.includes('application/openmetrics-text') ? 'openmetrics' : 'text'
+const [TEXT, OPEN_METRICS] = [
+  'text/plain; version=0.0.4',
+  'application/openmetrics-text; version=1.0.0',
+]
+
+/** A parameter that says nothing of what is served, such as Prometheus' `escaping`. */
+const OTHER_PARAMETER = /;\s*(?!q=|version=)[^;,]*/gi
+
+// Text for a browser, which takes anything.
+function metricsFormat({ headers: { accept = '*/*' } }: FastifyRequest) {
+  const wanted = new Negotiator({
+    headers: { accept: accept.replaceAll(OTHER_PARAMETER, '') },
+  })
+  return wanted.mediaType([TEXT, OPEN_METRICS]) === OPEN_METRICS ? 'openmetrics' : 'text'
 }
 
 /** Calls in the same turn of the event loop share one run: it takes milliseconds. */

@@ -10,7 +10,7 @@ export function answerOnceNoted(
 ): void {
   app.addHook('onSend', async (request, _reply, payload) => {
     // It never rejects.
-    if (isBusyFor(request.id)) await settled(request.id)
+    if (isBusyFor(request)) await settled(request)
     return payload
   })
 }

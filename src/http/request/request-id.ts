@@ -6,7 +6,10 @@ import type { Random } from '../../base/random.ts'
 
 export const REQUEST_ID = 'x-request-id'
 
-/** So short that no token of ours fits in, and nothing that a log or a shell would act upon. */
+/**
+ * So short that no access token, refresh token or ticket fits in, and nothing that a log or a shell would act
+ * upon. Shorter secrets (a client's, SCIM's) would: whoever sends one here has it logged.
+ */
 const SAFE = /^[A-Za-z0-9_.:=+/-]{1,64}$/
 
 const PREFIX_BYTES = 5
