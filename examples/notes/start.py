@@ -56,11 +56,15 @@ def keep(name: str, make) -> str:
 def environment() -> dict[str, str]:
     DATA.mkdir(mode=0o700, exist_ok=True)
     keep("latchkey-secret", lambda: secrets.token_urlsafe(32))
-    secret = keep("worker-secret", lambda: secrets.token_urlsafe(32))
     # Latchkey is given the hash only, as `latchkey clients secret` prints it.
-    digest = urlsafe_b64encode(hashlib.sha256(secret.encode()).digest()).decode().rstrip("=")
+    digest = urlsafe_b64encode(hashlib.sha256(worker_secret().encode()).digest()).decode().rstrip("=")
     (DATA / "worker-hash").write_text(f"sha256:{digest}")
-    return {**os.environ, "LATCHKEY_CONFIG": str(HERE / "latchkey.yaml"), "WORKER_SECRET": secret}
+    return {**os.environ, "LATCHKEY_CONFIG": str(HERE / "latchkey.yaml")}
+
+
+def worker_secret() -> str:
+    """Only the worker's environment has it: whoever has it can come as the worker."""
+    return keep("worker-secret", lambda: secrets.token_urlsafe(32))
 
 
 def answers(url: str) -> bool:
@@ -84,7 +88,8 @@ def run_all() -> None:
         while not (answers(f"{ISSUER}/.well-known/jwks.json") and answers(URL)):
             stop_if_one_ended(running)
             time.sleep(0.2)
-        running.append(subprocess.Popen([PYTHON, "worker.py"], cwd=HERE, env=env))
+        secret = {"WORKER_SECRET": worker_secret()}
+        running.append(subprocess.Popen([PYTHON, "worker.py"], cwd=HERE, env={**env, **secret}))
         print(f"Open {URL} (Ctrl-C ends it; Latchkey's log: {DATA / 'latchkey.log'})", flush=True)
         while True:
             stop_if_one_ended(running)

@@ -15,7 +15,7 @@ import t, { type Test } from 'tap'
 import { complaintsOf, startBrowser } from '../support/browser.ts'
 import { runChild } from '../support/children.ts'
 import { freePort } from '../support/free-port.ts'
-import { ROOT } from '../support/python.ts'
+import { python, ROOT, runPython } from '../support/python.ts'
 import { startExample, type RunningExample } from '../support/resource-server.ts'
 import { STORES } from '../support/server.ts'
 import { until } from '../support/until.ts'
@@ -407,3 +407,9 @@ async function restart(t: Test, world: World, { page }: Device): Promise<void> {
   t.same(await notesOf(page), ['before the restart'])
   await again.stop()
 }
+
+t.test('only the worker gets its secret', async t => {
+  const script = 'test/examples/notes_environments.py'
+  const got = await runPython(await python(), script, { DATA: t.testdir() })
+  t.same(got, { 'latchkey.js': false, uvicorn: false, 'worker.py': true })
+})

@@ -58,7 +58,8 @@ export const PasswordsSchema = section('Password hashing (argon2id) and rules.',
   refuseCommon: Type.Boolean({
     default: true,
     description:
-      'Whether the most common passwords are refused, in any case: a list of 8,354 comes along.',
+      'Whether the most common passwords are refused, in small letters or capitals: a list of 8,354 ' +
+      'comes along.',
   }),
   blocklist: Type.Optional(
     Type.String({
