@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import type { SqlDirectorySettings } from '../../../src/users/directory/sql/sql-directory.ts'
 import { buildTestApp, UNTHROTTLED } from '../../support/app.ts'
 import { startMariaDb, startPostgres, type Database } from '../../support/databases.ts'
+import { LDAP_CA } from '../../support/ldap.ts'
 import { STORES } from '../../support/server.ts'
 
 const PASSWORD = 'correct horse battery staple'
@@ -82,13 +83,14 @@ async function tableTest(
 ): Promise<void> {
   const { url: storeUrl, remove } = await make()
   t.teardown(remove)
-  const { test, statusOf } = await worldOf(t, storeUrl, {
+  const settings = {
     url: reader,
     query:
       'SELECT id, name, hash AS password_hash, NOT active AS disabled, plan FROM users ' +
       'WHERE lower(name) = $2',
     lookup: 'SELECT id, name, NOT active AS disabled FROM users WHERE id = $1',
-  })
+  }
+  const { test, login, statusOf } = await worldOf(t, storeUrl, settings)
   const hash = await test.core.hasher.hash(PASSWORD)
   await database.run(`
     DROP TABLE IF EXISTS users;
@@ -103,6 +105,7 @@ async function tableTest(
     name: 'Ann',
     external: { directory: 'shop', id: '9007199254740993' },
   })
+  const before = await test.accounts.find('ann')
   t.equal(await statusOf('ann', 'wrong'), 400)
   t.equal(await statusOf('bob'), 400, 'disabled')
   t.equal(await statusOf('carl'), 400, 'nobody has the password')
@@ -129,5 +132,29 @@ async function tableTest(
     200,
     'what was changed there counts at once',
   )
-  t.match(await test.accounts.find('anna'), { external: { id: '9007199254740993' } })
+  const after = await test.accounts.find('anna')
+  t.match(after, { external: { id: '9007199254740993' } })
+  t.equal(after?.sub, before?.sub, 'a new name, and the same user')
+
+  const byTls = await worldOf(t, storeUrl, { ...settings, caFile: LDAP_CA })
+  t.equal(await byTls.statusOf('anna', 'another one of theirs'), 503, 'it has no TLS')
+
+  // Two servers make one shadow, and who is deleted there loses the sessions.
+  await database.run(`INSERT INTO users VALUES (7, 'zoe', '${hash}', true, NULL)`)
+  const second = await worldOf(t, storeUrl, settings)
+  const logins = await Promise.all(
+    [login, second.login, login, second.login].map(logIn => logIn('zoe')),
+  )
+  const subs = logins.map(each => subOf(each.json().access_token))
+  t.same(subs, Array(4).fill((await test.accounts.find('zoe'))?.sub))
+  await database.run("DELETE FROM users WHERE name = 'zoe'")
+  const look = await test.refresh(logins[0]?.json().refresh_token)
+  t.equal(look.statusCode, 200, 'the refresh that brings the look')
+  await test.elsewhere?.settled()
+  const ended = await test.refresh(look.json().refresh_token)
+  t.equal(ended.statusCode, 400, 'deleted there: the session is over')
+}
+
+function subOf(token: string): unknown {
+  return JSON.parse(Buffer.from(String(token.split('.')[1]), 'base64url').toString()).sub
 }
