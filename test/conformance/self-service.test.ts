@@ -41,6 +41,7 @@ for (const store of STORES) {
     await t.test('tickets that are no good', t => badTicketsTest(t, store))
     await t.test('tickets made void', t => voidTest(t, store))
     await t.test('two redemptions at once', t => raceTest(t, store))
+    await t.test('links that a scanner opens', t => scannerTest(t, store))
     await t.test('failed logins after a reset', t => countersTest(t, store))
     await t.test('codes', t => codesTest(t, store))
     await t.test('floods', t => floodTest(t, store))
@@ -277,6 +278,31 @@ async function raceTest(t: Test, store: StoreName): Promise<void> {
   t.same(statuses.toSorted(), [204, 400, 400, 400, 400, 400], 'one wins')
   const winner = String(passwords[statuses.indexOf(204)])
   t.equal((await logIn('alice', winner)).statusCode, 200)
+}
+
+/** Scanners of mails ask for what a link says, by GET or HEAD: every ticket is good after it. */
+async function scannerTest(t: Test, store: StoreName): Promise<void> {
+  const { app, call, ticketFor, accounts } = await worldOn(t, store)
+  await accounts.add({ name: 'bob', password: PASSWORD, roles: [], scopes: null })
+  await call('', newcomer())
+  const password = NEW_PASSWORD
+  const redemptions = [
+    ['/verification', { ticket: await ticketFor('carol', 'verification') }, 204],
+    [
+      '/recovery/completion',
+      { ticket: await ticketFor('alice', 'recovery'), password },
+      204,
+    ],
+    ['', { ticket: await ticketFor('bob', 'invitation'), password }, 202],
+  ] as const
+  for (const [path, body, status] of redemptions) {
+    const query = new URLSearchParams(body)
+    for (const method of ['GET', 'HEAD', 'OPTIONS'] as const) {
+      const { statusCode } = await app.inject({ method, url: `/account${path}?${query}` })
+      t.ok(statusCode >= 400 && statusCode < 500, `${method} ${path} takes nothing`)
+    }
+    t.equal((await call(path, body)).statusCode, status, `POST ${path} does`)
+  }
 }
 
 async function codesTest(t: Test, store: StoreName): Promise<void> {

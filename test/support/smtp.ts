@@ -37,6 +37,10 @@ export interface MailServer {
   }>
   /** What `notify.mail` says of it: StartTLS and a login. */
   readonly settings: MailServerSettings
+  /** What it answers once none of these is left; nothing: it takes the mail. */
+  standing: MailServer['replies'][number] | undefined
+  /** The mails whose data it refused. */
+  readonly refused: TakenMail[]
   /** Changes which password it takes. */
   password: string
 }
@@ -58,10 +62,13 @@ export async function startMailServer(
   options: SMTPServerOptions = {},
 ): Promise<MailServer> {
   const mails: TakenMail[] = []
+  const refused: TakenMail[] = []
   const replies: MailServer['replies'] = []
   const refuse = (at: 'RCPT' | 'DATA' | 'MAIL') => {
-    if (replies[0]?.at !== at) return null
-    const { code, status = '' } = replies.shift() ?? { code: 500 }
+    const next = replies[0] ?? made.standing
+    if (next?.at !== at) return null
+    replies.shift()
+    const { code, status = '' } = next
     // Servers repeat the address, and more.
     const error = new Error(`${status} no <alice@example.com> canary-of-the-reply`.trim())
     return Object.assign(error, { responseCode: code })
@@ -82,13 +89,10 @@ export async function startMailServer(
       stream.on('data', (part: Buffer) => parts.push(part))
       stream.on('end', async () => {
         const raw = Buffer.concat(parts).toString()
-        const refused = refuse('DATA')
-        if (refused !== null) {
-          done(refused)
-          return
-        }
+        const refusal = refuse('DATA')
         const { mailFrom, rcptTo } = session.envelope
-        mails.push({
+        const list = refusal === null ? mails : refused
+        list.push({
           from: mailFrom === false ? '' : mailFrom.address,
           to: rcptTo.map(({ address }) => address),
           raw,
@@ -96,7 +100,7 @@ export async function startMailServer(
           secure: session.secure,
           user: typeof session.user === 'string' ? session.user : undefined,
         })
-        done(null)
+        done(refusal)
       })
     },
   })
@@ -108,7 +112,9 @@ export async function startMailServer(
   const made: MailServer = {
     port,
     mails,
+    refused,
     replies,
+    standing: undefined,
     password: MAIL_PASSWORD,
     settings: {
       host: '127.0.0.1',
