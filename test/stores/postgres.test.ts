@@ -10,14 +10,13 @@ import {
   openConnections,
   type Connections,
 } from '../../src/stores/postgres/database/connections.ts'
-import { unavailable } from '../../src/stores/postgres/database/faults.ts'
 import {
   checkFormat,
   formatOf,
   migrate,
 } from '../../src/stores/postgres/database/migrations.ts'
-import { createSettlement } from '../../src/stores/postgres/people/settle.ts'
 import { POSTGRES_STEPS } from '../../src/stores/postgres/database/steps.ts'
+import { createSettlement } from '../../src/stores/postgres/people/settle.ts'
 import { withPostgres } from '../../src/stores/postgres/store.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
 import { startPglite, type TestPostgres } from '../support/pglite.ts'
@@ -239,24 +238,6 @@ t.test('a store of sessions that fails changes nothing in PostgreSQL', async t =
   ])
 })
 
-t.test('the calls that wait have a bound', async t => {
-  const database = await startPglite()
-  const connections = await openConnections(database.server)
-  t.teardown(async () => {
-    await connections.close()
-    await database.stop()
-  })
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const held = connections.within([], () => promise)
-  const ask = () => connections.ask({ text: 'SELECT 1' })
-  const waiting = Array.from({ length: 256 }, ask)
-  await t.rejects(ask(), {
-    message: /too many calls wait.*store\.accounts\.connections/,
-  })
-  resolve()
-  await Promise.all([held, ...waiting])
-})
-
 t.test('a password file is read at the connection', async t => {
   const database = await startPglite()
   t.teardown(() => database.stop())
@@ -264,15 +245,6 @@ t.test('a password file is read at the connection', async t => {
   await t.rejects(withPostgres(sqlite(), { ...database.server, passwordFile }), {
     message: /passwordFile: expected/,
   })
-})
-
-t.test('what PostgreSQL says is named', async t => {
-  const said = (error: object) => unavailable(error, 'db/shop').reason
-  t.match(said({ code: '25006', message: 'x' }), /\(25006: it only reads/)
-  t.match(said({ code: '42601', message: 'of\n a statement' }), /42601: of a statement/)
-  t.match(said(new Error('timeout')), /\(timeout\)/)
-  const fault = new StoreUnavailable(undefined, 'of the other store')
-  t.equal(unavailable(fault, 'db'), fault)
 })
 
 t.test('opened and checked by the settings', async t => {

@@ -1,7 +1,6 @@
 // The connections to PostgreSQL, and the two forms in which everything here touches it: one question, or a
 // transaction. Nothing waits without a bound, and a server that doesn't answer is left alone for a moment.
 import type { Pool, PoolClient, QueryResultRow } from 'pg'
-import { monotonicClock, type Monotonic } from '../../../base/clock.ts'
 import { openPostgresPool } from '../../../base/postgres-pool.ts'
 import {
   readCredentials,
@@ -10,7 +9,8 @@ import {
   type SqlServer,
 } from '../../../base/sql-server.ts'
 import { StoreUnavailable } from '../../ports/unavailable.ts'
-import { isAway, unavailable } from './faults.ts'
+import { createBreaker } from './breaker.ts'
+import { isAway, isOfProgram, mayLeaveConnection, unavailable } from './faults.ts'
 
 /** A row, by the names of its columns. */
 export type Row = QueryResultRow
@@ -24,7 +24,7 @@ export interface Statement {
 /** Runs a statement; gives its rows. */
 export type Run = (statement: Statement) => Promise<readonly Row[]>
 
-/** The connections; each promise rejects with StoreUnavailable, and with nothing else. */
+/** The connections; each promise rejects with StoreUnavailable, or with a mistake in this program. */
 export interface Connections {
   /** Where the server is, for messages. */
   readonly where: string
@@ -43,9 +43,6 @@ export interface Connections {
 
 /** So many calls may wait for a connection. */
 const WAITING = 256
-/** So many failures in a row, and the server is left alone but for one call in so many milliseconds. */
-const FAILURES = 3
-const PROBE_MS = 500
 /** How long a transaction may say nothing, while the store of the sessions is asked; milliseconds. */
 const SILENT_MS = 5_000
 
@@ -54,17 +51,31 @@ const LOCK = `SELECT pg_advisory_xact_lock(k) FROM (
   SELECT DISTINCT hashtextextended(x, 0) AS k FROM unnest($1::text[]) AS x ORDER BY k) AS locks`
 
 /** Makes the connections; each is opened when it is needed. */
-export async function openConnections(
-  server: SqlServer,
-  monotonic: Monotonic = monotonicClock,
-): Promise<Connections> {
+export async function openConnections(server: SqlServer): Promise<Connections> {
   let credentials: Credentials | undefined
   const pool = await openPostgresPool(server, {
     credentials: () => credentials,
     more: { query_timeout: server.timeout },
   })
   const where = whereOf(server)
-  const health = createHealth(monotonic)
+
+  async function onOne<Result>(
+    work: (client: PoolClient) => Promise<Result>,
+  ): Promise<Result> {
+    // The pool makes a connection for this call. What it throws there, no call hears of.
+    const { idleCount, totalCount } = pool
+    if (idleCount === 0 && totalCount < server.connections) {
+      credentials = readCredentials(server)
+    }
+    return onClient(pool, work)
+  }
+
+  const breaker = createBreaker(() =>
+    onOne(client => client.query('SELECT 1')).then(
+      () => undefined,
+      error => unavailable(error, where),
+    ),
+  )
 
   async function using<Result>(
     work: (client: PoolClient) => Promise<Result>,
@@ -75,16 +86,15 @@ export async function openConnections(
         `too many calls wait for PostgreSQL at ${where} (store.accounts.connections)`,
       )
     }
-    health.refuse()
+    breaker.refuse()
     try {
-      // Here, and not where the pool makes a connection: nobody hears of a fault there.
-      if (pool.idleCount === 0) credentials = readCredentials(server)
-      const result = await onClient(pool, work)
-      health.note()
+      const result = await onOne(work)
+      breaker.answered()
       return result
     } catch (error) {
+      if (isOfProgram(error)) throw error
       const fault = unavailable(error, where)
-      if (isAway(error)) health.note(fault)
+      if (isAway(error)) breaker.failed(fault)
       throw fault
     }
   }
@@ -95,37 +105,50 @@ export async function openConnections(
     within: (texts, work) =>
       using(async client => {
         const run = runOn(client)
-        await run({
-          text:
-            `BEGIN; SET LOCAL lock_timeout = ${Math.ceil(server.timeout / 2)}; ` +
-            `SET LOCAL idle_in_transaction_session_timeout = ${SILENT_MS}`,
-        })
+        await run({ text: beginOf(server) })
         await run({ text: LOCK, values: [texts] })
         const result = await work(run)
         await run({ text: 'COMMIT' })
         return result
       }),
-    close: () => pool.end(),
+    close() {
+      breaker.stop()
+      return pool.end()
+    },
   }
 }
 
-/** What failed leaves no connection behind: the server gives the transaction up with it. */
+/** PostgreSQL ends a statement before the driver stops waiting for it: none goes on unheard. */
+function beginOf({ timeout }: SqlServer): string {
+  return (
+    `BEGIN; SET LOCAL lock_timeout = ${Math.ceil(timeout / 2)}; ` +
+    `SET LOCAL statement_timeout = ${Math.ceil(timeout * 0.9)}; ` +
+    `SET LOCAL idle_in_transaction_session_timeout = ${SILENT_MS}`
+  )
+}
+
+/** A connection whose work failed is kept only after a ROLLBACK. */
 async function onClient<Result>(
   pool: Pool,
   work: (client: PoolClient) => Promise<Result>,
 ): Promise<Result> {
   const client = await pool.connect()
-  // What it is about is told by the call.
+  // The call that runs on it rejects with the same fault.
   client.on('error', ignore)
-  let isWhole = false
-  try {
-    const result = await work(client)
-    isWhole = true
-    return result
-  } finally {
-    client.off('error', ignore)
-    client.release(!isWhole)
-  }
+  const done = work(client)
+  const isWhole = await done.then(
+    () => true,
+    error => mayLeaveConnection(error) && isRolledBack(client),
+  )
+  client.off('error', ignore)
+  client.release(!isWhole)
+  return done
+}
+
+/** Also where no transaction was open: PostgreSQL then only warns. */
+async function isRolledBack(client: PoolClient): Promise<boolean> {
+  const [{ status }] = await Promise.allSettled([client.query('ROLLBACK')])
+  return status === 'fulfilled'
 }
 
 function runOn(client: PoolClient): Run {
@@ -139,23 +162,3 @@ function runOn(client: PoolClient): Run {
 }
 
 function ignore(): void {}
-
-/** Whether the server is left alone. */
-function createHealth(monotonic: Monotonic) {
-  let last: StoreUnavailable | undefined
-  let [failures, probedAt] = [0, 0]
-  return {
-    /** Throws the last fault while it is left alone. */
-    refuse() {
-      if (last === undefined || failures < FAILURES) return
-      if (monotonic() - probedAt < PROBE_MS) throw last
-      probedAt = monotonic()
-    },
-    /** Notes a failure, or an answer. */
-    note(fault?: StoreUnavailable) {
-      failures = fault === undefined ? 0 : failures + 1
-      last = fault
-      probedAt = monotonic()
-    },
-  }
-}

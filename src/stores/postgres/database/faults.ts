@@ -1,12 +1,13 @@
 // What the errors of PostgreSQL and of its driver mean to the store and to whoever runs it.
+import { UnreadableFile } from '../../../base/sql-server.ts'
 import { StoreUnavailable } from '../../ports/unavailable.ts'
 
-/** What an operator is told of a class or a code of PostgreSQL's (its appendix A). */
+/** What an operator reads of a code of PostgreSQL's (its appendix A). */
 const WORDS: ReadonlyMap<string, string> = new Map([
   ['25006', 'it only reads: it is a standby, or is being switched over'],
   ['25P03', 'a transaction waited too long for the store of the sessions'],
   ['28P01', 'user or password refused'],
-  ['28000', 'it lets this user not in from here (pg_hba.conf)'],
+  ['28000', 'pg_hba.conf has no line that admits this user from this host'],
   ['3D000', 'it has no such database'],
   ['40001', 'another change came first'],
   ['40P01', 'two changes waited for each other'],
@@ -24,27 +25,58 @@ const WORDS: ReadonlyMap<string, string> = new Map([
   ['57P03', 'it is starting or stopping'],
 ])
 
-/** Codes that say something of one call, and nothing of whether the server is there. */
-const OF_ONE_CALL: readonly string[] = ['40001', '40P01', '55P03']
+/** States and classes in which no call succeeds: connections, logins, resources, shutdowns, disks. */
+const AWAY = /^(?:08|28|3D|53|57P|58|25006)/
+
+/** What this program throws by mistake; the driver and Node's sockets throw plain errors. */
+const OF_PROGRAM = [TypeError, RangeError, ReferenceError, SyntaxError]
 
 /** A call that failed; `where` is the server's place. */
 export function unavailable(error: unknown, where: string): StoreUnavailable {
   if (error instanceof StoreUnavailable) return error
-  const { code, message } = Object(error)
-  const state = typeof code === 'string' ? code : ''
-  const words = WORDS.get(state) ?? oneLine(String(message))
-  const detail = state === '' ? words : `${state}: ${words}`
-  const reason = `PostgreSQL at ${where}, which has the accounts, gives no answer (${detail})`
+  const state = stateOf(error)
+  const words = WORDS.get(state ?? '') ?? messageOf(error, state)
+  const detail = state === undefined ? words : `${state}: ${words}`
+  const happened = isAway(error) ? 'gives no answer' : 'did not do what was asked'
+  const reason = `PostgreSQL at ${where}, which has the accounts, ${happened} (${detail})`
   return new StoreUnavailable(error, reason)
 }
 
-/** Whether a failed call means that the server may be away. */
+/**
+ * Whether a failed call means that other calls fail, too. What PostgreSQL says of one statement, what another
+ * store says, and a file that can't be read say nothing of the server.
+ */
 export function isAway(error: unknown): boolean {
+  const state = stateOf(error)
+  if (state !== undefined) return AWAY.test(state)
   return !(
-    error instanceof StoreUnavailable || OF_ONE_CALL.includes(String(Object(error).code))
+    error instanceof StoreUnavailable ||
+    error instanceof UnreadableFile ||
+    isOfProgram(error)
   )
 }
 
-function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, ' ').slice(0, 200)
+/** Whether it is a mistake in this program, and says nothing of any store. */
+export function isOfProgram(error: unknown): boolean {
+  return OF_PROGRAM.some(type => error instanceof type)
+}
+
+/** Whether the connection may still be good after it: PostgreSQL has answered, or wasn't asked. */
+export function mayLeaveConnection(error: unknown): boolean {
+  return stateOf(error) !== undefined || !isAway(error)
+}
+
+/** The SQLSTATE that PostgreSQL has answered; undefined: the error isn't PostgreSQL's. */
+function stateOf(error: unknown): string | undefined {
+  const { code } = Object(error)
+  // No class of states begins with E, as the codes of Node's sockets do (EPIPE).
+  return typeof code === 'string' && /^[0-9FHPX][0-9A-Z]{4}$/.test(code)
+    ? code
+    : undefined
+}
+
+/** In class 22 the message repeats the value. */
+function messageOf(error: unknown, state = ''): string {
+  if (state.startsWith('22')) return 'it can not take a value'
+  return String(Object(error).message).replaceAll(/\s+/g, ' ').slice(0, 200)
 }

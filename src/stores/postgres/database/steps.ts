@@ -78,4 +78,14 @@ export const POSTGRES_STEPS: readonly PostgresStep[] = [
   COMMENT ON COLUMN latchkey.format.pair IS
     'what the store of the sessions calls this database; empty: no store belongs to it yet';
 `,
+  // A long value fits into no index; its digest does, and so does the beginning by which it is searched.
+  `
+  ALTER TABLE latchkey.unique_values
+    ADD COLUMN digest bytea NOT NULL GENERATED ALWAYS AS (sha256(value)) STORED,
+    DROP CONSTRAINT unique_values_pkey,
+    ADD PRIMARY KEY (attribute, digest);
+  CREATE INDEX unique_values_search
+    ON latchkey.unique_values (attribute, substring(value FROM 1 FOR 256));
+  COMMENT ON COLUMN latchkey.unique_values.digest IS 'SHA-256 of the value';
+`,
 ]

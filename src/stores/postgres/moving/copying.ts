@@ -174,8 +174,8 @@ async function put(run: Run, copies: readonly Owned[]): Promise<number> {
     ],
   })
   await run({
-    text: `DELETE FROM latchkey.unique_values WHERE (attribute, value) IN
-      (SELECT * FROM unnest($1::text[], $2::bytea[]))`,
+    text: `DELETE FROM latchkey.unique_values WHERE (attribute, digest) IN
+      (SELECT attribute, sha256(value) FROM unnest($1::text[], $2::bytea[]) AS v (attribute, value))`,
     values: columns,
   })
   await run({

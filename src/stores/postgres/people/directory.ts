@@ -89,7 +89,7 @@ function createFind({
       find({
         text:
           'SELECT a.* FROM latchkey.unique_values JOIN latchkey.accounts AS a USING (tag) ' +
-          'WHERE attribute = $1 AND value = $2',
+          'WHERE attribute = $1 AND digest = sha256($2)',
         values: [attribute, Buffer.from(value)],
       }),
   }

@@ -64,18 +64,23 @@ function textOf({ found }: Row): string {
 interface Texts {
   readonly from: string
   readonly column: string
+  /** What of the column an index has, in its order; the whole column where it has that. */
+  readonly begin: (text: string) => string
   readonly write: (text: string) => unknown
 }
 
 const NAMES: Texts = {
   from: 'latchkey.accounts AS a',
   column: 'folded_name',
+  begin: text => text,
   write: text => text,
 }
 
 const VALUES: Texts = {
   from: 'latchkey.unique_values JOIN latchkey.accounts AS a USING (tag)',
   column: 'value',
+  // As the index has it (database/steps.ts).
+  begin: text => `substring(${text}::bytea FROM 1 FOR 256)`,
   write: text => Buffer.from(text),
 }
 
@@ -87,21 +92,37 @@ function statementOf({
   limit,
 }: AccountSearch): Statement | undefined {
   if (attribute === undefined && prefix.includes('\0')) return undefined
-  const { from, column, write } = attribute === undefined ? NAMES : VALUES
-  const end = endOf(prefix)
-  const conditions = [
-    ['attribute =', attribute],
-    [`${column} >=`, write(prefix)],
-    [`${column} >`, after === undefined ? undefined : write(after)],
-    [`${column} <`, end === undefined ? undefined : write(end)],
-  ].filter(([, value]) => value !== undefined)
-  const where = conditions.map(([condition], index) => `${condition} $${index + 2}`)
+  const { from, column, begin, write } = attribute === undefined ? NAMES : VALUES
+  const values: unknown[] = [limit]
+  const conditions: string[] = []
+  if (attribute !== undefined) conditions.push(`attribute = $${values.push(attribute)}`)
+  for (const [operator, text] of boundsOf({ prefix, after })) {
+    const bound = `$${values.push(write(text))}`
+    conditions.push(
+      // The index has the first, and the second is exact.
+      `${begin(column)} ${operator.slice(0, 1)}= ${begin(bound)}`,
+      `${column} ${operator} ${bound}`,
+    )
+  }
   return {
     text:
-      `SELECT a.*, ${column} AS found FROM ${from} WHERE ${where.join(' AND ')} ` +
-      `ORDER BY ${column} LIMIT $1`,
-    values: [limit, ...conditions.map(([, value]) => value)],
+      `SELECT a.*, ${column} AS found FROM ${from} WHERE ${conditions.join(' AND ')} ` +
+      `ORDER BY ${begin(column)}, ${column} LIMIT $1`,
+    values,
   }
+}
+
+/** What a text that is searched has to be. */
+function boundsOf({
+  prefix,
+  after,
+}: Pick<AccountSearch, 'prefix' | 'after'>): ReadonlyArray<[string, string]> {
+  const end = endOf(prefix)
+  return [
+    ['>=', prefix],
+    ...(after === undefined ? [] : [['>', after] satisfies [string, string]]),
+    ...(end === undefined ? [] : [['<', end] satisfies [string, string]]),
+  ]
 }
 
 /**

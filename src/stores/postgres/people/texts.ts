@@ -60,8 +60,9 @@ async function takenOf(
   if (values.length === 0) return undefined
   const [taken] = await run({
     text: `SELECT attribute
-      FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS v (attribute, value, place)
-      JOIN latchkey.unique_values USING (attribute, value) WHERE tag <> $1 ORDER BY place LIMIT 1`,
+      FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS v (attribute, given, place)
+      JOIN latchkey.unique_values USING (attribute)
+      WHERE digest = sha256(given) AND tag <> $1 ORDER BY place LIMIT 1`,
     values: [tag, ...columnsOf(values)],
   })
   return taken?.['attribute']
@@ -79,7 +80,7 @@ async function namedOf(
         WITH ORDINALITY AS v (attribute, value, name, place)
       WHERE EXISTS (SELECT FROM latchkey.accounts WHERE folded_name = v.name AND tag <> $1)
         AND NOT EXISTS (SELECT FROM latchkey.unique_values AS u
-          WHERE u.attribute = v.attribute AND u.value = v.value AND u.tag = $1)
+          WHERE u.attribute = v.attribute AND u.digest = sha256(v.value) AND u.tag = $1)
       ORDER BY place LIMIT 1`,
     values: [tag, ...columnsOf(values), values.map(({ foldedName }) => foldedName)],
   })
