@@ -73,10 +73,11 @@ async function signUpTest(t: Test, url: string): Promise<void> {
 /** A copy lets in while its own directory is away, and not because that has much to do. */
 async function busyTest(t: Test, url: string): Promise<void> {
   const more = { migrate: 'copy', maxInFlight: 1, timeout: 60_000 } as const
-  const { user, login, n } = await start(t, url, more)
+  const { user, test, login, n } = await start(t, url, more)
   const eve = { id: 1, name: `eve${n}`, password: WORDS, more: { disabled: false } }
   user.users.push(eve)
-  t.equal((await login(eve.name)).statusCode, 200)
+  const first = await login(eve.name)
+  t.equal(first.statusCode, 200)
   eve.more.disabled = true
   const held = Promise.withResolvers<void>()
   user.hold = held.promise
@@ -84,6 +85,7 @@ async function busyTest(t: Test, url: string): Promise<void> {
   const slow = login(`slow${n}`)
   await until(() => user.asked > asked)
   t.equal((await login(eve.name)).statusCode, 503)
+  t.equal((await test.refresh(first.json().refresh_token)).statusCode, 200, 'at once')
   held.resolve()
   t.equal((await slow).statusCode, 400)
 }
