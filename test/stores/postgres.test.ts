@@ -146,6 +146,41 @@ t.test('what nobody has told the store of the sessions is told later', async t =
   t.same(await database.run('SELECT FROM latchkey.accounts WHERE unsettled'), [])
 })
 
+t.test('a change that was made is one, whatever comes after it', async t => {
+  const { sessions, database } = await start(t)
+  let isDeaf = true
+  const away = () => Promise.reject(new StoreUnavailable(undefined, 'away'))
+  const { add, change } = sessions.directory
+  const directory: Store['directory'] = {
+    ...sessions.directory,
+    add: account => (isDeaf ? away() : add(account)),
+    change: changed => (isDeaf ? away() : change(changed)),
+  }
+  const { store } = await withPostgres({ ...sessions, directory }, database.server)
+  t.teardown(() => store.close())
+  t.equal(await store.directory.add(ann), 'added')
+  t.equal(await sessions.directory.byTag(tag), undefined)
+  isDeaf = false
+  t.match(await store.directory.byName(foldedName), { roles: ['reader'] })
+  isDeaf = true
+  t.equal(await store.subjects.setAccess(tag, { scopes: null, roles: ['boss'] }), true)
+  t.match(await sessions.subjects.byTag(tag), { roles: ['reader'] })
+  await t.rejects(store.directory.byName(foldedName), StoreUnavailable)
+  isDeaf = false
+  t.match(await store.directory.byName(foldedName), { roles: ['boss'] })
+  t.match(await sessions.subjects.byTag(tag), { roles: ['boss'] })
+})
+
+t.test('an account that could not be committed leaves no subject', async t => {
+  const { store, sessions, database } = await start(t)
+  await database.run(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+    AS 'BEGIN RAISE EXCEPTION ''no''; END'`)
+  await database.run(`CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON latchkey.accounts
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`)
+  await t.rejects(store.directory.add(ann), StoreUnavailable)
+  t.equal(await sessions.directory.byTag(tag), undefined)
+})
+
 t.test('stores that never agree are no store', async t => {
   const { store, sessions } = await start(t)
   await store.directory.add(ann)

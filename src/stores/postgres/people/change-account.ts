@@ -72,7 +72,9 @@ export function createChangeAccount({
       await write(run, account, change)
       return { kind: 'changed' } as const
     })
-    if (outcome.kind === 'changed' && concernsSessions(set)) await settlement.settle(tag)
+    if (outcome.kind === 'changed' && concernsSessions(set)) {
+      await settlement.settleOnce(tag)
+    }
     return outcome
   }
 }

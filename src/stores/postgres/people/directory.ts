@@ -97,7 +97,7 @@ function createFind({
 
 /** Makes what adds an account, with its subject; `name_taken`: also where its `sub` is. */
 function createAdd({ connections, sessions, settlement }: ChangeParts) {
-  return (account: NewAccount): ReturnType<BuiltInDirectory['add']> =>
+  const insert = (account: NewAccount): ReturnType<BuiltInDirectory['add']> =>
     connections.within(locksOf(account), async run => {
       const { tag, sub, foldedName } = account
       const [rival] = await run({
@@ -118,9 +118,15 @@ function createAdd({ connections, sessions, settlement }: ChangeParts) {
       }
       await run(insertOf(added))
       await insertValues(run, tag, uniqueValues)
-      await settlement.settleIn(run, added)
       return 'added'
     })
+
+  return async (account: NewAccount): ReturnType<BuiltInDirectory['add']> => {
+    const outcome = await insert(account)
+    // Before the commit it could become a subject without an account.
+    if (outcome === 'added') await settlement.settleOnce(account.tag)
+    return outcome
+  }
 }
 
 /** Makes what changes an account that is there. */

@@ -20,6 +20,11 @@ export interface Settlement {
   current(stored: StoredAccount): Promise<Account | undefined>
   /** Tells the store of the sessions what is in the row now; undefined: there is none. */
   settle(tag: string): Promise<Account | undefined>
+  /**
+   * The same after a change was committed: a fault keeps nobody from hearing that it was made. The row says
+   * that it is unsettled; the next look at the account settles it, or a server does.
+   */
+  settleOnce(tag: string): Promise<void>
   /** The same as a part of a transaction that has named the account, whose row is given. */
   settleIn(run: Run, account: Account): Promise<Account>
   /** Settles whatever a server that died, or a move, has left; `settled` hears of each. */
@@ -70,6 +75,9 @@ export function createSettlement(
 
   return {
     settle,
+    async settleOnce(tag) {
+      await Promise.allSettled([settle(tag)])
+    },
     settleIn,
     async current({ account, isUnsettled }) {
       const subject = await sessions.subjects.byTag(account.tag)
