@@ -40,6 +40,8 @@ export async function pairUp(parts: PairParts): Promise<void> {
   ])
   const isPaired = home.pair !== '' && home.pair === format.pair
   if (isPaired && home.isElsewhere === format.isMoved) return
+  // Redis may have to look through all accounts first, for longer than a transaction may be silent.
+  await ownAccounts(sessions)
   // Nobody writes an account meanwhile, and no move ends.
   const joined = await connections.within([MOVING], run => join(parts, run))
   // Last: what says so keeps out those who have no PostgreSQL.
