@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { blockOf } from '../docs/support/blocks.ts'
 import { commandLine } from '../support/command-line.ts'
 
 /** How a shell is asked what it would complete of a line; prints one word a line. */
@@ -22,11 +23,19 @@ const ASK: Readonly<
     `source ${script}; complete -C '${words.join(' ')}' | string replace -r '\\t.*' ''`,
 }
 
+/** What the documentation has for a shell, without the program's name. */
+function typed(shell: string): string {
+  const page = blockOf('docs/cli.md', 'source <(latchkey')
+  const command = new RegExp(`latchkey (completion ${shell})\\b`).exec(page)?.[1]
+  if (command === undefined) throw new Error(`docs/cli.md has nothing for ${shell}`)
+  return command
+}
+
 for (const [shell, ask] of Object.entries(ASK)) {
   t.test(`${shell} completes commands, verbs and options`, async t => {
     const { latchkey, directory } = commandLine(t)
     const script = join(directory, `completion.${shell}`)
-    writeFileSync(script, (await latchkey(`completion ${shell}`)).out)
+    writeFileSync(script, (await latchkey(typed(shell))).out)
     const complete = (...words: string[]) => {
       const args = ['-c', ask(script, ['latchkey', ...words])]
       const { stdout, stderr, error } = spawnSync(shell, args, {

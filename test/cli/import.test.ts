@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
+import { blockOf } from '../docs/support/blocks.ts'
 import { createProgress } from '../../src/cli/import/progress.ts'
 import { operator } from '../../src/cli/terminal/operator.ts'
 import { createPasswordHasher } from '../../src/users/hashing/hasher.ts'
@@ -53,6 +54,19 @@ function setUp(t: Test) {
   const stored = (name: string) => bench.withStore(store => store.directory.byName(name))
   return { ...bench, put, stored }
 }
+
+t.test('the lines of the documentation are our own form', async t => {
+  const { latchkey, stored } = setUp(t)
+  const lines = blockOf('docs/cli.md', '{"name":"alice","passwordHash"')
+  const { code, records } = await latchkey(
+    'users import - --json',
+    lines.replace(/\$argon2id[^"]*/, () => ARGON2),
+  )
+  t.equal(code, 0)
+  t.strictSame(codes(records), [sums(2, 0, 0, { disabled: 1 })])
+  t.match(await stored('alice'), { sub: '42', roles: ['support'], scopes: null })
+  t.match(await stored('bob'), { disabled: true })
+})
 
 t.test('accounts come from lines of JSON; what is refused is named', async t => {
   const { latchkey, stored } = setUp(t)

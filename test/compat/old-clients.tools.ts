@@ -2,6 +2,7 @@
 // tutorial and its page in a browser, and JSON for Flask-JWT-Extended.
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
+import { blockOf } from '../docs/support/blocks.ts'
 import { authorize, complaintsOf, startBrowser, tryOut } from '../support/browser.ts'
 import { freePort } from '../support/free-port.ts'
 import { python, runPython } from '../support/python.ts'
@@ -46,6 +47,8 @@ const fastapi = (env: Record<string, string>) => ({
   args: (port: number) => ['-m', 'uvicorn', 'tutorial_app:app', '--port', String(port)],
   env,
 })
+/** How the documentation has the app read Latchkey's tokens. */
+const JWT_SETTINGS = blockOf('docs/compat.md', 'app.config["JWT_')
 const PERSON = { USERNAME: USER, PASSWORD }
 const PERSON_FORM = { username: USER, password: PASSWORD }
 
@@ -83,7 +86,7 @@ for (const store of STORES) {
       t.teardown(() => before.stop())
       const good = { login: 200, protected: 200 }
       t.same(await run(before.url, before.url), { ...good, logged_in_as: USER })
-      const after = await startExample(flask(PERSON), latchkey.url)
+      const after = await startExample(flask({ ...PERSON, JWT_SETTINGS }), latchkey.url)
       t.teardown(() => after.stop())
       t.same(await run(latchkey.url, after.url), {
         ...good,

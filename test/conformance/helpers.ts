@@ -44,7 +44,7 @@ export function formEncode(text: string): string {
 export interface Refusal {
   readonly status: number
   readonly error: string
-  readonly challenge?: RegExp
+  readonly challenge?: RegExp | string
 }
 
 const CHALLENGES: Readonly<Record<string, RegExp>> = {

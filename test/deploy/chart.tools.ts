@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { blockOf } from '../docs/support/blocks.ts'
 import { parse, parseAllDocuments } from 'yaml'
 import { startLatchkey, STORES } from '../support/server.ts'
 import { CHART } from './support/chart.ts'
@@ -47,6 +48,15 @@ t.test(
     })
   },
 )
+
+t.test('the values of the documentation render', async t => {
+  const file = join(t.testdir(), 'values.yaml')
+  await writeFile(file, blockOf('docs/operations.md', '# values.yaml'))
+  const { code, stdout, stderr } = await template(['--values', file])
+  t.equal(code, 0, stderr)
+  const kinds = parseAllDocuments(stdout).map(document => document.toJS()?.kind)
+  t.has(new Set(kinds), new Set(['Ingress', 'PrometheusRule', 'ServiceMonitor']))
+})
 
 t.test('wrong values fail with a message that helps', async t => {
   const cases: Array<[string, string[], RegExp]> = [

@@ -1,6 +1,6 @@
 // What scripts/release builds from, by a builder that only lists what it is given: no engine, no base images.
 // release.tools.ts builds in earnest.
-import { generateKeyPairSync, verify } from 'node:crypto'
+import { createPublicKey, verify } from 'node:crypto'
 import {
   chmodSync,
   cpSync,
@@ -15,10 +15,10 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
+import { blockOf } from '../docs/support/blocks.ts'
 import { freePort } from '../support/free-port.ts'
 import { PROJECT, run, runWell } from './support/commands.ts'
 
-const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
 const { version } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8'))
 
 /** Writes down the files of its context, and an image that is none. */
@@ -99,11 +99,17 @@ t.test('only what is committed gets into image and chart', async t => {
 })
 
 t.test('a key is named from where one stands', async t => {
-  const { release, put, out } = await makeProject(t)
-  const pem = String(privateKey.export({ type: 'pkcs8', format: 'pem' }))
-  put('keys/release.key', pem)
-  const { code, stderr } = await release('--key', 'keys/release.key')
+  const { dir, release, out } = await makeProject(t)
+  const [make = '', use = ''] = blockOf('docs/operations.md', 'openssl ecparam').split(
+    '\n',
+  )
+  await runWell('bash', ['-ec', make], { cwd: dir })
+  // The page pushes, too, which release.tools.ts does.
+  const [script, ...args] = use.replace(/ --push .*/, '').split(' ')
+  t.equal(script, 'scripts/release')
+  const { code, stderr } = await release(...args)
   t.equal(code, 0, stderr)
+  const publicKey = createPublicKey(readFileSync(join(dir, 'release.key')))
   const sums = readFileSync(join(out, 'sha256sums.txt'))
   const signature = readFileSync(join(out, 'sha256sums.txt.sig'), 'utf8')
   t.ok(verify('sha256', sums, publicKey, Buffer.from(signature, 'base64')))

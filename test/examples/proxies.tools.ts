@@ -1,4 +1,5 @@
-// The proxies of examples/ that ask /verify, each run as its README says, with the real program.
+// The proxies that ask /verify, examples/haproxy and examples/nginx, each run as its README says, with the
+// real program.
 import { freePort } from '../support/free-port.ts'
 import { checkProxy } from '../support/proxies.ts'
 import { checkResourceServer } from '../support/resource-server.ts'

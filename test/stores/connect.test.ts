@@ -5,7 +5,9 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
+import { blockOf } from '../docs/support/blocks.ts'
 import { openStore } from '../../src/stores/open.ts'
+import type { Store } from '../../src/stores/ports/store.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import {
   connectRedis,
@@ -27,19 +29,8 @@ const clock = createHandClock()
 const pem = (name: string) =>
   new URL(`../support/tls/${name}.pem`, import.meta.url).pathname
 
-/** As docs/reliability.md lists them. */
-const ACL_RIGHTS = [
-  '+@read',
-  '+@write',
-  '+@connection',
-  '+@scripting',
-  '-@dangerous',
-  '+info',
-  '+time',
-  '+wait',
-  '+cluster|slots',
-  '+cluster|info',
-]
+/** The commands by which an operator makes the ACL user. */
+const ACL = blockOf('docs/reliability.md', 'ACL SETUSER')
 
 t.test('a URL is taken apart', async t => {
   const plain = {
@@ -235,25 +226,21 @@ t.test('an ACL user that may do what docs/reliability.md says, and no more', asy
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   const admin = await connectRedis({ url: redis.url })
-  await admin.call(
-    'ACL',
-    'SETUSER',
-    'latchkey',
-    'on',
-    '>s:e/c@ret',
-    '~lk:*',
-    '&*',
-    '-@all',
-    ...ACL_RIGHTS,
-  )
-  admin.disconnect()
-  const { store } = await openStore({
+  t.teardown(() => {
+    admin.disconnect()
+  })
+  for (const line of ACL.trim().replace('PASSWORD', 's:e/c@ret').split('\n')) {
+    const [command = '', ...args] = line.split(' ')
+    t.equal(await admin.call(command, ...args), 'OK', line)
+  }
+  const settings = {
     ...PATIENT,
     url: redis.url,
     username: 'latchkey',
     password: 's:e/c@ret',
     clock,
-  })
+  }
+  const { store } = await openStore(settings)
   t.teardown(() => store.close())
   await store.directory.add(someAccount('acl'))
   const ref = await signIn(store, someAccount('acl').tag)
@@ -261,17 +248,22 @@ t.test('an ACL user that may do what docs/reliability.md says, and no more', asy
   t.equal((await store.families.list(ref.userTag)).length, 1)
   await store.accessTokens.revoke({ ...ref, jti: 'a', expiresAt: Date.now() + 60_000 })
   await store.probe()
-  await t.rejects(
-    openStore({
-      ...PATIENT,
-      url: redis.url,
-      username: 'latchkey',
-      password: 'wrong',
-      clock,
-    }),
-    StoreUnavailable,
-  )
+  t.same(await risksOf(store), ['security'], "the tests' Redis lets anybody in")
+  const listening = { ...settings, recallsChecks: true }
+  const deaf = await openStore(listening)
+  t.teardown(() => deaf.store.close())
+  t.same(await risksOf(deaf.store), ['security', 'tracking'])
+  await admin.call('ACL', 'LOG', 'RESET')
+  await admin.call('ACL', 'SETUSER', 'latchkey', '+subscribe')
+  const hearing = await openStore(listening)
+  t.teardown(() => hearing.store.close())
+  await until(async () => !(await risksOf(hearing.store)).includes('tracking'))
+  t.same(await admin.call('ACL', 'LOG'), [], 'nothing was refused')
+  await t.rejects(openStore({ ...settings, password: 'wrong' }), StoreUnavailable)
 })
+
+const risksOf = async (store: Store) =>
+  (await store.inspect()).map(({ check }) => check).toSorted()
 
 t.test('TLS: the server is proven to us, and we to the server', async t => {
   const port = await freePort()

@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
+import { blockOf } from '../docs/support/blocks.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { openStore } from '../../src/stores/open.ts'
 import { REDIS_FORMAT, type RedisFormat } from '../../src/stores/redis/safety/format.ts'
@@ -77,12 +78,16 @@ t.test(
     await newer.directory.add(someAccount('kept'))
     await newer.close()
     const before = await dumpRedis(url)
+    const shown = blockOf('docs/decisions/stored-data.md', 'Redis at redis:6379')
+    const said = shown
+      .trim()
+      .replaceAll('\n', ' ')
+      .replace('redis:6379', new URL(url).host)
+      .replace('format 3', `format ${NEXT}`)
+      .replace('up to 2', `up to ${KNOWN}`)
     const refused = {
       name: 'StoreUnavailable',
-      message: new RegExp(
-        `Redis at ${new URL(url).host} can't be used: a newer Latchkey has changed it to format ${NEXT}, ` +
-          `and this one knows formats up to ${KNOWN}: run that release, or restore a back-up`,
-      ),
+      message: said,
     }
     await t.rejects(
       createRedisStore({ ...PATIENT, url, lossPeriodMs: HOUR }),

@@ -52,6 +52,17 @@ export function blocksIn(page: string, text: string): Block[] {
 export const allBlocks = (): Block[] =>
   PAGES.flatMap(page => blocksIn(page, textOf(page)))
 
+/**
+ * The code of a page's block, for a suite that runs it elsewhere (not-run.ts names it).
+ *
+ * @throws Error where no block of that page begins so
+ */
+export function blockOf(page: string, begins: string): string {
+  const found = blocksIn(page, textOf(page)).find(({ code }) => code.startsWith(begins))
+  if (found === undefined) throw new Error(`${page} has no block ${begins}`)
+  return found.code
+}
+
 /** The file that a block is, by its first line (`# main.py`), and whether it is added to one. */
 export function fileOf({ code }: Block): { name: string; isAdded: boolean } | undefined {
   const [, name, added] = /^(?:#|\/\/) ([\w.-]+\.\w+)(, at its end)?\n/.exec(code) ?? []

@@ -7,14 +7,19 @@ export interface NotRun {
   readonly page: string
   /** How they begin. */
   readonly begins: string
-  /** The suite that runs them. */
+  /** The suite that runs them: it names the page, or the folder of an example. */
   readonly by?: string
   /** Why nothing can run them. */
   readonly why?: string
 }
 
 const CLUSTER = 'it needs a cluster; test/deploy holds the chart to what it renders'
-const NO_ENGINE = 'it needs an engine for containers, which the tests do without'
+const NO_ENGINE =
+  'it needs an engine for containers; test/deploy builds the Dockerfile with buildah'
+const OF_A_MACHINE =
+  'it installs a service as root; systemd.tools.ts checks the unit and the configuration'
+const MEASURES =
+  'it measures for minutes; test/bench.tools.ts starts benches for a moment'
 const OF_A_PROXY = "it is a proxy's own configuration, and that proxy is none of Debian's"
 
 const by = (page: string, suite: string, begins: readonly string[]): NotRun[] =>
@@ -36,11 +41,13 @@ export const NOT_RUN: readonly NotRun[] = [
     'main → server',
   ]),
   ...by('docs/audit.md', 'test/observe/questions.tools.ts', ['jq -r', 'jq -c']),
-  ...by('docs/cli.md', 'test/e2e/process.test.ts', ['latchkey serve --config']),
+  ...because('docs/cli.md', 'a later block of the page starts the server', [
+    'latchkey serve --config',
+  ]),
   ...by('docs/cli.md', 'test/cli/completion.tools.ts', ['source <(latchkey']),
   ...by('docs/cli.md', 'test/cli/import.test.ts', ['{"name":"alice","passwordHash"']),
   ...by('docs/compat.md', 'test/compat/old-clients.tools.ts', ['app.config["JWT_']),
-  ...by('docs/decisions/stored-data.md', 'test/stores/newer-release.test.ts', [
+  ...by('docs/decisions/stored-data.md', 'test/stores/format.test.ts', [
     'Redis at redis:6379',
   ]),
   ...because('docs/keys.md', 'it is a drawing', ['            publishAt']),
@@ -51,19 +58,22 @@ export const NOT_RUN: readonly NotRun[] = [
   ]),
   ...because('docs/moving-in.md', "it asks the reader's own table", ['SELECT id AS uid']),
   ...by('docs/notifications.md', 'test/outbox/mail/mail.test.ts', ['Subject: Set']),
-  ...by('docs/operations.md', 'test/deploy/secrets.tools.ts', ['kubectl -n id patch']),
-  ...because('docs/operations.md', CLUSTER, ['kubectl create', 'helm install']),
+  ...because('docs/operations.md', CLUSTER, [
+    'kubectl -n id patch',
+    'kubectl create',
+    'helm install',
+  ]),
   ...because('docs/operations.md', "they are lines of the reader's own Redis", [
     'appendonly yes',
     'redis-cli acl setuser',
   ]),
   ...because('docs/operations.md', NO_ENGINE, ['docker build']),
   ...by('docs/operations.md', 'test/deploy/chart.tools.ts', ['# values.yaml']),
-  ...by('docs/operations.md', 'test/deploy/release.tools.ts', ['openssl ecparam']),
-  ...by('docs/performance.md', 'test/bench.tools.ts', ['npm run bench ']),
+  ...by('docs/operations.md', 'test/deploy/release-script.tools.ts', ['openssl ecparam']),
+  ...because('docs/performance.md', MEASURES, ['npm run bench ']),
   ...because('docs/proxies.md', OF_A_PROXY, ['# http: {', 'http_filters:']),
-  ...by('docs/reliability.md', 'test/stores/redis.test.ts', ['ACL SETUSER']),
-  ...by('docs/scale.md', 'test/bench.tools.ts', ['npm run bench:scale']),
+  ...by('docs/reliability.md', 'test/stores/connect.test.ts', ['ACL SETUSER']),
+  ...because('docs/scale.md', MEASURES, ['npm run bench:scale']),
   ...by('docs/self-service.md', 'test/conformance/own-account.test.ts', [
     'HTTP/1.1 401 Unauthorized',
   ]),
@@ -99,10 +109,7 @@ export const NOT_RUN: readonly NotRun[] = [
   ...by('examples/spring-boot/README.md', 'test/examples/spring-boot.tools.ts', [
     'npm start',
   ]),
-  ...by('examples/systemd/README.md', 'test/examples/systemd.tools.ts', [
-    'npm pack',
-    'alias latchkey',
-  ]),
+  ...because('examples/systemd/README.md', OF_A_MACHINE, ['npm pack', 'alias latchkey']),
   ...because('helm/latchkey/README.md', CLUSTER, ['helm install']),
   ...by(
     'packages/latchkey-verifier-python/README.md',

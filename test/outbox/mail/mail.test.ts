@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { blockOf } from '../../docs/support/blocks.ts'
 import type { Message } from '../../../src/outbox/delivery.ts'
 import {
   createMail,
@@ -215,6 +216,25 @@ t.test('templates of the operator take the place of ours, one by one', async t =
   t.equal(
     (await mailOf({ locale: 'fr', type: 'ticket.invitation' }, { templates })).lang,
     'en',
+  )
+})
+
+t.test('the template of the documentation is one', async t => {
+  const page = blockOf('docs/notifications.md', 'Subject: Set')
+  const templates = openTemplates({
+    templates: folderOf(t, { 'ticket.recovery.en.txt': page }),
+    locale: 'en',
+  })
+  const { subject, text } = await mailOf({ name: 'Ann' }, { templates })
+  t.equal(subject, 'Set a new password for Shop & Söhne')
+  t.equal(
+    text,
+    [
+      'Hello Ann,\n',
+      'set a new password: https://app.example.com/reset#tk_canary\n',
+      'Or type 12345678.\n',
+      'This works once, for 1 hour.\n',
+    ].join('\n'),
   )
 })
 
