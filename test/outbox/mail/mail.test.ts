@@ -233,7 +233,7 @@ t.test('the template of the documentation is one', async t => {
       'Hello Ann,\n',
       'set a new password: https://app.example.com/reset#tk_canary\n',
       'Or type 12345678.\n',
-      'This works once, for 1 hour.\n',
+      'This works once, for 30 minutes.\n',
     ].join('\n'),
   )
 })
