@@ -1,6 +1,6 @@
 // Where a login to a registry lies: `docker login`, `buildah login` and `helm registry login` each leave it
 // in a file of their own, or with a helper that keeps passwords.
-import { execFile } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -83,27 +83,25 @@ async function loginIn(
     const auth = auths[name]?.auth
     if (typeof auth === 'string' && auth !== '') return auth
     const own = credHelpers[name]
-    if (own !== undefined) return await ask(own, name, env)
+    if (own !== undefined) return ask(own, name, env)
     // Docker leaves an empty entry for a login that its helper keeps.
     if (credsStore !== undefined && auths[name] !== undefined) {
-      return await ask(credsStore, name, env)
+      return ask(credsStore, name, env)
     }
   }
   return undefined
 }
 
 /** Asks a helper (docker-credential-helpers: the name on standard input, JSON on standard output). */
-async function ask(helper: string, name: string, env: Environment): Promise<string> {
+function ask(helper: string, name: string, env: Environment): string {
   const command = `docker-credential-${helper}`
-  const printed = await new Promise<string>((resolve, reject) => {
-    const child = execFile(command, ['get'], { env }, (error, stdout) => {
-      if (error === null) resolve(stdout)
-      else reject(new Error(`${command} gave no login for ${name}`))
-    })
-    // A helper that ended without reading says so by its code.
-    child.stdin?.on('error', () => {}).end(name)
+  const { status, stdout } = spawnSync(command, ['get'], {
+    env,
+    input: name,
+    encoding: 'utf8',
   })
-  const { Username = '', Secret = '' } = JSON.parse(printed)
+  if (status !== 0) throw new Error(`${command} gave no login for ${name}`)
+  const { Username = '', Secret = '' } = JSON.parse(stdout)
   if (Username === '<token>') {
     throw new Error(`${command} has a token for ${name}; log in with name and password`)
   }

@@ -12,7 +12,7 @@ import { until } from '../support/until.ts'
 
 const ACCOUNTS = 100_000
 /** MiB for all objects of JavaScript: the accounts alone would take more. */
-const HEAP = 32
+const HEAP = 48
 const HASH =
   '$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b/dWRWJTmaaJObGRdescudvJCs'
 

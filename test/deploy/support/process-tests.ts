@@ -18,21 +18,16 @@ export async function passProcessTests(
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(_?TAP|NODE_OPTIONS$)/.test(name),
   )
+  // Without the runner: a second one in this folder would clear away what the first one keeps there.
   const { code, stdout, stderr } = await run(
-    'npx',
-    [
-      'tap',
-      '--disable-coverage',
-      '--reporter=tap',
-      '--jobs=1',
-      'test/e2e/process.test.ts',
-    ],
+    process.execPath,
+    ['test/e2e/process.test.ts'],
     {
       env: { ...Object.fromEntries(inherited), LATCHKEY_TEST_COMMAND: command, ...env },
       timeout: 400_000,
     },
   )
   t.equal(code, 0, stdout + stderr)
-  t.match(stdout, /# pass +[1-9]|ok 1 - test\/e2e/)
+  t.match(stdout, /^# \{ total: [1-9]\d*, pass: [1-9]/m)
   t.notMatch(stdout, /not ok|# skip/i)
 }
