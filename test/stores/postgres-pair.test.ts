@@ -6,7 +6,8 @@ import { systemClock } from '../../src/base/clock.ts'
 import { openStore } from '../../src/stores/open.ts'
 import { NO_ACCOUNTS_HOME } from '../../src/stores/ports/documents/accounts-home.ts'
 import type { Store } from '../../src/stores/ports/store.ts'
-import { tellElsewhere } from '../../src/stores/postgres/moving/pair.ts'
+import type { Connections } from '../../src/stores/postgres/database/connections.ts'
+import { pairUp, tellElsewhere } from '../../src/stores/postgres/moving/pair.ts'
 import { withPostgres } from '../../src/stores/postgres/store.ts'
 import { startServer } from '../../src/server.ts'
 import { createSqliteStore } from '../../src/stores/sqlite/store.ts'
@@ -187,4 +188,29 @@ t.test('a store that must not be used decides nothing', async t => {
     message: /store\.allowEviction/,
   })
   t.same(await database.run("SELECT FROM pg_namespace WHERE nspname = 'latchkey'"), [])
+})
+
+t.test('a large store is looked through before the transaction, not within', async t => {
+  const store = await storeWith(t, 'ann')
+  let isWithin = false
+  const searches: boolean[] = []
+  const directory = {
+    ...store.directory,
+    search: (...args: Parameters<Store['directory']['search']>) => {
+      searches.push(isWithin)
+      return store.directory.search(...args)
+    },
+  }
+  const ask: Connections['ask'] = async () => [{ pair: '', moved: false }]
+  const connections: Connections = {
+    where: 'db:5432/postgres',
+    ask,
+    async within(_locks, work) {
+      isWithin = true
+      return work(ask)
+    },
+    close: async () => {},
+  }
+  await pairUp({ connections, sessions: { ...store, directory } })
+  t.same(searches, [false, false, true, true], 'PostgreSQL ends one that is silent')
 })
