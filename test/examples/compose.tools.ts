@@ -65,7 +65,8 @@ t.test('its Redis keeps what it acknowledged, and Latchkey runs on it', async t 
     ['dir /data', `dir ${dir}\nport ${port}\nbind 127.0.0.1`],
   ])
   const server = startChild(shell, [flag, here], { stdio: 'ignore' })
-  t.teardown(() => server.kill('SIGKILL'))
+  // Redis with its shell: they are one group.
+  t.teardown(() => process.kill(-Number(server.pid), 'SIGKILL'))
   const client = new Redis({ port, password: PASSWORD, retryStrategy: () => 50 })
   client.on('error', () => {})
   t.teardown(() => client.disconnect())
