@@ -10,6 +10,7 @@ import {
   type AuditLinesOptions,
 } from '../../src/outbox/audit-lines.ts'
 import { createEnvelope } from '../../src/outbox/envelope.ts'
+import type { Store } from '../../src/stores/ports/store.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import { STORES_AND_CLUSTER } from '../support/stores.ts'
 
@@ -18,6 +19,21 @@ const DAY = 86_400_000
 
 const envelopeOf = (secrets = [randomBytes(32).toString('base64url')]) =>
   createEnvelope<string>(secrets, () => true, 'audit-lines')
+
+/** Its outbox, from which nothing can be taken away until it comes back. */
+function awayFor({ outbox }: Store) {
+  let isAway = true
+  const remove: typeof outbox.remove = async lease => {
+    if (isAway) throw new StoreUnavailable(undefined, 'away')
+    return outbox.remove(lease)
+  }
+  return {
+    items: { ...outbox, remove },
+    comeBack() {
+      isAway = false
+    },
+  }
+}
 
 for (const { name, create } of STORES_AND_CLUSTER) {
   t.test(name, async t => {
@@ -53,16 +69,12 @@ for (const { name, create } of STORES_AND_CLUSTER) {
 
     await t.test('a store that goes away has no line written twice', async t => {
       await leave(['a'])
-      let away = true
-      const remove: typeof store.outbox.remove = async lease => {
-        if (away) throw new StoreUnavailable(undefined, 'away')
-        return store.outbox.remove(lease)
-      }
-      const { written, takeOver } = server({ items: { ...store.outbox, remove } })
+      const { items, comeBack } = awayFor(store)
+      const { written, takeOver } = server({ items })
       await t.rejects(takeOver(), StoreUnavailable)
       clock.advance(LEASE_MS)
       await t.rejects(takeOver(), StoreUnavailable)
-      away = false
+      comeBack()
       clock.advance(LEASE_MS)
       await takeOver()
       t.strictSame(written, ['a'])
@@ -71,14 +83,10 @@ for (const { name, create } of STORES_AND_CLUSTER) {
 
     await t.test('once it is back, other servers find nothing of it', async t => {
       await leave(['a'])
-      let away = true
-      const remove: typeof store.outbox.remove = async lease => {
-        if (away) throw new StoreUnavailable(undefined, 'away')
-        return store.outbox.remove(lease)
-      }
-      const { written, takeOver } = server({ items: { ...store.outbox, remove } })
+      const { items, comeBack } = awayFor(store)
+      const { written, takeOver } = server({ items })
       await t.rejects(takeOver(), StoreUnavailable)
-      away = false
+      comeBack()
       await takeOver()
       clock.advance(LEASE_MS)
       const other = server()
