@@ -68,7 +68,7 @@ const upTo = (count: number) => Array.from({ length: count }, (_, idx) => idx)
 t.test(
   'a thousand refreshes of a session in ten minutes leave at most 40 kB',
   async t => {
-    const { store, open, next, userTag, revoked } = await setScene(t)
+    const { store, open, next, userTag, key, revoked } = await setScene(t)
     const ref = await open(SID, 0)
     for (let idx = 1; idx <= 1000; idx++) await next(ref, idx)
     const keys = await store.client.keys(`*{${userTag}}*`)
@@ -77,6 +77,11 @@ t.test(
     const bytes = usages.reduce((sum: number, usage) => sum + Number(usage), 0)
     t.comment(`${bytes} bytes`)
     t.ok(bytes <= 40_000)
+    const fields = Object.values(await store.client.hgetall(key))
+    t.ok(
+      Math.max(...fields.map(digits => digits.length)) <= 64 * 13,
+      'no refresh rewrites what many before it left',
+    )
     await store.families.end({ ...ref, clientId: null })
     t.same(await revoked(), upTo(1001), 'and each can be revoked')
   },
@@ -113,6 +118,25 @@ t.test('what has expired goes, under retries of one refresh, too', async t => {
   })
   const fields = await store.client.hkeys(key)
   t.same(fields.sort(), [`${SID} ${LIST}`, `${'d'.repeat(22)} ${LIST}`])
+})
+
+t.test('what was set aside goes once its last token has expired', async t => {
+  const { store, open, next, key, userTag, revoked } = await setScene(t)
+  const ref = await open(SID, 0, 4000)
+  // The first of those set aside lives longer than its last one.
+  for (let idx = 1; idx < 64; idx++) await next(ref, idx, { forMs: 4000 })
+  for (let idx = 64; idx < 129; idx++) {
+    await next(ref, idx, { forMs: idx === 64 ? TTL : 4000 })
+  }
+  t.equal(await store.client.hlen(key), 3)
+  await new Promise(resolve => setTimeout(resolve, 5100))
+  await signIn(store, userTag, {
+    sid: 'd'.repeat(22),
+    status: { list: LIST, idx: 200, forMs: TTL },
+  })
+  t.equal(await store.client.hlen(key), 2, 'one of the session, one of the new one')
+  await store.families.end({ ...ref, clientId: null })
+  t.same(await revoked(), upTo(128).slice(64), 'those that one of them kept')
 })
 
 t.test(

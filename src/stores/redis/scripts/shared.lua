@@ -158,9 +158,12 @@ local function drop_some_dead (sids, familyKey, user)
 end
 
 -- The living tokens of a user that have a status, in one of two forms. Hash: "sid list" → 13 digits for each
--- token of that session in that list, the oldest first: when it expires, in seconds, and its index. Sorted
--- set: "sid list idx" by that instant; earlier releases know no other form.
+-- token of that session in that list, the oldest first: when it expires, in seconds, and its index. What
+-- would make the field long is set aside under "sid list LAST", where LAST is 13 digits too: when the last
+-- of those expires, and an index. So a refresh costs the same, however many were before it. Sorted set: "sid
+-- list idx" by that instant; earlier releases know no other form.
 local DIGITS = 13
+local TOKENS_A_FIELD = 64
 
 local function digits_of (expires, idx) return string.format('%08x%05x', expires, idx) end
 
@@ -169,6 +172,25 @@ local function living_of (digits, at)
   local from = 1
   while from < #digits and tonumber(digits:sub(from, from + 7), 16) <= at / 1000 do from = from + DIGITS end
   return digits:sub(from)
+end
+
+-- The name under which a full field is set aside.
+local function name_aside (field, digits)
+  local last = ''
+  for token in digits:gmatch(('%x'):rep(DIGITS)) do
+    if token > last then last = token end
+  end
+  return field .. ' ' .. last
+end
+
+-- Adds a token to the hash.
+local function add_token (key, field, token, at)
+  local before = living_of(redis.call('HGET', key, field) or '', at)
+  if #before >= TOKENS_A_FIELD * DIGITS then
+    redis.call('HSET', key, name_aside(field, before), before)
+    before = ''
+  end
+  redis.call('HSET', key, field, before .. token)
 end
 
 -- From a sorted set to a hash.
@@ -192,8 +214,7 @@ local function note_token (key, token, forMs, at)
   local form, expires = redis.call('TYPE', key).ok, math.ceil((at + forMs) / 1000)
   if form == 'hash' or compact == '*' then
     if form == 'zset' then gather_tokens(key) end
-    local before = living_of(redis.call('HGET', key, field) or '', at)
-    redis.call('HSET', key, field, before .. digits_of(expires, idx))
+    add_token(key, field, digits_of(expires, idx), at)
   else
     redis.call('ZADD', key, expires, token)
   end
@@ -205,12 +226,20 @@ local function forget_expired_tokens (key, at)
     redis.call('ZREMRANGEBYSCORE', key, '-inf', math.floor(at / 1000))
     return
   end
-  local all = redis.call('HGETALL', key)
-  for i = 1, #all, 2 do
-    local left = living_of(all[i + 1], at)
-    if left == '' then redis.call('HDEL', key, all[i])
-    elseif left ~= all[i + 1] then redis.call('HSET', key, all[i], left) end
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    local last = field:match('^%S+ %S+ (%x+)$')
+    local before = last or redis.call('HGET', key, field)
+    local left = living_of(before, at)
+    if left == '' then redis.call('HDEL', key, field)
+    elseif left ~= before then redis.call('HSET', key, field, left) end
   end
+end
+
+-- How many exchanges what has expired may wait: tidying costs as much as noting, however much there is.
+local LEAST_WAIT = 4
+local function tidy_every (key)
+  if redis.call('TYPE', key).ok ~= 'hash' then return LEAST_WAIT end
+  return math.max(LEAST_WAIT, redis.call('HLEN', key))
 end
 
 -- All of them, as "sid list idx".
@@ -219,7 +248,7 @@ local function noted_tokens (key)
   local all, tokens = redis.call('HGETALL', key), {}
   for i = 1, #all, 2 do
     for idx in all[i + 1]:gmatch('%x%x%x%x%x%x%x%x(%x%x%x%x%x)') do
-      tokens[#tokens + 1] = all[i] .. ' ' .. tonumber(idx, 16)
+      tokens[#tokens + 1] = all[i]:match('^%S+ %S+') .. ' ' .. tonumber(idx, 16)
     end
   end
   return tokens

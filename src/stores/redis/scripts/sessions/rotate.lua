@@ -27,12 +27,9 @@ local at = instant_for(f, now)
 local reason = why_dead(f, user, at)
 if reason then return refused(reason) end
 
--- Tidying costs as much as noting: a few expired tokens may wait.
-local TIDY_EVERY = 4
-
 -- An access token will come of it.
 local function answer (kind)
-  if f.cur % TIDY_EVERY == 0 then forget_expired_tokens(KEYS[3], at) end
+  if f.cur % tidy_every(KEYS[3]) == 0 then forget_expired_tokens(KEYS[3], at) end
   note_token(KEYS[3], ARGV[10], tonumber(ARGV[11]), at)
   return { kind, f.cur, family_reply(f), user_reply(user) }
 end
