@@ -120,7 +120,7 @@ export async function startPostgres(t: Test): Promise<Database> {
   return { ...running, kind: 'postgres', port, url, run: psql }
 }
 
-/** Starts MariaDB. */
+/** Starts MariaDB. A server that starts clears its folder for temporary files, so each has one of its own. */
 export async function startMariaDb(t: Test): Promise<Database> {
   const user = userOf('mysql')
   const folder = folderFor(t, user)
@@ -137,6 +137,7 @@ export async function startMariaDb(t: Test): Promise<Database> {
       `--datadir=${data}`,
       '--auth-root-authentication-method=normal',
       '--skip-test-db',
+      `--tmpdir=${folder}`,
     ],
     { ...user, cwd: folder },
   )
@@ -162,6 +163,7 @@ export async function startMariaDb(t: Test): Promise<Database> {
       ...[
         `--socket=${socket}`,
         `--pid-file=${join(folder, 'pid')}`,
+        `--tmpdir=${folder}`,
         '--skip-name-resolve',
       ],
       '--innodb-flush-log-at-trx-commit=0',
