@@ -7,24 +7,35 @@ export interface Figures {
   readonly perSecond: number
 }
 
+/** The times of two windows that were measured one after the other. */
+export interface Pair {
+  readonly without: readonly number[]
+  readonly beside: readonly number[]
+}
+
+const RESAMPLES = 400
+
 /**
- * Where the median of what the values are drawn from lies, with 95 % at the least: by the binomial law, which
- * asks nothing of their distribution. Fewer than six values tell nothing.
+ * How a quantile of all times beside something compares to that without it, and where the ratio lies with
+ * 95 %: by a bootstrap of whole pairs, as what stands still for a moment makes many times of one window long.
  */
-export function medianWithin(
-  values: readonly number[],
-): readonly [low: number, high: number] {
-  const sorted = values.toSorted((one, other) => one - other)
-  const { length } = sorted
-  let [below, ways, all] = [0, 1, 0]
-  // `all`: the share of draws in which at most `below` lie on one side.
-  while (all + ways / 2 ** length <= 0.025) {
-    all += ways / 2 ** length
-    ways = (ways * (length - below)) / (below + 1)
-    below += 1
-  }
-  if (below === 0) return [-Infinity, Infinity]
-  return [sorted[below - 1] ?? NaN, sorted[length - below] ?? NaN]
+export function quantileRatio(
+  pairs: readonly Pair[],
+  share: number,
+): readonly [ratio: number, low: number, high: number] {
+  const ratioOf = (some: readonly Pair[]) =>
+    quantile(
+      some.flatMap(({ beside }) => beside),
+      share,
+    ) /
+    quantile(
+      some.flatMap(({ without }) => without),
+      share,
+    )
+  const drawn = Array.from({ length: RESAMPLES }, () =>
+    ratioOf(pairs.map(pair => pairs[Math.floor(Math.random() * pairs.length)] ?? pair)),
+  )
+  return [ratioOf(pairs), quantile(drawn, 0.025), quantile(drawn, 0.975)]
 }
 
 /** One round: the server and its floor, one after the other. */
