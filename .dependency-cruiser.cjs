@@ -6,7 +6,14 @@ const LEAVES = '^src/base/'
 
 /** Folder or file under src/ → what it may import beside itself and the leaves. */
 const MAY_IMPORT = {
-  'main[.]ts': ['server[.]ts', 'config/', 'users/hashing/capacity'],
+  'main[.]ts': ['server[.]ts', 'processes/', 'config/', 'users/hashing/capacity'],
+  'processes/': [
+    'server[.]ts',
+    'config/schema',
+    'observe/',
+    'outbox/mail/templates',
+    'users/hashing/capacity',
+  ],
   'server[.]ts': [
     'app[.]ts',
     'listeners[.]ts',

@@ -28,6 +28,8 @@ export interface ListenerParts {
   readonly observers: Observers
   readonly addressCounts: AddressCounts | undefined
   readonly loopbackNamesOnly: boolean
+  /** The metrics that are served. */
+  readonly allMetrics: Observers['metrics']['render']
 }
 
 /**
@@ -36,7 +38,7 @@ export interface ListenerParts {
  * @param storeState what `/readyz` says of the store
  */
 export function buildManagementOf(
-  { live, core, observers, loopbackNamesOnly }: ListenerParts,
+  { live, core, observers, loopbackNamesOnly, allMetrics }: ListenerParts,
   storeState: () => StoreState,
 ): FastifyInstance {
   const { config } = live
@@ -44,7 +46,7 @@ export function buildManagementOf(
   return buildManagement({
     isReady: () => live.isReady,
     storeState,
-    metrics: metrics.render,
+    metrics: allMetrics,
     bounds: {
       ...config.management,
       isExempt: createTrust(config.http.trustedProxies),

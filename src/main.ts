@@ -1,19 +1,19 @@
 // The process: configuration, server, signals, and a stop with grace. The only reader of `process` beside
 // cli/.
+import cluster from 'node:cluster'
 import process from 'node:process'
-import closeWithGrace from 'close-with-grace'
 import { developmentConfig, type Development } from './config/development.ts'
 import { loadConfig } from './config/load.ts'
 import { reloadable, watchConfig } from './config/reload.ts'
 import type { Config } from './config/schema.ts'
 import { otlpSettings, traceSettings } from './config/tracing.ts'
 import { checkThreads, thisMachine, threadsFor } from './base/machine.ts'
+import { countOf } from './processes/share-out.ts'
+import { longestStopMs, stopWithGrace } from './processes/stop.ts'
 import { startServer, type RunningServer } from './server.ts'
 import { planCapacity } from './users/hashing/capacity.ts'
 
 const WATCH_MS = 2_000
-/** After the grace for requests: a stop that still hangs then is ended by exit code 1. */
-const LAST_RESORT_MS = 2_000
 
 /** What a process is started with. */
 export interface ServeOptions {
@@ -29,53 +29,120 @@ export interface ServeOptions {
 export async function serve({ env }: ServeOptions): Promise<void> {
   // libuv reads it when its pool is first used, and nothing has used it so far: modules are read without it.
   process.env['UV_THREADPOOL_SIZE'] ??= String(threadsFor(thisMachine()))
+  const { worker } = cluster
+  if (worker !== undefined) {
+    const { serveAsWorker } = await import('./processes/worker.ts')
+    serveAsWorker({
+      worker,
+      process,
+      start: async options => {
+        checkHashing(options.config)
+        return startServer({ ...optionsOf(env), ...options })
+      },
+    })
+    return
+  }
   const file = env['LATCHKEY_CONFIG']
   if (file === undefined || file === '') await serveDevelopment(env)
   else await serveFile(file, env)
 }
 
+/** What runs, be it one server or several processes. */
+interface Running {
+  readonly log: RunningServer['app']['log']
+  /** Puts another configuration in force; throws, or rejects, when it is refused. */
+  readonly apply: (config: Config) => void | Promise<void>
+  readonly countReload: RunningServer['countReload']
+  readonly reopen: () => void
+  readonly stop: () => Promise<void>
+  /** How long a stop may take, in milliseconds. */
+  readonly withinMs: number
+}
+
 async function serveFile(file: string, env: ServeOptions['env']): Promise<void> {
   const load = () => loadConfig(file, env)
-  let current = await load()
-  checkThreads(
-    planCapacity(current.passwords, thisMachine()).concurrency,
-    Number(process.env['UV_THREADPOOL_SIZE']),
-  )
-  const server = await startServer({
-    config: current,
-    traces: traceSettings(env),
-    otlp: otlpSettings(env),
-    isTerminal: isTerminal(),
-  })
-  const { log } = server.app
-
+  const config = await load()
+  const count = countOf(config, thisMachine())
+  const running = await (count === 1
+    ? startAlone(config, env)
+    : startSeveral(config, count))
   const watch = watchConfig({
     file,
     load,
     intervalMs: WATCH_MS,
-    apply(next) {
-      const { config, needRestart } = reloadable(current, next)
-      server.apply(config)
-      current = config
-      server.countReload('taken')
-      log.info(
-        { needRestart },
-        needRestart.length > 0
-          ? 'configuration reloaded; some keys need a restart'
-          : 'configuration reloaded',
-      )
-    },
+    apply: reloads(config, running),
     onRefused: ({ message }) => {
-      server.countReload('refused')
-      log.error({ fault: message }, 'configuration refused; the old one stays')
+      running.countReload('refused')
+      running.log.error({ fault: message }, 'configuration refused; the old one stays')
     },
   })
   process.on('SIGHUP', () => {
-    server.reopen()
+    running.reopen()
     watch.reload()
   })
-  // A hangup means reload here; by default it would end the process.
-  stopWithGrace(server, current, { stopWatching: () => watch.stop(), skip: ['SIGHUP'] })
+  stopWithGrace({
+    ...running,
+    stop() {
+      watch.stop()
+      return running.stop()
+    },
+    // A hangup means reload here; by default it would end the process.
+    skip: ['SIGHUP'],
+  })
+}
+
+async function startAlone(config: Config, env: ServeOptions['env']): Promise<Running> {
+  checkHashing(config)
+  const server = await startServer({ ...optionsOf(env), config })
+  return {
+    ...server,
+    log: server.app.log,
+    stop: server.close,
+    withinMs: longestStopMs(config),
+  }
+}
+
+// Only here: a process that serves alone reads nothing of it.
+async function startSeveral(config: Config, count: number): Promise<Running> {
+  const { supervise } = await import('./processes/primary.ts')
+  return supervise({ config, count, isTerminal: isTerminal() })
+}
+
+/** Makes what takes over a configuration that was read anew. */
+function reloads(
+  atStart: Config,
+  { apply, countReload, log }: Running,
+): (next: Config) => Promise<void> {
+  let current = atStart
+  return async next => {
+    const { config, needRestart } = reloadable(current, next)
+    await apply(config)
+    current = config
+    countReload('taken')
+    log.info(
+      { needRestart },
+      needRestart.length > 0
+        ? 'configuration reloaded; some keys need a restart'
+        : 'configuration reloaded',
+    )
+  }
+}
+
+/** Makes sure that hashing leaves threads to everything else. */
+function checkHashing({ passwords }: Config): void {
+  checkThreads(
+    planCapacity(passwords, thisMachine()).concurrency,
+    Number(process.env['UV_THREADPOOL_SIZE']),
+  )
+}
+
+/** What a server is started with beside its configuration. */
+function optionsOf(env: ServeOptions['env']) {
+  return {
+    traces: traceSettings(env),
+    otlp: otlpSettings(env),
+    isTerminal: isTerminal(),
+  }
 }
 
 async function serveDevelopment(env: ServeOptions['env']): Promise<void> {
@@ -86,18 +153,20 @@ async function serveDevelopment(env: ServeOptions['env']): Promise<void> {
   }
   const development = await developmentConfig({ env })
   const server = await startServer({
+    ...optionsOf(env),
     config: development.config,
-    traces: traceSettings(env),
-    otlp: otlpSettings(env),
     loopbackNamesOnly: true,
-    isTerminal: isTerminal(),
   }).catch(nameTakenPort)
   const made = await addDemoUser(server, development)
   server.app.log.warn(
     'DEVELOPMENT MODE: no LATCHKEY_CONFIG; SQLite and generated secrets under .latchkey/, loopback only',
   )
   process.stderr.write(banner(development, server.url, made))
-  stopWithGrace(server, development.config)
+  stopWithGrace({
+    stop: server.close,
+    log: server.app.log,
+    withinMs: longestStopMs(development.config),
+  })
 }
 
 /** Whether a person reads the log as it comes. */
@@ -145,28 +214,6 @@ function banner({ demo }: Development, url: string, made: boolean): string {
     '',
   ]
   return lines.join('\n') + '\n'
-}
-
-function stopWithGrace(
-  server: RunningServer,
-  { http }: Config,
-  {
-    stopWatching = () => {},
-    skip = [],
-  }: { readonly stopWatching?: () => void; readonly skip?: 'SIGHUP'[] } = {},
-): void {
-  closeWithGrace(
-    {
-      delay: (http.drainDelay ?? 0) + http.closeGrace + LAST_RESORT_MS,
-      logger: server.app.log,
-      skip,
-    },
-    async ({ err }) => {
-      if (err !== undefined) server.app.log.fatal({ err }, 'the process failed')
-      stopWatching()
-      await server.close()
-    },
-  )
 }
 
 if (import.meta.main) {

@@ -50,6 +50,8 @@ export interface RunningServer {
   apply(config: Config): void
   /** Counts a configuration that was read anew. */
   readonly countReload: Metrics['countReload']
+  /** Its own metrics. */
+  readonly ownMetrics: Metrics['render']
   /** Opens the audit log's file anew, after its rotation. */
   reopen(): void
   /** Tells probes that no more requests should come, answers those in flight, lets go of the store. */
@@ -69,6 +71,8 @@ export interface ServerOptions {
   readonly otlp?: OtlpSettings | undefined
   /** Whether it answers to names of this machine only, against DNS rebinding; default false. */
   readonly loopbackNamesOnly?: boolean
+  /** Gives the metrics that are served; default: those of this server, which may be one of several. */
+  readonly allMetrics?: Metrics['render']
 }
 
 /**
@@ -111,7 +115,14 @@ async function start(
   })
   const opened = { store, addressCounts }
   const { core, source } = await openCore({ live, clock, opened, observers, parts })
-  const listeners = { live, core, observers, addressCounts, loopbackNamesOnly }
+  const listeners = {
+    live,
+    core,
+    observers,
+    addressCounts,
+    loopbackNamesOnly,
+    allMetrics: options.allMetrics ?? metrics.render,
+  }
   const management = buildManagementOf(listeners, () => watch.state())
   parts.defer(() => closeWithin(management, MANAGEMENT_GRACE_MS))
   const app = await buildPublic(listeners)
@@ -157,6 +168,7 @@ async function start(
       if (!isDeepStrictEqual(attributes, next.attributes)) lookAtValues()
     },
     countReload: metrics.countReload,
+    ownMetrics: metrics.render,
     reopen: observers.reopen,
     close: () => parts.disposeAsync(),
   }

@@ -40,6 +40,16 @@ export const ConfigSchema = Type.Object(
         'Starts with an http issuer elsewhere than on loopback, for trying out in a network of containers: ' +
         'passwords and tokens then cross that network in the clear.',
     }),
+    processes: Type.Union(
+      [Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 64 })],
+      {
+        default: 1,
+        expected: 'auto or a whole number from 1 to 64',
+        description:
+          'Server processes that answer at the ports together, on Redis; auto: as many as there are cores ' +
+          '(or the cgroup allows). Bounds of connections, requests in flight and hashes are shared out.',
+      },
+    ),
     http: HttpSchema,
     management: ManagementSchema,
     store: StoreSchema,

@@ -11,6 +11,7 @@ export const ANSWERED = 'answered'
 /** Asks pino to tell, before each line, what it writes. */
 const METADATA = Symbol.for('pino.metadata')
 
+/** What a pipe takes at once, whole: several processes may write to the same one (POSIX, PIPE_BUF). */
 const BLOCK_BYTES = 4096
 /** How long a line may wait. */
 const WAIT_MS = 100
@@ -27,7 +28,8 @@ export function createLogOutput(fd = 1, rewrite: Rewrite = UNCHANGED): LogOutput
   const out = pino.destination({
     dest: fd,
     sync: true,
-    minLength: BLOCK_BYTES,
+    minLength: BLOCK_BYTES - 1,
+    maxWrite: BLOCK_BYTES,
     periodicFlush: WAIT_MS,
   })
   const output = {

@@ -410,7 +410,7 @@ t.test('a secret in the place of a key is not repeated', async t => {
     [
       base64,
       `"${base64}": 1`,
-      'line 4: expected no such key (known here: issuer, allowHttp, http',
+      'line 4: expected no such key (known here: issuer, allowHttp, processes',
     ],
     [
       base64,

@@ -11,7 +11,7 @@ import {
 type StoreConfig = Config['store']
 
 /** Checks `store`, which the schema has let through; returns a fault for each rule that is broken. */
-export function checkStore({ store, introspection }: Config): Fault[] {
+export function checkStore({ store, introspection, processes }: Config): Fault[] {
   const isSqlite = store.url.startsWith('sqlite:')
   return [
     ...checkLineBreaks(store),
@@ -21,6 +21,14 @@ export function checkStore({ store, introspection }: Config): Fault[] {
     ...checkAccounts(store),
     ...(introspection.cache && store.url.includes('+cluster://')
       ? [{ path: 'introspection.cache', expected: 'false with Redis Cluster' }]
+      : []),
+    ...(isSqlite && processes !== 1
+      ? [
+          {
+            path: 'processes',
+            expected: '1 with SQLite, whose file has one writer (several need Redis)',
+          },
+        ]
       : []),
   ]
 }

@@ -1,6 +1,6 @@
 // Metrics in Prometheus' form, fed by events, by requests and by the store. No label ever names a user, a
 // token or an address.
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { Gauge, Registry } from 'prom-client'
 import type { Event } from '../../base/events/events.ts'
 import {
   createConnectionCounts,
@@ -22,6 +22,7 @@ import {
 import { createGrantCounts, type GrantCounts } from './grant-counts.ts'
 import { toOpenMetrics, type MetricsFormat } from './open-metrics.ts'
 import { createOutboxMetrics, type OutboxMetrics } from './outbox-metrics.ts'
+import { createReplacedCount, showProcess, showServing } from './process-metrics.ts'
 import { createRequestTimes, type FinishedRequest } from './request-times.ts'
 import { createReloadCount, type ReloadResult } from './reload-count.ts'
 import { createStoreMetrics, STORE_BUCKETS, type StoreCounts } from './store-metrics.ts'
@@ -73,18 +74,13 @@ const HASH_BUCKETS = [
   0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2.5, 5, 10, 30,
 ]
 
-// The library calls them totals, and they go down.
-const MISNAMED = [
-  'nodejs_active_handles_total',
-  'nodejs_active_requests_total',
-  'nodejs_active_resources_total',
-]
-
 /** Makes a registry of its own, so that two servers in one process don't share counts. */
 export function createMetrics(version = ''): Metrics {
   const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
-  for (const name of MISNAMED) registry.removeSingleMetric(name)
+  showProcess(registry)
+  showServing(registry)
+  // Counted by whoever replaces them; here it is there for sums and alerts.
+  createReplacedCount(registry)
   showVersion(registry, version)
   const requests = createDurations({
     name: 'latchkey_http_request_duration_seconds',

@@ -1,0 +1,79 @@
+// How many server processes there are, and what each of them is given. What bounds a process by itself is
+// shared out, so that all of them together take as much as one would.
+import type { Machine } from '../base/machine.ts'
+import type { Config } from '../config/schema.ts'
+import { planCapacity } from '../users/hashing/capacity.ts'
+
+/** How many server processes are wanted on this machine. */
+export function countOf({ processes }: Config, { cores }: Machine): number {
+  return processes === 'auto' ? cores : processes
+}
+
+/**
+ * The configuration of one of `count` server processes. Bounds are rounded up, so that none becomes 0;
+ * hashes at once are rounded down, as there is memory for so many and no more.
+ *
+ * @throws RangeError, which names the numbers, when memory or passwords.concurrency doesn't suffice
+ */
+export function shareOut(config: Config, count: number, machine: Machine): Config {
+  const part = (whole: number) => Math.ceil(whole / count)
+  const { http, management, passwords, store, directories } = config
+  return {
+    ...config,
+    http: { ...http, ...connections(http, part), maxInFlight: part(http.maxInFlight) },
+    management: { ...management, ...connections(management, part) },
+    passwords: {
+      ...passwords,
+      concurrency: hashesEach(passwords, count, machine),
+      memoryShare: passwords.memoryShare / count,
+      queue: part(passwords.queue),
+    },
+    store: {
+      ...store,
+      ...(store.accounts && {
+        accounts: { ...store.accounts, connections: part(store.accounts.connections) },
+      }),
+    },
+    directories: directories.map(directory => ({
+      ...directory,
+      connections: part(directory.connections),
+      maxInFlight: part(directory.maxInFlight),
+    })),
+  }
+}
+
+function connections(
+  { maxConnections, maxConnectionsPerAddress }: Config['management'],
+  part: (whole: number) => number,
+) {
+  return {
+    maxConnections: part(maxConnections),
+    maxConnectionsPerAddress: part(maxConnectionsPerAddress),
+  }
+}
+
+/** Together as many as one process would run, and at least one each: none could log anybody in otherwise. */
+function hashesEach(
+  passwords: Config['passwords'],
+  count: number,
+  { cores, memoryBytes }: Machine,
+): number {
+  const { concurrency: wanted } = passwords
+  if (wanted !== 'auto' && wanted < count) {
+    throw new RangeError(
+      `passwords: ${wanted} at once (concurrency) can't be shared out among ${count} processes: each ` +
+        `hashes one at a time at least; set it to auto, to ${count} or more, or processes to ${wanted}`,
+    )
+  }
+  return planCapacity(
+    {
+      ...passwords,
+      concurrency: wanted === 'auto' ? wanted : Math.floor(wanted / count),
+    },
+    {
+      // One core is left to everything else, as in one process.
+      cores: 1 + Math.floor((cores - 1) / count),
+      memoryBytes: memoryBytes / count,
+    },
+  ).concurrency
+}
