@@ -8,7 +8,12 @@ import { followReadme } from '../support/readme.ts'
 
 t.test('a first user logs in at a first client, and an API takes the token', async t => {
   const server = await followReadme(t)
-  const [, curl = ''] = blocksOf('README.md', 'First user, first client', 'sh')
+  const [, start, curl = '', commands = ''] = blocksOf(
+    'README.md',
+    'First user, first client',
+    'sh',
+  )
+  t.equal(start, 'npm start\n')
   const tokens = JSON.parse(server.shell(curl.replace('curl', 'curl -s')).out)
   t.match(tokens, { token_type: 'Bearer', refresh_token: /^rt_/ })
 
@@ -21,9 +26,10 @@ t.test('a first user logs in at a first client, and an API takes the token', asy
   const forged = [head, body, signature.split('').toReversed().join('')].join('.')
   await t.rejects(claimsOf(forged))
 
-  const why = server.shell('npm run --silent latchkey -- users why alice')
-  t.equal(why.code, 0, why.err)
-  const sessions = server.shell('npm run --silent latchkey -- sessions list alice')
-  t.equal(sessions.code, 0, sessions.err)
-  t.match(sessions.out, 'web')
+  const printed = server.shell(`set -e\n${commands}`)
+  t.equal(printed.code, 0, printed.err)
+  t.match(printed.out, /alice[^]*\bweb\b/)
+  const refused = server.shell(`curl -s -d grant_type=refresh_token -d client_id=web \\
+    -d refresh_token=${tokens.refresh_token} http://127.0.0.1:3000/token`)
+  t.match(refused.out, /invalid_grant/, 'the last of them has ended the session')
 })

@@ -10,7 +10,7 @@ import { followReadme } from '../support/readme.ts'
 t.test("an API in Python takes the first user's token, and no other", async t => {
   const interpreter = await python()
   const server = await followReadme(t)
-  const [, curl = ''] = blocksOf('README.md', 'First user, first client', 'sh')
+  const [, , curl = ''] = blocksOf('README.md', 'First user, first client', 'sh')
   const { access_token: token } = JSON.parse(
     server.shell(curl.replace('curl', 'curl -s')).out,
   )

@@ -33,8 +33,10 @@ export const NOT_RUN: readonly NotRun[] = [
   ...by('README.md', 'test/e2e/readme.test.ts', [
     'import { createRemote',
     'issuer: http://127.0.0.1:3000',
+    'openssl rand',
+    'npm start',
+    'read -rs PASSWORD',
     'export LATCHKEY_CONFIG',
-    'curl -d grant_type=password -d client_id=web',
   ]),
   ...because('README.md', CLUSTER, ['helm install']),
   ...because('docs/architecture.md', 'it is a list; .dependency-cruiser.cjs holds it', [
