@@ -11,7 +11,15 @@ import { call, login, startExample, startIssuer } from '../support/resource-serv
 import { ORDERS } from '../support/server.ts'
 
 const PACKAGE = 'packages/latchkey-verifier'
-const folder = await installExample(t, 'fastify')
+const [folder, express] = await Promise.all([
+  installExample(t, 'fastify'),
+  installExample(t, 'express'),
+])
+/** The README's apps, in its order, and where what they need is installed. */
+const APPS = [
+  { name: 'fastify', folder },
+  { name: 'express', folder: express },
+]
 
 /** A block of the README, with the addresses of a test. */
 async function readmeBlock(index: number, issuer: string, port: number) {
@@ -22,6 +30,7 @@ async function readmeBlock(index: number, issuer: string, port: number) {
     .replaceAll('http://127.0.0.1:3000', issuer)
     .replaceAll('http://127.0.0.1:8000', ORDERS)
     .replaceAll('port: 8000', `port: ${port}`)
+    .replaceAll('listen(8000)', `listen(${port})`)
 }
 
 t.test('it holds JavaScript and its types, and no source', async t => {
@@ -39,26 +48,30 @@ t.test('it holds JavaScript and its types, and no source', async t => {
   }
 })
 
-t.test("its README's app for Fastify guards its route", async t => {
-  const { latchkey } = await startIssuer(t)
-  const port = await freePort()
-  await writeFile(join(folder, 'readme.js'), await readmeBlock(0, latchkey.url, port))
-  const api = await startExample(
-    { name: 'fastify', folder, command: process.execPath, args: () => ['readme.js'] },
-    latchkey.url,
-    port,
-  )
-  t.teardown(() => api.stop())
-  t.equal((await call(api)).status, 401)
-  t.equal((await call(api, (await login(latchkey)).access_token)).status, 200)
-  const { access_token: narrow } = await login(latchkey, { scope: 'profile' })
-  t.equal((await call(api, narrow)).status, 403)
-})
+for (const [index, app] of APPS.entries()) {
+  t.test(`its README's app for ${app.name} guards its route`, async t => {
+    const { latchkey } = await startIssuer(t)
+    const port = await freePort()
+    const code = await readmeBlock(index, latchkey.url, port)
+    t.match(code, `latchkey-verifier/${app.name}`)
+    await writeFile(join(app.folder, 'readme.js'), code)
+    const api = await startExample(
+      { ...app, command: process.execPath, args: () => ['readme.js'] },
+      latchkey.url,
+      port,
+    )
+    t.teardown(() => api.stop())
+    t.equal((await call(api)).status, 401)
+    t.equal((await call(api, (await login(latchkey)).access_token)).status, 200)
+    const { access_token: narrow } = await login(latchkey, { scope: 'profile' })
+    t.equal((await call(api, narrow)).status, 403)
+  })
+}
 
 t.test("its README's function for node:http says whose request it is", async t => {
   const { latchkey } = await startIssuer(t)
   const { access_token: token } = await login(latchkey)
-  const code = await readmeBlock(1, latchkey.url, 0)
+  const code = await readmeBlock(APPS.length, latchkey.url, 0)
   const probe = `${code}
     const requestOf = authorization => ({ method: 'GET', url: '/', headers: { authorization } })
     const bearer = await bearerOf(requestOf('Bearer ' + process.argv[2]))

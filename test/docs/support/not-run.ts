@@ -126,7 +126,7 @@ export const NOT_RUN: readonly NotRun[] = [
   ...by(
     'packages/latchkey-verifier/README.md',
     'test/examples/verifier-package.tools.ts',
-    ['import fastify', 'import { createVerifier'],
+    ['import fastify', 'import express', 'import { createVerifier'],
   ),
 ]
 
