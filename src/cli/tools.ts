@@ -109,11 +109,20 @@ function onStore(how: Pick<OpenOptions, 'isAlone'>) {
   return <Args extends unknown[]>(io: Io, action: Action<StoreTools, Args>) =>
     async function (this: Command, ...args: Args): Promise<void> {
       const tools = toolsOf(io, this)
+      remarkDevelopment(tools)
       const config = await readConfig(tools)
       await using parts = new AsyncDisposableStack()
       const core = await openCore({ io, config, parts, ...how })
       await action({ ...tools, ...core }, ...args)
     }
+}
+
+/** To a person who forgot to name the configuration: their users are in another store. */
+function remarkDevelopment({ io, file }: Tools): void {
+  if (file !== undefined || io.showsProgress !== true) return
+  io.stderr.write(
+    'LATCHKEY_CONFIG is not set: this is the store of development mode, in .latchkey\n',
+  )
 }
 
 /**

@@ -186,3 +186,15 @@ t.test('unlock: forgets, names its actor, and says what still delays', async t =
   t.match((await latchkey('users unlock bob')).out, /from nowhere/)
   t.match(await latchkey('users unlock eve'), { code: 1, err: /user unknown: eve/ })
 })
+
+t.test('whoever forgot LATCHKEY_CONFIG is told whose store was asked', async t => {
+  const { latchkey, directory } = commandLine(t)
+  const before = process.cwd()
+  process.chdir(directory)
+  t.teardown(() => process.chdir(before))
+  const remark = /^LATCHKEY_CONFIG is not set: this is the store of development mode/
+  const forgot = { env: {}, showsProgress: true }
+  t.match((await latchkey('users why alice', '', forgot)).err, remark)
+  t.notMatch((await latchkey('users why alice', '', { env: {} })).err, remark)
+  t.notMatch((await latchkey('users why alice', '', { showsProgress: true })).err, remark)
+})

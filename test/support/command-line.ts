@@ -25,7 +25,7 @@ export interface CommandLine {
   latchkey(
     line: string,
     stdin?: string | Buffer,
-    more?: { isTTY?: boolean; env?: Record<string, string> },
+    more?: { isTTY?: boolean; env?: Record<string, string>; showsProgress?: boolean },
   ): Promise<Ran>
   readonly file: string
   readonly directory: string
@@ -62,8 +62,14 @@ export function commandLine(
     latchkey: (
       line,
       stdin = '',
-      { isTTY = false, env = { LATCHKEY_CONFIG: file } } = {},
-    ) => runWith(line.split(' '), { stdin, isTTY, env: { STORE: url, ...env } }),
+      { isTTY = false, env = { LATCHKEY_CONFIG: file }, showsProgress = false } = {},
+    ) =>
+      runWith(line.split(' '), {
+        stdin,
+        isTTY,
+        showsProgress,
+        env: { STORE: url, ...env },
+      }),
     async withStore(work) {
       const { store } = await openStore({ ...PATIENT, url, clock: systemClock })
       return work(store).finally(() => store.close())
@@ -76,8 +82,14 @@ async function runWith(
   {
     stdin,
     isTTY,
+    showsProgress,
     env,
-  }: { stdin: string | Buffer; isTTY: boolean; env: Record<string, string> },
+  }: {
+    stdin: string | Buffer
+    isTTY: boolean
+    showsProgress: boolean
+    env: Record<string, string>
+  },
 ): Promise<Ran> {
   const [stdout, stderr] = [new Sink(), new Sink()]
   const input = isTTY ? new PassThrough() : Readable.from([stdin])
@@ -92,6 +104,7 @@ async function runWith(
     stderr,
     env,
     isTTY,
+    showsProgress,
   })
   const records = !argv.includes('--json')
     ? []
