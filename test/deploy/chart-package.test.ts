@@ -26,3 +26,34 @@ t.test('Chart.yaml says what Artifact Hub asks, and has the version', async t =>
 t.test('its license is ours', async t => {
   t.equal(read('helm/latchkey/LICENSE'), read('LICENSE'))
 })
+
+t.test('the table beside other charts has no row that ours lacks', async t => {
+  const page = read('docs/operations.md')
+  const rows = page
+    .slice(page.indexOf('### Beside other charts'), page.indexOf('What they have for'))
+    .split('\n')
+    .filter(line => line.startsWith('| '))
+    .map(line =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map(cell => cell.trim()),
+    )
+  const [[, ...charts] = [], , ...settings] = rows
+  t.same(charts, [
+    'Latchkey',
+    'authelia',
+    'hydra',
+    'dex',
+    'keycloakx',
+    'zitadel',
+    'authentik',
+  ])
+  t.ok(settings.length > 40)
+  for (const [setting = '', ours = '', ...others] of settings) {
+    t.equal(others.length, 6, setting)
+    t.notMatch(ours, /^[–-]?$/, setting)
+  }
+  const alerts = read('helm/latchkey/files/alerts.yaml').match(/- alert: /g) ?? []
+  t.match(page, `| ${alerts.length} alerts, each with a runbook section |`)
+})

@@ -101,7 +101,7 @@ t.test('every query names metrics and label values that exist', async t => {
   t.ok(queries.length > 40)
   for (const query of queries) {
     const found = namesIn(query)
-    t.ok(found.length > 0 || /latchkey:|kube_deployment/.test(query), query)
+    t.ok(found.length > 0 || /latchkey:|kube_(deployment|cronjob)/.test(query), query)
     for (const name of found) t.ok(names.has(name), `${name} in ${query}`)
     for (const reason of valuesIn(query, 'reason')) {
       t.ok(Object.keys(REASONS).includes(reason), `${reason} in ${query}`)
@@ -137,6 +137,36 @@ t.test('every alert has a severity, a sentence and a section of its own', async 
     if (threshold !== undefined) t.match(expr, new RegExp(`> ${threshold}(\\s|$)`), alert)
   }
 })
+
+/** What the runbook's commands want in capitals, and what its head says of where that comes from. */
+const PLACEHOLDERS: Readonly<Record<string, RegExp>> = {
+  NAMESPACE: /labels say where: `namespace`/,
+  JOB: /`job` \(the chart's release\)/,
+  POD: /`pod` where it is about one server/,
+  NAME: /`latchkey users show` takes either and\sprints the name/,
+  USER: /`latchkey users show` takes either and\sprints the name/,
+}
+
+t.test(
+  'what a command of the runbook wants is in the alert, or shown before',
+  async t => {
+    const [head = '', ...sections] = runbook.split(/^## /m)
+    for (const [name, words] of Object.entries(PLACEHOLDERS)) t.match(head, words, name)
+    for (const section of sections) {
+      const commands = [
+        ...(section.match(/```sh\n[^]*?```/g) ?? []),
+        ...(section.match(/`(?:kubectl|latchkey|redis-cli)\s[^`]*`/g) ?? []),
+      ].join('\n')
+      const wanted: readonly string[] =
+        commands.match(/(?<![$"\w-])[A-Z]{3,}\b(?!=)/g) ?? []
+      for (const name of wanted) t.ok(Object.keys(PLACEHOLDERS).includes(name), section)
+      if (!wanted.includes('POD')) continue
+      const rule = alerts.find(({ alert = '' }) => section.startsWith(`${alert}\n`))
+      const hasPod = /\bpod\b|^\(up\{/.test(rule?.expr ?? '')
+      t.ok(hasPod || section.includes('`kubectl get pods'), section)
+    }
+  },
+)
 
 t.test('every alert has a unit test that fires, and one that stays silent', t => {
   const { tests } = parse(read('test/deploy/alerts.rules-test.yaml'))
@@ -228,8 +258,12 @@ t.test('panels lead to the alerts that watch them, and all alerts are led to', t
       return link.title
     }),
   )
-  // What nothing is drawn of: a log that can't be written, and clients that are refused.
-  const unseen = ['LatchkeyAuditNotWritten', 'LatchkeyClientsRefused']
+  // What nothing is drawn of: a log that can't be written, clients that are refused, back-ups.
+  const unseen = [
+    'LatchkeyAuditNotWritten',
+    'LatchkeyBackupMissing',
+    'LatchkeyClientsRefused',
+  ]
   t.same(
     [...new Set(names), ...unseen].toSorted(),
     alerts.map(({ alert }) => alert).toSorted(),

@@ -25,6 +25,7 @@ const ASKED_FOR: Readonly<Record<string, RegExp>> = {
   // It brings an affinity of its own, which goes before ours.
   'scheduling-values.yaml': /host-podantiaffinity|^no-anti-affinity: /,
   // An SQLite file is one process's: one replica, and the old pod goes before the new one comes.
+  'backup-by-hand-values.yaml': /deployment-strategy|deployment-replicas/,
   'sqlite-values.yaml': /deployment-strategy|deployment-replicas/,
   'sqlite-existing-claim-values.yaml': /deployment-strategy|deployment-replicas/,
   'sqlite-volume-values.yaml': /deployment-strategy|deployment-replicas/,
@@ -113,9 +114,11 @@ t.test('pods keep to the restricted standard, whatever the values', async t => {
     const specs = objects.flatMap(({ kind, spec }) =>
       kind === 'Pod'
         ? [spec]
-        : ['Deployment', 'StatefulSet'].includes(kind)
-          ? [spec.template.spec]
-          : [],
+        : kind === 'CronJob'
+          ? [spec.jobTemplate.spec.template.spec]
+          : ['Deployment', 'StatefulSet'].includes(kind)
+            ? [spec.template.spec]
+            : [],
     )
     t.ok(specs.length > 0)
     for (const { securityContext, containers, initContainers = [] } of specs) {

@@ -242,6 +242,28 @@ there networkPolicy.storePorts has them all. */}}
 {{- toJson (uniq $ports) }}
 {{- end }}
 
+{{- /* Egress rules for who works on the store: DNS, and the store where it is not a file. */}}
+{{- define "latchkey.storeEgress" -}}
+- ports: [{ port: 53, protocol: UDP }, { port: 53, protocol: TCP }]
+{{- if .Values.redis.enabled }}
+- ports: [{ port: 6379, protocol: TCP }]
+  to:
+    - podSelector:
+        matchLabels:
+          {{- include "latchkey.selectorLabels" . | nindent 10 }}
+          app.kubernetes.io/component: redis
+{{- else if not (include "latchkey.usesSqlite" .) }}
+- ports:
+    {{- range include "latchkey.storePorts" . | fromJsonArray }}
+    - { port: {{ . }}, protocol: TCP }
+    {{- end }}
+  {{- with .Values.networkPolicy.storeTo }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
 {{- /* Where else the configuration sends the server, as a JSON list of egress rules. */}}
 {{- define "latchkey.egress" -}}
 {{- $ways := list }}
@@ -384,6 +406,38 @@ configMap:
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- /* What a pod for one task has in common with the server's, but for its containers and volumes. */}}
+{{- define "latchkey.oneOffPod" -}}
+serviceAccountName: {{ include "latchkey.serviceAccountName" . }}
+{{- include "latchkey.imagePullSecrets" . }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  {{- include "latchkey.serverPodSecurityContext" . | nindent 2 }}
+{{- range $key := list "priorityClassName" "runtimeClassName" "dnsPolicy" }}
+{{- with get $.Values $key }}
+{{ $key }}: {{ . }}
+{{- end }}
+{{- end }}
+{{- range $key := list "dnsConfig" "hostAliases" "nodeSelector" "tolerations" }}
+{{- with get $.Values $key }}
+{{ $key }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- if .Values.persistence.enabled }}
+affinity:
+  # The volume is where the server is.
+  podAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      - topologyKey: kubernetes.io/hostname
+        labelSelector:
+          matchLabels:
+            {{- include "latchkey.selectorLabels" . | nindent 12 }}
+            app.kubernetes.io/component: server
 {{- end }}
 {{- end }}
 

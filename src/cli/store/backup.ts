@@ -1,5 +1,5 @@
 // latchkey store backup, latchkey store restore
-import type { Command } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import {
   BackupRefused,
   type BackupContent,
@@ -9,8 +9,14 @@ import { createBar } from '../terminal/bar.ts'
 import type { Io } from '../terminal/io.ts'
 import { operator } from '../terminal/operator.ts'
 import { Refused } from '../terminal/refused.ts'
-import { withStoreAlone } from '../tools.ts'
+import { withStoreAlone, type StoreTools } from '../tools.ts'
 import { countOf } from '../terminal/words.ts'
+import { backupFile, removeOld } from './backup-folder.ts'
+
+interface BackupOptions {
+  readonly into?: string
+  readonly keep?: number
+}
 
 const MINUTE_MS = 60_000
 
@@ -19,7 +25,14 @@ export function addStoreBackup(store: Command, io: Io): void {
   store
     .command('backup')
     .description('write everything that the store keeps into a new file')
-    .argument('<file>')
+    .argument('[file]')
+    .option('--into <folder>', 'into a file of this folder, named after the time')
+    .addOption(
+      new Option(
+        '--keep <number>',
+        'with --into: remove all but the newest back-ups there, once the new one is whole',
+      ).argParser(readKeep),
+    )
     .addHelpText(
       'after',
       `
@@ -27,19 +40,12 @@ Servers go on meanwhile. Accounts, sessions, revocations and keys are in the
 file as of the command's begin; what is sealed under "secrets" stays sealed.
 Keep the secrets elsewhere: together they are every hash and every signing key.
 
-Example:
+Examples:
   latchkey store backup latchkey-2026-11-28.backup
+  latchkey store backup --into backups --keep 14
 `,
     )
-    .action(
-      withStoreAlone(io, async ({ backups, print }, file: string) => {
-        const content = await withBar(io, showPart => backups.save(file, showPart))
-        print(
-          { outcome: 'backed_up', file, ...content },
-          `backed up into ${file}: ${countsOf(content)}, as of ${instantOf(content)}`,
-        )
-      }),
-    )
+    .action(withStoreAlone(io, backUp))
   store
     .command('restore')
     .description('put a back-up into the store')
@@ -56,37 +62,76 @@ Example:
   latchkey store restore latchkey-2026-11-28.backup
 `,
     )
-    .action(
-      withStoreAlone(
-        io,
-        async (
-          { backups, store, emit, print },
-          file: string,
-          { replace = false }: { replace?: boolean },
-        ) => {
-          const content = await withBar(io, showPart =>
-            backups.restore(file, { replace, showPart }),
-          )
-          const { takenAt, accounts, sessions, revocations } = content
-          emit({
-            type: 'store.restored',
-            takenAt,
-            accounts,
-            sessions,
-            revocations,
-            replaced: replace,
-            actor: operator(),
-          })
-          const ageMs = Math.max(0, (await store.now()) - content.takenAt)
-          const age = countOf(Math.round(ageMs / MINUTE_MS), 'minute')
-          print({ outcome: 'restored', file, ...content, ageMs }, [
-            `restored from ${file}: ${countsOf(content)}, as of ${instantOf(content)}`,
-            `Everything in it is ${age} old: what was added, changed or revoked since is not there, and a ` +
-              'session that was refreshed since may have to log in again.',
-          ])
-        },
-      ),
-    )
+    .action(withStoreAlone(io, restore))
+}
+
+async function backUp(
+  { io, backups, store, print, remark }: StoreTools,
+  name: string | undefined,
+  options: BackupOptions,
+): Promise<void> {
+  const { into, keep } = options
+  const file = fileOf(name, options, await store.now())
+  const content = await withBar(io, showPart => backups.save(file, showPart))
+  print(
+    { outcome: 'backed_up', file, ...content },
+    `backed up into ${file}: ${countsOf(content)}, as of ${instantOf(content)}`,
+  )
+  if (into === undefined || keep === undefined) return
+  const removed = await removeOld(into, keep).catch(explain)
+  if (removed > 0) remark(`removed ${countOf(removed, 'older back-up')}`)
+}
+
+async function restore(
+  { io, backups, store, emit, print }: StoreTools,
+  file: string,
+  { replace = false }: { replace?: boolean },
+): Promise<void> {
+  const content = await withBar(io, showPart =>
+    backups.restore(file, { replace, showPart }),
+  )
+  const { takenAt, accounts, sessions, revocations } = content
+  emit({
+    type: 'store.restored',
+    takenAt,
+    accounts,
+    sessions,
+    revocations,
+    replaced: replace,
+    actor: operator(),
+  })
+  const ageMs = Math.max(0, (await store.now()) - content.takenAt)
+  const age = countOf(Math.round(ageMs / MINUTE_MS), 'minute')
+  print({ outcome: 'restored', file, ...content, ageMs }, [
+    `restored from ${file}: ${countsOf(content)}, as of ${instantOf(content)}`,
+    `Everything in it is ${age} old: what was added, changed or revoked since is not there, and a ` +
+      'session that was refreshed since may have to log in again.',
+  ])
+}
+
+/**
+ * The file of a back-up that begins at `now`.
+ *
+ * @throws Refused when the options don't fit each other
+ */
+function fileOf(
+  name: string | undefined,
+  { into, keep }: BackupOptions,
+  now: number,
+): string {
+  if (name !== undefined && into === undefined && keep === undefined) return name
+  if (name === undefined && into !== undefined) return backupFile(into, now)
+  throw new Refused(
+    'target_unclear',
+    'name a file, or a folder by --into, which --keep goes with',
+  )
+}
+
+function readKeep(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) {
+    throw new InvalidArgumentError('A whole number from 1 to 9999.')
+  }
+  return Number(text)
 }
 
 async function withBar<T>(io: Io, work: (showPart: ShowPart) => Promise<T>): Promise<T> {

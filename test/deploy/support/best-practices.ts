@@ -19,6 +19,9 @@ interface Practice {
   readonly spoil: (pod: any, container: any, of: (kind: string) => any) => void
 }
 
+/** What has pods in it. */
+const TEMPLATES = ['Deployment', 'StatefulSet', 'CronJob']
+
 function viewOf(objects: readonly any[]): View {
   const pods = objects.flatMap(({ kind, metadata, spec }) => {
     if (kind === 'Pod') {
@@ -31,16 +34,17 @@ function viewOf(objects: readonly any[]): View {
         },
       ]
     }
-    if (!['Deployment', 'StatefulSet'].includes(kind)) return []
+    if (!TEMPLATES.includes(kind)) return []
+    const { template } = kind === 'CronJob' ? spec.jobTemplate.spec : spec
     const scaled = objects.some(
       object => object.kind === 'HorizontalPodAutoscaler' && object.spec.minReplicas > 1,
     )
     return [
       {
         name: metadata.name,
-        labels: spec.template.metadata.labels,
-        replicas: spec.replicas ?? (scaled ? 2 : 1),
-        spec: spec.template.spec,
+        labels: template.metadata.labels,
+        replicas: spec.replicas ?? (kind === 'Deployment' && scaled ? 2 : 1),
+        spec: template.spec,
       },
     ]
   })

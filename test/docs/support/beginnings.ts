@@ -134,6 +134,7 @@ answers 401 -b again http://127.0.0.1:8000/whoami`,
       'latchkey users add alice': 'latchkey users remove alice --yes',
       'latchkey users invite carol':
         'latchkey users add carol --attribute email=carol@example.com --invite',
+      'latchkey store backup --into': 'mkdir backups',
       'latchkey store restore':
         'rm *.backup\nlatchkey store backup latchkey-2026-11-28.backup\nDB=empty',
       'latchkey sessions list': `latchkey serve

@@ -69,6 +69,18 @@ export const NOT_RUN: readonly NotRun[] = [
     'kubectl -n id patch',
     'kubectl create',
     'helm install',
+    'helm upgrade',
+    'helm uninstall',
+    'kubectl -n id delete',
+  ]),
+  ...because('docs/runbook.md', CLUSTER, [
+    'NAMESPACE=',
+    'kubectl get "$DEPLOYMENT"',
+    'kubectl debug',
+  ]),
+  ...by('docs/operations.md', 'test/deploy/backup.tools.ts', [
+    '# backup.yaml',
+    'file=/backup/',
   ]),
   ...because('docs/operations.md', "they are lines of the reader's own Redis", [
     'appendonly yes',
