@@ -43,6 +43,14 @@ const of = (objects: readonly any[], kind: string, name = 'latchkey-backup') =>
 const podOf = (objects: readonly any[]) =>
   of(objects, 'CronJob').spec.jobTemplate.spec.template
 
+t.test('its jobs and pods are found by one label, as the runbook does', async t => {
+  const { metadata, spec } = of(await render({ backup: { enabled: true } }), 'CronJob')
+  const label = { 'app.kubernetes.io/component': 'backup' }
+  t.match(metadata.labels, label)
+  t.match(spec.jobTemplate.metadata?.labels, label)
+  t.match(spec.jobTemplate.spec.template.metadata.labels, label)
+})
+
 t.test('without it there is none', async t => {
   t.equal(of(await render({}), 'CronJob'), undefined)
 })

@@ -163,7 +163,7 @@ t.test(
       if (!wanted.includes('POD')) continue
       const rule = alerts.find(({ alert = '' }) => section.startsWith(`${alert}\n`))
       const hasPod = /\bpod\b|^\(up\{/.test(rule?.expr ?? '')
-      t.ok(hasPod || section.includes('`kubectl get pods'), section)
+      t.ok(hasPod || /`kubectl get pods|shows\seach\spod's/.test(section), section)
     }
   },
 )
