@@ -61,6 +61,7 @@ export function createAuditLines({
     written.delete(item.id)
   }
 
+  /** Writes a line and takes it away; false: it can't be read here. */
   async function logOne(
     item: TakenItem,
     write: (line: string) => void,
@@ -75,6 +76,20 @@ export function createAuditLines({
     written.set(id, item)
     await takeAway(item)
     return true
+  }
+
+  /**
+   * All that are leased here are written here, even where one can't be taken away: the others would wait for
+   * the end of their lease.
+   *
+   * @returns how many can't be read here
+   */
+  async function logAll(
+    leased: readonly TakenItem[],
+    write: (line: string) => void,
+  ): Promise<number> {
+    const areRead = await Promise.all(leased.map(item => logOne(item, write)))
+    return areRead.filter(isRead => !isRead).length
   }
 
   function itemOf(line: string, place: number): NewItem {
@@ -101,14 +116,12 @@ export function createAuditLines({
       return lines.length
     },
     async takeOver(write) {
-      for (const item of written.values()) await takeAway(item)
+      await Promise.all([...written.values()].map(takeAway))
       // Nothing waits, as good as always: that is only read.
       const { length } = await items.backlog('audit')
       let unread = 0
       for (let left = length; left > 0; left -= AT_ONCE) {
-        for (const item of await items.take('audit', AT_ONCE, LEASE_MS)) {
-          if (!(await logOne(item, write))) unread += 1
-        }
+        unread += await logAll(await items.take('audit', AT_ONCE, LEASE_MS), write)
       }
       if (unread > 0) throw new UnreadableLines()
     },

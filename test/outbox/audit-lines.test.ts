@@ -81,6 +81,23 @@ for (const { name, create } of STORES_AND_CLUSTER) {
       t.equal((await store.outbox.backlog('audit')).length, 0)
     })
 
+    await t.test('a line that stays there holds up none of the others', async t => {
+      const lines = Array.from({ length: 150 }, (_, at) => `line ${at}\n`)
+      await leave(lines)
+      let tries = 0
+      const remove: Store['outbox']['remove'] = async lease => {
+        tries += 1
+        if (tries === 1) throw new StoreUnavailable(undefined, 'away')
+        return store.outbox.remove(lease)
+      }
+      const { written, takeOver } = server({ items: { ...store.outbox, remove } })
+      await t.rejects(takeOver(), StoreUnavailable)
+      t.strictSame(written, lines.slice(0, 100), 'what is leased is written')
+      await takeOver()
+      t.strictSame(written, lines, 'the rest as soon as the store is back')
+      t.equal((await store.outbox.backlog('audit')).length, 0)
+    })
+
     await t.test('once it is back, other servers find nothing of it', async t => {
       await leave(['a'])
       const { items, comeBack } = awayFor(store)
