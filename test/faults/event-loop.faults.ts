@@ -1,5 +1,5 @@
 // How long the event loop of the server is held up, at most, by a mixed load: refreshes, logins that hash as
-// in production, introspection, revocation, JWKS. On SQLite every write waits for the disk on that loop.
+// in production, introspection, revocation, JWKS.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -3,7 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import { constants, DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import {
   closeDatabase,
@@ -184,6 +184,29 @@ t.test('nor does one whose fault shows only at the end of the transaction', asyn
   t.notOk(db.isTransaction)
 })
 
+t.test('a transaction that could not be undone is, before anything else', async t => {
+  const { db, put, seen } = setScene(t)
+  let denied = 0
+  db.setAuthorizer((action, what) => {
+    const isRefused =
+      action === constants.SQLITE_TRANSACTION && what === 'ROLLBACK' && denied < 2
+    denied += Number(isRefused)
+    return isRefused ? constants.SQLITE_DENY : constants.SQLITE_OK
+  })
+  const owe = () =>
+    t.rejects(writing(db, () => db.exec('INSERT INTO owed (n) VALUES (99)')))
+  await owe()
+  t.ok(db.isTransaction)
+  await t.rejects(put(1), { name: 'StoreUnavailable' })
+  await put(2)
+  t.same(seen(), [2])
+  denied = 1
+  await owe()
+  t.ok(db.isTransaction)
+  const owed = await reading(db, () => db.prepare('SELECT n FROM owed').all())
+  t.same(owed, [], 'nobody reads what is not committed')
+})
+
 t.test(
   'a transaction that takes long is cut, so that the event loop comes round',
   async t => {
@@ -219,7 +242,7 @@ t.test(
 t.test('so does what only reads, where it has to', async t => {
   const { db, other } = setScene(t)
   other.exec('BEGIN IMMEDIATE')
-  const reads = reading(() => db.exec('BEGIN IMMEDIATE; ROLLBACK'))
+  const reads = reading(db, () => db.exec('BEGIN IMMEDIATE; ROLLBACK'))
   await new Promise(resolve => setTimeout(resolve, 30))
   other.exec('COMMIT')
   await t.resolves(reads)

@@ -35,7 +35,7 @@ export function createSqliteOutbox(db: DatabaseSync, clock: Clock): OutboxItems 
         () => postpone.run({ id, tries, dueAt: clock() + delayMs }).changes === 1,
       ),
     backlog: way =>
-      reading(() => {
+      reading(db, () => {
         const row = backlog.get({ way })
         const since = row?.['oldest'] ?? clock()
         const oldestMs = Math.max(0, clock() - Number(since))

@@ -10,7 +10,14 @@ import type { Store } from '../ports/store.ts'
 import type { Backups } from '../ports/backups.ts'
 import { createSqliteAccessTokens } from './sessions/access-tokens.ts'
 import { createSqliteBackups } from './backup.ts'
-import { closeDatabase, openDatabase, reading, writing } from './database/database.ts'
+import {
+  closeDatabase,
+  isSound,
+  openDatabase,
+  reading,
+  writing,
+} from './database/database.ts'
+import type { Sync } from './database/log.ts'
 import { createSqliteDocument } from './database/document.ts'
 import { createSqliteFamilies } from './sessions/families.ts'
 import { createSqliteLoginAttempts } from './people/login-attempts.ts'
@@ -32,14 +39,17 @@ export interface SqliteStore extends Store {
 export function createSqliteStore({
   file,
   clock,
+  sync,
 }: {
   readonly file: string
   readonly clock: Clock
+  /** Default: fdatasync. */
+  readonly sync?: Sync
 }): SqliteStore {
-  const db = openDatabase(file)
+  const db = openDatabase(file, { sync })
   // A connection of its own: a power cut may cost the counts of the last moment, but not every login two
   // syncs to the disk.
-  const counts = openDatabase(file, { synchronous: 'NORMAL', checkUpTo: 0 })
+  const counts = openDatabase(file, { sync: 'none', checkUpTo: 0 })
 
   return {
     backups: createSqliteBackups({ db, file, clock }),
@@ -58,16 +68,17 @@ export function createSqliteStore({
     statusLists: createSqliteStatusLists(db, clock),
     tickets: createSqliteTickets(db, clock),
     outbox: createSqliteOutbox(db, clock),
-    now: () => reading(clock),
+    now: async () => clock(),
     probe: () =>
       writing(db, () =>
         db.exec('INSERT INTO probes (id) VALUES (1); DELETE FROM probes'),
       ),
     // What there is to set up, we set up.
-    inspect: () => reading(() => newerFormat(formatOf(db).steps, SQLITE_STEPS.length)),
+    inspect: () =>
+      reading(db, () => newerFormat(formatOf(db).steps, SQLITE_STEPS.length)),
     // A file that is gone is no store.
     condition: () => ({
-      isReached: db.isOpen,
+      isReached: isSound(db),
       isLost: false,
       revocations: { kept: 0, repeated: 0 },
     }),

@@ -5,17 +5,24 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
 import { monotonicClock } from '../../../base/clock.ts'
 import { isBusy, unavailable, unusable } from './faults.ts'
-import { createGroupCommits, type Write } from './group-commits.ts'
+import { createGroupCommits, type GroupCommits } from './group-commits.ts'
+import { createLog, type Log, type Sync, UNSYNCED } from './log.ts'
 import { migrate } from './migrations.ts'
 import { CHECKED_BYTES, checkPages } from './pages.ts'
 import { BUSY_MS, PAUSE_MS } from './patience.ts'
 
+/**
+ * A log of so many pages, 16 MiB, is copied by whoever commits: only where writes are unusually large, or
+ * where nothing waits for the disk.
+ */
+const COPIED_PAGES = 4000
+
 export interface DatabaseOptions {
   /**
-   * `FULL`, by default: what was acknowledged outlives a power cut; `NORMAL`: it outlives the process, and a
-   * write costs a thirtieth.
+   * What waits for the disk, by default fdatasync: what was acknowledged outlives a power cut. `none`: it
+   * outlives the process, and a write costs a thirtieth.
    */
-  readonly synchronous?: 'FULL' | 'NORMAL'
+  readonly sync?: Sync | 'none' | undefined
   /** Files up to so many bytes are read once, to find damaged pages; default 64 MiB. */
   readonly checkUpTo?: number
 }
@@ -26,7 +33,7 @@ export interface DatabaseOptions {
  */
 export function openDatabase(
   file: string,
-  { synchronous = 'FULL', checkUpTo = CHECKED_BYTES }: DatabaseOptions = {},
+  { sync, checkUpTo = CHECKED_BYTES }: DatabaseOptions = {},
 ): DatabaseSync {
   try {
     if (file !== ':memory:') makeFile(file)
@@ -35,10 +42,15 @@ export function openDatabase(
       enableForeignKeyConstraints: true,
     })
     try {
-      db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}`)
+      db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
       migrate(db)
       checkPages(db, checkUpTo)
-      db.exec('PRAGMA busy_timeout = 0')
+      db.exec(`PRAGMA busy_timeout = 0;
+        PRAGMA synchronous = NORMAL;
+        PRAGMA wal_autocheckpoint = ${COPIED_PAGES}`)
+      const isSynced = sync !== 'none' && file !== ':memory:'
+      const log = isSynced ? createLog(file, sync) : UNSYNCED
+      connections.set(db, { ...createGroupCommits(db, log), log })
       return db
     } catch (error) {
       db.close()
@@ -63,12 +75,27 @@ function makeFile(file: string): void {
   closeSync(openSync(file, 'a', 0o600))
 }
 
-/** Runs one statement's work; any error is StoreUnavailable. */
-export async function reading<T>(work: () => T): Promise<T> {
+/** What belongs to an open file. */
+interface Connection extends GroupCommits {
+  readonly log: Log
+}
+
+const connections = new WeakMap<DatabaseSync, Connection>()
+
+function connectionOf(db: DatabaseSync): Connection {
+  const connection = connections.get(db)
+  if (connection === undefined) throw new TypeError('not opened by openDatabase')
+  return connection
+}
+
+/**
+ * Runs one statement's work; what it has read is on the disk when it resolves. Any error is StoreUnavailable.
+ */
+export async function reading<T>(db: DatabaseSync, work: () => T): Promise<T> {
   const deadline = monotonicClock() + BUSY_MS
   for (;;) {
     try {
-      return work()
+      return await connectionOf(db).read(work)
     } catch (error) {
       if (!isBusy(error) || monotonicClock() > deadline) throw unavailable(error)
     }
@@ -76,22 +103,17 @@ export async function reading<T>(work: () => T): Promise<T> {
   }
 }
 
-const writers = new WeakMap<DatabaseSync, Write>()
-
 /**
  * Runs one atomic step, together with the others of this turn of the event loop; resolves when it is on the
  * disk. The step may be run again, so it changes nothing but the file. Any error is StoreUnavailable.
  */
 export function writing<T>(db: DatabaseSync, work: () => T): Promise<T> {
-  return writerOf(db)(work)
+  return connectionOf(db).write(work)
 }
 
-function writerOf(db: DatabaseSync): Write {
-  const known = writers.get(db)
-  if (known !== undefined) return known
-  const write = createGroupCommits(db)
-  writers.set(db, write)
-  return write
+/** Whether it is open, and the disk has kept all that was written. */
+export function isSound(db: DatabaseSync): boolean {
+  return db.isOpen && connectionOf(db).log.isSound()
 }
 
 /** Closes a connection when what waits for it is written. */
@@ -99,5 +121,6 @@ export async function closeDatabase(db: DatabaseSync): Promise<void> {
   if (!db.isOpen) return
   // Whoever waits is told why it failed.
   await writing(db, () => {}).catch(() => {})
+  await connectionOf(db).log.close()
   if (db.isOpen) db.close()
 }

@@ -20,7 +20,7 @@ export function createSqliteDocument<Content extends Versioned>(
   )
 
   return {
-    load: () => reading(() => documentOf(select.get(name), empty)),
+    load: () => reading(db, () => documentOf(select.get(name), empty)),
     save: ({ version, ...content }) =>
       writing(db, () => {
         const text = JSON.stringify(content)

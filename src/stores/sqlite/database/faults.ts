@@ -22,6 +22,19 @@ export class DamagedPages extends Error {
   override readonly name = 'DamagedPages'
 }
 
+/** The disk couldn't keep what was committed. */
+export class LostLog extends Error {
+  override readonly name = 'LostLog'
+
+  constructor(cause: unknown) {
+    super(
+      `the disk with SQLite's file fails (${reasonOf(cause)}), so what was written last may be lost: ` +
+        'nothing is read or written until Latchkey is started anew',
+      { cause },
+    )
+  }
+}
+
 /** Whether another connection holds a lock: a moment later it may be free. */
 export function isBusy(error: unknown): boolean {
   return codeOf(error) === BUSY
@@ -35,6 +48,7 @@ export function unavailable(error: unknown): StoreUnavailable {
   if (isDamage(error)) {
     return new StoreUnavailable(error, adviceOn("SQLite's file", error))
   }
+  if (error instanceof LostLog) return new StoreUnavailable(error, error.message)
   const reason = REASONS.get(codeOf(error)) ?? `SQLite says: ${reasonOf(error)}`
   return new StoreUnavailable(error, reason)
 }

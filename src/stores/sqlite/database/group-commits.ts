@@ -1,9 +1,10 @@
-// Writes of one turn of the event loop share a transaction, as waiting for the disk is the dearest part of
-// each. Every write is answered when all of them are on the disk. One that fails is undone to its savepoint
-// and takes no other along.
+// Writes share a transaction, as waiting for the disk is the dearest part of each: those of one turn of the
+// event loop, or those that came while the one before went to the disk. Every write is answered when all of
+// them are on the disk. One that fails is undone to its savepoint and takes no other along.
 import type { DatabaseSync } from 'node:sqlite'
 import { monotonicClock } from '../../../base/clock.ts'
 import { isBusy, unavailable } from './faults.ts'
+import type { Log } from './log.ts'
 import { BUSY_MS, PAUSE_MS } from './patience.ts'
 
 /**
@@ -25,21 +26,30 @@ interface Step {
   readonly isAlone: boolean
 }
 
-/** Makes what writes to this connection; nothing else may begin a transaction on it. */
-export function createGroupCommits(db: DatabaseSync): Write {
-  const transaction = transactionOn(db)
-  let waiting: Step[] = []
-  let isScheduled = false
+/** What reads and writes on one connection. */
+export interface GroupCommits {
+  readonly write: Write
+  /** Reads; what was read is on the disk when it resolves. Rejects with what the work throws, or LostLog. */
+  read<T>(work: () => T): Promise<T>
+}
 
-  function commitWaiting(): void {
-    isScheduled = false
+/** Makes it; nothing else may begin a transaction on this connection. */
+export function createGroupCommits(db: DatabaseSync, log: Log): GroupCommits {
+  const transaction = transactionOn(db)
+  const sync = createGroupSync(log)
+  let waiting: Step[] = []
+  /** From when something waits until all of it is done. */
+  let isWriting = false
+
+  async function commitWaiting(): Promise<void> {
     // Those that go alone are the first ones.
     const count = waiting[0]?.isAlone === true ? 1 : waiting.length
     const steps = waiting.slice(0, count)
     waiting = waiting.slice(count)
     try {
+      log.check()
       const answers = transaction(steps)
-      for (const answer of answers) answer()
+      await sync.answer(steps.slice(0, answers.length), answers)
       goOn(steps.slice(answers.length))
     } catch (error) {
       const [step, ...others] = steps
@@ -70,25 +80,63 @@ export function createGroupCommits(db: DatabaseSync): Write {
     schedule: () => unknown = () => setImmediate(commitWaiting),
   ): void {
     waiting = [...steps, ...waiting]
-    if (waiting.length > 0 && !isScheduled) schedule()
-    isScheduled ||= waiting.length > 0
+    isWriting = waiting.length > 0
+    if (isWriting) schedule()
   }
 
-  return work =>
-    new Promise((resolve, reject) => {
-      const step: Step = {
-        run() {
-          const value = work()
-          return () => resolve(value)
-        },
-        refuse: error => reject(unavailable(error)),
-        deadline: monotonicClock() + BUSY_MS,
-        isAlone: false,
+  return {
+    write: work =>
+      new Promise((resolve, reject) => {
+        const step: Step = {
+          run() {
+            const value = work()
+            return () => resolve(value)
+          },
+          refuse: error => reject(unavailable(error)),
+          deadline: monotonicClock() + BUSY_MS,
+          isAlone: false,
+        }
+        waiting.push(step)
+        if (!isWriting) setImmediate(commitWaiting)
+        isWriting = true
+      }),
+    async read(work) {
+      log.check()
+      undoLeftOver(db)
+      const value = work()
+      await sync.lasting()
+      return value
+    },
+  }
+}
+
+/** The wait of a transaction for the disk, and of those who read it meanwhile. */
+function createGroupSync(log: Log) {
+  let syncing: Promise<void> | undefined
+  return {
+    /** The sync of what was committed last, while it lasts. */
+    lasting: () => syncing,
+    /** Answers when it is on the disk. Never rejects. */
+    async answer(
+      steps: readonly Step[],
+      answers: readonly (() => void)[],
+    ): Promise<void> {
+      syncing = log.sync()
+      try {
+        await syncing
+        for (const answer of answers) answer()
+      } catch (error) {
+        for (const step of steps) step.refuse(error)
       }
-      waiting.push(step)
-      if (!isScheduled) setImmediate(commitWaiting)
-      isScheduled = true
-    })
+      syncing = undefined
+      await log.tidy()
+    },
+  }
+}
+
+/** A transaction that couldn't be undone when it failed. */
+function undoLeftOver(db: DatabaseSync): void {
+  if (db.isTransaction) db.exec('ROLLBACK')
 }
 
 /**
@@ -117,6 +165,7 @@ function transactionOn(
   }
 
   return steps => {
+    undoLeftOver(db)
     // It takes the write lock first, so that what a step reads is what it changes.
     db.exec('BEGIN IMMEDIATE')
     try {
@@ -129,7 +178,7 @@ function transactionOn(
       end.run()
       return answers
     } catch (error) {
-      if (db.isTransaction) db.exec('ROLLBACK')
+      undoLeftOver(db)
       throw error
     }
   }

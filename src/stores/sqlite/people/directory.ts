@@ -32,7 +32,7 @@ export function createSqliteDirectory(db: DatabaseSync, clock: Clock): BuiltInDi
     byName: createByName(db),
     byTag: createByTag(db),
     byValue: createByValue(db),
-    uniqueValuesOf: tag => reading(() => values.of(tag)),
+    uniqueValuesOf: tag => reading(db, () => values.of(tag)),
     setAttributes: createSetAttributes(db, clock),
     change: createChangeWhole(db, clock),
     count: createCount(db),
@@ -146,7 +146,7 @@ function createByName(db: DatabaseSync): BuiltInDirectory['byName'] {
   const select = db.prepare(ACCOUNT_SQL.byName)
   let foundLast = ''
   return foldedName =>
-    reading(() => {
+    reading(db, () => {
       const row = select.get(foldedName) ?? select.get(foundLast)
       const account = row === undefined ? undefined : readAccount(row)
       if (account?.foldedName !== foldedName) return undefined
@@ -157,13 +157,13 @@ function createByName(db: DatabaseSync): BuiltInDirectory['byName'] {
 
 function createCount(db: DatabaseSync): BuiltInDirectory['count'] {
   const select = db.prepare(ACCOUNT_SQL.count)
-  return () => reading(() => Number(select.get()?.['accounts']))
+  return () => reading(db, () => Number(select.get()?.['accounts']))
 }
 
 function createByTag(db: DatabaseSync): BuiltInDirectory['byTag'] {
   const select = db.prepare(ACCOUNT_SQL.byTag)
   return tag =>
-    reading(() => {
+    reading(db, () => {
       const row = select.get(tag)
       return row === undefined ? undefined : readAccount(row)
     })
@@ -175,7 +175,7 @@ function createByValue(db: DatabaseSync): BuiltInDirectory['byValue'] {
   const values = createUniqueValues(db)
   let foundLast = ''
   return value =>
-    reading(() => {
+    reading(db, () => {
       const owner = values.ownerOf(value)
       const row = select.get(owner ?? foundLast)
       const account = row === undefined ? undefined : readAccount(row)

@@ -92,7 +92,7 @@ export function createSqliteLoginAttempts(db: DatabaseSync, clock: Clock): Login
   }
 
   return {
-    areWelcome: (pairs, maxDelayMs) => reading(() => areWelcome(pairs, maxDelayMs)),
+    areWelcome: (pairs, maxDelayMs) => reading(db, () => areWelcome(pairs, maxDelayMs)),
     begin: attempt => writing(db, () => begin(attempt)),
     settle: attempt => writing(db, () => settle(attempt)),
     forget: pairs => writing(db, () => forgetPairs(pairs)),

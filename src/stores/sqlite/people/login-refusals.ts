@@ -30,7 +30,7 @@ export function createSqliteLoginRefusals(db: DatabaseSync, clock: Clock): Login
   return {
     add: (refused, bounds) => writing(db, () => add(refused, bounds)),
     of: names =>
-      reading(() => names.flatMap(name => selectAll.all(name).flatMap(refusalsIn))),
+      reading(db, () => names.flatMap(name => selectAll.all(name).flatMap(refusalsIn))),
   }
 }
 

@@ -32,14 +32,14 @@ export function createPages(db: DatabaseSync): Pages {
 function createPage(db: DatabaseSync): BuiltInDirectory['page'] {
   const select = db.prepare(ACCOUNT_SQL.page)
   return ({ after: { createdAt, sub } = START, limit }) =>
-    reading(() => select.all({ createdAt, sub, limit }).map(readAccount))
+    reading(db, () => select.all({ createdAt, sub, limit }).map(readAccount))
 }
 
 function createSearch(db: DatabaseSync): BuiltInDirectory['search'] {
   const byNames = db.prepare(ACCOUNT_SQL.byNames)
   const byValues = db.prepare(ACCOUNT_SQL.byValues)
   return ({ attribute, prefix, after, limit }) =>
-    reading(() => {
+    reading(db, () => {
       // No text lies between another one and the same with NUL behind it.
       const from = after === undefined ? prefix : `${after}\0`
       const range = { from, before: endOf(prefix), limit }

@@ -11,7 +11,7 @@ export function createSqliteSubjects(db: DatabaseSync, clock: Clock): Subjects {
   const change = createChangeAccount(db, clock)
   return {
     byTag: tag =>
-      reading(() => {
+      reading(db, () => {
         const row = select.get(tag)
         return row === undefined ? undefined : readSubject(row)
       }),

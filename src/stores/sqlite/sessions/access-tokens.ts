@@ -40,6 +40,6 @@ export function createSqliteAccessTokens(db: DatabaseSync, clock: Clock): Access
         insert.run(userTag, jti, expiresAt)
         if (status !== undefined) bits.set(byList([status]))
       }),
-    check: token => reading(() => check(token)),
+    check: token => reading(db, () => check(token)),
   }
 }

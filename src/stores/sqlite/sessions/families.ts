@@ -35,10 +35,10 @@ export function createSqliteFamilies(db: DatabaseSync, clock: Clock): Families {
   return {
     open: login => writing(db, () => open(tables, login, clock())),
     rotate: presented => writing(db, () => rotate(tables, presented, clock())),
-    peek: presented => reading(() => peek(rows, presented, clock())),
+    peek: presented => reading(db, () => peek(rows, presented, clock())),
     end: request => writing(db, () => end(tables, request, clock())),
-    list: userTag => reading(() => list(rows, userTag, clock())),
-    ownerOf: sid => reading(() => rows.ownerOf(sid)),
+    list: userTag => reading(db, () => list(rows, userTag, clock())),
+    ownerOf: sid => reading(db, () => rows.ownerOf(sid)),
   }
 }
 

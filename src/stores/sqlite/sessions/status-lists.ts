@@ -83,7 +83,7 @@ export function createSqliteStatusLists(
   return {
     lease: (hour, owner) => writing(db, () => leaseOne(hour, owner)),
     revoke: revoked => writing(db, () => bits.set(revoked)),
-    read: known => reading(() => kept.all(clock()).map(row => newsOf(row, known))),
+    read: known => reading(db, () => kept.all(clock()).map(row => newsOf(row, known))),
   }
 }
 
