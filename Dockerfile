@@ -24,6 +24,13 @@ RUN native/build.sh "${TARGETARCH}"
 # What nobody runs: types, maps, tests, other systems' compiled forms.
 COPY scripts/slim-packages.sh ./
 RUN ./slim-packages.sh node_modules "${TARGETARCH}"
+# What it all compiles to, so that no start has to; only for the building machine's own kind of processor.
+COPY bin bin
+COPY src src
+COPY scripts/fill-compile-cache.ts scripts/
+RUN node --hash-seed=1 --random-seed=1 --min-semi-space-size=256 --max-semi-space-size=256 \
+      scripts/fill-compile-cache.ts "${TARGETARCH}" \
+ && chmod -R a+rX compile-cache
 # The command's name on the PATH.
 RUN mkdir -p on-path/usr/bin \
  && ln -s /app/bin/latchkey.js on-path/usr/bin/latchkey
@@ -54,6 +61,7 @@ ENV NODE_ENV=production \
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
 COPY --from=packages /app/native/argon2 native/argon2
+COPY --from=packages /app/compile-cache compile-cache
 COPY --from=packages /app/on-path/ /
 # bin/latchkey.js finds Node by it; it is missing in distroless images.
 COPY --from=target /usr/bin/env /usr/bin/env

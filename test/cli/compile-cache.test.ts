@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -48,6 +49,48 @@ t.test('XDG_CACHE_HOME goes first', async t => {
   runWith({ HOME: join(dir, 'home'), XDG_CACHE_HOME: join(dir, 'cache') })
   t.same(readdirSync(join(dir, 'home')), [])
   t.ok(filesIn(join(dir, 'cache/latchkey')) > 50)
+})
+
+/** A copy of bin/ that came with a cache, as the image has one; says which folder it reads, with `env`. */
+function readFrom(dir: string, env: Record<string, string>): string {
+  cpSync(join(ROOT, 'bin'), join(dir, 'bin'), { recursive: true })
+  mkdirSync(join(dir, BROUGHT), { recursive: true })
+  const program = `import { realpathSync } from 'node:fs'
+    import { getCompileCacheDir } from 'node:module'
+    import { useCompileCache } from ${JSON.stringify(join(dir, 'bin/compile-cache.js'))}
+    useCompileCache()
+    console.log(realpathSync(getCompileCacheDir()))`
+  const args = ['--input-type=module', '--eval', program]
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    env,
+    encoding: 'utf8',
+  })
+  t.equal(status, 0, stderr)
+  return stdout.trim()
+}
+
+const BROUGHT = `compile-cache/${process.version}-${process.arch}`
+
+t.test('what came along is read where it is, and nothing is left behind', async t => {
+  const dir = t.testdir({ home: {}, tmp: {} })
+  const env = { HOME: join(dir, 'home'), TMPDIR: join(dir, 'tmp') }
+  t.equal(readFrom(dir, env), join(dir, BROUGHT))
+  t.same(readdirSync(join(dir, 'home')), [])
+  t.same(readdirSync(join(dir, 'tmp')), [])
+})
+
+t.test('it is not looked for where others may write', async t => {
+  const dir = t.testdir({ home: {}, tmp: {} })
+  chmodSync(join(dir, 'tmp'), 0o777)
+  const env = { HOME: join(dir, 'home'), TMPDIR: join(dir, 'tmp') }
+  t.equal(readFrom(dir, env), join(dir, BROUGHT), 'by way of shared memory')
+  t.same(readdirSync(join(dir, 'tmp')), [])
+})
+
+t.test("Node's own setting goes before what came along", async t => {
+  const dir = t.testdir({ home: {}, own: {} })
+  const env = { HOME: join(dir, 'home'), NODE_COMPILE_CACHE: join(dir, 'own') }
+  t.match(readFrom(dir, env), join(dir, 'own/'))
 })
 
 const OPEN_TO_OTHERS: Record<string, (home: string) => string> = {

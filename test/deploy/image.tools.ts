@@ -50,7 +50,7 @@ t.test('it holds production packages and the source, and little else', async t =
   }
   t.same(
     (await runWell('ls', ['-A', join(image.root, 'app')])).trim().split('\n').sort(),
-    ['LICENSE', 'bin', 'native', 'node_modules', 'package.json', 'src'],
+    ['LICENSE', 'bin', 'compile-cache', 'native', 'node_modules', 'package.json', 'src'],
   )
   t.equal(
     await runWell('find', [
@@ -159,6 +159,33 @@ t.test('the command line is in it', async t => {
   t.equal(code, 0)
   t.match(stdout, /keys[\s\S]*users/)
 })
+
+for (const uid of ['65532', '1000660000']) {
+  t.test(`no module is compiled at a start, nor kept, by user ${uid}`, async t => {
+    const inside = join(PROJECT, 'test/deploy/support/run-image.sh')
+    const start = [
+      image.root,
+      uid,
+      '0',
+      dir,
+      '/opt/node/bin/node',
+      '/app/bin/latchkey.js',
+    ]
+    const env = {
+      ...process.env,
+      NODE_ENV: 'production',
+      NODE_DEBUG_NATIVE: 'COMPILE_CACHE',
+    }
+    // Without a configuration the second is refused, once everything is loaded.
+    for (const args of [['users', '--help'], ['serve']]) {
+      const { stderr } = await run(inside, [...start, ...args], { env })
+      const verdicts = stderr.match(/(?<= was )[a-z ]+(?=, \w+ the in-memory)/g) ?? []
+      t.same([...new Set(verdicts)], ['accepted'])
+      t.ok(verdicts.length > 500, `${verdicts.length} modules of ${args.join(' ')}`)
+      t.notMatch(stderr, /Creating temporary file/)
+    }
+  })
+}
 
 t.test('`docker exec CONTAINER latchkey …` finds it on the PATH', async t => {
   const command = await image.execer(dir, ['latchkey', 'users', '--help'])
