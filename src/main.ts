@@ -10,7 +10,7 @@ import { otlpSettings, traceSettings } from './config/tracing.ts'
 import { checkThreads, thisMachine, threadsFor } from './base/machine.ts'
 import { countOf } from './processes/share-out.ts'
 import { longestStopMs, stopWithGrace } from './processes/stop.ts'
-import { startServer, type RunningServer } from './server.ts'
+import type { RunningServer, ServerOptions } from './server.ts'
 import { planCapacity } from './users/hashing/capacity.ts'
 
 const WATCH_MS = 2_000
@@ -134,6 +134,12 @@ function checkHashing({ passwords }: Config): void {
     planCapacity(passwords, thisMachine()).concurrency,
     Number(process.env['UV_THREADPOOL_SIZE']),
   )
+}
+
+// Not before it is known that this process is a server: one that supervises others needs half the memory.
+async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const server = await import('./server.ts')
+  return server.startServer(options)
 }
 
 /** What a server is started with beside its configuration. */
