@@ -58,12 +58,11 @@ export const NOT_RUN: readonly NotRun[] = [
     'it is a line of an app; rotation.tools.ts tries one alike',
     ['secret: async'],
   ),
-  ...because(
-    'docs/moving-in.md',
-    'they import an old system; moving-in.test.ts has one',
-    ['latchkey users import', '43 updated'],
-  ),
-  ...because('docs/moving-in.md', "it asks the reader's own table", ['SELECT id AS uid']),
+  ...by('docs/moving-in.md', 'test/cli/moving-in.test.ts', [
+    'latchkey users import',
+    '43 updated',
+    'SELECT id AS uid',
+  ]),
   ...by('docs/notifications.md', 'test/outbox/mail/mail.test.ts', ['Subject: Set']),
   ...because('docs/operations.md', CLUSTER, [
     'kubectl -n id patch',
@@ -92,6 +91,9 @@ export const NOT_RUN: readonly NotRun[] = [
   ...because('docs/performance.md', MEASURES, ['npm run bench ']),
   ...because('docs/proxies.md', OF_A_PROXY, ['# http: {', 'http_filters:']),
   ...by('docs/reliability.md', 'test/stores/connect.test.ts', ['ACL SETUSER']),
+  ...by('docs/reliability.md', 'test/stores/postgres-backup.tools.ts', [
+    'latchkey store backup',
+  ]),
   ...because('docs/scale.md', MEASURES, ['npm run bench:scale']),
   ...by('docs/self-service.md', 'test/conformance/own-account.test.ts', [
     'HTTP/1.1 401 Unauthorized',
