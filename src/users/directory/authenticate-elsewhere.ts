@@ -10,6 +10,7 @@ import {
   type LoginTry,
 } from '../authenticate.ts'
 import type { FailedLogins } from '../failed-logins/failed-logins.ts'
+import { checkByOwnName, resultOf } from '../failed-logins/own-name.ts'
 import { createTimePadding, LONGEST_MS } from '../failed-logins/time-padding.ts'
 import type { Hashing, PasswordHasher } from '../hashing/hasher.ts'
 import { NO_PASSWORD } from '../hashing/no-password.ts'
@@ -41,6 +42,7 @@ interface Asked {
   readonly shadow: Account | undefined
 }
 
+type Hash = Extract<ChainVerdict, { kind: 'hash' }>
 type Right = Extract<ChainVerdict, { identity: Identity }>
 
 /** The password was looked at by its copy, and lets nobody in while the directory is away. */
@@ -67,7 +69,7 @@ export function createAuthenticateElsewhere(
     try {
       const outcome = await judge(asked)
       if (outcome.kind !== 'away') {
-        await settle(outcome.kind === 'ok' ? 'succeeded' : 'failed')
+        await settle(resultOf(outcome))
         return outcome.kind === 'ok' ? { ...outcome, known: verdict.known } : outcome
       }
     } catch (error) {
@@ -108,7 +110,7 @@ function longestCheck({ directories }: Chain): number {
 
 /** Makes the step that asks and decides. Throws temporarily_unavailable while a directory is away. */
 function createJudge(options: AuthenticateElsewhereOptions) {
-  const { chain, hasher } = options
+  const { chain, hasher, failedLogins } = options
   const placeOf = createPlaceOf(options)
   const welcome = createWelcome(options)
   const givesHashes = chain.directories.some(each => each.givesHashes)
@@ -138,6 +140,21 @@ function createJudge(options: AuthenticateElsewhereOptions) {
       : { kind: 'away' }
   }
 
+  async function checkHash(asked: Asked, verdict: Hash): Promise<Authentication> {
+    const { login, shadow } = asked
+    const outcome = await checkByOwnName({
+      failedLogins,
+      login,
+      counted: shadow?.foldedName,
+      ownName: verdict.identity.name,
+      check: async () =>
+        (await verify(login, verdict.passwordHash, verdict.pepper))
+          ? welcome(asked, verdict)
+          : refused('password_wrong', shadow),
+    })
+    return outcome.kind === 'repeated' ? refused('password_repeated', shadow) : outcome
+  }
+
   return async function judge(asked: Asked): Promise<Authentication | Away> {
     const { login, shadow } = asked
     const { name, password, signal = new AbortController().signal } = login
@@ -149,9 +166,7 @@ function createJudge(options: AuthenticateElsewhereOptions) {
       case 'ok':
         return welcome(asked, verdict)
       case 'hash':
-        return (await verify(login, verdict.passwordHash, verdict.pepper))
-          ? welcome(asked, verdict)
-          : refused('password_wrong', shadow)
+        return checkHash(asked, verdict)
       default:
         if (givesHashes) await verify(login, NO_PASSWORD)
         return refused(reasonOf(verdict), shadow)

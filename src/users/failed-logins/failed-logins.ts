@@ -196,10 +196,12 @@ function createAttemptOf({ idOf, pairIn, policy }: Counting) {
           limit: passwordLimit,
         },
       ],
-      // A wrong password may be right after a new one was set, or the user enabled again or verified.
+      // A wrong password may be right after a new one was set, or the user enabled again or verified; or for
+      // the name in another spelling, which may be somebody else in a directory elsewhere.
       repeat: idOf(
         'repeat',
         pair.id,
+        typed,
         password,
         account?.passwordHash ?? '',
         JSON.stringify([account?.disabled, account?.pending?.signUp]),

@@ -1,7 +1,7 @@
 // Users of an app elsewhere log in here, on both stores: who they are, who wins, what is refused, and what
 // happens while the app is away.
 import t, { type Test } from 'tap'
-import { buildTestApp, PASSWORD } from '../../support/app.ts'
+import { buildTestApp, PASSWORD, UNTHROTTLED } from '../../support/app.ts'
 import { STORES } from '../../support/server.ts'
 import { appDirectory, startUserApp } from '../../support/user-app.ts'
 import { SECRETS, start, WORDS } from './world.ts'
@@ -27,6 +27,7 @@ for (const { name, make } of STORES) {
       orderTest,
       strangerTest,
       otherCaseTest,
+      spellingTest,
     ]
     for (const run of tests) await t.test(run.name, t => run(t, url))
   })
@@ -87,6 +88,7 @@ async function refusalTest(t: Test, url: string): Promise<void> {
     t.equal(user.asked, before, 'nothing is sent')
   }
   t.same(await asked(`eve${n}`, 'x'.repeat(1025)), [400, 'invalid_grant', 0])
+  t.same(await asked(`eve${n}`, 'x'.repeat(2 ** 20)), [413, 'invalid_request', 0])
   t.same(await asked('two words', WORDS), [400, 'invalid_grant', 0], 'no name at all')
   t.same(await asked(`x${n}'; DROP TABLE users; --`, WORDS), [400, 'invalid_grant', 0])
   const disabled = { disabled: true }
@@ -375,4 +377,22 @@ async function otherCaseTest(t: Test, url: string): Promise<void> {
   t.equal((await login(`Mia${n}`, 'of another')).statusCode, 400, 'who is disabled')
   const { refresh_token: token } = answer.json()
   t.equal((await test.refresh(token)).statusCode, 200, 'ends nobody else')
+}
+
+async function spellingTest(t: Test, url: string): Promise<void> {
+  const { user, login, test, n } = await start(t, url)
+  user.users.push({ id: 1, name: `Nia${n}`, password: WORDS })
+  t.equal((await login(`nia${n}`)).statusCode, 400, 'the app has nobody of that spelling')
+  const { asked } = user
+  t.equal((await login(`nia${n}`)).statusCode, 400)
+  t.equal(user.asked, asked, 'which is not asked for twice')
+  t.equal((await login(`Nia${n}`)).statusCode, 200, 'and is somebody else')
+  test.live.logins = { ...UNTHROTTLED, perName: 2 }
+  const guesses = ['nIa', 'niA', 'NIa', 'NIA'].map(name => `${name}${n}`)
+  const reasons: unknown[] = []
+  for (const [index, name] of guesses.entries()) {
+    reasons.push((await login(name, `guess ${index}`)).json().error_description)
+  }
+  t.equal(new Set(reasons.slice(0, 2)).size, 1)
+  t.not(reasons[3], reasons[0], 'whoever spells a name in many ways is counted once')
 }

@@ -204,6 +204,69 @@ t.test('a directory that gives hashes: the password is checked here', async t =>
   t.match(await login('two'), { kind: 'throttled', by: 'pair' })
 })
 
+t.test(
+  'spellings that a directory takes for one name are one for the throttle',
+  async t => {
+    const app = await buildTestApp()
+    t.teardown(() => app.close())
+    const alice = await app.accounts.find('alice')
+    const passwordHash = String(alice?.passwordHash)
+    let isBusy = false
+    const { directory, hasher } = app.core
+    const authenticate = createAuthenticateElsewhere({
+      local: app.authenticate,
+      directory,
+      chain: createChain([
+        guarded(
+          saying(
+            async () => ({ kind: 'hash', pepper: '', identity: ANN, passwordHash }),
+            true,
+          ),
+        ),
+      ]),
+      shadows: createShadows({
+        directory,
+        emit() {},
+        readGiven: () => ({ attributes: {}, emailVerified: false, uniqueValues: [] }),
+        lookup: async () => ({ kind: 'gone' }),
+      }),
+      failedLogins: createFailedLogins({
+        attempts: app.store.loginAttempts,
+        secrets: [Buffer.alloc(32, 6).toString('base64url')],
+        policy: () => ({ ...UNTHROTTLED, perName: 2 }),
+      }),
+      hasher: {
+        ...hasher,
+        enqueue: (...args) =>
+          isBusy ? Promise.reject(new Error('busy')) : hasher.enqueue(...args),
+      },
+      monotonic: () => 0,
+    })
+    const login = (name: string, password: string) =>
+      authenticate({ name, password, clientId: 'm', address: '::1' })
+    t.match(
+      await login('ánn', PASSWORD),
+      { kind: 'ok' },
+      'the first one makes the account',
+    )
+    t.match(await login('ánn', 'one'), { reason: 'password_wrong' })
+    t.match(await login('ànn', 'one'), { reason: 'password_repeated' })
+    t.match(await login('ànn', 'two'), { reason: 'password_wrong' })
+    t.match(await login('ãnn', 'three'), { kind: 'throttled', by: 'pair' })
+    t.match(await login('ann', 'four'), { kind: 'throttled', by: 'pair' })
+    app.clock.advance(5_000)
+    isBusy = true
+    await t.rejects(login('änn', PASSWORD), { message: 'busy' })
+    isBusy = false
+    app.clock.advance(5_000)
+    t.match(
+      await login('änn', PASSWORD),
+      { kind: 'ok' },
+      'which was none of its failures',
+    )
+  },
+)
+
 t.test('http: an answer about another id, and faults by their names', async t => {
   const settings = {
     ...SETTINGS,
