@@ -22,7 +22,7 @@ export interface SafeStoreOptions {
 export async function openSafeStore({
   config,
   clock,
-  observers: { metrics, tracing },
+  observers: { metrics, tracing, accountsWatch },
   parts,
 }: SafeStoreOptions): Promise<Opened> {
   const opened = await openStore({
@@ -30,6 +30,7 @@ export async function openSafeStore({
     lossPeriodMs: config.store.lossPeriod,
     recallsChecks: config.introspection.cache,
     clock,
+    accountsWatch,
     judge: async store => refuseRisks(await risksOf(store, clock), config.store),
   })
   parts.defer(() => opened.store.close())

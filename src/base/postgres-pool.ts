@@ -1,6 +1,6 @@
 // A pool of connections to PostgreSQL, by the driver `pg`, which is loaded by those alone who need it. What a
 // connection is made with is given from outside: nobody hears of a fault where the pool makes one.
-import type { ClientConfig, Pool } from 'pg'
+import type { ClientConfig, Pool, PoolConfig } from 'pg'
 import type { Credentials, SqlServer } from './sql-server.ts'
 
 /** Gives the driver. */
@@ -12,6 +12,8 @@ export interface PostgresPoolOptions {
   readonly credentials: () => Credentials | undefined
   /** More of the driver's own options of a connection. */
   readonly more?: Pick<ClientConfig, 'query_timeout'>
+  /** Judges a new connection, before it is given to anybody. */
+  readonly verify?: PoolConfig['verify']
   readonly load?: LoadPg
 }
 
@@ -21,7 +23,7 @@ const IDLE_MS = 60_000
 /** Opens the pool. It connects when it is asked, and waits for `timeout` of the server at the most. */
 export async function openPostgresPool(
   server: SqlServer,
-  { credentials, more, load = () => import('pg') }: PostgresPoolOptions,
+  { credentials, more, verify, load = () => import('pg') }: PostgresPoolOptions,
 ): Promise<Pool> {
   const { Pool: PgPool, Client } = (await load()).default
   class RereadingClient extends Client {
@@ -43,6 +45,7 @@ export async function openPostgresPool(
     idleTimeoutMillis: IDLE_MS,
     connectionTimeoutMillis: server.timeout,
     allowExitOnIdle: true,
+    verify,
   })
   // An idle connection that ends; the next question tells of it.
   pool.on('error', ignore)

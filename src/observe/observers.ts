@@ -3,8 +3,10 @@
 import { Value } from 'typebox/value'
 import type { Clock } from '../base/clock.ts'
 import type { Emit } from '../base/events/events.ts'
+import type { AccountsWatch } from '../stores/ports/health.ts'
 import type { PasswordHasher } from '../users/hashing/hasher.ts'
 import { AuditLine } from './audit/audit-schema.ts'
+import { watchAccounts } from './accounts-store.ts'
 import { openAudit, type AuditLog } from './audit/open.ts'
 import { createConnectionWatch, type Listener } from './connections.ts'
 import { fileRewriteOf, rewriteOf, type LogForm, type Rewrite } from './line-form.ts'
@@ -56,6 +58,8 @@ export interface Observers {
   readonly emit: Emit
   /** The same of a line that a command has left: it goes to the audit log as it is. */
   logAuditLine(line: string): void
+  /** Watches the PostgreSQL that has the accounts. */
+  readonly accountsWatch: AccountsWatch
   /** Where log lines go. */
   readonly logStream: { write(line: string): void }
   /** Opens the audit log's file anew. */
@@ -130,6 +134,7 @@ export async function openObservers(options: ObserversOptions): Promise<Observer
       if (Value.Check(AuditLine, entry)) metrics.emit(entry.audit)
       audit.write(line)
     },
+    accountsWatch: watchAccounts(metrics, () => log),
     logStream: logStream ?? output,
     reopen: audit.reopen,
     instruments: instrumentsOf(metrics, tracing, () => log),

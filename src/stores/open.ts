@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts'
 import type { SqlServer } from '../base/sql-server.ts'
 import type { AddressCounts } from './ports/address-counts.ts'
 import type { Backups } from './ports/backups.ts'
-import type { StoreRisk } from './ports/health.ts'
+import type { AccountsWatch, StoreRisk } from './ports/health.ts'
 import type { MoveAccounts } from './ports/people/move.ts'
 import type { Store } from './ports/store.ts'
 import { StoreUnavailable } from './ports/unavailable.ts'
@@ -42,6 +42,8 @@ export interface StoreOpening {
   readonly judge?: (store: Store) => Promise<void>
   /** For work on the store itself, wherever its accounts are: PostgreSQL isn't asked. Default: no. */
   readonly isAlone?: boolean
+  /** Told of the PostgreSQL that has the accounts, where there is one. */
+  readonly accountsWatch?: AccountsWatch
 }
 
 export interface OpenedStore {
@@ -120,6 +122,7 @@ export async function openStore({
   accounts,
   judge = async () => {},
   isAlone = false,
+  accountsWatch,
   ...settings
 }: OpenStore & StoreOpening): Promise<OpenedStore> {
   const opened = await openSessions(settings)
@@ -131,7 +134,8 @@ export async function openStore({
       return opened
     }
     const { withPostgres } = await import('./postgres/store.ts')
-    return { ...opened, ...(await withPostgres(opened.store, accounts)) }
+    const there = await withPostgres(opened.store, accounts, accountsWatch)
+    return { ...opened, ...there }
   } catch (error) {
     await opened.store.close()
     throw error

@@ -7,6 +7,9 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { systemClock } from '../../src/base/clock.ts'
 import { UnreadableFile, type SqlServer } from '../../src/base/sql-server.ts'
+import { watchAccounts } from '../../src/observe/accounts-store.ts'
+import { createMetrics } from '../../src/observe/metrics/metrics.ts'
+import type { AccountsCall } from '../../src/stores/ports/health.ts'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import { createBreaker } from '../../src/stores/postgres/database/breaker.ts'
 import { openConnections } from '../../src/stores/postgres/database/connections.ts'
@@ -25,6 +28,9 @@ async function start(t: Test, settings: Partial<SqlServer> = {}) {
   t.teardown(() => connections.close())
   return connections
 }
+
+/** AuthenticationOk and ReadyForQuery. */
+const READY = Buffer.from('5200000008000000005a0000000549', 'hex')
 
 /** Counts the connections to a port. */
 async function countConnections(t: Test, port: number) {
@@ -101,6 +107,135 @@ t.test('a connection outlives the fault of another store', async t => {
   t.equal(between.count(), 1)
 })
 
+t.test('a server that only reads is not asked', async t => {
+  const between = await countConnections(t, Number(new URL(database.server.url).port))
+  const { ask } = await start(t, { url: between.url })
+  const insert = { text: 'INSERT INTO written VALUES (1)' }
+  await ask({ text: 'CREATE TABLE written (id integer)' })
+  await ask(insert)
+  await database.run('SET default_transaction_read_only = on')
+  const refused = { message: /gives no answer \(25006: it only reads/ }
+  await t.rejects(ask(insert), refused)
+  t.equal(between.count(), 1)
+  await t.rejects(ask({ text: 'SELECT 1' }), refused, 'nor for what may be old there')
+  t.equal(between.count(), 2, 'the connection was given up')
+  await database.run('SET default_transaction_read_only = off')
+  await ask(insert)
+  t.equal(between.count(), 3)
+})
+
+t.test('after a fault no idle connection is waited for', async t => {
+  const between = await countConnections(t, Number(new URL(database.server.url).port))
+  const { ask, within } = await start(t, { url: between.url, connections: 3 })
+  const question = { text: 'SELECT 1' }
+  await Promise.all([ask(question), ask(question), ask(question)])
+  t.equal(between.count(), 3)
+  const gone = Object.assign(new Error('gone'), { code: '57P01' })
+  await t.rejects(
+    within([], () => Promise.reject(gone)),
+    { message: /57P01: it is being shut down/ },
+  )
+  await ask(question)
+  t.equal(between.count(), 4, 'a new one')
+  await ask(question)
+  t.equal(between.count(), 4, 'which is good from then on')
+})
+
+t.test(
+  'a connection that breaks while it is looked at is a fault like any other',
+  async t => {
+    const server = createServer(client => {
+      let asked = 0
+      client.on('error', () => {})
+      client.on('data', () => {
+        asked += 1
+        // The question is cut off.
+        if (asked === 1) client.write(READY)
+        else client.destroy()
+      })
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.teardown(() => server.close())
+    const { port } = server.address() as AddressInfo
+    const { ask } = await start(t, {
+      url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    })
+    await t.rejects(ask({ text: 'SELECT 1' }), { message: /gives no answer/ })
+  },
+)
+
+t.test('each call is told of, with what came of it', async t => {
+  const called: AccountsCall[] = []
+  const changed: Array<string | undefined> = []
+  let now = 0
+  const { ask, within, close } = await openConnections(database.server, {
+    watch: {
+      called: call => called.push(call),
+      changed: fault => changed.push(fault),
+    },
+    monotonic: () => (now += 5),
+  })
+  t.teardown(close)
+  await ask({ text: 'SELECT 1' })
+  await within([], async () => {})
+  await t.rejects(ask({ text: 'no statement' }))
+  t.same(called, [
+    { call: 'statement', outcome: 'ok', ms: 5 },
+    { call: 'transaction', outcome: 'ok', ms: 5 },
+    { call: 'statement', outcome: 'failed', ms: 5 },
+  ])
+  await database.away()
+  for (let count = 0; count < 4; count++) await t.rejects(ask({ text: 'SELECT 1' }))
+  t.match(changed, [/gives no answer/])
+  t.match(called.at(-1), { outcome: 'refused' })
+  await database.back()
+  await until(async () => changed.length === 2)
+  t.same(changed.at(-1), undefined)
+  await ask({ text: 'SELECT 1' })
+  t.match(called.at(-1), { outcome: 'ok' })
+})
+
+t.test('a server shows how its PostgreSQL does, and tells the log', async t => {
+  const lines: string[] = []
+  const log = (_: object, message: string) => lines.push(message)
+  let isThere = false
+  const metrics = createMetrics()
+  const watch = watchAccounts(metrics, () =>
+    isThere ? { warn: log, error: log } : undefined,
+  )
+  const shown = async () =>
+    (await metrics.render())
+      .split('\n')
+      .filter(line => /^latchkey_store_accounts_(?!.*_bucket)/.test(line))
+  t.notMatch((await shown()).join(), /reached/, 'nothing without store.accounts')
+  watch.called({ call: 'statement', outcome: 'ok', ms: 250 })
+  watch.called({ call: 'transaction', outcome: 'failed', ms: 500 })
+  watch.called({ call: 'statement', outcome: 'refused', ms: 0 })
+  const counted = [
+    'latchkey_store_accounts_duration_seconds_sum{call="statement"} 0.25',
+    'latchkey_store_accounts_duration_seconds_count{call="statement"} 1',
+    'latchkey_store_accounts_duration_seconds_sum{call="transaction"} 0.5',
+    'latchkey_store_accounts_errors_total{call="statement"} 1',
+    'latchkey_store_accounts_errors_total{call="transaction"} 1',
+  ]
+  const reached = (value: number) => `latchkey_store_accounts_reached ${value}`
+  const has = async (expected: readonly string[]) => {
+    const all = await shown()
+    for (const line of expected) t.ok(all.includes(line), line)
+  }
+  await has([...counted, reached(1)])
+  watch.changed('57P01')
+  watch.changed(undefined)
+  isThere = true
+  watch.changed('57P01')
+  watch.called({ call: 'statement', outcome: 'ok', ms: 1 })
+  await has([reached(0)])
+  watch.changed(undefined)
+  await has([reached(1)])
+  t.match(lines, [/does not answer/, /answers again/])
+})
+
 t.test('a password file is read where a connection is made', async t => {
   const passwordFile = join(t.testdir({ password: 'x' }), 'password')
   const { ask, within } = await start(t, { passwordFile })
@@ -127,12 +262,16 @@ t.test('a breaker refuses at once, and probes until the server is back', async t
   const waits: Array<() => void> = []
   const answers = [fault('second'), undefined, fault('third')]
   let probes = 0
+  const told: string[] = []
   const breaker = createBreaker(
     async () => {
       probes += 1
       return answers.shift()
     },
-    () => new Promise<void>(resolve => waits.push(resolve)),
+    {
+      wait: () => new Promise<void>(resolve => waits.push(resolve)),
+      changed: fault => told.push(fault ?? 'back'),
+    },
   )
   const next = async () => {
     waits.shift()?.()
@@ -161,6 +300,7 @@ t.test('a breaker refuses at once, and probes until the server is back', async t
   await next()
   t.equal(probes, 4)
   t.equal(waits.length, 0, 'stopped')
+  t.same(told, ['first', 'back', 'again', 'back'], 'each change is told of once')
 })
 
 t.test('nobody waits for a server that is away, and it is found again', async t => {

@@ -79,41 +79,65 @@ function postgresProgram(name: string): string {
 export async function startPostgres(t: Test): Promise<Database> {
   const user = userOf('postgres')
   const folder = folderFor(t, user)
-  const [data, port] = [join(folder, 'data'), await freePort()]
-  const options = { ...user, cwd: folder }
+  const data = join(folder, 'data')
   await runChild(
     postgresProgram('initdb'),
     [
-      '-D',
-      data,
-      '-U',
-      'postgres',
-      '-A',
-      'trust',
-      '--no-sync',
-      '-E',
-      'UTF8',
-      '--locale=C.UTF-8',
+      ...['-D', data, '-U', 'postgres', '-A', 'trust', '--no-sync'],
+      ...['-E', 'UTF8', '--locale=C.UTF-8'],
     ],
+    { ...user, cwd: folder },
+  )
+  return runPostgres(t, { user, folder, data })
+}
+
+/** A PostgreSQL that follows another one, until it is promoted. */
+export interface Standby extends Database {
+  promote(): Promise<void>
+}
+
+/** Starts a standby by streaming replication; the primary sees it as `standby`. */
+export async function startStandby(t: Test, primary: Database): Promise<Standby> {
+  const user = userOf('postgres')
+  const folder = folderFor(t, user)
+  const data = join(folder, 'data')
+  const options = { ...user, cwd: folder }
+  const from = `host=127.0.0.1 port=${primary.port} user=postgres application_name=standby`
+  await runChild(
+    postgresProgram('pg_basebackup'),
+    ['-D', data, '-d', from, '-R', '-X', 'stream', '-c', 'fast', '--no-sync'],
     options,
   )
+  const running = await runPostgres(t, { user, folder, data })
+  return {
+    ...running,
+    async promote() {
+      await runChild(postgresProgram('pg_ctl'), ['promote', '-w', '-D', data], options)
+    },
+  }
+}
+
+interface Cluster {
+  readonly user: ReturnType<typeof userOf>
+  readonly folder: string
+  readonly data: string
+}
+
+async function runPostgres(t: Test, { user, folder, data }: Cluster): Promise<Database> {
+  const port = await freePort()
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   const psql = async (sql: string) => {
     await runChild('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', url, '-c', sql])
   }
+  const settings = [
+    'listen_addresses=127.0.0.1',
+    `unix_socket_directories=${folder}`,
+    'fsync=off',
+    'max_connections=30',
+  ]
   const running = await keep(t, {
     command: postgresProgram('postgres'),
-    args: [
-      ...['-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1'],
-      ...[
-        '-c',
-        `unix_socket_directories=${folder}`,
-        '-c',
-        'fsync=off',
-        '-c',
-        'max_connections=30',
-      ],
-    ],
+    args: ['-D', data, '-p', String(port), ...settings.flatMap(each => ['-c', each])],
     user,
     answers: () => psql('SELECT 1'),
   })

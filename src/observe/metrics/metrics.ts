@@ -3,6 +3,10 @@
 import { Gauge, Registry } from 'prom-client'
 import type { Event } from '../../base/events/events.ts'
 import {
+  createAccountsStoreMetrics,
+  type AccountsStoreCounts,
+} from './accounts-store-metrics.ts'
+import {
   createConnectionCounts,
   type ConnectionCounts,
   type Listener,
@@ -29,7 +33,7 @@ import { createStoreMetrics, STORE_BUCKETS, type StoreCounts } from './store-met
 import { createDurations, createTally } from './tally.ts'
 
 export interface Metrics
-  extends GrantCounts, StoreCounts, DirectoryCounts, OutboxMetrics {
+  extends GrantCounts, StoreCounts, AccountsStoreCounts, DirectoryCounts, OutboxMetrics {
   readonly emit: (event: Event) => void
   /** Counts a finished request. */
   observeRequest(request: FinishedRequest): void
@@ -113,11 +117,14 @@ export function createMetrics(version = ''): Metrics {
     known: ['default_client', 'grant_type', 'json', 'path', 'keycloak'],
   })
   const { commands, ...store } = createStoreMetrics(registry)
+  const accounts = createAccountsStoreMetrics(registry, STORE_BUCKETS)
+  const { accountsDurations, ...accountsCounts } = accounts
   const { directoryDurations, ...directories } = createDirectoryMetrics(registry)
   const { countLost, ...outbox } = createOutboxMetrics(registry)
   const countEvent = createEventCounts(registry)
   return {
     ...store,
+    ...accountsCounts,
     ...directories,
     emit(event) {
       countEvent(event)
@@ -150,7 +157,10 @@ export function createMetrics(version = ''): Metrics {
     },
     connections: createConnectionCounts(registry),
     async render(format = 'text') {
-      const durations = [requests, hashWait, commands, rebuilds, directoryDurations]
+      const durations = [
+        ...[requests, hashWait, commands, rebuilds],
+        ...[accountsDurations, directoryDurations],
+      ]
       const rendered = durations.map(each => each.render(format))
       const text = [await registry.metrics(), ...rendered].join('\n')
       return format === 'text' ? text : toOpenMetrics(text)

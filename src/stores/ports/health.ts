@@ -56,3 +56,19 @@ export function newerFormat(format: number, known: number): readonly StoreRisk[]
     'worked on, and what this release does not know is kept; finish the upgrade, or the way back'
   return [{ check: 'format', advice }]
 }
+
+/** A call of the database that has the accounts, where that is another one than the store. */
+export interface AccountsCall {
+  readonly call: 'statement' | 'transaction'
+  /** `refused`: it was known to be away, or too many waited; it wasn't asked. */
+  readonly outcome: 'ok' | 'failed' | 'refused'
+  /** With the wait for a connection. */
+  readonly ms: number
+}
+
+/** Told of that database. */
+export interface AccountsWatch {
+  called(call: AccountsCall): void
+  /** When it stops to answer, with what is the matter, and when it answers again. */
+  changed(fault: string | undefined): void
+}

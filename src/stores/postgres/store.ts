@@ -2,6 +2,7 @@
 // session is still judged with its subject in one step of the other store; names, passwords and all that is
 // known of a person are PostgreSQL's.
 import type { SqlServer } from '../../base/sql-server.ts'
+import type { AccountsWatch } from '../ports/health.ts'
 import type { MoveAccounts } from '../ports/people/move.ts'
 import type { Store } from '../ports/store.ts'
 import { openConnections, type Connections } from './database/connections.ts'
@@ -29,8 +30,9 @@ export interface PostgresStore {
 export async function withPostgres(
   store: Store,
   server: SqlServer,
+  watch?: AccountsWatch,
 ): Promise<PostgresStore> {
-  const connections = await openConnections(server)
+  const connections = await openConnections(server, { watch })
   const gate = createGate(connections)
   try {
     await migrate(connections)

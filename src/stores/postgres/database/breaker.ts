@@ -20,27 +20,40 @@ export interface Breaker {
   stop(): void
 }
 
+/** What a breaker may be made with. */
+export interface BreakerOptions {
+  /** Told when it trips, with the fault, and when calls go through again. */
+  readonly changed?: ((fault: string | undefined) => void) | undefined
+  /** Resolves after so many milliseconds, and keeps no process alive. */
+  readonly wait?: (ms: number) => Promise<unknown>
+}
+
 /**
  * Makes the breaker.
  *
  * @param probe asks the server; resolves to its fault, or undefined when it answers
- * @param wait resolves after so many milliseconds, and keeps no process alive
  */
 export function createBreaker(
   probe: () => Promise<StoreUnavailable | undefined>,
-  wait: (ms: number) => Promise<unknown> = pause,
+  { changed = () => {}, wait = pause }: BreakerOptions = {},
 ): Breaker {
   let last: StoreUnavailable | undefined
   let [failures, isProbing, isStopped] = [0, false, false]
 
   const isDown = () => failures >= FAILURES && !isStopped
 
+  function count(next: number): void {
+    const [wasDown, isNowDown] = [failures, next].map(number => number >= FAILURES)
+    failures = next
+    if (isNowDown !== wasDown) changed(isNowDown ? last?.reason : undefined)
+  }
+
   async function probeUntilBack(): Promise<void> {
     isProbing = true
     do {
       await wait(PROBE_MS)
       last = await probe()
-      if (last === undefined) failures = 0
+      if (last === undefined) count(0)
     } while (isDown())
     isProbing = false
   }
@@ -51,11 +64,11 @@ export function createBreaker(
     },
     failed(fault) {
       last = fault
-      failures += 1
+      count(failures + 1)
       if (failures >= FAILURES && !isProbing) probeUntilBack().then()
     },
     answered() {
-      failures = 0
+      count(0)
     },
     stop() {
       isStopped = true

@@ -1,16 +1,13 @@
 // The connections to PostgreSQL, and the two forms in which everything here touches it: one question, or a
 // transaction. Nothing waits without a bound, and a server that doesn't answer is left alone for a moment.
-import type { Pool, PoolClient, QueryResultRow } from 'pg'
-import { openPostgresPool } from '../../../base/postgres-pool.ts'
-import {
-  readCredentials,
-  whereOf,
-  type Credentials,
-  type SqlServer,
-} from '../../../base/sql-server.ts'
+import type { PoolClient, QueryResultRow } from 'pg'
+import { monotonicClock, type Monotonic } from '../../../base/clock.ts'
+import { whereOf, type SqlServer } from '../../../base/sql-server.ts'
+import type { AccountsCall, AccountsWatch } from '../../ports/health.ts'
 import { StoreUnavailable } from '../../ports/unavailable.ts'
 import { createBreaker } from './breaker.ts'
-import { isAway, isOfProgram, mayLeaveConnection, unavailable } from './faults.ts'
+import { isAway, isOfProgram, unavailable } from './faults.ts'
+import { openAccountsPool } from './pool.ts'
 
 /** A row, by the names of its columns. */
 export type Row = QueryResultRow
@@ -41,6 +38,13 @@ export interface Connections {
   close(): Promise<void>
 }
 
+/** What the connections may be watched with. */
+export interface ConnectionsOptions {
+  /** Told of every call, and when the server stops to answer. */
+  readonly watch?: AccountsWatch | undefined
+  readonly monotonic?: Monotonic
+}
+
 /** So many calls may wait for a connection. */
 const WAITING = 256
 /** How long a transaction may say nothing, while the store of the sessions is asked; milliseconds. */
@@ -51,59 +55,61 @@ const LOCK = `SELECT pg_advisory_xact_lock(k) FROM (
   SELECT DISTINCT hashtextextended(x, 0) AS k FROM unnest($1::text[]) AS x ORDER BY k) AS locks`
 
 /** Makes the connections; each is opened when it is needed. */
-export async function openConnections(server: SqlServer): Promise<Connections> {
-  let credentials: Credentials | undefined
-  const pool = await openPostgresPool(server, {
-    credentials: () => credentials,
-    more: { query_timeout: server.timeout },
-  })
+export async function openConnections(
+  server: SqlServer,
+  { watch, monotonic = monotonicClock }: ConnectionsOptions = {},
+): Promise<Connections> {
+  const pool = await openAccountsPool(server)
   const where = whereOf(server)
-
-  async function onOne<Result>(
-    work: (client: PoolClient) => Promise<Result>,
-  ): Promise<Result> {
-    // The pool makes a connection for this call. What it throws there, no call hears of.
-    const { idleCount, totalCount } = pool
-    if (idleCount === 0 && totalCount < server.connections) {
-      credentials = readCredentials(server)
-    }
-    return onClient(pool, work)
-  }
-
-  const breaker = createBreaker(() =>
-    onOne(client => client.query('SELECT 1')).then(
-      () => undefined,
-      error => unavailable(error, where),
-    ),
+  const breaker = createBreaker(
+    () =>
+      pool
+        .use(client => client.query('SELECT 1'))
+        .then(
+          () => undefined,
+          error => unavailable(error, where),
+        ),
+    { changed: watch?.changed },
   )
 
-  async function using<Result>(
-    work: (client: PoolClient) => Promise<Result>,
-  ): Promise<Result> {
-    if (pool.waitingCount >= WAITING) {
+  function refuse(): void {
+    if (pool.waiting() >= WAITING) {
       throw new StoreUnavailable(
         new Error('too many wait'),
         `too many calls wait for PostgreSQL at ${where} (store.accounts.connections)`,
       )
     }
     breaker.refuse()
+  }
+
+  async function using<Result>(
+    call: AccountsCall['call'],
+    work: (client: PoolClient) => Promise<Result>,
+  ): Promise<Result> {
+    const startedAt = monotonic()
+    let outcome: AccountsCall['outcome'] = 'refused'
     try {
-      const result = await onOne(work)
+      refuse()
+      outcome = 'failed'
+      const result = await pool.use(work)
+      outcome = 'ok'
       breaker.answered()
       return result
     } catch (error) {
-      if (isOfProgram(error)) throw error
+      if (outcome === 'refused' || isOfProgram(error)) throw error
       const fault = unavailable(error, where)
       if (isAway(error)) breaker.failed(fault)
       throw fault
+    } finally {
+      watch?.called({ call, outcome, ms: monotonic() - startedAt })
     }
   }
 
   return {
     where,
-    ask: statement => using(client => runOn(client)(statement)),
+    ask: statement => using('statement', client => runOn(client)(statement)),
     within: (texts, work) =>
-      using(async client => {
+      using('transaction', async client => {
         const run = runOn(client)
         await run({ text: beginOf(server) })
         await run({ text: LOCK, values: [texts] })
@@ -127,30 +133,6 @@ function beginOf({ timeout }: SqlServer): string {
   )
 }
 
-/** A connection whose work failed is kept only after a ROLLBACK. */
-async function onClient<Result>(
-  pool: Pool,
-  work: (client: PoolClient) => Promise<Result>,
-): Promise<Result> {
-  const client = await pool.connect()
-  // The call that runs on it rejects with the same fault.
-  client.on('error', ignore)
-  const done = work(client)
-  const isWhole = await done.then(
-    () => true,
-    error => mayLeaveConnection(error) && isRolledBack(client),
-  )
-  client.off('error', ignore)
-  client.release(!isWhole)
-  return done
-}
-
-/** Also where no transaction was open: PostgreSQL then only warns. */
-async function isRolledBack(client: PoolClient): Promise<boolean> {
-  const [{ status }] = await Promise.allSettled([client.query('ROLLBACK')])
-  return status === 'fulfilled'
-}
-
 function runOn(client: PoolClient): Run {
   return async ({ text, values = [] }) => {
     const { rows } =
@@ -160,5 +142,3 @@ function runOn(client: PoolClient): Run {
     return rows
   }
 }
-
-function ignore(): void {}

@@ -61,11 +61,6 @@ export function isOfProgram(error: unknown): boolean {
   return OF_PROGRAM.some(type => error instanceof type)
 }
 
-/** Whether the connection may still be good after it: PostgreSQL has answered, or wasn't asked. */
-export function mayLeaveConnection(error: unknown): boolean {
-  return stateOf(error) !== undefined || !isAway(error)
-}
-
 /** The SQLSTATE that PostgreSQL has answered; undefined: the error isn't PostgreSQL's. */
 function stateOf(error: unknown): string | undefined {
   const { code } = Object(error)
