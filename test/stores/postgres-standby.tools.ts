@@ -19,7 +19,7 @@ async function movingAddress(t: Test, first: number) {
   const sockets = new Set<Socket>()
   const server = createServer(client => {
     if (target === undefined) {
-      client.destroy()
+      sockets.add(client.on('error', () => {}))
       return
     }
     const upstream = connect(target, '127.0.0.1')
@@ -49,11 +49,12 @@ async function movingAddress(t: Test, first: number) {
   const { port } = server.address() as AddressInfo
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
-    moveTo(next: number | undefined) {
+    moveTo(next: number) {
       target = next
     },
-    /** Whatever is connected stays so, and no word comes through any more. */
+    /** Whatever is connected, or connects, stays so, and no word comes through any more. */
     vanish() {
+      target = undefined
       for (const socket of sockets) silent.add(socket)
     },
   }
