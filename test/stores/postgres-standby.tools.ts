@@ -70,7 +70,7 @@ function post(server: Server, fields: Record<string, string>) {
 }
 
 /** Accounts are added, passwords changed and sessions refreshed until it is stopped. */
-async function startLoad(t: Test, server: Server, people: number) {
+async function startLoad(server: Server, people: number) {
   const { accounts } = server.core
   const acknowledged = new Map<string, string>()
   const unsure = new Set<string>()
@@ -164,7 +164,7 @@ for (const { name, isEarly, vanishes = false } of CASES) {
     const server = await startInProcess(t, {
       config: configOf(redis.url, { store, throttle }),
     })
-    const load = await startLoad(t, server, 4)
+    const load = await startLoad(server, 4)
     await until(() => load.acknowledged.size > 50)
     const login = () =>
       post(server, { grant_type: 'password', username: 'p-0', password: PASSWORD })
