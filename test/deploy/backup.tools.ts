@@ -148,7 +148,7 @@ t.test('a pod for one task reaches the store as the server does', async t => {
 })
 
 t.test('the values of the page make one', async t => {
-  const values = parse(blockOf('docs/operations.md', '# backup.yaml'))
+  const values = parse(blockOf('docs/operations.md', '# into values.yaml'))
   t.match(of(await render(values), 'CronJob').spec, {
     schedule: '17 3 * * *',
     timeZone: 'Europe/Berlin',

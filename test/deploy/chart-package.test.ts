@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
+import { blockOf } from '../docs/support/blocks.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
@@ -56,4 +57,23 @@ t.test('the table beside other charts has no row that ours lacks', async t => {
   }
   const alerts = read('helm/latchkey/files/alerts.yaml').match(/- alert: /g) ?? []
   t.match(page, `| ${alerts.length} alerts, each with a runbook section |`)
+})
+
+t.test('what the page has people set is still set after the next upgrade', async t => {
+  const page = read('docs/operations.md')
+  const upgrades = page.match(/^ *helm upgrade .*$/gm) ?? []
+  t.ok(upgrades.length >= 3)
+  for (const line of upgrades) {
+    t.match(line, '-f values.yaml')
+    t.notMatch(line, /--reuse-values|--set/)
+  }
+})
+
+t.test('labels for an operator stand where the chart has them', async t => {
+  const { metrics } = parse(blockOf('docs/operations.md', 'metrics:\n'))
+  const values = parse(read('helm/latchkey/values.yaml'))
+  t.same(Object.keys(metrics), ['serviceMonitor', 'prometheusRule'])
+  for (const [name, set] of Object.entries(metrics)) {
+    for (const key of Object.keys(Object(set))) t.ok(key in values.metrics[name], key)
+  }
 })

@@ -78,13 +78,14 @@ export const NOT_RUN: readonly NotRun[] = [
     'kubectl debug',
   ]),
   ...by('docs/operations.md', 'test/deploy/backup.tools.ts', [
-    '# backup.yaml',
+    '# into values.yaml',
     'file=/backup/',
   ]),
   ...because('docs/operations.md', "they are lines of the reader's own Redis", [
     'appendonly yes',
     'redis-cli acl setuser',
   ]),
+  ...by('docs/operations.md', 'test/deploy/chart-package.test.ts', ['metrics:\n']),
   ...because('docs/operations.md', NO_ENGINE, ['docker build']),
   ...by('docs/operations.md', 'test/deploy/chart.tools.ts', ['# values.yaml']),
   ...by('docs/operations.md', 'test/deploy/release-script.tools.ts', ['openssl ecparam']),
