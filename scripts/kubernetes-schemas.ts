@@ -20,6 +20,7 @@ export const VERSIONS = ['1.35.0', '1.36.0', '1.37.0'] as const
 const PACKAGE = 'kubernetes-validate==1.37.0'
 const KINDS = [
   'configmap-v1',
+  'cronjob-batch-v1',
   'deployment-apps-v1',
   'horizontalpodautoscaler-autoscaling-v2',
   'ingress-networking-v1',
