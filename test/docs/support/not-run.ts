@@ -109,9 +109,7 @@ export const NOT_RUN: readonly NotRun[] = [
   ...by('docs/how-to/single-page-app.md', 'test/docs/single-page-app.tools.ts', [
     'const headers',
   ]),
-  ...because('docs/how-to/without-kubernetes.md', 'it needs certificates of the reader', [
-    'server {',
-  ]),
+  ...by('docs/how-to/without-kubernetes.md', 'test/docs/nginx.tools.ts', ['server {']),
   ...because('docs/refresh-family.md', 'it is a drawing', ['sequenceDiagram']),
   ...because('examples/compose/README.md', NO_ENGINE, [
     'mkdir -m 700 secrets',
