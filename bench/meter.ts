@@ -4,7 +4,7 @@ import { type Profiler, Session } from 'node:inspector/promises'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 
 /** What a measured process answers. */
-export type MeterQuestion = 'cpu' | 'loop' | 'profile-start' | 'profile-stop'
+export type MeterQuestion = 'cpu' | 'loop' | 'rss' | 'profile-start' | 'profile-stop'
 
 const session = new Session()
 session.connect()
@@ -24,6 +24,10 @@ const ANSWERS: Record<MeterQuestion, () => Promise<number | Profiler.Profile | n
     loop.reset()
     loop.enable()
     return Math.max(0, p99)
+  },
+  /** Bytes of memory that are the process's now. */
+  async rss() {
+    return process.memoryUsage.rss()
   },
   async 'profile-start'() {
     await session.post('Profiler.enable')

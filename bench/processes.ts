@@ -22,8 +22,10 @@ const READY_ATTEMPTS = 500
 
 /** The password hashing of every bench: what the server takes when it is told nothing. */
 export interface Hashing extends Readonly<
-  Record<'memoryKiB' | 'passes' | 'parallelism' | 'concurrency', number>
-> {}
+  Record<'memoryKiB' | 'passes' | 'parallelism', number>
+> {
+  readonly concurrency: number | 'auto'
+}
 
 /** A process whose CPU time can be asked for. */
 export interface Measured {
@@ -32,6 +34,8 @@ export interface Measured {
   cpu(): Promise<number>
   /** By how much the event loop was late since this was asked last: p99, milliseconds. */
   loop(): Promise<number>
+  /** Bytes of memory that are its now. */
+  rss(): Promise<number>
   /** A V8 CPU profile of the work. */
   profiled(work: () => Promise<unknown>): Promise<Profiler.Profile>
 }
@@ -187,6 +191,7 @@ function measured(child: ChildProcess, url: string): Measured {
     url,
     cpu: () => question('cpu'),
     loop: () => question('loop'),
+    rss: () => question('rss'),
     async profiled(work) {
       await question('profile-start')
       await work()
