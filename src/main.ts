@@ -7,7 +7,8 @@ import { loadConfig } from './config/load.ts'
 import { reloadable, watchConfig } from './config/reload.ts'
 import type { Config } from './config/schema.ts'
 import { otlpSettings, traceSettings } from './config/tracing.ts'
-import { checkThreads, thisMachine, threadsFor } from './base/machine.ts'
+import { thisMachine } from './base/machine.ts'
+import { checkThreads, threadsFor, yieldToEventLoop } from './base/pool-threads.ts'
 import { countOf } from './processes/share-out.ts'
 import { longestStopMs, stopWithGrace } from './processes/stop.ts'
 import type { RunningServer, ServerOptions } from './server.ts'
@@ -28,7 +29,7 @@ export interface ServeOptions {
  */
 export async function serve({ env }: ServeOptions): Promise<void> {
   // libuv reads it when its pool is first used, and nothing has used it so far: modules are read without it.
-  process.env['UV_THREADPOOL_SIZE'] ??= String(threadsFor(thisMachine()))
+  process.env['UV_THREADPOOL_SIZE'] ??= String(threadsFor(thisMachine().cores))
   const { worker } = cluster
   if (worker !== undefined) {
     const { serveAsWorker } = await import('./processes/worker.ts')
@@ -36,6 +37,7 @@ export async function serve({ env }: ServeOptions): Promise<void> {
       worker,
       process,
       start: async options => {
+        await letLoopGoFirst(options.config)
         checkHashing(options.config)
         return startServer({ ...optionsOf(env), ...options })
       },
@@ -62,6 +64,7 @@ interface Running {
 async function serveFile(file: string, env: ServeOptions['env']): Promise<void> {
   const load = () => loadConfig(file, env)
   const config = await load()
+  await letLoopGoFirst(config)
   const count = countOf(config, thisMachine())
   const running = await (count === 1
     ? startAlone(config, env)
@@ -126,6 +129,14 @@ function reloads(
         : 'configuration reloaded',
     )
   }
+}
+
+/**
+ * Has the pool's threads give way to the event loop. Not on SQLite: its waits for the disk go through them,
+ * and a busy machine would hold them up.
+ */
+async function letLoopGoFirst({ store }: Config): Promise<void> {
+  if (!store.url.startsWith('sqlite:')) await yieldToEventLoop()
 }
 
 /** Makes sure that hashing leaves threads to everything else. */

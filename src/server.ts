@@ -146,7 +146,11 @@ async function start(
   live.isReady = true
   parts.defer(() => drain(live))
   log.info(
-    { argon2: argon2Build.name, reason: argon2Build.reason },
+    {
+      argon2: argon2Build.name,
+      reason: argon2Build.reason,
+      concurrency: core.hasher.capacity.concurrency,
+    },
     'passwords are hashed by this build of argon2',
   )
 

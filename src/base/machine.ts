@@ -1,12 +1,15 @@
 // What this machine, or the container's share of it, has. The only place that asks the system for its size.
 import { readFileSync } from 'node:fs'
-import { availableParallelism, totalmem } from 'node:os'
+import { availableParallelism, cpus, totalmem } from 'node:os'
 import { constrainedMemory } from 'node:process'
+import { givesWay } from './pool-threads.ts'
 
 /** What there is to share out. */
 export interface Machine {
   /** Cores that may be used at once; at least 1. */
   readonly cores: number
+  /** Cores that may hash at once; at least 1. */
+  readonly hashCores: number
   readonly memoryBytes: number
 }
 
@@ -15,37 +18,28 @@ type ReadText = (file: string) => string
 
 /** The cores and the memory that the process may use: the cgroup's limits where it has any. */
 export function thisMachine(): Machine {
+  const quota = cpuQuota(readFile)
+  const cores = Math.max(1, Math.min(availableParallelism(), Math.floor(quota)))
   return {
-    cores: Math.max(1, Math.min(availableParallelism(), Math.floor(cpuQuota(readFile)))),
+    cores,
+    hashCores: coresToHash(cores, {
+      givesWay: givesWay(),
+      // What is over a quota is stopped for the rest of a period, with the event loop.
+      isLimited: quota < cpus().length,
+    }),
     memoryBytes: limitedMemory(constrainedMemory(), totalmem()),
   }
 }
 
-// What libuv has for files, DNS and crypto when nobody asks for more, and what has to do.
-const SPARE_THREADS = 4
-const LEAST_SPARE_THREADS = 2
-
 /**
- * How many threads libuv's pool needs, so that hashing on all cores holds up nothing else that goes through
- * it.
+ * All cores where threads that hash give way to the event loop; otherwise it keeps one, or it would stall for
+ * as long as a hash takes.
  */
-export function threadsFor({ cores }: Machine): number {
-  return cores + SPARE_THREADS
-}
-
-/**
- * Makes sure that so many hashes at once leave threads of libuv's pool to everything else.
- *
- * @throws RangeError, which names the numbers
- */
-export function checkThreads(hashes: number, threads: number): void {
-  const least = hashes + LEAST_SPARE_THREADS
-  if (threads < least) {
-    throw new RangeError(
-      `passwords: ${hashes} at once (concurrency) would take all ${threads} threads that files, ` +
-        `DNS and crypto need, too: set UV_THREADPOOL_SIZE to ${least} or more`,
-    )
-  }
+export function coresToHash(
+  cores: number,
+  { givesWay, isLimited }: Record<'givesWay' | 'isLimited', boolean>,
+): number {
+  return givesWay && !isLimited ? cores : Math.max(1, cores - 1)
 }
 
 /** Whether the processor says that it has AVX2: Linux tells, and nobody needs to know elsewhere. */

@@ -2,10 +2,13 @@
 // shared out, so that all of them together take as much as one would.
 import type { Machine } from '../base/machine.ts'
 import type { Config } from '../config/schema.ts'
-import { planCapacity } from '../users/hashing/capacity.ts'
+import { planCapacity, type HashMachine } from '../users/hashing/capacity.ts'
 
 /** How many server processes are wanted on this machine. */
-export function countOf({ processes }: Config, { cores }: Machine): number {
+export function countOf(
+  { processes }: Config,
+  { cores }: Pick<Machine, 'cores'>,
+): number {
   return processes === 'auto' ? cores : processes
 }
 
@@ -15,7 +18,7 @@ export function countOf({ processes }: Config, { cores }: Machine): number {
  *
  * @throws RangeError, which names the numbers, when memory or passwords.concurrency doesn't suffice
  */
-export function shareOut(config: Config, count: number, machine: Machine): Config {
+export function shareOut(config: Config, count: number, machine: HashMachine): Config {
   const part = (whole: number) => Math.ceil(whole / count)
   const { http, management, passwords, store, directories } = config
   return {
@@ -56,7 +59,7 @@ function connections(
 function hashesEach(
   passwords: Config['passwords'],
   count: number,
-  { cores, memoryBytes }: Machine,
+  { hashCores, memoryBytes }: HashMachine,
 ): number {
   const { concurrency: wanted } = passwords
   if (wanted !== 'auto' && wanted < count) {
@@ -71,8 +74,7 @@ function hashesEach(
       concurrency: wanted === 'auto' ? wanted : Math.floor(wanted / count),
     },
     {
-      // One core is left to everything else, as in one process.
-      cores: 1 + Math.floor((cores - 1) / count),
+      hashCores: Math.floor(hashCores / count),
       memoryBytes: memoryBytes / count,
     },
   ).concurrency

@@ -4,7 +4,7 @@ import { parseConfig } from '../../src/config/load.ts'
 import { countOf, shareOut } from '../../src/processes/share-out.ts'
 
 const GIB = 1024 ** 3
-const machine = { cores: 8, memoryBytes: 4 * GIB }
+const machine = { cores: 8, hashCores: 7, memoryBytes: 4 * GIB }
 
 const configOf = (sections: object = {}) =>
   parseConfig(
@@ -72,12 +72,14 @@ t.test('a part can be sent to another process as it is', async t => {
 })
 
 t.test('together they hash as many as one would, and each at least one', async t => {
-  const hashes = (concurrency: unknown, count: number, cores: number) =>
-    shareOut(configOf({ passwords: { concurrency } }), count, { ...machine, cores })
+  const hashes = (concurrency: unknown, count: number, hashCores: number) =>
+    shareOut(configOf({ passwords: { concurrency } }), count, { ...machine, hashCores })
       .passwords.concurrency
-  t.equal(hashes('auto', 2, 8), 3)
-  t.equal(hashes('auto', 7, 8), 1)
-  t.equal(hashes('auto', 2, 2), 1)
+  t.equal(hashes('auto', 2, 7), 3)
+  t.equal(hashes('auto', 7, 7), 1)
+  t.equal(hashes('auto', 8, 8), 1)
+  t.equal(hashes('auto', 2, 8), 4)
+  t.equal(hashes('auto', 2, 1), 1)
   t.equal(hashes(5, 2, 8), 2)
   t.equal(hashes(2, 2, 8), 1)
   t.throws(() => hashes(1, 2, 8), /1 at once \(concurrency\) can't be shared out among 2/)
@@ -86,7 +88,7 @@ t.test('together they hash as many as one would, and each at least one', async t
 t.test('memory is shared out, too', async t => {
   t.equal(shareOut(configOf(), 4, machine).passwords.memoryShare, 12.5)
   t.throws(
-    () => shareOut(configOf(), 4, { cores: 4, memoryBytes: GIB / 2 }),
+    () => shareOut(configOf(), 4, { hashCores: 3, memoryBytes: GIB / 2 }),
     /of the 131072 KiB that this process may use/,
   )
 })

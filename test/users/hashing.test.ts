@@ -3,14 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import fc from 'fast-check'
 import t from 'tap'
-import {
-  checkThreads,
-  cpuQuota,
-  hasAvx2,
-  limitedMemory,
-  thisMachine,
-  threadsFor,
-} from '../../src/base/machine.ts'
+import { cpuQuota, hasAvx2, limitedMemory, thisMachine } from '../../src/base/machine.ts'
 import { argon2, chooseArgon2 } from '../../src/users/hashing/argon2.ts'
 import { calibrate, settingsText } from '../../src/users/hashing/calibrate.ts'
 import { planCapacity } from '../../src/users/hashing/capacity.ts'
@@ -34,7 +27,7 @@ const cheap: HashingOptions = {
   maxWait: 60_000,
 }
 const MIB = 1024 * 1024
-const machine = { cores: 2, memoryBytes: 256 * MIB }
+const machine = { hashCores: 1, memoryBytes: 256 * MIB }
 const hasher = createPasswordHasher(cheap, machine)
 const ANYBODY: QueueRequest = { lane: ['mobile', '192.0.2.0/24'] }
 const verify = (hash: string, password: string, by = hasher) =>
@@ -130,44 +123,44 @@ t.test(
   },
 )
 
-const gib = (cores: number, memory: number) => ({
-  cores,
+const gib = (hashCores: number, memory: number) => ({
+  hashCores,
   memoryBytes: memory * 1024 * MIB,
 })
 const calibrations = [
   {
     name: 'a machine that fills 100 MiB in 100 ms',
-    machine: gib(2, 4),
+    machine: gib(1, 4),
     target: 250,
     found: { memoryKiB: 65_536, passes: 3, inTime: true },
   },
   {
     name: 'half the time',
-    machine: gib(2, 4),
+    machine: gib(1, 4),
     target: 50,
     found: { memoryKiB: 25_600, passes: 2, inTime: true },
   },
   {
     name: 'no time',
-    machine: gib(2, 4),
+    machine: gib(1, 4),
     target: 20,
     found: { memoryKiB: 19_456, passes: 2, inTime: false },
   },
   {
     name: 'all the time',
-    machine: gib(2, 4),
+    machine: gib(1, 4),
     target: 60_000,
     found: { memoryKiB: 65_536, passes: 100, inTime: true },
   },
   {
     name: 'little memory: more passes',
-    machine: { cores: 2, memoryBytes: 169 * MIB },
+    machine: { hashCores: 1, memoryBytes: 169 * MIB },
     target: 250,
     found: { memoryKiB: 25_600, passes: 10, inTime: true },
   },
   {
     name: 'a cost that grows faster than its measure: fewer passes',
-    machine: gib(2, 4),
+    machine: gib(1, 4),
     target: 250,
     extraMs: 60,
     found: { memoryKiB: 65_536, passes: 2, inTime: true },
@@ -232,7 +225,7 @@ t.test(
       await calibrate({
         targetMs: 1000,
         memoryShare: 50,
-        machine: gib(4, 4),
+        machine: gib(3, 4),
         hash,
       }),
       { concurrency: 3 },
@@ -352,7 +345,7 @@ t.test('waiting is told', async t => {
 t.test(
   'a hash that takes more memory than this machine has for all is not computed',
   async t => {
-    const small = createPasswordHasher(cheap, { cores: 2, memoryBytes: 176 * MIB })
+    const small = createPasswordHasher(cheap, { hashCores: 1, memoryBytes: 176 * MIB })
     t.equal(hasher.checkForeign(phc('m=65536,t=3,p=4')), undefined, 'what pwdlib makes')
     t.match(small.checkForeign(phc('m=65536,t=3,p=4')), {
       reason: 'hash_too_costly',
@@ -793,41 +786,41 @@ t.test('hashes share slots and memory, in order', async t => {
 
 const plans = [
   {
-    name: 'the event loop keeps a core',
-    machine: { cores: 8, memoryBytes: 8192 * MIB },
+    name: 'a hash a core',
+    machine: { hashCores: 7, memoryBytes: 8192 * MIB },
     plan: { concurrency: 7 },
   },
   {
     name: 'one core has to do',
-    machine: { cores: 1, memoryBytes: 8192 * MIB },
+    machine: { hashCores: 1, memoryBytes: 8192 * MIB },
     plan: { concurrency: 1 },
   },
   {
     name: 'a hash of several lanes takes several cores',
     options: { parallelism: 2 },
-    machine: { cores: 8, memoryBytes: 8192 * MIB },
+    machine: { hashCores: 7, memoryBytes: 8192 * MIB },
     plan: { concurrency: 3 },
   },
   {
     name: 'memory may be what is short',
-    machine: { cores: 64, memoryBytes: 512 * MIB },
+    machine: { hashCores: 63, memoryBytes: 512 * MIB },
     plan: { concurrency: 13, memoryKiB: 262_144 },
   },
   {
     name: 'of which hashing gets a share',
     options: { memoryShare: 70 },
-    machine: { cores: 64, memoryBytes: 512 * MIB },
+    machine: { hashCores: 63, memoryBytes: 512 * MIB },
     plan: { concurrency: 18, memoryKiB: 367_001 },
   },
   {
     name: 'the process itself needs some',
-    machine: { cores: 64, memoryBytes: 256 * MIB },
+    machine: { hashCores: 63, memoryBytes: 256 * MIB },
     plan: { concurrency: 5, memoryKiB: 114_688 },
   },
   {
     name: 'who names a number gets it',
     options: { concurrency: 5 },
-    machine: { cores: 2, memoryBytes: 256 * MIB },
+    machine: { hashCores: 1, memoryBytes: 256 * MIB },
     plan: { concurrency: 5 },
   },
 ]
@@ -859,7 +852,7 @@ t.test("what the memory can't bear stops the start, with the numbers", async t =
     { message: /passwords: 1 at once/ },
     'auto never asks for less than one',
   )
-  t.throws(() => planCapacity(ordinary, { cores: 2, memoryBytes: 128 * MIB }), {
+  t.throws(() => planCapacity(ordinary, { hashCores: 1, memoryBytes: 128 * MIB }), {
     message: /hashing gets 0 KiB/,
   })
   t.throws(
@@ -875,9 +868,6 @@ t.test("what the memory can't bear stops the start, with the numbers", async t =
 
 t.test('the machine is what the cgroup leaves of it', async t => {
   t.ok(thisMachine().cores >= 1)
-  t.equal(threadsFor({ cores: 8, memoryBytes: 0 }), 12)
-  t.doesNotThrow(() => checkThreads(7, 9))
-  t.throws(() => checkThreads(7, 8), { message: /7 at once .* UV_THREADPOOL_SIZE to 9/ })
   t.ok(thisMachine().memoryBytes > 64 * MIB)
   t.equal(limitedMemory(256 * MIB, 8192 * MIB), 256 * MIB)
   t.equal(limitedMemory(2 ** 64, 8192 * MIB), 8192 * MIB, 'cgroup v1 without a limit')

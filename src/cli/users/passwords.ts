@@ -3,6 +3,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { Option, type Command } from 'commander'
 import { formatDuration } from '../../config/values/duration.ts'
 import { thisMachine } from '../../base/machine.ts'
+import { yieldToEventLoop } from '../../base/pool-threads.ts'
 import { argon2Build } from '../../users/hashing/argon2.ts'
 import { createFilter, filterSize } from '../../users/blocklist/filter.ts'
 import { sha1Of } from '../../users/blocklist/open-blocklist.ts'
@@ -76,6 +77,8 @@ export function addPasswords(program: Command, io: Io): void {
     .addHelpText('after', CALIBRATE_EXAMPLE)
     .action(
       withTools(io, async ({ print }, { target }: { target: number }) => {
+        // As in a server on Redis: as many at once, and as important.
+        await yieldToEventLoop()
         const found = await calibrate({
           targetMs: target,
           memoryShare: MEMORY_SHARE,

@@ -28,7 +28,8 @@ export const PasswordsSchema = section('Password hashing (argon2id) and rules.',
       default: 'auto',
       expected: 'auto or a whole number from 1 to 128',
       description:
-        'Hashes at a time; auto: what cores and memory allow, leaving one core to everything else.',
+        'Hashes at a time; auto: what cores and memory allow, leaving one core to everything else ' +
+        'under a CPU quota, on SQLite, and on other systems than Linux.',
     },
   ),
   memoryShare: Type.Integer({

@@ -1,9 +1,8 @@
 // Finds the cost at which a password hash takes the wanted time on this machine, with as many at once as a
 // server computes.
 import { monotonicClock, type Monotonic } from '../../base/clock.ts'
-import type { Machine } from '../../base/machine.ts'
 import { argon2, argon2Build } from './argon2.ts'
-import { planCapacity } from './capacity.ts'
+import { planCapacity, type HashMachine } from './capacity.ts'
 import type { HashCost } from './formats/cost.ts'
 
 /** The result. */
@@ -23,7 +22,7 @@ export interface CalibrateOptions {
   readonly targetMs: number
   /** How much of the memory hashing may use, in percent. */
   readonly memoryShare: number
-  readonly machine: Machine
+  readonly machine: HashMachine
   /** Computes one hash. */
   readonly hash?: (cost: HashCost) => Promise<unknown>
   /** A clock that never goes back; milliseconds. */

@@ -1,4 +1,4 @@
-// Plans how many hashes run at once on this machine: its cores less one, and a share of its memory.
+// Plans how many hashes run at once on this machine: what its cores and a share of its memory allow.
 import type { Machine } from '../../base/machine.ts'
 import type { HashCost } from './formats/cost.ts'
 
@@ -8,6 +8,9 @@ export interface CapacityOptions extends HashCost {
   /** How much of the memory hashing may use, in percent. */
   readonly memoryShare: number
 }
+
+/** What of a machine counts for hashing. */
+export type HashMachine = Pick<Machine, 'hashCores' | 'memoryBytes'>
 
 /** What hashing may use. */
 export interface Capacity {
@@ -20,14 +23,13 @@ export interface Capacity {
 const OWN_KIB = 147_456
 
 /**
- * Shares the machine out. The event loop keeps a core: with all of them hashing it stalls for as long as a
- * hash takes.
+ * Shares the machine out.
  *
  * @throws RangeError, which names the numbers, when the memory doesn't suffice
  */
 export function planCapacity(
   { concurrency, memoryShare, memoryKiB, parallelism }: CapacityOptions,
-  { cores, memoryBytes }: Machine,
+  { hashCores, memoryBytes }: HashMachine,
 ): Capacity {
   const machineKiB = Math.floor(memoryBytes / 1024)
   const allKiB = Math.max(
@@ -37,7 +39,7 @@ export function planCapacity(
   const fitting = Math.floor(allKiB / memoryKiB)
   const wanted =
     concurrency === 'auto'
-      ? Math.max(1, Math.min(fitting, Math.floor((cores - 1) / parallelism)))
+      ? Math.max(1, Math.min(fitting, Math.floor(hashCores / parallelism)))
       : concurrency
   if (wanted <= fitting) return { concurrency: wanted, memoryKiB: allKiB }
   throw new RangeError(

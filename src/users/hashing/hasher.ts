@@ -5,7 +5,12 @@ import { argon2 } from './argon2.ts'
 import { monotonicClock, type Monotonic } from '../../base/clock.ts'
 import { thisMachine } from '../../base/machine.ts'
 import { systemRandom, type Random } from '../../base/random.ts'
-import { planCapacity, type Capacity, type CapacityOptions } from './capacity.ts'
+import {
+  planCapacity,
+  type Capacity,
+  type CapacityOptions,
+  type HashMachine,
+} from './capacity.ts'
 import { readArgon2 } from './formats/argon2-text.ts'
 import type { HashCost, StoredHash } from './formats/cost.ts'
 import { readHash } from './formats/read.ts'
@@ -91,7 +96,7 @@ const OPERATOR: QueueRequest = { lane: ['operator', ''] }
  */
 export function createPasswordHasher(
   options: HashingOptions,
-  machine = thisMachine(),
+  machine: HashMachine = thisMachine(),
 ): PasswordHasher {
   const {
     queue,
