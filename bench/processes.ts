@@ -218,7 +218,11 @@ function start(
     fork(resolve(HERE, module), args, {
       execArgv,
       // As the image has it.
-      env: { PATH: process.env['PATH'], MALLOC_ARENA_MAX: '1' },
+      env: {
+        PATH: process.env['PATH'],
+        MALLOC_ARENA_MAX: '1',
+        NODE_OPTIONS: '--max-semi-space-size=8',
+      },
       stdio: ['ignore', output, output, 'ipc'],
     }),
   )

@@ -15,6 +15,9 @@ import { setFlagsFromString } from 'node:v8'
 const MODULES = [
   '../src/cli/main.ts',
   '../src/main.ts',
+  '../src/server.ts',
+  '../src/processes/primary.ts',
+  '../src/processes/worker.ts',
   '../src/stores/redis/store.ts',
   '../src/stores/sqlite/store.ts',
   '../src/stores/postgres/store.ts',

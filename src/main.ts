@@ -12,6 +12,7 @@ import { checkThreads, threadsFor, yieldToEventLoop } from './base/pool-threads.
 import { countOf } from './processes/share-out.ts'
 import { longestStopMs, stopWithGrace } from './processes/stop.ts'
 import type { RunningServer, ServerOptions } from './server.ts'
+import { settleHeap } from './settle-heap.ts'
 import { planCapacity } from './users/hashing/capacity.ts'
 
 const WATCH_MS = 2_000
@@ -149,8 +150,10 @@ function checkHashing({ passwords }: Config): void {
 
 // Not before it is known that this process is a server: one that supervises others needs half the memory.
 async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const server = await import('./server.ts')
-  return server.startServer(options)
+  const { startServer: start } = await import('./server.ts')
+  const server = await start(options)
+  settleHeap()
+  return server
 }
 
 /** What a server is started with beside its configuration. */

@@ -1,0 +1,18 @@
+// What a start leaves behind is given back once, when it is over: V8 lets a new process's heap grow to
+// several times of what lives in it until the first slow collection has shown how much that is.
+import { flushCompileCache } from 'node:module'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+/**
+ * Frees what only the start needed: compiled modules that are kept for the cache, and garbage. Takes some
+ * 60 ms of CPU, so: before anybody waits.
+ */
+export function settleHeap(): void {
+  flushCompileCache()
+  // Node has no other door to it. The flag is taken back, as V8 reads no cache of modules under another one.
+  setFlagsFromString('--expose-gc')
+  const collect: unknown = runInNewContext('gc')
+  setFlagsFromString('--no-expose-gc')
+  if (typeof collect === 'function') collect()
+}

@@ -1,0 +1,34 @@
+// What a start leaves behind is freed, and its compiled modules are kept at once.
+import { spawnSync } from 'node:child_process'
+import { setImmediate as turn } from 'node:timers/promises'
+import { cachedDataVersionTag } from 'node:v8'
+import t from 'tap'
+import { settleHeap } from '../src/settle-heap.ts'
+import { ROOT } from './support/python.ts'
+
+t.test('garbage is collected, and V8 goes on with the flags that it had', async t => {
+  const tag = cachedDataVersionTag()
+  const garbage = new WeakRef({ of: 'the start' })
+  await turn()
+  settleHeap()
+  t.equal(garbage.deref(), undefined)
+  t.equal(cachedDataVersionTag(), tag, 'or no cache of modules would be read any more')
+})
+
+t.test('compiled modules are kept before the process ends', async t => {
+  const program = `import { readdirSync } from 'node:fs'
+    import { enableCompileCache } from 'node:module'
+    enableCompileCache('cache')
+    const { settleHeap } = await import(${JSON.stringify(`${ROOT}/src/settle-heap.ts`)})
+    const before = readdirSync('cache', { recursive: true }).length
+    settleHeap()
+    console.log(before, readdirSync('cache', { recursive: true }).length)`
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--input-type=module', '--eval', program],
+    { cwd: t.testdir(), env: {}, encoding: 'utf8' },
+  )
+  const [before, after] = stdout.split(' ').map(Number)
+  t.equal(before, 1, stderr)
+  t.ok(Number(after) > 1, stdout)
+})
