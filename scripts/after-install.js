@@ -24,4 +24,5 @@ function slim(folder) {
   }
 }
 
-if (existsSync('node_modules')) slim('node_modules')
+// `npm pack` runs it as well, and changes nothing there.
+if (process.env.npm_command !== 'pack' && existsSync('node_modules')) slim('node_modules')

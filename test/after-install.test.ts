@@ -34,7 +34,11 @@ t.test(
         },
       },
     })
-    await runChild(process.execPath, [SCRIPT], { cwd })
+    const { env } = process
+    const packing = { ...env, npm_command: 'pack' }
+    await runChild(process.execPath, [SCRIPT], { cwd, env: packing })
+    t.ok(filesOf(cwd).includes('node.h'), '`npm pack` takes nothing out')
+    await runChild(process.execPath, [SCRIPT], { cwd, env })
     t.strictSame(filesOf(cwd), [
       'a.d.ts',
       'a.h',

@@ -56,5 +56,6 @@ t.test('nginx says the address of the caller, and not what the caller says', asy
     headers = await askThrough(port).catch(() => ({}))
     return 'host' in headers
   })
-  t.match(headers, { host: 'id.example.com', 'x-forwarded-for': '127.0.0.1' })
+  t.equal(headers['host'], 'id.example.com')
+  t.equal(headers['x-forwarded-for'], '127.0.0.1')
 })
