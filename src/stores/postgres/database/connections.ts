@@ -82,26 +82,35 @@ export async function openConnections(
     breaker.refuse()
   }
 
+  /** Tells the breaker; throws what the caller is to know. */
+  function fail(error: unknown): never {
+    if (isOfProgram(error)) throw error
+    const fault = unavailable(error, where)
+    if (isAway(error)) breaker.failed(fault)
+    throw fault
+  }
+
   async function using<Result>(
     call: AccountsCall['call'],
     work: (client: PoolClient) => Promise<Result>,
   ): Promise<Result> {
     const startedAt = monotonic()
-    let outcome: AccountsCall['outcome'] = 'refused'
+    const tell = (outcome: AccountsCall['outcome']) =>
+      watch?.called({ call, outcome, ms: monotonic() - startedAt })
     try {
       refuse()
-      outcome = 'failed'
+    } catch (error) {
+      tell('refused')
+      throw error
+    }
+    try {
       const result = await pool.use(work)
-      outcome = 'ok'
       breaker.answered()
+      tell('ok')
       return result
     } catch (error) {
-      if (outcome === 'refused' || isOfProgram(error)) throw error
-      const fault = unavailable(error, where)
-      if (isAway(error)) breaker.failed(fault)
-      throw fault
-    } finally {
-      watch?.called({ call, outcome, ms: monotonic() - startedAt })
+      tell('failed')
+      return fail(error)
     }
   }
 
