@@ -11,6 +11,9 @@ import { isShown, isWalked, notRun } from './support/not-run.ts'
 import { SNIPPETS, type Snippet } from './support/snippets.ts'
 import { beginWalk, type Walk } from './support/walk.ts'
 
+// Two dozen pages in one file: on a machine that others keep busy they took half an hour.
+t.setTimeout(3_600_000)
+
 const { LATCHKEY_PAGES } = process.env
 const pages = Map.groupBy(allBlocks(), ({ page }) => page)
 
