@@ -19,7 +19,7 @@ const GAUGES: ReadonlyArray<readonly [RegExp, Rule]> = [
   [/^latchkey_store_revocations_(kept|repeated)$/, sum],
   [/^process_(resident|virtual|heap|open)_/, sum],
   [/^nodejs_(heap|external|active)_/, sum],
-  [/^latchkey_(store_up|store_reached|directory_up)$/, least],
+  [/^latchkey_(store_up|store_reached|store_accounts_reached|directory_up)$/, least],
   [/^process_(start_time_seconds|max_fds)$/, least],
   // What lies in the store, of which each process knows the same.
   [/^latchkey_(outbox|status|key)_/, most],
