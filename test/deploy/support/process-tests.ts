@@ -2,6 +2,8 @@
 import type { Test } from 'tap'
 import { run } from './commands.ts'
 
+const SECONDS = 400
+
 /**
  * Asserts that the process tests pass against `command`, a program that serves as `latchkey serve` does, and
  * that none is skipped. They have 400 seconds.
@@ -23,8 +25,14 @@ export async function passProcessTests(
     process.execPath,
     ['test/e2e/process.test.ts'],
     {
-      env: { ...Object.fromEntries(inherited), LATCHKEY_TEST_COMMAND: command, ...env },
-      timeout: 400_000,
+      env: {
+        ...Object.fromEntries(inherited),
+        LATCHKEY_TEST_COMMAND: command,
+        // Without the runner a file has 30 seconds, unless this says otherwise.
+        TAP_TIMEOUT: String(SECONDS),
+        ...env,
+      },
+      timeout: SECONDS * 1_000,
     },
   )
   t.equal(code, 0, stdout + stderr)
