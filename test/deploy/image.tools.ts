@@ -171,12 +171,9 @@ for (const uid of ['65532', '1000660000']) {
       '/opt/node/bin/node',
       '/app/bin/latchkey.js',
     ]
-    const env = {
-      ...process.env,
-      NODE_ENV: 'production',
-      NODE_DEBUG_NATIVE: 'COMPILE_CACHE',
-    }
-    // Without a configuration the second is refused, once everything is loaded.
+    // Not this process's environment: the test runner turns the cache off.
+    const env = { NODE_ENV: 'production', NODE_DEBUG_NATIVE: 'COMPILE_CACHE' }
+    // Without a configuration the second is refused, once the process's own modules are loaded.
     for (const args of [['users', '--help'], ['serve']]) {
       const { stderr } = await run(inside, [...start, ...args], { env })
       const verdicts = stderr.match(/(?<= was )[a-z ]+(?=, \w+ the in-memory)/g) ?? []
