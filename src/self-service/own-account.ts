@@ -7,6 +7,7 @@ import type { Subjects } from '../stores/ports/subjects.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 import type { Accounts } from '../users/accounts.ts'
 import type { Directory } from '../users/directory/directory.ts'
+import { networkOf } from '../users/failed-logins/network.ts'
 import type { PasswordHasher } from '../users/hashing/hasher.ts'
 import type { CheckNewPassword } from '../users/new-password.ts'
 import {
@@ -16,7 +17,7 @@ import {
 } from './own-attributes.ts'
 import { actorOf, ownedElsewhere, requireStill, type Owner } from './owner.ts'
 import type { Deletions } from './removal/deletions.ts'
-import { createHashChecked } from './recovery.ts'
+import { createHashChecked, provenPlace } from './recovery.ts'
 
 /** A new password, and the proof that it may be set. */
 export interface OwnPassword {
@@ -108,7 +109,8 @@ function createSetPassword(options: OwnAccountOptions): OwnAccount['setPassword'
     const { tag, sub, name, version, external } = owner.account
     if (external !== undefined) throw ownedElsewhere('password')
     await requireFresh(owner, currentPassword)
-    const passwordHash = await hashChecked(password, name)
+    const place = { ...provenPlace(networkOf(owner.address)), signal: owner.signal }
+    const passwordHash = await hashChecked(password, name, place)
     const change = { tag, passwordHash, version, keeps: owner.sid }
     const outcome = await directory.changePassword(change)
     if (outcome === 'superseded') throw changedMeanwhile()

@@ -5,6 +5,7 @@ import { passwordRefused } from '../oauth/account-errors.ts'
 import type { Tickets as TicketStore } from '../stores/ports/people/tickets.ts'
 import type { Directory } from '../users/directory/directory.ts'
 import type { PasswordHasher } from '../users/hashing/hasher.ts'
+import type { QueueRequest } from '../users/hashing/queue.ts'
 import type { FailedLogins } from '../users/failed-logins/failed-logins.ts'
 import type { NameInLogs } from '../users/names/name-in-logs.ts'
 import type { CheckNewPassword } from '../users/new-password.ts'
@@ -76,7 +77,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
         proof,
         caller,
         prepare: async ({ name, foldedName }) => {
-          const passwordHash = await prepare(password, name)
+          const passwordHash = await prepare(password, name, provenPlace(caller.network))
           // As a right password does. Before the ticket is taken: a store that is away leaves it good.
           await failedLogins.forget(foldedName, [caller.network])
           return passwordHash
@@ -110,16 +111,30 @@ function createSendIfFew({ directory, failedLogins, outgoing }: RecoveryOptions)
   }
 }
 
+// Logins have lanes by client; that of a new password stands beside them.
+const LANE = 'self-service'
+
+/** Where strangers wait for the hash of a password: each network gets its share. */
+export const strangersPlace = (network: string): QueueRequest => ({
+  lane: [LANE, network],
+})
+
+/** Where those wait who have shown a ticket or their password: before strangers. */
+export const provenPlace = (network: string): QueueRequest => ({
+  ...strangersPlace(network),
+  known: true,
+})
+
 /** Makes the hash of a new password that was found good. Throws passwordRefused. */
 export function createHashChecked({
   hasher,
   checkNewPassword,
   minPasswordLength,
 }: Pick<RecoveryOptions, 'hasher' | 'checkNewPassword' | 'minPasswordLength'>) {
-  return async (password: string, name: string): Promise<string> => {
+  return async (password: string, name: string, place: QueueRequest): Promise<string> => {
     const fault = await checkNewPassword(password, name)
     if (fault !== undefined) throw passwordRefused(fault, minPasswordLength())
-    return hasher.hash(password)
+    return hasher.hash(password, place)
   }
 }
 

@@ -19,7 +19,12 @@ import { readName, type Name } from '../users/names/user-name.ts'
 import type { EvenTime } from './even-time.ts'
 import { requireSelf } from './own-attributes.ts'
 import { outboxFull, send, type Outgoing, type TicketWanted } from './outgoing.ts'
-import { emitPassword, type createHashChecked } from './recovery.ts'
+import {
+  emitPassword,
+  provenPlace,
+  strangersPlace,
+  type createHashChecked,
+} from './recovery.ts'
 import type { Caller, Redeem } from './redeem.ts'
 import type { StaleSignUps } from './stale-sign-ups.ts'
 
@@ -78,7 +83,7 @@ export function createRegistration(options: RegistrationOptions): Registration {
         purpose: 'invitation',
         proof: { ticket: shown },
         caller,
-        prepare: ({ name }) => hashChecked(password, name),
+        prepare: ({ name }) => hashChecked(password, name, provenPlace(caller.network)),
         take: ({ version }, ticket, passwordHash) =>
           store.setPassword({ ticket, passwordHash, provesAddress: false, version }),
       })
@@ -99,7 +104,8 @@ function createSignUp(options: RegistrationOptions): Registration['signUp'] {
     if (read === undefined) throw nameRefused()
     const sub = random.uuid()
     const next = attributesOf(sub, attributes)
-    const passwordHash = await hashChecked(password, read.written)
+    const place = strangersPlace(caller.network)
+    const passwordHash = await hashChecked(password, read.written, place)
     const { email = '' } = next.attributes
     const pending = verifies ? { signUp: true as const } : undefined
     const account = accountOf({ sub, read, next, passwordHash, pending })

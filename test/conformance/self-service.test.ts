@@ -14,6 +14,7 @@ import {
   PASSWORD,
   UNTHROTTLED,
   type TestApp,
+  type TestAppOptions,
 } from '../support/app.ts'
 import { FORM, refused, serverOn, STORES, type StoreName } from './helpers.ts'
 import { notePending } from '../support/stores.ts'
@@ -49,6 +50,7 @@ for (const store of STORES) {
     await t.test('signing up', t => signUpTest(t, store))
     await t.test('names and addresses that somebody has', t => takenTest(t, store))
     await t.test('invitations', t => invitationTest(t, store))
+    await t.test('whose turn it is to hash', t => turnsTest(t, store))
     await t.test('another address', t => addressTest(t, store))
     await t.test('an address of a deleted account', t => deletedTest(t, store))
     await t.test('what is switched off', t => offTest(t, store))
@@ -78,10 +80,16 @@ interface World extends TestApp {
   logIn(username: string, password: string): Promise<LightMyRequestResponse>
 }
 
-async function worldOn(t: Test, store: StoreName, more = {}): Promise<World> {
+async function worldOn(
+  t: Test,
+  store: StoreName,
+  more = {},
+  options: Pick<TestAppOptions, 'overHasher'> = {},
+): Promise<World> {
   const sent: TicketWanted[] = []
   const room: World['room'] = { is: 'free' }
   const server = await serverOn(t, store, {
+    ...options,
     clients: [...CLIENTS, SELF],
     selfService: { ...SETTINGS, ...more },
     outgoing: {
@@ -626,6 +634,34 @@ async function invitationTest(t: Test, store: StoreName): Promise<void> {
   t.match(await accounts.find('bob'), { emailVerified: true })
   t.equal((await logIn('bob', NEW_PASSWORD)).statusCode, 200)
   refused(t, await call('', { ticket: bobs, password: PASSWORD }), INVALID)
+}
+
+/** Strangers who sign up have places by network, and those who have a ticket go before them. */
+async function turnsTest(t: Test, store: StoreName): Promise<void> {
+  const turns: unknown[] = []
+  const { call, ticketFor } = await worldOn(t, store, undefined, {
+    overHasher: hasher => ({
+      ...hasher,
+      hash(password, turn) {
+        turns.push(turn)
+        return hasher.hash(password, turn)
+      },
+    }),
+  })
+  turns.length = 0
+  t.equal((await call('', newcomer())).statusCode, 202)
+  const stranger = { lane: ['self-service', '127.0.0.0/24'] }
+  t.strictSame(turns.splice(0), [stranger])
+  const known = { ...stranger, known: true }
+  for (const [purpose, path] of [
+    ['recovery', '/recovery/completion'],
+    ['invitation', ''],
+  ] as const) {
+    const ticket = await ticketFor('alice', purpose)
+    const answer = await call(path, { ticket, password: NEW_PASSWORD })
+    t.ok(answer.statusCode < 300, purpose)
+    t.strictSame(turns.splice(0), [known])
+  }
 }
 
 /** Somebody who reads the address doesn't bring back an account that its user has deleted. */

@@ -50,7 +50,16 @@ t.test('an account that changes meanwhile', async t => {
     checkClaims: () => undefined,
     subjects: { endOtherSessions: async () => false },
     families: store.families,
-    hasher: { hash: async () => 'hash' },
+    hasher: {
+      async hash(_, turn) {
+        t.strictSame(turn, {
+          lane: ['self-service', '192.0.2.0/24'],
+          known: true,
+          signal: owner.signal,
+        })
+        return 'hash'
+      },
+    },
     checkNewPassword: async () => undefined,
     minPasswordLength: () => 8,
     declarations: () => declarations,

@@ -49,8 +49,8 @@ export interface PasswordHasher {
     request: QueueRequest,
     job: (hashing: Hashing) => Promise<Result>,
   ): Promise<Result>
-  /** Makes an argon2id PHC string in a job of its own: for operators. */
-  hash(password: string): Promise<string>
+  /** Makes an argon2id PHC string in a job of its own; by default in the place of operators. */
+  hash(password: string, request?: QueueRequest): Promise<string>
   /** Whether the hash was made by another algorithm or at another cost than today's. */
   needsUpgrade(hash: string): boolean
   /**
@@ -123,7 +123,8 @@ export function createPasswordHasher(
     hashQueue.enqueue(request, () => job(hashing))
   return {
     enqueue,
-    hash: password => enqueue(OPERATOR, ({ hash }) => hash(password)),
+    hash: (password, request = OPERATOR) =>
+      enqueue(request, ({ hash }) => hash(password)),
     needsUpgrade: hash => !isOfToday(hash, cost),
     dummyHash,
     checkForeign(hash) {
