@@ -2,9 +2,11 @@
 // read, and a store that earlier releases may use keeps theirs.
 import t, { type Test } from 'tap'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
+import type { Clock } from '../../src/base/clock.ts'
 import { systemRandom } from '../../src/base/random.ts'
 import type { FamilyRef } from '../../src/stores/ports/families.ts'
 import { newListName } from '../../src/stores/ports/status-lists.ts'
+import { createHandClock } from '../support/clock.ts'
 import { startRedis } from '../support/redis.ts'
 import { addSomeone, presented, signIn } from '../support/stores.ts'
 import { PATIENT } from '../support/until.ts'
@@ -16,11 +18,14 @@ const LIST = newListName(HOUR, systemRandom)
 const NEXT_LIST = newListName(HOUR + 1, systemRandom)
 
 /** `old`: an earlier release has begun the store. */
-async function setScene(t: Test, { old = false } = {}) {
+async function setScene(
+  t: Test,
+  { old = false, clock }: { old?: boolean; clock?: Clock } = {},
+) {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   const connect = async () => {
-    const store = await createRedisStore({ ...PATIENT, url: redis.url })
+    const store = await createRedisStore({ ...PATIENT, url: redis.url, clock })
     t.teardown(() => store.close())
     return store
   }
@@ -118,6 +123,23 @@ t.test('what has expired goes, under retries of one refresh, too', async t => {
   })
   const fields = await store.client.hkeys(key)
   t.same(fields.sort(), [`${SID} ${LIST}`, `${'d'.repeat(22)} ${LIST}`])
+})
+
+t.test('many sessions that refresh leave no more than what lives, twice', async t => {
+  const clock = createHandClock()
+  const { store, open, next, key } = await setScene(t, { clock })
+  const sids = [...'bcdefghijk'].map(letter => letter.repeat(22))
+  const refs = []
+  for (const sid of sids) refs.push(await open(sid, 0))
+  let most = 0
+  // A list an hour, as the server has them; no login comes in between.
+  for (let hour = 1; hour <= 60; hour++) {
+    clock.advance(3_600_000)
+    const list = newListName(HOUR + hour, systemRandom)
+    for (const [idx, ref] of refs.entries()) await next(ref, idx, { list })
+    most = Math.max(most, await store.client.hlen(key))
+  }
+  t.ok(most <= 2 * sids.length + 1, `${most} fields`)
 })
 
 t.test('what was set aside goes once its last token has expired', async t => {

@@ -221,11 +221,15 @@ local function note_token (key, token, forMs, at)
   if redis.call('PTTL', key) < forMs then redis.call('PEXPIRE', key, math.ceil(2 * forMs)) end
 end
 
+-- How many fields were left when it was tidied last, in a field of its own; none where there were few.
+local TIDIED, FEW_FIELDS = 'tidied', 8
+
 local function forget_expired_tokens (key, at)
   if redis.call('TYPE', key).ok ~= 'hash' then
     redis.call('ZREMRANGEBYSCORE', key, '-inf', math.floor(at / 1000))
     return
   end
+  redis.call('HDEL', key, TIDIED)
   for _, field in ipairs(redis.call('HKEYS', key)) do
     local last = field:match('^%S+ %S+ (%x+)$')
     local before = last or redis.call('HGET', key, field)
@@ -233,13 +237,17 @@ local function forget_expired_tokens (key, at)
     if left == '' then redis.call('HDEL', key, field)
     elseif left ~= before then redis.call('HSET', key, field, left) end
   end
+  local fields = redis.call('HLEN', key)
+  if fields >= FEW_FIELDS then redis.call('HSET', key, TIDIED, fields) end
 end
 
--- How many exchanges what has expired may wait: tidying costs as much as noting, however much there is.
-local LEAST_WAIT = 4
-local function tidy_every (key)
-  if redis.call('TYPE', key).ok ~= 'hash' then return LEAST_WAIT end
-  return math.max(LEAST_WAIT, redis.call('HLEN', key))
+-- Whether it is time to. A few expired tokens may wait for some exchanges, many until they are as many as
+-- what was left: so tidying costs as much as noting, however much there is.
+local function is_untidy (key, exchange)
+  local isHash = redis.call('TYPE', key).ok == 'hash'
+  local fields = isHash and redis.call('HLEN', key) or 0
+  if fields < FEW_FIELDS then return exchange % 4 == 0 end
+  return fields >= 2 * tonumber(redis.call('HGET', key, TIDIED) or FEW_FIELDS / 2)
 end
 
 -- All of them, as "sid list idx".

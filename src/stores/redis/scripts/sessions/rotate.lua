@@ -29,7 +29,7 @@ if reason then return refused(reason) end
 
 -- An access token will come of it.
 local function answer (kind)
-  if f.cur % tidy_every(KEYS[3]) == 0 then forget_expired_tokens(KEYS[3], at) end
+  if is_untidy(KEYS[3], f.cur) then forget_expired_tokens(KEYS[3], at) end
   note_token(KEYS[3], ARGV[10], tonumber(ARGV[11]), at)
   return { kind, f.cur, family_reply(f), user_reply(user) }
 end
