@@ -23,19 +23,23 @@ export const OPERATOR_EVENTS = [
     sid: Sid,
     actor: ActorName,
   }),
-  event('user.changed', 'An operator changed an account, or the sessions of one.', {
-    sub: Sub,
-    change: Type.Unsafe<UserChange>({ type: 'string', enum: CHANGES }),
-    attributes: Type.Optional(
-      Type.Unsafe<readonly string[]>({
-        type: 'array',
-        items: { type: 'string' },
-        description:
-          'Which attributes were changed, by name, and `email_verified` where that was. Never a value.',
-      }),
-    ),
-    actor: Type.Optional(ActorName),
-  }),
+  event(
+    'user.changed',
+    'An account or its sessions were changed: by an operator, its user or, without an actor, the server.',
+    {
+      sub: Sub,
+      change: Type.Unsafe<UserChange>({ type: 'string', enum: CHANGES }),
+      attributes: Type.Optional(
+        Type.Unsafe<readonly string[]>({
+          type: 'array',
+          items: { type: 'string' },
+          description:
+            'Which attributes were changed, by name, and `email_verified` where that was. Never a value.',
+        }),
+      ),
+      actor: Type.Optional(ActorName),
+    },
+  ),
   event(
     'group.changed',
     'A group of users was added, changed or removed, or others belong to it; each account whose roles ' +
