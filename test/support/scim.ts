@@ -79,6 +79,7 @@ export async function scimOn(
     seats: { type: 'integer', list: false, unique: false },
     beta: { type: 'boolean', list: false, unique: false },
     regions: { type: 'string', list: true, unique: false },
+    switches: { type: 'boolean', list: true, unique: false },
   }
   return benchOf(server)
 }

@@ -90,7 +90,7 @@ function singleIn(values: unknown, place: string, strict: boolean): unknown {
 
 function extensionIn(
   user: Resource,
-  { declared, before }: ReadUser,
+  { declared, before, strict }: ReadUser,
 ): Pick<UserRequest, 'attributes' | 'scopes' | 'emailVerified'> {
   const given = member(user, USER_EXTENSION)
   if (given === undefined) return { attributes: {} }
@@ -104,9 +104,12 @@ function extensionIn(
     // What only comes along says nothing: another address may have come with it.
     ...(emailVerified !== undefined && emailVerified !== had && { emailVerified }),
     attributes: Object.fromEntries(
-      [...declared.keys()]
-        .filter(isExtension)
-        .map(name => [name, member(given, name) ?? null]),
+      [...declared]
+        .filter(([name]) => isExtension(name))
+        .map(([name, { type }]) => {
+          const value = member(given, name) ?? null
+          return [name, type === 'boolean' && !strict ? flagsOf(value) : value]
+        }),
     ),
   }
 }
@@ -119,14 +122,21 @@ function scopesIn(value: unknown): readonly string[] | null {
   throw scimError('invalidValue', 'scopes must be a list of scopes')
 }
 
-/** `"True"` is true to some (Entra ID). */
 function flagOf(value: unknown, name: string): boolean | undefined {
-  if (value === undefined || typeof value === 'boolean') return value
-  const text = String(value).toLowerCase()
-  if (typeof value === 'string' && (text === 'true' || text === 'false')) {
-    return text === 'true'
-  }
+  const flag = asFlag(value)
+  if (flag === undefined || typeof flag === 'boolean') return flag
   throw scimError('invalidValue', `${name} must be true or false`)
+}
+
+/** A flag or a list of them; what is none stays, and is refused where attributes are checked. */
+function flagsOf(value: unknown): unknown {
+  return Array.isArray(value) ? value.map(asFlag) : asFlag(value)
+}
+
+/** `"True"` is true to some (Entra ID); anything else stays as it is. */
+function asFlag(value: unknown): unknown {
+  const text = typeof value === 'string' ? value.toLowerCase() : undefined
+  return text === 'true' || text === 'false' ? text === 'true' : value
 }
 
 function textOrNull(value: unknown, name: string): string | null {

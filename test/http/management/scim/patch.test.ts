@@ -162,6 +162,15 @@ const ROWS: readonly Row[] = [
     },
   },
   {
+    name: 'flags of our own as texts',
+    before: { [EXTENSION]: { beta: 'True', switches: ['true', false] } },
+    operations: [
+      { op: 'Replace', path: `${EXTENSION}:beta`, value: 'False' },
+      { op: 'Add', path: EXTENSION, value: { switches: ['FALSE'] } },
+    ],
+    after: { [EXTENSION]: { beta: false, switches: [true, false, false] } },
+  },
+  {
     name: 'all of our own, and values by a filter',
     before: { [EXTENSION]: { regions: ['eu', 'us'], scopes: ['orders:read'] } },
     operations: [
@@ -237,6 +246,7 @@ for (const store of STORES) {
       [{ op: 'add', value: 'x' }, 400, 'invalidValue'],
       [{ op: 'add', path: EXTENSION, value: 'x' }, 400, 'invalidValue'],
       [{ op: 'add', path: `${EXTENSION}:seats`, value: 'x' }, 400, 'invalidValue'],
+      [{ op: 'add', path: `${EXTENSION}:beta`, value: 'yes' }, 400, 'invalidValue'],
       [{ op: 'add', path: `${EXTENSION}:nothing`, value: 1 }, 400, 'invalidValue'],
       [{ op: 'add', value: { [EXTENSION]: { nothing: 1 } } }, 400, 'invalidValue'],
       [{ op: 'replace', path: 'active', value: 'x' }, 400, 'invalidValue'],
@@ -293,6 +303,7 @@ t.test('what is no PATCH', async t => {
     { op: 'add', path: 'title', value: 'Dr.' },
     { op: 'replace', path: 'emails[type eq "work"].value', value: 'a@example.com' },
     { op: 'replace', value: { id } },
+    { op: 'replace', path: `${EXTENSION}:beta`, value: 'True' },
   ]) {
     await send({ schemas: [PATCH_OP], Operations: [operation] }, 400)
   }
