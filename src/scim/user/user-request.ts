@@ -3,7 +3,13 @@ import { isScopeToken } from '../../oauth/scope.ts'
 import { scimError } from '../errors.ts'
 import { isObject, member, type Resource } from '../schema.ts'
 import type { UserView } from './user-resource.ts'
-import { isExtension, PLACES, SINGLES, TYPE_KEPT, USER_EXTENSION } from './user-schema.ts'
+import {
+  isExtension,
+  PLACES,
+  SINGLES,
+  TYPE_UNSAID,
+  USER_EXTENSION,
+} from './user-schema.ts'
 
 /** What an account is to be; what isn't named stays. */
 export interface UserRequest {
@@ -17,7 +23,7 @@ export interface UserRequest {
 }
 
 /** What a whole user, sent or patched, is read with. */
-export interface ReadUser extends Pick<UserView, 'declared' | 'externalId'> {
+export interface ReadUser extends Pick<UserView, 'declared' | 'externalId' | 'typeOf'> {
   /** As it was; undefined: it is new. */
   readonly before: Resource | undefined
   /** Whether a value that isn't kept is refused. */
@@ -56,7 +62,7 @@ export function userRequest(user: Resource, view: ReadUser): UserRequest {
 
 function placedIn(
   user: Resource,
-  { declared, strict }: ReadUser,
+  { declared, strict, typeOf }: ReadUser,
 ): Record<string, unknown> {
   const placed = [...PLACES]
     .filter(([name]) => declared.has(name))
@@ -66,13 +72,20 @@ function placedIn(
     })
   const singles = [...SINGLES]
     .filter(([name]) => declared.has(name))
-    .map(([name, place]) => [name, singleIn(member(user, place), place, strict)])
+    .flatMap(([name, place]) => {
+      const { value, type } = singleIn(member(user, place), place, strict)
+      return [[name, value] as const, [typeOf(name), type] as const]
+    })
   return Object.fromEntries([...placed, ...singles])
 }
 
-/** The value that is kept of several: the primary one, else the first of work, else the first. */
-function singleIn(values: unknown, place: string, strict: boolean): unknown {
-  if (values === undefined) return null
+/** What is kept of several values: the primary one, else the first of work, else the first. */
+function singleIn(
+  values: unknown,
+  place: string,
+  strict: boolean,
+): { readonly value: unknown; readonly type: string | null } {
+  if (values === undefined) return NOTHING
   const isList = Array.isArray(values)
   const items: readonly unknown[] = isList ? values : [values]
   if (!items.every(isObject) || (strict && !isList)) {
@@ -83,10 +96,15 @@ function singleIn(values: unknown, place: string, strict: boolean): unknown {
   }
   const kept =
     items.find(item => flagOf(member(item, 'primary'), place) === true) ??
-    items.find(item => member(item, 'type') === TYPE_KEPT) ??
+    items.find(item => member(item, 'type') === TYPE_UNSAID) ??
     items[0]
-  return member(kept, 'value') ?? null
+  const value = member(kept, 'value')
+  if (value === undefined) return NOTHING
+  const type = textOrNull(member(kept, 'type'), `${place}.type`)
+  return { value, type: type === TYPE_UNSAID ? null : type }
 }
+
+const NOTHING = { value: null, type: null }
 
 function extensionIn(
   user: Resource,

@@ -4,7 +4,7 @@ import {
   isExtension,
   PLACES,
   SINGLES,
-  TYPE_KEPT,
+  TYPE_UNSAID,
   USER,
   USER_EXTENSION,
   type DeclaredAttributes,
@@ -31,6 +31,8 @@ export interface UserView {
   readonly declared: DeclaredAttributes
   /** The attribute that has the caller's `externalId`. */
   readonly externalId: string
+  /** The attribute that has the `type` of that attribute's value. */
+  readonly typeOf: (attribute: string) => string
   /** Where SCIM is, as callers know it. */
   readonly base: string
   /** All groups. */
@@ -88,7 +90,7 @@ function groupsOf({ roles }: ShownAccount, { groups, base }: UserView): Resource
 
 function placedOf(
   { attributes }: ShownAccount,
-  { declared }: UserView,
+  { declared, typeOf }: UserView,
 ): Record<string, unknown> {
   const placed: Record<string, unknown> = {}
   const parts: Record<string, unknown> = {}
@@ -102,7 +104,7 @@ function placedOf(
   for (const [name, place] of SINGLES) {
     const value = attributes[name]
     if (!declared.has(name) || value === undefined) continue
-    placed[place] = [{ value, type: TYPE_KEPT }]
+    placed[place] = [{ value, type: attributes[typeOf(name)] ?? TYPE_UNSAID }]
   }
   return placed
 }

@@ -39,8 +39,8 @@ export const SINGLES: ReadonlyMap<string, string> = new Map([
   ['phone_number', 'phoneNumbers'],
 ])
 
-/** Of the value that is kept. */
-export const TYPE_KEPT = 'work'
+/** The `type` of a value that came without one, and what is kept of several where none is primary. */
+export const TYPE_UNSAID = 'work'
 
 /** Whether an attribute stands in the extension. */
 export function isExtension(name: string): boolean {
@@ -150,7 +150,9 @@ function singleAttribute(name: string, isRead: boolean): ScimAttribute {
     multiValued: true,
     subAttributes: [
       attribute('value', 'The value.'),
-      attribute('type', 'Always work.', { canonicalValues: [TYPE_KEPT] }),
+      attribute('type', 'Of which kind it is; work where none was sent.', {
+        canonicalValues: [TYPE_UNSAID],
+      }),
       ...(isRead
         ? [attribute('primary', 'Which one is kept.', { type: 'boolean' })]
         : []),

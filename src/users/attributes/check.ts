@@ -9,6 +9,7 @@ import type { UniqueValue } from '../../stores/ports/directory.ts'
 import type { Declaration, Declarations } from './declarations.ts'
 import { mailboxOf } from './email-address.ts'
 import { EXTERNAL_ID, isExternalId } from './external-ids.ts'
+import { attributeOfType, VALUE_TYPE } from './value-types.ts'
 import { expectedOf, foldValue, readValue } from './values.ts'
 
 /** What a change of attributes says: null removes, what isn't named stays. */
@@ -102,7 +103,9 @@ function declarationOf(
   name: string,
   declarations: Declarations,
 ): Declaration | undefined {
-  return isExternalId(name) ? EXTERNAL_ID : declarations.get(name)
+  if (isExternalId(name)) return EXTERNAL_ID
+  const typed = attributeOfType(name)
+  return typed === undefined ? declarations.get(name) : VALUE_TYPE
 }
 
 function isSingle(value: AttributeValue): value is SingleValue {

@@ -7,6 +7,7 @@ const ENTERPRISE = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
 const NAMED = { displayName: 'Ann', name: { givenName: 'Ann', familyName: 'Lee' } }
 const MAIL = { value: 'ann@example.com', type: 'work' }
 const WORK = 'emails[type eq "work"]'
+const MOBILE = 'phoneNumbers[type eq "mobile"]'
 
 interface Row {
   readonly name: string
@@ -95,6 +96,62 @@ const ROWS: readonly Row[] = [
     before: { emails: [MAIL] },
     operations: [{ op: 'remove', path: 'emails[not (type ne "work") or value pr]' }],
     after: { emails: undefined },
+  },
+  {
+    name: 'a number and an address of another type are made',
+    operations: [
+      { op: 'Add', path: `${MOBILE}.value`, value: '+491' },
+      { op: 'add', path: 'emails[type eq "home"].value', value: 'ann@example.com' },
+    ],
+    after: {
+      phoneNumbers: [{ value: '+491', type: 'mobile' }],
+      emails: [{ ...MAIL, type: 'home' }],
+    },
+  },
+  {
+    name: 'a number and an address of another type are changed',
+    before: {
+      phoneNumbers: [{ value: '+491', type: 'mobile' }],
+      emails: [{ ...MAIL, type: 'home' }],
+    },
+    operations: [
+      { op: 'Replace', path: `${MOBILE}.value`, value: '+492' },
+      { op: 'replace', path: 'emails[type eq "Home"].value', value: 'lee@example.com' },
+    ],
+    after: {
+      phoneNumbers: [{ value: '+492', type: 'mobile' }],
+      emails: [{ value: 'lee@example.com', type: 'home' }],
+    },
+  },
+  {
+    name: 'a number and an address of another type are removed',
+    before: {
+      phoneNumbers: [{ value: '+491', type: 'mobile' }],
+      emails: [{ ...MAIL, type: 'home' }],
+    },
+    operations: [
+      { op: 'Remove', path: MOBILE },
+      { op: 'remove', path: 'emails[type eq "home"].value' },
+    ],
+    after: { phoneNumbers: undefined, emails: undefined },
+  },
+  {
+    name: 'of several numbers that of work is kept, with its type',
+    before: { phoneNumbers: [{ value: '+491', type: 'mobile' }] },
+    operations: [
+      { op: 'Add', path: 'phoneNumbers[type eq "fax"].value', value: '+493' },
+      { op: 'Replace', path: 'phoneNumbers[type eq "work"].value', value: '+494' },
+      { op: 'Replace', path: `${MOBILE}.value`, value: '+492' },
+    ],
+    after: { phoneNumbers: [{ value: '+494', type: 'work' }] },
+  },
+  {
+    name: 'another type alone',
+    before: { phoneNumbers: [{ value: '+491' }] },
+    operations: [
+      { op: 'replace', path: 'phoneNumbers[type eq "work"].type', value: 'mobile' },
+    ],
+    after: { phoneNumbers: [{ value: '+491', type: 'mobile' }] },
   },
   {
     name: 'addresses without their value are none',

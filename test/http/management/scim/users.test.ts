@@ -53,7 +53,7 @@ for (const store of STORES) {
       displayName: 'Ann Lee',
       name: { givenName: 'Ann', familyName: 'Lee' },
       emails: [{ value: 'Ann@Example.com', type: 'work' }],
-      phoneNumbers: [{ value: '+49301234567', type: 'work' }],
+      phoneNumbers: [{ value: '+49301234567', type: 'mobile' }],
       locale: 'de-DE',
       active: true,
       [EXTENSION]: WHOLE[EXTENSION],
@@ -141,6 +141,16 @@ for (const store of STORES) {
     await put({ userName: 'ann', [EXTENSION]: { scopes: ['a b'] } }, 400)
     await put({ userName: 'ann', emails: ['ann@example.com'] }, 400)
     await put({ userName: 'ann', emails: [{ value: 'nonsense' }] }, 400)
+    const typed = (kind: unknown) => ({
+      userName: 'ann',
+      phoneNumbers: [{ value: '+49', type: kind }],
+    })
+    await put(typed(7), 400)
+    const { detail } = await put(typed('x'.repeat(65)), 400)
+    t.equal(
+      detail,
+      'the type of phone_number is invalid: expected a text of at most 64 characters',
+    )
     await put({ userName: 'ann', displayName: { a: 1 } }, 400)
     await put({ userName: 'ann', password: 'ann' }, 400)
     t.match((await call('GET', `/Users/${id}`)).json(), { userName: 'Anna' })

@@ -4,6 +4,7 @@ import { OAuthError } from '../../../../oauth/errors.ts'
 import type { AddOutcome } from '../../../../users/add-account.ts'
 import type { AccountOutcome } from '../../../../users/change-account.ts'
 import { isExternalId } from '../../../../users/attributes/external-ids.ts'
+import { attributeOfType } from '../../../../users/attributes/value-types.ts'
 
 /** A refusal of the services. */
 export type Refused =
@@ -49,7 +50,13 @@ export function userError(refused: Refused): OAuthError {
   }
   const [type, text] = WORDS[reason]
   if (!('path' in refused)) return scimError(type, text)
-  const path = isExternalId(refused.path) ? 'externalId' : refused.path
   const expected = 'expected' in refused ? `: expected ${refused.expected}` : ''
-  return scimError(type, `${path} ${text}${expected}`)
+  return scimError(type, `${shownPath(refused.path)} ${text}${expected}`)
+}
+
+/** What is kept under a name of its own, as SCIM calls it. */
+function shownPath(path: string): string {
+  if (isExternalId(path)) return 'externalId'
+  const typed = attributeOfType(path)
+  return typed === undefined ? path : `the type of ${typed}`
 }

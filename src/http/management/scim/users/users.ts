@@ -23,6 +23,7 @@ import { userResource, versionOf } from '../../../../scim/user/user-resource.ts'
 import { USER, userSchemas } from '../../../../scim/user/user-schema.ts'
 import type { Account } from '../../../../stores/ports/directory.ts'
 import { externalIdOf } from '../../../../users/attributes/external-ids.ts'
+import { valueTypeOf } from '../../../../users/attributes/value-types.ts'
 import { matchesEtag } from '../../../request/etag.ts'
 import type { Caller } from '../../callers/guard.ts'
 import { sourceOf } from './find-users.ts'
@@ -153,6 +154,7 @@ function createViews({ core, baseOf }: ResourcesOptions) {
   return async ({ caller, request }: Call) => ({
     declared: core.settings.attributes(),
     externalId: externalIdOf(caller.actor),
+    typeOf: valueTypeOf,
     base: baseOf(request),
     groups: (await core.store.groups.load()).groups,
   })
