@@ -389,6 +389,30 @@ async function userContract(t: Test, { store, someone, entry }: World): Promise<
     })
   }
 
+  type Keep = (tag: string, sid: string) => Promise<boolean>
+  const keeping: ReadonlyArray<readonly [string, Keep]> = [
+    ['endOtherSessions', (tag, sid) => subjects.endOtherSessions(tag, sid)],
+    [
+      'changePassword',
+      async (tag, keeps) => {
+        const change = { tag, passwordHash: '$argon2id$other', version: 0, keeps }
+        return (await directory.changePassword(change)) === 'changed'
+      },
+    ],
+  ]
+  for (const [name, end] of keeping) {
+    await t.test(`${name} keeps one session and its tokens`, async t => {
+      const tag = await someone()
+      const tokens = [await entry(), await entry(), await entry()]
+      const [kept] = await Promise.all(
+        tokens.map(status => signIn(store, tag, { status })),
+      )
+      t.equal(await end(tag, String(kept?.sid)), true)
+      const states = await Promise.all(tokens.map(token => isSet(store, token)))
+      t.same(states, [false, true, true])
+    })
+  }
+
   await t.test('what ends none sets none', async t => {
     const tag = await someone()
     const status = await entry()

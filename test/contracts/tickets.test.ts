@@ -132,6 +132,9 @@ async function voidTest(t: Test, { store }: TestStore): Promise<void> {
     tag => directory.setPassword(tag, '$argon2id$other'),
     tag => subjects.endSessions(tag),
     tag => subjects.setDisabled(tag, true),
+    tag => subjects.endOtherSessions(tag, 'kept'),
+    tag =>
+      directory.changePassword({ tag, passwordHash: 'x', version: 0, keeps: 'kept' }),
   ]
   for (const act of voiding) {
     const tag = await addSomeone(store)
