@@ -27,27 +27,36 @@ export function createCheckpoints(file: string): Checkpoints {
     return started
   }
 
-  /** Sends a message and waits for what it brings about; nothing else keeps the process. */
-  async function ask(message: string, answer: string): Promise<void> {
-    if (thread === undefined) return
-    const asked = thread
-    asked.ref()
-    asked.postMessage(message)
-    const ended = new AbortController()
-    const { signal } = ended
-    await Promise.race([
-      once(asked, answer, { signal }),
-      once(asked, 'exit', { signal }),
-    ]).catch(() => {})
-    ended.abort()
-    asked.unref()
+  let asked: Promise<unknown> = Promise.resolve()
+
+  /** One question at a time: who waits for an answer keeps the process, and nobody else does. */
+  function inTurn(ask: () => Promise<void> | undefined): Promise<void> {
+    // A thread that can't be started copies nothing; the next time is another try.
+    const answered = asked.then(ask).catch(() => {})
+    asked = answered
+    return answered
   }
 
   return {
-    run() {
-      thread ??= start()
-      return ask('copy', 'message')
-    },
-    close: () => ask('close', 'exit'),
+    run: () =>
+      inTurn(() => {
+        thread ??= start()
+        return tell(thread, 'copy', 'message')
+      }),
+    close: () => inTurn(() => thread && tell(thread, 'close', 'exit')),
   }
+}
+
+/** Sends a message and waits for what it brings about; nothing else keeps the process. */
+async function tell(thread: Worker, message: string, answer: string): Promise<void> {
+  thread.ref()
+  thread.postMessage(message)
+  const ended = new AbortController()
+  const { signal } = ended
+  await Promise.race([
+    once(thread, answer, { signal }),
+    once(thread, 'exit', { signal }),
+  ]).catch(() => {})
+  ended.abort()
+  thread.unref()
 }
