@@ -77,7 +77,7 @@ export interface Supervisor {
   /**
    * Has them answer what is in flight and end; those that are left after `withinMs` are ended.
    *
-   * @throws Error when one of them didn't end by itself, or not as it should
+   * @throws Error when one that was ready didn't end by itself, or not as it should
    */
   stop(withinMs: number): Promise<void>
 }
@@ -146,8 +146,7 @@ export function createSupervisor({
     one.unanswered = 0
     switch (message.kind) {
       case 'up':
-        one.isTold = true
-        if (config !== undefined) one.child.send({ kind: 'start', config })
+        up(one)
         break
       case 'ready':
         one.readyAt = monotonic()
@@ -179,12 +178,23 @@ export function createSupervisor({
     }
   }
 
+  function up(one: Running): void {
+    if (phase === 'stopping') {
+      // It was told before, too, and did not hear it yet.
+      one.child.send({ kind: 'stop' })
+    } else if (config !== undefined) {
+      one.isTold = true
+      one.child.send({ kind: 'start', config })
+    }
+  }
+
   function exited(one: Running, how: Exit): void {
     running.delete(one)
     gather.ended(one)
     one.settled?.resolve()
     one.ended.resolve()
-    if (phase === 'stopping') clean &&= how.code === 0
+    // One that was not ready yet had nothing to answer.
+    if (phase === 'stopping') clean &&= how.code === 0 || one.readyAt === undefined
     else if (phase === 'starting') giveUp(one, how)
     else replace(one, how)
   }

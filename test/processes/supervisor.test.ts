@@ -49,7 +49,7 @@ function play({
   const lines: Array<{ readonly message: string; readonly [key: string]: unknown }> = []
   const waits: Array<{ readonly ms: number; readonly go: () => void }> = []
   const replaced: string[] = []
-  const world = { now: 0, answers }
+  const world = { now: 0, answers, boots: true }
   const log = (fields: object, message: string) => {
     lines.push({ ...fields, message })
   }
@@ -69,7 +69,7 @@ function play({
         kill: () => child.exits({ code: null, signal: 'SIGKILL' }),
       }
       children.push(child)
-      child.says({ kind: 'up' })
+      if (world.boots) child.says({ kind: 'up' })
       return child
     },
     log: { info: log, error: log },
@@ -318,6 +318,25 @@ t.test('what was to be replaced isn’t after a stop', async t => {
   waits[0]?.go()
   await turn()
   t.equal(children.length, 2)
+})
+
+t.test('a stop is told again to one that could not hear it yet', async t => {
+  const { supervisor, child, children, waits, world } = play()
+  await supervisor.start(config)
+  world.boots = false
+  world.answers = (told, child) => {
+    if (child.pid !== 3) willing(told, child)
+  }
+  child(0).exits({ code: 1 })
+  await turn()
+  waits[0]?.go()
+  await until(() => children.length === 3)
+  const stopped = supervisor.stop(60_000)
+  child(2).says({ kind: 'up' })
+  await turn()
+  t.same(child(2).told, ['stop', 'stop'], 'it is not started')
+  child(2).exits({ code: 1 })
+  await t.resolves(stopped, 'it had nothing to answer')
 })
 
 t.test('what comes of one that has ended is too late', async t => {
