@@ -2,7 +2,7 @@
 // it asks for the metrics of all.
 import type { Config } from '../config/schema.ts'
 import type { MetricsFormat } from '../observe/metrics/open-metrics.ts'
-import type { FromServer, ToServer } from './messages.ts'
+import { messageOf, type FromServer, type ToServer } from './messages.ts'
 
 /** The server, as it is told what to do. */
 export interface Served {
@@ -106,8 +106,4 @@ export function createLink({
         break
     }
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -35,3 +35,8 @@ export type FromServer =
   /** Somebody asks it for the metrics of all processes. */
   | { readonly kind: 'scrape'; readonly id: number; readonly format: MetricsFormat }
   | { readonly kind: 'pong' }
+
+/** What an error is told as. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

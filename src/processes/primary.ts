@@ -9,7 +9,7 @@ import type { Config } from '../config/schema.ts'
 import { createSupervisorMetrics } from '../observe/metrics/process-metrics.ts'
 import { openProcessLog } from '../observe/process-log.ts'
 import { openTemplates } from '../outbox/mail/templates.ts'
-import { childOf } from './child.ts'
+import { startChild } from './child.ts'
 import { shareOut } from './share-out.ts'
 import { LAST_RESORT_MS, longestStopMs } from './stop.ts'
 import { createSupervisor, PING_EVERY_MS } from './supervisor.ts'
@@ -39,7 +39,7 @@ export async function supervise({ config, count, isTerminal }: PrimaryOptions) {
   cluster.setupPrimary({ serialization: 'advanced' })
   const supervisor = createSupervisor({
     count,
-    fork: events => childOf(cluster.fork(), events),
+    fork: events => startChild(() => cluster.fork(), events),
     log,
     metrics,
     wait,

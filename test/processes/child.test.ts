@@ -1,13 +1,13 @@
 // A process of Node's cluster that is played.
 import { EventEmitter } from 'node:events'
 import t from 'tap'
-import { childOf } from '../../src/processes/child.ts'
+import { startChild } from '../../src/processes/child.ts'
 
 class Played extends EventEmitter {
   connected = true
   readonly sent: unknown[] = []
   readonly signals: unknown[] = []
-  readonly process = {
+  readonly process: { pid: number | undefined; kill: (signal?: unknown) => boolean } = {
     pid: 7,
     kill: (signal?: unknown) => this.signals.push(signal) > 0,
   }
@@ -24,13 +24,18 @@ class Played extends EventEmitter {
   }
 }
 
-t.test('it hears, sends and kills', async t => {
-  const worker = new Played()
+function start(fork: () => Played) {
   const heard: unknown[] = []
-  const child = childOf(worker, {
+  const child = startChild(fork, {
     message: message => heard.push(message),
     exit: how => heard.push(how),
   })
+  return { child, heard }
+}
+
+t.test('it hears, sends and kills', async t => {
+  const worker = new Played()
+  const { child, heard } = start(() => worker)
   t.equal(child.pid, 7)
   worker.emit('message', { kind: 'up' })
   child.send({ kind: 'ping' })
@@ -41,4 +46,37 @@ t.test('it hears, sends and kills', async t => {
   t.same(heard, [{ kind: 'up' }, { code: null, signal: 'SIGKILL' }])
   t.same(worker.sent, [{ kind: 'ping' }], 'nothing is sent to one that has gone')
   t.same(worker.signals, ['SIGKILL'])
+})
+
+const failed = (message: string) => [
+  { kind: 'failed', message },
+  { code: null, signal: null },
+]
+
+t.test('one that the system doesn’t start has failed and ended', async t => {
+  const worker = new Played()
+  worker.process.pid = undefined
+  worker.connected = false
+  const { child, heard } = start(() => worker)
+  worker.emit('error', new Error('spawn node EAGAIN'))
+  t.same(heard, failed('spawn node EAGAIN'))
+  t.equal(child.pid, undefined)
+})
+
+t.test('so has one that can’t even be tried', async t => {
+  const { child, heard } = start(() => {
+    throw new Error('spawn ENOMEM')
+  })
+  t.same(heard, [], 'whoever starts it has it first')
+  child.send({ kind: 'stop' })
+  child.kill()
+  await Promise.resolve()
+  t.same(heard, failed('spawn ENOMEM'))
+})
+
+t.test('what fails of one that runs says nothing of its end', async t => {
+  const worker = new Played()
+  const { heard } = start(() => worker)
+  worker.emit('error', new Error('kill EPERM'))
+  t.same(heard, [])
 })
