@@ -2,6 +2,7 @@
 import t from 'tap'
 import { parseConfig } from '../../src/config/load.ts'
 import { countOf, shareOut } from '../../src/processes/share-out.ts'
+import { planCapacity } from '../../src/users/hashing/capacity.ts'
 
 const GIB = 1024 ** 3
 const machine = { cores: 8, hashCores: 7, memoryBytes: 4 * GIB }
@@ -85,10 +86,46 @@ t.test('together they hash as many as one would, and each at least one', async t
   t.throws(() => hashes(1, 2, 8), /1 at once \(concurrency\) can't be shared out among 2/)
 })
 
-t.test('memory is shared out, too', async t => {
-  t.equal(shareOut(configOf(), 4, machine).passwords.memoryShare, 12.5)
-  t.throws(
-    () => shareOut(configOf(), 4, { hashCores: 3, memoryBytes: GIB / 2 }),
-    /of the 131072 KiB that this process may use/,
-  )
+t.test('memory is shared out, too, and what supervises takes some', async t => {
+  const MIB = 1024 ** 2
+  const OWN = 144 * MIB
+  const SUPERVISOR = 96 * MIB
+  for (const [memoryBytes, count, memoryShare] of [
+    [GIB, 4, 50],
+    [GIB, 4, 75],
+    [2 * GIB, 3, 90],
+    [4 * GIB, 7, 33],
+    [64 * GIB - 1, 64, 90],
+  ] as const) {
+    const small = { hashCores: 64, memoryBytes }
+    const { passwords } = shareOut(configOf({ passwords: { memoryShare } }), count, small)
+    // As each of them does, which sees the whole machine.
+    const each = planCapacity(passwords, small)
+    const all = count * (OWN + each.memoryKiB * 1024) + SUPERVISOR
+    t.ok(all <= memoryBytes, `${count} take ${all / MIB} of ${memoryBytes / MIB} MiB`)
+    t.equal(each.concurrency, passwords.concurrency)
+  }
+})
+
+t.test('a hash that just fits fits in each process, too', async t => {
+  for (let count = 2; count <= 64; count++) {
+    const part = 8_192 + 147_456
+    const memoryBytes = (count * part + 98_304) * 1024
+    const machine = { hashCores: 64, memoryBytes }
+    const config = configOf({ passwords: { memoryKiB: 8_192, memoryShare: 90 } })
+    const { passwords } = shareOut(config, count, machine)
+    t.match(planCapacity(passwords, machine), { concurrency: 1, memoryKiB: 8_192 })
+  }
+})
+
+t.test('there may be too little for so many', async t => {
+  for (const [memoryBytes, each] of [
+    [GIB / 2, 106_496],
+    [64 * 1024 ** 2, 0],
+  ] as const) {
+    t.throws(
+      () => shareOut(configOf(), 4, { hashCores: 3, memoryBytes }),
+      new RegExp(`of the ${each} KiB that this process may use`),
+    )
+  }
 })
