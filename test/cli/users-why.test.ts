@@ -77,6 +77,21 @@ t.test('why: by a name, an address, a sub, or the hash that the log shows', asyn
   t.match(await latchkey('users why ann'), { code: 0, out: /ann is disabled/ })
 })
 
+t.test('why: by an address that nobody logs in by', async t => {
+  const line = commandLine(t, { more: CONFIG.slice(0, 1) })
+  const { latchkey } = line
+  const [{ sub } = {}] = (await latchkey(ADD, PASSWORD)).records
+  const typed = 'Ann@example.com'
+  await refuse(line, { name: typed, reason: 'user_unknown', network })
+  for (const text of [typed, hashOf(typed)]) {
+    t.match(
+      (await latchkey(`users why ${text} --json`)).records,
+      [{ name: 'ann', sub, state: 'enabled', refusals: [{ reason: 'user_unknown' }] }],
+      text,
+    )
+  }
+})
+
 t.test('why: a name that nobody has, and one that was never refused', async t => {
   const line = commandLine(t, { more: CONFIG })
   const { latchkey } = line

@@ -12,7 +12,7 @@ export function addReading(users: Command, io: Io): void {
   users
     .command('show <name>')
     .description(
-      'one account: by its name, its sub, its address, or its hash in the audit log',
+      'one account: by its name, its sub, a unique attribute, or a hash of the audit log',
     )
     .action(
       withStore(io, async (tools, name: string) => {

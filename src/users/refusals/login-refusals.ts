@@ -18,8 +18,12 @@ export interface LoginRefusals extends Notes {
    * first.
    */
   ofName(name: string): Promise<readonly LoginRefusal[]>
-  /** The same, of all that the account logs in with, and of what it was called before. */
-  ofAccount(account: Account): Promise<readonly LoginRefusal[]>
+  /**
+   * The same, of all that the account logs in with, and of what it was called before.
+   *
+   * @param asked by what it was found, where nobody logs in by that: its user may have tried to
+   */
+  ofAccount(account: Account, asked?: string): Promise<readonly LoginRefusal[]>
   /** Notes that failures of the account's own names delay nothing any more. */
   lift(account: Account): Promise<void>
 }
@@ -70,9 +74,10 @@ export function createLoginRefusals(options: LoginRefusalsOptions): LoginRefusal
   return {
     ...createNotes({ store, hash, clock }),
     ofName: name => of([name]),
-    async ofAccount(account) {
+    async ofAccount(account, asked) {
       const { tag } = account
-      const [own, named] = await Promise.all([kept([tag]), of(namesOf(account))])
+      const names = [...namesOf(account), ...(asked === undefined ? [] : [asked])]
+      const [own, named] = await Promise.all([kept([tag]), of(names)])
       // Of its names, what is nobody's, and what wasn't kept of the account itself.
       const others = named.filter(
         one =>

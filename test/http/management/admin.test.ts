@@ -213,6 +213,7 @@ for (const store of STORES) {
     await login('Alice', 'one')
     t.equal((await login('alice', PASSWORD)).statusCode, 429)
     await login('nobody', 'one')
+    await login('+491234', 'one')
     await server.post('/token', { grant_type: 'password', username: 'clientless' })
     await server.refusals.flush()
 
@@ -237,6 +238,14 @@ for (const store of STORES) {
       const answer = await ask('GET', `/events?name=${encodeURIComponent(name)}`, bearer)
       t.same(answer.json(), found, name)
     }
+    // Nobody logs in by a number; whose it is can be asked all the same.
+    const byNumber = (await ask('GET', '/events?name=%2B491234', bearer)).json()
+    t.match(byNumber, { account })
+    t.strictSame(byNumber.refusals.map((one: { reason: string }) => one.reason).sort(), [
+      'password_wrong',
+      'throttled_by_pair',
+      'user_unknown',
+    ])
     t.match((await ask('GET', '/events?name=nobody', bearer)).json(), {
       account: null,
       refusals: [{ reason: 'user_unknown' }],

@@ -78,8 +78,8 @@ function addWhy(users: Command, io: Io): void {
   users
     .command('why <name>')
     .description(
-      'why somebody could not log in, and what to do: by a name, an address, a sub, or a hash of the audit ' +
-        'log',
+      'why somebody could not log in, and what to do: by a name, an address or another unique attribute, ' +
+        'a sub, or a hash of the audit log',
     )
     .action(
       withStore(io, async (tools, name: string) => {
@@ -129,7 +129,8 @@ async function lookUp(tools: StoreTools, text: string): Promise<Case> {
   const { refusals: record, directory } = tools
   const account = await findAccount(tools, text)
   if (account !== undefined) {
-    return { account, former: undefined, refusals: await record.ofAccount(account) }
+    const refusals = await record.ofAccount(account, text)
+    return { account, former: undefined, refusals }
   }
   const refusals = await record.ofName(text)
   const tag = refusals.find(refusal => refusal.tag !== undefined)?.tag

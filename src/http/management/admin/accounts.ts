@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Account } from '../../../stores/ports/directory.ts'
 import type { LoginRefusal } from '../../../stores/ports/logins/refusals.ts'
+import { findByValue } from '../../../users/attributes/find-by-value.ts'
 import { explain } from '../../../users/refusals/explain.ts'
 import type { AdminParts } from './parts.ts'
 import { AccountParams, answer, described, refusals } from './documentation.ts'
@@ -43,7 +44,7 @@ const NameQuery = Type.Object({
     minLength: 1,
     maxLength: 1024,
     description:
-      'A name, whether anybody has it or not; what else users log in with; or the hash of the audit log.',
+      'A name, whether anybody has it or not; the value of a unique attribute; or the hash of the audit log.',
   }),
 })
 
@@ -90,10 +91,18 @@ export function accountRoutes(app: FastifyInstance, parts: AdminParts): void {
     },
     async ({ query: { name } }) => {
       const { accounts, refusals: record } = core
-      const account = (await accounts.find(name)) ?? (await accounts.findLogin(name))
+      const account =
+        (await accounts.find(name)) ??
+        (await accounts.findLogin(name)) ??
+        (await findByValue(name, {
+          byValue: accounts.byValue,
+          declarations: core.settings.attributes(),
+        }))
       return eventsOf(
         account,
-        await (account === undefined ? record.ofName(name) : record.ofAccount(account)),
+        await (account === undefined
+          ? record.ofName(name)
+          : record.ofAccount(account, name)),
       )
     },
   )
