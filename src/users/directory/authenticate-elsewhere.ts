@@ -81,7 +81,9 @@ export function createAuthenticateElsewhere(
     throw directoryAway()
   }
 
-  return async login => {
+  return async asked => {
+    // A directory may tell spellings apart. One rule for all names: none tells whose it is.
+    const login = { ...asked, spelling: asked.name }
     const account = login.account ?? (await directory.findLogin(login.name))
     const startedAt = monotonic()
     const owner = account?.external?.directory

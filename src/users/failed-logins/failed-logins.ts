@@ -31,6 +31,8 @@ export interface FailedLoginsPolicy {
 export interface Credentials {
   /** As it was typed. */
   readonly name: string
+  /** The same, where another spelling may be somebody else: a try with that isn't this one again. */
+  readonly spelling?: string
   readonly password: string
   /** The address of the caller. */
   readonly address: string
@@ -164,7 +166,7 @@ interface Counting extends Pick<FailedLoginsOptions, 'policy'> {
 /** Makes the function that says what a try counts for. */
 function createAttemptOf({ idOf, pairIn, policy }: Counting) {
   return function attemptOf(
-    { name: typed, password, address }: Credentials,
+    { name: typed, spelling = '', password, address }: Credentials,
     account: Account | undefined,
   ): LoginAttempt {
     const name = account?.foldedName ?? typed
@@ -196,12 +198,11 @@ function createAttemptOf({ idOf, pairIn, policy }: Counting) {
           limit: passwordLimit,
         },
       ],
-      // A wrong password may be right after a new one was set, or the user enabled again or verified; or for
-      // the name in another spelling, which may be somebody else in a directory elsewhere.
+      // A wrong password may be right after a new one was set, or the user enabled again or verified.
       repeat: idOf(
         'repeat',
         pair.id,
-        typed,
+        spelling,
         password,
         account?.passwordHash ?? '',
         JSON.stringify([account?.disabled, account?.pending?.signUp]),

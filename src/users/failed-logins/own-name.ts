@@ -30,7 +30,7 @@ export async function checkByOwnName<Outcome extends { readonly kind: string }>(
   check,
 }: NamedLogin<Outcome>): Promise<Outcome | Stopped> {
   if (foldName(ownName) === counted) return check()
-  const named = { ...login, name: ownName }
+  const named = { ...login, name: ownName, spelling: ownName }
   const { verdict, settle } = await failedLogins.begin(named, undefined)
   if (verdict.kind !== 'admitted') return verdict
   try {
