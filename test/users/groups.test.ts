@@ -147,7 +147,9 @@ t.test('a group whose members are refused stays, and its removal ends', async t 
   t.match(await theirs.setMembers('a', joins), refusal)
   t.match(await theirs.setMembers('a', { joining: [], leaving: ['x'] }), refusal)
   t.match(await groupsOf('changed_meanwhile').setMembers('a', joins), {
-    reason: 'changed_meanwhile',
+    reason: 'member_refused',
+    sub: 'x',
+    refused: { reason: 'changed_meanwhile' },
   })
   pages.length = 0
   t.match(await groupsOf('user_unknown').remove('a'), { kind: 'done' }, 'who has gone')

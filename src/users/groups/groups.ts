@@ -9,7 +9,12 @@ import type { Accounts } from '../accounts.ts'
 import { isRole } from '../roles.ts'
 import { faultOf, nextOf, type GroupRequest } from './next-group.ts'
 import { ROLE_INDEX, rolePrefix } from './role-values.ts'
-import { createSetRoles, inTurns } from './set-roles.ts'
+import {
+  createSetRoles,
+  inTurns,
+  type MemberRefused,
+  type RoleRefusal,
+} from './set-roles.ts'
 
 /** Why nothing was changed. */
 export type GroupFault =
@@ -27,6 +32,7 @@ export type GroupFault =
 export type GroupOutcome =
   | { readonly kind: 'done'; readonly group: Group }
   | { readonly kind: 'refused'; readonly reason: GroupFault }
+  | ({ readonly kind: 'refused' } & MemberRefused)
 
 /** Who joins and who leaves, by their `sub`. */
 export interface MembersChange {
@@ -48,7 +54,8 @@ export interface Groups {
   ): Promise<readonly Account[]>
   /**
    * Gives some the role and takes it from others. Nobody is changed where one who joins isn't known. Each
-   * account is a change of its own: after a fault the same call completes it.
+   * account is a change of its own: after a fault, or where one of them is refused, the same call completes
+   * it.
    */
   setMembers(id: string, change: MembersChange): Promise<GroupOutcome>
   /** Takes the role from its members, and then the group away. `from`: as of `change`. */
@@ -116,7 +123,7 @@ export function createGroups(options: GroupsOptions): Groups {
       const fault =
         (await setRoles(joining, group.role, true)) ??
         (await setRoles(leaving, group.role, false))
-      return fault === undefined ? changed(id, {}) : refused(fault)
+      return fault === undefined ? changed(id, {}) : { kind: 'refused', ...fault }
     },
     async remove(id, from) {
       // Whoever else decided on that revision comes too late from here on.
@@ -125,7 +132,7 @@ export function createGroups(options: GroupsOptions): Groups {
       const group = await find(id)
       if (group === undefined) return refused('group_unknown')
       const fault = await empty(group)
-      if (fault !== undefined) return refused(fault)
+      if (fault !== undefined) return { kind: 'refused', ...fault }
       const outcome = await save(all =>
         all.some(each => each.id === id)
           ? { all: all.filter(each => each.id !== id), group }
@@ -187,7 +194,7 @@ function createMembers(accounts: GroupsOptions['accounts']) {
   }
 
   /** Takes the role from all; each page is behind the one before, so that it ends whatever is refused. */
-  async function empty(group: Group): Promise<GroupFault | undefined> {
+  async function empty(group: Group): Promise<RoleRefusal | undefined> {
     let after: string | undefined
     for (;;) {
       const page = await members(group, { after, limit: PAGE })

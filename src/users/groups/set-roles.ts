@@ -1,11 +1,26 @@
 // Gives a role to many accounts, or takes it from them, a few at once.
+import { DIRECTORY_OWNS } from '../account-attributes.ts'
 import type { Accounts } from '../accounts.ts'
+import type { AccountOutcome } from '../change-account.ts'
 import { roleValues } from './role-values.ts'
 
 /** So many accounts are changed at once. */
 const AT_ONCE = 16
 
-/** Makes the change; whoever has gone has no role. Resolves to undefined where no account was refused. */
+/** An account that keeps what roles it has, and why. */
+export interface MemberRefused {
+  readonly reason: 'member_refused'
+  readonly sub: string
+  readonly refused: Extract<AccountOutcome, { kind: 'refused' }>
+}
+
+/** Why somebody's roles are as they were. */
+export type RoleRefusal = { readonly reason: 'member_of_directory' } | MemberRefused
+
+/**
+ * Makes the change; whoever has gone has no role. Resolves to the first refusal, once all the others are
+ * changed, or to undefined.
+ */
 export function createSetRoles(accounts: Pick<Accounts, 'byValue' | 'change'>) {
   // Whom an earlier release gave the role has no entry for it.
   async function isListed(sub: string, role: string): Promise<boolean> {
@@ -17,22 +32,26 @@ export function createSetRoles(accounts: Pick<Accounts, 'byValue' | 'change'>) {
     subs: readonly string[],
     role: string,
     has: boolean,
-  ): Promise<'member_of_directory' | 'changed_meanwhile' | undefined> => {
-    const outcomes = await inTurns(subs, async sub => {
+  ): Promise<RoleRefusal | undefined> => {
+    const refusals = await inTurns(subs, async sub => {
       const isUnlisted = has && !(await isListed(sub, role))
-      return accounts.change(sub, ({ roles }) => {
+      const outcome = await accounts.change(sub, ({ roles }) => {
         if (roles.includes(role) === has) return isUnlisted ? { rewrites: true } : {}
         return {
           roles: has ? [...roles, role] : roles.filter(each => each !== role),
         }
       })
+      return refusalOf(sub, outcome)
     })
-    const reasons = outcomes.flatMap(outcome =>
-      outcome.kind === 'refused' ? [outcome.reason] : [],
-    )
-    if (reasons.includes('directory_owns')) return 'member_of_directory'
-    return reasons.includes('changed_meanwhile') ? 'changed_meanwhile' : undefined
+    return refusals.find(refusal => refusal !== undefined)
   }
+}
+
+function refusalOf(sub: string, outcome: AccountOutcome): RoleRefusal | undefined {
+  if (outcome.kind === 'done' || outcome.reason === 'user_unknown') return undefined
+  return outcome.reason === DIRECTORY_OWNS
+    ? { reason: 'member_of_directory' }
+    : { reason: 'member_refused', sub, refused: outcome }
 }
 
 /** The results of all, in their order. */

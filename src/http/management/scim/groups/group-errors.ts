@@ -1,5 +1,5 @@
 // Why a group isn't added, changed or removed, as SCIM says it (RFC 7644 §3.12).
-import type { OAuthError } from '../../../../oauth/errors.ts'
+import { OAuthError } from '../../../../oauth/errors.ts'
 import {
   noResource,
   otherVersion,
@@ -8,6 +8,8 @@ import {
 } from '../../../../scim/errors.ts'
 import type { Group } from '../../../../stores/ports/documents/groups.ts'
 import type { GroupFault, GroupOutcome } from '../../../../users/groups/groups.ts'
+import type { MemberRefused } from '../../../../users/groups/set-roles.ts'
+import { userError } from '../users/user-errors.ts'
 
 const WORDS: Readonly<
   Record<Exclude<GroupFault, 'group_unknown' | 'superseded'>, readonly [ScimType, string]>
@@ -30,11 +32,22 @@ const WORDS: Readonly<
 /**
  * The group that came of it.
  *
- * @throws OAuthError of `groupError`
+ * @throws OAuthError of `groupError`; 409 that names a member who can't be changed
  */
 export function done(outcome: GroupOutcome): Group {
   if (outcome.kind === 'done') return outcome.group
-  throw groupError(outcome.reason)
+  throw outcome.reason === 'member_refused'
+    ? memberError(outcome)
+    : groupError(outcome.reason)
+}
+
+// Success would say that whoever has left has lost the role.
+function memberError({ sub, refused }: MemberRefused): OAuthError {
+  const { code, message } = userError(refused)
+  return new OAuthError(409, code === 'uniqueness' ? code : 'conflict', {
+    description: `the user ${sub} can't be changed: ${message}`,
+    reason: 'http_409',
+  })
 }
 
 /** The error that answers a refusal. */
