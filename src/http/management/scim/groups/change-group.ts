@@ -4,6 +4,7 @@ import type { Core } from '../../../../core/core.ts'
 import { member, type Resource } from '../../../../scim/schema.ts'
 import type { Account } from '../../../../stores/ports/directory.ts'
 import type { Group } from '../../../../stores/ports/documents/groups.ts'
+import { isOwnedElsewhere } from '../../../../users/account-attributes.ts'
 import type { GroupOutcome } from '../../../../users/groups/groups.ts'
 import type { Call } from '../resources.ts'
 import { refuseOwn } from '../users/users.ts'
@@ -38,7 +39,8 @@ export function createChangeGroup({ core, servicesOf, require }: ChangeGroupOpti
     const joining = [...after].filter(sub => !had.has(sub))
     const leaving = [...had].filter(sub => !after.has(sub))
     for (const sub of [...joining, ...leaving]) refuseOwn(call.caller, sub)
-    await refuseUnknown(core, joining)
+    await refuseJoining(core, { joining, role: group.role })
+    refuseElsewhere(before.filter(({ sub }) => !after.has(sub)))
     const changes = changesIn(call, group, wanted)
     const isSame = Object.keys(changes).length === 0
     const movesMembers = joining.length + leaving.length > 0
@@ -73,12 +75,23 @@ export function isBound({ request }: Call): boolean {
   return ifMatch !== undefined && ifMatch.trim() !== '*'
 }
 
-/** @throws OAuthError invalidValue where one of them is nobody */
-export async function refuseUnknown(
+/**
+ * Before anything is written: what is refused half way is never completed by the same request.
+ *
+ * @throws OAuthError invalidValue where one of them is nobody, or gets no role here
+ */
+export async function refuseJoining(
   { accounts }: ChangeGroupOptions['core'],
-  subs: readonly string[],
+  { joining, role }: { readonly joining: readonly string[]; readonly role: string },
 ): Promise<void> {
-  for (const sub of subs) {
-    if ((await accounts.bySub(sub)) === undefined) throw groupError('member_unknown')
+  for (const sub of joining) {
+    const account = await accounts.bySub(sub)
+    if (account === undefined) throw groupError('member_unknown')
+    if (!account.roles.includes(role)) refuseElsewhere([account])
   }
+}
+
+/** @throws OAuthError invalidValue where a directory elsewhere says which roles one of them has */
+export function refuseElsewhere(changing: readonly Account[]): void {
+  if (changing.some(isOwnedElsewhere)) throw groupError('member_of_directory')
 }

@@ -9,7 +9,12 @@ import type { Group } from '../../../../stores/ports/documents/groups.ts'
 import { matchesEtag } from '../../../request/etag.ts'
 import type { Call, Resources, ResourcesOptions, Shown } from '../resources.ts'
 import { refuseOwn } from '../users/users.ts'
-import { createChangeGroup, isBound, refuseUnknown } from './change-group.ts'
+import {
+  createChangeGroup,
+  isBound,
+  refuseElsewhere,
+  refuseJoining,
+} from './change-group.ts'
 import { done } from './group-errors.ts'
 import {
   groupResource,
@@ -64,8 +69,9 @@ export function createScimGroups(options: ResourcesOptions): Resources {
       const { groups } = servicesOf(call)
       const joining = [...subsIn(member(wanted, 'members'))]
       for (const sub of joining) refuseOwn(call.caller, sub)
-      await refuseUnknown(core, joining)
-      const group = done(await groups.add(requestIn(call, wanted)))
+      const request = requestIn(call, wanted)
+      await refuseJoining(core, { joining, role: request.displayName })
+      const group = done(await groups.add(request))
       const full =
         joining.length === 0
           ? group
@@ -89,10 +95,12 @@ export function createScimGroups(options: ResourcesOptions): Resources {
       return shown(call, changed, projection)
     },
     async remove(call, id) {
-      const { role, revision } = await require(call, id)
+      const group = await require(call, id)
+      const { role, revision } = group
       const { sub } = call.caller
       const own = sub === undefined ? undefined : await core.accounts.bySub(sub)
       if (own?.roles.includes(role) === true) refuseOwn(call.caller, own.sub)
+      refuseElsewhere(await membersOf(servicesOf(call), group))
       const from = isBound(call) ? revision : undefined
       done(await servicesOf(call).groups.remove(id, from))
     },
