@@ -18,6 +18,7 @@ import type { CheckClaims } from './attributes/claims-budget.ts'
 import type { Declarations } from './attributes/declarations.ts'
 import type { Directory } from './directory/directory.ts'
 import type { PasswordHasher } from './hashing/hasher.ts'
+import { withoutKnown, withoutUnclaimed } from './known-values.ts'
 import { namesakeOf } from './names/namesake.ts'
 import { readName } from './names/user-name.ts'
 import type { CheckNewPassword, PasswordFault } from './new-password.ts'
@@ -32,8 +33,11 @@ export interface AccountRequest
   readonly password?: string
   /** In the place of a password: a hash that was checked. Ends every session. */
   readonly passwordHash?: string
-  /** Writes also what is so already, as nobody's change: the index may lack it (an earlier release). */
-  readonly rewrites?: true
+  /**
+   * Writes also what is so already, as nobody's change: the index may lack it (an earlier release). `values`:
+   * and claims every unique value that the account has.
+   */
+  readonly rewrites?: 'roles' | 'values'
 }
 
 /** Why nothing was changed. */
@@ -68,7 +72,7 @@ export type ChangeWholeAccount = (
 ) => Promise<AccountOutcome>
 
 export interface ChangeAccountOptions {
-  readonly directory: Pick<Directory, 'byTag' | 'change'>
+  readonly directory: Pick<Directory, 'byTag' | 'change' | 'uniqueValuesOf'>
   /** The account that logs in with a text: no other one may have that for its name. */
   readonly findLogin: Directory['findLogin']
   readonly hasher: Pick<PasswordHasher, 'hash'>
@@ -92,13 +96,17 @@ export function createChangeAccount(options: ChangeAccountOptions): ChangeWholeA
       const change = await next(account, request)
       if ('reason' in change) return { kind: 'refused', ...change }
       const changes = changesOf(account, change, request)
-      if (changes.length === 0 && request.rewrites !== true) {
+      if (changes.length === 0 && request.rewrites === undefined) {
         return { kind: 'done', account }
       }
       if (account.external !== undefined && changes.some(isOfDirectory)) {
         return { kind: 'refused', reason: DIRECTORY_OWNS }
       }
-      const outcome = await directory.change(change)
+      const outcome = await directory.change(
+        request.rewrites === 'values'
+          ? change
+          : await withoutUnclaimed(account, change, directory),
+      )
       if (outcome.kind === 'superseded') continue
       if (outcome.kind === 'value_taken') {
         return { kind: 'refused', reason: 'attribute_taken', path: outcome.attribute }
@@ -114,21 +122,6 @@ export function createChangeAccount(options: ChangeAccountOptions): ChangeWholeA
     }
     return { kind: 'refused', reason: 'changed_meanwhile' }
   }
-}
-
-/**
- * Without the attributes that the account has already: what the configuration has forbidden since must not
- * keep anybody from suspending its user.
- */
-function withoutKnown<Request extends AttributesRequest>(
-  { attributes: known }: Account,
-  request: Request,
-): Request {
-  if (request.attributes === undefined) return request
-  const isKnown = ([name, value]: readonly [string, unknown]) =>
-    isDeepStrictEqual(known[name], value)
-  const changed = Object.entries(request.attributes).filter(each => !isKnown(each))
-  return { ...request, attributes: Object.fromEntries(changed) }
 }
 
 /** Makes the step from a request to what is written. */

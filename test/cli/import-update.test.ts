@@ -189,6 +189,7 @@ t.test('an account that goes meanwhile is not made anew by a change', async t =>
       byTag: async () => (asked++ === 0 ? (account as never) : undefined),
       byName: async () => undefined,
       byValue: async () => undefined,
+      uniqueValuesOf: async () => [],
       change: async () => ({ kind: 'changed' }),
     },
     hasher: { hash: async () => '', checkForeign: () => undefined },

@@ -76,6 +76,7 @@ t.test('an account that changes, or goes, under a change', async t => {
       findLogin: async () => undefined,
       directory: {
         byTag: async () => (found.length > 1 ? found.shift() : found[0]),
+        uniqueValuesOf: async () => [],
         change: async () => ({
           kind: (outcomes.length > 1 ? outcomes.shift() : outcomes[0]) ?? 'superseded',
         }),

@@ -154,7 +154,7 @@ function createClaimOf({ directory, change, declarations }: ValueClaimsOptions) 
     const wanted = [...values, ...roleValues(sub, roles)]
     const open = await unclaimedOf(directory, account, wanted)
     if (open.length === 0) return 'there'
-    const outcome = await change(sub, () => ({ rewrites: true }))
+    const outcome = await change(sub, () => ({ rewrites: 'values' }))
     if (outcome.kind === 'done') return 'claimed'
     // Removed meanwhile, or written by somebody else, who has claimed what it has.
     if (outcome.reason !== 'attribute_taken') return 'there'

@@ -21,7 +21,7 @@ export function createBuiltInDirectory(options: BuiltInOptions): Directory {
   const directory = namingLogins(options.directory, nameLogins)
   const { add, byTag, rename, setPassword, setAttributes, adopt, remove } = directory
   const { page, search, all, changePassword, changePending } = directory
-  const { change, count, byValue } = directory
+  const { change, count, byValue, uniqueValuesOf } = directory
   const { setDisabled, setAccess } = subjects
 
   async function find(name: string) {
@@ -40,6 +40,7 @@ export function createBuiltInDirectory(options: BuiltInOptions): Directory {
     change,
     count,
     byValue,
+    uniqueValuesOf,
     setDisabled,
     setAccess,
     adopt,

@@ -76,6 +76,8 @@ export interface Directory {
   count(): Promise<number>
   /** The account that has a unique value, in the form in which it is compared. */
   byValue(value: UniqueValue): Promise<Account | undefined>
+  /** The unique values that the account has claimed. */
+  uniqueValuesOf(tag: string): Promise<readonly UniqueValue[]>
   /** Makes a shadow of a directory elsewhere an account of ours; sessions and hash stay. */
   adopt(tag: string): Promise<boolean>
   /** Removes the account and its subject, and ends every session. */

@@ -36,7 +36,7 @@ export function createSetRoles(accounts: Pick<Accounts, 'byValue' | 'change'>) {
     const refusals = await inTurns(subs, async sub => {
       const isUnlisted = has && !(await isListed(sub, role))
       const outcome = await accounts.change(sub, ({ roles }) => {
-        if (roles.includes(role) === has) return isUnlisted ? { rewrites: true } : {}
+        if (roles.includes(role) === has) return isUnlisted ? { rewrites: 'roles' } : {}
         return {
           roles: has ? [...roles, role] : roles.filter(each => each !== role),
         }

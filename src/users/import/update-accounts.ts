@@ -24,7 +24,10 @@ export interface UpdateOptions extends Omit<
   ChangeAccountOptions,
   'directory' | 'hasher'
 > {
-  readonly directory: Pick<BuiltInDirectory, 'byTag' | 'byName' | 'byValue' | 'change'>
+  readonly directory: Pick<
+    BuiltInDirectory,
+    'byTag' | 'byName' | 'byValue' | 'uniqueValuesOf' | 'change'
+  >
   readonly hasher: Pick<PasswordHasher, 'hash' | 'checkForeign'>
   /** Says by which texts an account would log in. */
   readonly nameLogins: Pick<NameLogins, 'naming'>
@@ -112,13 +115,14 @@ function refusedBy(
 
 /** Says what would come of a change, and changes nothing. */
 function dry(
-  { byTag, byValue, byName }: UpdateOptions['directory'],
+  { byTag, byValue, byName, uniqueValuesOf }: UpdateOptions['directory'],
   { naming }: UpdateOptions['nameLogins'],
 ): ChangeAccountOptions['directory'] {
   const isOthers = (owner: Account | undefined, tag: string) =>
     owner !== undefined && owner.tag !== tag
   return {
     byTag,
+    uniqueValuesOf,
     async change(wanted) {
       const { tag, uniqueValues, logins } = naming(wanted)
       // Who has the name was looked up before.

@@ -4,7 +4,7 @@ import { decodeJwt } from 'jose'
 import t from 'tap'
 import { STORES } from '../../../conformance/helpers.ts'
 import { ISSUER, PASSWORD, type TestApp } from '../../../support/app.ts'
-import { EXTENSION, PATCH_OP, scimOn, USER } from '../../../support/scim.ts'
+import { EXTENSION, GROUP, PATCH_OP, scimOn, USER } from '../../../support/scim.ts'
 import { notePending } from '../../../support/stores.ts'
 
 const WHOLE = {
@@ -27,6 +27,9 @@ const WHOLE = {
     emailVerified: true,
   },
 }
+
+const ANY_TEXT = { list: false, unique: false }
+const ONLY_ONE = { list: false, unique: true }
 
 /** The status of an access token, as a service reads it that fetches the list now. */
 async function bitOf(server: TestApp, token: string): Promise<number> {
@@ -198,6 +201,48 @@ for (const store of STORES) {
     t.equal(suspended.statusCode, 200, 'what is forbidden since is no hindrance')
     const asName = server.accounts.change(alice.id, () => ({ password: 'alice' }))
     t.match(await asName, { kind: 'refused', reason: 'password_is_name' })
+  })
+
+  t.test(`whose address another one has, too, ${store}`, async t => {
+    const { call, add, patch, server } = await scimOn(t, store)
+    const twins = [{ value: 'twins@example.com' }]
+    server.live.attributes = { ...server.live.attributes, email: ANY_TEXT }
+    const { id: ann } = await add('ann', { emails: twins })
+    const { id: bob } = await add('bob', { emails: twins, externalId: 'hr-8' })
+    server.live.attributes = { ...server.live.attributes, email: ONLY_ONE }
+    const own = [{ value: 'eve@example.com' }]
+    const { id: eve } = await add('eve', { emails: own })
+    const members = [ann, bob, eve].map(value => ({ value }))
+    const body = { schemas: [GROUP], displayName: 'staff', members }
+    const group = await call('POST', '/Groups', { body })
+    t.equal(group.statusCode, 201, 'they get roles')
+    const access = { scopes: ['orders:read'], roles: ['staff', 'other'] }
+    t.match(await server.accounts.setAccess('bob', access), { kind: 'done' })
+    const off = [{ op: 'replace', path: 'active', value: false }]
+    for (const id of [ann, bob, eve]) {
+      const suspended = await patch(`/Users/${id}`, off)
+      t.equal(suspended.statusCode, 200, suspended.body)
+      t.equal(suspended.json().active, false)
+    }
+    const path = `/Groups/${group.json().id}`
+    t.equal((await call('DELETE', path)).statusCode, 204, 'and lose them')
+    t.strictSame((await server.accounts.bySub(ann))?.roles, [])
+    t.strictSame((await server.accounts.bySub(bob))?.roles, ['other'])
+    const post = (emails: object[], more = {}) =>
+      call('POST', '/Users', {
+        body: { schemas: [USER], userName: 'fay', emails, ...more },
+      })
+    t.equal((await post(own)).statusCode, 409, 'what is claimed stays so')
+    t.equal((await post([], { externalId: 'hr-8' })).statusCode, 409)
+    const other = [
+      { op: 'replace', path: 'emails[type eq "work"].value', value: 'b@example.com' },
+    ]
+    t.equal((await patch(`/Users/${bob}`, other)).statusCode, 200)
+    const found = await call('GET', '/Users?filter=emails.value eq "b@example.com"')
+    t.match(found.json().Resources, [{ id: bob }], 'another address is claimed')
+    t.equal((await post([{ value: 'b@example.com' }])).statusCode, 409)
+    const late = await patch(`/Users/${ann}`, [{ ...other[0], value: 'eve@example.com' }])
+    t.match(late.json(), { status: '409', detail: 'email is taken' })
   })
 
   t.test(`what is gone is gone, and its name is free, ${store}`, async t => {
