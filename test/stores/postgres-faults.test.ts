@@ -124,6 +124,21 @@ t.test('a server that only reads is not asked', async t => {
   t.equal(between.count(), 3)
 })
 
+t.test('a server that is made to read only is noticed by whoever only reads', async t => {
+  let now = 0
+  const { ask, close } = await openConnections(database.server, { monotonic: () => now })
+  t.teardown(close)
+  const question = { text: 'SELECT 1' }
+  await ask(question)
+  await database.run('SET default_transaction_read_only = on')
+  now += 10_000
+  await t.rejects(ask(question), { message: /25006: it only reads/ })
+  await database.run('SET default_transaction_read_only = off')
+  await ask(question)
+  now += 10_000
+  await ask(question)
+})
+
 t.test('after a fault no idle connection is waited for', async t => {
   const between = await countConnections(t, Number(new URL(database.server.url).port))
   const { ask, within } = await start(t, { url: between.url, connections: 3 })
@@ -180,11 +195,16 @@ t.test('each call is told of, with what came of it', async t => {
   await ask({ text: 'SELECT 1' })
   await within([], async () => {})
   await t.rejects(ask({ text: 'no statement' }))
-  t.same(called, [
-    { call: 'statement', outcome: 'ok', ms: 5 },
-    { call: 'transaction', outcome: 'ok', ms: 5 },
-    { call: 'statement', outcome: 'failed', ms: 5 },
+  await t.rejects(
+    within([], () => Promise.reject(new StoreUnavailable(undefined, 'Redis'))),
+  )
+  t.match(called, [
+    { call: 'statement', outcome: 'ok' },
+    { call: 'transaction', outcome: 'ok' },
+    { call: 'statement', outcome: 'failed' },
+    { call: 'transaction', outcome: 'ok' },
   ])
+  for (const { ms } of called) t.ok(ms >= 5 && ms % 5 === 0)
   await database.away()
   for (let count = 0; count < 4; count++) await t.rejects(ask({ text: 'SELECT 1' }))
   t.match(changed, [/gives no answer/])

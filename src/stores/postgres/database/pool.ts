@@ -1,6 +1,7 @@
-// The connections that calls are made on: those alone whose server took writes when they were made, and that
-// no fault has cast doubt on since. After a failover the others lead to a server that is gone, or only reads.
+// The connections that calls are made on: those alone whose server took writes a moment ago, and that no
+// fault has cast doubt on since. After a failover the others lead to a server that is gone, or only reads.
 import type { PoolClient, QueryResultRow } from 'pg'
+import type { Monotonic } from '../../../base/clock.ts'
 import { openPostgresPool } from '../../../base/postgres-pool.ts'
 import {
   readCredentials,
@@ -18,23 +19,35 @@ export interface AccountsPool {
   end(): Promise<void>
 }
 
+/**
+ * How long a connection is taken for one that takes writes, in milliseconds: a server may be made to read
+ * only, and a proxy may lead to another one, while it stays.
+ */
+const JUDGED_FOR_MS = 10_000
+
 /** Makes the pool; each connection is opened when it is needed. */
-export async function openAccountsPool(server: SqlServer): Promise<AccountsPool> {
+export async function openAccountsPool(
+  server: SqlServer,
+  monotonic: Monotonic,
+): Promise<AccountsPool> {
   let credentials: Credentials | undefined
-  let trusted = new WeakSet<PoolClient>()
+  /** When each was judged last. */
+  let trusted = new WeakMap<PoolClient, number>()
   const pool = await openPostgresPool(server, {
     credentials: () => credentials,
     more: { query_timeout: server.timeout },
     verify(client, done) {
-      heard(client, refuseReader).then(
-        () => {
-          trusted.add(client)
-          done()
-        },
+      judge(client).then(
+        () => done(),
         (error: Error) => done(error),
       )
     },
   })
+
+  async function judge(client: PoolClient): Promise<void> {
+    await heard(client, refuseReader)
+    trusted.set(client, monotonic())
+  }
 
   async function connect(): Promise<PoolClient> {
     // The pool makes a connection for this call. What it throws there, no call hears of.
@@ -43,21 +56,30 @@ export async function openAccountsPool(server: SqlServer): Promise<AccountsPool>
       credentials = readCredentials(server)
     }
     const client = await pool.connect()
-    if (trusted.has(client)) return client
+    const judgedAt = trusted.get(client)
+    if (judgedAt === undefined) {
+      client.release(true)
+      return connect()
+    }
+    if (monotonic() - judgedAt < JUDGED_FOR_MS) return client
+    const [judged] = await Promise.allSettled([judge(client)])
+    if (judged.status === 'fulfilled') return client
+    trusted = new WeakMap()
     client.release(true)
-    return connect()
+    throw judged.reason
   }
 
   /** Whether the connection may be used again: the server is there, and no transaction is open. */
   async function isWhole(client: PoolClient, error: unknown): Promise<boolean> {
     if (!isAway(error)) return isRolledBack(client)
-    trusted = new WeakSet()
+    trusted = new WeakMap()
     return false
   }
 
   return {
     async use(work) {
       const client = await connect()
+      const judgedAt = Number(trusted.get(client))
       return heard(client, async () => {
         const done = work(client)
         const isGood = await done.then(
@@ -65,7 +87,7 @@ export async function openAccountsPool(server: SqlServer): Promise<AccountsPool>
           (error: unknown) => isWhole(client, error),
         )
         // It has answered just now, whatever others have met meanwhile.
-        if (isGood) trusted.add(client)
+        if (isGood) trusted.set(client, judgedAt)
         client.release(!isGood)
         return done
       })
