@@ -31,8 +31,11 @@ t.test('an import, and the deltas of three days', async t => {
     writeFileSync(path, String(await blob?.text()))
     return latchkey(command.replace('latchkey ', '').replace(file, path))
   }
-  const now = async () =>
-    String((await app.query<{ now: string }>('SELECT now()::text AS now')).rows[0]?.now)
+  /** When the last export began: a moment before, as the page says; PGlite's clock has milliseconds. */
+  const lastExport = async () => {
+    const asked = "SELECT (now() - interval '10 milliseconds')::text AS at"
+    return String((await app.query<{ at: string }>(asked)).rows[0]?.at)
+  }
 
   await app.exec(`
     CREATE TABLE users (id serial PRIMARY KEY, email text NOT NULL, password text,
@@ -57,7 +60,7 @@ t.test('an import, and the deltas of three days', async t => {
 
   const [dryDelta = '', delta = ''] = DELTA.split('\n')
   for (const day of [1, 2, 3]) {
-    const last = await now()
+    const last = await lastExport()
     const of = (from: number, to: number) =>
       `id BETWEEN ${day * 100 + from} AND ${day * 100 + to}`
     await app.exec(`
