@@ -60,10 +60,11 @@ for (const store of STORES) {
     ]
     const ask = async (
       [method, path]: readonly ['GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', string],
-      authorization: string,
+      authorization?: string,
     ) =>
       call(method, path, {
-        headers: { authorization },
+        as: 'reader',
+        headers: { ...(authorization !== undefined && { authorization }) },
         ...(method !== 'GET' && { body: BODIES[path] ?? SEARCH }),
       })
     for (const route of [...READS, ...WRITES]) {
@@ -74,15 +75,19 @@ for (const store of STORES) {
       }
     }
     const reading = `Bearer ${await tokenOf('reading')}`
-    for (const route of WRITES) {
-      t.equal(
-        (await ask(route, reading)).statusCode,
-        403,
-        `${route.join(' ')}: read-only`,
-      )
-    }
-    for (const route of READS) {
-      t.not((await ask(route, reading)).statusCode, 403, `${route.join(' ')}: may read`)
+    for (const [name, authorization] of [
+      ['a machine that reads', reading],
+      ['a static token that reads', undefined],
+    ] as const) {
+      for (const route of WRITES) {
+        const answer = await ask(route, authorization)
+        t.equal(answer.statusCode, 403, `${route.join(' ')}: ${name}`)
+        t.match(answer.headers['www-authenticate'], /insufficient_scope/)
+      }
+      for (const route of READS) {
+        const answer = await ask(route, authorization)
+        t.notOk([401, 403].includes(answer.statusCode), `${route.join(' ')}: ${name}`)
+      }
     }
     const expired = `Bearer ${await tokenOf('hr')}`
     server.clock.advance(3_600_000)
