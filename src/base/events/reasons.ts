@@ -97,7 +97,8 @@ export const REASONS = {
   audience_withdrawn: 'The client has lost every audience that was granted at login.',
   audience_wrong: 'The access token is not for this audience.',
   own_account:
-    'An operator may not disable or remove the account that they come with, nor get a ticket for it.',
+    'An operator may not disable or remove the account that they come with, nor change its scopes or ' +
+    'groups, nor get a ticket for it.',
   operator_account:
     "An operator's ticket, which is sent to their own address and never answered to somebody else.",
   // Clients.

@@ -333,11 +333,26 @@ for (const store of STORES) {
     const off = [{ op: 'replace', path: 'active', value: false }]
     const refused = await call('PATCH', path, { headers, body: { Operations: off } })
     t.equal(refused.statusCode, 403)
-    const named = await call('PATCH', path, {
-      headers,
-      body: { Operations: [{ op: 'add', path: 'displayName', value: 'Alice' }] },
-    })
-    t.equal(named.statusCode, 200)
+    const operation = async (op: string, attribute: string, value?: unknown) => {
+      const Operations = [{ op, path: attribute, value }]
+      return (await call('PATCH', path, { headers, body: { Operations } })).statusCode
+    }
+    t.equal(await operation('add', 'displayName', 'Alice'), 200)
+    const scopes = `${EXTENSION}:scopes`
+    t.equal(await operation('replace', scopes, ['profile']), 403, 'without scim')
+    t.equal(await operation('replace', scopes, ['scim', 'orders:read']), 403)
+    t.equal((await server.accounts.bySub(me.id))?.scopes, null)
+    const held = ['scim', 'profile']
+    t.equal(
+      (await patch(path, [{ op: 'add', path: scopes, value: held }])).statusCode,
+      200,
+    )
+    t.equal(await operation('replace', scopes, held), 200, 'as they are')
+    t.equal(await operation('remove', scopes), 403)
+    const whole = { schemas: [USER], userName: 'alice', [EXTENSION]: {} }
+    const put = await call('PUT', path, { headers, body: whole })
+    t.equal(put.statusCode, 403, 'left out of a whole')
+    t.strictSame((await server.accounts.bySub(me.id))?.scopes, held)
     t.match(server.lines.join(''), new RegExp(`"actor":"user:${me.id}"`))
     t.equal((await call('GET', '/Me')).statusCode, 404, 'a token is nobody')
     t.equal((await patch(path, off)).statusCode, 200, 'others may')

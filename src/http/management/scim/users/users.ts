@@ -1,5 +1,6 @@
 // What SCIM does with users: adds, shows, changes and removes them by the services of the core, for the
 // caller that the guard has named.
+import { isDeepStrictEqual } from 'node:util'
 import { OAuthError } from '../../../../oauth/errors.ts'
 import {
   noResource,
@@ -142,12 +143,20 @@ function createChange({
       const before = userResource(account, view)
       const read = { ...view, before, strict: strict() }
       const asked = allowed(userRequest(next(before), read))
-      if (asked.disabled === true && !account.disabled) refuseOwn(caller, id)
+      if (takesAway(asked, account)) refuseOwn(caller, id)
       return asked
     })
     if (outcome.kind === 'refused') throw userError(outcome)
     return outcome.account
   }
+}
+
+/** Whether they would have other rights than now, or none; without the scope of now an operator is none. */
+function takesAway({ disabled, scopes }: UserRequest, account: Account): boolean {
+  const isSuspended = disabled === true && !account.disabled
+  return (
+    isSuspended || (scopes !== undefined && !isDeepStrictEqual(scopes, account.scopes))
+  )
 }
 
 function createViews({ core, baseOf }: ResourcesOptions) {
