@@ -143,10 +143,12 @@ export function createAccounts(options: AccountsOptions): Accounts {
     async setAccess(name, access) {
       if (!access.roles.every(isRole)) return refused('role_invalid')
       const account = await directory.find(name)
-      const outcome = account && (await changeWhole(account.sub, () => access))
-      return outcome?.kind === 'done'
-        ? { kind: 'done', sub: outcome.account.sub }
-        : refused(outcome?.reason === DIRECTORY_OWNS ? DIRECTORY_OWNS : 'user_unknown')
+      if (account === undefined) return refused('user_unknown')
+      const outcome = await changeWhole(account.sub, () => access)
+      if (outcome.kind === 'done') return { kind: 'done', sub: outcome.account.sub }
+      const { reason } = outcome
+      const isSaid = reason === DIRECTORY_OWNS || reason === 'user_unknown'
+      return refused(isSaid ? reason : 'changed_meanwhile')
     },
     async keep(name) {
       const before = await directory.find(name)

@@ -247,6 +247,14 @@ t.test('a user who is removed meanwhile is unknown', async t => {
   t.same(set.events, [])
 })
 
+t.test('a user whose access others always change first is not unknown', async t => {
+  const set = setUp(t, { over: () => ({ change: async () => ({ kind: 'superseded' }) }) })
+  await addAnn(set)
+  const refused = { kind: 'refused', reason: 'changed_meanwhile' }
+  t.same(await set.setAccess('ann', free), refused)
+  t.same(set.events, [])
+})
+
 t.test('a fault is no verdict', async t => {
   const fault = async () => {
     throw new StoreUnavailable(undefined, 'away')
