@@ -151,6 +151,10 @@ for (const store of STORES) {
         JSON.stringify(body),
       )
     }
+    const named = { schemas: [GROUP], displayName: 'Sales Team' }
+    t.match((await call('POST', '/Groups', { body: named })).json(), {
+      detail: /^displayName is the name of a role here: .+ without blanks, commas/,
+    })
     const { version } = JSON.parse(before).meta
     const headers = { 'if-match': 'W/"x.0"' }
     t.equal((await call('DELETE', path, { headers })).statusCode, 412)

@@ -9,15 +9,13 @@ import {
 import type { Group } from '../../../../stores/ports/documents/groups.ts'
 import type { GroupFault, GroupOutcome } from '../../../../users/groups/groups.ts'
 import type { MemberRefused } from '../../../../users/groups/set-roles.ts'
+import { ROLE_RULE } from '../../../../users/roles.ts'
 import { userError } from '../users/user-errors.ts'
 
 const WORDS: Readonly<
   Record<Exclude<GroupFault, 'group_unknown' | 'superseded'>, readonly [ScimType, string]>
 > = {
-  role_invalid: [
-    'invalidValue',
-    'displayName must be 1 to 128 characters without blanks, commas and controls',
-  ],
+  role_invalid: ['invalidValue', `displayName is the name of a role here: ${ROLE_RULE}`],
   name_taken: ['uniqueness', 'displayName is taken, or is the role of another group'],
   external_id_taken: ['uniqueness', 'externalId is taken'],
   too_many_groups: ['tooMany', 'there may be no more groups'],
