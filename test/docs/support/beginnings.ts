@@ -33,6 +33,14 @@ clients:
 scim: { tokens: [{ name: okta, hashes: ["\${SCIM_HASH}"] }] }
 `
 
+/** Beside the other clients an app that keeps accounts. */
+const WITH_MEMBERS = `clients:
+  - id: members
+    secrets: ["\${HELPDESK_HASH}"]
+    grants: [client_credentials]
+    scopes: [scim]
+`
+
 /** A server with two users, and what names and secrets the pages have others for. */
 const SERVED: PageBeginning = {
   files: { 'latchkey.yaml': CONFIGURATION },
@@ -188,7 +196,9 @@ done`,
   },
   'docs/accounts.md': {
     ...SERVED,
+    files: { 'latchkey.yaml': CONFIGURATION.replace('clients:\n', WITH_MEMBERS) },
     replaced: [
+      ['members:SECRET', '"members:$HELPDESK_SECRET"'],
       ["H='Authorization: Bearer lks_…'", 'H="Authorization: Bearer $SCIM_TOKEN"'],
       ['"userName": "ann"', '"userName": "anna"'],
       ['userName eq "ann"', 'userName eq "anna"'],
