@@ -40,13 +40,16 @@ export function createSqliteStore({
   file,
   clock,
   sync,
+  stuckMs,
 }: {
   readonly file: string
   readonly clock: Clock
   /** Default: fdatasync. */
   readonly sync?: Sync
+  /** How long the disk may take before calls are refused, in ms; default ten seconds. */
+  readonly stuckMs?: number
 }): SqliteStore {
-  const db = openDatabase(file, { sync })
+  const db = openDatabase(file, { sync, stuckMs })
   // A connection of its own: a power cut may cost the counts of the last moment, but not every login two
   // syncs to the disk.
   const counts = openDatabase(file, { sync: 'none', checkUpTo: 0 })

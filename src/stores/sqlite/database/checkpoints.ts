@@ -13,12 +13,12 @@ export interface Checkpoints {
   close(): Promise<void>
 }
 
-/** Makes it. */
-export function createCheckpoints(file: string): Checkpoints {
+/** Makes it; `source`: what the thread runs, for tests. */
+export function createCheckpoints(file: string, source = THREAD): Checkpoints {
   let thread: Worker | undefined
 
   function start(): Worker {
-    const started = new Worker(THREAD, { workerData: file })
+    const started = new Worker(source, { workerData: file })
     // One that fell is replaced.
     started.on('error', () => {})
     started.on('exit', () => {

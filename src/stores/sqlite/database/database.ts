@@ -23,6 +23,8 @@ export interface DatabaseOptions {
    * outlives the process, and a write costs a thirtieth.
    */
   readonly sync?: Sync | 'none' | undefined
+  /** How long the disk may take before calls are refused, in ms; default ten seconds. */
+  readonly stuckMs?: number | undefined
   /** Files up to so many bytes are read once, to find damaged pages; default 64 MiB. */
   readonly checkUpTo?: number
 }
@@ -33,7 +35,7 @@ export interface DatabaseOptions {
  */
 export function openDatabase(
   file: string,
-  { sync, checkUpTo = CHECKED_BYTES }: DatabaseOptions = {},
+  { sync, stuckMs, checkUpTo = CHECKED_BYTES }: DatabaseOptions = {},
 ): DatabaseSync {
   try {
     if (file !== ':memory:') makeFile(file)
@@ -50,7 +52,7 @@ export function openDatabase(
         PRAGMA wal_autocheckpoint = ${COPIED_PAGES}`)
       const isSynced = sync !== 'none' && file !== ':memory:'
       const log = isSynced ? createLog(file, sync) : UNSYNCED
-      connections.set(db, { ...createGroupCommits(db, log), log })
+      connections.set(db, { ...createGroupCommits(db, log, stuckMs), log })
       return db
     } catch (error) {
       db.close()
@@ -111,9 +113,10 @@ export function writing<T>(db: DatabaseSync, work: () => T): Promise<T> {
   return connectionOf(db).write(work)
 }
 
-/** Whether it is open, and the disk has kept all that was written. */
+/** Whether it is open, and the disk answers and has kept all that was written. */
 export function isSound(db: DatabaseSync): boolean {
-  return db.isOpen && connectionOf(db).log.isSound()
+  const { log, isStuck } = connectionOf(db)
+  return db.isOpen && log.isSound() && !isStuck()
 }
 
 /** Closes a connection when what waits for it is written. */

@@ -35,6 +35,15 @@ export class LostLog extends Error {
   }
 }
 
+/** The disk has not answered for a while; what it was given may be on it or not. */
+export class StuckDisk extends Error {
+  override readonly name = 'StuckDisk'
+
+  constructor() {
+    super("the disk with SQLite's file doesn't answer")
+  }
+}
+
 /** Whether another connection holds a lock: a moment later it may be free. */
 export function isBusy(error: unknown): boolean {
   return codeOf(error) === BUSY
@@ -48,7 +57,9 @@ export function unavailable(error: unknown): StoreUnavailable {
   if (isDamage(error)) {
     return new StoreUnavailable(error, adviceOn("SQLite's file", error))
   }
-  if (error instanceof LostLog) return new StoreUnavailable(error, error.message)
+  if (error instanceof LostLog || error instanceof StuckDisk) {
+    return new StoreUnavailable(error, error.message)
+  }
   const reason = REASONS.get(codeOf(error)) ?? `SQLite says: ${reasonOf(error)}`
   return new StoreUnavailable(error, reason)
 }

@@ -5,7 +5,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { monotonicClock } from '../../../base/clock.ts'
 import { isBusy, unavailable } from './faults.ts'
 import type { Log } from './log.ts'
-import { BUSY_MS, PAUSE_MS } from './patience.ts'
+import { BUSY_MS, createDiskWatch, type DiskWatch, PAUSE_MS } from './patience.ts'
 
 /**
  * How long a transaction holds the event loop, in ms, before the rest waits for the next turn; the sync not
@@ -29,15 +29,31 @@ interface Step {
 /** What reads and writes on one connection. */
 export interface GroupCommits {
   readonly write: Write
-  /** Reads; what was read is on the disk when it resolves. Rejects with what the work throws, or LostLog. */
+  /**
+   * Reads; what was read is on the disk when it resolves. Rejects with what the work throws, LostLog or
+   * StuckDisk.
+   */
   read<T>(work: () => T): Promise<T>
+  /** Whether the disk doesn't answer. */
+  isStuck(): boolean
 }
 
-/** Makes it; nothing else may begin a transaction on this connection. */
-export function createGroupCommits(db: DatabaseSync, log: Log): GroupCommits {
+/**
+ * Makes it; nothing else may begin a transaction on this connection. `stuckMs`: how long the disk may take;
+ * default ten seconds.
+ */
+export function createGroupCommits(
+  db: DatabaseSync,
+  log: Log,
+  stuckMs?: number,
+): GroupCommits {
   const transaction = transactionOn(db)
-  const sync = createGroupSync(log)
   let waiting: Step[] = []
+  const disk = createDiskWatch(error => {
+    for (const step of waiting) step.refuse(error)
+    waiting = []
+  }, stuckMs)
+  const sync = createGroupSync(log, disk)
   /** From when something waits until all of it is done. */
   let isWriting = false
 
@@ -46,11 +62,19 @@ export function createGroupCommits(db: DatabaseSync, log: Log): GroupCommits {
     const count = waiting[0]?.isAlone === true ? 1 : waiting.length
     const steps = waiting.slice(0, count)
     waiting = waiting.slice(count)
+    const answers = attempt(steps)
+    if (answers === undefined) return
+    // What was committed is never done again, whatever comes now.
+    waiting = [...steps.slice(answers.length), ...waiting]
+    await sync.answer(steps.slice(0, answers.length), answers)
+    goOn([])
+  }
+
+  /** Commits; where that fails, it says how it goes on, and returns undefined. */
+  function attempt(steps: readonly Step[]): readonly (() => void)[] | undefined {
     try {
       log.check()
-      const answers = transaction(steps)
-      await sync.answer(steps.slice(0, answers.length), answers)
-      goOn(steps.slice(answers.length))
+      return transaction(steps)
     } catch (error) {
       const [step, ...others] = steps
       if (isBusy(error)) waitWith(steps, error)
@@ -60,6 +84,7 @@ export function createGroupCommits(db: DatabaseSync, log: Log): GroupCommits {
         step?.refuse(error)
         goOn([])
       }
+      return undefined
     }
   }
 
@@ -96,6 +121,8 @@ export function createGroupCommits(db: DatabaseSync, log: Log): GroupCommits {
           deadline: monotonicClock() + BUSY_MS,
           isAlone: false,
         }
+        const stuck = disk.stuck()
+        if (stuck !== undefined) return step.refuse(stuck)
         waiting.push(step)
         if (!isWriting) setImmediate(commitWaiting)
         isWriting = true
@@ -107,29 +134,35 @@ export function createGroupCommits(db: DatabaseSync, log: Log): GroupCommits {
       await sync.lasting()
       return value
     },
+    isStuck: () => disk.stuck() !== undefined,
   }
 }
 
 /** The wait of a transaction for the disk, and of those who read it meanwhile. */
-function createGroupSync(log: Log) {
+function createGroupSync(log: Log, disk: DiskWatch) {
   let syncing: Promise<void> | undefined
   return {
-    /** The sync of what was committed last, while it lasts. */
+    /** The sync of what was committed last, while it lasts; rejects with StuckDisk once it lasts too long. */
     lasting: () => syncing,
-    /** Answers when it is on the disk. Never rejects. */
+    /** Answers when it is on the disk, or is stuck; resolves when the disk is free. Never rejects. */
     async answer(
       steps: readonly Step[],
       answers: readonly (() => void)[],
     ): Promise<void> {
-      syncing = log.sync()
+      const synced = log.sync()
+      syncing = disk.watch(synced)
       try {
         await syncing
         for (const answer of answers) answer()
       } catch (error) {
         for (const step of steps) step.refuse(error)
       }
+      await Promise.allSettled([synced])
       syncing = undefined
-      await log.tidy()
+      const tidied = log.tidy()
+      // Who waits for it is refused by the watch.
+      disk.watch(tidied).catch(() => {})
+      await Promise.allSettled([tidied])
     },
   }
 }
