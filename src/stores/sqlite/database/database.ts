@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { monotonicClock } from '../../../base/clock.ts'
 import { isBusy, unavailable, unusable } from './faults.ts'
 import { createGroupCommits, type GroupCommits } from './group-commits.ts'
-import { createLog, type Log, type Sync, UNSYNCED } from './log.ts'
+import { createLog, type Log, renewLog, type Sync, UNSYNCED } from './log.ts'
 import { migrate } from './migrations.ts'
 import { CHECKED_BYTES, checkPages } from './pages.ts'
 import { BUSY_MS, PAUSE_MS } from './patience.ts'
@@ -23,6 +23,8 @@ export interface DatabaseOptions {
    * outlives the process, and a write costs a thirtieth.
    */
   readonly sync?: Sync | 'none' | undefined
+  /** What waits for the disk at the opening, by default fdatasync. */
+  readonly syncNow?: (fd: number) => void
   /** How long the disk may take before calls are refused, in ms; default ten seconds. */
   readonly stuckMs?: number | undefined
   /** Files up to so many bytes are read once, to find damaged pages; default 64 MiB. */
@@ -35,7 +37,7 @@ export interface DatabaseOptions {
  */
 export function openDatabase(
   file: string,
-  { sync, stuckMs, checkUpTo = CHECKED_BYTES }: DatabaseOptions = {},
+  { sync, syncNow, stuckMs, checkUpTo = CHECKED_BYTES }: DatabaseOptions = {},
 ): DatabaseSync {
   try {
     if (file !== ':memory:') makeFile(file)
@@ -45,13 +47,15 @@ export function openDatabase(
     })
     try {
       db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+      // Where SQLite has it: a symbolic link is followed, and the log is beside what it leads to.
+      const place = sync === 'none' ? null : db.location()
+      if (place !== null) renewLog(db, place, syncNow)
       migrate(db)
       checkPages(db, checkUpTo)
       db.exec(`PRAGMA busy_timeout = 0;
         PRAGMA synchronous = NORMAL;
         PRAGMA wal_autocheckpoint = ${COPIED_PAGES}`)
-      const isSynced = sync !== 'none' && file !== ':memory:'
-      const log = isSynced ? createLog(file, sync) : UNSYNCED
+      const log = place === null || sync === 'none' ? UNSYNCED : createLog(place, sync)
       connections.set(db, { ...createGroupCommits(db, log, stuckMs), log })
       return db
     } catch (error) {
