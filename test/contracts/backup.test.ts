@@ -3,7 +3,6 @@
 import {
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -363,49 +362,4 @@ t.test('the command line: words, JSON, a bar, exit codes', async t => {
   t.match(await latchkey(`store restore ${join(directory, 'folder')} --replace`), {
     code: 1,
   })
-})
-
-t.test('the command line: a folder that a timer fills keeps the newest', async t => {
-  const { latchkey, withStore, directory } = commandLine(t)
-  await withStore(store => store.directory.add(someAccount('erin')))
-  const into = join(directory, 'backups')
-  mkdirSync(into)
-  const before = [
-    'latchkey-2026-01-01T031700Z.backup',
-    'latchkey-2026-01-02T031700Z.backup',
-    'latchkey-2026-01-03T031700Z.backup',
-  ]
-  const others = ['latchkey-2026-01-01.backup', 'notes.txt']
-  for (const name of [...before, ...others]) writeFileSync(join(into, name), '')
-  const made = await latchkey(`store backup --into ${into} --keep 3`)
-  t.match(made, { code: 0, out: /\nremoved 1 older back-up\n$/ })
-  const name = /latchkey-20\d\d-\d\d-\d\dT\d{6}Z\.backup(?=:)/.exec(made.out)?.[0] ?? ''
-  const left = [...before.slice(1), name, ...others]
-  t.same(readdirSync(into).toSorted(), left.toSorted(), 'and what is not its own')
-  t.match(await latchkey(`store restore ${join(into, name)} --replace`), { code: 0 })
-
-  const all = join(directory, 'all')
-  mkdirSync(all)
-  writeFileSync(join(all, before[0] ?? ''), '')
-  t.match(await latchkey(`store backup --into ${all} --keep 2`), {
-    code: 0,
-    out: /^backed up into [^\n]*\n$/,
-  })
-  t.equal(readdirSync(all).length, 2, 'nothing to remove')
-  const none = join(directory, 'none')
-  t.match(await latchkey(`store backup --into ${none}`), { code: 1, err: /ENOENT/ })
-  const odd = join(directory, 'odd')
-  mkdirSync(join(odd, 'latchkey-2025-01-01T031700Z.backup'), { recursive: true })
-  t.match(await latchkey(`store backup --into ${odd} --keep 1`), {
-    code: 1,
-    err: /2025-01-01T031700Z\.backup can't be used/,
-  })
-  const unclear = { code: 1, err: /name a file, or a folder by --into/ }
-  for (const args of ['', ` a --into ${all}`, ' a --keep 3', ' --keep 3']) {
-    t.match(await latchkey(`store backup${args}`), unclear, args)
-  }
-  for (const keep of ['0', '-1', 'all', '10000']) {
-    const wrong = { code: 2, err: /whole number from 1 to 9999/ }
-    t.match(await latchkey(`store backup --into ${all} --keep ${keep}`), wrong, keep)
-  }
 })

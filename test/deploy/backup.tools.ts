@@ -1,7 +1,7 @@
 // Back-ups by the chart: a CronJob whose command works, a volume that stays, and a way to the store and no
 // further; and what docs/operations.md has people type to put one back.
 import { mkdirSync, readdirSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import t from 'tap'
 import { parse, parseAllDocuments } from 'yaml'
 import { backupFile } from '../../src/cli/store/backup-folder.ts'
@@ -188,5 +188,6 @@ t.test('the page makes of the CronJob a Job that restores', async t => {
   )
   const { args } = made.spec.template.spec.containers[0]
   t.same(args, ['store', 'restore', file])
-  t.equal(file, `/backup/${basename(backupFile('', Date.parse('2026-11-28T03:17:00Z')))}`)
+  const folder = { path: '/backup', owner: '3f9c21ab' }
+  t.equal(file, backupFile(folder, Date.parse('2026-11-28T03:17:00Z')))
 })

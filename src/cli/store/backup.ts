@@ -1,5 +1,6 @@
 // latchkey store backup, latchkey store restore
 import { InvalidArgumentError, Option, type Command } from 'commander'
+import { printable } from '../../base/printable.ts'
 import {
   BackupRefused,
   type BackupContent,
@@ -11,7 +12,14 @@ import { operator } from '../terminal/operator.ts'
 import { Refused } from '../terminal/refused.ts'
 import { withStoreAlone, type StoreTools } from '../tools.ts'
 import { countOf } from '../terminal/words.ts'
-import { backupFile, removeOld } from './backup-folder.ts'
+import {
+  backupFile,
+  ownerOf,
+  removeOld,
+  saveWhole,
+  type BackupFolder,
+  type Removal,
+} from './backup-folder.ts'
 
 interface BackupOptions {
   readonly into?: string
@@ -26,11 +34,11 @@ export function addStoreBackup(store: Command, io: Io): void {
     .command('backup')
     .description('write everything that the store keeps into a new file')
     .argument('[file]')
-    .option('--into <folder>', 'into a file of this folder, named after the time')
+    .option('--into <folder>', 'into a file of this folder, named after store and time')
     .addOption(
       new Option(
         '--keep <number>',
-        'with --into: remove all but the newest back-ups there, once the new one is whole',
+        'with --into: remove all but the newest back-ups of this store, once the new one is whole',
       ).argParser(readKeep),
     )
     .addHelpText(
@@ -66,20 +74,56 @@ Example:
 }
 
 async function backUp(
-  { io, backups, store, print, remark }: StoreTools,
+  tools: StoreTools,
   name: string | undefined,
-  options: BackupOptions,
+  { into, keep }: BackupOptions,
 ): Promise<void> {
-  const { into, keep } = options
-  const file = fileOf(name, options, await store.now())
-  const content = await withBar(io, showPart => backups.save(file, showPart))
+  if (name !== undefined && into === undefined && keep === undefined) {
+    const { io, backups } = tools
+    printSaved(tools, name, await withBar(io, showPart => backups.save(name, showPart)))
+  } else if (name === undefined && into !== undefined) {
+    const folder = { path: into, owner: ownerOf(tools.config) }
+    await backUpInto(tools, folder, keep)
+  } else {
+    throw new Refused(
+      'target_unclear',
+      'name a file, or a folder by --into, which --keep goes with',
+    )
+  }
+}
+
+async function backUpInto(
+  tools: StoreTools,
+  folder: BackupFolder,
+  keep: number | undefined,
+): Promise<void> {
+  const { io, backups, store } = tools
+  const file = backupFile(folder, await store.now())
+  const { content, unfinished } = await withBar(io, showPart =>
+    saveWhole(folder, file, part => backups.save(part, showPart)),
+  )
+  printSaved(tools, file, content)
+  printRemoved(tools, 'unfinished back-up', unfinished)
+  if (keep === undefined) return
+  printRemoved(tools, 'older back-up', await removeOld(folder, { keep, newest: file }))
+}
+
+function printSaved({ print }: StoreTools, file: string, content: BackupContent): void {
   print(
     { outcome: 'backed_up', file, ...content },
     `backed up into ${file}: ${countsOf(content)}, as of ${instantOf(content)}`,
   )
-  if (into === undefined || keep === undefined) return
-  const removed = await removeOld(into, keep).catch(explain)
-  if (removed > 0) remark(`removed ${countOf(removed, 'older back-up')}`)
+}
+
+function printRemoved(
+  { io, remark }: StoreTools,
+  what: string,
+  { removed, warnings }: Removal,
+): void {
+  if (removed > 0) remark(`removed ${countOf(removed, what)}`)
+  for (const warning of warnings) {
+    io.stderr.write(`${printable(`latchkey: ${warning}`)}\n`)
+  }
 }
 
 async function restore(
@@ -107,24 +151,6 @@ async function restore(
     `Everything in it is ${age} old: what was added, changed or revoked since is not there, and a ` +
       'session that was refreshed since may have to log in again.',
   ])
-}
-
-/**
- * The file of a back-up that begins at `now`.
- *
- * @throws Refused when the options don't fit each other
- */
-function fileOf(
-  name: string | undefined,
-  { into, keep }: BackupOptions,
-  now: number,
-): string {
-  if (name !== undefined && into === undefined && keep === undefined) return name
-  if (name === undefined && into !== undefined) return backupFile(into, now)
-  throw new Refused(
-    'target_unclear',
-    'name a file, or a folder by --into, which --keep goes with',
-  )
 }
 
 function readKeep(text: string): number {
