@@ -29,14 +29,17 @@ export function longestStopMs({ http }: Config): number {
 /**
  * Ends the process with grace at a signal, or once something failed that nobody caught.
  *
- * @returns a function that does it, too
+ * @returns a function that does it, too; asked again, it changes nothing
  */
 export function stopWithGrace({ stop, withinMs, log, skip = [] }: Stopping): () => void {
+  let stopping: Promise<void> | undefined
   const { close } = closeWithGrace(
     { delay: withinMs, logger: log, skip },
     async ({ err }) => {
       if (err !== undefined) log.fatal({ err }, 'the process failed')
-      await stop()
+      // Asked again, it goes on: a second stop would find nothing left to stop, and end what is in flight.
+      stopping ??= stop()
+      await stopping
     },
   )
   return close
