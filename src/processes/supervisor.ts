@@ -13,6 +13,8 @@ import type { FromServer, ToServer } from './messages.ts'
 export const PING_EVERY_MS = 5_000
 /** A process that leaves so many questions in a row without an answer hangs. */
 const UNANSWERED = 6
+/** So does one that has started for so long when a reload waits for it. */
+const STARTS_WITHIN_MS = UNANSWERED * PING_EVERY_MS
 /** How long the first replacement waits; each further one twice as long. */
 const FIRST_WAIT_MS = 250
 const LONGEST_WAIT_MS = 30_000
@@ -68,7 +70,10 @@ export interface Supervisor {
    * @throws Error with what the first process said that could not start; none is left then
    */
   start(config: Config): Promise<void>
-  /** Hands out another configuration. Resolves when all have taken it, or are being replaced. */
+  /**
+   * Hands out another configuration. Resolves when all have taken it, or are being replaced: one that starts,
+   * too, when it isn't ready after half a minute.
+   */
   apply(config: Config): Promise<void>
   /** Has them open the audit log's file anew. */
   reopen(): void
@@ -227,6 +232,23 @@ export function createSupervisor({
     })
   }
 
+  async function applyTo(one: Running, next: Config): Promise<void> {
+    one.settled = Promise.withResolvers()
+    one.child.send({ kind: 'apply', config: next })
+    if (one.readyAt === undefined) {
+      wait(STARTS_WITHIN_MS).then(() => {
+        if (running.has(one) && one.readyAt === undefined) endHung(one)
+      })
+    }
+    await one.settled.promise
+  }
+
+  function endHung(one: Running): void {
+    one.reason = 'hung'
+    one.child.kill()
+  }
+
+  const told = () => [...running].filter(({ isTold }) => isTold)
   const ready = () => [...running].filter(({ readyAt }) => readyAt !== undefined)
 
   return {
@@ -242,25 +264,15 @@ export function createSupervisor({
     },
     async apply(next) {
       config = next
-      await Promise.all(
-        [...running]
-          .filter(({ isTold }) => isTold)
-          .map(one => {
-            one.settled = Promise.withResolvers()
-            one.child.send({ kind: 'apply', config: next })
-            return one.settled.promise
-          }),
-      )
+      await Promise.all(told().map(one => applyTo(one, next)))
     },
     reopen() {
       for (const { child } of running) child.send({ kind: 'reopen' })
     },
     ping() {
-      for (const one of ready()) {
-        if (one.unanswered === UNANSWERED) {
-          one.reason = 'hung'
-          one.child.kill()
-        } else {
+      for (const one of told()) {
+        if (one.unanswered === UNANSWERED) endHung(one)
+        else {
           one.unanswered += 1
           one.child.send({ kind: 'ping' })
         }

@@ -256,6 +256,69 @@ t.test('one that starts during a reload gets the newest', async t => {
   t.equal(given, other.issuer)
 })
 
+/** One of two has ended, and its replacement, told to start, has begun to do so and goes no further. */
+async function starting() {
+  const played = play()
+  const { supervisor, child, children, waits, world } = played
+  await supervisor.start(config)
+  world.answers = (told, child) => {
+    if (child.pid !== 3) willing(told, child)
+  }
+  child(0).exits({ code: 1 })
+  await turn()
+  waits[0]?.go()
+  await until(() => children.at(2)?.told.includes('start') === true)
+  return played
+}
+
+t.test('one that hangs in its start holds up a reload for half a minute', async t => {
+  const { supervisor, child, waits, replaced } = await starting()
+  let isOver = false
+  const reload = supervisor.apply(other).then(() => {
+    isOver = true
+  })
+  await turn()
+  t.notOk(isOver, 'it may still become ready')
+  t.same(child(2).told, ['start', 'apply'])
+  t.equal(waits[1]?.ms, 30_000)
+  waits[1]?.go()
+  await turn()
+  t.ok(isOver)
+  t.same(replaced, ['ended', 'hung'])
+  child(2).exits()
+  await reload
+})
+
+t.test('one that becomes ready meanwhile stays', async t => {
+  const { supervisor, child, waits, replaced } = await starting()
+  const reload = supervisor.apply(other)
+  child(2).says({ kind: 'ready' })
+  child(2).says({ kind: 'applied' })
+  await reload
+  waits[1]?.go()
+  await turn()
+  t.same(replaced, ['ended'])
+})
+
+t.test('one that ends meanwhile is not ended again', async t => {
+  const { supervisor, child, waits, replaced } = await starting()
+  const reload = supervisor.apply(other)
+  child(2).exits({ code: 1 })
+  await reload
+  waits[1]?.go()
+  await turn()
+  t.same(replaced, ['ended', 'ended'])
+})
+
+t.test('one that answers no question while it starts is ended, too', async t => {
+  const { supervisor, replaced } = await starting()
+  for (let round = 0; round < 7; round++) {
+    supervisor.ping()
+    await turn()
+  }
+  t.same(replaced, ['ended', 'hung'])
+})
+
 t.test('the audit log is opened anew by all', async t => {
   const { supervisor, children } = play()
   await supervisor.start(config)
