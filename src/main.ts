@@ -9,6 +9,7 @@ import type { Config } from './config/schema.ts'
 import { otlpSettings, traceSettings } from './config/tracing.ts'
 import { thisMachine } from './base/machine.ts'
 import { checkThreads, threadsFor, yieldToEventLoop } from './base/pool-threads.ts'
+import { FOREIGN_CLUSTER, notOurCluster, SUPERVISED } from './processes/foreign.ts'
 import { countOf } from './processes/share-out.ts'
 import { longestStopMs, stopWithGrace } from './processes/stop.ts'
 import type { RunningServer, ServerOptions } from './server.ts'
@@ -32,7 +33,7 @@ export async function serve({ env }: ServeOptions): Promise<void> {
   // libuv reads it when its pool is first used, and nothing has used it so far: modules are read without it.
   process.env['UV_THREADPOOL_SIZE'] ??= String(threadsFor(thisMachine().cores))
   const { worker } = cluster
-  if (worker !== undefined) {
+  if (worker !== undefined && env[SUPERVISED] !== undefined) {
     const { serveAsWorker } = await import('./processes/worker.ts')
     serveAsWorker({
       worker,
@@ -46,8 +47,12 @@ export async function serve({ env }: ServeOptions): Promise<void> {
     return
   }
   const file = env['LATCHKEY_CONFIG']
-  if (file === undefined || file === '') await serveDevelopment(env)
-  else await serveFile(file, env)
+  const isNamed = file !== undefined && file !== ''
+  await (isNamed ? serveFile(file, env) : serveDevelopment(env)).catch(error => {
+    // The channel of another program's cluster would keep a process that serves nothing.
+    worker?.disconnect()
+    throw error
+  })
 }
 
 /** What runs, be it one server or several processes. */
@@ -98,6 +103,7 @@ async function serveFile(file: string, env: ServeOptions['env']): Promise<void> 
 async function startAlone(config: Config, env: ServeOptions['env']): Promise<Running> {
   checkHashing(config)
   const server = await startServer({ ...optionsOf(env), config })
+  if (cluster.isWorker) server.app.log.warn(FOREIGN_CLUSTER)
   return {
     ...server,
     log: server.app.log,
@@ -108,6 +114,7 @@ async function startAlone(config: Config, env: ServeOptions['env']): Promise<Run
 
 // Only here: a process that serves alone reads nothing of it.
 async function startSeveral(config: Config, count: number): Promise<Running> {
+  if (cluster.isWorker) throw notOurCluster(count)
   const { supervise } = await import('./processes/primary.ts')
   return supervise({ config, count, isTerminal: isTerminal() })
 }

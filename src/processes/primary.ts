@@ -10,6 +10,7 @@ import { createSupervisorMetrics } from '../observe/metrics/process-metrics.ts'
 import { openProcessLog } from '../observe/process-log.ts'
 import { openTemplates } from '../outbox/mail/templates.ts'
 import { startChild } from './child.ts'
+import { SUPERVISED } from './foreign.ts'
 import { shareOut } from './share-out.ts'
 import { LAST_RESORT_MS, longestStopMs } from './stop.ts'
 import { createSupervisor, PING_EVERY_MS } from './supervisor.ts'
@@ -39,7 +40,7 @@ export async function supervise({ config, count, isTerminal }: PrimaryOptions) {
   cluster.setupPrimary({ serialization: 'advanced' })
   const supervisor = createSupervisor({
     count,
-    fork: events => startChild(() => cluster.fork(), events),
+    fork: events => startChild(() => cluster.fork({ [SUPERVISED]: '1' }), events),
     log,
     metrics,
     wait,
