@@ -148,7 +148,7 @@ const ONLY_IN = {
   ldapts: '^src/users/directory/ldap/',
   nodemailer: '^src/outbox/mail/',
   'commander|csv-parse|stream-json|stream-chain': '^src/cli/',
-  'pg|mysql2': '^src/(base/postgres-pool|stores/postgres/|users/directory/sql/)',
+  'pg|mysql2': '^src/(base/sql/postgres-pool|stores/postgres/|users/directory/sql/)',
   yaml: '^src/config/',
 }
 

@@ -1,5 +1,4 @@
-// The process: configuration, server, signals, and a stop with grace. The only reader of `process` beside
-// cli/.
+// The process: configuration, server, signals, a stop with grace. The only reader of `process` beside cli/.
 import cluster from 'node:cluster'
 import process from 'node:process'
 import { developmentConfig, type Development } from './config/development.ts'

@@ -1,7 +1,7 @@
 // A server process as Node's cluster gives it, as the supervisor wants it.
 import type { ChildProcess } from 'node:child_process'
 import { messageOf, type FromServer, type ToServer } from './messages.ts'
-import type { Child, ChildEvents } from './supervisor.ts'
+import type { Child, ChildEvents } from './ports.ts'
 
 /** What is used of a process of the cluster. */
 interface ClusterWorker {

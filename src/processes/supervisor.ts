@@ -2,12 +2,10 @@
 // opens no store: it starts them, replaces those that end or hang, hands on what an operator asks of them,
 // and gathers their metrics.
 import type { Config } from '../config/schema.ts'
-import type {
-  ReplaceReason,
-  SupervisorMetrics,
-} from '../observe/metrics/process-metrics.ts'
+import type { ReplaceReason } from '../observe/metrics/process-metrics.ts'
 import { createGather, type Counted } from './gather.ts'
-import type { FromServer, ToServer } from './messages.ts'
+import type { FromServer } from './messages.ts'
+import type { Child, Exit, Supervisor, SupervisorOptions } from './ports.ts'
 
 /** How often each process is to be asked whether it still turns its event loop, in milliseconds. */
 export const PING_EVERY_MS = 5_000
@@ -20,72 +18,6 @@ const FIRST_WAIT_MS = 250
 const LONGEST_WAIT_MS = 30_000
 /** A process that was ready for so long didn't end by how it starts. */
 const SOUND_MS = 60_000
-
-/** How a process ended. */
-export interface Exit {
-  readonly code: number | null
-  readonly signal: string | null
-}
-
-/** A process that was started. */
-export interface Child {
-  readonly pid: number | undefined
-  /** Does nothing once it has ended. */
-  send(message: ToServer): void
-  /** Ends it at once. */
-  kill(): void
-}
-
-/** What happens to it. */
-export interface ChildEvents {
-  message(message: FromServer): void
-  exit(how: Exit): void
-}
-
-/** The log's two levels that are used here. */
-export interface SupervisorLog {
-  info(fields: object, message: string): void
-  error(fields: object, message: string): void
-}
-
-/** What it needs. */
-export interface SupervisorOptions {
-  /** How many. */
-  readonly count: number
-  /** Starts a process. */
-  readonly fork: (events: ChildEvents) => Child
-  readonly log: SupervisorLog
-  readonly metrics: Pick<SupervisorMetrics, 'countReplaced' | 'render'>
-  /** Resolves after so many milliseconds. */
-  readonly wait: (ms: number) => Promise<unknown>
-  /** Milliseconds of a clock that only runs forward. */
-  readonly monotonic: () => number
-}
-
-/** The processes. */
-export interface Supervisor {
-  /**
-   * Starts them. Resolves when all are ready.
-   *
-   * @throws Error with what the first process said that could not start; none is left then
-   */
-  start(config: Config): Promise<void>
-  /**
-   * Hands out another configuration. Resolves when all have taken it, or are being replaced: one that starts,
-   * too, when it isn't ready after half a minute.
-   */
-  apply(config: Config): Promise<void>
-  /** Has them open the audit log's file anew. */
-  reopen(): void
-  /** Asks each process whether it still answers; those that hang are ended, and replaced. */
-  ping(): void
-  /**
-   * Has them answer what is in flight and end; those that are left after `withinMs` are ended.
-   *
-   * @throws Error when one that was ready didn't end by itself, or not as it should
-   */
-  stop(withinMs: number): Promise<void>
-}
 
 /** A place that always has a process, or is about to have one. */
 interface Place {

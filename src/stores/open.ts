@@ -1,7 +1,7 @@
 // Picks the store by its URL. Each adapter is imported only when it is asked for: who uses SQLite never loads
 // a Redis driver.
 import type { Clock } from '../base/clock.ts'
-import type { SqlServer } from '../base/sql-server.ts'
+import type { SqlServer } from '../base/sql/server.ts'
 import type { AddressCounts } from './ports/address-counts.ts'
 import type { Backups } from './ports/backups.ts'
 import type { AccountsWatch, StoreRisk } from './ports/health.ts'

@@ -2,12 +2,8 @@
 import t, { type Test } from 'tap'
 import { decodeConfig } from '../../src/config/load.ts'
 import type { FromServer, ToServer } from '../../src/processes/messages.ts'
-import {
-  createSupervisor,
-  type Child,
-  type ChildEvents,
-  type Exit,
-} from '../../src/processes/supervisor.ts'
+import type { Child, ChildEvents, Exit } from '../../src/processes/ports.ts'
+import { createSupervisor } from '../../src/processes/supervisor.ts'
 import { until } from '../support/until.ts'
 
 const config = decodeConfig({

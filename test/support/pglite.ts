@@ -2,7 +2,7 @@
 // socket. It has one connection at a time. What takes several asks a server of Debian's (databases.ts).
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
-import type { SqlServer } from '../../src/base/sql-server.ts'
+import type { SqlServer } from '../../src/base/sql/server.ts'
 import { freePort } from './free-port.ts'
 
 /** A database in memory. */

@@ -1,5 +1,5 @@
 // Accounts in PostgreSQL and sessions in either store, for the suites that run on each of them.
-import type { SqlServer } from '../../src/base/sql-server.ts'
+import type { SqlServer } from '../../src/base/sql/server.ts'
 import { withPostgres } from '../../src/stores/postgres/store.ts'
 import { startPglite } from './pglite.ts'
 import { startRedis } from './redis.ts'

@@ -1,7 +1,7 @@
 // Accounts in PostgreSQL, sessions in another store: what the domain needs of a store, given by both. A
 // session is still judged with its subject in one step of the other store; names, passwords and all that is
 // known of a person are PostgreSQL's.
-import type { SqlServer } from '../../base/sql-server.ts'
+import type { SqlServer } from '../../base/sql/server.ts'
 import type { AccountsWatch } from '../ports/health.ts'
 import type { MoveAccounts } from '../ports/people/move.ts'
 import type { Store } from '../ports/store.ts'

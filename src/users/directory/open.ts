@@ -20,7 +20,7 @@ import { createRecheck, type Recheck, type RecheckPolicy } from './recheck.ts'
 import { createShadows } from './shadows.ts'
 import { createMysqlSource } from './sql/mysql.ts'
 import { createPostgresSource } from './sql/postgres.ts'
-import { isPostgres } from '../../base/sql-server.ts'
+import { isPostgres } from '../../base/sql/server.ts'
 import { createSqlDirectory, type SqlDirectorySettings } from './sql/sql-directory.ts'
 
 /** What the configuration says of a directory. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { createMysqlSource } from '../../../src/users/directory/sql/mysql.ts'
 import { createPostgresSource } from '../../../src/users/directory/sql/postgres.ts'
-import type { SqlServer } from '../../../src/base/sql-server.ts'
+import type { SqlServer } from '../../../src/base/sql/server.ts'
 
 const SERVER: SqlServer = {
   url: 'postgres://reader:secret@db.example.com/shop',

@@ -3,7 +3,7 @@
 import t, { type Test } from 'tap'
 import { createPasswordHasher } from '../../../src/users/hashing/hasher.ts'
 import { readRow } from '../../../src/users/directory/sql/row.ts'
-import { whereOf, type SqlServer } from '../../../src/base/sql-server.ts'
+import { whereOf, type SqlServer } from '../../../src/base/sql/server.ts'
 import {
   credentialsOf,
   SqlFault,

@@ -1,6 +1,6 @@
 // What holds for every database that is reached by a URL: a table of users elsewhere, and our own accounts.
 import { isLoopbackName } from '../../../base/loopback.ts'
-import type { SqlServer } from '../../../base/sql-server.ts'
+import type { SqlServer } from '../../../base/sql/server.ts'
 
 type Server = Omit<SqlServer, 'connections' | 'timeout'>
 

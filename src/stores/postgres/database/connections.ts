@@ -2,7 +2,7 @@
 // transaction. Nothing waits without a bound, and a server that doesn't answer is left alone for a moment.
 import type { PoolClient, QueryResultRow } from 'pg'
 import { monotonicClock, type Monotonic } from '../../../base/clock.ts'
-import { whereOf, type SqlServer } from '../../../base/sql-server.ts'
+import { whereOf, type SqlServer } from '../../../base/sql/server.ts'
 import type { AccountsCall, AccountsWatch } from '../../ports/health.ts'
 import { StoreUnavailable } from '../../ports/unavailable.ts'
 import { createBreaker } from './breaker.ts'

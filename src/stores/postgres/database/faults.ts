@@ -1,5 +1,5 @@
 // What the errors of PostgreSQL and of its driver mean to the store and to whoever runs it.
-import { UnreadableFile } from '../../../base/sql-server.ts'
+import { UnreadableFile } from '../../../base/sql/server.ts'
 import { StoreUnavailable } from '../../ports/unavailable.ts'
 
 /** What an operator reads of a code of PostgreSQL's (its appendix A). */

@@ -2,12 +2,12 @@
 // fault has cast doubt on since. After a failover the others lead to a server that is gone, or only reads.
 import type { PoolClient, QueryResultRow } from 'pg'
 import type { Monotonic } from '../../../base/clock.ts'
-import { openPostgresPool } from '../../../base/postgres-pool.ts'
+import { openPostgresPool } from '../../../base/sql/postgres-pool.ts'
 import {
   readCredentials,
   type Credentials,
   type SqlServer,
-} from '../../../base/sql-server.ts'
+} from '../../../base/sql/server.ts'
 import { isAway } from './faults.ts'
 
 /** The pool. */

@@ -1,7 +1,7 @@
 // MariaDB and MySQL, by the driver `mysql2`. A connection is set up to read only, and to give up a statement
 // in time.
 import type { Pool, PoolConnection, RowDataPacket } from 'mysql2/promise'
-import { whereOf, type SqlServer } from '../../../base/sql-server.ts'
+import { whereOf, type SqlServer } from '../../../base/sql/server.ts'
 import {
   createOnce,
   createTurns,

@@ -1,8 +1,8 @@
 // PostgreSQL, by the driver `pg`. Each question is a transaction of its own that may only read, so that it
 // also goes through a pooler between.
 import type { PoolClient } from 'pg'
-import { openPostgresPool, type LoadPg } from '../../../base/postgres-pool.ts'
-import { whereOf, type Credentials, type SqlServer } from '../../../base/sql-server.ts'
+import { openPostgresPool, type LoadPg } from '../../../base/sql/postgres-pool.ts'
+import { whereOf, type Credentials, type SqlServer } from '../../../base/sql/server.ts'
 import {
   createOnce,
   createTurns,

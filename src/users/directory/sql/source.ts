@@ -4,7 +4,7 @@ import {
   readCredentials,
   type Credentials,
   type SqlServer,
-} from '../../../base/sql-server.ts'
+} from '../../../base/sql/server.ts'
 
 /** A row, by the names of its columns. */
 export type Row = Readonly<Record<string, unknown>>

@@ -10,7 +10,7 @@ import type {
   Verdict,
 } from '../external.ts'
 import { missingColumn, readRow, type Read } from './row.ts'
-import { isPostgres, type SqlServer } from '../../../base/sql-server.ts'
+import { isPostgres, type SqlServer } from '../../../base/sql/server.ts'
 import { SqlFault, type SqlSource, type Statement } from './source.ts'
 import { compile } from './statement.ts'
 

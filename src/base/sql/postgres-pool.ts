@@ -1,7 +1,7 @@
 // A pool of connections to PostgreSQL, by the driver `pg`, which is loaded by those alone who need it. What a
 // connection is made with is given from outside: nobody hears of a fault where the pool makes one.
 import type { ClientConfig, Pool, PoolConfig } from 'pg'
-import type { Credentials, SqlServer } from './sql-server.ts'
+import type { Credentials, SqlServer } from './server.ts'
 
 /** Gives the driver. */
 export type LoadPg = () => Promise<Pick<typeof import('pg'), 'default'>>

@@ -1,7 +1,7 @@
 // Where a database server is and how it is reached: what a URL, a password and the files beside them say.
 import { readFileSync } from 'node:fs'
-import { isLoopbackName } from './loopback.ts'
-import { readValueFile } from './value-file.ts'
+import { isLoopbackName } from '../loopback.ts'
+import { readValueFile } from '../value-file.ts'
 
 /** Where a database is, and who we are there. */
 export interface SqlServer {
