@@ -163,7 +163,10 @@ t.test('an upgrade that died goes on where it was', async t => {
   await t.rejects(upgrade)
   const left = await store.client.hlen(keys.leavingNames)
   t.ok(left > 0, `${left} were left`)
-  t.equal(await store.upgrade(), left)
+  // A step that the other one has sent may still be on its way to Redis.
+  const carried = await store.upgrade()
+  t.ok(carried > 0 && carried <= left, `${carried} were carried`)
+  t.equal(await store.client.exists(keys.leavingNames), 0, 'none is left')
 })
 
 t.test('a server of the release before answers 503 from then on', async t => {
