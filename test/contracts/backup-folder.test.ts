@@ -77,6 +77,17 @@ for (const [kind, urlOf] of STORES) {
     t.match(await run(`store restore ${join(path, name)} --replace`), { code: 0 })
   })
 
+  t.test(`${kind}: all stay where nobody says how many`, async t => {
+    const { path, left, store } = folderOf(t, urlOf)
+    const { fileOf, run } = await store(0)
+    const before = NIGHTS.map(fileOf)
+    for (const file of before) writeFileSync(file, '')
+    const made = await run(`store backup --into ${path}`)
+    t.match(made, { code: 0, err: /^$/ })
+    const stay = [...before.map(file => basename(file)), madeBy(made.out)]
+    t.same(left(), stay.toSorted())
+  })
+
   t.test(`${kind}: the new one stays whatever the clocks say`, async t => {
     const { path, left, store } = folderOf(t, urlOf)
     const { fileOf, run } = await store(0)
