@@ -143,7 +143,8 @@ t.test('many sessions that refresh leave no more than what lives, twice', async 
 })
 
 t.test('what was set aside goes once its last token has expired', async t => {
-  const { store, open, next, key, userTag, revoked } = await setScene(t)
+  const clock = createHandClock()
+  const { store, open, next, key, userTag, revoked } = await setScene(t, { clock })
   const ref = await open(SID, 0, 4000)
   // The first of those set aside lives longer than its last one.
   for (let idx = 1; idx < 64; idx++) await next(ref, idx, { forMs: 4000 })
@@ -151,7 +152,7 @@ t.test('what was set aside goes once its last token has expired', async t => {
     await next(ref, idx, { forMs: idx === 64 ? TTL : 4000 })
   }
   t.equal(await store.client.hlen(key), 3)
-  await new Promise(resolve => setTimeout(resolve, 5100))
+  clock.advance(5100)
   await signIn(store, userTag, {
     sid: 'd'.repeat(22),
     status: { list: LIST, idx: 200, forMs: TTL },
