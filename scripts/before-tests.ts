@@ -1,5 +1,5 @@
-// Runs before `npm test`: brings redis-server and curl, which it needs, where this user may install packages,
-// and says how long the tests take.
+// Runs before `npm test`: brings redis-server, curl and git, which it needs, where this user may install
+// packages, and says how long the tests take.
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { availableParallelism, loadavg } from 'node:os'
@@ -30,7 +30,8 @@ const INSTALLERS: readonly Installer[] = [
   { command: 'brew', install: ['install', '--quiet'], redis: 'redis', asRoot: false },
 ]
 
-const NEEDED = ['redis-server', 'curl']
+const NEEDED = ['redis-server', 'curl', 'git']
+const AND = new Intl.ListFormat('en-GB')
 
 function isOnPath(command: string): boolean {
   return (process.env['PATH'] ?? '').split(delimiter).some(folder => {
@@ -60,7 +61,7 @@ function lineOf(installer: Installer, commands: readonly string[]): string {
 /** Installs what is missing; throws a sentence that says what to type where it may not. */
 function bring(commands: readonly string[]): void {
   const installer = INSTALLERS.find(({ command }) => isOnPath(command))
-  const needs = `npm test needs ${commands.join(' and ')} on the PATH`
+  const needs = `npm test needs ${AND.format(commands)} on the PATH`
   if (installer === undefined) {
     throw new Error(`${needs}: install what is missing by your system's package manager`)
   }
@@ -86,7 +87,7 @@ function bring(commands: readonly string[]): void {
   if (left.length > 0) {
     const tried = failed.map(step => [command, ...step].join(' ')).join(', ')
     throw new Error(
-      `npm test needs ${left.join(' and ')} on the PATH, and ${tried || command} brought none: put ` +
+      `npm test needs ${AND.format(left)} on the PATH, and ${tried || command} brought none: put ` +
         `${left.length === 1 ? 'one' : 'them'} there`,
     )
   }
