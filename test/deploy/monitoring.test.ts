@@ -140,11 +140,11 @@ t.test('every alert has a severity, a sentence and a section of its own', async 
 
 /** What the runbook's commands want in capitals, and what its head says of where that comes from. */
 const PLACEHOLDERS: Readonly<Record<string, RegExp>> = {
-  NAMESPACE: /labels say where: `namespace`/,
+  NAMESPACE: /labels say where the problem is: `namespace`/,
   JOB: /`job` \(the chart's release\)/,
-  POD: /`pod` where it is about one server/,
-  NAME: /`latchkey users show` takes either and\sprints the name/,
-  USER: /`latchkey users show` takes either and\sprints the name/,
+  POD: /`pod` if it concerns\sone\sserver/,
+  NAME: /`latchkey users show` accepts either and\sprints\sthe\sname/,
+  USER: /`latchkey users show` accepts either and\sprints\sthe\sname/,
 }
 
 t.test(
