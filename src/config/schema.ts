@@ -37,8 +37,8 @@ export const ConfigSchema = Type.Object(
     allowHttp: Type.Boolean({
       default: false,
       description:
-        'Starts with an http issuer elsewhere than on loopback, for trying out in a network of containers: ' +
-        'passwords and tokens then cross that network in the clear.',
+        'Allows an http issuer that is not on loopback, to try Latchkey out in a network of ' +
+        'containers: passwords and tokens then cross that network unencrypted.',
     }),
     processes: Type.Union(
       [Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 64 })],
@@ -46,8 +46,9 @@ export const ConfigSchema = Type.Object(
         default: 1,
         expected: 'auto or a whole number from 1 to 64',
         description:
-          'Server processes that answer at the ports together, on Redis; auto: as many as there are cores ' +
-          '(or the cgroup allows). Bounds of connections, requests in flight and hashes are shared out.',
+          'How many server processes share the ports, on Redis; auto: as many as there are ' +
+          'cores (or the cgroup allows). They share the limits of connections, requests in ' +
+          'flight and hashes between them.',
       },
     ),
     http: HttpSchema,
@@ -62,7 +63,8 @@ export const ConfigSchema = Type.Object(
       {
         minItems: 1,
         description:
-          'Seal refresh tokens and private keys; the first is used for new ones, all for reading.',
+          'Protect refresh tokens and private keys; the first one is used to write, all of them ' +
+          'to read.',
       },
     ),
     tokens: TokensSchema,

@@ -20,9 +20,10 @@ export const AttributesSchema = Type.Record(
           TYPES.map(type => Type.Literal(type)),
           {
             description:
-              'What a value is. May be left out for the claims of OpenID Connect Core §5.1 (`name`, ' +
-              '`email`, `phone_number` …), which have a type. `date-time` is an instant as in RFC 3339; an ' +
-              '`integer` lies within ±9007199254740991.',
+              'What a value is. May be left out for the claims of OpenID Connect ' +
+              'Core §5.1 (`name`, ' +
+              '`email`, `phone_number` …), which have a type. `date-time` is a ' +
+              'time as in RFC 3339; an `integer` lies within ±9007199254740991.',
           },
         ),
       ),
@@ -40,8 +41,8 @@ export const AttributesSchema = Type.Record(
       unique: Type.Boolean({
         default: false,
         description:
-          'Whether no two accounts may have the same value. E-mail addresses are the same in any case and ' +
-          'in any form of their domain.',
+          'Whether no two accounts may have the same value. E-mail addresses are compared ' +
+          'without regard to case, in any form of their domain.',
       }),
       self: Type.Boolean({
         default: false,
@@ -55,7 +56,8 @@ export const AttributesSchema = Type.Record(
     propertyNames: AttributeName,
     default: {},
     description:
-      'What accounts may say of their users beside name, scopes and roles: name → type. Whatever is not ' +
+      'What accounts may say of their users beside name, scopes and roles: name → ' +
+      'type. Whatever is not ' +
       'declared here is refused. A value that was stored stays when its attribute is taken out.',
   },
 )
@@ -66,7 +68,8 @@ export const LoginSchema = Type.Array(Type.String({ expected: 'name or an attrib
   minItems: 1,
   maxItems: 4,
   description:
-    "What users may type to log in: `name`, the account's name, and attributes with `unique: true`, such " +
-    'as `email`. Where a text has been the name of one account and the address of another since before, ' +
-    'the first of the list counts; nobody gets such a text anew.',
+    "What users may type to log in: `name`, the account's name, and attributes " +
+    'with `unique: true`, such ' +
+    'as `email`. If a text already is the name of one account and the address of ' +
+    'another, the first in this list wins; from now on nobody can get such a text.',
 })

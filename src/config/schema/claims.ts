@@ -7,15 +7,16 @@ import { ScopeToken, strict } from './parts.ts'
 const ClaimName = Type.String({
   pattern: '^[A-Za-z0-9_][\\x21-\\x7E]{0,127}$',
   expected:
-    'the name of a claim: up to 128 printable ASCII characters without blanks, a letter, digit or _ first',
+    'the name of a claim: up to 128 printable ASCII characters without blanks, a ' +
+    'letter, digit or _ first',
 })
 
 const From = Type.String({
   minLength: 1,
   expected: 'the name of an attribute',
   description:
-    'The attribute of the account whose value it has, as it is when the token is made; `email_verified` ' +
-    'goes with `email`.',
+    'The attribute of the account whose value the claim has, as it is when the ' +
+    'token is made; `email_verified` goes with `email`.',
 })
 
 const SCALARS = ['string', 'number', 'boolean']
@@ -44,7 +45,7 @@ export function claims(description: string) {
         scope: Type.Optional(
           Type.String({
             ...ScopeToken,
-            description: 'The claim stands only in tokens that have this scope.',
+            description: 'The claim is only in tokens that have this scope.',
           }),
         ),
       },

@@ -22,8 +22,9 @@ export const ClientSchema = Type.Object(
         maxItems: 2,
         default: [],
         description:
-          'Hashes of the secrets; none makes the client public, two let one be rotated. How strong a ' +
-          'secret is can not be told from its hash: take one of `latchkey clients secret`.',
+          'Hashes of the secrets; none makes the client public, two let one be ' +
+          'rotated. A hash does not show how strong its secret is, so use one from ' +
+          '`latchkey clients secret`.',
       },
     ),
     keys: Type.Array(
@@ -36,7 +37,8 @@ export const ClientSchema = Type.Object(
       {
         default: [],
         description:
-          'Public keys (JWK) of a client that authenticates by a signed assertion (private_key_jwt, ' +
+          'Public keys (JWK) of a client that authenticates by a signed assertion ' +
+          '(private_key_jwt, ' +
           'RFC 7523).',
       },
     ),
@@ -49,16 +51,16 @@ export const ClientSchema = Type.Object(
     ),
     jwksUriMayBePrivate: Type.Boolean({
       default: false,
-      description: 'Whether jwksUri may lead to a private or loopback address.',
+      description: 'Whether jwksUri may be at a private or loopback address.',
     }),
     assertionAudience: Type.Union([Type.Literal('issuer'), Type.Literal('endpoint')], {
       default: 'issuer',
       description:
-        'Whom its assertions may be for: the issuer only, or the URL of the token endpoint as well, which ' +
-        'many libraries send as they come (Spring Security, Authlib).',
+        'Which audience its assertions may have: only the issuer, or also the URL of the token ' +
+        'endpoint, which many libraries send by default (Spring Security, Authlib).',
     }),
     assertionMaxAge: optionalDuration(
-      'How long its assertions may live, 10m where nothing is said.',
+      'How long its assertions may be valid; 10m when left out.',
     ),
     grants: Type.Array(
       Type.Union([
@@ -69,8 +71,8 @@ export const ClientSchema = Type.Object(
       {
         default: [],
         description:
-          'Grant types that the client may use; client_credentials, by which it gets tokens of its own, ' +
-          'only with secrets, keys or jwksUri.',
+          'Grant types that the client may use. client_credentials, which gives it tokens of ' +
+          'its own, needs secrets, keys or jwksUri.',
       },
     ),
     scopes: Type.Array(ScopeToken, {
@@ -80,19 +82,20 @@ export const ClientSchema = Type.Object(
     audience: Type.Array(Audience, {
       default: [],
       description:
-        'Audiences that the client may get tokens for; for a resource server, the audiences that it is.',
+        'Audiences that the client may get tokens for; for a resource server, its own audiences.',
     }),
     introspect: Type.Union([Type.Literal('own'), Type.Literal('any')], {
       default: 'own',
       description:
-        'Which tokens a confidential client may introspect: those issued to it or meant for one of ' +
+        'Which tokens a confidential client may introspect: those issued to it or ' +
+        'meant for one of ' +
         'its audiences, or any.',
     }),
     introspectByToken: Type.Boolean({
       default: false,
       description:
-        'Whether a confidential client may introspect with an access token that was issued to it, ' +
-        'in place of its secret (RFC 7662 §2.1). Every user of the client holds such a token.',
+        'Whether a confidential client may introspect with an access token that was issued to ' +
+        'it, instead of its secret (RFC 7662 §2.1). Every user of the client has such a token.',
     }),
     forwardsAddress: Type.Boolean({
       default: false,
@@ -102,8 +105,8 @@ export const ClientSchema = Type.Object(
     lateRetry: Type.Union([Type.Literal('burn'), Type.Literal('refuse')], {
       default: 'burn',
       description:
-        'What a refresh token does that comes again after reuseGrace: burn its unconfirmed ' +
-        'successor, or end the family.',
+        'What happens when a used refresh token comes again after reuseGrace: its unused ' +
+        'successor becomes void (burn), or the session ends (refuse).',
     }),
     dpop: Type.Union([Type.Literal('allowed'), Type.Literal('required')], {
       default: 'allowed',
@@ -113,8 +116,9 @@ export const ClientSchema = Type.Object(
     idTokenAlgorithm: Type.Optional(
       algorithm({
         description:
-          'What signs the ID tokens of the client, which it gets with the scope openid, and the signed ' +
-          'answers of /userinfo; for clients that know nothing else. Begins after keys.publishAhead. ' +
+          'The algorithm for the ID tokens of the client, which it gets with the scope openid, ' +
+          'and for the signed answers of /userinfo; for clients that support no other. Takes ' +
+          'effect after keys.publishAhead. ' +
           'Default: tokens.algorithm.',
       }),
     ),

@@ -7,12 +7,13 @@ export const KeysSchema = section('The key ring.', {
   rotateEvery: duration('90d', 'How long a key signs.'),
   publishAhead: duration(
     '7d',
-    'How long a key is published, at least, before it signs; longer than any verifier keeps its copy.',
+    'How long a key is published, at least, before it signs; longer than any ' +
+      'verifier keeps its copy.',
   ),
   allowShortPublishAhead: Type.Boolean({
     default: false,
     description:
-      'Allows a publishAhead under 48 h, where every verifier is known to fetch more often.',
+      'Allows a publishAhead under 48 h, if you know that every verifier fetches more often.',
   }),
   directory: Type.Optional(
     Type.String({

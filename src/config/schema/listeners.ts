@@ -6,8 +6,8 @@ const host = () =>
   Type.String({
     default: '::',
     description:
-      'Address to listen on; `::` is every address, by IPv6 and by IPv4, or by IPv4 alone where the ' +
-      'machine has no IPv6.',
+      'Address to listen on; `::` is every address, IPv6 and IPv4, or only IPv4 if ' +
+      'the machine has no IPv6.',
   })
 
 /** `http` */
@@ -19,14 +19,17 @@ export const HttpSchema = section('The public listener.', {
     {
       default: [],
       description:
-        'Proxies whose X-Forwarded-For is believed: their own addresses, no range that users share.',
+        'Proxies whose X-Forwarded-For is believed: their own addresses, not a range that ' +
+        'includes users.',
     },
   ),
   proxyHeaders: Type.Optional(
     Type.Union([Type.Literal('original'), Type.Literal('forwarded')], {
       description:
-        'Which headers of http.trustedProxies name the request at /verify: X-Original-Method and -URL, ' +
-        'or X-Forwarded-Method, -Proto, -Host and -Uri; without it, tokens with DPoP are refused there.',
+        'Which headers of http.trustedProxies name the request at /verify: ' +
+        'X-Original-Method and -URL, ' +
+        'or X-Forwarded-Method, -Proto, -Host and -Uri; without it, tokens with ' +
+        'DPoP are refused there.',
     }),
   ),
   cors: Type.Array(
@@ -38,7 +41,8 @@ export const HttpSchema = section('The public listener.', {
     {
       default: [],
       description:
-        'Origins whose pages may call the endpoints, as browsers write them: lower case, no default port.',
+        'Origins whose pages may call the endpoints, as browsers write them: lower ' +
+        'case, no default port.',
     },
   ),
   docs: Type.Boolean({
@@ -49,20 +53,20 @@ export const HttpSchema = section('The public listener.', {
   }),
   requestTimeout: duration(
     '10s',
-    'How long a client may take to send a request. Who takes no byte of an answer for that long and ' +
-      'http.answerTimeout is cut off.',
+    'How long a client may take to send a request. A client that reads nothing of an answer for ' +
+      'that long plus http.answerTimeout is disconnected.',
   ),
   answerTimeout: duration(
     '5s',
-    'How long the server may take to answer one; then it is 503.',
+    'How long the server may take to answer a request; after that the answer is 503.',
   ),
   maxInFlight: Type.Integer({
     minimum: 1,
     maximum: 100_000,
     default: 1000,
     description:
-      'How many requests may be worked on at once, fetches of the keys left out; more are ' +
-      'answered 503 at once.',
+      'How many requests may be in progress at once, not counting fetches of the keys; more are ' +
+      'answered with 503 at once.',
   }),
   maxConnections: Type.Integer({
     minimum: 1,
@@ -75,15 +79,17 @@ export const HttpSchema = section('The public listener.', {
     maximum: 1_000_000,
     default: 1000,
     description:
-      'How many of these one IPv4 address, or one IPv6 /64, may have; http.trustedProxies are exempt.',
+      'How many connections one IPv4 address or one IPv6 /64 may have; http.trustedProxies are ' +
+      'exempt.',
   }),
   drainDelay: optionalDuration(
-    'How long a server that is told to stop goes on answering, not ready any more, so that load ' +
-      'balancers learn of it; not at all when left out.',
+    'How long a server that was told to stop goes on answering while it reports not ready, so ' +
+      'that load balancers notice; not at all when left out.',
   ),
   closeGrace: duration(
     '10s',
-    'How long requests in flight may take to end when the server stops; then they are cut off.',
+    'How long requests in flight may take to finish when the server stops; after that they are ' +
+      'cut off.',
   ),
 })
 
@@ -98,8 +104,8 @@ export const ManagementSchema = section(
         pattern: '^https?://[^\\s?#]+$',
         expected: 'an http or https URL without query and fragment',
         description:
-          'How callers of SCIM reach this listener: their proofs are made for it (DPoP), and without it ' +
-          'tokens that are bound to a key are refused there.',
+          'The URL under which SCIM callers reach this listener. DPoP proofs must be made for ' +
+          'it; without it, tokens that are bound to a key are refused there.',
       }),
     ),
     maxConnections: Type.Integer({
@@ -113,7 +119,8 @@ export const ManagementSchema = section(
       maximum: 1_000_000,
       default: 50,
       description:
-        'How many of these one IPv4 address, or one IPv6 /64, may have; http.trustedProxies are exempt.',
+        'How many connections one IPv4 address or one IPv6 /64 may have; http.trustedProxies ' +
+        'are exempt.',
     }),
   },
 )

@@ -8,12 +8,13 @@ export const LogSchema = section('The log on standard output.', {
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map(level =>
       Type.Literal(level),
     ),
-    { default: 'info', description: 'Least level that is written.' },
+    { default: 'info', description: 'The lowest level that is logged.' },
   ),
   format: Type.Optional(
     Type.Union([Type.Literal('json'), Type.Literal('ecs'), Type.Literal('pretty')], {
       description:
-        'json: one object a line; ecs: the same in the names of the Elastic Common Schema; pretty: for ' +
+        'json: one object a line; ecs: the same in the names of the Elastic Common ' +
+        'Schema; pretty: for ' +
         'people. Without it pretty on a terminal, else json. A file of `audit.to` is never pretty.',
     }),
   ),
@@ -37,13 +38,13 @@ export const LogSchema = section('The log on standard output.', {
     maximum: 1,
     default: 1,
     description:
-      'Which share of the requests that succeeded is written, from 0 to 1. Refusals and faults always are, ' +
-      'and so is the audit log.',
+      'Which share of the successful requests is logged, from 0 to 1. Refusals, faults and ' +
+      'audit events are always logged.',
   }),
   usernames: Type.Boolean({
     default: false,
     description:
-      'Whether audit events show the names that were typed, and not a keyed hash of them.',
+      'Whether audit events show the names that were typed, instead of a keyed hash.',
   }),
 })
 
@@ -53,6 +54,8 @@ export const AuditSchema = section('The audit log (docs/audit.md).', {
     minLength: 1,
     default: 'stdout',
     expected: 'stdout, or a file',
-    description: 'stdout: beside the log; else a file of its own, opened anew on SIGHUP.',
+    description:
+      'stdout: together with the log; otherwise a separate file, which is reopened ' +
+      'on SIGHUP.',
   }),
 })

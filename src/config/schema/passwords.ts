@@ -28,8 +28,8 @@ export const PasswordsSchema = section('Password hashing (argon2id) and rules.',
       default: 'auto',
       expected: 'auto or a whole number from 1 to 128',
       description:
-        'Hashes at a time; auto: what cores and memory allow, leaving one core to everything else ' +
-        'under a CPU quota, on SQLite, and on other systems than Linux.',
+        'How many hashes run at a time; auto: as many as cores and memory allow, keeping one ' +
+        'core free under a CPU quota, on SQLite, and on systems other than Linux.',
     },
   ),
   memoryShare: Type.Integer({
@@ -38,17 +38,18 @@ export const PasswordsSchema = section('Password hashing (argon2id) and rules.',
     default: 50,
     description:
       "How much of the memory that the process may use (the cgroup's limit) hashing may take, " +
-      'in percent; 144 MiB are left to everything else in any case.',
+      'in percent; at least 144 MiB are always left for everything else.',
   }),
   queue: Type.Integer({
     minimum: 0,
     maximum: 100_000,
     default: 64,
-    description: 'Logins that may wait for a hash; more are answered 503.',
+    description: 'How many logins may wait for a hash; more are answered with 503.',
   }),
   maxWait: duration(
     '1500ms',
-    'How long a login may wait for a hash; who would wait longer is answered 503 at once.',
+    'How long a login may wait for a hash; a login that would wait longer is answered with 503 ' +
+      'at once.',
   ),
   minLength: Type.Integer({
     minimum: 8,
@@ -59,16 +60,15 @@ export const PasswordsSchema = section('Password hashing (argon2id) and rules.',
   refuseCommon: Type.Boolean({
     default: true,
     description:
-      'Whether the most common passwords are refused, in small letters or capitals: a list of 8,354 ' +
-      'comes along.',
+      'Whether the most common passwords are refused, in any case: a list of 8,354 is built in.',
   }),
   blocklist: Type.Optional(
     Type.String({
       minLength: 1,
       expected: 'a file',
       description:
-        'Breached passwords, which nobody may set: a sorted SHA-1 list as published, or a ' +
-        'filter made by `latchkey passwords blocklist build`.',
+        'Breached passwords that nobody may set: a sorted SHA-1 list as published, ' +
+        'or a filter made by `latchkey passwords blocklist build`.',
     }),
   ),
 })

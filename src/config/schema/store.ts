@@ -11,22 +11,25 @@ const AccountsSchema = Type.Object(
     url: Type.String({
       pattern: '^postgres(ql)?://[^\\s#?]+$',
       expected: 'postgres://USER@HOST/DATABASE',
-      description: 'The database, by TLS; its tables lie in the schema `latchkey`.',
+      description:
+        'The database, reached over TLS; its tables are in the schema `latchkey`.',
     }),
     password: text(
       'Its password, instead of that in `url`; here nothing needs to be percent-encoded.',
     ),
     passwordFile: text(
-      'A file that holds it, read again at every connection, so that it can change without a restart.',
+      'A file that holds it, read again at every connection, so that it can change ' +
+        'without a restart.',
     ),
     caFile: text(
-      'PEM file of the authorities that may vouch for the server; without it, those that Node knows.',
+      'PEM file of the certificate authorities that are trusted for the server; without it, ' +
+        'those that Node trusts.',
     ),
     plaintext: Type.Boolean({
       default: false,
       description:
-        'Whether the database is reached without TLS, elsewhere than on loopback. Names and hashes can be ' +
-        'read on the way.',
+        'Allows connections without TLS to a database that is not on loopback. Names and hashes ' +
+        'can then be read on the way.',
     }),
     connections: Type.Integer({
       minimum: 1,
@@ -36,13 +39,14 @@ const AccountsSchema = Type.Object(
     }),
     timeout: duration(
       '2s',
-      'How long a statement, or a new connection, may take; longer is answered 503.',
+      'How long a statement or a new connection may take; after that the answer is 503.',
     ),
   },
   {
     ...strict,
     description:
-      'The PostgreSQL that has the accounts; sessions, keys and all else stay in `store.url`. Without it ' +
+      'The PostgreSQL that has the accounts; sessions, keys and all else stay in ' +
+      '`store.url`. Without it ' +
       'accounts are there, too.',
   },
 )
@@ -85,8 +89,8 @@ export const StoreSchema = Type.Object(
             Type.String({
               minLength: 1,
               description:
-                'PEM file of the authorities that may vouch for the server; without it, those ' +
-                'that Node knows.',
+                'PEM file of the certificate authorities that are trusted for the server; ' +
+                'without it, those that Node trusts.',
             }),
           ),
           certFile: Type.Optional(
@@ -106,7 +110,7 @@ export const StoreSchema = Type.Object(
             Type.String({
               minLength: 1,
               description:
-                "The name in the server's certificate, where it isn't the host's.",
+                "The name in the server's certificate, if it differs from the host name.",
             }),
           ),
         },
@@ -119,22 +123,22 @@ export const StoreSchema = Type.Object(
       maximum: 16,
       default: 0,
       description:
-        'How many Redis replicas must have a login, a revocation or a change of an account ' +
-        'before it is answered; fewer: 503.',
+        'How many Redis replicas must confirm a login, a revocation or a change of an account ' +
+        'before it is answered; with fewer the answer is 503.',
     }),
     lossPeriod: duration(
       '1h',
-      'How long everything is answered 503, at most, once Redis is found to have lost its data; ' +
-        '`latchkey store accept` ends it.',
+      'For how long at most everything is answered with 503 once Redis is found to ' +
+        'have lost its data; `latchkey store accept` ends it earlier.',
     ),
     allowEviction: Type.Boolean({
       default: false,
       description:
-        'Starts on a Redis that may throw keys away (a maxmemory-policy other than noeviction).',
+        'Allows a Redis that may throw keys away (a maxmemory-policy other than noeviction).',
     }),
     allowNoAuthentication: Type.Boolean({
       default: false,
-      description: 'Starts on a Redis that lets anybody in, elsewhere than on loopback.',
+      description: 'Allows a Redis without authentication that is not on loopback.',
     }),
     sentinel: Type.Optional(
       Type.Object(

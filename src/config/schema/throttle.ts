@@ -5,7 +5,8 @@ import { duration, section } from './parts.ts'
 /** `throttle` */
 export const ThrottleSchema = section('Rate limits.', {
   perAddress: section(
-    'Requests of one address to /token, and unauthenticated to /revoke and /introspect; not refreshes. ' +
+    'Requests of one address to /token, and unauthenticated to /revoke and ' +
+      '/introspect; not refreshes. ' +
       'Access tokens at /userinfo and /verify that are not ours count apart, at each server.',
     {
       max: Type.Integer({
@@ -47,26 +48,27 @@ export const ThrottleSchema = section('Rate limits.', {
         maximum: 1_000_000,
         default: 5,
         description:
-          'Of one name from one network (/24 or /64; twice as many from a /56, four times from a /48).',
+          'Free failures of one name from one network (/24 or /64; twice as many from a /56, ' +
+          'four times from a /48).',
       }),
       perNetwork: Type.Integer({
         minimum: 1,
         maximum: 1_000_000,
         default: 100,
         description:
-          'Of one network (as above), whatever the names; those of users who logged in from it before ' +
-          'count apart.',
+          'Free failures of one network (as above), whatever the names; users who have logged ' +
+          'in from it before are counted separately.',
       }),
       perPassword: Type.Integer({
         minimum: 1,
         maximum: 1_000_000,
         default: 20,
-        description: 'Of one password, whatever the names.',
+        description: 'Free failures of one password, whatever the names.',
       }),
       maxDelay: duration('15m', 'The longest delay.'),
       knownFor: duration(
         '30d',
-        'How long a user is known in a network after a login from it.',
+        'For how long a network counts as known to a user after a login from it.',
       ),
     },
   ),

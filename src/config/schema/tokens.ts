@@ -6,27 +6,32 @@ import { algorithm, Audience, duration, section, strict } from './parts.ts'
 /** `tokens` */
 export const TokensSchema = section('Lifetimes and signing.', {
   accessTtl: duration('10m', 'Lifetime of an access token.'),
-  refreshIdle: duration('14d', 'A session ends when it is not refreshed for so long.'),
-  refreshAbsolute: duration('90d', 'A session ends so long after its login.'),
-  reuseGrace: duration('10s', 'How long a used refresh token gives its successor again.'),
+  refreshIdle: duration('14d', 'A session ends when it is not refreshed for that long.'),
+  refreshAbsolute: duration('90d', 'A session ends that long after its login.'),
+  reuseGrace: duration(
+    '10s',
+    'For how long a used refresh token returns the same successor ' + 'again.',
+  ),
   algorithm: algorithm({
     default: 'ES256',
     description:
-      'What signs the access tokens. A change is a rotation: the key that is made for it signs ' +
-      'after keys.publishAhead. Ed25519 is another name of EdDSA, which is what tokens say.',
+      'The algorithm that signs access tokens. A change causes a rotation: the new key signs ' +
+      'after keys.publishAhead. Ed25519 means the same as EdDSA, which is what tokens say.',
   }),
   claimsMaxBytes: Type.Integer({
     default: 2048,
     minimum: 2,
     maximum: 4096,
     description:
-      'How long the claims that `claims` and `audiences["…"].claims` put into one token may be, as JSON.',
+      'How many bytes the claims from `claims` and `audiences["…"].claims` may ' +
+      'take in one token, as JSON.',
   }),
 })
 
 /** `claims` */
 export const ClaimsSchema = claims(
-  'What access tokens for every audience say beside the claims of RFC 9068, each claim by its name.',
+  'What access tokens for every audience say beside the claims of RFC 9068, each ' +
+    'claim by its name.',
 )
 
 /** `dpop` */
@@ -50,7 +55,8 @@ export const StatusSchema = section(
     }),
     ttl: duration(
       '10s',
-      'How long a verifier may keep a list: so long after it was revoked a token may be taken.',
+      'How long a verifier may keep a list, and so for how long a revoked token may still be ' +
+        'accepted.',
     ),
   },
 )
@@ -60,8 +66,9 @@ export const IntrospectionSchema = section('What is said of tokens at /introspec
   cache: Type.Boolean({
     default: false,
     description:
-      'Answers repeated questions about a token from memory until Redis reports a change: without a ' +
-      'round trip, and up to a second after a revocation. Not with Redis Cluster; without effect on SQLite.',
+      'Answers repeated questions about a token from memory until Redis reports a change. That ' +
+      'saves a round trip, but a revocation may take up to a second to be noticed. Not with ' +
+      'Redis Cluster; without effect on SQLite.',
   }),
 })
 
@@ -73,15 +80,16 @@ export const AudiencesSchema = Type.Record(
       typ: Type.Union([Type.Literal('at+jwt'), Type.Literal('JWT')], {
         default: 'at+jwt',
         description:
-          'The header `typ` of access tokens for this audience; JWT for verifiers that refuse at+jwt.',
+          'The header `typ` of access tokens for this audience; JWT for verifiers ' +
+          'that refuse at+jwt.',
       }),
       algorithm: Type.Optional(
         algorithm({
           description:
             'What signs the access tokens for this audience, their status lists and the signed ' +
             'introspection answers of its clients, with keys of its own in the same JWKS ' +
-            '(`/.well-known/jwks.json?alg=…` has these alone); for verifiers that know nothing ' +
-            'else. Begins after keys.publishAhead.',
+            '(`/.well-known/jwks.json?alg=…` has these alone); for verifiers that ' +
+            'support no other. Takes effect after keys.publishAhead.',
         }),
       ),
       claims: claims(

@@ -28,19 +28,20 @@ export const CompatSchema = section(
         maxLength: 64,
         expected: 'the id of a public client',
         description:
-          'The public client that a request for tokens comes from when it names none at all.',
+          'The public client that a token request without any client is taken to come from.',
       }),
     ),
     grantType: Type.Optional(
       Type.Literal('password', {
         expected: 'password',
         description:
-          'The grant type of a request that has a username and a password and names none.',
+          'The grant type of a request with a username and a password that names no grant type.',
       }),
     ),
     json: Type.Boolean({
       default: false,
-      description: 'Whether the token endpoint takes JSON: one object of texts.',
+      description:
+        'Whether the token endpoint accepts JSON: one object whose values are texts.',
     }),
     paths: Type.Record(
       OldPath,
@@ -59,12 +60,15 @@ export const CompatSchema = section(
         pattern: '^[A-Za-z0-9._~-]{1,64}$',
         expected: 'the name of a realm: letters, digits, dots, _, ~ and -',
         description:
-          'The realm of Keycloak whose paths are served, below /realms/ and its name: token, userinfo, ' +
-          'logout with a refresh token, certs, token/introspect, revoke and the discovery document.',
+          'The realm of Keycloak whose paths are served, below /realms/ and its ' +
+          'name: token, userinfo, ' +
+          'logout with a refresh token, certs, token/introspect, revoke and the ' +
+          'discovery document.',
       }),
     ),
     deprecation: day(
-      'Since when this is deprecated: the header Deprecation (RFC 9745) of the answers to old clients.',
+      'Since when this is deprecated: the header Deprecation (RFC 9745) of the ' +
+        'answers to old clients.',
     ),
     sunset: day('When it ends: the header Sunset (RFC 8594) of these answers.'),
   },

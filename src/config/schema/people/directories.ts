@@ -15,25 +15,28 @@ export const DIRECTORY_KEYS = {
     pattern: '^[a-z][a-z0-9-]{0,31}$',
     expected: 'a small letter, then up to 31 small letters, digits and -',
     description:
-      'What it is called in the store, in logs and in metrics. Never change it: its users would be others.',
+      'Its name in the store, in logs and in metrics. Never change it: its users would become ' +
+      'different users.',
   }),
   migrate: Type.Union([Type.Literal('none'), Type.Literal('copy')], {
     default: 'none',
     description:
-      '`copy`: a password that the directory found right is kept here, too, as a hash; it lets its user in ' +
-      'while the directory is away, and after `latchkey users adopt` without it.',
+      '`copy`: a password that the directory has accepted is stored here, too, as ' +
+      'a hash. It lets its user in while the directory is away, and after ' +
+      '`latchkey users adopt` without the directory.',
   }),
   sub: Type.Union([Type.Literal('own'), Type.Literal('external')], {
     default: 'own',
     description:
-      "`sub` of its users: `own`, a UUID derived from directory and id, or `external`, the directory's id " +
+      '`sub` of its users: `own`, a UUID derived from directory and id, or ' +
+      "`external`, the directory's id " +
       'itself where it is printable ASCII without blanks.',
   }),
   scopes: Type.Optional(
     Type.Array(ScopeToken, {
       description:
-        'The scopes that its users may hold; without it, whatever the client may ask for. Taken at the ' +
-        'first login.',
+        'The scopes that its users may have; without it, whatever the client may ask for. Set ' +
+        'at the first login.',
     }),
   ),
   timeout: duration('2s', 'How long one question may take; longer counts as no answer.'),
@@ -41,7 +44,8 @@ export const DIRECTORY_KEYS = {
     minimum: 1,
     maximum: 10_000,
     default: 64,
-    description: 'Questions that may be open at once; more logins are answered 503.',
+    description:
+      'How many questions may be open at once; further logins are answered with 503.',
   }),
 }
 
@@ -55,8 +59,8 @@ const HTTP_KEYS = {
       pattern: '^https?://[^\\s#]+$',
       expected: 'an https URL (http on loopback only, or with allowHttp)',
       description:
-        'http: where `{"id"}` is POSTed: 200 with who it is now, 404 gone. Without it nobody is looked up ' +
-        'between logins.',
+        'http: where `{"id"}` is POSTed: 200 with who it is now, 404 gone. Without ' +
+        'it, users are not looked up between logins.',
     }),
   ),
   secrets: Type.Optional(
@@ -81,42 +85,46 @@ const SERVER_KEYS = {
       'needs to be percent-encoded.',
   ),
   passwordFile: text(
-    'ldap, sql: a file that holds it, read again at every connection, so that it can change without a ' +
+    'ldap, sql: a file that holds it, read again at every connection, so that it ' +
+      'can change without a ' +
       'restart.',
   ),
   caFile: text(
-    'ldap, sql: PEM file of the authorities that may vouch for the server; without it, those that Node ' +
-      'knows.',
+    'ldap, sql: PEM file of the certificate authorities that are trusted for the server; ' +
+      'without it, those that Node trusts.',
   ),
   plaintext: Type.Boolean({
     default: false,
     description:
-      'ldap: whether an `ldap://` server is reached without StartTLS. sql: whether the database is reached ' +
-      'without TLS, elsewhere than on loopback. Names, passwords and hashes can be read on the way.',
+      'ldap: allows an `ldap://` server without StartTLS. sql: allows a database ' +
+      'without TLS that is not on loopback. Names, passwords and hashes can then ' +
+      'be read on the way.',
   }),
   connections: Type.Integer({
     minimum: 1,
     maximum: 100,
     default: 4,
     description:
-      'ldap: how many connections each server may hold to search, and as many to check passwords. sql: how ' +
-      'many it may hold.',
+      'ldap: how many connections each server may keep for searches, and the same number for ' +
+      'checking passwords. sql: how many it may keep.',
   }),
 }
 
 /** What those of `type: sql` have. */
 const SQL_KEYS = {
   query: text(
-    'sql: the SELECT that finds who has a name: `$1` as typed, `$2` in small letters. It gives `id`, ' +
-      '`name` and `password_hash`, and where it has them `disabled`, `email`, `email_verified`, `roles`, ' +
+    'sql: the SELECT that finds who has a name: `$1` as typed, `$2` in small ' +
+      'letters. It gives `id`, ' +
+      '`name` and `password_hash`, and where it has them `disabled`, `email`, ' +
+      '`email_verified`, `roles`, ' +
       'and other columns as attributes.',
   ),
   lookup: text(
-    'sql: the SELECT that finds who has the id `$1`, with the same columns but `password_hash`. Without it ' +
-      'nobody is looked up between logins.',
+    'sql: the SELECT that finds who has the id `$1`, with the same columns but ' +
+      '`password_hash`. Without it, users are not looked up between logins.',
   ),
   pepper: text(
-    'sql: what the old system puts behind every password before it hashes it (Devise).',
+    'sql: what the old system appends to every password before hashing it (Devise).',
   ),
 }
 
@@ -130,11 +138,14 @@ const AnyDirectory = Type.Object(
     url: Type.String({
       pattern: '^(https?|ldaps?|postgres(ql)?|mysql|mariadb)://[^\\s#]+$',
       expected:
-        'an https URL, or ldaps://HOST, or ldap://HOST for StartTLS, or postgres://USER@HOST/DATABASE, or ' +
+        'an https URL, or ldaps://HOST, or ldap://HOST for StartTLS, or ' +
+        'postgres://USER@HOST/DATABASE, or ' +
         'mysql://USER@HOST/DATABASE',
       description:
-        'http: where `{"name", "password"}` is POSTed: 200 with who it is, 401 wrong password, 404 no such ' +
-        'name; anything else is no verdict. ldap: the server, `ldaps://`, or `ldap://` with StartTLS. ' +
+        'http: where `{"name", "password"}` is POSTed: 200 with who it is, 401 ' +
+        'wrong password, 404 no such ' +
+        'name; any other answer means that the directory could not tell. ldap: the ' +
+        'server, `ldaps://`, or `ldap://` with StartTLS. ' +
         'sql: the database, `postgres://` or `mysql://` (MariaDB, too), by TLS.',
     }),
     ...HTTP_KEYS,
@@ -150,20 +161,20 @@ export const DirectoriesSchema = Type.Array(AnyDirectory, {
   default: [],
   maxItems: 16,
   description:
-    'Directories elsewhere, in the order in which they are asked for a name that no account here has; the ' +
-    'first that knows it decides.',
+    'External directories, in the order in which they are asked about a name that no account ' +
+    'here has; the first that knows it decides.',
 })
 
 /** `directory` */
 export const DirectorySchema = section('What holds for all directories elsewhere.', {
   grace: duration(
     '1h',
-    'How long sessions go on being refreshed while the directory of their users is away; then refreshes ' +
-      'are answered 503 until it is back.',
+    'For how long sessions can still be refreshed while the directory of their users is away; ' +
+      'after that, refreshes are answered with 503 until it is back.',
   ),
   recheck: duration(
     '5m',
-    'How often a user who refreshes is looked up in the directory at most; who has gone or is disabled ' +
-      'there loses every session.',
+    'How often, at most, a user who refreshes is looked up in the directory; a user who is gone ' +
+      'or disabled there loses every session.',
   ),
 })

@@ -51,17 +51,19 @@ export const LDAP_KEYS = {
     "ldap: the name in the server's certificate; without it the host of `url`.",
   ),
   bindDn: text(
-    'ldap: the DN that searches, with `password` or `passwordFile`; without it nobody in particular does.',
+    'ldap: the DN that searches, with `password` or `passwordFile`; without it, ' +
+      'searches are anonymous.',
   ),
   base: text('ldap: the DN below which users are searched.'),
   filter: text(
     'ldap: the filter that finds who has a name (RFC 4515), such as ' +
-      '`(&(objectClass=inetOrgPerson)(uid={name}))`. `{name}` is what was typed, as a value. More than one ' +
-      'entry is nobody.',
+      '`(&(objectClass=inetOrgPerson)(uid={name}))`. `{name}` is what the user ' +
+      'typed, as a value. If more than one entry matches, nobody is let in.',
   ),
   idAttribute: named(
     'entryUUID',
-    'ldap: the attribute that stays when everything else of an entry changes: `entryUUID`, `objectGUID` ' +
+    'ldap: the attribute that stays when everything else of an entry changes: ' +
+      '`entryUUID`, `objectGUID` ' +
       '(Active Directory), `ipaUniqueID` (FreeIPA).',
   ),
   nameAttribute: named(
@@ -74,7 +76,8 @@ export const LDAP_KEYS = {
     {
       default: {},
       description:
-        'ldap: an attribute that is declared here → the LDAP attribute that gives it, such as `email: mail`.',
+        'ldap: an attribute that is declared here → the LDAP attribute that gives ' +
+        'it, such as `email: mail`.',
     },
   ),
   emailVerified: Type.Boolean({

@@ -34,7 +34,7 @@ const Webhook = Type.Object(
         minItems: 1,
         maxItems: 2,
         description:
-          'Sign the messages; of two, each signs, so that one can be replaced without a gap.',
+          'Sign the messages; with two, both sign, so that one can be replaced without a gap.',
       },
     ),
     allowPrivate: Type.Boolean({
@@ -50,7 +50,7 @@ const Webhook = Type.Object(
     attributes: Type.Array(Type.String({ minLength: 1 }), {
       default: [],
       uniqueItems: true,
-      description: 'Which declared attributes of the account a message says.',
+      description: 'Which declared attributes of the account a message contains.',
     }),
   },
   { ...strict, description: 'The webhook; without it nothing is posted.' },
@@ -73,7 +73,7 @@ const Links = section(
     verification: link('Sends the ticket to `POST /account/verification`.'),
     recovery: link('Asks for a new password: `POST /account/recovery/completion`.'),
     invitation: link('Asks for the first password: `POST /account`.'),
-    account: link('Where users look after their account; gets no ticket.'),
+    account: link('The page where users manage their account; gets no ticket.'),
   },
 )
 
@@ -97,26 +97,33 @@ const Mail = Type.Object(
       {
         default: 'starttls',
         description:
-          'StartTLS, without which nothing is sent; TLS from the first byte; or none, which anybody on ' +
-          'the way can read.',
+          'StartTLS, without which nothing is sent; TLS from the first byte; or none, so that ' +
+          'anybody on the way can read the mails.',
       },
     ),
     caFile: text(
-      'PEM file of the authorities that may vouch for the server; without it, those that Node knows. It is ' +
+      'PEM file of the certificate authorities that are trusted for the server; without it, ' +
+        'those that Node trusts. It is ' +
         'read again at every connection.',
     ),
-    serverName: text("The name in the server's certificate, where it isn't the host's."),
-    user: text('The user at the SMTP server; without it nobody logs in.'),
+    serverName: text(
+      "The name in the server's certificate, if it differs from the host name.",
+    ),
+    user: text(
+      'The user at the SMTP server; without it, Latchkey does not log in there.',
+    ),
     password: text('The password.'),
     passwordFile: text(
-      'A file that holds the password, instead of notify.mail.password. It is read again at every ' +
+      'A file that holds the password, instead of notify.mail.password. It is read ' +
+        'again at every ' +
         'connection, so that the password can change without a restart.',
     ),
     from: Type.String({
       pattern: `^(?:[^<>@",;:\\\\\\x00-\\x1F\\x7F]{1,100} <${ADDRESS}>|${ADDRESS})$`,
       expected: 'an address, or a name and an address: Example <no-reply@example.com>',
       description:
-        'Who the mails are from; the name is what they call your product, too. Without a name the domain is.',
+        'The sender of the mails. The name is also what the mails call your product; without a ' +
+        'name they use the domain.',
     }),
     replyTo: Type.Optional(
       Type.String({
@@ -136,11 +143,9 @@ const Mail = Type.Object(
       default: 'en',
       expected: 'a language such as en or de',
       description:
-        'The language of mails to whoever has no other; `en` and `de` come along.',
+        'The language of mails to users without one; `en` and `de` are built in.',
     }),
-    templates: text(
-      'A folder with templates of your own, in the place of those that come along.',
-    ),
+    templates: text('A folder with your own templates, which replace the built-in ones.'),
   },
   { ...strict, description: 'The SMTP server; without it no mail is sent.' },
 )
@@ -149,16 +154,21 @@ const Mail = Type.Object(
 export const NotifySchema = section(
   'What is sent to people and apps (docs/notifications.md); without a way out, nothing is.',
   {
-    giveUp: duration('24h', 'How long a message is tried before it is given up.'),
+    giveUp: duration(
+      '24h',
+      'For how long sending a message is tried before it is given up.',
+    ),
     maxItems: Type.Integer({
       minimum: 1,
       maximum: 1_000_000,
       default: 100_000,
       description:
-        'How many messages may wait for each way; what would be one more is refused.',
+        'How many messages may wait for each channel; requests that would add one more are ' +
+        'refused.',
     }),
     noticesPerAccount: section(
-      'How many notices of one type (`notice.…`) one account gets; more are not sent, as the audit log says.',
+      'How many notices of one type (`notice.…`) one account gets; more are not ' +
+        'sent, as the audit log says.',
       {
         max: Type.Integer({
           minimum: 1,

@@ -8,7 +8,7 @@ const StaticToken = Type.Object(
     name: Type.String({
       pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
       expected: 'up to 64 letters, digits, dots, _ and -',
-      description: 'What the audit log calls whoever bears it: `token:` and this name.',
+      description: 'What the audit log calls its bearer: `token:` and this name.',
     }),
     hashes: Type.Array(
       Type.String({
@@ -24,7 +24,8 @@ const StaticToken = Type.Object(
     ),
     readOnly: Type.Boolean({
       default: false,
-      description: 'Whether it only reads: as the scope `scim.read`, and not as `scim`.',
+      description:
+        'Whether it may only read, like the scope `scim.read` instead of `scim`.',
     }),
   },
   strict,
@@ -36,18 +37,20 @@ export const ScimSchema = section(
   {
     passwords: Type.Boolean({
       default: true,
-      description: 'Whether passwords may be set by it; they are never read.',
+      description: 'Whether passwords may be set over SCIM; they can never be read.',
     }),
     profile: Type.Union([Type.Literal('lenient'), Type.Literal('strict')], {
       default: 'lenient',
       description:
-        'Whether what Okta, Entra ID and scripts send beside the RFCs is taken (`schemas` left out of a ' +
-        'PATCH, `"True"` for true, an operation in capitals), or refused.',
+        'Whether deviations from the RFCs that Okta, Entra ID and scripts send (no ' +
+        '`schemas` in a PATCH, `"True"` for true, an operation in capitals) are ' +
+        'accepted or refused.',
     }),
     tokens: Type.Array(StaticToken, {
       default: [],
       description:
-        'Bearer tokens for systems that can ask for none (Okta, Entra ID); they end when they are taken out.',
+        'Bearer tokens for systems that cannot ask for tokens (Okta, Entra ID). Removing one ' +
+        'here ends it.',
     }),
     perClient: section('Requests of one caller that may ask, at each server.', {
       max: Type.Integer({
