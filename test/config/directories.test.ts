@@ -100,6 +100,7 @@ t.test('an LDAP server', async t => {
       /\[0\]\.groups\.filter: expected \{dn\} as the value/,
     ],
     [{ secrets: [SECRET] }, /\[0\]\.secrets: expected no such key with type ldap/],
+    [{ url: 'ldaps://one.example,two.example' }, /\[0\]\.url: expected one host/],
     [{ nameAttribute: '(uid' }, /\[0\]\.nameAttribute: expected the name of an LDAP/],
   ] as const) {
     const faults = faultsOf([{ ...LDAP, ...more }])
@@ -122,6 +123,7 @@ t.test('a table of users: what is right is taken', async t => {
   for (const more of [
     {},
     { url: 'postgresql://reader:pw@db.example.com:5433/shop', lookup: 'SELECT $1' },
+    { url: 'postgres://reader:p,w@db.example.com/a,b' },
     { url: 'mysql://reader@[::1]/shop', password: 'x', pepper: 'y' },
     { url: 'mariadb://reader@db.example.com/shop', passwordFile: '/x', caFile: '/y' },
     { plaintext: true },
@@ -156,6 +158,11 @@ t.test('a table of users: faults name their place', async t => {
       /nothing behind it/,
     ],
     [{ url: 'postgres://reader@db.example.com:x/shop' }, /directories\[0\]\.url/],
+    [
+      { url: 'postgres://reader@one.example,two.example/shop' },
+      /\.url: expected one host/,
+    ],
+    [{ url: 'mysql://reader:p,w@one.example:3306,two.example:3306/shop' }, /one host/],
     [{ url: 'postgres://reader:50%off@db.example.com/shop' }, /directories\[0\]\.url/],
     [
       { url: 'mysql://reader@10.0.0.5/shop' },

@@ -34,6 +34,8 @@ t.test('what is wrong is named', async t => {
     [{ url: 'mysql://a@b/c' }, /store\.accounts\.url: expected postgres:\/\//],
     [{ url: 'postgres://db.example.com/latchkey' }, /store\.accounts\.url.*USER@HOST/],
     [{ url: 'postgres://a@b/' }, /store\.accounts\.url.*with nothing behind it/],
+    [{ url: 'postgres://a@b,c/d' }, /store\.accounts\.url: expected one host/],
+    [{ url: 'postgres://a@b:5432,c:5432/d' }, /store\.accounts\.url: expected one host/],
     [{ url: 'postgres://a@b:port/c' }, /store\.accounts\.url/],
     [{ url: 'postgres://a%zz@b/c' }, /store\.accounts\.url/],
     [{ password: 'a\nb' }, /store\.accounts\.password: expected no line break/],

@@ -4,6 +4,7 @@ import { formatPlace, type Fault, type Place } from '../faults.ts'
 import type { Config } from '../schema.ts'
 import {
   isWholeUrl,
+  oneHostExpected,
   passwordFileExpected,
   plaintextExpected,
 } from './directories/sql-server.ts'
@@ -117,10 +118,11 @@ function checkSentinel({ url, sentinel }: StoreConfig): Fault[] {
 function checkAccounts({ accounts }: StoreConfig): Fault[] {
   if (accounts === undefined) return []
   const parsed = URL.parse(accounts.url)
-  const url =
-    parsed !== null && isWholeUrl(parsed)
-      ? undefined
-      : 'postgres://USER@HOST/DATABASE, with nothing behind it'
+  const isWhole = parsed !== null && isWholeUrl(parsed)
+  const whole = isWhole
+    ? undefined
+    : 'postgres://USER@HOST/DATABASE, with nothing behind it'
+  const url = oneHostExpected(accounts.url) ?? whole
   const expectations = {
     url,
     passwordFile: passwordFileExpected(accounts),

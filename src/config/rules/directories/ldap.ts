@@ -2,6 +2,7 @@
 import { readTemplate } from '../../../users/directory/ldap/filter.ts'
 import type { Config } from '../../schema.ts'
 import type { Place } from '../../faults.ts'
+import { oneHostExpected } from './sql-server.ts'
 
 type Directory = Config['directories'][number]
 
@@ -13,7 +14,7 @@ export function ldapExpectations(directory: Directory): Expectation[] {
   const { base, filter, groups, password, passwordFile, bindDn } = directory
   const hasPassword = password !== undefined || passwordFile !== undefined
   return [
-    [['url'], urlExpected(directory)],
+    [['url'], oneHostExpected(directory.url) ?? urlExpected(directory)],
     [['base'], base === undefined ? 'the DN below which users are searched' : undefined],
     [['filter'], templateExpected(filter ?? '', '{name}')],
     [['bindDn'], bindDn === undefined && hasPassword ? 'a DN with password' : undefined],

@@ -25,6 +25,13 @@ function isDecodable(parts: readonly string[]): boolean {
   }
 }
 
+/** What is expected of a URL that names several hosts, as libpq takes them; undefined: it names one. */
+export function oneHostExpected(url: string): string | undefined {
+  return /^[a-z]+:\/\/(?:[^/]*@)?[^/@]*,[^/@]*(?:\/|$)/.test(url)
+    ? 'one host: of several give a name or an address that leads to the one that serves'
+    : undefined
+}
+
 /** What is expected of `passwordFile`; undefined: it is right. */
 export function passwordFileExpected({
   password,

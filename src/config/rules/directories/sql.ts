@@ -3,7 +3,12 @@ import { isIP } from 'node:net'
 import { isLoopbackName } from '../../../base/loopback.ts'
 import type { Config } from '../../schema.ts'
 import type { Expectation } from './ldap.ts'
-import { isWholeUrl, passwordFileExpected, plaintextExpected } from './sql-server.ts'
+import {
+  isWholeUrl,
+  oneHostExpected,
+  passwordFileExpected,
+  plaintextExpected,
+} from './sql-server.ts'
 
 type Directory = Config['directories'][number]
 
@@ -11,7 +16,7 @@ type Directory = Config['directories'][number]
 export function sqlExpectations(directory: Directory): Expectation[] {
   const { query = '', lookup } = directory
   return [
-    [['url'], sqlUrlExpected(directory)],
+    [['url'], oneHostExpected(directory.url) ?? sqlUrlExpected(directory)],
     [['query'], statementExpected(query, 2)],
     [['lookup'], lookup === undefined ? undefined : statementExpected(lookup, 1)],
     [['passwordFile'], passwordFileExpected(directory)],
