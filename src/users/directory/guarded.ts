@@ -1,5 +1,7 @@
 // Bounds a directory elsewhere: how many questions are open, how long one may take, and that a directory that
-// doesn't answer is left alone but for a question a second. None of it holds a place among those that hash.
+// doesn't answer is left alone but for a question a second. Logins and looks between them are left alone each
+// by itself: a lookup that is set up wrong keeps nobody from logging in. None of it holds a place among those
+// that hash.
 import type { Monotonic } from '../../base/clock.ts'
 import type { ExternalSettings, NamedDirectory, Unavailable } from './external.ts'
 
@@ -64,14 +66,14 @@ export function guardDirectory({
       const fault = `${settings.maxInFlight} questions (maxInFlight) are open`
       return { kind: 'unavailable', scope: 'busy', fault }
     }
-    if (!health.mayAsk()) {
+    if (!health.mayAsk(operation)) {
       answer('refused')
       return unavailable('it is left alone for a second after failures')
     }
     inFlight += 1
     try {
       const said = await within(settings.timeout, signal, question)
-      if (!isUnanswered(said, signal)) health.note(faultIn(said))
+      if (!isUnanswered(said, signal)) health.note(operation, faultIn(said))
       answer(said.kind)
       return said
     } finally {
@@ -136,10 +138,32 @@ async function within<Answer>(
 }
 
 interface Health {
-  mayAsk(): boolean
+  mayAsk(operation: Operation): boolean
   /** Notes a failure by its fault, or undefined for an answer. */
-  note(fault: string | undefined): void
+  note(operation: Operation, fault: string | undefined): void
   downForMs(): number
+}
+
+/** Leaves alone what has failed so often in a row. */
+interface Breaker {
+  mayAsk(): boolean
+  note(hasFailed: boolean): void
+}
+
+function createBreaker(monotonic: Monotonic): Breaker {
+  let [failures, probedAt] = [0, 0]
+  return {
+    mayAsk() {
+      if (failures < FAILURES) return true
+      if (monotonic() - probedAt < PROBE_MS) return false
+      probedAt = monotonic()
+      return true
+    },
+    note(hasFailed) {
+      failures = hasFailed ? failures + 1 : 0
+      if (failures === FAILURES) probedAt = monotonic()
+    },
+  }
 }
 
 function createHealth({
@@ -149,16 +173,17 @@ function createHealth({
 }: Pick<GuardOptions, 'watch' | 'monotonic'> & {
   readonly settings: ExternalSettings
 }): Health {
+  const breakers: Readonly<Record<Operation, Breaker>> = {
+    verify: createBreaker(monotonic),
+    lookup: createBreaker(monotonic),
+  }
+  // Of all questions: one answer of any kind says that it is there.
   let failures = 0
-  let [firstFailureAt, lastFailureAt, probedAt] = [0, 0, 0]
+  let [firstFailureAt, lastFailureAt] = [0, 0]
   return {
-    mayAsk() {
-      if (failures < FAILURES) return true
-      if (monotonic() - probedAt < PROBE_MS) return false
-      probedAt = monotonic()
-      return true
-    },
-    note(fault) {
+    mayAsk: operation => breakers[operation].mayAsk(),
+    note(operation, fault) {
+      breakers[operation].note(fault !== undefined)
       const wasDown = failures >= FAILURES
       if (fault === undefined) {
         failures = 0
@@ -168,10 +193,7 @@ function createHealth({
       lastFailureAt = monotonic()
       if (failures === 0) firstFailureAt = lastFailureAt
       failures += 1
-      if (failures === FAILURES) {
-        probedAt = lastFailureAt
-        watch.changed(settings.name, fault)
-      }
+      if (failures === FAILURES) watch.changed(settings.name, fault)
     },
     downForMs: () => (failures === 0 ? 0 : lastFailureAt - firstFailureAt),
   }

@@ -97,6 +97,39 @@ t.test('who refuses a question is there', async t => {
   t.equal(directory.downForMs(), 0)
 })
 
+t.test(
+  'a lookup that fails keeps nobody from logging in, nor the other way round',
+  async t => {
+    let [now, isRight] = [0, true]
+    const changes: unknown[] = []
+    const directory = guardDirectory({
+      directory: saying(async () =>
+        isRight ? { kind: 'wrong' } : { kind: 'unavailable', fault: 'as told' },
+      ),
+      watch: { answered() {}, changed: (...change) => changes.push(change) },
+      monotonic: () => now,
+    })
+    const { signal } = new AbortController()
+    const logIn = () => directory.verify(ATTEMPT, signal)
+    const lookUp = () => directory.lookup('1', signal)
+    for (let failure = 0; failure < 5; failure++) await lookUp()
+    t.match(await lookUp(), { fault: /left alone/ })
+    t.same(await logIn(), { kind: 'wrong' }, 'a login is asked all the same')
+    t.equal(directory.downForMs(), 0, 'which says that it is there')
+    t.match(await lookUp(), { fault: /left alone/ })
+    now += 1_000
+    t.match(await lookUp(), { fault: 'as told' }, 'a second later one look is')
+    t.match(await lookUp(), { fault: /left alone/ })
+    t.same(changes, [
+      ['said', 'as told'],
+      ['said', undefined],
+    ])
+    isRight = false
+    for (let failure = 0; failure < 5; failure++) await logIn()
+    t.match(await logIn(), { fault: /left alone/ })
+  },
+)
+
 t.test('refusals of a directory that may take long take equally long', async t => {
   const app = await buildTestApp()
   t.teardown(() => app.close())
