@@ -106,6 +106,8 @@ export interface NamedDirectory extends ExternalDirectory {
 }
 
 /** A longer password is wrong, and no directory is asked. */
+  /** Whether it bears to be asked for an id that it has never given; an app may fail at one. */
+  readonly takesAnyId?: true
 export const MAX_PASSWORD_BYTES = 1024
 
 /** Whether an account is the shadow of that id. */

@@ -16,7 +16,10 @@ const ANN = {
 }
 
 /** What a directory comes to that says this. */
-async function probed(verify: () => Promise<Verdict>): Promise<string | undefined> {
+async function probed(
+  verify: () => Promise<Verdict>,
+  more: Partial<NamedDirectory> = {},
+): Promise<string | undefined> {
   let closed = 0
   const directory: NamedDirectory = {
     settings: { name: 'app', migrate: 'none', sub: 'own', timeout: 50, maxInFlight: 1 },
@@ -26,6 +29,7 @@ async function probed(verify: () => Promise<Verdict>): Promise<string | undefine
     close: async () => {
       closed += 1
     },
+    ...more,
   }
   const fault = await probeDirectory(directory, systemRandom)
   return closed === 1 ? fault : 'it was not closed'
@@ -56,6 +60,25 @@ t.test('whatever gives none is named', async t => {
   const hash = { kind: 'hash', identity: ANN, passwordHash: 'x', pepper: '' } as const
   t.match(await probed(async () => hash), /whom nobody has ever added/)
 })
+
+t.test(
+  'a look that would fail between logins is named, where any id may be asked for',
+  async t => {
+    const unknown = async () => ({ kind: 'unknown' }) as const
+    const fails = async () =>
+      ({ kind: 'unavailable', fault: 'lookup has no column name' }) as const
+    t.equal(
+      await probed(unknown, { takesAnyId: true, lookup: fails }),
+      'lookup has no column name',
+    )
+    t.equal(await probed(unknown, { lookup: fails }), undefined, 'an app is not asked')
+    const noSuchId = { kind: 'unavailable', scope: 'question', fault: '22P02' } as const
+    for (const found of [{ kind: 'gone' }, noSuchId] as const) {
+      const lookup = async () => found
+      t.equal(await probed(unknown, { takesAnyId: true, lookup }), undefined)
+    }
+  },
+)
 
 t.test('config check asks every directory', async t => {
   const app = await startUserApp()

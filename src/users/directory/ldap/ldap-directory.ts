@@ -101,6 +101,7 @@ export function createLdapDirectory(options: LdapDirectoryOptions): NamedDirecto
   return {
     settings,
     givesHashes: false,
+    takesAnyId: true,
     verify: (attempt, signal) => verify(attempt, signal).catch(unavailableBy),
     lookup: (id, signal) => lookup(id, signal).catch(unavailableBy),
     close: async () => {

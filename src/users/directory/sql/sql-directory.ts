@@ -59,6 +59,7 @@ export function createSqlDirectory({
   return {
     settings,
     givesHashes: true,
+    takesAnyId: true,
     async verify({ name, foldedName }, signal): Promise<Verdict> {
       const found = await find(byName, [name, foldedName], signal)
       if (found === undefined) return { kind: 'unknown' }
