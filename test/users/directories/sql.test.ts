@@ -195,6 +195,10 @@ t.test('a name: the hash, nobody, nobody with a password, or a fault', async t =
       { scope: undefined, fault: /query has no column password_hash/ },
     ],
     [
+      { columns: ['id', 'name', 'password_hash', 'id'], rows: [ROW] },
+      { scope: undefined, fault: /query has two columns called id: name those/ },
+    ],
+    [
       { rows: [{ ...ROW, password_hash: 'md5$x$y' }] },
       {
         scope: 'question',

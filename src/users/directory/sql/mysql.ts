@@ -156,7 +156,12 @@ const WORDS = new Map([
 ])
 
 /** Their messages speak of the statement, which has no values in it. */
-const OF_STATEMENT = new Set(['ER_BAD_FIELD_ERROR', 'ER_NO_SUCH_TABLE', 'ER_PARSE_ERROR'])
+const OF_STATEMENT = new Set([
+  'ER_BAD_FIELD_ERROR',
+  'ER_DUP_FIELDNAME',
+  'ER_NO_SUCH_TABLE',
+  'ER_PARSE_ERROR',
+])
 
 /** A value that a column can't be compared with, by its character set, its length or its type. */
 const OF_VALUE = new Set([1267, 1270, 1271, 1292, 1300, 1366, 1406, 3854, 3988])

@@ -45,12 +45,18 @@ const OWN = [
   'roles',
 ]
 
-/** Which of the columns that there must be are missing; undefined: none. */
-export function missingColumn(
+/**
+ * What is wrong with the columns; undefined: nothing. Of two with one name a row has the value of one alone,
+ * which may be that of another table.
+ */
+export function wrongColumns(
   columns: readonly string[],
   wanted: readonly string[],
 ): string | undefined {
-  return wanted.find(name => !columns.includes(name))
+  const missing = wanted.find(name => !columns.includes(name))
+  if (missing !== undefined) return `no column ${missing}: write … AS ${missing}`
+  const twice = OWN.find(name => columns.indexOf(name) !== columns.lastIndexOf(name))
+  return twice && `two columns called ${twice}: name those that are wanted, in place of *`
 }
 
 /** Reads a row. */

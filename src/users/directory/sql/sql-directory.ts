@@ -9,7 +9,7 @@ import type {
   Unavailable,
   Verdict,
 } from '../external.ts'
-import { missingColumn, readRow, type Read } from './row.ts'
+import { readRow, wrongColumns, type Read } from './row.ts'
 import { isPostgres, type SqlServer } from '../../../base/sql/server.ts'
 import { SqlFault, type SqlSource, type Statement } from './source.ts'
 import { compile } from './statement.ts'
@@ -96,13 +96,8 @@ export function createSqlDirectory({
   ): Promise<Read | Unavailable | undefined> {
     const answer = await source.ask(statement, values, signal).catch(unavailableBy)
     if ('fault' in answer) return answer
-    const missing = missingColumn(answer.columns, wanted)
-    if (missing !== undefined) {
-      return {
-        kind: 'unavailable',
-        fault: `${key} has no column ${missing}: write … AS ${missing}`,
-      }
-    }
+    const wrong = wrongColumns(answer.columns, wanted)
+    if (wrong !== undefined) return { kind: 'unavailable', fault: `${key} has ${wrong}` }
     const [row, second] = answer.rows
     if (row === undefined) return undefined
     if (second !== undefined) {
