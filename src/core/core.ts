@@ -68,7 +68,7 @@ export function createCore(options: CoreOptions): Core {
   const noted = composeNoted({ ...quiet, ...signing })
   const emit = announcing(options.emit, noted.announcer)
   const given = { ...quiet, emit }
-  const people = composePeople(given)
+  const people = composePeople({ ...given, clients })
   const { elsewhere } = people
   const messages = composeMessages({ ...given, ...people, ...noted })
   const sessionsWith = (emitFor: Emit) =>

@@ -18,7 +18,7 @@ import { coreSettings, type CoreSettings } from './settings.ts'
 
 type Given = Pick<
   ElsewhereOptions,
-  'directory' | 'local' | 'failedLogins' | 'hasher' | 'emit'
+  'directory' | 'local' | 'failedLogins' | 'hasher' | 'emit' | 'isClient'
 > &
   Pick<ComposeOptions, 'settings' | 'instruments' | 'clock' | 'monotonic' | 'random'> & {
     readonly checkClaims: CheckClaims

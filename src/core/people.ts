@@ -1,5 +1,6 @@
 // The core's people: accounts, their passwords, and who may log in.
 import type { Emit } from '../base/events/events.ts'
+import type { ClientRegistry } from '../clients/registry.ts'
 import { createAccounts, type Accounts } from '../users/accounts.ts'
 import { createCheckClaims, type CheckClaims } from '../users/attributes/claims-budget.ts'
 import { createAuthenticate, type Authenticate } from '../users/authenticate.ts'
@@ -67,8 +68,9 @@ export function composePeople({
   clock,
   monotonic,
   random,
+  clients,
   isBreached = onNoList,
-}: ComposeOptions): People {
+}: ComposeOptions & { readonly clients: Pick<ClientRegistry, 'find'> }): People {
   const { issuer, secrets } = settings
   const { hasher, checkNewPassword } = composePasswords({
     settings,
@@ -110,6 +112,7 @@ export function composePeople({
     local,
     clock,
     random,
+    isClient: id => clients.find(id) !== undefined,
   })
   return {
     hasher,

@@ -1,7 +1,10 @@
-// Reads what a directory sends of somebody. It comes from outside, so each member is checked.
+// Reads what a directory sends of somebody, and names their subject here. It comes from outside, so each
+// member is checked.
+import { hash } from 'node:crypto'
 import { Type, type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
-import type { Identity } from './external.ts'
+import { uuidOf } from '../../base/ids.ts'
+import type { ExternalSettings, Identity } from './external.ts'
 
 const Given = Type.Object({
   id: Type.Union([
@@ -21,9 +24,21 @@ const validator = Compile(Given)
 /** A stable id may be a `sub` as it is. */
 const SUB = /^[\x21-\x7E]{1,255}$/
 
-/** Whether a directory's id may be a `sub`. */
-export function isSafeSub(externalId: string): boolean {
-  return SUB.test(externalId)
+/**
+ * The `sub` of a shadow: a UUID of version 8 (RFC 9562 §5.8) over both, or the id itself, where that is
+ * wanted and it is one that a `sub` may be.
+ *
+ * @param isClient whether a client has that id: tokens of its own have it as `sub`, and nobody else's may
+ */
+export function subOfShadow(
+  source: ExternalSettings,
+  externalId: string,
+  isClient: (id: string) => boolean,
+): string {
+  const isSafe = SUB.test(externalId) && !isClient(externalId)
+  if (source.sub === 'external' && isSafe) return externalId
+  const named = JSON.stringify(['latchkey directory', source.name, externalId])
+  return uuidOf(hash('sha256', named, 'buffer'))
 }
 
 /**

@@ -47,6 +47,7 @@ export interface ElsewhereOptions extends DirectoryTools {
   readonly failedLogins: FailedLogins
   readonly hasher: PasswordHasher
   readonly emit: Emit
+  readonly isClient: (id: string) => boolean
   readonly watch: DirectoryWatch
 }
 
@@ -80,7 +81,7 @@ export function createDirectory(
 
 /** Composes the directories; undefined where there are none: nothing changes then. */
 export function openElsewhere(options: ElsewhereOptions): Elsewhere | undefined {
-  const { settings, directory, emit, watch, monotonic, policy } = options
+  const { settings, directory, emit, watch, monotonic, policy, isClient } = options
   if (settings.length === 0) return undefined
   const chain = createChain(
     settings.map(each =>
@@ -95,7 +96,7 @@ export function openElsewhere(options: ElsewhereOptions): Elsewhere | undefined 
     return owner.lookup(external.id, signal)
   }
   const readGiven = createReadGiven(options.rules)
-  const shadows = createShadows({ directory, emit, readGiven, lookup })
+  const shadows = createShadows({ directory, emit, readGiven, lookup, isClient })
   const { find } = chain
   const recheck = createRecheck({
     directory,

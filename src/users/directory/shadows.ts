@@ -2,10 +2,9 @@
 // `sub` that is derived from the directory and its id. So two servers that make it at once make one, and
 // another name there finds the same one here.
 import { NO_PASSWORD } from '../hashing/no-password.ts'
-import { hash } from 'node:crypto'
 import type { Emit } from '../../base/events/events.ts'
 import type { UserChange } from '../../base/events/changes.ts'
-import { userTag, uuidOf } from '../../base/ids.ts'
+import { userTag } from '../../base/ids.ts'
 import type { Account, NewAccount } from '../../stores/ports/directory.ts'
 import { namesakeOf } from '../names/namesake.ts'
 import { readName, type Name } from '../names/user-name.ts'
@@ -17,8 +16,8 @@ import {
   type Identity,
   type Lookup,
 } from './external.ts'
-import type { GivenAttributes, ReadGiven } from './given-attributes.ts'
-import { isSafeSub } from './identity.ts'
+import { completed, type GivenAttributes, type ReadGiven } from './given-attributes.ts'
+import { subOfShadow } from './identity.ts'
 
 /** What comes of a login's identity; `name_taken`: an account of ours, or somebody else's, has the name. */
 export type ShadowOutcome =
@@ -40,6 +39,8 @@ export interface ShadowsOptions {
   readonly directory: Directory
   readonly emit: Emit
   readonly readGiven: ReadGiven
+  /** Whether a client has that id: a token of its own has it as `sub`. */
+  readonly isClient: (id: string) => boolean
   /** Asks the account's directory for it. */
   readonly lookup: (account: Account) => Promise<Lookup>
 }
@@ -47,16 +48,9 @@ export interface ShadowsOptions {
 /** Of writers at once one is first, and the others look again: so many times. */
 const MOST_TRIES = 20
 
-/** The `sub` of a shadow: a UUID of version 8 (RFC 9562 §5.8) over both, unless the id itself is wanted. */
-export function subOfShadow(source: ExternalSettings, externalId: string): string {
-  if (source.sub === 'external' && isSafeSub(externalId)) return externalId
-  const named = JSON.stringify(['latchkey directory', source.name, externalId])
-  return uuidOf(hash('sha256', named, 'buffer'))
-}
-
 /** Makes the shadows. */
 export function createShadows(options: ShadowsOptions): Shadows {
-  const { directory, emit } = options
+  const { directory, emit, isClient } = options
   const refresh = createRefresh(options)
   const freeName = createFreeName(options, refresh)
   const add = createAdd(options)
@@ -65,7 +59,7 @@ export function createShadows(options: ShadowsOptions): Shadows {
     refresh,
     async keep(source, identity) {
       const external = { directory: source.name, id: identity.externalId }
-      const tag = userTag(subOfShadow(source, identity.externalId))
+      const tag = userTag(subOfShadow(source, identity.externalId, isClient))
       for (let tries = 0; tries < MOST_TRIES; tries++) {
         const account = await directory.byTag(tag)
         if (account !== undefined) {
@@ -92,11 +86,11 @@ const NAME_TAKEN = { kind: 'refused', reason: 'directory_name_taken' } as const
 const AWAY = { kind: 'unavailable' } as const
 
 /** Makes a step that adds the shadow, without those unique values that somebody else has. */
-function createAdd({ directory, emit, readGiven }: ShadowsOptions) {
+function createAdd({ directory, emit, readGiven, isClient }: ShadowsOptions) {
   return async function add(source: ExternalSettings, identity: Identity) {
     const name = readName(identity.name)
     if (name === undefined) return 'name_invalid'
-    const sub = subOfShadow(source, identity.externalId)
+    const sub = subOfShadow(source, identity.externalId, isClient)
     const roles = rolesOf(identity) ?? []
     const account: Omit<NewAccount, keyof GivenAttributes> = {
       sub,

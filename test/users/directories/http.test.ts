@@ -330,6 +330,13 @@ async function orderTest(t: Test, url: string): Promise<void> {
   one.users.push({ id: 1, name: both, password: 'first' })
   two.users.push({ id: 1, name: both, password: 'second' })
   two.users.push({ id: 2, name: `late${url.length}`, password: 'second' })
+  user.users.push({ id: 'mobile', name: `mob${n}`, password: WORDS })
+  t.equal((await login(`mob${n}`)).statusCode, 200)
+  t.match(
+    (await accounts.find(`mob${n}`))?.sub,
+    /-8/,
+    "no client's id: its own tokens have it",
+  )
   t.equal((await login(both, 'second')).statusCode, 400, 'the first that knows decides')
   const { refresh_token: token } = (await login(both, 'first')).json()
   t.equal((await test.refresh(token)).statusCode, 200)

@@ -197,6 +197,7 @@ t.test('a directory that gives hashes: the password is checked here', async t =>
     emit() {},
     readGiven: () => ({ attributes: {}, emailVerified: false, uniqueValues: [] }),
     lookup: async () => ({ kind: 'gone' }),
+    isClient: () => false,
   })
   const authenticate = createAuthenticateElsewhere({
     local: app.authenticate,
@@ -262,6 +263,7 @@ t.test(
         emit() {},
         readGiven: () => ({ attributes: {}, emailVerified: false, uniqueValues: [] }),
         lookup: async () => ({ kind: 'gone' }),
+        isClient: () => false,
       }),
       failedLogins: createFailedLogins({
         attempts: app.store.loginAttempts,

@@ -10,7 +10,8 @@ import { createReadGiven } from '../../../src/users/directory/given-attributes.t
 import { guardDirectory } from '../../../src/users/directory/guarded.ts'
 import { createHttpDirectory } from '../../../src/users/directory/http.ts'
 import { createRecheck } from '../../../src/users/directory/recheck.ts'
-import { createShadows, subOfShadow } from '../../../src/users/directory/shadows.ts'
+import { subOfShadow } from '../../../src/users/directory/identity.ts'
+import { createShadows } from '../../../src/users/directory/shadows.ts'
 import { declarationsOf } from '../../../src/users/attributes/declarations.ts'
 import { roleValues } from '../../../src/users/groups/role-values.ts'
 import { someAccount } from '../../support/stores.ts'
@@ -34,7 +35,7 @@ const IDENTITY: Identity = {
   disabled: false,
 }
 const SHADOW: Account = {
-  ...someAccount(subOfShadow(SETTINGS, '17')),
+  ...someAccount(subOfShadow(SETTINGS, '17', () => false)),
   name: 'ann of before',
   external: { directory: 'app', id: '17' },
   sessionsEpoch: 1,
@@ -66,6 +67,7 @@ function shadowsOver(
     } as unknown as ShadowsOptions['directory'],
     emit: event => emitted.push(event),
     readGiven: createReadGiven(rules),
+    isClient: () => false,
     lookup,
   })
 }

@@ -30,7 +30,7 @@ export const DIRECTORY_KEYS = {
     description:
       '`sub` of its users: `own`, a UUID derived from directory and id, or ' +
       "`external`, the directory's id " +
-      'itself where it is printable ASCII without blanks.',
+      'itself where it is printable ASCII without blanks and no id of a client.',
   }),
   scopes: Type.Optional(
     Type.Array(ScopeToken, {
@@ -121,7 +121,8 @@ const SQL_KEYS = {
   ),
   lookup: text(
     'sql: the SELECT that finds who has the id `$1`, with the same columns but ' +
-      '`password_hash`. Without it, users are not looked up between logins.',
+      '`password_hash`; attributes that it has no column for stay as they were. ' +
+      'Without it, users are not looked up between logins.',
   ),
   pepper: text(
     'sql: what the old system appends to every password before hashing it (Devise).',
