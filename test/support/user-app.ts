@@ -13,6 +13,8 @@ export interface AppUser {
   name: string
   password: string
   readonly more?: Record<string, unknown>
+  /** What a lookup says, in the place of `more`. */
+  known?: Record<string, unknown>
 }
 
 /** How the app answers; a number: that status, without looking. */
@@ -89,7 +91,10 @@ function answer(app: UserApp, path: string, response: ServerResponse): void {
     )
     if (user === undefined) send(404, {})
     else if (path !== '/lookup' && user.password !== password) send(401, {})
-    else send(200, { id: user.id, name: user.name, ...user.more })
+    else {
+      const more = (path === '/lookup' ? user.known : undefined) ?? user.more
+      send(200, { id: user.id, name: user.name, ...more })
+    }
   }
 }
 

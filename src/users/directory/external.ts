@@ -12,7 +12,10 @@ export interface Identity {
   readonly disabled: boolean
   /** By the names of attributes here; what isn't declared, or isn't valid, is left out. */
   readonly attributes: Readonly<Record<string, unknown>>
-  readonly emailVerified: boolean
+  /** Undefined: the directory doesn't say. */
+  readonly emailVerified: boolean | undefined
+  /** Whether an attribute (or `email_verified`) of which it says nothing stays as it is; default: none. */
+  readonly keeps?: (attribute: string) => boolean
   /** Undefined: the directory doesn't say, and what was set here stays. */
   readonly roles?: readonly string[] | undefined
 }
@@ -103,11 +106,11 @@ export interface NamedDirectory extends ExternalDirectory {
   readonly settings: ExternalSettings
   /** Whether it gives hashes: `verify` never says `ok` or `wrong`. */
   readonly givesHashes: boolean
+  /** Whether it bears to be asked for an id that it has never given; an app may fail at one. */
+  readonly takesAnyId?: true
 }
 
 /** A longer password is wrong, and no directory is asked. */
-  /** Whether it bears to be asked for an id that it has never given; an app may fail at one. */
-  readonly takesAnyId?: true
 export const MAX_PASSWORD_BYTES = 1024
 
 /** Whether an account is the shadow of that id. */

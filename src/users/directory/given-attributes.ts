@@ -6,7 +6,7 @@ import {
   NOTHING_KNOWN,
   type AttributeRules,
 } from '../account-attributes.ts'
-import { checkAttributes, isFault } from '../attributes/check.ts'
+import { checkAttributes, isFault, isSameEmail } from '../attributes/check.ts'
 import { roleValues } from '../groups/role-values.ts'
 import type { Identity } from './external.ts'
 
@@ -25,6 +25,23 @@ interface Given extends Pick<Identity, 'attributes' | 'emailVerified'> {
 /** Reads what a directory gives. */
 export type ReadGiven = (given: Given) => GivenAttributes
 
+/** What an account has of attributes when a directory has said something of it. */
+export function completed(
+  {
+    attributes: before,
+    emailVerified: wasVerified,
+  }: Pick<GivenAttributes, 'attributes' | 'emailVerified'>,
+  { attributes: said, emailVerified, keeps = () => false }: Identity,
+): Pick<Identity, 'attributes' | 'emailVerified'> {
+  const kept = Object.entries(before).filter(([name]) => keeps(name))
+  const attributes: Identity['attributes'] = { ...Object.fromEntries(kept), ...said }
+  const { email } = attributes
+  // Another address is another mailbox.
+  const isStill = typeof email === 'string' && isSameEmail(before['email'], email)
+  const stays = keeps('email_verified') && isStill && wasVerified
+  return { attributes, emailVerified: emailVerified ?? stays }
+}
+
 /** Makes the reader; `rules` gives those of now. */
 export function createReadGiven(rules: () => AttributeRules): ReadGiven {
   return function readGiven({ sub, roles, attributes, emailVerified }) {
@@ -37,7 +54,7 @@ export function createReadGiven(rules: () => AttributeRules): ReadGiven {
     const taken = Object.fromEntries(valid)
     const request = {
       attributes: taken,
-      emailVerified: emailVerified && taken['email'] !== undefined,
+      emailVerified: emailVerified === true && taken['email'] !== undefined,
     }
     const next = nextAttributes(before, request, { declarations, checkClaims })
     return isFault(next)

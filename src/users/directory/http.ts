@@ -4,7 +4,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Random } from '../../base/random.ts'
 import { signedHeaders } from '../../base/webhook-signature.ts'
 import type { ExternalSettings, Lookup, NamedDirectory, Unavailable } from './external.ts'
-import { readIdentity } from './identity.ts'
+import { readIdentity, readKnownIdentity } from './identity.ts'
 
 /** What the configuration says of it. */
 export interface HttpDirectorySettings extends ExternalSettings {
@@ -51,7 +51,7 @@ export function createHttpDirectory(options: HttpDirectoryOptions): NamedDirecto
       if ('fault' in answer) return answer
       if (isVerdict(answer, 401)) return { kind: 'wrong' }
       if (isVerdict(answer, 404)) return { kind: 'unknown' }
-      const identity = identityIn(answer)
+      const identity = identityIn(answer, readIdentity)
       return 'fault' in identity ? identity : { kind: 'ok', identity }
     },
     async lookup(id, signal): Promise<Lookup> {
@@ -59,7 +59,7 @@ export function createHttpDirectory(options: HttpDirectoryOptions): NamedDirecto
       const answer = await send(settings.lookupUrl, { id }, signal)
       if ('fault' in answer) return answer
       if (isVerdict(answer, 404)) return { kind: 'gone' }
-      const identity = identityIn(answer)
+      const identity = identityIn(answer, readKnownIdentity)
       if ('fault' in identity) return identity
       return identity.externalId === id
         ? { kind: 'found', identity }
@@ -97,7 +97,7 @@ function isOfQuestion(status: number): boolean {
   return status >= 400 && status < 500 && ![401, 403, 404, 408, 429].includes(status)
 }
 
-function identityIn({ status, body }: PostAnswer) {
+function identityIn({ status, body }: PostAnswer, read: typeof readIdentity) {
   if (status !== 200) {
     const fault = `it answered ${status}, and not 200, 401 or 404 with a JSON object`
     return isOfQuestion(status)
@@ -105,7 +105,7 @@ function identityIn({ status, body }: PostAnswer) {
       : unavailable(fault)
   }
   return (
-    readIdentity(body) ??
+    read(body) ??
     unavailable('its 200 is no JSON object with `id` and `name` of the right types')
   )
 }

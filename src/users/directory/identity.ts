@@ -49,6 +49,21 @@ export function readIdentity(value: unknown): Identity | undefined {
   return validator.Check(value) ? identityOf(value) : undefined
 }
 
+/**
+ * Reads what is said of somebody between logins. What has no member stays as it is here: an answer may be
+ * shorter than that to a login. `attributes` is whole where it is there.
+ */
+export function readKnownIdentity(value: unknown): Identity | undefined {
+  if (!validator.Check(value)) return undefined
+  const members = new Set(Object.keys(value))
+  const memberOf = (attribute: string) =>
+    ['email', 'email_verified'].includes(attribute) ? attribute : 'attributes'
+  return {
+    ...identityOf(value),
+    keeps: attribute => !members.has(memberOf(attribute)),
+  }
+}
+
 function identityOf(given: Static<typeof Given>): Identity {
   const { id, name, disabled = false, email, roles, attributes = {} } = given
   return {
@@ -56,7 +71,7 @@ function identityOf(given: Static<typeof Given>): Identity {
     name,
     disabled,
     attributes: { ...(typeof email === 'string' && { email }), ...attributes },
-    emailVerified: given.email_verified ?? false,
+    emailVerified: given.email_verified,
     roles,
   }
 }

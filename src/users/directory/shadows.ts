@@ -159,7 +159,7 @@ function createRefresh({ directory, emit, readGiven }: ShadowsOptions) {
     const roles = rolesOf(identity) ?? before.roles
     let changes: readonly UserChange[] = []
     const outcome = await withoutTaken(
-      { ...identity, sub, roles },
+      { ...completed(before, identity), sub, roles },
       readGiven,
       async given => {
         const isRenamed = name !== undefined && name.written !== before.name

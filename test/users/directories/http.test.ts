@@ -3,7 +3,7 @@
 import t, { type Test } from 'tap'
 import { buildTestApp, PASSWORD, UNTHROTTLED } from '../../support/app.ts'
 import { STORES } from '../../support/server.ts'
-import { appDirectory, startUserApp } from '../../support/user-app.ts'
+import { appDirectory, startUserApp, type AppUser } from '../../support/user-app.ts'
 import { SECRETS, start, WORDS } from './world.ts'
 
 const TEXT = { list: false, unique: false }
@@ -20,6 +20,7 @@ for (const { name, make } of STORES) {
       clashTest,
       renameTest,
       followTest,
+      shortLookupTest,
       awayTest,
       graceTest,
       copyTest,
@@ -192,6 +193,46 @@ async function followTest(t: Test, url: string): Promise<void> {
   t.match(test.lines.join(''), /"change":"sessions_ended"/)
 }
 
+/** What a lookup doesn't say of somebody stays as the login said it. */
+async function shortLookupTest(t: Test, url: string): Promise<void> {
+  const { user, test, login, n } = await start(t, url)
+  test.live.attributes = { plan: TEXT, team: TEXT, email: EMAIL }
+  const email = `pat${n}@x.test`
+  const attributes = { plan: 'gold', team: 'red' }
+  const more = { email, email_verified: true, attributes, roles: ['a'] }
+  const pat: AppUser = { id: 1, name: `pat${n}`, password: WORDS, more, known: {} }
+  user.users.push(pat)
+  let { refresh_token: token } = (await login(`pat${n}`)).json()
+  const known = async (says: Record<string, unknown>) => {
+    pat.known = says
+    test.clock.advance(test.live.recheck.recheck)
+    const before = user.asked
+    token = (await test.refresh(token)).json().refresh_token
+    await test.elsewhere?.settled()
+    t.equal(user.asked, before + 1)
+    const account = await test.accounts.find(`pat${n}`)
+    return { attributes: account?.attributes, emailVerified: account?.emailVerified }
+  }
+  const whole = { attributes: { email, ...attributes }, emailVerified: true }
+  t.same(await known({}), whole, 'it names nothing')
+  t.same(await known({ attributes: { plan: 'iron' } }), {
+    attributes: { email, plan: 'iron' },
+    emailVerified: true,
+  })
+  const other = `pat${n}@y.test`
+  t.same(
+    await known({ email: other }),
+    { attributes: { email: other, plan: 'iron' }, emailVerified: false },
+    'another address is another mailbox',
+  )
+  t.same(await known({ email: null, attributes: {} }), {
+    attributes: {},
+    emailVerified: false,
+  })
+  t.equal((await login(`pat${n}`)).statusCode, 200)
+  t.same(await known({ email_verified: false }), { ...whole, emailVerified: false })
+}
+
 async function awayTest(t: Test, url: string): Promise<void> {
   const { user, test, login, n } = await start(t, url, { timeout: 1_500 })
   user.users.push({ id: 1, name: `gil${n}`, password: WORDS })
@@ -289,6 +330,13 @@ async function ownedTest(t: Test, url: string): Promise<void> {
   t.equal((await accounts.find(joe))?.sub, `u-${n}`, 'sub: external')
   t.equal((await login(`jim${n}`)).statusCode, 200)
   t.match((await accounts.find(`jim${n}`))?.sub, /-8/, 'where it is safe as one')
+  user.users.push({ id: 'mobile', name: `mob${n}`, password: WORDS })
+  t.equal((await login(`mob${n}`)).statusCode, 200)
+  t.match(
+    (await accounts.find(`mob${n}`))?.sub,
+    /-8/,
+    "no client's id: its own tokens have it",
+  )
   const owned = { kind: 'refused', reason: 'directory_owns' }
   t.match(await accounts.setPassword(joe, PASSWORD), owned)
   t.match(await accounts.rename(joe, 'other'), owned)
@@ -330,13 +378,6 @@ async function orderTest(t: Test, url: string): Promise<void> {
   one.users.push({ id: 1, name: both, password: 'first' })
   two.users.push({ id: 1, name: both, password: 'second' })
   two.users.push({ id: 2, name: `late${url.length}`, password: 'second' })
-  user.users.push({ id: 'mobile', name: `mob${n}`, password: WORDS })
-  t.equal((await login(`mob${n}`)).statusCode, 200)
-  t.match(
-    (await accounts.find(`mob${n}`))?.sub,
-    /-8/,
-    "no client's id: its own tokens have it",
-  )
   t.equal((await login(both, 'second')).statusCode, 400, 'the first that knows decides')
   const { refresh_token: token } = (await login(both, 'first')).json()
   t.equal((await test.refresh(token)).statusCode, 200)

@@ -92,7 +92,7 @@ t.test('a row, as databases write it', async t => {
     name: 'Ann',
     disabled: false,
     attributes: {},
-    emailVerified: false,
+    emailVerified: undefined,
     roles: undefined,
   }
   const good: readonly [Record<string, unknown>, object][] = [
@@ -229,6 +229,14 @@ t.test('an id: found, gone, or not asked for', async t => {
     kind: 'unavailable',
     scope: 'question',
   })
+  const asked = saying({ rows: [row], columns: ['id', 'name', 'plan'] })
+  const found = await asked.lookup()
+  const keeps = found.kind === 'found' ? found.identity.keeps : undefined
+  t.same(
+    ['plan', 'email', 'email_verified'].map(attribute => keeps?.(attribute)),
+    [false, true, true],
+    'what has a column is said',
+  )
   t.match(await saying(new SqlFault('away')).lookup(), {
     kind: 'unavailable',
     fault: 'away',

@@ -83,7 +83,9 @@ export function readRow(row: Row): Read | RowFault {
     id: textOf(row['id']),
     name: textOf(row['name']),
     email: textOf(row['email'] ?? null),
-    ...flags,
+    disabled: flags.disabled,
+    // Without the column the table doesn't say.
+    ...(row['email_verified'] !== undefined && flags),
     ...(row['roles'] !== undefined && { roles }),
     attributes: Object.fromEntries(others),
   })

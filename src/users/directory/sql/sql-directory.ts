@@ -11,7 +11,7 @@ import type {
 } from '../external.ts'
 import { readRow, wrongColumns, type Read } from './row.ts'
 import { isPostgres, type SqlServer } from '../../../base/sql/server.ts'
-import { SqlFault, type SqlSource, type Statement } from './source.ts'
+import { SqlFault, type Answer, type SqlSource, type Statement } from './source.ts'
 import { compile } from './statement.ts'
 
 /** What the configuration says of it. */
@@ -77,7 +77,11 @@ export function createSqlDirectory({
       const found = await find(byId, [id], signal)
       if (found === undefined) return { kind: 'gone' }
       if ('fault' in found) return found
-      const { identity } = found
+      const { columns } = found
+      const identity = {
+        ...found.identity,
+        keeps: (attribute: string) => !columns.includes(attribute),
+      }
       return identity.externalId === id
         ? { kind: 'found', identity }
         : ofQuestion('lookup gave the row of another id than the one that was asked for')
@@ -93,7 +97,7 @@ export function createSqlDirectory({
     }: { key: string; statement: Statement; wanted: readonly string[] },
     values: readonly string[],
     signal: AbortSignal,
-  ): Promise<Read | Unavailable | undefined> {
+  ): Promise<(Read & Pick<Answer, 'columns'>) | Unavailable | undefined> {
     const answer = await source.ask(statement, values, signal).catch(unavailableBy)
     if ('fault' in answer) return answer
     const wrong = wrongColumns(answer.columns, wanted)
@@ -104,7 +108,8 @@ export function createSqlDirectory({
       return ofQuestion(`${key} gave more than one row, and nobody is let in by it`)
     }
     const read = readRow(row)
-    return 'fault' in read ? ofQuestion(`${key}: ${read.fault}`) : read
+    if ('fault' in read) return ofQuestion(`${key}: ${read.fault}`)
+    return { ...read, columns: answer.columns }
   }
 }
 
