@@ -14,7 +14,8 @@ import { createSqliteStore } from '../src/stores/sqlite/store.ts'
 import { startRedis } from '../test/support/redis.ts'
 import { someAccount } from '../test/support/stores.ts'
 import { AUDIENCE, CLIENT } from './parties.ts'
-import { median, printTable, quantile } from './report.ts'
+import { printTable } from './report.ts'
+import { median, quantile } from './verdict.ts'
 
 const COUNT = Number(process.argv[2] ?? 1_000_000)
 const ONLY = process.argv[3]

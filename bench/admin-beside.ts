@@ -2,7 +2,7 @@
 // rate, in windows with 25 requests a second of SCIM (or of /admin/v1) and without any, in turn. Where the
 // machine's noise is larger than what is sought, it says that nothing is resolved.
 import { readFile, mkdtemp, rm } from 'node:fs/promises'
-import { cpus, loadavg, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -11,8 +11,12 @@ import { sha256Line } from '../test/support/server.ts'
 import { startRedis } from '../test/support/redis.ts'
 import { CLIENT, CLIENTS, PASSWORD, USER } from './parties.ts'
 import type { AdminJob } from './admin-calls.ts'
-import { startLatchkey, startWorker } from './processes.ts'
-import { type Pair, printTable, quantile, quantileRatio } from './report.ts'
+import { head } from './machine.ts'
+import { startWorker } from './child.ts'
+import { startLatchkey } from './processes.ts'
+import { type Pair, printTable, quantileRatio } from './report.ts'
+import { numbersOf } from './trial.ts'
+import { goalText, quantile, span } from './verdict.ts'
 
 const { values } = parseArgs({
   options: {
@@ -23,12 +27,12 @@ const { values } = parseArgs({
     calls: { type: 'string', default: 'scim' },
   },
 })
-const [rounds, seconds, rate, admin] = [
-  values.rounds,
-  values.seconds,
-  values.rate,
-  values.admin,
-].map(Number) as [number, number, number, number]
+const { rounds, seconds, rate, admin } = numbersOf(values, [
+  'rounds',
+  'seconds',
+  'rate',
+  'admin',
+])
 
 const calls = values.calls === 'admin' ? 'admin' : 'scim'
 
@@ -158,23 +162,18 @@ async function measure(name: string, storeUrl: string): Promise<string[]> {
   const busy = pairs.flatMap(each => each.beside)
   const ms = (times: readonly number[], share: number) =>
     quantile(times, share).toFixed(1)
-  const [ratio, low, high] = quantileRatio(pairs, 0.99)
+  const ratio = quantileRatio(pairs, 0.99)
   return [
     name,
     ms(quiet, 0.5),
     ms(busy, 0.5),
     ms(quiet, 0.99),
     ms(busy, 0.99),
-    ratio.toFixed(2),
-    `${low.toFixed(2)} to ${high.toFixed(2)}`,
-    verdict(low, high),
+    ratio.value.toFixed(2),
+    span(ratio),
+    goalText(ratio, 1, { atMost: MOST_RATIO }),
     `${cost.toFixed(0)} µs`,
   ]
-}
-
-function verdict(low: number, high: number): string {
-  if (high <= MOST_RATIO) return 'met'
-  return low > MOST_RATIO ? 'MISSED' : 'not resolved'
 }
 
 const redis = await startRedis()
@@ -187,7 +186,7 @@ const table = [
     'p99 beside',
     'ratio of p99',
     'within (95 %)',
-    `at most ${MOST_RATIO}`,
+    'goal',
     'CPU of a call',
   ],
 ]
@@ -197,9 +196,8 @@ try {
 } finally {
   await redis.stop()
 }
-const load = loadavg().map(each => each.toFixed(1))
 console.log(
-  `${rate} refreshes and ${admin} calls of ${calls} a second, ${rounds} pairs of windows of ` +
-    `${seconds} s; milliseconds; load ${load.join(' ')} on ${cpus().length} cores`,
+  `${rate} refreshes and ${admin} calls of ${calls} a second, in pairs of windows; milliseconds\n` +
+    head({ rounds, seconds }),
 )
 printTable(table)

@@ -4,15 +4,21 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { startLatchkey } from '../test/support/server.ts'
-import { startRedis } from '../test/support/redis.ts'
+import { startWorker } from './child.ts'
 import type { Job, Kind } from './load.ts'
+import { head } from './machine.ts'
 import { CLIENTS } from './parties.ts'
-import { startWorker } from './processes.ts'
-import { median, printTable } from './report.ts'
+import { startStore } from './processes.ts'
+import { printRows, type Row } from './report.ts'
+import { type Figures, numbersOf, type Sample, sampled } from './trial.ts'
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '12' },
+    // Rounds of each start that only warm up.
+    'warm-up': { type: 'string', default: '3' },
+    // How often all servers are started anew; the rounds are shared out.
+    starts: { type: 'string', default: '2' },
     requests: { type: 'string', default: '2000' },
     connections: { type: 'string', default: '16' },
     processes: { type: 'string', default: '2' },
@@ -20,33 +26,34 @@ const { values } = parseArgs({
     loads: { type: 'string', default: '1' },
   },
 })
-const rounds = Number(values.rounds)
-const requests = Number(values.requests)
-const connections = Number(values.connections)
-const processes = Number(values.processes)
-const loads = Number(values.loads)
+const {
+  'warm-up': warmUp,
+  rounds,
+  starts,
+  requests,
+  connections,
+  processes,
+  loads,
+} = numbersOf(values, [
+  'rounds',
+  'warm-up',
+  'starts',
+  'requests',
+  'connections',
+  'processes',
+  'loads',
+])
 const KINDS: readonly Kind[] = ['refresh', 'introspection', 'jwks']
 const UNLIMITED = { max: 1_000_000_000, window: '1h' }
 
-interface Figures {
-  readonly perSecond: number
-  /** Microseconds a request. */
-  readonly cpu: number
-}
+/** Where each process has a core, as have Redis and the load: that share of so many times one. */
+const LEAST_SHARE = 0.85
+const hasCores = availableParallelism() >= processes + 2
 
-interface Party {
-  readonly name: string
-  readonly figures: Record<string, Figures[]>
-  readonly measure: (kind: Kind) => Promise<Figures>
-}
+type Measure = (kind: Kind) => Promise<Figures>
 
-async function startParty(
-  parts: AsyncDisposableStack,
-  name: string,
-  count: number,
-): Promise<Party> {
-  const redis = await startRedis()
-  parts.defer(() => redis.stop())
+async function startParty(parts: AsyncDisposableStack, count: number): Promise<Measure> {
+  const redis = await startStore(parts)
   const server = await startLatchkey({
     storeUrl: redis.url,
     config: {
@@ -77,81 +84,53 @@ async function startParty(
     const metrics = await (await fetch(`${server.managementUrl}/metrics`)).text()
     return Number(/^process_cpu_seconds_total (\S+)$/m.exec(metrics)?.[1])
   }
-  return {
-    name,
-    figures: {},
-    async measure(kind) {
-      const job = {
-        base: server.url,
-        kind,
-        connections: Math.ceil(connections / loads),
-        requests: Math.ceil(requests / loads),
-      }
-      const before = await cpuOfAll()
-      const seconds = await Promise.all(senders.map(send => send(job)))
-      const cpu = (await cpuOfAll()) - before
-      const sent = job.requests * loads
-      return { perSecond: sent / Math.max(...seconds), cpu: (cpu * 1e6) / sent }
-    },
+  return async kind => {
+    const job = {
+      base: server.url,
+      kind,
+      connections: Math.ceil(connections / loads),
+      requests: Math.ceil(requests / loads),
+    }
+    const before = await cpuOfAll()
+    const seconds = await Promise.all(senders.map(send => send(job)))
+    const cpu = (await cpuOfAll()) - before
+    const sent = job.requests * loads
+    return { perSecond: sent / Math.max(...seconds), cpu: (cpu * 1e6) / sent }
   }
 }
 
 async function main(): Promise<void> {
-  await using parts = new AsyncDisposableStack()
-  const parties = [
-    await startParty(parts, 'one', 1),
-    await startParty(parts, 'one again', 1),
-    await startParty(parts, `${processes}`, processes),
-  ]
-  // The first of each kind warms up.
-  for (let round = 0; round <= rounds; round++) {
-    for (const kind of KINDS) {
-      for (const party of round % 2 === 0 ? parties : parties.toReversed()) {
-        const figures = await party.measure(kind)
-        if (round > 0) (party.figures[kind] ??= []).push(figures)
+  const rows = KINDS.map(kind => ({ kind, starts: [] as Sample[][] }))
+  for (let start = 0; start < starts; start++) {
+    await using parts = new AsyncDisposableStack()
+    const ours = await startParty(parts, processes)
+    const other = await startParty(parts, 1)
+    const again = await startParty(parts, processes)
+    for (const row of rows) row.starts.push([])
+    for (let round = -warmUp; round < Math.ceil(rounds / starts); round++) {
+      for (const { kind, starts: all } of rows) {
+        const sample = await sampled(round, {
+          ours: () => ours(kind),
+          other: () => other(kind),
+          again: () => again(kind),
+        })
+        if (round >= 0) all.at(-1)?.push(sample)
       }
     }
   }
-  print(parties)
-}
-
-function print(parties: readonly Party[]): void {
+  const atLeast = LEAST_SHARE * processes
   console.log(
-    `${processes} processes beside one, and one beside one, on ${availableParallelism()} cores: ` +
-      `${connections} connections, ${rounds} rounds of ${requests} requests\n`,
+    `${processes} processes beside one, and beside as many again\n` +
+      head({ starts, rounds, requests, connections, loads }),
   )
-  const [one, ...others] = parties
-  const rows = KINDS.flatMap(kind =>
-    others.map(other => {
-      const ratios = (of: keyof Figures) =>
-        (other.figures[kind] ?? []).map(
-          (figures, round) => figures[of] / (one?.figures[kind]?.[round]?.[of] ?? NaN),
-        )
-      const middle = (party: Party | undefined, of: keyof Figures) =>
-        median((party?.figures[kind] ?? []).map(figures => figures[of])).toFixed(0)
-      return [
-        `${kind}, ${other.name}`,
-        middle(one, 'perSecond'),
-        middle(other, 'perSecond'),
-        median(ratios('perSecond')).toFixed(2),
-        middle(one, 'cpu'),
-        middle(other, 'cpu'),
-        median(ratios('cpu')).toFixed(2),
-      ]
-    }),
+  printRows(
+    rows.map(({ kind, starts: all }): Row => ({
+      name: kind,
+      starts: all,
+      ...(hasCores && kind === 'refresh' && { rate: { atLeast } }),
+    })),
+    'one',
   )
-  printTable([
-    [
-      '',
-      'one: requests/s',
-      'beside',
-      'median ratio',
-      'one: CPU µs',
-      'beside',
-      'median ratio',
-    ],
-    ...rows,
-  ])
 }
 
 await main()

@@ -6,7 +6,9 @@ import fastify from 'fastify'
 import { Client } from 'undici'
 import { buildTestApp } from '../test/support/app.ts'
 import { endWithUs } from '../test/support/children.ts'
-import { printRows, type Figures, type Sample } from './report.ts'
+import { head } from './machine.ts'
+import { printRows } from './report.ts'
+import { type Figures, type Sample, sampled } from './trial.ts'
 
 const PATH = '/.well-known/jwks.json'
 const CONNECTIONS = 16
@@ -41,19 +43,17 @@ async function main(): Promise<void> {
   }
 
   const samples: Sample[] = []
-  // The first round warms up; every second one goes the other way round.
+  // The first round warms up.
   for (let round = -1; round < ROUNDS; round++) {
-    const first = await measure(round % 2 === 0 ? ours : floors)
-    const second = await measure(round % 2 === 0 ? floors : ours)
-    if (round >= 0) {
-      samples.push(
-        round % 2 === 0
-          ? { ours: first, floors: second }
-          : { ours: second, floors: first },
-      )
-    }
+    const sample = await sampled(round, {
+      ours: () => measure(ours),
+      other: () => measure(floors),
+      again: () => measure(ours),
+    })
+    if (round >= 0) samples.push(sample)
   }
-  printRows([{ name: 'JWKS', goal: GOAL, samples }])
+  console.log(head({ rounds: ROUNDS, requests: REQUESTS, connections: CONNECTIONS }))
+  printRows([{ name: 'JWKS', cpu: { atMost: GOAL }, starts: [samples] }])
   load.disconnect()
   await Promise.all([app.close(), bare.close()])
   await store.close()

@@ -14,8 +14,9 @@ import { freePort } from '../test/support/free-port.ts'
 import { startRedis } from '../test/support/redis.ts'
 import type { Job } from './load.ts'
 import { CLIENTS, PASSWORD, USER } from './parties.ts'
-import { startWorker } from './processes.ts'
-import { median, printTable } from './report.ts'
+import { startWorker } from './child.ts'
+import { printTable } from './report.ts'
+import { median } from './verdict.ts'
 
 const { values } = parseArgs({
   options: {

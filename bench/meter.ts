@@ -4,7 +4,8 @@ import { type Profiler, Session } from 'node:inspector/promises'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 
 /** What a measured process answers. */
-export type MeterQuestion = 'cpu' | 'loop' | 'rss' | 'profile-start' | 'profile-stop'
+export type MeterQuestion =
+  'cpu' | 'loop-on' | 'loop-off' | 'loop' | 'rss' | 'profile-start' | 'profile-stop'
 
 const session = new Session()
 session.connect()
@@ -18,11 +19,18 @@ const ANSWERS: Record<MeterQuestion, () => Promise<number | Profiler.Profile | n
     const { user, system } = process.cpuUsage()
     return user + system
   },
-  /** By how much the event loop was late since the last question, in ms: p99. It counts from then on. */
+  async 'loop-on'() {
+    loop.enable()
+    return null
+  },
+  async 'loop-off'() {
+    loop.disable()
+    return null
+  },
+  /** By how much the event loop was late while that was counted, in ms: p99. The next count begins anew. */
   async loop() {
     const p99 = loop.count === 0 ? 0 : loop.percentile(99) / 1e6 - TICK_MS
     loop.reset()
-    loop.enable()
     return Math.max(0, p99)
   },
   /** Bytes of memory that are the process's now. */

@@ -1,43 +1,32 @@
 // The processes of a bench: Redis, Latchkey as production runs it, the floors, the load. All of them end with
 // the stack that they are put on.
-import { type ChildProcess, execFile, fork } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import type { Profiler } from 'node:inspector'
 import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { endWithUs } from '../test/support/children.ts'
 import { freePort } from '../test/support/free-port.ts'
 import { startRedis, type TestRedis } from '../test/support/redis.ts'
+import {
+  ask,
+  HERE,
+  type Measured,
+  measured,
+  METERED,
+  start,
+  startWorker,
+} from './child.ts'
 import type { FloorOptions, HashJob } from './floor.ts'
 import type { Job } from './load.ts'
-import type { MeterQuestion } from './meter.ts'
 import { CLIENTS, USER } from './parties.ts'
-
-const HERE = new URL('./', import.meta.url).pathname
-const READY_ATTEMPTS = 500
+import { pin } from './pinning.ts'
 
 /** The password hashing of every bench: what the server takes when it is told nothing. */
 export interface Hashing extends Readonly<
   Record<'memoryKiB' | 'passes' | 'parallelism', number>
 > {
   readonly concurrency: number | 'auto'
-}
-
-/** A process whose CPU time can be asked for. */
-export interface Measured {
-  readonly url: string
-  /** Microseconds since the start, all threads. */
-  cpu(): Promise<number>
-  /** By how much the event loop was late since this was asked last: p99, milliseconds. */
-  loop(): Promise<number>
-  /** Bytes of memory that are its now. */
-  rss(): Promise<number>
-  /** A V8 CPU profile of the work. */
-  profiled(work: () => Promise<unknown>): Promise<Profiler.Profile>
 }
 
 export interface Floor extends Measured {
@@ -64,8 +53,7 @@ export async function startBeside(
 ): Promise<Measured> {
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
   parts.defer(() => rm(dir, { recursive: true, force: true }))
-  const redis = await startRedis()
-  parts.defer(() => redis.stop())
+  const redis = await startStore(parts)
   return startLatchkey(parts, dir, urlOf(store, dir, redis), hashing, variant)
 }
 
@@ -81,8 +69,7 @@ export async function startCast(
 ): Promise<Cast> {
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
   parts.defer(() => rm(dir, { recursive: true, force: true }))
-  const redis = await startRedis()
-  parts.defer(() => redis.stop())
+  const redis = await startStore(parts)
   const latchkey = await startLatchkey(parts, dir, urlOf(store, dir, redis), hashing)
   const jwks: unknown = await (
     await fetch(`${latchkey.url}/.well-known/jwks.json`)
@@ -99,15 +86,6 @@ export async function startCast(
     floor,
     load: startWorker(parts, 'load.ts'),
   }
-}
-
-/** Starts a process that answers one question at a time; a text tells what went wrong. */
-export function startWorker<Question extends object, Answer>(
-  parts: AsyncDisposableStack,
-  module: string,
-): (question: Question) => Promise<Answer> {
-  const child = start(parts, module)
-  return question => ask(child, question)
 }
 
 /** Where a server differs from the ordinary one of a bench. */
@@ -171,8 +149,9 @@ export async function startLatchkey(
     args: ['serve', '--config', configFile],
     output: log.fd,
   })
-  await answering(child, `http://127.0.0.1:${management}/readyz`)
-  return measured(child, `http://127.0.0.1:${port}`)
+  return measured(child, `http://127.0.0.1:${port}`, {
+    readyUrl: `http://127.0.0.1:${management}/readyz`,
+  })
 }
 
 async function startFloor(
@@ -181,89 +160,14 @@ async function startFloor(
 ): Promise<Floor> {
   const child = start(parts, 'floor.ts', { ...METERED, args: [JSON.stringify(options)] })
   const url = `http://127.0.0.1:${options.port}`
-  await answering(child, `${url}/.well-known/jwks.json`)
-  return { ...measured(child, url), hash: job => ask(child, job) }
+  const process = await measured(child, url, { readyUrl: `${url}/.well-known/jwks.json` })
+  return { ...process, hash: job => ask(child, job) }
 }
 
-function measured(child: ChildProcess, url: string): Measured {
-  const question = <Answer>(question: MeterQuestion) => ask<Answer>(child, question)
-  return {
-    url,
-    cpu: () => question('cpu'),
-    loop: () => question('loop'),
-    rss: () => question('rss'),
-    async profiled(work) {
-      await question('profile-start')
-      await work()
-      return question('profile-stop')
-    },
-  }
-}
-
-interface StartOptions {
-  readonly args?: readonly string[]
-  readonly output?: number | 'inherit'
-  /** What runs before the module. */
-  readonly execArgv?: string[]
-}
-
-const METERED = { execArgv: ['--import', join(HERE, 'meter.ts')] }
-
-function start(
-  parts: AsyncDisposableStack,
-  module: string,
-  { args = [], output = 'inherit', execArgv = [] }: StartOptions = {},
-): ChildProcess {
-  const child = endWithUs(
-    fork(resolve(HERE, module), args, {
-      execArgv,
-      // As the image has it.
-      env: {
-        PATH: process.env['PATH'],
-        MALLOC_ARENA_MAX: '1',
-        NODE_OPTIONS: '--max-semi-space-size=8',
-      },
-      stdio: ['ignore', output, output, 'ipc'],
-    }),
-  )
-  parts.defer(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    child.kill('SIGTERM')
-    await once(child, 'exit')
-  })
-  return child
-}
-
-/** One question at a time. An answer that is a text tells what went wrong. */
-async function ask<Answer>(
-  child: ChildProcess,
-  question: object | MeterQuestion,
-): Promise<Answer> {
-  child.send(question)
-  const settled = new AbortController()
-  const answered = once(child, 'message', settled).then(([answer]) => answer)
-  const ended = once(child, 'exit', settled).then(
-    ([code]) => `the process ended with ${code}`,
-  )
-  const answer = await Promise.race([answered, ended])
-  settled.abort()
-  if (typeof answer === 'string') throw new Error(answer)
-  return answer
-}
-
-async function answering(
-  child: ChildProcess,
-  url: string,
-  attempts = READY_ATTEMPTS,
-): Promise<void> {
-  const status = await fetch(url).then(
-    answer => answer.status,
-    () => 0,
-  )
-  if (status === 200) return
-  if (attempts === 0 || child.exitCode !== null) {
-    throw new Error(`nothing answers at ${url}`)
-  }
-  await wait(20)
-  await answering(child, url, attempts - 1)
+/** Starts a Redis that ends with the stack. */
+export async function startStore(parts: AsyncDisposableStack): Promise<TestRedis> {
+  const redis = await startRedis()
+  parts.defer(() => redis.stop())
+  pin(redis.pid, 'store')
+  return redis
 }

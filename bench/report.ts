@@ -1,11 +1,17 @@
 // What a bench prints.
 import type { Places } from './profile.ts'
-
-/** CPU microseconds per request, and requests per second. */
-export interface Figures {
-  readonly cpu: number
-  readonly perSecond: number
-}
+import type { Figures, Sample, Starts } from './trial.ts'
+import {
+  type Goal,
+  goalText,
+  type Interval,
+  intervalOf,
+  median,
+  noiseOf,
+  quantile,
+  ratioText,
+  span,
+} from './verdict.ts'
 
 /** The times of two windows that were measured one after the other. */
 export interface Pair {
@@ -13,61 +19,80 @@ export interface Pair {
   readonly beside: readonly number[]
 }
 
-const RESAMPLES = 400
-
 /**
  * How a quantile of all times beside something compares to that without it, and where the ratio lies with
- * 95 %: by a bootstrap of whole pairs, as what stands still for a moment makes many times of one window long.
+ * 95 %: whole pairs are drawn, as what stands still for a moment makes many times of one window long.
  */
-export function quantileRatio(
-  pairs: readonly Pair[],
-  share: number,
-): readonly [ratio: number, low: number, high: number] {
-  const ratioOf = (some: readonly Pair[]) =>
+export function quantileRatio(pairs: readonly Pair[], share: number): Interval {
+  const quantileOf = (some: readonly Pair[], side: keyof Pair) =>
     quantile(
-      some.flatMap(({ beside }) => beside),
-      share,
-    ) /
-    quantile(
-      some.flatMap(({ without }) => without),
+      some.flatMap(pair => pair[side]),
       share,
     )
-  const drawn = Array.from({ length: RESAMPLES }, () =>
-    ratioOf(pairs.map(pair => pairs[Math.floor(Math.random() * pairs.length)] ?? pair)),
+  return intervalOf(
+    [pairs],
+    some => quantileOf(some, 'beside') / quantileOf(some, 'without'),
   )
-  return [ratioOf(pairs), quantile(drawn, 0.025), quantile(drawn, 0.975)]
 }
 
-/** One round: the server and its floor, one after the other. */
-export interface Sample {
-  readonly ours: Figures
-  readonly floors: Figures
-}
-
+/** A line of a table: what was measured, and what its ratios have to keep to. */
 export interface Row {
   readonly name: string
-  /** The most that `ours` may be as a multiple of `floors`. */
-  readonly goal: number | undefined
-  readonly samples: Sample[]
+  readonly cpu?: Goal
+  readonly rate?: Goal
+  readonly starts: Starts<Sample>
+  /** Of all three, where they were counted. */
+  readonly instructions?: Readonly<Record<keyof Sample, number>>
 }
 
 /**
  * Prints the table. CPU: the least of all rounds, as whatever else runs on the machine can only add to it;
- * beside it the median of the rounds' ratios. Requests per second: the medians.
+ * requests a second: the median. The ratios are medians of the rounds' own ones, and "itself" is that of the
+ * same server beside itself, with 95 %. A ratio that chance alone could give, going by that, isn't shown.
  */
 export function printRows(rows: readonly Row[], beside = 'floor'): void {
-  const head = [
-    '',
-    'CPU/request',
-    beside,
-    'ratio',
-    'median ratio',
-    'goal',
-    'requests/s',
-    beside,
-    'ratio',
+  const side = [beside, 'ratio', 'itself', 'goal']
+  const head = ['', 'CPU/request', ...side, 'requests/s', ...side]
+  const isCounted = rows.some(({ instructions }) => instructions !== undefined)
+  const more = isCounted ? ['instructions', beside, 'ratio', 'itself'] : []
+  printTable([
+    [...head, ...more],
+    ...rows.map(row => [
+      row.name,
+      ...cellsOf(row, 'cpu', all => `${Math.min(...all).toFixed(1)} µs`),
+      ...cellsOf(row, 'perSecond', all => median(all).toFixed(0)),
+      ...(isCounted ? instructionCells(row) : []),
+    ]),
+  ])
+}
+
+/** Ours, the other's, their ratio, that of ours beside itself, and the goal. */
+function cellsOf(
+  { starts, cpu, rate }: Row,
+  figure: keyof Figures,
+  show: (all: readonly number[]) => string,
+): string[] {
+  const all = (side: keyof Sample) => starts.flat().map(sample => sample[side][figure])
+  const ratioTo = (side: keyof Sample) =>
+    intervalOf(starts, some =>
+      median(some.map(sample => sample.ours[figure] / sample[side][figure])),
+    )
+  const [ratio, itself] = [ratioTo('other'), ratioTo('again')]
+  const noise = noiseOf(itself)
+  return [
+    show(all('ours')),
+    show(all('other')),
+    ratioText(ratio, noise),
+    span(itself),
+    goalText(ratio, noise, (figure === 'cpu' ? cpu : rate) ?? {}),
   ]
-  printTable([head, ...rows.map(lineOf)])
+}
+
+function instructionCells({ instructions }: Row): string[] {
+  if (instructions === undefined) return ['', '', '', '']
+  const { ours, other, again } = instructions
+  const texts = [ours, other].map(count => `${(count / 1000).toFixed(0)} k`)
+  return [...texts, (ours / other).toFixed(2), (ours / again).toFixed(2)]
 }
 
 /**
@@ -120,40 +145,6 @@ function sumOf(where: string, lines: readonly ProfileLine[]): ProfileLine {
     }),
     { where, ours: 0, floor: 0 },
   )
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length / 2
-  return (
-    ((sorted[Math.floor(middle)] ?? NaN) + (sorted[Math.ceil(middle) - 1] ?? NaN)) / 2
-  )
-}
-
-/** The value below which that share of all values lies. */
-export function quantile(values: readonly number[], share: number): number {
-  return values.toSorted((a, b) => a - b)[Math.ceil(values.length * share) - 1] ?? NaN
-}
-
-function lineOf({ name, goal, samples }: Row): string[] {
-  const ours = samples.map(sample => sample.ours)
-  const floors = samples.map(sample => sample.floors)
-  const [leastOurs, leastFloors] = [ours, floors].map(figures =>
-    Math.min(...figures.map(({ cpu }) => cpu)),
-  ) as [number, number]
-  const ratio = leastOurs / leastFloors
-  const rates = samples.map(sample => sample.ours.perSecond / sample.floors.perSecond)
-  return [
-    name,
-    `${leastOurs.toFixed(1)} µs`,
-    `${leastFloors.toFixed(1)} µs`,
-    ratio.toFixed(2),
-    median(samples.map(sample => sample.ours.cpu / sample.floors.cpu)).toFixed(2),
-    goal === undefined ? '' : `≤ ${goal.toFixed(2)} ${ratio <= goal ? 'met' : 'MISSED'}`,
-    median(ours.map(({ perSecond }) => perSecond)).toFixed(0),
-    median(floors.map(({ perSecond }) => perSecond)).toFixed(0),
-    median(rates).toFixed(2),
-  ]
 }
 
 /** Prints a table as Markdown, so that it can be pasted into the documentation. */

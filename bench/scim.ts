@@ -10,7 +10,8 @@ import { startRedis } from '../test/support/redis.ts'
 import { someAccount } from '../test/support/stores.ts'
 import { CLIENTS } from './parties.ts'
 import { startLatchkey } from './processes.ts'
-import { median, printTable, quantile } from './report.ts'
+import { printTable } from './report.ts'
+import { median, quantile } from './verdict.ts'
 
 const COUNT = Number(process.argv[2] ?? 100_000)
 const ONLY = process.argv[3]

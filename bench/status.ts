@@ -1,5 +1,5 @@
-// npm run bench:status: what the status claim costs. Two servers, each on a Redis of its own, one with the
-// claim and one without, in turn in one run; then what its state takes, and what it takes to make a list
+// npm run bench:status: what the status claim costs. Servers, each on a Redis of its own, two with the claim
+// and one without, in turn in one run; then what its state takes, and what it takes to make a list
 // anew.
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -11,12 +11,15 @@ import { encodeBits, setBit } from '../src/status-lists/encode.ts'
 import { hourOf, LIST_SIZE } from '../src/stores/ports/status-lists.ts'
 import type { FamilyRef } from '../src/stores/ports/families.ts'
 import { createRedisStore } from '../src/stores/redis/store.ts'
-import { startRedis } from '../test/support/redis.ts'
 import { someAccount } from '../test/support/stores.ts'
-import type { Kind } from './load.ts'
+import type { Job } from './load.ts'
 import { AUDIENCE, CLIENT } from './parties.ts'
-import { type Measured, startLatchkey, startWorker } from './processes.ts'
-import { median, printRows, type Figures, type Row } from './report.ts'
+import { type Measured, startWorker } from './child.ts'
+import { startLatchkey, startStore } from './processes.ts'
+import { head } from './machine.ts'
+import { printRows } from './report.ts'
+import { type Sample, sampled, windowOf } from './trial.ts'
+import { median } from './verdict.ts'
 
 const ROUNDS = Number(process.argv[2] ?? 20)
 const WARM_UP = 3
@@ -36,75 +39,50 @@ const GOAL = 1 / 0.95
 async function main(): Promise<void> {
   await using parts = new AsyncDisposableStack()
   const dirs = await Promise.all(
-    [1, 2].map(() => mkdtemp(join(tmpdir(), 'latchkey-bench-'))),
+    [1, 2, 3].map(() => mkdtemp(join(tmpdir(), 'latchkey-bench-'))),
   )
   parts.defer(async () => {
     for (const dir of dirs) await rm(dir, { recursive: true, force: true })
   })
   const servers: Measured[] = []
-  for (const [index, enabled] of [true, false].entries()) {
-    const redis = await startRedis()
-    parts.defer(() => redis.stop())
+  for (const [index, enabled] of [true, true, false].entries()) {
+    const redis = await startStore(parts)
     servers.push(
       await startLatchkey(parts, String(dirs[index]), redis.url, hashing, {
         config: { status: { enabled } },
       }),
     )
-    if (enabled) console.log(await stateBytes(redis.url))
+    if (index === 0) console.log(await stateBytes(redis.url))
   }
-  const load = startWorker<object, number>(parts, 'load.ts')
-  const figures = async (
-    server: Measured | undefined,
-    kind: Kind,
-    requests: number,
-    connections: number,
-  ): Promise<Figures> => {
-    if (server === undefined) throw new Error('no server')
-    const before = await server.cpu()
-    const seconds = await load({
-      base: server.url,
-      kind,
-      connections,
-      requests,
-    })
-    return {
-      cpu: ((await server.cpu()) - before) / requests,
-      perSecond: requests / seconds,
-    }
+  const load = startWorker<Job, number>(parts, 'load.ts')
+  const [ours, again, other] = servers
+  if (ours === undefined || again === undefined || other === undefined) {
+    throw new Error('three are started')
   }
-
-  const [withClaim, without] = servers
   const contests = [
     { kind: 'refresh', requests: 600, connections: 16 },
     { kind: 'password', requests: 10, connections: hashing.concurrency + 1 },
   ] as const
-  const rows = contests.map(({ kind }): Row => ({ name: kind, goal: GOAL, samples: [] }))
+  const rows = contests.map(({ kind }) => ({
+    name: kind,
+    cpu: { atMost: GOAL },
+    starts: [[] as Sample[]],
+  }))
   for (let round = -WARM_UP; round < ROUNDS; round++) {
-    for (const [index, { kind, requests, connections }] of contests.entries()) {
-      // Every second round the other way round.
-      const first = await figures(
-        round % 2 === 0 ? withClaim : without,
-        kind,
-        requests,
-        connections,
-      )
-      const second = await figures(
-        round % 2 === 0 ? without : withClaim,
-        kind,
-        requests,
-        connections,
-      )
-      if (round >= 0) {
-        rows[index]?.samples.push(
-          round % 2 === 0
-            ? { ours: first, floors: second }
-            : { ours: second, floors: first },
-        )
-      }
+    for (const [index, { requests, ...job }] of contests.entries()) {
+      const measure = (server: Measured) => () =>
+        windowOf(server, requests, () => load({ ...job, base: server.url, requests }))
+      const sample = await sampled(round, {
+        ours: measure(ours),
+        other: measure(other),
+        again: measure(again),
+      })
+      if (round >= 0) rows[index]?.starts[0]?.push(sample)
     }
   }
-  console.log('With the claim, beside the same server without it ("floor"):')
-  printRows(rows)
+  console.log('With the claim, beside the same server without it:')
+  console.log(head({ rounds: ROUNDS }))
+  printRows(rows, 'without')
   for (const revoked of [0, 1_000, 10_000, 100_000]) console.log(rebuild(revoked))
 }
 

@@ -5,21 +5,24 @@ import { runChild } from './support/children.ts'
 
 const bench = (name: string) => new URL(`../bench/${name}`, import.meta.url).pathname
 
+/** Its cells: CPU or requests a second of both, and their ratio or that it isn't resolved. */
+const rowOf = (name: string) =>
+  new RegExp(
+    `^\\| ${name} +\\| +[\\d.]+ µs \\| +[\\d.]+ µs \\| +([\\d.]+|not resolved) \\| +[\\d.]+ to [\\d.]+ \\|`,
+    'm',
+  )
+const SHORT = '--rounds 1 --warm-up 1 --starts 1 --requests 40 --connections 2'.split(' ')
+
 t.test(
   'npm run bench prints each endpoint beside its floor, and the bytes of a family',
   async t => {
     const { stdout } = await runChild(process.execPath, [
       bench('bench.ts'),
-      '--rounds',
-      '1',
-      '--requests',
-      '40',
+      ...SHORT,
       '--hashes',
       '2',
       '--refreshes',
       '20',
-      '--connections',
-      '2',
     ])
     for (const name of [
       'refresh',
@@ -29,15 +32,33 @@ t.test(
       'JWKS',
       'password',
     ]) {
-      t.match(
-        stdout,
-        new RegExp(`^\\| ${name} +\\| +[\\d.]+ µs \\| +[\\d.]+ µs \\| +[\\d.]+ \\|`, 'm'),
-        name,
-      )
+      t.match(stdout, rowOf(name), name)
     }
+    t.match(stdout, /pinned/, 'where everybody ran')
     t.match(stdout, /^bytes per family: \d+ all in .* after 20 refreshes: \d+$/m)
   },
 )
+
+t.test('npm run bench -- --sqlite says by how much the event loop was late', async t => {
+  const { stdout } = await runChild(process.execPath, [
+    bench('bench.ts'),
+    ...SHORT,
+    '--no-pin',
+    '--sqlite',
+    '--beside',
+    '.',
+    '--only',
+    'refresh',
+  ])
+  t.match(stdout, rowOf('refresh'))
+  t.match(stdout, 'nothing is pinned: --no-pin')
+  t.match(stdout, /^event loop under load, p99 of each start: [\d.]+ ms \(< 20 ms \w+/m)
+})
+
+t.test('npm run bench:cores prints several processes beside one', async t => {
+  const { stdout } = await runChild(process.execPath, [bench('cores.ts'), ...SHORT])
+  for (const name of ['refresh', 'introspection', 'jwks']) t.match(stdout, rowOf(name))
+})
 
 t.test('npm run bench -- --profile says where the time goes', async t => {
   const { stdout } = await runChild(process.execPath, [
@@ -72,7 +93,7 @@ t.test(
       t.match(
         stdout,
         new RegExp(
-          `^\\| ${name} +\\|( +[\\d.]+ ms \\|){2} +[\\d.]+ \\| +[<≤].* \\| +[01] of 1 \\|`,
+          `^\\| ${name} +\\|( +[\\d.]+ ms \\|){2} +[\\d.]+ \\| +[\\d.]+ to [\\d.]+ \\| +[<≤].* [01] of 1`,
           'm',
         ),
         name,
