@@ -60,6 +60,17 @@ t.test('npm run bench:cores prints several processes beside one', async t => {
   for (const name of ['refresh', 'introspection', 'jwks']) t.match(stdout, rowOf(name))
 })
 
+t.test('npm run bench:peers prints refreshes beside other servers', async t => {
+  const { stdout } = await runChild(process.execPath, [bench('peers.ts'), ...SHORT])
+  for (const name of [
+    'node-oauth2-server, jsonwebtoken',
+    'node-oauth2-server, fast-jwt',
+    'oidc-provider',
+  ]) {
+    t.match(stdout, rowOf(`refresh beside ${name}`), name)
+  }
+})
+
 t.test('npm run bench -- --profile says where the time goes', async t => {
   const { stdout } = await runChild(process.execPath, [
     bench('bench.ts'),
