@@ -33,6 +33,7 @@ const codeOf = (found: (typeof blocks)[number] | undefined) => {
   return found.code
 }
 const SESSION = codeOf(blocks.find(block => fileOf(block)?.name === 'session.js'))
+const INDEX = codeOf(blocks.find(({ language }) => language === 'html'))
 const CALL = codeOf(blocks.find(({ code }) => code.startsWith('const headers')))
 
 interface Served {
@@ -51,6 +52,7 @@ function servePage(t: Test, { port, issuer, client }: Served): void {
   const server = createServer(({ url, headers }, answer) => {
     const files: Record<string, [string, string]> = {
       '/': ['text/html', APP.replace('CALL', call)],
+      '/index.html': ['text/html', INDEX.replace('127.0.0.1:8000', `127.0.0.1:${port}`)],
       '/session.js': ['text/javascript', session],
       '/orders': [
         'application/json',
@@ -163,6 +165,21 @@ t.test('two tabs share a session, and neither logs the other out', async t => {
   t.strictSame(await tokens(one), ['log in'], 'the other tab is logged out, too')
   const ended = { status: 400, body: { error: 'invalid_grant' } }
   t.match(await refreshWith(latchkey, last, 'brief'), ended)
+})
+
+t.test("the page's own form logs in, and shows the orders or what is wrong", async t => {
+  const { tabs } = await startPage(t, 'mobile')
+  const [tab] = tabs
+  await tab.goto(new URL('/index.html', tab.url()).href)
+  const submit = async (password: string) => {
+    await tab.fill('[name=username]', USER)
+    await tab.fill('[name=password]', password)
+    await tab.click('button')
+  }
+  await submit('not the right one, surely')
+  await tab.locator('pre', { hasText: 'invalid_grant' }).waitFor()
+  await submit(PASSWORD)
+  await tab.locator('pre', { hasText: 'Bearer eyJ' }).waitFor()
 })
 
 t.test('a tab never goes on as whoever was logged in before', async t => {

@@ -107,6 +107,7 @@ export const NOT_RUN: readonly NotRun[] = [
     '-- as the owner',
   ]),
   ...by('docs/how-to/single-page-app.md', 'test/docs/single-page-app.tools.ts', [
+    '<!doctype html>',
     'const headers',
   ]),
   ...by('docs/how-to/without-kubernetes.md', 'test/docs/nginx.tools.ts', ['server {']),
