@@ -20,7 +20,7 @@ import { head } from './machine.ts'
 import { VARIANTS } from './parties.ts'
 import { usePins } from './pinning.ts'
 import { type Cast, startBeside, startCast, type Variant } from './processes.ts'
-import { summarise } from './profile.ts'
+import { sizeOfPlaces, summarise } from './profile.ts'
 import { printProfile, printRows, type Row } from './report.ts'
 import { inTurn, numbersOf, type Sample, windowOf } from './trial.ts'
 import { NOT_RESOLVED } from './verdict.ts'
@@ -44,6 +44,8 @@ const { values } = parseArgs({
     // One kind of request, and a file for the whole profile (a .cpuprofile, for a browser's developer tools).
     profile: { type: 'string' },
     save: { type: 'string' },
+    // What the profile's lines are: module, function or line.
+    by: { type: 'string', default: 'module' },
     // Another checkout of Latchkey, in the place of the floors.
     beside: { type: 'string' },
     // cache, claims or openid: a server that does less or more for a token, beside the ordinary one in the
@@ -201,6 +203,7 @@ function printLoops(loops: ReadonlyArray<readonly number[]>): void {
 
 /** Where the time of a request goes, beside where that of its floor goes. */
 async function profile({ latchkey, floor, load }: Cast, kind: Kind): Promise<void> {
+  const by = sizeOfPlaces(values.by)
   const many = requests * 5
   const sides = await inTurn([latchkey, floor], async process => {
     const run = () =>
@@ -216,7 +219,7 @@ async function profile({ latchkey, floor, load }: Cast, kind: Kind): Promise<voi
   })
   printProfile(
     kind,
-    sides.map(({ cpu, profile }) => summarise(profile, cpu)),
+    sides.map(({ cpu, profile }) => summarise(profile, cpu, by)),
   )
   if (values.save !== undefined) {
     await writeFile(values.save, JSON.stringify(sides[0]?.profile))
