@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { startLatchkey } from '../test/support/server.ts'
 import { startWorker } from './child.ts'
+import { cpuOfTree } from './cpu.ts'
 import type { Job, Kind } from './load.ts'
 import { head } from './machine.ts'
 import { CLIENTS } from './parties.ts'
@@ -80,10 +81,6 @@ async function startParty(parts: AsyncDisposableStack, count: number): Promise<M
   const senders = Array.from({ length: loads }, () =>
     startWorker<Job, number>(parts, 'load.ts'),
   )
-  const cpuOfAll = async () => {
-    const metrics = await (await fetch(`${server.managementUrl}/metrics`)).text()
-    return Number(/^process_cpu_seconds_total (\S+)$/m.exec(metrics)?.[1])
-  }
   return async kind => {
     const job = {
       base: server.url,
@@ -91,11 +88,11 @@ async function startParty(parts: AsyncDisposableStack, count: number): Promise<M
       connections: Math.ceil(connections / loads),
       requests: Math.ceil(requests / loads),
     }
-    const before = await cpuOfAll()
+    const before = await cpuOfTree(server.pid)
     const seconds = await Promise.all(senders.map(send => send(job)))
-    const cpu = (await cpuOfAll()) - before
+    const cpu = (await cpuOfTree(server.pid)) - before
     const sent = job.requests * loads
-    return { perSecond: sent / Math.max(...seconds), cpu: (cpu * 1e6) / sent }
+    return { perSecond: sent / Math.max(...seconds), cpu: cpu / sent }
   }
 }
 
