@@ -132,13 +132,15 @@ function claimantOf(
 
 // A public client may send an empty secret (Swagger UI does), but no other one.
 function provenBySecret(client: Client, secret: string): Proven | undefined {
+  if (!isConfidential(client)) {
+    if (secret !== '') throw invalidClient('client_secret_wrong')
+    return undefined
+  }
   const secretHash = hash('sha256', secret, 'buffer')
-  const isRight = isConfidential(client)
-    ? client.secretHashes.reduce(
-        (found, known) => timingSafeEqual(known, secretHash) || found,
-        false,
-      )
-    : secret === ''
+  const isRight = client.secretHashes.reduce(
+    (found, known) => timingSafeEqual(known, secretHash) || found,
+    false,
+  )
   if (!isRight) throw invalidClient('client_secret_wrong')
-  return isConfidential(client) ? { secretHash } : undefined
+  return { secretHash }
 }

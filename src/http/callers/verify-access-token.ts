@@ -38,6 +38,11 @@ export interface VerifiedToken {
   readonly ref: AccessTokenRef
 }
 
+/** What is remembered of a token. */
+interface KnownToken extends SignedToken {
+  readonly ref: AccessTokenRef
+}
+
 /** No such token. `isOurs`: its signature was right. */
 export interface RefusedToken {
   readonly kind: 'refused'
@@ -68,17 +73,19 @@ export async function registerVerifier(
   const readForeign = await registerJwt(app, verifier)
   // A signature is checked once. The key is a hash of the whole token: any other has let one token pass for
   // another in the past.
-  const remembered = new LRUCache<string, SignedToken>({ max: REMEMBERED })
+  const remembered = new LRUCache<string, KnownToken>({ max: REMEMBERED })
   const idOf = (token: string) => hash('sha256', token, 'base64')
   const remember = (id: string, token: SignedToken) => {
-    remembered.set(id, token)
-    return token
+    // Where the store judges it is a hash as well, of whom it is about.
+    const known = { ...token, ref: refOf(token.claims) }
+    remembered.set(id, known)
+    return known
   }
 
-  function judge(token: SignedToken): VerifiedToken | RefusedToken {
+  function judge(token: KnownToken): VerifiedToken | RefusedToken {
     // What changes with time is asked anew: a key that was retired, the token's end, the audiences.
     return verifier.judge(token).kind === 'ok'
-      ? { kind: 'ok', claims: token.claims, ref: refOf(token.claims) }
+      ? { kind: 'ok', claims: token.claims, ref: token.ref }
       : { kind: 'refused', isOurs: true }
   }
 
