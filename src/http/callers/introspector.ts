@@ -61,10 +61,10 @@ export function createIntrospectorOf({
   }
 
   return (request, reply) => {
-    if (!/^(Bearer|DPoP) /i.test(request.headers.authorization ?? '')) {
-      return byCredentials(request)
-    }
-    const client = cached.get(request) ?? byToken(request, reply)
+    const known = cached.get(request)
+    if (known !== undefined) return known
+    const isByToken = /^(Bearer|DPoP) /i.test(request.headers.authorization ?? '')
+    const client = isByToken ? byToken(request, reply) : byCredentials(request)
     cached.set(request, client)
     return client
   }

@@ -125,9 +125,9 @@ export function closeConnectionsWhenStopping(
     // Node takes a connection that never sent a byte, as browsers open them ahead, for a busy one.
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
   })
-  app.addHook('onSend', async (_request, reply, payload) => {
+  app.addHook('onSend', (_request, reply, payload, done) => {
     if (stopping || isDraining()) reply.header('connection', 'close')
-    return payload
+    done(null, payload)
   })
 }
 

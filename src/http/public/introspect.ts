@@ -144,6 +144,8 @@ export async function introspectRoute(
 
 // RFC 9110 §12.5.1: unless the signed form is preferred, the plain one.
 function wantsSigned({ headers }: FastifyRequest): boolean {
+  // Who names no type takes any, as most callers do.
+  if (headers.accept === undefined) return false
   return new Negotiator({ headers }).mediaType(['application/json', SIGNED]) === SIGNED
 }
 

@@ -8,9 +8,13 @@ export function answerOnceNoted(
   app: FastifyInstance,
   { isBusyFor, settled }: Pick<Announcer, 'isBusyFor' | 'settled'>,
 ): void {
-  app.addHook('onSend', async (request, _reply, payload) => {
+  // Without a promise where there is nothing to wait for, as nearly always.
+  app.addHook('onSend', (request, _reply, payload, done) => {
+    const send = () => {
+      done(null, payload)
+    }
+    if (!isBusyFor(request)) send()
     // It never rejects.
-    if (isBusyFor(request)) await settled(request)
-    return payload
+    else settled(request).then(send)
   })
 }

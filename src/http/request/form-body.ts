@@ -21,9 +21,10 @@ export function takeForms(app: FastifyInstance, repeatable?: readonly string[]):
   app.addContentTypeParser(
     FORM,
     { parseAs: 'buffer' },
-    async (request: FastifyRequest, body: Buffer) => {
+    // Fastify takes what is thrown as an error of the body, as it would a rejection.
+    (request: FastifyRequest, body: Buffer, done) => {
       refuseEncoded(request)
-      return parseForm(body, repeatable)
+      done(null, parseForm(body, repeatable))
     },
   )
 }

@@ -51,9 +51,9 @@ export function limitInFlight(
     done()
   })
   // Not when it was sent: the client decides how long that takes.
-  app.addHook('onSend', async (request, _reply, payload) => {
+  app.addHook('onSend', (request, _reply, payload, done) => {
     releases.get(request)?.()
-    return payload
+    done(null, payload)
   })
   return () => inFlight
 }

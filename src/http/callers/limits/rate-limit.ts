@@ -80,9 +80,11 @@ export async function registerRateLimit(app: FastifyInstance, options: RateLimit
     }
 
   const tokenRequests: RateLimitHook = async (request, reply) => {
-    const client = await clientLimitOf(clientOf, request, reply)
-    const sid = refreshTokenOf(request)?.sid
     const hasNoCredentials = credentialsOf(request) === undefined
+    const client = hasNoCredentials
+      ? undefined
+      : await clientLimitOf(clientOf, request, reply)
+    const sid = refreshTokenOf(request)?.sid
     // Its tag is right: the token is ours. Wrong credentials count for the address all the same.
     if (sid !== undefined && (client !== undefined || hasNoCredentials)) {
       countOwn(sid, settings.sessionLimit(), 'session_limit')
