@@ -3,7 +3,13 @@
 // by itself: a lookup that is set up wrong keeps nobody from logging in. None of it holds a place among those
 // that hash.
 import type { Monotonic } from '../../base/clock.ts'
-import type { ExternalSettings, NamedDirectory, Unavailable } from './external.ts'
+import type {
+  ExternalSettings,
+  Lookup,
+  NamedDirectory,
+  Unavailable,
+  Verdict,
+} from './external.ts'
 
 /** What is asked. */
 export type Operation = 'verify' | 'lookup'
@@ -41,6 +47,9 @@ const FAILURES = 5
 /** But for one question in so many milliseconds. */
 const PROBE_MS = 1_000
 
+/** So many who were looked up in a row are gone, and none is known: then their table is, and not they. */
+const MOST_GONE = 10
+
 /** Puts bounds around a directory. */
 export function guardDirectory({
   directory,
@@ -49,6 +58,7 @@ export function guardDirectory({
 }: GuardOptions): GuardedDirectory {
   const { settings } = directory
   const health = createHealth({ settings, watch, monotonic })
+  const rollCall = createRollCall()
   let inFlight = 0
 
   async function ask<Answer extends { readonly kind: string }>(
@@ -85,10 +95,41 @@ export function guardDirectory({
     settings,
     givesHashes: directory.givesHashes,
     verify: (attempt, signal) =>
-      ask('verify', signal, within => directory.verify(attempt, within)),
-    lookup: (id, signal) => ask('lookup', signal, within => directory.lookup(id, within)),
+      ask('verify', signal, async within =>
+        rollCall.login(await directory.verify(attempt, within)),
+      ),
+    lookup: (id, signal) =>
+      ask('lookup', signal, async within =>
+        rollCall.look(await directory.lookup(id, within)),
+      ),
     close: () => directory.close(),
     downForMs: health.downForMs,
+  }
+}
+
+/** Hears of everybody whom the directory knows, or no more. */
+interface RollCall {
+  login(verdict: Verdict): Verdict
+  /** Believes that somebody has gone only as long as not everybody has. */
+  look(found: Lookup): Lookup
+}
+
+function createRollCall(): RollCall {
+  let gone = 0
+  return {
+    login(verdict) {
+      if (verdict.kind !== 'unknown' && verdict.kind !== 'unavailable') gone = 0
+      return verdict
+    },
+    look(found) {
+      if (found.kind === 'found') gone = 0
+      if (found.kind !== 'gone') return found
+      gone += 1
+      if (gone <= MOST_GONE) return found
+      return unavailable(
+        `it has none of the last ${gone} users who were looked up: is its table whole?`,
+      )
+    },
   }
 }
 

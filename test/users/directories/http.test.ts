@@ -21,6 +21,7 @@ for (const { name, make } of STORES) {
       renameTest,
       followTest,
       shortLookupTest,
+      emptiedTest,
       awayTest,
       graceTest,
       copyTest,
@@ -231,6 +232,32 @@ async function shortLookupTest(t: Test, url: string): Promise<void> {
   })
   t.equal((await login(`pat${n}`)).statusCode, 200)
   t.same(await known({ email_verified: false }), { ...whole, emailVerified: false })
+}
+
+/** A table that is empty for a while, as one that is written anew, logs out a few and not all. */
+async function emptiedTest(t: Test, url: string): Promise<void> {
+  const { user, test, login, n } = await start(t, url, { migrate: 'copy' })
+  const names = Array.from({ length: 13 }, (_, index) => `emp${n}-${index}`)
+  user.users.push(...names.map((name, id) => ({ id, name, password: WORDS })))
+  const tokens: string[] = []
+  for (const name of names) tokens.push((await login(name)).json().refresh_token)
+  const refreshAll = async () => {
+    const statuses: number[] = []
+    for (const [index, token] of tokens.entries()) {
+      const answer = await test.refresh(token)
+      statuses.push(answer.statusCode)
+      if (answer.statusCode === 200) tokens[index] = answer.json().refresh_token
+      await test.elsewhere?.settled()
+    }
+    return statuses
+  }
+  const all = user.users.splice(0)
+  t.same(await refreshAll(), Array(13).fill(200), 'the refreshes that bring the looks')
+  const over = [...Array<number>(10).fill(400), 200, 200, 200]
+  t.same(await refreshAll(), over)
+  t.match((await test.accounts.find(String(names[12])))?.passwordHash, /^\$argon2id/)
+  user.users.push(...all)
+  t.equal((await login(String(names[0]))).statusCode, 200, 'and nobody for long')
 }
 
 async function awayTest(t: Test, url: string): Promise<void> {

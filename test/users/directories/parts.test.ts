@@ -10,6 +10,7 @@ import { createAuthenticateElsewhere } from '../../../src/users/directory/authen
 import { createChain } from '../../../src/users/directory/chain.ts'
 import type {
   Identity,
+  Lookup,
   NamedDirectory,
   Verdict,
 } from '../../../src/users/directory/external.ts'
@@ -129,6 +130,33 @@ t.test(
     t.match(await logIn(), { fault: /left alone/ })
   },
 )
+
+t.test('not everybody is gone', async t => {
+  let lookup: Lookup = { kind: 'gone' }
+  const directory = guarded({
+    ...saying(async () => ({ kind: 'wrong' })),
+    lookup: async () => lookup,
+  })
+  const { signal } = new AbortController()
+  const kinds = async (looks: number) => {
+    const seen: string[] = []
+    for (let look = 0; look < looks; look++) {
+      seen.push((await directory.lookup('1', signal)).kind)
+    }
+    return seen
+  }
+  const ten = Array<string>(10).fill('gone')
+  t.same(await kinds(11), [...ten, 'unavailable'])
+  t.match(await directory.lookup('1', signal), { fault: /none of the last 12 users/ })
+  await directory.verify(ATTEMPT, signal)
+  t.same(await kinds(10), ten, 'a login shows that somebody is there')
+  lookup = { kind: 'unasked' }
+  t.same(await kinds(1), ['unasked'])
+  lookup = { kind: 'found', identity: ANN }
+  t.same(await kinds(1), ['found'])
+  lookup = { kind: 'gone' }
+  t.same(await kinds(11), [...ten, 'unavailable'], 'and so does who is found')
+})
 
 t.test('refusals of a directory that may take long take equally long', async t => {
   const app = await buildTestApp()
