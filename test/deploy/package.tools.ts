@@ -17,13 +17,36 @@ const dir = await mkdtemp(join(tmpdir(), 'latchkey-package-'))
 t.teardown(() => rm(dir, { recursive: true, force: true }))
 const app = join(dir, 'app')
 await mkdir(app)
+const beganAt = performance.now()
+/** How long it took until now, since the command that packs it. */
+const taken = () =>
+  `${((performance.now() - beganAt) / 1000).toFixed(1)} s after \`npm pack\``
 await runWell('npm', ['pack', '--pack-destination', dir])
 const [tarball = 'no tarball'] = (await readdir(dir)).filter(name =>
   name.endsWith('.tgz'),
 )
 await runWell('npm', ['install', '--omit=dev', '--prefix', app, join(dir, tarball)])
+const installedAfter = taken()
 const installed = join(app, 'node_modules/latchkey')
 const command = join(app, 'node_modules/.bin/latchkey')
+
+t.test('`latchkey serve` in an empty folder gives the demo user a token', async t => {
+  const empty = join(dir, 'empty')
+  await mkdir(empty)
+  const port = await freePortPair()
+  const server = runNode([command, 'serve'], { LATCHKEY_DEV_PORT: String(port) }, empty)
+  t.teardown(() => server.stop())
+  await server.logged(/Try the API: /)
+  const { status, body } = await postForm(`http://127.0.0.1:${port}/token`, {
+    grant_type: 'password',
+    client_id: 'demo',
+    username: 'demo',
+    password: await readFile(join(empty, '.latchkey/demo-password'), 'utf8'),
+  })
+  t.equal(status, 200, JSON.stringify(body))
+  t.equal(decodeJwt(String(body['access_token'])).iss, `http://127.0.0.1:${port}`)
+  t.comment(`a token ${taken()}; 60 s are wanted, and a busy machine may take longer`)
+})
 
 t.test('it holds what runs, no source, and is small', async t => {
   t.same((await readdir(installed)).sort(), [
@@ -41,29 +64,13 @@ t.test('it holds what runs, no source, and is small', async t => {
   )
   const [kibibytes] = (await runWell('du', ['-sk', app])).split('\t')
   t.ok(Number(kibibytes) < 120 * MEBIBYTE, `${kibibytes} KiB with all that it depends on`)
+  t.comment(`installed ${installedAfter}: ${kibibytes} KiB`)
 })
 
 t.test('its command is on the PATH of npx and says its version', async t => {
   const { version } = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8'))
   t.equal((await runWell(command, ['--version'])).trim(), version)
   t.match(await runWell('npx', ['latchkey', '--help'], { cwd: app }), /serve/)
-})
-
-t.test('`latchkey serve` in an empty folder gives the demo user a token', async t => {
-  const empty = join(dir, 'empty')
-  await mkdir(empty)
-  const port = await freePortPair()
-  const server = runNode([command, 'serve'], { LATCHKEY_DEV_PORT: String(port) }, empty)
-  t.teardown(() => server.stop())
-  await server.logged(/Try the API: /)
-  const { status, body } = await postForm(`http://127.0.0.1:${port}/token`, {
-    grant_type: 'password',
-    client_id: 'demo',
-    username: 'demo',
-    password: await readFile(join(empty, '.latchkey/demo-password'), 'utf8'),
-  })
-  t.equal(status, 200, JSON.stringify(body))
-  t.equal(decodeJwt(String(body['access_token'])).iss, `http://127.0.0.1:${port}`)
 })
 
 t.test('the programs that it starts beside itself are packed and run', async t => {
