@@ -105,7 +105,9 @@ export const AREAS: readonly Area[] = [
   },
   {
     name: 'Lua scripts',
-    sources: ['src/stores/redis/scripts/{.,sessions,people,status-lists}/*.lua'],
+    sources: [
+      'src/stores/redis/scripts/{.,sessions,people,people/index,status-lists}/*.lua',
+    ],
     nearest: [
       { files: /login/, tests: ['contracts/login-attempts'] },
       { files: /status/, tests: ['contracts/status-lists', 'stores/status'] },

@@ -207,20 +207,22 @@ t.test('a server looks again before a walk is no longer believed', async t => {
   t.ok((await client.pttl(keys.indexWalked)) > HOUR_MS)
 })
 
-t.test('a page takes two round trips', async t => {
+t.test('a page takes few commands, one after the other', async t => {
   const { adapter, directory } = createWorld(t)
   for (let count = 0; count < 100; count++) {
     await directory.add(someAccount(`trip-${count}`))
   }
   await directory.settle()
-  let [underWay, trips] = [0, 0]
+  const sent: string[] = []
+  let [underWay, most] = [0, 0]
   const counted = createRedisDirectory({
     ...adapter,
     link: {
       ...adapter.link,
       async run(...call) {
-        if (underWay === 0) trips += 1
+        sent.push(String(call[0]))
         underWay += 1
+        most = Math.max(most, underWay)
         try {
           return await adapter.link.run(...call)
         } finally {
@@ -230,9 +232,25 @@ t.test('a page takes two round trips', async t => {
     },
   })
   t.equal((await counted.page({ limit: 50 })).length, 50)
-  t.equal(trips, 2)
+  t.equal(sent.length, 3, 'one look at the index, and the accounts in two parts')
   t.equal((await counted.search({ prefix: 'name of trip', limit: 50 })).length, 50)
-  t.equal(trips, 4)
+  t.equal(sent.length, 6)
+  t.equal(await counted.count(), 100)
+  t.equal(sent.length, 7)
+  t.equal(most, 1, 'others have their turn in between')
+})
+
+t.test('what stands before a cluster may look like one server', async t => {
+  const node = await startRedis({ cluster: true })
+  t.teardown(() => node.stop())
+  const { directory } = createRedisWorld(t, `redis://127.0.0.1:${node.port}/0`)
+  const names = Array.from({ length: 30 }, (_, each) => `proxied-${each}`)
+  for (const name of names) await directory.add(someAccount(name))
+  t.equal(await directory.count(), names.length)
+  for (const how of ['asked in one step first', 'and then no more']) {
+    const found = await directory.page({ limit: LIMIT })
+    t.strictSame(found.map(({ sub }) => sub).toSorted(), names.toSorted(), how)
+  }
 })
 
 t.test('a restore makes the index anew', async t => {

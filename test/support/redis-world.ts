@@ -36,8 +36,8 @@ export function crossedAt(
     durably(name) {
       const script = adapter.durably(name)
       return (keys, args) => {
-        if (name !== 'people/index-put') sent += 1
-        if (name !== 'people/index-put' && sent === number) cross()
+        if (name !== 'people/index/put') sent += 1
+        if (name !== 'people/index/put' && sent === number) cross()
         return script(keys, args)
       }
     },

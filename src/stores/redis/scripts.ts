@@ -7,7 +7,7 @@ import { RECORD_LUA } from './people/account-record.ts'
 /** Runs a script; the reply is a list, also where it is one value. Rejects with StoreUnavailable. */
 export type Script = (
   keys: readonly string[],
-  args?: ReadonlyArray<string | number>,
+  args?: ReadonlyArray<string | number | Buffer>,
 ) => Promise<readonly unknown[]>
 
 /** What several scripts share: the record's form, the time, what makes a family dead. */

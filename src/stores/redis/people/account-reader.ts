@@ -1,7 +1,15 @@
-// Reads the record of an account in Redis.
+// Reads the records of accounts in Redis.
 import type { Account, UniqueValue } from '../../ports/directory.ts'
 import type { RedisAdapter } from '../adapter.ts'
-import { readAccount, readUniqueValues } from './account-record.ts'
+import { listOf } from '../replies.ts'
+import { loadScript } from '../scripts.ts'
+import {
+  hashFrom,
+  readAccount,
+  readUniqueValues,
+  RECORD_FIELDS,
+} from './account-record.ts'
+import { createReadTogether } from './index/reach.ts'
 
 /** What a record says. */
 export interface FoundAccount {
@@ -9,27 +17,61 @@ export interface FoundAccount {
   readonly uniqueValues: readonly UniqueValue[]
 }
 
-/** Looks at single accounts. Promises reject with StoreUnavailable. */
+/** Looks at accounts. Promises reject with StoreUnavailable. */
 export interface AccountReader {
   read(tag: string): Promise<FoundAccount | undefined>
+  /** The same for many, in their order, a few at a time. */
+  readAll(tags: readonly string[]): Promise<ReadonlyArray<FoundAccount | undefined>>
   byTag(tag: string): Promise<Account | undefined>
   /** Whether the tag has an account of that name. */
   holds(tag: string, foldedName: string): Promise<boolean>
 }
 
+/** So many are read by one script: neither Redis nor the event loop is held for long. */
+const AT_ONCE = 25
+
 /** Makes the reader. */
 export function createAccountReader({ link, keys }: RedisAdapter): AccountReader {
+  const readScript = loadScript(link, 'people/index/read')
+  const readTogether = createReadTogether(link)
+
   async function read(tag: string): Promise<FoundAccount | undefined> {
-    const hash = await link.run(client => client.hgetall(keys.user(tag)))
-    const account = readAccount(tag, hash)
-    return account && { account, uniqueValues: readUniqueValues(hash) }
+    const values = await link.run(client =>
+      client.hmget(keys.user(tag), ...RECORD_FIELDS),
+    )
+    return foundIn(tag, values)
+  }
+
+  async function together(tags: readonly string[]) {
+    const [reply] = await readScript(tags.map(keys.user), RECORD_FIELDS)
+    const records = listOf(JSON.parse(String(reply)))
+    return tags.map((tag, place) => foundIn(tag, listOf(records[place])))
   }
 
   const byTag = async (tag: string) => (await read(tag))?.account
 
   return {
     read,
+    async readAll(tags) {
+      const found: Array<FoundAccount | undefined> = []
+      for (let at = 0; at < tags.length; at += AT_ONCE) {
+        const some = tags.slice(at, at + AT_ONCE)
+        found.push(
+          ...(await readTogether(
+            () => together(some),
+            () => Promise.all(some.map(read)),
+          )),
+        )
+      }
+      return found
+    },
     byTag,
     holds: async (tag, foldedName) => (await byTag(tag))?.foldedName === foldedName,
   }
+}
+
+function foundIn(tag: string, values: readonly unknown[]): FoundAccount | undefined {
+  const hash = hashFrom(values)
+  const account = readAccount(tag, hash)
+  return account && { account, uniqueValues: readUniqueValues(hash) }
 }

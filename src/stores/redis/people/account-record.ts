@@ -80,6 +80,11 @@ const FIELDS: { readonly [Member in keyof Stored]: Field<Stored[Member]> } = {
   },
 }
 
+/** The fields of an account, without what only scripts read. */
+export const RECORD_FIELDS: readonly string[] = Object.values(FIELDS).map(
+  ({ field }) => field,
+)
+
 /** What a script answers of a user, in this order. */
 const USER = ['sub', 'name', 'scopes', 'roles', 'attributes', 'emailVerified'] as const
 
@@ -136,6 +141,16 @@ export function readAccount(
     ),
     version: version.read(hash[version.field]),
   }
+}
+
+/** The hash of an account by the values of RECORD_FIELDS, of which no text is one that is missing. */
+export function hashFrom(values: readonly unknown[]): Readonly<Record<string, string>> {
+  const hash: Record<string, string> = {}
+  for (const [place, field] of RECORD_FIELDS.entries()) {
+    const value = values[place]
+    if (typeof value === 'string') hash[field] = value
+  }
+  return hash
 }
 
 /** The unique values in the hash of an account. */

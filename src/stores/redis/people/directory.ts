@@ -23,6 +23,7 @@ import {
 } from './index/account-index.ts'
 import { entriesOf } from './index/entries.ts'
 import { createPages } from './index/pages.ts'
+import { createReadTogether } from './index/reach.ts'
 import { createRename } from './rename-account.ts'
 import { createSetAttributes } from './set-attributes.ts'
 import { createFindTaken } from './claims/login-texts.ts'
@@ -131,13 +132,23 @@ function createOfValue({
 
 /** Names stand for their accounts: each account has one. */
 function createCount({ link, names }: RedisAdapter): BuiltInDirectory['count'] {
+  const countScript = loadScript(link, 'people/index/count')
+  const readTogether = createReadTogether(link)
+  const together = async (hashes: readonly string[]) =>
+    Number((await countScript(hashes))[0])
+  const apart = async (hashes: readonly string[]) => {
+    const counts = await link.run(client =>
+      Promise.all(hashes.map(key => client.hlen(key))),
+    )
+    return counts.reduce((sum, count) => sum + count, 0)
+  }
   return () =>
-    names.everywhere(async hashes => {
-      const counts = await link.run(client =>
-        Promise.all(hashes.map(key => client.hlen(key))),
-      )
-      return counts.reduce((sum, count) => sum + count, 0)
-    })
+    names.everywhere(hashes =>
+      readTogether(
+        () => together(hashes),
+        () => apart(hashes),
+      ),
+    )
 }
 
 interface RemoveParts {

@@ -20,7 +20,7 @@ export interface DurableOptions {
 interface Call {
   readonly lua: string
   readonly keys: readonly string[]
-  readonly args: ReadonlyArray<string | number>
+  readonly args: ReadonlyArray<string | number | Buffer>
   readonly resolve: (reply: readonly unknown[]) => void
   /** With StoreUnavailable. */
   readonly reject: (error: unknown) => void

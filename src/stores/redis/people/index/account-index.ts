@@ -4,7 +4,7 @@
 // has: whatever reads the index asks the account.
 import type { RedisAdapter } from '../../adapter.ts'
 import type { AccountReader, FoundAccount } from '../account-reader.ts'
-import { entriesOf, shardOf, type Entries, type Indexed } from './entries.ts'
+import { entriesIn, entriesOf, shardOf, type Entries, type Indexed } from './entries.ts'
 
 /** The index. Promises reject with StoreUnavailable. */
 export interface AccountIndex {
@@ -23,7 +23,7 @@ export function createAccountIndex(
   { link, keys, time, durably }: RedisAdapter,
   { read }: Pick<AccountReader, 'read'>,
 ): AccountIndex {
-  const putScript = durably('people/index-put')
+  const putScript = durably('people/index/put')
 
   const put: AccountIndex['put'] = async ({ createdAt, ...account }) => {
     const { created, texts } = entriesOf({ ...account, createdAt: 0 })
@@ -73,7 +73,7 @@ export function holdsEntry(
   order: keyof Entries,
   entry: string,
 ): found is FoundAccount {
-  return found !== undefined && entriesOf(indexedOf(found))[order].includes(entry)
+  return found !== undefined && entriesIn(order, indexedOf(found)).includes(entry)
 }
 
 function orphansOf(found: FoundAccount | undefined, entries: Entries): Entries {

@@ -44,20 +44,21 @@ export function shardOf(tag: string): string {
 }
 
 /** The entries that an account has. */
-export function entriesOf({
-  tag,
-  sub,
-  foldedName,
-  createdAt,
-  uniqueValues,
-}: Indexed): Entries {
-  const instant = String(createdAt).padStart(INSTANT_DIGITS, '0')
-  return {
-    created: [`${instant}${sub}${END}${tag}`],
-    texts: [nameField(foldedName), ...uniqueValues.map(valueField)].map(field =>
-      textEntry(field, tag),
-    ),
+export function entriesOf(account: Indexed): Entries {
+  return { created: entriesIn('created', account), texts: entriesIn('texts', account) }
+}
+
+/** Those of one order. */
+export function entriesIn(
+  order: Order,
+  { tag, sub, foldedName, createdAt, uniqueValues }: Indexed,
+): readonly string[] {
+  if (order === 'texts') {
+    const fields = [nameField(foldedName), ...uniqueValues.map(valueField)]
+    return fields.map(field => textEntry(field, tag))
   }
+  const instant = String(createdAt).padStart(INSTANT_DIGITS, '0')
+  return [`${instant}${sub}${END}${tag}`]
 }
 
 /** The entry of a name or a unique value, as `nameField` or `valueField` has it. */
@@ -112,9 +113,12 @@ export function rangeBehind(entry: string, { before }: Range): Range {
   return { from: behind(entry), before }
 }
 
-/** The order of Redis, which is not that of JavaScript beyond U+FFFF. */
-export function compareEntries(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+/** A range as ZRANGEBYLEX takes it. */
+export function boundsOf({ from, before }: Range): readonly [Buffer, Buffer] {
+  return [
+    Buffer.concat([Buffer.from('['), from]),
+    Buffer.concat([Buffer.from('('), before]),
+  ]
 }
 
 /** Behind all entries of what is sorted by in that one. */

@@ -1,13 +1,12 @@
 // Pages of accounts by the index: every shard is asked for its next entries at once, what they say is merged,
-// and each entry is checked against its account. Two round trips where nothing is amiss.
+// and each entry is checked against its account.
 import type { Account, BuiltInDirectory, FoundText } from '../../../ports/directory.ts'
 import type { RedisAdapter } from '../../adapter.ts'
 import type { AccountReader, FoundAccount } from '../account-reader.ts'
 import { entriesFor, holdsEntry, type AccountIndex } from './account-index.ts'
 import {
-  compareEntries,
   createdRange,
-  entriesOf,
+  entriesIn,
   nameField,
   rangeBehind,
   SHARDS,
@@ -15,8 +14,9 @@ import {
   textRange,
   valueField,
   type Order,
-  type Range,
 } from './entries.ts'
+import { createLook, type Look, type LookAtIndex, type Wanted } from './look.ts'
+import { mergeShards } from './merge.ts'
 import { createWholeness } from './wholeness.ts'
 
 /** How many accounts a walk over all of them reads in one step. */
@@ -29,9 +29,7 @@ export interface PageParts {
 }
 
 /** A part of an order. */
-interface Wanted {
-  readonly order: Order
-  readonly range: Range
+interface Part extends Pick<Wanted, 'order' | 'range'> {
   readonly limit: number
 }
 
@@ -40,25 +38,21 @@ interface Found extends FoundAccount {
   readonly entry: string
 }
 
-/** The next entries, and whether there are no more. */
-interface Merged {
-  readonly entries: readonly string[]
-  readonly isLast: boolean
-}
-
 type Pages = Pick<BuiltInDirectory, 'page' | 'search' | 'all' | 'settle'>
 
 /** Makes the pages. */
 export function createPages(adapter: RedisAdapter, parts: PageParts): Pages {
-  const { isWhole, ensure, walk, settle } = createWholeness(adapter, parts)
-  const take = createTake(adapter, parts)
+  const wholeness = createWholeness(adapter, parts)
+  const { ensure, walk, settle } = wholeness
+  const look = createLook(adapter, wholeness)
+  const take = createTake(look, parts)
 
   /** Whoever has no entry yet gets one first: a page is never short. */
-  async function takeOfAll(wanted: Wanted): Promise<readonly Found[]> {
-    const [hasEverybody, found] = await Promise.all([isWhole(), take(wanted)])
-    if (hasEverybody) return found
+  async function takeOfAll(part: Part): Promise<readonly Found[]> {
+    const first = await look(wantedOf(part))
+    if (first.isWhole) return take(part, first)
     await ensure()
-    return take(wanted)
+    return take(part)
   }
 
   return {
@@ -98,14 +92,12 @@ export function createPages(adapter: RedisAdapter, parts: PageParts): Pages {
 
 /** Makes the way to read accounts in an order: as many as are wanted, unless there are no more. */
 function createTake(
-  adapter: RedisAdapter,
+  look: LookAtIndex,
   { reader, index }: PageParts,
-): (wanted: Wanted) => Promise<readonly Found[]> {
-  const merge = createMerge(adapter)
-
+): (part: Part, first?: Look) => Promise<readonly Found[]> {
   /** Their accounts; an entry that no account has goes, whatever has left it. */
   async function check(order: Order, entries: readonly string[]) {
-    const found = await Promise.all(entries.map(entry => reader.read(tagIn(entry))))
+    const found = await reader.readAll(entries.map(tagIn))
     return Promise.all(
       entries.map(async (entry, place) => {
         const account = found[place]
@@ -116,51 +108,25 @@ function createTake(
     )
   }
 
-  return async function take({ order, range, limit }) {
+  return async function take({ order, range, limit }, first) {
     const accounts: Found[] = []
+    let known = first
     for (let left = range; ;) {
-      const { entries, isLast } = await merge({
-        order,
-        range: left,
-        limit: limit - accounts.length,
-      })
+      const part = { order, range: left, limit: limit - accounts.length }
+      const wanted = wantedOf(part)
+      const { shards } = known ?? (await look(wanted))
+      const { entries, isLast } = mergeShards(shards, { ...part, ...wanted })
       const found = await check(order, entries)
       accounts.push(...found.filter(account => account !== undefined))
       if (isLast || accounts.length === limit) return accounts
       left = rangeBehind(String(entries.at(-1)), range)
+      known = undefined
     }
   }
 }
 
-/** Makes the step that merges what the shards have. */
-function createMerge({ link, keys }: RedisAdapter): (wanted: Wanted) => Promise<Merged> {
-  return async function merge({ order, range: { from, before }, limit }) {
-    const most = mostOf(limit)
-    const [min, max] = [
-      Buffer.concat([Buffer.from('['), from]),
-      Buffer.concat([Buffer.from('('), before]),
-    ]
-    const shards = await link.run(client =>
-      Promise.all(
-        SHARDS.map(shard =>
-          client.zrangebylex(keys.accounts(order, shard), min, max, 'LIMIT', 0, most),
-        ),
-      ),
-    )
-    // A shard that has more than it gave says nothing of what follows its last entry.
-    const [horizon] = shards
-      .filter(({ length }) => length === most)
-      .map(entries => String(entries.at(-1)))
-      .toSorted(compareEntries)
-    const known = shards
-      .flat()
-      .filter(entry => horizon === undefined || compareEntries(entry, horizon) <= 0)
-      .toSorted(compareEntries)
-    return {
-      entries: known.slice(0, limit),
-      isLast: horizon === undefined && known.length <= limit,
-    }
-  }
+function wantedOf({ order, range, limit }: Part): Wanted {
+  return { order, range, most: mostOf(limit) }
 }
 
 /**
@@ -169,12 +135,12 @@ function createMerge({ link, keys }: RedisAdapter): (wanted: Wanted) => Promise<
  */
 function mostOf(limit: number): number {
   const mean = limit / SHARDS.length
-  return Math.ceil(mean + 6 * Math.sqrt(mean) + 4)
+  return Math.ceil(mean + 4 * Math.sqrt(mean) + 2)
 }
 
 /** The account with the text by which it was found. */
 function textOf({ entry, account, uniqueValues }: Found): FoundText {
   const texts = [account.foldedName, ...uniqueValues.map(({ value }) => value)]
-  const { texts: entries } = entriesOf({ ...account, uniqueValues })
+  const entries = entriesIn('texts', { ...account, uniqueValues })
   return { account, text: String(texts[entries.indexOf(entry)]) }
 }

@@ -7,7 +7,7 @@ import type { AccountReader } from '../account-reader.ts'
 import { ownerIn } from '../claims/claims.ts'
 import { VALUE_SHARDS } from '../claims/unique-values.ts'
 import { indexedOf, holdsEntry, type AccountIndex } from './account-index.ts'
-import { NAMES, nameField, shardOf, SHARDS, textEntry } from './entries.ts'
+import { boundsOf, NAMES, nameField, shardOf, SHARDS, textEntry } from './entries.ts'
 
 /** Promises reject with StoreUnavailable. */
 export interface Wholeness {
@@ -80,8 +80,6 @@ export function createWholeness(
     await link.run(client => client.set(keys.indexWalked, dead, 'PX', BELIEVED_MS))
   }
 
-  // An entry is written before the name is claimed and goes after it, so that what is under way makes no
-  // difference. Names that nobody has, because their writers died, were counted by the walk.
   async function isWhole(): Promise<boolean> {
     const [dead, claimed, entries] = await names.everywhere(hashes =>
       link.run(client =>
@@ -92,7 +90,11 @@ export function createWholeness(
         ]),
       ),
     )
-    return dead !== null && claimed - entries <= Number(dead)
+    return isWholeBy({
+      dead: dead === null ? undefined : Number(dead),
+      claimed,
+      listed: entries,
+    })
   }
 
   async function ensure(): Promise<void> {
@@ -111,6 +113,22 @@ export function createWholeness(
   }
 }
 
+/** What says whether the index has everybody. */
+export interface Counts {
+  /** How many names nobody has; undefined: no walk is known. */
+  readonly dead: number | undefined
+  /** How many names are claimed. */
+  readonly claimed: number
+  /** How many names have an entry. */
+  readonly listed: number
+}
+
+// An entry is written before the name is claimed and goes after it, so that what is under way makes no
+// difference. Names that nobody has, because their writers died, were counted by the walk.
+export function isWholeBy({ dead, claimed, listed }: Counts): boolean {
+  return dead !== undefined && claimed - listed <= dead
+}
+
 function claimsIn(pairs: readonly string[]): Array<readonly [string, string]> {
   return pairs.flatMap((claimed, index) =>
     index % 2 === 0 ? [[claimed, String(ownerIn(pairs[index + 1]))] as const] : [],
@@ -122,10 +140,5 @@ async function sumOf(counts: ReadonlyArray<Promise<number>>): Promise<number> {
 }
 
 function countNames(client: Redis | Cluster, key: string): Promise<number> {
-  const { from, before } = NAMES
-  return client.zlexcount(
-    key,
-    Buffer.concat([Buffer.from('['), from]),
-    Buffer.concat([Buffer.from('('), before]),
-  )
+  return client.zlexcount(key, ...boundsOf(NAMES))
 }
