@@ -29,15 +29,21 @@ export function readProjection(attributes: unknown, excluded: unknown): Projecti
 /** The resource with what is wanted of it. */
 export function project(
   resource: Resource,
-  { attributes, excluded }: Projection,
+  projection: Projection,
   schemas: ResourceSchemas,
 ): Resource {
-  if (attributes !== undefined) {
-    return pick(resource, pathsOf(attributes, schemas), true)
-  }
-  return excluded === undefined
-    ? resource
-    : pick(resource, pathsOf(excluded, schemas), false)
+  return projectorOf(projection, schemas)(resource)
+}
+
+/** The same for many resources. */
+export function projectorOf(
+  { attributes, excluded }: Projection,
+  schemas: ResourceSchemas,
+): (resource: Resource) => Resource {
+  const names = attributes ?? excluded
+  if (names === undefined) return resource => resource
+  const paths = pathsOf(names, schemas)
+  return resource => pick(resource, paths, attributes !== undefined)
 }
 
 function namesIn(value: unknown): readonly string[] | undefined {

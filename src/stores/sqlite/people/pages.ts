@@ -1,8 +1,10 @@
 // Pages of accounts in SQLite: by the index of their creation, or by those of names and unique values.
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
-import type { BuiltInDirectory } from '../../ports/directory.ts'
+import { readInPieces } from '../../../base/pieces.ts'
+import type { Account, BuiltInDirectory, FoundText } from '../../ports/directory.ts'
 import { walkPages } from '../../ports/people/walk-pages.ts'
 import { reading } from '../database/database.ts'
+import type { Row } from '../database/row.ts'
 import { ACCOUNT_SQL, FOUND_TEXT, readAccount } from './account-columns.ts'
 
 /** How many accounts `all` reads in one step. */
@@ -31,27 +33,35 @@ export function createPages(db: DatabaseSync): Pages {
 
 function createPage(db: DatabaseSync): BuiltInDirectory['page'] {
   const select = db.prepare(ACCOUNT_SQL.page)
-  return ({ after: { createdAt, sub } = START, limit }) =>
-    reading(db, () => select.all({ createdAt, sub, limit }).map(readAccount))
+  return ({ after = START, limit: all }) =>
+    readInPieces<Account>(all, (last, limit) => {
+      const { createdAt, sub } = last ?? after
+      return reading(db, () => select.all({ createdAt, sub, limit }).map(readAccount))
+    })
 }
 
 function createSearch(db: DatabaseSync): BuiltInDirectory['search'] {
   const byNames = db.prepare(ACCOUNT_SQL.byNames)
   const byValues = db.prepare(ACCOUNT_SQL.byValues)
-  return ({ attribute, prefix, after, limit }) =>
-    reading(db, () => {
-      // No text lies between another one and the same with NUL behind it.
-      const from = after === undefined ? prefix : `${after}\0`
-      const range = { from, before: endOf(prefix), limit }
-      const rows =
-        attribute === undefined
-          ? byNames.all(range)
-          : byValues.all({ ...range, attribute })
-      return rows.map(row => ({
-        account: readAccount(row),
-        text: String(row[FOUND_TEXT]),
-      }))
-    })
+  return ({ attribute, prefix, after: first, limit: all }) => {
+    const before = endOf(prefix)
+    const next = (after: string | undefined, limit: number) =>
+      reading(db, () => {
+        // No text lies between another one and the same with NUL behind it.
+        const from = after === undefined ? prefix : `${after}\0`
+        const range = { from, before, limit }
+        const rows =
+          attribute === undefined
+            ? byNames.all(range)
+            : byValues.all({ ...range, attribute })
+        return rows.map(foundIn)
+      })
+    return readInPieces<FoundText>(all, (last, limit) => next(last?.text ?? first, limit))
+  }
+}
+
+function foundIn(row: Row): FoundText {
+  return { account: readAccount(row), text: String(row[FOUND_TEXT]) }
 }
 
 /**

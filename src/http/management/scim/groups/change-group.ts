@@ -56,12 +56,12 @@ export function createChangeGroup({ core, servicesOf, require }: ChangeGroupOpti
   return async function changeGroup(
     call: Call,
     id: string,
-    next: (group: Group, members: readonly Account[]) => Resource,
+    next: (group: Group, members: readonly Account[]) => Promise<Resource>,
   ): Promise<Group> {
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const group = await require(call, id)
       const before = await membersOf(servicesOf(call), group)
-      const wanted = next(group, before)
+      const wanted = await next(group, before)
       const outcome = await write(call, group, { wanted, before })
       if (outcome.kind === 'done' || outcome.reason !== 'superseded') return done(outcome)
     }

@@ -1,4 +1,5 @@
 // A group as SCIM shows it, and what SCIM asks a group to be.
+import { mapInPieces } from '../../../../base/pieces.ts'
 import { scimError } from '../../../../scim/errors.ts'
 import { GROUP } from '../../../../scim/group/group-schema.ts'
 import type { Projection } from '../../../../scim/projection.ts'
@@ -11,6 +12,8 @@ import type { Call } from '../resources.ts'
 
 /** So many members a request may name. */
 const MOST_MEMBERS = 50_000
+/** So many are shown in one piece: a tenth of a millisecond. */
+const PIECE = 200
 
 /** Lists leave them out unless they are named: a page would have those of every group. */
 export function wantsMembers(
@@ -38,10 +41,20 @@ interface Shows {
   readonly members: readonly Account[] | undefined
 }
 
-export function groupResource(
+/** The group as a resource; resolves once its members are shown, many at a time. */
+export async function groupResource(
   group: Group,
   { base, call, members = [] }: Shows,
-): Resource {
+): Promise<Resource> {
+  const shown = await mapInPieces(
+    members,
+    ({ sub }) => ({
+      value: sub,
+      $ref: `${base}/Users/${encodeURIComponent(sub)}`,
+      type: 'User',
+    }),
+    PIECE,
+  )
   const externalId = group.externalIds[externalIdOf(call.caller.actor)]
   return {
     schemas: [GROUP],
@@ -49,13 +62,7 @@ export function groupResource(
     ...(externalId !== undefined && { externalId }),
     displayName: group.displayName,
     role: group.role,
-    ...(members.length > 0 && {
-      members: members.map(({ sub }) => ({
-        value: sub,
-        $ref: `${base}/Users/${encodeURIComponent(sub)}`,
-        type: 'User',
-      })),
-    }),
+    ...(shown.length > 0 && { members: shown }),
     meta: {
       resourceType: 'Group',
       created: new Date(group.createdAt).toISOString(),

@@ -50,7 +50,7 @@ export function createScimGroups(options: ResourcesOptions): Resources {
     const members = wantsMembers(projection, true)
       ? await membersOf(servicesOf(call), group)
       : undefined
-    const resource = groupResource(group, { base, call, members })
+    const resource = await groupResource(group, { base, call, members })
     return {
       body: project(resource, projection, GROUP_SCHEMAS),
       version: versionOf(group),
@@ -80,14 +80,14 @@ export function createScimGroups(options: ResourcesOptions): Resources {
     },
     async replace(call, id, projection) {
       const wanted = readGroup(call.request.body)
-      return shown(call, await change(call, id, () => wanted), projection)
+      return shown(call, await change(call, id, async () => wanted), projection)
     },
     async patch(call, id, projection) {
       const rules = { schemas: GROUP_SCHEMAS, strict: strict() }
       const base = options.baseOf(call.request)
-      const changed = await change(call, id, (group, members) =>
+      const changed = await change(call, id, async (group, members) =>
         applyPatch(
-          groupResource(group, { base, call, members }),
+          await groupResource(group, { base, call, members }),
           call.request.body,
           rules,
         ),

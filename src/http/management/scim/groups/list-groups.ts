@@ -11,7 +11,8 @@ import type { Call, ResourcesOptions } from '../resources.ts'
 import { planGroups } from './group-plan.ts'
 import { groupResource, wantsMembers } from './group-resource.ts'
 
-const PAGE = 1000
+/** So many members are read at once: a larger page of Redis' index is worth a millisecond. */
+const PAGE = 250
 
 /** The core's services, for a caller. */
 export type Services = ReturnType<ResourcesOptions['core']['as']>
@@ -55,7 +56,7 @@ export function createList(
       const members = wantsMembers(projection, false)
         ? await membersOf(services, group)
         : undefined
-      const resource = groupResource(group, { base, call, members })
+      const resource = await groupResource(group, { base, call, members })
       resources.push(project(resource, projection, GROUP_SCHEMAS))
     }
     return listBody({

@@ -126,9 +126,11 @@ async function walk(
   let after: Position | undefined
   for (let looked = 0; accounts.length < wanted; looked += STEP) {
     if (looked >= MOST_BY_INDEX && count === undefined) throw tooMany()
-    const met = await next(after, STEP)
+    // Whom nobody has asked for isn't read, where each that is met is meant.
+    const step = count === undefined ? STEP : Math.min(STEP, wanted - accounts.length)
+    const met = await next(after, step)
     accounts.push(...met.map(({ account }) => account).filter(isMeant))
-    if (met.length < STEP) break
+    if (met.length < step) break
     after = met.at(-1)?.position
   }
   return accounts

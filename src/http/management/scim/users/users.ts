@@ -1,6 +1,7 @@
 // What SCIM does with users: adds, shows, changes and removes them by the services of the core, for the
 // caller that the guard has named.
 import { isDeepStrictEqual } from 'node:util'
+import { mapInPieces } from '../../../../base/pieces.ts'
 import { OAuthError } from '../../../../oauth/errors.ts'
 import {
   noResource,
@@ -11,7 +12,7 @@ import {
 import { parseFilter } from '../../../../scim/filter/filter.ts'
 import { listBody } from '../../../../scim/list.ts'
 import { applyPatch } from '../../../../scim/patch/patch.ts'
-import { project, type Projection } from '../../../../scim/projection.ts'
+import { project, projectorOf, type Projection } from '../../../../scim/projection.ts'
 import {
   COMMON,
   findAttribute,
@@ -189,8 +190,9 @@ function createList(
     })
     const list = ['Users', call.caller.actor, filter ?? '']
     const { accounts, ...rest } = await readPage(source, page, { cursors, list })
-    const resources = accounts.map(account =>
-      project(userResource(account, view), projection, schemas()),
+    const projected = projectorOf(projection, schemas())
+    const resources = await mapInPieces(accounts, account =>
+      projected(userResource(account, view)),
     )
     return listBody({ resources, ...rest })
   }
