@@ -25,13 +25,15 @@ const { values } = parseArgs({
     rate: { type: 'string', default: '500' },
     admin: { type: 'string', default: '25' },
     calls: { type: 'string', default: 'scim' },
+    accounts: { type: 'string', default: '1000' },
   },
 })
-const { rounds, seconds, rate, admin } = numbersOf(values, [
+const { rounds, seconds, rate, admin, accounts } = numbersOf(values, [
   'rounds',
   'seconds',
   'rate',
   'admin',
+  'accounts',
 ])
 
 const calls = values.calls === 'admin' ? 'admin' : 'scim'
@@ -119,6 +121,37 @@ async function callersOf(token: Pool, managementUrl: string): Promise<Callers> {
   }
 }
 
+/** So many accounts, as a page of them would be short otherwise. */
+async function fill(base: string, bearer: string): Promise<void> {
+  for (let each = 0; each < accounts; each++) await add(each, { base, bearer })
+}
+
+async function add(
+  each: number,
+  { base, bearer }: Pick<AdminJob, 'base' | 'bearer'>,
+  left = ATTEMPTS,
+): Promise<void> {
+  const answer = await fetch(`${base}/scim/v2/Users`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${bearer}`,
+      'content-type': 'application/scim+json',
+    },
+    body: JSON.stringify({
+      schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'],
+      userName: `user-${each}`,
+      displayName: `User ${each}`,
+      emails: [{ value: `user-${each}@example.com` }],
+    }),
+  })
+  const text = await answer.text()
+  if (answer.status === 503 && left > 1) return add(each, { base, bearer }, left - 1)
+  // One whose answer was lost is there.
+  if (![201, 409].includes(answer.status)) {
+    throw new Error(`/Users: ${answer.status} ${text}`)
+  }
+}
+
 /** One store: pairs of windows, every second one the other way round. */
 async function measure(name: string, storeUrl: string): Promise<string[]> {
   await using parts = new AsyncDisposableStack()
@@ -132,7 +165,7 @@ async function measure(name: string, storeUrl: string): Promise<string[]> {
     {
       config: {
         clients: [...CLIENTS, ADMIN],
-        attributes: { name: {} },
+        attributes: { name: {}, email: { type: 'email', unique: true } },
         scim: { perClient: { max: 1_000_000 } },
       },
     },
@@ -143,6 +176,7 @@ async function measure(name: string, storeUrl: string): Promise<string[]> {
   const server = new Pool(url, { connections: SESSIONS })
   parts.defer(() => server.close())
   const { refreshes, job } = await callersOf(server, management)
+  await fill(management, job.bearer)
   const ask = startWorker<AdminJob, number>(parts, 'admin-calls.ts')
   const window = { ...job, count: admin * seconds, perSecond: admin }
   const beside = async () => (await Promise.all([refreshes(), ask(window)]))[0]
@@ -198,6 +232,6 @@ try {
 }
 console.log(
   `${rate} refreshes and ${admin} calls of ${calls} a second, in pairs of windows; milliseconds\n` +
-    head({ rounds, seconds }),
+    head({ rounds, seconds, accounts }),
 )
 printTable(table)

@@ -129,6 +129,8 @@ t.test(
       '1',
       '--rate',
       '20',
+      '--accounts',
+      '120',
     ])
     for (const store of ['Redis', 'SQLite']) {
       t.match(stdout, new RegExp(`^\\| ${store} +\\|( +[\\d.]+ \\|){5}`, 'm'), store)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { nameShard } from '../../src/stores/redis/people/claims/names.ts'
 import t, { type Test } from 'tap'
 import type { UniqueValue } from '../../src/stores/ports/directory.ts'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import { createAccountReader } from '../../src/stores/redis/people/account-reader.ts'
 import { createRedisDirectory } from '../../src/stores/redis/people/directory.ts'
 import {
@@ -19,6 +20,7 @@ import {
   textEntry,
   nameField,
 } from '../../src/stores/redis/people/index/entries.ts'
+import { createReadTogether } from '../../src/stores/redis/people/index/reach.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createRedisWorld, crossedAt } from '../support/redis-world.ts'
 import { startRedis } from '../support/redis.ts'
@@ -250,6 +252,25 @@ t.test('what stands before a cluster may look like one server', async t => {
   for (const how of ['asked in one step first', 'and then no more']) {
     const found = await directory.page({ limit: LIMIT })
     t.strictSame(found.map(({ sub }) => sub).toSorted(), names.toSorted(), how)
+  }
+})
+
+t.test('what else goes wrong in one step is no reason to ask in another way', async t => {
+  const { adapter } = createWorld(t)
+  const read = createReadTogether(adapter.link)
+  for (const fault of [
+    new Error('something'),
+    new StoreUnavailable(new Error('no connection'), 'away'),
+    new StoreUnavailable(
+      Object.assign(new Error('OOM memory'), { name: 'ReplyError' }),
+      'full',
+    ),
+  ]) {
+    const asked = read(
+      () => Promise.reject(fault),
+      async () => 'in another way',
+    )
+    await t.rejects(asked, fault)
   }
 })
 
