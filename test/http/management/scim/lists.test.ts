@@ -249,6 +249,33 @@ t.test('a page reads in steps, whatever its size', async t => {
   t.throws(() => createCursors([], systemRandom), { message: /no secret/ })
 })
 
+t.test('a page by index reads the accounts up to its end, and no more', async t => {
+  const cursors = createCursors([Buffer.alloc(32).toString('base64url')], systemRandom)
+  const limits: number[] = []
+  const source = {
+    kind: 'walk',
+    async next(after: Position | undefined, limit: number) {
+      limits.push(limit)
+      const from = after === undefined ? 0 : Number(after) + 1
+      return Array.from({ length: limit }, (_, each) => {
+        const sub = String(from + each)
+        return { account: { ...account, sub }, position: sub }
+      })
+    },
+    isMeant: () => true,
+    count: async () => 2_000,
+  } as const
+  const pageAt = async (startIndex: number) => {
+    const request = { count: 100, startIndex, cursor: undefined }
+    const page = await readPage(source, request, { cursors, list: [] })
+    return page.accounts.map(({ sub }) => sub).filter((_, place) => place % 99 === 0)
+  }
+  t.strictSame(await pageAt(1), ['0', '99'])
+  t.strictSame(limits.splice(0), [100])
+  t.strictSame(await pageAt(1101), ['1100', '1199'])
+  t.strictSame(limits.splice(0), [500, 500, 200])
+})
+
 t.test('a search by POST', async t => {
   const bench = await scimOn(t, 'SQLite')
   await bench.add('ann')
