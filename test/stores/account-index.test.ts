@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { nameShard } from '../../src/stores/redis/people/claims/names.ts'
 import t, { type Test } from 'tap'
 import type { UniqueValue } from '../../src/stores/ports/directory.ts'
-import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
 import { createAccountReader } from '../../src/stores/redis/people/account-reader.ts'
 import { createRedisDirectory } from '../../src/stores/redis/people/directory.ts'
 import {
@@ -20,7 +19,6 @@ import {
   textEntry,
   nameField,
 } from '../../src/stores/redis/people/index/entries.ts'
-import { createReadTogether } from '../../src/stores/redis/people/index/reach.ts'
 import { createRedisStore } from '../../src/stores/redis/store.ts'
 import { createRedisWorld, crossedAt } from '../support/redis-world.ts'
 import { startRedis } from '../support/redis.ts'
@@ -240,38 +238,6 @@ t.test('a page takes few commands, one after the other', async t => {
   t.equal(await counted.count(), 100)
   t.equal(sent.length, 7)
   t.equal(most, 1, 'others have their turn in between')
-})
-
-t.test('what stands before a cluster may look like one server', async t => {
-  const node = await startRedis({ cluster: true })
-  t.teardown(() => node.stop())
-  const { directory } = createRedisWorld(t, `redis://127.0.0.1:${node.port}/0`)
-  const names = Array.from({ length: 30 }, (_, each) => `proxied-${each}`)
-  for (const name of names) await directory.add(someAccount(name))
-  t.equal(await directory.count(), names.length)
-  for (const how of ['asked in one step first', 'and then no more']) {
-    const found = await directory.page({ limit: LIMIT })
-    t.strictSame(found.map(({ sub }) => sub).toSorted(), names.toSorted(), how)
-  }
-})
-
-t.test('what else goes wrong in one step is no reason to ask in another way', async t => {
-  const { adapter } = createWorld(t)
-  const read = createReadTogether(adapter.link)
-  for (const fault of [
-    new Error('something'),
-    new StoreUnavailable(new Error('no connection'), 'away'),
-    new StoreUnavailable(
-      Object.assign(new Error('OOM memory'), { name: 'ReplyError' }),
-      'full',
-    ),
-  ]) {
-    const asked = read(
-      () => Promise.reject(fault),
-      async () => 'in another way',
-    )
-    await t.rejects(asked, fault)
-  }
 })
 
 t.test('a restore makes the index anew', async t => {

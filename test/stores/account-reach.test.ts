@@ -1,0 +1,42 @@
+// Reads of many accounts at once: in one step where a server has all keys, and as commands of their own where
+// it hasn't.
+import t from 'tap'
+import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
+import { createReadTogether } from '../../src/stores/redis/people/index/reach.ts'
+import { createRedisWorld } from '../support/redis-world.ts'
+import { startRedis } from '../support/redis.ts'
+import { someAccount } from '../support/stores.ts'
+
+t.test('what stands before a cluster may look like one server', async t => {
+  const node = await startRedis({ cluster: true })
+  t.teardown(() => node.stop())
+  const { directory } = createRedisWorld(t, `redis://127.0.0.1:${node.port}/0`)
+  const names = Array.from({ length: 30 }, (_, each) => `proxied-${each}`)
+  for (const name of names) await directory.add(someAccount(name))
+  t.equal(await directory.count(), names.length)
+  for (const how of ['asked in one step first', 'and then no more']) {
+    const found = await directory.page({ limit: 1000 })
+    t.strictSame(found.map(({ sub }) => sub).toSorted(), names.toSorted(), how)
+  }
+})
+
+t.test('what else goes wrong in one step is no reason to ask in another way', async t => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const { adapter } = createRedisWorld(t, redis.url)
+  const read = createReadTogether(adapter.link)
+  for (const fault of [
+    new Error('something'),
+    new StoreUnavailable(new Error('no connection'), 'away'),
+    new StoreUnavailable(
+      Object.assign(new Error('OOM memory'), { name: 'ReplyError' }),
+      'full',
+    ),
+  ]) {
+    const asked = read(
+      () => Promise.reject(fault),
+      async () => 'in another way',
+    )
+    await t.rejects(asked, fault)
+  }
+})
