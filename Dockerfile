@@ -1,4 +1,4 @@
-# Latchkey's image: Node, the production packages and the source, which Node runs as it is. Built in CI
+# Latchkey's image: Node, the production packages and the source, and what both make together. Built in CI
 # without an engine (test/deploy/image.tools.ts). Pin the bases by digest where you build for production:
 #   --build-arg BUILD_IMAGE=node:24.21.0-bookworm@sha256:…
 #   --build-arg RUNTIME_IMAGE=node:24.21.0-bookworm-slim@sha256:…
@@ -24,9 +24,14 @@ RUN native/build.sh "${TARGETARCH}"
 # What nobody runs: types, maps, tests, other systems' compiled forms.
 COPY scripts/slim-packages.sh ./
 RUN ./slim-packages.sh node_modules "${TARGETARCH}"
-# What it all compiles to, so that no start has to; only for the building machine's own kind of processor.
+# In a few files, which take less memory and start sooner (docs/decisions/bundle.md). Packages and source come
+# along nevertheless: with what isn't code, what few starts read, and the licenses.
+COPY scripts/bundle scripts/bundle
+RUN npm ci --prefix scripts/bundle --ignore-scripts --no-progress
 COPY bin bin
 COPY src src
+RUN node scripts/bundle/bundle.ts .
+# What they compile to, so that no start has to; only for the building machine's own kind of processor.
 COPY scripts/fill-compile-cache.ts scripts/
 RUN node --hash-seed=1 --random-seed=1 --min-semi-space-size=256 --max-semi-space-size=256 \
       scripts/fill-compile-cache.ts "${TARGETARCH}" \
@@ -62,6 +67,7 @@ ENV NODE_ENV=production \
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
 COPY --from=packages /app/native/argon2 native/argon2
+COPY --from=packages /app/bundle bundle
 COPY --from=packages /app/compile-cache compile-cache
 COPY --from=packages /app/on-path/ /
 # bin/latchkey.js finds Node by it; it is missing in distroless images.

@@ -12,6 +12,7 @@ import { parseArgs, promisify } from 'node:util'
 import { endWithUs } from '../test/support/children.ts'
 import { freePort } from '../test/support/free-port.ts'
 import { startRedis } from '../test/support/redis.ts'
+import { asImage } from './as-image.ts'
 import type { Job } from './load.ts'
 import { CLIENTS, PASSWORD, USER } from './parties.ts'
 import { startWorker } from './child.ts'
@@ -28,6 +29,8 @@ const { values } = parseArgs({
     connections: { type: 'string', default: '16' },
     // Another checkout of Latchkey, after npm ci there; "." shows what the machine's noise comes to.
     beside: { type: 'string' },
+    // This checkout as the image has it, bundled.
+    image: { type: 'boolean', default: false },
   },
 })
 const rounds = Number(values.rounds)
@@ -225,7 +228,11 @@ async function sampled(
 async function main(): Promise<void> {
   await using parts = new AsyncDisposableStack()
   const here = resolve(import.meta.dirname, '..')
-  const parties = [await openParty(parts, 'here', here)]
+  const parties = [
+    values.image
+      ? await openParty(parts, 'image', await asImage(parts, here))
+      : await openParty(parts, 'here', here),
+  ]
   if (values.beside !== undefined) {
     parties.push(await openParty(parts, values.beside, resolve(values.beside)))
   }

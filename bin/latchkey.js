@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Plain JavaScript that every Node reads: a too old one must say what to do, not what it can't parse.
 // A checkout runs its source as it is. A packed Latchkey has none: Node strips no types under node_modules.
+// An image has its modules in a few files (scripts/bundle).
 if (Number(process.versions.node.split('.')[0]) < 24) {
   console.error(
     'latchkey needs Node.js 24 or newer, this is ' +
@@ -12,7 +13,11 @@ if (Number(process.versions.node.split('.')[0]) < 24) {
   import('./compile-cache.js')
     .then(({ useCompileCache }) => useCompileCache())
     .then(() => import('fs'))
-    .then(({ existsSync }) => existsSync(new URL('../src', import.meta.url)))
-    .then(checkout => import(checkout ? '../src/cli/main.ts' : '../dist/cli/main.js'))
+    .then(({ existsSync }) =>
+      ['../bundle/cli.js', '../src/cli/main.ts', '../dist/cli/main.js'].find(file =>
+        existsSync(new URL(file, import.meta.url)),
+      ),
+    )
+    .then(file => import(file))
     .then(({ main }) => main())
 }

@@ -1,4 +1,4 @@
-// Fills compile-cache/ with what Latchkey's modules compile to, for an image: bin/compile-cache.js reads it
+// Fills compile-cache/ with what the files of bundle/ compile to, for an image: bin/compile-cache.js reads it
 // there. With the architecture of the image, by its name there: nothing can be compiled for another one.
 //   node --hash-seed=1 --random-seed=1 --min-semi-space-size=256 --max-semi-space-size=256 \
 //     scripts/fill-compile-cache.ts amd64
@@ -10,18 +10,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
-
-/** Where a start and every command begin, and the stores, of which each start loads its own. */
-const MODULES = [
-  '../src/cli/main.ts',
-  '../src/main.ts',
-  '../src/server.ts',
-  '../src/processes/primary.ts',
-  '../src/processes/worker.ts',
-  '../src/stores/redis/store.ts',
-  '../src/stores/sqlite/store.ts',
-  '../src/stores/postgres/store.ts',
-]
+import { ENTRIES } from './bundle/entries.ts'
 
 // V8 refuses at a server's start what was compiled under other flags: those above have done their part.
 const AS_A_SERVER = [
@@ -39,7 +28,7 @@ if ((architecture === 'amd64' ? 'x64' : architecture) === process.arch) {
   enableCompileCache(root)
   const filled = getCompileCacheDir()
   if (filled === undefined) throw new Error('Node keeps no compile cache here')
-  for (const module of MODULES) await import(module)
+  for (const name of Object.keys(ENTRIES)) await import(`../bundle/${name}.js`)
   flushCompileCache()
   renameSync(filled, join(root, `${process.version}-${process.arch}`))
 } else {

@@ -35,42 +35,54 @@ t.test('the image says what a platform team asks', async t => {
   }
 })
 
-t.test('it holds production packages and the source, and little else', async t => {
-  t.ok(
-    image.bytesAboveBase < 40 * MEBIBYTE,
-    `${Math.round(image.bytesAboveBase / MEBIBYTE)} MiB above the base`,
-  )
-  const folder = join(image.root, 'app/node_modules')
-  const unread = ['*.d.ts', '*.map', '*.d.mts'].flatMap(name => ['-o', '-name', name])
-  t.equal(await runWell('find', [folder, ...unread.slice(1)]), '', 'nothing unread')
-  const packages = (await runWell('ls', [folder])).split('\n')
-  t.ok(packages.includes('fastify'))
-  for (const name of ['tap', 'typescript', 'eslint', 'node']) {
-    t.notOk(packages.includes(name), `no ${name}`)
-  }
-  t.same(
-    (await runWell('ls', ['-A', join(image.root, 'app')])).trim().split('\n').sort(),
-    ['LICENSE', 'bin', 'compile-cache', 'native', 'node_modules', 'package.json', 'src'],
-  )
-  t.equal(
-    await runWell('find', [
-      join(image.root, 'app'),
-      '(',
-      '-perm',
-      '/022',
-      '-not',
-      '-type',
-      'l',
-      ')',
-      '-o',
-      '-not',
-      '-user',
-      '0',
-    ]),
-    '',
-    'nothing that its user could change',
-  )
-})
+t.test(
+  'it holds production packages, the source and its bundle, and little else',
+  async t => {
+    t.ok(
+      image.bytesAboveBase < 40 * MEBIBYTE,
+      `${Math.round(image.bytesAboveBase / MEBIBYTE)} MiB above the base`,
+    )
+    const folder = join(image.root, 'app/node_modules')
+    const unread = ['*.d.ts', '*.map', '*.d.mts'].flatMap(name => ['-o', '-name', name])
+    t.equal(await runWell('find', [folder, ...unread.slice(1)]), '', 'nothing unread')
+    const packages = (await runWell('ls', [folder])).split('\n')
+    t.ok(packages.includes('fastify'))
+    for (const name of ['tap', 'typescript', 'eslint', 'node']) {
+      t.notOk(packages.includes(name), `no ${name}`)
+    }
+    t.same(
+      (await runWell('ls', ['-A', join(image.root, 'app')])).trim().split('\n').sort(),
+      [
+        'LICENSE',
+        'bin',
+        'bundle',
+        'compile-cache',
+        'native',
+        'node_modules',
+        'package.json',
+        'src',
+      ],
+    )
+    t.equal(
+      await runWell('find', [
+        join(image.root, 'app'),
+        '(',
+        '-perm',
+        '/022',
+        '-not',
+        '-type',
+        'l',
+        ')',
+        '-o',
+        '-not',
+        '-user',
+        '0',
+      ]),
+      '',
+      'nothing that its user could change',
+    )
+  },
+)
 
 t.test('the same lockfile and source give the same image', async t => {
   t.equal((await builder.build()).id, image.id)
@@ -178,7 +190,9 @@ for (const uid of ['65532', '1000660000']) {
       const { stderr } = await run(inside, [...start, ...args], { env })
       const verdicts = stderr.match(/(?<= was )[a-z ]+(?=, \w+ the in-memory)/g) ?? []
       t.same([...new Set(verdicts)], ['accepted'])
-      t.ok(verdicts.length > 500, `${verdicts.length} modules of ${args.join(' ')}`)
+      t.match(stderr, / file:\/\/\/app\/bundle\/cli\.js was accepted/)
+      t.notMatch(stderr, / file:\/\/\/app\/src\//, 'it runs the bundle')
+      t.ok(verdicts.length < 150, `${verdicts.length} modules of ${args.join(' ')}`)
       t.notMatch(stderr, /Creating temporary file/)
     }
   })

@@ -1,8 +1,9 @@
 // This folder guards the connections of a listener: how many are open, how long a request may take to arrive
 // and its answer to leave, and how they end at a stop. It reads no parameter and knows no route. Both
 // servers, public and management, are built with it.
-import { createServer, STATUS_CODES, type Server, type ServerResponse } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import process from 'node:process'
 import type { FastifyInstance, FastifyServerFactoryHandler } from 'fastify'
 import type { ConnectionReason } from '../../base/events/reasons.ts'
 import { refusalBody } from '../request/error-handler.ts'
@@ -13,6 +14,9 @@ import {
 } from './connection-bounds.ts'
 import { framingFault } from './framing.ts'
 import { createPipelining, type Pipelining } from './pipelining.ts'
+
+// An import would read every export of it, and that of WebSocket loads a whole HTTP client.
+const { createServer, STATUS_CODES } = process.getBuiltinModule('node:http')
 
 const HEADERS_TIMEOUT_MS = 10_000
 /** How late a time-out may be; Node's own 30 s would make one of 10 s last 40. */

@@ -1,0 +1,25 @@
+// A folder with what the image has of a checkout: its modules in a few files (scripts/bundle).
+import { execFile } from 'node:child_process'
+import { cp, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+
+/** Makes the folder, which goes with the stack. Needs npm's registry the first time. */
+export async function asImage(
+  parts: AsyncDisposableStack,
+  checkout: string,
+): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
+  parts.defer(() => rm(dir, { recursive: true, force: true }))
+  for (const name of ['bin', 'src', 'package.json']) {
+    await cp(join(checkout, name), join(dir, name), { recursive: true })
+  }
+  await symlink(join(checkout, 'node_modules'), join(dir, 'node_modules'))
+  const tools = join(checkout, 'scripts/bundle')
+  await run('npm', ['ci', '--prefix', tools, '--ignore-scripts'])
+  await run(process.execPath, [join(tools, 'bundle.ts'), dir])
+  return dir
+}
