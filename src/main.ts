@@ -12,7 +12,7 @@ import { FOREIGN_CLUSTER, notOurCluster, SUPERVISED } from './processes/foreign.
 import { countOf } from './processes/share-out.ts'
 import { longestStopMs, stopWithGrace } from './processes/stop.ts'
 import type { RunningServer, ServerOptions } from './server.ts'
-import { settleHeap } from './settle-heap.ts'
+import { keepTickShape, settleHeap } from './settle-heap.ts'
 import { planCapacity } from './users/hashing/capacity.ts'
 
 const WATCH_MS = 2_000
@@ -31,6 +31,7 @@ export interface ServeOptions {
 export async function serve({ env }: ServeOptions): Promise<void> {
   // libuv reads it when its pool is first used, and nothing has used it so far: modules are read without it.
   process.env['UV_THREADPOOL_SIZE'] ??= String(threadsFor(thisMachine().cores))
+  keepTickShape()
   const { worker } = cluster
   if (worker !== undefined && env[SUPERVISED] !== undefined) {
     const { serveAsWorker } = await import('./processes/worker.ts')

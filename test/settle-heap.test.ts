@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { setImmediate as turn } from 'node:timers/promises'
 import { cachedDataVersionTag, getHeapSpaceStatistics } from 'node:v8'
 import t from 'tap'
-import { settleHeap } from '../src/settle-heap.ts'
+import { keepTickShape, settleHeap } from '../src/settle-heap.ts'
 import { ROOT } from './support/python.ts'
 
 const MEBIBYTE = 2 ** 20
@@ -15,6 +15,13 @@ t.test('garbage is collected, and V8 goes on with the flags that it had', async 
   settleHeap()
   t.equal(garbage.deref(), undefined)
   t.equal(cachedDataVersionTag(), tag, 'or no cache of modules would be read any more')
+})
+
+t.test('an object of process.nextTick is kept, so that V8 knows its shape', async t => {
+  const kept = keepTickShape()
+  await turn()
+  settleHeap()
+  t.match(kept(), { callback: Function }, 'as Node makes it for each of them')
 })
 
 /** Bytes of memory that the young generation takes, used or not. */
