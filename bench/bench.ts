@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bytesPerFamily } from './bytes-per-family.ts'
 import {
@@ -124,7 +124,10 @@ async function main(): Promise<void> {
     }
   }
   console.log(head({ starts, rounds, requests, connections }, counter))
-  const other = values.beside ?? (values.variant && 'ordinary')
+  const other =
+    values.beside === undefined
+      ? values.variant && 'ordinary'
+      : basename(resolve(values.beside))
   printRows(
     rows.map((row, at) => ({
       ...row,
@@ -168,8 +171,16 @@ function refreshRate(): Row['rate'] {
   return isSought ? { atLeast: LEAST_RATE } : undefined
 }
 
+/** Nothing where there is no repository. */
 function commitOf(root: string): string {
-  return execFileSync('git', ['-C', root, 'rev-parse', 'HEAD'], { encoding: 'utf8' })
+  try {
+    return execFileSync('git', ['-C', root, 'rev-parse', 'HEAD'], {
+      encoding: 'utf8',
+      stdio: 'pipe',
+    })
+  } catch {
+    return ''
+  }
 }
 
 async function compete(
@@ -191,8 +202,10 @@ function printLoops(loops: ReadonlyArray<readonly number[]>): void {
   const [ours = [], other = [], again = []] = [0, 1, 2].map(side =>
     loops.map(each => each[side] ?? NaN),
   )
-  const good = ours.filter(ms => ms < MOST_LOOP_MS).length
-  const verdict = ['MISSED', 'met'][good / ours.length] ?? NOT_RESOLVED
+  // One process of it that keeps to the goal beside one that doesn't says nothing of either.
+  const both = [...ours, ...again]
+  const good = both.filter(ms => ms < MOST_LOOP_MS).length
+  const verdict = ['MISSED', 'met'][good / both.length] ?? NOT_RESOLVED
   const goal = values.sqlite ? ` (< ${MOST_LOOP_MS} ms ${verdict})` : ''
   const text = (all: readonly number[]) => all.map(ms => ms.toFixed(1)).join(', ')
   console.log(

@@ -1,7 +1,7 @@
 // Preloaded (--import) into every process that is measured: tells, over the IPC channel, what CPU time it
 // used and where.
 import { type Profiler, Session } from 'node:inspector/promises'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { quantile } from './verdict.ts'
 
 /** What a measured process answers. */
 export type MeterQuestion =
@@ -11,7 +11,9 @@ const session = new Session()
 session.connect()
 
 const TICK_MS = 10
-const loop = monitorEventLoopDelay({ resolution: TICK_MS })
+/** By how much each tick was late, in ms. Node's own monitor counts the time between two watches, too. */
+const late: number[] = []
+let ticks: NodeJS.Timeout | undefined
 
 const ANSWERS: Record<MeterQuestion, () => Promise<number | Profiler.Profile | null>> = {
   /** Microseconds of all threads, user and system. */
@@ -20,18 +22,23 @@ const ANSWERS: Record<MeterQuestion, () => Promise<number | Profiler.Profile | n
     return user + system
   },
   async 'loop-on'() {
-    loop.enable()
+    let last = performance.now()
+    ticks = setInterval(() => {
+      const now = performance.now()
+      late.push(Math.max(0, now - last - TICK_MS))
+      last = now
+    }, TICK_MS)
     return null
   },
   async 'loop-off'() {
-    loop.disable()
+    clearInterval(ticks)
     return null
   },
-  /** By how much the event loop was late while that was counted, in ms: p99. The next count begins anew. */
+  /** By how much the event loop was late while it was watched, in ms: p99. The next watch begins anew. */
   async loop() {
-    const p99 = loop.count === 0 ? 0 : loop.percentile(99) / 1e6 - TICK_MS
-    loop.reset()
-    return Math.max(0, p99)
+    const p99 = quantile(late, 0.99)
+    late.length = 0
+    return Number.isNaN(p99) ? 0 : p99
   },
   /** Bytes of memory that are the process's now. */
   async rss() {
