@@ -585,7 +585,7 @@ t.test('round trips', async t => {
   const login = await during(() => server.login())
   t.same(
     login.commands,
-    ['hget', 'hgetall', 'login', 'login', 'open'],
+    ['hget', 'hmget', 'login', 'login', 'open'],
     'a login: the name, the account, the throttle before and after hashing, the new family',
   )
   const unknown = await during(() =>
@@ -599,7 +599,7 @@ t.test('round trips', async t => {
   t.equal(unknown.result.json().error, 'invalid_grant')
   t.same(
     unknown.commands,
-    ['hget', 'hgetall', 'login', 'login'],
+    ['hget', 'hmget', 'login', 'login'],
     'an unknown name: as many as a wrong password',
   )
   const wrong = await during(() =>
