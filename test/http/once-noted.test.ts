@@ -29,3 +29,16 @@ t.test('an answer waits for the notes of its own request alone', async t => {
   noting.resolve()
   t.equal(await slow, 'slow')
 })
+
+t.test('an unsendable answer that had to wait is an error of its request', async t => {
+  const app = fastify()
+  t.teardown(() => app.close())
+  answerOnceNoted(app, { isBusyFor: () => true, settled: async () => {} })
+  app.get('/', async (_request, reply) => {
+    reply.header('x-broken', 'two\nlines')
+    return 'never'
+  })
+  // No injection: only a real answer refuses such a header.
+  const response = await fetch(await app.listen({ host: '127.0.0.1', port: 0 }))
+  t.equal(response.status, 500)
+})

@@ -14,7 +14,7 @@ export function answerOnceNoted(
       done(null, payload)
     }
     if (!isBusyFor(request)) send()
-    // It never rejects.
-    else settled(request).then(send)
+    // It never rejects, but an answer that can't be sent throws: that is an error of this request alone.
+    else settled(request).then(send).catch(done)
   })
 }
