@@ -2,6 +2,8 @@
 // it hasn't.
 import t from 'tap'
 import { StoreUnavailable } from '../../src/stores/ports/unavailable.ts'
+import { createdRange } from '../../src/stores/redis/people/index/entries.ts'
+import { createLook } from '../../src/stores/redis/people/index/look.ts'
 import { createReadTogether } from '../../src/stores/redis/people/index/reach.ts'
 import { createRedisWorld } from '../support/redis-world.ts'
 import { startRedis } from '../support/redis.ts'
@@ -40,3 +42,31 @@ t.test('what else goes wrong in one step is no reason to ask in another way', as
     await t.rejects(asked, fault)
   }
 })
+
+t.test(
+  'where keys are on several servers, entries are read once nobody is missing',
+  async t => {
+    const redis = await startRedis()
+    t.teardown(() => redis.stop())
+    const { adapter, client, keys } = createRedisWorld(t, redis.url)
+    const { link } = adapter
+    const apart = {
+      run: link.run,
+      client: Object.create(client, { isCluster: { value: true } }),
+    }
+    const look = createLook(
+      { ...adapter, link: { ...link, ...apart } },
+      {
+        async isWhole() {
+          await client.ping()
+          // Another server's walk ends.
+          await client.zadd(keys.accounts('created', '07'), 0, 'somebody')
+          return true
+        },
+      },
+    )
+    const range = { ...createdRange(undefined), before: Buffer.from('z') }
+    const found = await look({ order: 'created', range, most: 5 })
+    t.strictSame(found.shards.flat(), ['somebody'])
+  },
+)

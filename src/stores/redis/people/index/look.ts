@@ -21,7 +21,7 @@ export interface Look {
   readonly shards: ReadonlyArray<readonly string[]>
 }
 
-/** Looks at the index: one round trip. Rejects with StoreUnavailable. */
+/** Looks at the index: one round trip, or two in a cluster. Rejects with StoreUnavailable. */
 export type LookAtIndex = (wanted: Wanted) => Promise<Look>
 
 /** Makes the look. */
@@ -61,8 +61,9 @@ export function createLook(
   }
 
   async function apart(wanted: Wanted): Promise<Look> {
-    const [hasEverybody, shards] = await Promise.all([isWhole(), entriesApart(wanted)])
-    return { isWhole: hasEverybody, shards }
+    // In this order: what another server's walk has added just now is among the entries.
+    const hasEverybody = await isWhole()
+    return { isWhole: hasEverybody, shards: await entriesApart(wanted) }
   }
 
   return wanted =>
