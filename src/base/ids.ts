@@ -1,6 +1,6 @@
 // The derived names of things: how a user and a family are addressed in the store and in claims.
 // Both are truncated hashes, so what is stored or shown never gives back what it was derived from.
-import { hash } from 'node:crypto'
+import { sha256 } from './hmac.ts'
 
 const ID_BYTES = 16
 
@@ -25,7 +25,7 @@ export function sidOf(familyId: Uint8Array): string {
 }
 
 function truncatedHash(value: string | Uint8Array): string {
-  return hash('sha256', value, 'buffer').toString('base64url', 0, ID_BYTES)
+  return sha256(value).toString('base64url', 0, ID_BYTES)
 }
 
 /**

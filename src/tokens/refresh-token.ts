@@ -1,9 +1,10 @@
 // The refresh token's code (docs/architecture.md): fixed bytes under a tag that only we can make, so that a
 // forged token never reaches the store.
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
+import { createHmacSha256 } from '../base/hmac.ts'
 import { sidOf } from '../base/ids.ts'
 import { temporarilyUnavailable } from '../oauth/errors.ts'
-import { deriveKeys, type DerivedKey } from '../base/secrets.ts'
+import { deriveKeys } from '../base/secrets.ts'
 
 const PREFIX = 'rt_'
 const VERSION = 1
@@ -70,17 +71,16 @@ export function createRefreshTokenCodec({
   issuer: string
   secrets: readonly string[]
 }): RefreshTokenCodec {
-  const keys = deriveKeys(secrets, 'refresh-token')
+  const context = Buffer.from(`${issuer}\0`)
+  const keys = deriveKeys(secrets, 'refresh-token').map(({ number, key }) => {
+    const authenticate = createHmacSha256(key, context)
+    return {
+      number,
+      tagOf: (fields: Buffer) => authenticate(fields).subarray(0, TAG_BYTES),
+    }
+  })
   const [newest] = keys
   if (newest === undefined) throw new TypeError('a refresh token codec needs a secret')
-
-  const context = Buffer.from(`${issuer}\0`)
-  const tagOf = (key: DerivedKey, fields: Buffer): Buffer =>
-    createHmac('sha256', key.key)
-      .update(context)
-      .update(fields)
-      .digest()
-      .subarray(0, TAG_BYTES)
 
   return {
     encode({ userTag, familyId, generation }) {
@@ -90,7 +90,7 @@ export function createRefreshTokenCodec({
       bytes.write(userTag, AT.user, 'base64url')
       familyId.copy(bytes, AT.family)
       bytes.writeUInt32BE(generation, AT.generation)
-      tagOf(newest, bytes.subarray(0, AT.tag)).copy(bytes, AT.tag)
+      newest.tagOf(bytes.subarray(0, AT.tag)).copy(bytes, AT.tag)
       return PREFIX + bytes.toString('base64url')
     },
 
@@ -100,7 +100,7 @@ export function createRefreshTokenCodec({
       const fields = bytes.subarray(0, -TAG_BYTES)
       const tag = bytes.subarray(-TAG_BYTES)
       const candidates = keys.filter(key => key.number === bytes.readUInt8(AT.secret))
-      const isOurs = candidates.some(key => timingSafeEqual(tagOf(key, fields), tag))
+      const isOurs = candidates.some(key => timingSafeEqual(key.tagOf(fields), tag))
       if (!isOurs) return undefined
       if (bytes.readUInt8(0) > VERSION) throw temporarilyUnavailable('token_newer')
       return readFields(bytes)

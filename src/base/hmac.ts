@@ -1,0 +1,38 @@
+// HMAC-SHA-256 (RFC 2104) of short messages, at less than half of what node:crypto's Hmac costs: that makes
+// an object for each one, and hands the digest over in a buffer of its own. A digest as text costs a third.
+import { hash, type KeyObject } from 'node:crypto'
+
+const BLOCK_BYTES = 64
+const DIGEST_BYTES = 32
+const INNER_PAD = 0x36
+const OUTER_PAD = 0x5c
+
+/**
+ * Makes the function that computes it.
+ *
+ * @param prefix stands before each message
+ */
+export function createHmacSha256(
+  key: KeyObject,
+  prefix: Uint8Array = new Uint8Array(),
+): (message: Uint8Array) => Buffer {
+  const bytes = key.export()
+  const secret = bytes.length > BLOCK_BYTES ? sha256(bytes) : bytes
+  const inner = Buffer.concat([padded(secret, INNER_PAD), prefix])
+  const outer = Buffer.concat([padded(secret, OUTER_PAD), Buffer.alloc(DIGEST_BYTES)])
+  return message => {
+    sha256(Buffer.concat([inner, message])).copy(outer, BLOCK_BYTES)
+    return sha256(outer)
+  }
+}
+
+/** SHA-256: 32 bytes. */
+export function sha256(data: string | Uint8Array): Buffer {
+  return Buffer.from(hash('sha256', data, 'latin1'), 'latin1')
+}
+
+function padded(secret: Uint8Array, pad: number): Buffer {
+  const block = Buffer.alloc(BLOCK_BYTES, pad)
+  for (const [at, byte] of secret.entries()) block.writeUInt8(byte ^ pad, at)
+  return block
+}
