@@ -28,7 +28,7 @@ export function createHmacSha256(
 
 /** SHA-256: 32 bytes. */
 export function sha256(data: string | Uint8Array): Buffer {
-  return Buffer.from(hash('sha256', data, 'latin1'), 'latin1')
+  return Buffer.from(hash('sha256', data, 'binary'), 'binary')
 }
 
 function padded(secret: Uint8Array, pad: number): Buffer {
