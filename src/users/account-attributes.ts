@@ -13,6 +13,7 @@ import type { CheckClaims } from './attributes/claims-budget.ts'
 import type { Declarations } from './attributes/declarations.ts'
 import type { Directory } from './directory/directory.ts'
 import { roleValues } from './groups/role-values.ts'
+import { withoutUnclaimed } from './known-values.ts'
 
 /** What is said about a user. */
 export interface AttributesRequest {
@@ -56,7 +57,7 @@ export type SetAttributes = (
 ) => Promise<AttributesOutcome>
 
 export interface SetAttributesOptions {
-  readonly directory: Pick<Directory, 'find' | 'setAttributes'>
+  readonly directory: Pick<Directory, 'find' | 'setAttributes' | 'uniqueValuesOf'>
   readonly emit: Emit
   /** As configured now. */
   readonly declarations: () => Declarations
@@ -89,7 +90,9 @@ export function createSetAttributes(options: SetAttributesOptions): SetAttribute
       const rules = { declarations: declarations(), checkClaims }
       const next = nextAttributes(account, request, rules)
       if (isFault(next)) return { kind: 'refused', ...next }
-      const outcome = await directory.setAttributes(changeOf(account, next))
+      const outcome = await directory.setAttributes(
+        await withoutUnclaimed(account, changeOf(account, next), directory),
+      )
       if (outcome.kind === 'superseded') continue
       if (outcome.kind === 'user_unknown') {
         return { kind: 'refused', reason: outcome.kind }

@@ -201,6 +201,21 @@ for (const store of STORES) {
   })
 }
 
+for (const store of STORES) {
+  t.test(`a page has 200 at the most, ${store}`, async t => {
+    const bench = await scimOn(t, store)
+    const many = Array.from({ length: 205 }, (_, each) => someAccount(`many-${each}`))
+    await bench.server.store.directory.addAll(many)
+    const first = await listed(bench, { count: '1000' })
+    t.match(first.body, { totalResults: 206, itemsPerPage: 200 })
+    t.equal(new Set(first.names).size, 200)
+    const cursor = await listed(bench, { count: '1000', cursor: '' })
+    t.strictSame(cursor.names, first.names, 'in the same order by cursor')
+    const rest = await listed(bench, { cursor: cursor.body.nextCursor })
+    t.equal(new Set([...first.names, ...rest.names]).size, 206)
+  })
+}
+
 t.test('a page reads in steps, whatever its size', async t => {
   const everybody = Array.from({ length: 5_000 }, (_, index) => ({
     ...account,

@@ -12,7 +12,7 @@ import { everyOne } from '../../../support/stores.ts'
 import recorded from './requests.json' with { type: 'json' }
 
 const SEARCH = 'urn:ietf:params:scim:api:messages:2.0:SearchRequest'
-const COUNT = Number(process.env['LATCHKEY_FUZZ'] ?? 300)
+const COUNT = Number(process.env['LATCHKEY_FUZZ'] ?? 600)
 
 async function prepared(bench: ScimBench) {
   const user = await bench.add('ann')

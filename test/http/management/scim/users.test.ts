@@ -218,6 +218,10 @@ for (const store of STORES) {
     t.equal(group.statusCode, 201, 'they get roles')
     const access = { scopes: ['orders:read'], roles: ['staff', 'other'] }
     t.match(await server.accounts.setAccess('bob', access), { kind: 'done' })
+    for (const name of ['ann', 'bob']) {
+      const told = { attributes: { name: 'Somebody' } }
+      t.match(await server.accounts.setAttributes(name, told), { kind: 'done' })
+    }
     const off = [{ op: 'replace', path: 'active', value: false }]
     for (const id of [ann, bob, eve]) {
       const suspended = await patch(`/Users/${id}`, off)
