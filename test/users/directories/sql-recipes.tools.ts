@@ -60,7 +60,8 @@ const SYSTEMS: readonly System[] = [
       CREATE TABLE users (id BIGINT PRIMARY KEY, name VARCHAR(255) NOT NULL, email VARCHAR(255) NOT NULL,
         email_verified_at TIMESTAMP NULL, password VARCHAR(255) NOT NULL, remember_token VARCHAR(100) NULL,
         created_at TIMESTAMP NULL, updated_at TIMESTAMP NULL);
-      INSERT INTO users (id, name, email, password) VALUES (7, 'Ann', 'ann@example.com', '${hash}')`,
+      INSERT INTO users (id, name, email, email_verified_at, password)
+        VALUES (7, 'Ann', 'ann@example.com', now(), '${hash}')`,
     hashOf: password => bcryptOf(password, '$2y$'),
     change: hash => `UPDATE users SET password = '${hash}'`,
     name: 'ann@example.com',
@@ -173,10 +174,29 @@ async function loginBy(t: Test, url: string, recipe: Partial<SqlDirectorySetting
     await test.elsewhere?.close()
     await test.close()
   })
+  test.live.attributes = {
+    email: { type: 'email', list: false, unique: true },
+    given_name: { list: false, unique: false },
+    family_name: { list: false, unique: false },
+  }
   const grant = { grant_type: 'password', client_id: 'mobile' }
-  const statusOf = async (username: string, password = PASSWORD) =>
-    (await test.post('/token', { ...grant, username, password })).statusCode
-  return { test, statusOf }
+  const login = (username: string, password = PASSWORD) =>
+    test.post('/token', { ...grant, username, password })
+  const statusOf = async (username: string, password?: string) =>
+    (await login(username, password)).statusCode
+  /** What is known of somebody after a login, and after a look beside a refresh. */
+  const knownOf = async (t: Test, name: string) => {
+    const { refresh_token: token } = (await login(name)).json()
+    const before = await test.accounts.find(name)
+    t.equal((await test.refresh(token)).statusCode, 200)
+    await test.elsewhere?.settled()
+    t.match(await test.metrics.render(), /operation="lookup",outcome="found"\} [1-9]/)
+    if (recipe.query?.includes('email') === true) {
+      t.match(before?.attributes['email'], /^ann@example\.com$/i)
+    }
+    t.same(await test.accounts.find(name), before, 'a look takes nothing away')
+  }
+  return { test, statusOf, knownOf }
 }
 
 for (const start of [startPostgres, startMariaDb]) {
@@ -199,13 +219,14 @@ for (const start of [startPostgres, startMariaDb]) {
         const recipe = recipeOf(system.recipe)
         const asWritten = (statement = '') =>
           isPostgres ? statement : (system.onMysql ?? (same => same))(statement)
-        const { test, statusOf } = await loginBy(t, url, {
+        const { test, statusOf, knownOf } = await loginBy(t, url, {
           ...recipe,
           query: asWritten(recipe.query),
           lookup: asWritten(recipe.lookup),
         })
         t.equal(await statusOf(system.name), 200, system.source ?? system.recipe)
         t.match(await test.accounts.find(system.name), { external: { id: system.id } })
+        await knownOf(t, system.name)
         t.equal(await statusOf(system.name, 'a wrong one'), 400)
         t.equal(await statusOf('nobody@example.com'), 400)
         if (system.disabled !== undefined) t.equal(await statusOf(system.disabled), 400)
@@ -232,8 +253,9 @@ for (const start of [startPostgres, startMariaDb]) {
           return { ...(await loginBy(t, url, recipe)), heading, at }
         }),
       )
-      for (const { test, statusOf, heading, at } of systems) {
+      for (const { test, statusOf, knownOf, heading, at } of systems) {
         t.equal(await statusOf(`ann${at}`), 200, heading)
+        await knownOf(t, `ann${at}`)
         t.match(await test.accounts.find(`ann${at}`), {
           external: { id: at === '' ? '1' : /^[\da-f-]{36}$/ },
         })

@@ -110,7 +110,7 @@ async def write_fastapi_users(manager: UserManager) -> None:
 
 def write() -> None:
     call_command("migrate", verbosity=0)
-    User.objects.create_user("ann", "ann@example.com", PASSWORD)
+    User.objects.create_user("ann", "ann@example.com", PASSWORD, first_name="Ann", last_name="Other")
     User.objects.create_user("gone", "gone@example.com", PASSWORD, is_active=False)
     User.objects.create_user("nobody", "nobody@example.com", None)
     Base.metadata.create_all(engine)
