@@ -24,7 +24,7 @@ export function addSessions(program: Command, io: Io): void {
 
   sessions
     .command('list <user>')
-    .description('the living sessions, the newest first')
+    .description('the active sessions, newest first')
     .action(
       withStore(io, async ({ accounts, sessions, print, remark }, name: string) => {
         const { tag } = requireAccount(await accounts.find(name), name)

@@ -81,7 +81,7 @@ for (const store of STORES) {
       figure:
         `${lost.length} of ${acknowledged.length} acknowledged mails lost, ${twice.length} came more ` +
         `than once, the last ticket was the good one in ${good} of them`,
-      mustShow: `0 lost, at most ${AT_ONCE} a kill more than once, the last ticket is good`,
+      mustShow: `0 lost; for each kill at most ${AT_ONCE} sent twice; the last ticket is valid`,
       holds:
         lost.length === 0 && twice.length <= AT_ONCE * ROUNDS && good === twice.length,
     })

@@ -269,7 +269,7 @@ t.test('kill -9 and a restart with its append-only file', async t => {
       `lost${lost.length > 0 ? ` (${lost[0]})` : ''}; ${loggedOut.length} logged out; revoked ` +
       `tokens: active ${tally(dead.map(String))}; answers again after ` +
       `${Math.max(...gaps).toFixed(0)} ms at most`,
-    mustShow: '0 lost, 0 logged out, what was revoked stays dead, recovery < 3 s',
+    mustShow: '0 lost, 0 logged out, revoked tokens stay invalid, recovery < 3 s',
     holds:
       lost.length === 0 &&
       loggedOut.length === 0 &&
@@ -373,7 +373,7 @@ t.test('memory that fills up with logins', async t => {
       `${asking.asked.length}; ${loggedOut.length} logged out; recovery ${recovery.toFixed(0)} ms; ` +
       `${alive} of ${opened.length} acknowledged logins refresh`,
     mustShow:
-      'what finds no room is 503, no wrong answer, every acknowledged login lives, recovery < 3 s',
+      '503 for what finds no room, no wrong answer, every acknowledged login stays valid, recovery < 3 s',
     holds:
       full < Infinity &&
       opened.length > 20 &&

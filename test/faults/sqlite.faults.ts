@@ -358,7 +358,7 @@ t.test('a full disk', async t => {
       `${restarted ? 'works' : 'is refused'}; recovery ${recovery.toFixed(0)} ms; ${dead.length} ` +
       `revoked before: active ${tally(dead.map(String))}`,
     mustShow:
-      'writes 503, reads go on, 0 logged out, recovery < 3 s, what was revoked stays dead',
+      'writes 503, reads go on, 0 logged out, recovery < 3 s, revoked tokens stay invalid',
     holds:
       writes.length > 50 &&
       writes.every(
@@ -418,7 +418,7 @@ t.test('two servers on one file', async t => {
       `${successors.size} successor; ${answers.length} answers: ` +
       `${tally(answers.map(({ status }) => status))}; revoked here, asked there at once: active ` +
       `${tally(late.map(String))}`,
-    mustShow: 'one successor, all 200, what one revokes is dead for the other',
+    mustShow: 'one successor, all 200, a token revoked at one is invalid at the other',
     holds:
       successors.size === 1 &&
       !successors.has(String(fleet.sessions[1]?.refreshToken)) &&

@@ -7,35 +7,35 @@
  */
 export const REASONS = {
   // Names and passwords.
-  user_unknown: 'There is no account of this name, or it has gone.',
+  user_unknown: 'There is no account with this name, or it was removed.',
   password_wrong: "The password is not the account's.",
   user_disabled: 'The account is disabled.',
   password_repeated:
-    'The same wrong password again within a minute: it counts once, and is not looked at.',
-  user_expired: 'The directory elsewhere says that the account has expired.',
-  user_locked: 'The directory elsewhere has locked the account after failures.',
+    'The same wrong password again within a minute: it counts once, and is not checked again.',
+  user_expired: 'The external directory says that the account has expired.',
+  user_locked: 'The external directory has locked the account after failures.',
   user_barred_now:
-    'The directory elsewhere lets the account in at other times or places only.',
-  password_expired: 'The directory elsewhere says that the password has expired.',
-  password_must_change: 'The directory elsewhere wants another password first.',
-  user_unverified:
-    'Somebody signed up with an address, and has not proved to read it yet.',
+    'The external directory lets the account in only at other times or places.',
+  password_expired: 'The external directory says that the password has expired.',
+  password_must_change: 'The external directory requires a new password first.',
+  user_unverified: 'Somebody signed up with an address, and has not verified it yet.',
   login_too_old:
-    'What was asked for needs the current password, or a login of the last 5 minutes.',
-  password_malformed: 'The new password holds what no form can carry.',
+    'The request needs the current password, or a login in the last 5 minutes.',
+  password_malformed: 'The new password contains characters that no form can send.',
   password_too_short: 'The new password is shorter than passwords.minLength.',
   password_too_long: 'The new password is longer than 256 bytes.',
-  password_is_name: 'The new password is made of the name.',
-  password_breached: 'The new password stands on the list of breached ones.',
-  name_invalid: 'No account can have the name.',
+  password_is_name: 'The new password is a variation of the name.',
+  password_breached: 'The new password is on the list of breached ones.',
+  name_invalid: 'No account can have this name.',
   // Tickets.
-  ticket_unknown: 'There is no such ticket: it was used, replaced, or is none of ours.',
+  ticket_unknown:
+    'There is no such ticket: it was used or replaced, or is not one of ours.',
   ticket_expired: 'The ticket has expired.',
   ticket_outdated:
-    'All sessions of the account were ended since the ticket was made, or its address is another one.',
+    'Since the ticket was made, all sessions of the account were ended or its address was changed.',
   ticket_code_wrong: 'The code is wrong, or void after 5 wrong ones.',
-  outbox_full: 'As much waits to be sent as may.',
-  network_limit: 'Too many requests of one network to the routes that need no token.',
+  outbox_full: 'As many messages wait to be sent as may.',
+  network_limit: 'Too many requests from one network to the routes that need no token.',
   // What users change of their own account.
   attribute_not_self: 'Users may not change this attribute themselves.',
   attribute_undeclared: 'No such attribute is declared.',
@@ -43,22 +43,22 @@ export const REASONS = {
   attribute_taken: 'Another account has the value.',
   attributes_too_large: 'The attributes of the account would be too large.',
   claims_too_large: 'Tokens could not carry the attributes.',
-  changed_meanwhile: 'Somebody else changed the account in the same moment.',
+  changed_meanwhile: 'Somebody else changed the account at the same moment.',
   directory_owns:
-    'The account is the user of a directory elsewhere, which alone changes it.',
+    'The account belongs to an external directory, which alone can change it.',
   directory_name_taken:
-    'The password is right in a directory elsewhere, but another account here has the name.',
+    'The password is right in an external directory, but another account here has the name.',
   throttled_by_pair:
     'Too many failures of this name from this network (/24; or /64, /56 or /48).',
   throttled_by_network: 'Too many failures from this network, whatever the names.',
   throttled_by_password: 'Too many failures of this password, whatever the names.',
-  address_limit: 'Too many requests of one address.',
-  client_limit: 'Too many requests of one client that authenticated.',
-  session_limit: 'Too many refreshes of one session.',
-  hash_queue_full: 'No place was left in the queue for hashing.',
+  address_limit: 'Too many requests from one address.',
+  client_limit: 'Too many requests from one authenticated client.',
+  session_limit: 'Too many refreshes in one session.',
+  hash_queue_full: 'The queue for hashing was full.',
   hash_wait_too_long: 'The password could not be hashed within passwords.maxWait.',
-  client_gone: 'Nobody waited for the answer any more.',
-  overloaded: 'More requests than http.maxInFlight were worked on at once.',
+  client_gone: 'The client disconnected before the answer.',
+  overloaded: 'More requests than http.maxInFlight were in progress at once.',
   answer_too_late: 'The request was not answered within http.answerTimeout.',
   connections_full: 'As many connections as maxConnections of the listener were open.',
   connections_of_address_full:
@@ -66,11 +66,11 @@ export const REASONS = {
   host_not_loopback:
     'Development mode was asked for by another name than one of this machine.',
   pipelined_too_many:
-    'A connection sent more requests at once than may wait for the answers before.',
+    'A connection sent more requests at once than may wait for earlier answers.',
   write_stalled:
-    'Nothing of an answer was taken for http.requestTimeout and http.answerTimeout.',
+    'The client read nothing of an answer for http.requestTimeout and http.answerTimeout.',
   // Sessions and their refresh tokens.
-  token_malformed: 'The token is none of ours: its form or its tag is wrong.',
+  token_malformed: 'The token is not one of ours: its form or its tag is wrong.',
   token_reused:
     'A refresh token was used again after its successor: the session has ended.',
   superseded: 'A newer refresh token of the session is the current one.',
@@ -78,18 +78,19 @@ export const REASONS = {
   family_ended:
     'The session was ended: by its client, by an operator, or because a refresh token was reused.',
   family_idle: 'The session was not refreshed within tokens.refreshIdle.',
-  family_expired: 'The session has reached tokens.refreshAbsolute.',
+  family_expired: 'The session is older than tokens.refreshAbsolute.',
   client_mismatch: 'The token was issued to another client.',
   key_mismatch:
     'The session is bound to another key (DPoP) than the one that was proved.',
-  sessions_ended: 'All sessions of the user were ended since.',
+  sessions_ended: 'All sessions of the user have been ended since then.',
   // What may be asked for.
   malformed_request: 'The request is malformed, or lacks a parameter.',
   grant_unknown: 'There is no such grant type.',
   grant_not_allowed: 'The client may not use this grant type.',
   scope_malformed: 'The scope does not follow the grammar of RFC 6749.',
   scope_not_allowed: 'The client may not ask for this scope.',
-  scope_not_allowed_to_user: 'The user may hold nothing of what the client asks for.',
+  scope_not_allowed_to_user:
+    'The user may have none of the scopes that the client asks for.',
   scope_wider: 'More scope is asked for than was granted at login.',
   scope_insufficient: 'The access token lacks a scope that is needed here.',
   audience_not_allowed: 'The client may not ask for this audience.',
@@ -97,10 +98,11 @@ export const REASONS = {
   audience_withdrawn: 'The client has lost every audience that was granted at login.',
   audience_wrong: 'The access token is not for this audience.',
   own_account:
-    'An operator may not disable or remove the account that they come with, nor change its scopes or ' +
-    'groups, nor get a ticket for it.',
+    'Operators may not disable or remove their own account, change its scopes or groups, or get ' +
+    'a ticket for it.',
   operator_account:
-    "An operator's ticket, which is sent to their own address and never answered to somebody else.",
+    'A ticket for an operator is only sent to their own address, and never ' +
+    'returned to somebody else.',
   // Clients.
   client_id_is_sub:
     'A user has the id of this client as `sub`: it gets no token of its own.',
@@ -119,19 +121,18 @@ export const REASONS = {
   assertion_invalid: "The assertion's signature, issuer, subject or times are wrong.",
   assertion_audience_wrong: 'The assertion is for another audience.',
   assertion_without_jti: 'The assertion has no id.',
-  assertion_too_long_lived: 'The assertion lives longer than it may.',
+  assertion_too_long_lived: 'The assertion is valid for longer than allowed.',
   assertion_replayed: 'The assertion was used before.',
   // Access tokens.
-  active: 'The token lives.',
+  active: 'The token is active.',
   token_missing: 'The request carries no access token.',
   token_invalid:
     'The token is malformed or expired, or its signature, issuer or type is wrong.',
   token_may_not_introspect:
     'The access token was issued to a client that may not introspect by token.',
-  token_foreign: "The token is none of this client's business.",
+  token_foreign: 'The token does not belong to this client.',
   token_revoked: 'The token was revoked.',
-  token_without_user:
-    "The token is a client's own, and what is asked for is about a user.",
+  token_without_user: "The token is a client's own, but the request is about a user.",
   token_bound: 'The token is bound to a key and was sent as a bearer token.',
   token_other_key: 'The token is bound to another key than the one that was proved.',
   key_unknown: 'The token names a key that is not in the ring.',
@@ -146,16 +147,17 @@ export const REASONS = {
   dpop_other_url: 'The proof is for another URL.',
   dpop_other_token: 'The proof is for another access token.',
   dpop_target_unknown:
-    'Nobody says which request the proof is for: the proxy at /verify, or management.url.',
+    'It is unknown which request the proof is for: the proxy at /verify or management.url has ' +
+    'to say so.',
   // Faults: never a verdict.
-  directory_unavailable: 'A directory of users elsewhere did not answer.',
+  directory_unavailable: 'An external directory of users did not answer.',
   store_unavailable: 'The store did not answer.',
   secret_elsewhere:
-    'The refresh token is sealed under a secret that another server has and this one has not.',
+    'The refresh token was made with a secret that another server has but this one lacks.',
   token_newer:
-    'The refresh token has the form of a newer release, which runs beside this one.',
+    'The refresh token has the form of a newer release, which runs at the same time.',
   status_list_stale:
-    'The status lists could not be read from the store for so long that they say nothing any more.',
+    'The status lists could not be read from the store for so long that they are no longer valid.',
   signer_unavailable: 'The token or directory with the signing keys did not answer.',
   fault: 'A fault of ours; the log has its place.',
 } as const satisfies Readonly<Record<string, string>>

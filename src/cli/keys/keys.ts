@@ -18,7 +18,8 @@ import { withStore, type StoreTools } from '../tools.ts'
 const EXAMPLES = [
   'latchkey keys status',
   'latchkey keys rotate      # as soon as every verifier can know the next key',
-  'latchkey keys retire kcwT8M1mWRAIKcVcgOMtkWZBXwDuJEyhFBAzpvUOGeM  # it leaked; -one goes last, behind --',
+  'latchkey keys retire kcwT8M1mWRAIKcVcgOMtkWZBXwDuJEyhFBAzpvUOGeM  # it leaked; ' +
+    '-one goes last, behind --',
 ]
 
 interface RotateOptions {
@@ -53,7 +54,8 @@ export function addKeys(program: Command, io: Io): void {
   keys
     .command('status')
     .description(
-      'the keys, the next turn, the secrets that are still needed, and the verifiers that were seen',
+      'the keys, the next turn, the secrets that are still needed, and the ' +
+        'verifiers that were seen',
     )
     .action(
       withStore(io, async tools => {
@@ -74,7 +76,9 @@ export function addKeys(program: Command, io: Io): void {
 
   keys
     .command('retire <kid>')
-    .description('drop a key that leaked, at once: every token that it signed dies')
+    .description(
+      'remove a leaked key at once: every token that it signed becomes invalid',
+    )
     .addOption(
       new Option(
         '--switch-after <duration>',
@@ -89,7 +93,7 @@ export function addKeys(program: Command, io: Io): void {
   keys
     .command('abandon')
     .description(
-      'give up the keys that no secret opens any more, where a secret is lost for good',
+      'give up the keys that can no longer be decrypted because a secret is lost for good',
     )
     .option('--yes', 'do not ask')
     .action(withStore(io, abandon))
@@ -133,7 +137,8 @@ async function abandon(tools: StoreTools, { yes }: AbandonOptions): Promise<void
   if (known !== undefined) {
     throw new Refused(
       'secret_elsewhere',
-      'secret elsewhere: a server that runs, or did a minute ago, has the secret with the fingerprint ' +
+      'secret elsewhere: a server that runs, or did a minute ago, has the secret ' +
+        'with the fingerprint ' +
         `${known.secretId}: take it from there, and put it behind the others`,
     )
   }

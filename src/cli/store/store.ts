@@ -43,7 +43,7 @@ Example:
 function addStoreUpgrade(store: Command, io: Io): void {
   store
     .command('upgrade')
-    .description("bring what earlier releases have left into this release's form")
+    .description('convert data of earlier releases to the form of this release')
     .addHelpText(
       'after',
       `

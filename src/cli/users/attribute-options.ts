@@ -17,7 +17,7 @@ export interface AttributeOptions {
 export function withAttribute(command: Command): Command {
   return command.option(
     '--attribute <name=value>',
-    'what is known of the user, as the configuration declares it; a list has several of these',
+    'an attribute of the user that the configuration declares; repeat it for a list',
     addText,
   )
 }

@@ -35,10 +35,10 @@ export function addList(users: Command, io: Io): void {
     .command('list')
     .description('every account in the order of creation, or those that are searched for')
     .option('--limit <number>', `one page of so many, 1 to ${MAX_LIMIT}`, readLimit)
-    .option('--after <cursor>', 'go on behind a page: the cursor that it ended with')
+    .option('--after <cursor>', 'continue after a page: the cursor that it ended with')
     .option(
       '--search <text>',
-      'only those whose name begins with this, in the order of names',
+      'only accounts whose name begins with this, in the order of names',
     )
     .option(
       '--by <name>',

@@ -24,12 +24,15 @@ export function addSet(users: Command, io: Io): void {
     users
       .command('set <name>')
       .description(
-        'set or remove what is known of the user; sessions live on, and the next token says it',
+        'set or remove attributes of the user; sessions go on, and the next token has the change',
       ),
   )
-    .option('--remove <attribute>', 'an attribute that is to go', collect)
-    .option('--email-verified', 'the user has proved to read what is sent to `email`')
-    .option('--no-email-verified', 'the user has yet to prove that')
+    .option('--remove <attribute>', 'an attribute to remove', collect)
+    .option(
+      '--email-verified',
+      'the user has proved that they can read mail sent to `email`',
+    )
+    .option('--no-email-verified', 'the user has not proved that yet')
     .addHelpText('after', EXAMPLES)
     .action(
       withStore(

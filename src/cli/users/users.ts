@@ -51,7 +51,7 @@ const CHANGES: readonly {
 }[] = [
   {
     verb: 'disable',
-    description: 'let the user in no more and end every session',
+    description: 'stop the user from logging in, and end every session',
     done: 'is disabled, every session is ended',
     change: (accounts, name) => accounts.disable(name),
   },
@@ -70,7 +70,8 @@ const CHANGES: readonly {
   {
     verb: 'adopt',
     description:
-      'keep the user of a directory elsewhere here, with the password that was copied (migrate: copy)',
+      'turn a user of an external directory into an account of this server, with the copied ' +
+      'password (migrate: copy)',
     done: 'is an account of this server now; its directory is not asked any more',
     change: (accounts, name) => accounts.adopt(name),
   },
@@ -162,7 +163,8 @@ function addChanging(users: Command, io: Io): void {
     users
       .command('access <name>')
       .description(
-        'set what the user may hold from the next token on; what is not named stays, and without an ' +
+        'set what the user may hold from the next token on; what is not named ' +
+          'stays, and without an ' +
           'option it is shown',
       ),
   ).action(

@@ -89,13 +89,13 @@ export async function introspectRoute(
       preHandler: limit,
       schema: {
         ...FORM_ENDPOINT,
-        summary: 'Tell whether a token is active',
+        summary: 'Say whether a token is active',
         operationId: 'introspect',
         security: [{ client: [] }, { user: [] }],
         body: IntrospectBody,
         response: {
           200: {
-            description: 'What is known of the token.',
+            description: 'What is known about the token.',
             content: {
               'application/json': {
                 schema: IntrospectResponse,

@@ -54,7 +54,7 @@ export async function revokeRoute(
         body: RevokeBody,
         response: {
           200: jsonResponse(
-            'The token is dead.',
+            'The token is no longer valid.',
             Type.Object({}, { title: 'Revoked' }),
             {},
           ),

@@ -56,7 +56,7 @@ const LIST_SCHEMA = {
         },
       },
     },
-    304: { description: 'The copy is still good.', type: 'null' },
+    304: { description: 'The copy is still valid.', type: 'null' },
     ...errors(400, 404, 501, 503),
   },
 }

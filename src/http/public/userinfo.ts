@@ -32,7 +32,8 @@ const UserinfoResponse = Type.Object(
     title: 'Userinfo',
     additionalProperties: true,
     description:
-      'Beside these, the attributes of the user that OpenID Connect Core §5.1 names, by the scopes ' +
+      'Beside these, the attributes of the user that OpenID Connect Core §5.1 ' +
+      'names, by the scopes ' +
       'profile, email and phone (§5.4).',
   },
 )
@@ -57,14 +58,14 @@ export interface UserinfoRouteOptions {
 const UserinfoBody = Type.Object(
   {
     access_token: Type.Optional(
-      Type.String({ description: 'Unless it stands in the Authorization header.' }),
+      Type.String({ description: 'Unless it is in the Authorization header.' }),
     ),
   },
   { title: 'UserinfoRequest', examples: [{}] },
 )
 
 const { description, content } = jsonResponse(
-  'What is known of the user.',
+  'What is known about the user.',
   UserinfoResponse,
   {
     sub: 'u_3yNkqQ2hXw',
@@ -123,7 +124,7 @@ export async function userinfoRoute(
   }
   const schema = {
     tags: ['OAuth 2.0'],
-    summary: 'Tell who the bearer of an access token is',
+    summary: 'Say whose access token this is',
     operationId: 'userinfo',
     security: [{ user: [] }],
     response: { 200: ANSWER, ...TOKEN_REFUSED, ...errors(429, 503) },

@@ -27,7 +27,8 @@ const IDENTITY_HEADERS = {
   'Latchkey-Scope': header('What the token allows, separated by spaces.'),
   'Latchkey-Username': header("The user's name, percent-encoded."),
   'Latchkey-Roles': header(
-    'Roles: those that the configuration maps for the audience, or those that the user has now; each ' +
+    'Roles: those that the configuration maps for the audience, or those that the ' +
+      'user has now; each ' +
       'percent-encoded, separated by spaces.',
   ),
 }
@@ -54,7 +55,7 @@ export async function verifyRoute(
 
   const schema = {
     tags: ['OAuth 2.0'],
-    summary: 'Tell a proxy whether a request carries a good access token',
+    summary: 'Tell a proxy whether a request has a valid access token',
     description:
       'The proxy names the audience in `Latchkey-Audience` and, where it wants one, the scope in ' +
       '`Latchkey-Required-Scope`. Who the caller is stands in the headers of the answer.',
@@ -157,7 +158,8 @@ function warnOnce(): (request: FastifyRequest) => void {
     if (isLogged) return
     isLogged = true
     log.warn(
-      'a proxy asks /verify about a token that is bound to a key (DPoP), and http.proxyHeaders is not set: ' +
+      'a proxy asks /verify about a token that is bound to a key (DPoP), and ' +
+        'http.proxyHeaders is not set: ' +
         'such tokens are refused; set it to original or forwarded, as docs/proxies.md says',
     )
   }

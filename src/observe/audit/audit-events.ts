@@ -35,23 +35,28 @@ export const AUDIT_EVENTS = [
     reason: ReasonCode,
     sub: Type.Optional(Sub),
   }),
-  event('login.throttled', 'A login was refused unseen, because of failures before.', {
-    ...login,
-    reason: ReasonCode,
-    retryAfterSeconds: Type.Integer({
-      minimum: 0,
-      description: 'When the next try is let in.',
-    }),
-    sub: Type.Optional(Sub),
-  }),
+  event(
+    'login.throttled',
+    'A login was refused without checking it, because of earlier ' + 'failures.',
+    {
+      ...login,
+      reason: ReasonCode,
+      retryAfterSeconds: Type.Integer({
+        minimum: 0,
+        description: 'When the next attempt is allowed.',
+      }),
+      sub: Type.Optional(Sub),
+    },
+  ),
   event(
     'password.upgraded',
-    'A hash of another algorithm or of an old cost was made anew at a login.',
+    'A hash with another algorithm or an old cost was replaced at a login.',
     { sub: Sub },
   ),
   event(
     'refresh.late',
-    'A used refresh token came again after `tokens.reuseGrace`, before its successor was used. The ' +
+    'A used refresh token came again after `tokens.reuseGrace`, before its ' +
+      'successor was used. The ' +
       'successor is burned (R6).',
     family,
   ),
@@ -74,21 +79,21 @@ export const AUDIT_EVENTS = [
   }),
   event(
     'client.refused',
-    'A client did not prove who it is. The first three from one network, for one reason, are written at ' +
-      'once; those that follow are one line a minute.',
+    'A client failed to authenticate. The first three from one network, for one reason, are ' +
+      'written at once; further ones are one line a minute.',
     {
       reason: ReasonCode,
       method: Type.Unsafe<ClientMethod>({
         type: 'string',
         enum: CLIENT_METHODS,
-        description: 'How the client meant to authenticate; `none`: as a public client.',
+        description: 'How the client tried to authenticate; `none`: as a public client.',
       }),
       network: Network,
       clientId: Type.Optional(ClientId),
       count: Type.Optional(
         Type.Integer({
           minimum: 1,
-          description: 'How many refusals this line stands for; without it one.',
+          description: 'How many refusals this line summarises; one if it is missing.',
         }),
       ),
       firstAt: Type.Optional(Instant),
@@ -132,17 +137,19 @@ export const AUDIT_EVENTS = [
   }),
   event(
     'message.abandoned',
-    'A message to a person or an app was tried for `notify.giveUp`, refused for good, or never noted.',
+    'A message to a person or an app was given up after `notify.giveUp`, refused ' +
+      'for good, or could not be recorded.',
     {
       way: Type.Union([Type.Literal('webhook'), Type.Literal('mail')]),
       tries: Type.Integer({
         minimum: 0,
-        description: 'How often it was tried; 0: it could not be noted.',
+        description: 'How often it was tried; 0: it could not be recorded.',
       }),
       error: Type.Optional(
         Type.String({
           description:
-            'Why the last try failed: the status, or the host, port and reply code. Absent: no secret here ' +
+            'Why the last try failed: the status, or the host, port and reply ' +
+            'code. Absent: no secret here ' +
             'opens it.',
         }),
       ),

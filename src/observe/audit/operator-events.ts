@@ -8,7 +8,7 @@ import { ActorName, CHANGES, event, Sid, Sub } from './members.ts'
 export const OPERATOR_EVENTS = [
   event(
     'keys.changed',
-    'The key ring is another one: a key was made, turned, retired or removed.',
+    'The key ring has changed: a key was made, rotated, retired or removed.',
     {
       kids: Type.Unsafe<readonly string[]>({
         type: 'array',
@@ -25,7 +25,8 @@ export const OPERATOR_EVENTS = [
   }),
   event(
     'user.changed',
-    'An account or its sessions were changed: by an operator, its user or, without an actor, the server.',
+    'An account or its sessions were changed: by an operator, its user or, without ' +
+      'an actor, the server.',
     {
       sub: Sub,
       change: Type.Unsafe<UserChange>({ type: 'string', enum: CHANGES }),
@@ -34,7 +35,8 @@ export const OPERATOR_EVENTS = [
           type: 'array',
           items: { type: 'string' },
           description:
-            'Which attributes were changed, by name, and `email_verified` where that was. Never a value.',
+            'Which attributes were changed, by name, and `email_verified` where ' +
+            'that was. Never a value.',
         }),
       ),
       actor: Type.Optional(ActorName),
@@ -42,7 +44,8 @@ export const OPERATOR_EVENTS = [
   ),
   event(
     'group.changed',
-    'A group of users was added, changed or removed, or others belong to it; each account whose roles ' +
+    'A group of users was added, changed or removed, or others belong to it; each ' +
+      'account whose roles ' +
       'change has a `user.changed` of its own.',
     {
       group: Type.String({ description: "The group's id." }),

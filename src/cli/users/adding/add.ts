@@ -27,7 +27,10 @@ export function addAdding(users: Command, io: Io): void {
         ),
     ),
   )
-    .option('--email-verified', 'the user has proved to read what is sent to `email`')
+    .option(
+      '--email-verified',
+      'the user has proved that they can read mail sent to `email`',
+    )
     .option(
       '--invite',
       'without a password: its address is sent a ticket for the first one',

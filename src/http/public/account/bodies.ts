@@ -33,7 +33,7 @@ export const SignUpRequest = Type.Object(
     locale: Locale,
     ticket: Type.Optional(
       Type.String({
-        description: 'Of an invitation, in the place of name and attributes.',
+        description: 'The ticket of an invitation, instead of name and attributes.',
       }),
     ),
   },
@@ -54,7 +54,7 @@ const PROOF = {
   ticket: Type.Optional(Type.String({ description: 'As it was sent.' })),
   name: Type.Optional(Name),
   code: Type.Optional(
-    Type.String({ description: 'With the name, in the place of the ticket: 8 digits.' }),
+    Type.String({ description: 'With the name, instead of the ticket: 8 digits.' }),
   ),
 }
 

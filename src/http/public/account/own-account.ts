@@ -97,7 +97,7 @@ export async function ownAccountRoutes(
   app.get(
     '/account',
     {
-      schema: schemaOf('Export what is kept of the user', 'ownAccount', {
+      schema: schemaOf('Export what is stored about the user', 'ownAccount', {
         200: ACCOUNT,
         ...REFUSALS,
       }),
@@ -109,7 +109,7 @@ export async function ownAccountRoutes(
     '/account',
     {
       schema: {
-        ...schemaOf('Change what is known of the user', 'changeOwnAccount', {
+        ...schemaOf('Change what is stored about the user', 'changeOwnAccount', {
           ...DONE,
           ...WITH_BODY,
         }),
@@ -148,7 +148,7 @@ export async function ownAccountRoutes(
     '/account/password',
     {
       schema: {
-        ...schemaOf('Set another password', 'setOwnPassword', { ...DONE, ...WITH_BODY }),
+        ...schemaOf('Set a new password', 'setOwnPassword', { ...DONE, ...WITH_BODY }),
         ...bodyOf(PasswordRequest),
       },
     },

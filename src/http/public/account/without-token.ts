@@ -24,7 +24,9 @@ import {
 } from './bodies.ts'
 
 const REFUSALS = errors(400, 413, 415, 429, 503)
-const TAKEN = { 202: { type: 'null', description: 'The same whoever it is about.' } }
+const TAKEN = {
+  202: { type: 'null', description: 'The same for every name and address.' },
+}
 const DONE = { 204: { type: 'null', description: 'Done.' } }
 
 /** What the routes are made of; what is undefined isn't served. */

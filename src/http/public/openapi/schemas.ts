@@ -20,15 +20,15 @@ export const ErrorResponse = Type.Object(
 const ERRORS = {
   400: ['The request is malformed, or what it asks for is refused.', 'invalid_request'],
   401: ['The client has not proved who it is.', 'invalid_client'],
-  403: ['The token is good, but lacks a scope.', 'insufficient_scope'],
+  403: ['The token is valid, but lacks a scope.', 'insufficient_scope'],
   404: ['There is no such thing.', 'not_found'],
-  409: ['Somebody else has changed it meanwhile.', 'conflict'],
+  409: ['Somebody else has changed it in the meantime.', 'conflict'],
   413: ['The body is too large.', 'invalid_request'],
   415: ['The body is of another type.', 'invalid_request'],
-  429: ['Too many requests; `Retry-After` says when to come again.', 'slow_down'],
+  429: ['Too many requests; `Retry-After` says when to try again.', 'slow_down'],
   501: ['That is not offered.', 'not_implemented'],
   503: [
-    'A fault of this server: the same request may be repeated.',
+    'A fault of this server: you may repeat the same request.',
     'temporarily_unavailable',
   ],
 } satisfies Readonly<Record<number, readonly [description: string, error: string]>>
@@ -104,7 +104,7 @@ export function errors(...statuses: ReadonlyArray<keyof typeof ERRORS>) {
 
 /** 401 where an access token is asked for (RFC 6750 §3). */
 export const TOKEN_REFUSED = {
-  401: jsonResponse('No access token, or none that is good here.', ErrorResponse, {
+  401: jsonResponse('There is no access token, or it is not valid here.', ErrorResponse, {
     error: 'invalid_token',
   }),
 }

@@ -33,7 +33,7 @@ const REFUSALS = {
   412: 'The resource has another version than `If-Match` names.',
   413: 'The body is too large.',
   415: 'The body is of another type.',
-  429: 'Too many requests; `Retry-After` says when to come again.',
+  429: 'Too many requests; `Retry-After` says when to try again.',
   503: 'The store is away: the same request may be repeated, nothing is half done.',
 } as const
 
