@@ -57,9 +57,21 @@ for (const { name, key, message, digest } of VECTORS) {
 }
 
 t.test('of any length it is that of node:crypto', async t => {
-  for (let length = 1; length < 200; length++) {
+  for (let length = 1; length < 600; length++) {
     const [key, message] = [createSecretKey(randomBytes(length)), randomBytes(length - 1)]
     const theirs = createHmac('sha256', key).update(message).digest('hex')
     t.equal(createHmacSha256(key)(message).toString('hex'), theirs)
+  }
+})
+
+t.test('nothing of the key gets into the pool that small buffers share', async t => {
+  const key = Buffer.alloc(64, 0xa5)
+  const whole = createHmacSha256(createSecretKey(key))
+  const { buffer } = Buffer.allocUnsafe(1)
+  whole(Buffer.from('a message'))
+  const pool = Buffer.from(buffer)
+  t.ok(pool.length > 1_000, 'it is a pool')
+  for (const pad of [0, 0x36, 0x5c]) {
+    t.notOk(pool.includes(Buffer.alloc(16, 0xa5 ^ pad)), `padded by ${pad}`)
   }
 })
