@@ -192,9 +192,10 @@ async function measure(
     'idle, PSS': await fromProc(pid, 'smaps_rollup', 'Pss'),
   }
   const samples = await sampled(pid, async () => {
-    for (let sent = 0; sent < requests; sent += PIECE) {
+    const piece = Math.min(PIECE, requests)
+    for (let sent = 0; sent < requests; sent += piece) {
       for (const kind of ['refresh', 'introspection'] as const) {
-        await load({ base: party.url, kind, connections, requests: PIECE })
+        await load({ base: party.url, kind, connections, requests: piece })
       }
     }
   })

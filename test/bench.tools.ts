@@ -60,6 +60,18 @@ t.test('npm run bench:cores prints several processes beside one', async t => {
   for (const name of ['refresh', 'introspection', 'jwks']) t.match(stdout, rowOf(name))
 })
 
+t.test('npm run bench:memory prints what the image and a checkout take', async t => {
+  const { stdout } = await runChild(process.execPath, [
+    bench('memory.ts'),
+    ...'--image --beside . --rounds 1 --commands 1 --requests 40 --connections 2'.split(
+      ' ',
+    ),
+  ])
+  for (const name of ['idle, RSS', 'under load, RSS, peak', 'users list, CPU, s']) {
+    t.match(stdout, new RegExp(`^\\| ${name} +\\| +[\\d.]+ \\| +[\\d.]+ \\|$`, 'm'))
+  }
+})
+
 t.test('npm run bench:peers prints refreshes beside other servers', async t => {
   const { stdout } = await runChild(process.execPath, [bench('peers.ts'), ...SHORT])
   for (const name of [
