@@ -68,7 +68,7 @@ async function jump(
     figure:
       `${issued.length} tokens, ${wrong.length} with a wrong ` +
       `exp${wrong.length > 0 ? ` (such as ${wrong[0]?.toFixed(0)} s)` : ''}; ${ended.length} of ` +
-      `${fleet.sessions.length} families ended; those of before: active ` +
+      `${fleet.sessions.length} families ended; earlier tokens: active ` +
       `${tally(verdicts.map(String))}`,
     mustShow: '0 tokens with a wrong exp, 0 families wrongly ended',
     holds:

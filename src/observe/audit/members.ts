@@ -6,9 +6,9 @@ import { REASONS, type Reason } from '../../base/events/reasons.ts'
 
 export const ClientId = Type.String({
   description:
-    'The client by its configured id; in `client.refused` as the request named it: 64 characters at ' +
-    'the most (8 of what looks like a secret), what is not ' +
-    'printable ASCII escaped as `\\u{…}`.',
+    'The client by its configured id; in `client.refused` as the request named it: ' +
+    'at most 64 characters (8 if it looks like a secret), with characters that are ' +
+    'not printable ASCII escaped as `\\u{…}`.',
 })
 export const Sub = Type.String({ description: "The user's stable id." })
 export const Sid = Type.String({
@@ -18,9 +18,12 @@ export const ActorName = Type.Unsafe<Actor>({
   type: 'string',
   pattern: '^(cli|client|user|token):',
   description:
-    "Who did it: `cli:` and the operating system's user that ran the command, by its number where it has " +
-    'no name; at the management listener `client:` and the id of the client whose own token it came with, ' +
-    '`user:` and the `sub` of an operator, `token:` and the name of one of `scim.tokens`. Absent: a server ' +
+    "Who did it: `cli:` and the operating system's user that ran the command, by " +
+    'its number where it has ' +
+    'no name; at the management listener `client:` and the id of the client whose ' +
+    'own token it came with, ' +
+    '`user:` and the `sub` of an operator, `token:` and the name of one of ' +
+    '`scim.tokens`. Absent: a server ' +
     'did it by itself. What a client did at the public listener has its `clientId` instead.',
 })
 export const ReasonCode = Type.Unsafe<Reason>({

@@ -22,12 +22,16 @@ export function createAccountsStoreMetrics(
 ) {
   const durations = createDurations({
     name: 'latchkey_store_accounts_duration_seconds',
-    help: 'Calls of the PostgreSQL that has the accounts, with the wait for a connection, also failed ones.',
+    help:
+      'Calls of the PostgreSQL with the accounts, including failed ones and the wait for a ' +
+      'connection.',
     buckets,
   })
   const errors = createTally(registry, {
     name: 'latchkey_store_accounts_errors_total',
-    help: 'Calls of the PostgreSQL that has the accounts that failed, or were not made as it is down.',
+    help:
+      'Calls of the PostgreSQL with the accounts that failed, or were not made because it ' +
+      'is down.',
     labelNames: ['call'],
     labelsOf: call => ({ call }),
     known: ['statement', 'transaction'],
@@ -39,7 +43,8 @@ export function createAccountsStoreMetrics(
   const reached = new Gauge({
     name: 'latchkey_store_accounts_reached',
     help:
-      '1 while calls are let through to the PostgreSQL that has the accounts, 0 while it is known to be ' +
+      '1 while calls are let through to the PostgreSQL that has the accounts, 0 ' +
+      'while it is known to be ' +
       'down; absent without store.accounts.',
     registers: [registry],
   })

@@ -25,18 +25,20 @@ const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30]
 export function createDirectoryMetrics(registry: Registry) {
   const up = new Gauge({
     name: 'latchkey_directory_up',
-    help: '1 if the directory answers, 0 after five failures in a row; absent before the first change.',
+    help:
+      '1 if the directory answers, 0 after five failures in a row; absent before ' +
+      'the first change.',
     labelNames: ['directory'],
     registers: [registry],
   })
   const durations = createDurations({
     name: 'latchkey_directory_duration_seconds',
-    help: 'Questions to directories elsewhere, also those that were not answered.',
+    help: 'Questions to external directories, including those that were not answered.',
     buckets: BUCKETS,
   })
   const answers = createTally(registry, {
     name: 'latchkey_directory_answers_total',
-    help: 'Questions to directories elsewhere by directory, operation and outcome.',
+    help: 'Questions to external directories by directory, operation and outcome.',
     labelNames: ['directory', 'operation', 'outcome'],
     labelsOf(key) {
       const [directory = '', operation = '', outcome = ''] = key.split(' ')

@@ -20,7 +20,8 @@ export function createEventCounts(registry: Registry): (event: Event) => void {
   const families = createTally(registry, {
     name: 'latchkey_families_total',
     help:
-      'What became of sessions: opened by a login, rotated by a refresh, replayed for a lost answer, ' +
+      'What became of sessions: opened by a login, rotated by a refresh, replayed ' +
+      'for a lost answer, ' +
       'late, healed after a failover, ended by reuse of a refresh token, ended by revocation.',
     labelNames: ['change'],
     labelsOf: change => ({ change }),
@@ -36,8 +37,8 @@ export function createEventCounts(registry: Registry): (event: Event) => void {
   const throttled = createTally(registry, {
     name: 'latchkey_logins_throttled_total',
     help:
-      'Logins that were refused unseen because of failures before, by what had failed: the name in ' +
-      'this network (pair), the network, or the password.',
+      'Logins that were refused without checking them because of earlier failures, by what had ' +
+      'failed: the name in this network (pair), the network, or the password.',
     labelNames: ['by'],
     labelsOf: reason => ({ by: reason.replace('throttled_by_', '') }),
     known: ['throttled_by_pair', 'throttled_by_network', 'throttled_by_password'],

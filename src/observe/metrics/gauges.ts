@@ -20,7 +20,7 @@ export function showHashing(registry: Registry, load: () => HashingLoad): void {
   })
   const working = new Gauge({
     name: 'latchkey_hash_working',
-    help: 'Logins that have their turn.',
+    help: 'Logins that are being hashed.',
     registers,
     collect: () => {
       working.set(load().working)
@@ -51,12 +51,12 @@ export function showStore(registry: Registry, condition: () => StoreCondition): 
   )
   show(
     'latchkey_store_revocations_kept',
-    'Revocations in memory, to be put back should the store lose them.',
+    'Revocations in memory, to be written back if the store loses them.',
     ({ revocations }) => revocations.kept,
   )
   show(
     'latchkey_store_revocations_repeated',
-    'How often a revocation was put back.',
+    'How often a revocation was written back.',
     ({ revocations }) => revocations.repeated,
   )
 }
@@ -78,7 +78,8 @@ export function showProxy(registry: Registry, isMissing: () => boolean): void {
   const gauge = new Gauge({
     name: 'latchkey_proxy_untrusted',
     help:
-      '1 while requests for tokens come from private addresses only, as through a proxy that is not in ' +
+      '1 while requests for tokens come from private addresses only, as through a ' +
+      'proxy that is not in ' +
       'http.trustedProxies, else 0.',
     registers: [registry],
     collect: () => {

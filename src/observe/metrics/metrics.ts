@@ -88,12 +88,12 @@ export function createMetrics(version = ''): Metrics {
   showVersion(registry, version)
   const requests = createDurations({
     name: 'latchkey_http_request_duration_seconds',
-    help: 'Requests by route and status, but fetches of the public keys.',
+    help: 'Requests by route and status, except fetches of the public keys.',
     buckets: REQUEST_BUCKETS,
   })
   const hashWait = createDurations({
     name: 'latchkey_hash_wait_seconds',
-    help: 'How long logins wait for their turn to hash, also those that give up.',
+    help: 'How long logins wait for their turn to hash, including those that give up.',
     buckets: HASH_BUCKETS,
   })
   const countAuditFault = createCount(registry, {
@@ -171,7 +171,9 @@ export function createMetrics(version = ''): Metrics {
 function createJwksCount(registry: Registry): Metrics['countJwks'] {
   const jwks = createTally(registry, {
     name: 'latchkey_jwks_answers_total',
-    help: 'Answers to fetches of the public keys: 200 with the keys, 304 when the copy is still good.',
+    help:
+      'Answers to fetches of the public keys: 200 with the keys, 304 when the copy ' +
+      'is still good.',
     labelNames: ['status'],
     labelsOf: status => ({ status }),
     known: ['200', '304'],

@@ -24,7 +24,7 @@ export interface AllOutboxMetrics extends OutboxMetrics {
 export function createOutboxMetrics(registry: Registry): AllOutboxMetrics {
   const length = new Gauge({
     name: 'latchkey_outbox_length',
-    help: 'Messages that wait for a way out, those on their way included.',
+    help: 'Messages that wait for a channel, including those being sent.',
     labelNames: ['way'],
     registers: [registry],
   })
@@ -37,8 +37,9 @@ export function createOutboxMetrics(registry: Registry): AllOutboxMetrics {
   const deliveries = createTally(registry, {
     name: 'latchkey_outbox_deliveries_total',
     help:
-      'Tries to send a message: delivered, dropped as there is nobody to send it to, failed and to be ' +
-      'tried again, abandoned after notify.giveUp, for good, or as it could not be noted.',
+      'Attempts to send a message: delivered; dropped, because there is nobody to send it to; ' +
+      'failed, and to be tried again; abandoned, after notify.giveUp, for good, or because it ' +
+      'could not be recorded.',
     labelNames: ['way', 'result'],
     labelsOf(key) {
       const [way = '', result = ''] = key.split(' ')

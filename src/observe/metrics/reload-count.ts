@@ -10,14 +10,18 @@ export type ReloadResult = (typeof RESULTS)[number]
 export function createReloadCount(registry: Registry): (result: ReloadResult) => void {
   const count = createTally(registry, {
     name: 'latchkey_config_reloads_total',
-    help: 'Configurations that were read anew: taken, or refused, which leaves the old one in force.',
+    help:
+      'Reloads of the configuration: taken, or refused, in which case the old one stays in ' +
+      'force.',
     labelNames: ['result'],
     labelsOf: result => ({ result }),
     known: RESULTS,
   })
   const refused = new Gauge({
     name: 'latchkey_config_refused',
-    help: '1 while the configuration that lies there was refused and an older one is in force, else 0.',
+    help:
+      '1 while the present configuration file was refused and an older configuration is in ' +
+      'force, else 0.',
     registers: [registry],
   })
   return result => {

@@ -43,7 +43,7 @@ export function createStoreMetrics(registry: Registry) {
   })
   const commands = createDurations({
     name: 'latchkey_store_command_duration_seconds',
-    help: 'Calls of the store by command, also those that fail.',
+    help: 'Calls of the store by command, including those that fail.',
     buckets: STORE_BUCKETS,
   })
   const storeErrors = createTally(registry, {

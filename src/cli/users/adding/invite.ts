@@ -14,7 +14,8 @@ import { findAccount } from '../find-account.ts'
 /** What to do where the code doesn't say it. */
 const WORDS: Readonly<Partial<Record<NotInvited, string>>> = {
   registration_closed:
-    'registration closed: nobody could use an invitation; set selfService.registration to invite or open',
+    'registration closed: nobody could use an invitation; set ' +
+    'selfService.registration to invite or open',
   no_way_out:
     'no way out: nothing sends ticket.invitation; set a way out in notify ' +
     '(by mail with notify.mail.links.invitation)',
@@ -38,11 +39,12 @@ export function addInvite(users: Command, io: Io): void {
   users
     .command('invite <name>')
     .description(
-      'send a ticket for the first password to the address of an account that has none; again sends another',
+      'send a ticket for the first password to the address of an account that has ' +
+        'none; again sends another',
     )
     .option(
       '--locale <tag>',
-      'the language of the message (BCP 47); default: as the account says',
+      'the language of the message (BCP 47); default: the language of the account',
     )
     .action(
       withStore(io, async (tools, text: string, { locale }: { locale?: string }) => {
