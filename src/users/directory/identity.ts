@@ -26,19 +26,20 @@ const SUB = /^[\x21-\x7E]{1,255}$/
 
 /**
  * The `sub` of a shadow: a UUID of version 8 (RFC 9562 §5.8) over both, or the id itself, where that is
- * wanted and it is one that a `sub` may be.
+ * wanted and it is one that a `sub` may be. Behind it the one that it was given where a client of that id has
+ * come or gone since.
  *
  * @param isClient whether a client has that id: tokens of its own have it as `sub`, and nobody else's may
  */
-export function subOfShadow(
+export function subsOfShadow(
   source: ExternalSettings,
   externalId: string,
   isClient: (id: string) => boolean,
-): string {
-  const isSafe = SUB.test(externalId) && !isClient(externalId)
-  if (source.sub === 'external' && isSafe) return externalId
+): readonly [sub: string, other?: string] {
   const named = JSON.stringify(['latchkey directory', source.name, externalId])
-  return uuidOf(hash('sha256', named, 'buffer'))
+  const own = uuidOf(hash('sha256', named, 'buffer'))
+  if (source.sub !== 'external' || !SUB.test(externalId)) return [own]
+  return isClient(externalId) ? [own, externalId] : [externalId, own]
 }
 
 /**

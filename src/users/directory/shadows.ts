@@ -17,7 +17,7 @@ import {
   type Lookup,
 } from './external.ts'
 import { completed, type GivenAttributes, type ReadGiven } from './given-attributes.ts'
-import { subOfShadow } from './identity.ts'
+import { subsOfShadow } from './identity.ts'
 
 /** What comes of a login's identity; `name_taken`: an account of ours, or somebody else's, has the name. */
 export type ShadowOutcome =
@@ -54,14 +54,20 @@ export function createShadows(options: ShadowsOptions): Shadows {
   const refresh = createRefresh(options)
   const freeName = createFreeName(options, refresh)
   const add = createAdd(options)
+  /** The shadow by its other `sub`, which it keeps. */
+  async function formerBy(sub: string, external: NonNullable<Account['external']>) {
+    const former = await directory.byTag(userTag(sub))
+    return isShadowOf(former?.external, external) ? former : undefined
+  }
 
   return {
     refresh,
     async keep(source, identity) {
       const external = { directory: source.name, id: identity.externalId }
-      const tag = userTag(subOfShadow(source, identity.externalId, isClient))
+      const [sub, other = sub] = subsOfShadow(source, identity.externalId, isClient)
+      const tag = userTag(sub)
       for (let tries = 0; tries < MOST_TRIES; tries++) {
-        const account = await directory.byTag(tag)
+        const account = (await directory.byTag(tag)) ?? (await formerBy(other, external))
         if (account !== undefined) {
           // An account of ours may have that `sub`: one that was adopted, or sub: external.
           if (!isShadowOf(account.external, external)) return NAME_TAKEN
@@ -90,7 +96,7 @@ function createAdd({ directory, emit, readGiven, isClient }: ShadowsOptions) {
   return async function add(source: ExternalSettings, identity: Identity) {
     const name = readName(identity.name)
     if (name === undefined) return 'name_invalid'
-    const sub = subOfShadow(source, identity.externalId, isClient)
+    const [sub] = subsOfShadow(source, identity.externalId, isClient)
     const roles = rolesOf(identity) ?? []
     const account: Omit<NewAccount, keyof GivenAttributes> = {
       sub,

@@ -10,7 +10,7 @@ import { createReadGiven } from '../../../src/users/directory/given-attributes.t
 import { guardDirectory } from '../../../src/users/directory/guarded.ts'
 import { createHttpDirectory } from '../../../src/users/directory/http.ts'
 import { createRecheck } from '../../../src/users/directory/recheck.ts'
-import { subOfShadow } from '../../../src/users/directory/identity.ts'
+import { subsOfShadow } from '../../../src/users/directory/identity.ts'
 import { createShadows } from '../../../src/users/directory/shadows.ts'
 import { declarationsOf } from '../../../src/users/attributes/declarations.ts'
 import { roleValues } from '../../../src/users/groups/role-values.ts'
@@ -35,7 +35,7 @@ const IDENTITY: Identity = {
   disabled: false,
 }
 const SHADOW: Account = {
-  ...someAccount(subOfShadow(SETTINGS, '17', () => false)),
+  ...someAccount(subsOfShadow(SETTINGS, '17', () => false)[0]),
   name: 'ann of before',
   external: { directory: 'app', id: '17' },
   sessionsEpoch: 1,
@@ -54,6 +54,8 @@ const rules = () => ({
   checkClaims: () => undefined,
 })
 
+const isClient = (id: string) => id === 'mobile'
+
 /** Shadows over a store of which only these calls are made. */
 function shadowsOver(
   directory: object,
@@ -67,7 +69,7 @@ function shadowsOver(
     } as unknown as ShadowsOptions['directory'],
     emit: event => emitted.push(event),
     readGiven: createReadGiven(rules),
-    isClient: () => false,
+    isClient,
     lookup,
   })
 }
@@ -76,6 +78,32 @@ t.test('a name that is none of ours is told from one that is', async t => {
   const shadows = shadowsOver({ byTag: async () => undefined })
   const outcome = await shadows.keep(SETTINGS, { ...IDENTITY, name: 'two words' })
   t.match(outcome, { kind: 'refused', reason: 'directory_name_taken' })
+})
+
+t.test('a shadow keeps its sub, whichever client has come or gone since', async t => {
+  const source = { ...SETTINGS, sub: 'external' } as const
+  for (const id of ['17', 'mobile']) {
+    const [, other = ''] = subsOfShadow(source, id, isClient)
+    const before = {
+      ...SHADOW,
+      ...someAccount(other),
+      name: 'ann',
+      external: { directory: 'app', id },
+    }
+    const storeOf = (account: Account) => ({
+      byTag: async (tag: string) => (tag === account.tag ? account : undefined),
+      add: async () => 'name_taken',
+      change: async () => ({ kind: 'changed' }),
+    })
+    const identity = { ...IDENTITY, externalId: id }
+    const kept = await shadowsOver(storeOf(before)).keep(source, identity)
+    t.match(kept, { kind: 'kept', account: { sub: other } }, id)
+    // An account of ours that has that `sub` is nobody of theirs.
+    const { external: _, ...ours } = before
+    t.match(await shadowsOver(storeOf(ours)).keep(source, identity), {
+      kind: 'unavailable',
+    })
+  }
 })
 
 t.test('a shadow that never gets its name is no verdict', async t => {
