@@ -2,12 +2,12 @@
 // user, or from taking a role away.
 import { isDeepStrictEqual } from 'node:util'
 import type { Account, AttributesChange, UniqueValue } from '../stores/ports/directory.ts'
-import type { AttributesRequest } from './account-attributes.ts'
+import type { AttributeChanges } from './attributes/check.ts'
 import type { Directory } from './directory/directory.ts'
 import { ROLE_INDEX } from './groups/role-values.ts'
 
 /** Without the attributes that the account has already: the configuration may have forbidden them since. */
-export function withoutKnown<Request extends AttributesRequest>(
+export function withoutKnown<Request extends { readonly attributes?: AttributeChanges }>(
   { attributes: known }: Account,
   request: Request,
 ): Request {
