@@ -18,27 +18,20 @@ import { openCounter } from './instructions.ts'
 import type { Kind } from './load.ts'
 import { head } from './machine.ts'
 import { VARIANTS } from './parties.ts'
-import { usePins } from './pinning.ts'
+import { PIN_OPTION, usePins } from './pinning.ts'
 import { type Cast, startBeside, startCast, type Variant } from './processes.ts'
 import { sizeOfPlaces, summarise } from './profile.ts'
 import { printProfile, printRows, type Row } from './report.ts'
-import { inTurn, numbersOf, type Sample, windowOf } from './trial.ts'
+import { inTurn, numbersOf, TRIAL_OPTIONS, type Sample, windowOf } from './trial.ts'
 import { NOT_RESOLVED } from './verdict.ts'
 
 const { values } = parseArgs({
   allowNegative: true,
   options: {
-    rounds: { type: 'string', default: '30' },
-    // Rounds of each start that only warm up.
-    'warm-up': { type: 'string', default: '10' },
-    // How often all servers are started anew; the rounds are shared out.
-    starts: { type: 'string', default: '3' },
-    requests: { type: 'string', default: '600' },
+    ...TRIAL_OPTIONS,
     hashes: { type: 'string', default: '20' },
     refreshes: { type: 'string', default: '10000' },
-    connections: { type: 'string', default: '16' },
-    // --no-pin leaves all processes to the scheduler.
-    pin: { type: 'boolean', default: true },
+    ...PIN_OPTION,
     // A part of the names in the table.
     only: { type: 'string', default: '' },
     // One kind of request, and a file for the whole profile (a .cpuprofile, for a browser's developer tools).

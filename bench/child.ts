@@ -9,7 +9,7 @@ import type { MeterQuestion } from './meter.ts'
 import { pin, type Role } from './pinning.ts'
 
 export const HERE = new URL('./', import.meta.url).pathname
-const READY_ATTEMPTS = 500
+const READY_ATTEMPTS = 3_000
 
 /** A process whose CPU time can be asked for. */
 export interface Measured {

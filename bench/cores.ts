@@ -11,17 +11,14 @@ import { head } from './machine.ts'
 import { CLIENTS } from './parties.ts'
 import { startStore } from './processes.ts'
 import { printRows, type Row } from './report.ts'
-import { type Figures, numbersOf, type Sample, sampled } from './trial.ts'
+import { type Figures, numbersOf, TRIAL_OPTIONS, type Sample, sampled } from './trial.ts'
 
 const { values } = parseArgs({
   options: {
+    ...TRIAL_OPTIONS,
     rounds: { type: 'string', default: '12' },
-    // Rounds of each start that only warm up.
     'warm-up': { type: 'string', default: '3' },
-    // How often all servers are started anew; the rounds are shared out.
-    starts: { type: 'string', default: '2' },
     requests: { type: 'string', default: '2000' },
-    connections: { type: 'string', default: '16' },
     processes: { type: 'string', default: '2' },
     // Processes that send the load.
     loads: { type: 'string', default: '1' },

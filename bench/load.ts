@@ -1,7 +1,8 @@
 // The load, in a process of its own: one connection per client, the next request when the answer to the last
 // one is there.
 import { Client, type Dispatcher } from 'undici'
-import { API_CLIENT, API_SECRET, CLIENT, PASSWORD, USER } from './parties.ts'
+import { CLIENT, PASSWORD, USER } from './parties.ts'
+import { BASIC, form } from './requests.ts'
 
 /**
  * What is asked for. `first-sight` introspects access tokens that the server hasn't seen since it made them.
@@ -28,12 +29,6 @@ interface Target {
   readonly slots: Slot[]
   /** Access tokens that came with refreshes and were shown to nobody. */
   readonly unseen: string[]
-}
-
-const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
-const BASIC = {
-  ...FORM,
-  authorization: `Basic ${Buffer.from(`${API_CLIENT}:${API_SECRET}`).toString('base64')}`,
 }
 
 const LOGIN = form('/token', {
@@ -78,7 +73,7 @@ async function introspect(
 }
 
 // A busy machine may keep Redis from answering in time; every client of ours may repeat then.
-const ATTEMPTS = 3
+const ATTEMPTS = 10
 
 const targets = new Map<string, Target>()
 
@@ -113,15 +108,6 @@ async function targetOf(base: string, connections: number): Promise<Target> {
     target.slots.push({ client, accessToken, refreshToken })
   }
   return target
-}
-
-function form(path: string, params: Record<string, string>): Dispatcher.RequestOptions {
-  return {
-    method: 'POST',
-    path,
-    headers: FORM,
-    body: new URLSearchParams(params).toString(),
-  }
 }
 
 async function send(

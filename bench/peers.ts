@@ -12,7 +12,7 @@ import { HERE, type Measured, measured, METERED, start } from './child.ts'
 import { openCounter } from './instructions.ts'
 import { head } from './machine.ts'
 import { AUDIENCE, CLIENT, PASSWORD, USER } from './parties.ts'
-import { usePins } from './pinning.ts'
+import { PIN_OPTION, usePins } from './pinning.ts'
 import { type Cast, startBeside, startCast } from './processes.ts'
 import { printRows, type Row } from './report.ts'
 import {
@@ -20,6 +20,7 @@ import {
   inChangingOrder,
   inTurn,
   numbersOf,
+  TRIAL_OPTIONS,
   type Sample,
   windowOf,
 } from './trial.ts'
@@ -64,15 +65,8 @@ const PEERS: readonly Peer[] = [
 const { values } = parseArgs({
   allowNegative: true,
   options: {
-    rounds: { type: 'string', default: '30' },
-    // Rounds of each start that only warm up.
-    'warm-up': { type: 'string', default: '10' },
-    // How often all servers are started anew; the rounds are shared out.
-    starts: { type: 'string', default: '3' },
-    requests: { type: 'string', default: '600' },
-    connections: { type: 'string', default: '16' },
-    // --no-pin leaves all processes to the scheduler.
-    pin: { type: 'boolean', default: true },
+    ...TRIAL_OPTIONS,
+    ...PIN_OPTION,
   },
 })
 const {

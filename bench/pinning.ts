@@ -7,6 +7,9 @@ import { readFileSync } from 'node:fs'
 export type Role = 'server' | 'store' | 'load'
 type Places = Readonly<Record<Role, string>>
 
+/** --no-pin leaves all processes to the scheduler. */
+export const PIN_OPTION = { pin: { type: 'boolean', default: true } } as const
+
 /** The cores of each role, as `taskset` takes them; a text says why nothing is pinned. */
 let places: Places | string = 'this bench wants all cores for everybody'
 

@@ -3,7 +3,8 @@
 import { setPriority } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Pool, type Dispatcher } from 'undici'
-import { API_CLIENT, API_SECRET, CLIENT, PASSWORD, USER } from './parties.ts'
+import { CLIENT, PASSWORD, USER } from './parties.ts'
+import { BASIC, form } from './requests.ts'
 
 export interface ProbeJob {
   readonly base: string
@@ -23,11 +24,6 @@ interface Session {
   refreshToken: string
 }
 
-const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
-const BASIC = {
-  ...FORM,
-  authorization: `Basic ${Buffer.from(`${API_CLIENT}:${API_SECRET}`).toString('base64')}`,
-}
 /** A refresh token is used by one at a time. */
 const SESSIONS = 32
 
@@ -115,15 +111,6 @@ async function logIn(pool: Pool): Promise<Session> {
     }),
   )
   return { accessToken: body.access_token, refreshToken: body.refresh_token }
-}
-
-function form(path: string, params: Record<string, string>): Dispatcher.RequestOptions {
-  return {
-    method: 'POST',
-    path,
-    headers: FORM,
-    body: new URLSearchParams(params).toString(),
-  }
 }
 
 async function send(

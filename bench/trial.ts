@@ -72,6 +72,18 @@ export async function windowOf(
   return { cpu: ((await process.cpu()) - before) / count, perSecond: count / seconds }
 }
 
+/** What every bench of this kind is told, as parseArgs takes it. */
+export const TRIAL_OPTIONS = {
+  rounds: { type: 'string', default: '30' },
+  /** Rounds of each start that only warm up. */
+  'warm-up': { type: 'string', default: '10' },
+  /** How often all servers are started anew; the rounds are shared out. */
+  starts: { type: 'string', default: '3' },
+  /** Of each server in a round. */
+  requests: { type: 'string', default: '600' },
+  connections: { type: 'string', default: '16' },
+} as const
+
 /** Options of the command line that are numbers, by name. */
 export function numbersOf<Name extends string>(
   values: Readonly<Record<Name, unknown>>,
