@@ -25,7 +25,7 @@ export async function readmeText(): Promise<string> {
 
 ${description}.
 
-Needs Kubernetes ${kubeVersion} and, but for a try-out, a Redis of yours. A token in a minute:
+Needs Kubernetes ${kubeVersion} and a Redis of your own (except to try it out). A token in a minute:
 
 \`\`\`sh
 helm install latchkey oci://REGISTRY/charts/latchkey --version ${version} \\
