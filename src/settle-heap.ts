@@ -9,17 +9,13 @@ import { runInNewContext } from 'node:vm'
 /** V8's thorough collection, which makes the young generation small again. */
 const THOROUGH = { type: 'major', flavor: 'last-resort' }
 
-/** By how much of what lives the heap may grow until the next slow collection; V8 itself allows 300 %. */
-const GROWTH_PERCENT = 15
-
 /**
  * Frees what only the start needed: compiled modules that are kept for the cache, garbage, and the room that
- * it lay in, and holds the heap to that from then on. Takes some 60 ms of CPU, so: before anybody waits.
+ * it lay in. Takes some 60 ms of CPU, so: before anybody waits.
  */
 export function settleHeap(): void {
   flushCompileCache()
-  setFlagsFromString(`--heap-growing-percent=${GROWTH_PERCENT}`)
-  // Node has no other door to it. The flag is taken back: what any script could call is not left open.
+  // Node has no other door to it. The flag is taken back, as V8 reads no cache of modules under another one.
   setFlagsFromString('--expose-gc')
   const collect: unknown = runInNewContext('gc')
   setFlagsFromString('--no-expose-gc')
