@@ -1,11 +1,8 @@
 // A folder with what the image has of a checkout: its modules in a few files (scripts/bundle).
-import { execFile } from 'node:child_process'
 import { cp, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-
-const run = promisify(execFile)
+import { runChild } from '../test/support/children.ts'
 
 /** Makes the folder, which goes with the stack. Needs npm's registry the first time. */
 export async function asImage(
@@ -19,7 +16,7 @@ export async function asImage(
   }
   await symlink(join(checkout, 'node_modules'), join(dir, 'node_modules'))
   const tools = join(checkout, 'scripts/bundle')
-  await run('npm', ['ci', '--prefix', tools, '--ignore-scripts'])
-  await run(process.execPath, [join(tools, 'bundle.ts'), dir])
+  await runChild('npm', ['ci', '--prefix', tools, '--ignore-scripts'])
+  await runChild(process.execPath, [join(tools, 'bundle.ts'), dir])
   return dir
 }

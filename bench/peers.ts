@@ -1,11 +1,11 @@
 // npm run bench:peers: refreshes beside other servers of OAuth for Node.js, in one run: CPU and requests a
 // second of each, and of a second Latchkey. docs/performance.md says how they are set up, and reads the
 // table. They are installed into bench/peers, apart from the project's own packages.
-import { execFile } from 'node:child_process'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseArgs, promisify } from 'node:util'
+import { parseArgs } from 'node:util'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
+import { runChild } from '../test/support/children.ts'
 import { freePort } from '../test/support/free-port.ts'
 import { postForm } from '../test/support/server.ts'
 import { HERE, type Measured, measured, METERED, start } from './child.ts'
@@ -127,13 +127,9 @@ async function install(): Promise<void> {
     )
   const installedAt = await changedAt('node_modules/.package-lock.json')
   if (installedAt > (await changedAt('package-lock.json'))) return
-  await promisify(execFile)(
-    'npm',
-    ['ci', '--ignore-scripts', '--no-audit', '--no-fund'],
-    {
-      cwd: FOLDER,
-    },
-  )
+  await runChild('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
+    cwd: FOLDER,
+  })
 }
 
 async function startPeer(

@@ -1,11 +1,10 @@
 // The processes of a bench: Redis, Latchkey as production runs it, the floors, the load. All of them end with
 // the stack that they are put on.
-import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { runChild } from '../test/support/children.ts'
 import { freePort } from '../test/support/free-port.ts'
 import { startRedis, type TestRedis } from '../test/support/redis.ts'
 import {
@@ -139,7 +138,7 @@ export async function startLatchkey(
   ])
   if (known.length > 0) {
     const line = [bin, 'users', 'set', USER, ...known, '--config', configFile]
-    await promisify(execFile)(process.execPath, line)
+    await runChild(process.execPath, line)
   }
   // A file takes the log, as in production: a pipe would be this process's work.
   const log = await open(join(dir, 'latchkey.log'), 'w')
