@@ -46,9 +46,9 @@ export const ConfigSchema = Type.Object(
         default: 1,
         expected: 'auto or a whole number from 1 to 64',
         description:
-          'How many server processes share the ports, on Redis; auto: as many as there are ' +
-          'cores (or the cgroup allows). They share the limits of connections, requests in ' +
-          'flight and hashes between them.',
+          'How many server processes share the ports, on Redis; auto: as many ' +
+          'as there are cores (or the cgroup allows). They divide the limits of ' +
+          'connections, requests in flight and hashes among themselves.',
       },
     ),
     http: HttpSchema,

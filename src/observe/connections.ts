@@ -28,8 +28,9 @@ export function createConnectionCounts(
   const cuts = createTally(registry, {
     name: 'latchkey_connections_cut_total',
     help:
-      'Connections that were refused because too many are open (in all, or of one address), or cut off ' +
-      'because of too many requests at once or of an answer that is not read, by listener.',
+      'Connections by listener that were refused, because too many were open in ' +
+      'all or from one address, or cut off, because they sent too many ' +
+      'requests at once or did not read an answer.',
     labelNames: ['listener', 'reason'],
     labelsOf(key) {
       const [listener = '', reason = ''] = key.split(' ')

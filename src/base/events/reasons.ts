@@ -34,7 +34,7 @@ export const REASONS = {
   ticket_outdated:
     'Since the ticket was made, all sessions of the account were ended or its address was changed.',
   ticket_code_wrong: 'The code is wrong, or void after 5 wrong ones.',
-  outbox_full: 'As many messages wait to be sent as may.',
+  outbox_full: 'The greatest allowed number of messages is already waiting to be sent.',
   network_limit: 'Too many requests from one network to the routes that need no token.',
   // What users change of their own account.
   attribute_not_self: 'Users may not change this attribute themselves.',
@@ -147,8 +147,8 @@ export const REASONS = {
   dpop_other_url: 'The proof is for another URL.',
   dpop_other_token: 'The proof is for another access token.',
   dpop_target_unknown:
-    'It is unknown which request the proof is for: the proxy at /verify or management.url has ' +
-    'to say so.',
+    'It is unknown which request the proof is for: the proxy that asks /verify, ' +
+    'or management.url, has to say so.',
   // Faults: never a verdict.
   directory_unavailable: 'An external directory of users did not answer.',
   store_unavailable: 'The store did not answer.',
@@ -157,7 +157,8 @@ export const REASONS = {
   token_newer:
     'The refresh token has the form of a newer release, which runs at the same time.',
   status_list_stale:
-    'The status lists could not be read from the store for so long that they are no longer valid.',
+    'The status lists are no longer valid, because the store could not be read ' +
+    'for too long.',
   signer_unavailable: 'The token or directory with the signing keys did not answer.',
   fault: 'A fault of ours; the log has its place.',
 } as const satisfies Readonly<Record<string, string>>

@@ -22,9 +22,9 @@ export const ClientSchema = Type.Object(
         maxItems: 2,
         default: [],
         description:
-          'Hashes of the secrets; none makes the client public, two let one be ' +
-          'rotated. A hash does not show how strong its secret is, so use one from ' +
-          '`latchkey clients secret`.',
+          'Hashes of the secrets; without one, the client is public; with two, ' +
+          'you can rotate them. A hash does not show how strong its secret is, ' +
+          'so use one from `latchkey clients secret`.',
       },
     ),
     keys: Type.Array(
@@ -46,7 +46,7 @@ export const ClientSchema = Type.Object(
       Type.String({
         pattern: '^https?://[^\\s#]+$',
         expected: 'an https URL',
-        description: 'Where those keys are fetched instead.',
+        description: 'The URL where Latchkey fetches these keys, instead of `keys`.',
       }),
     ),
     jwksUriMayBePrivate: Type.Boolean({
@@ -116,10 +116,10 @@ export const ClientSchema = Type.Object(
     idTokenAlgorithm: Type.Optional(
       algorithm({
         description:
-          'The algorithm for the ID tokens of the client, which it gets with the scope openid, ' +
-          'and for the signed answers of /userinfo; for clients that support no other. Takes ' +
-          'effect after keys.publishAhead. ' +
-          'Default: tokens.algorithm.',
+          'The algorithm for the ID tokens of the client, which it gets with ' +
+          'the scope openid, and for the signed answers of /userinfo. Set it ' +
+          'for a client that supports no other. Takes effect after ' +
+          'keys.publishAhead. Default: tokens.algorithm.',
       }),
     ),
     accessTtl: optionalDuration('Overrides tokens.accessTtl for this client.'),

@@ -7,8 +7,8 @@ export const KeysSchema = section('The key ring.', {
   rotateEvery: duration('90d', 'How long a key signs.'),
   publishAhead: duration(
     '7d',
-    'How long a key is published, at least, before it signs; longer than any ' +
-      'verifier keeps its copy.',
+    'How long a key is at least published before it signs. It must be longer ' +
+      'than any verifier keeps its copy.',
   ),
   allowShortPublishAhead: Type.Boolean({
     default: false,

@@ -19,8 +19,8 @@ export const HttpSchema = section('The public listener.', {
     {
       default: [],
       description:
-        'Proxies whose X-Forwarded-For is believed: their own addresses, not a range that ' +
-        'includes users.',
+        'Proxies whose X-Forwarded-For is believed. List their own addresses, ' +
+        'not a range that includes users.',
     },
   ),
   proxyHeaders: Type.Optional(
@@ -83,8 +83,9 @@ export const HttpSchema = section('The public listener.', {
       'exempt.',
   }),
   drainDelay: optionalDuration(
-    'How long a server that was told to stop goes on answering while it reports not ready, so ' +
-      'that load balancers notice; not at all when left out.',
+    'How long a server that was told to stop goes on answering. Meanwhile it ' +
+      'reports that it is not ready, so that load balancers notice. Default: not ' +
+      'at all.',
   ),
   closeGrace: duration(
     '10s',

@@ -38,8 +38,8 @@ export const LogSchema = section('The log on standard output.', {
     maximum: 1,
     default: 1,
     description:
-      'Which share of the successful requests is logged, from 0 to 1. Refusals, faults and ' +
-      'audit events are always logged.',
+      'The share of successful requests that is logged, from 0 to 1. Refusals, ' +
+      'faults and audit events are always logged.',
   }),
   usernames: Type.Boolean({
     default: false,

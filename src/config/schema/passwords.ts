@@ -60,7 +60,8 @@ export const PasswordsSchema = section('Password hashing (argon2id) and rules.',
   refuseCommon: Type.Boolean({
     default: true,
     description:
-      'Whether the most common passwords are refused, in any case: a list of 8,354 is built in.',
+      'Whether the most common passwords are refused, whatever their case. A ' +
+      'list of 8,354 is built in.',
   }),
   blocklist: Type.Optional(
     Type.String({

@@ -128,8 +128,8 @@ export const StoreSchema = Type.Object(
     }),
     lossPeriod: duration(
       '1h',
-      'For how long at most everything is answered with 503 once Redis is found to ' +
-        'have lost its data; `latchkey store accept` ends it earlier.',
+      'How long, at most, everything is answered with 503 after Redis has lost ' +
+        'its data. `latchkey store accept` ends that time earlier.',
     ),
     allowEviction: Type.Boolean({
       default: false,

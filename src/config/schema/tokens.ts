@@ -40,7 +40,8 @@ export const DpopSchema = section('Proofs of possession (RFC 9449).', {
   nonce: Type.Boolean({
     default: true,
     description:
-      'Whether a proof must carry a nonce of the server, so that none can be made in advance.',
+      'Whether a proof must carry a nonce of the server, so that proofs ' +
+      'cannot be made in advance.',
   }),
 })
 
@@ -86,10 +87,11 @@ export const AudiencesSchema = Type.Record(
       algorithm: Type.Optional(
         algorithm({
           description:
-            'What signs the access tokens for this audience, their status lists and the signed ' +
-            'introspection answers of its clients, with keys of its own in the same JWKS ' +
-            '(`/.well-known/jwks.json?alg=…` has these alone); for verifiers that ' +
-            'support no other. Takes effect after keys.publishAhead.',
+            'What signs the access tokens for this audience, their status lists ' +
+            'and the signed introspection answers of its clients, with keys of ' +
+            'its own in the same JWKS (`/.well-known/jwks.json?alg=…` has ' +
+            'these alone). Set it for verifiers that support no other. Takes ' +
+            'effect after keys.publishAhead.',
         }),
       ),
       claims: claims(

@@ -32,12 +32,14 @@ const LIST_SCHEMA = {
   security: [],
   querystring: Type.Object({
     ...algorithmQuery(
-      'What signs the list: as the claim status.status_list.uri of a token has it.',
+      "The algorithm that signs the list, as in a token's claim " +
+        'status.status_list.uri.',
     ).properties,
     time: Type.Optional(
       Type.Integer({
         description:
-          'The state at another time (§8.4), in seconds: none is kept, the answer is 501.',
+          'The state at another time (§8.4), in seconds. No earlier state is ' +
+          'kept, so the answer is 501.',
       }),
     ),
   }),

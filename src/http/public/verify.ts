@@ -57,8 +57,9 @@ export async function verifyRoute(
     tags: ['OAuth 2.0'],
     summary: 'Tell a proxy whether a request has a valid access token',
     description:
-      'The proxy names the audience in `Latchkey-Audience` and, where it wants one, the scope in ' +
-      '`Latchkey-Required-Scope`. Who the caller is stands in the headers of the answer.',
+      'The proxy names the audience in `Latchkey-Audience` and, if it requires ' +
+      'one, the scope in `Latchkey-Required-Scope`. The headers of the answer ' +
+      'say who the caller is.',
     operationId: 'verify',
     security: [{ user: [] }],
     headers: Type.Object({

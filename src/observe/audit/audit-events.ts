@@ -149,8 +149,7 @@ export const AUDIT_EVENTS = [
         Type.String({
           description:
             'Why the last try failed: the status, or the host, port and reply ' +
-            'code. Absent: no secret here ' +
-            'opens it.',
+            'code. Absent if no secret here can decrypt the message.',
         }),
       ),
       message: Type.Optional(

@@ -37,9 +37,10 @@ export function createOutboxMetrics(registry: Registry): AllOutboxMetrics {
   const deliveries = createTally(registry, {
     name: 'latchkey_outbox_deliveries_total',
     help:
-      'Attempts to send a message: delivered; dropped, because there is nobody to send it to; ' +
-      'failed, and to be tried again; abandoned, after notify.giveUp, for good, or because it ' +
-      'could not be recorded.',
+      'Attempts to send a message, by result: delivered; dropped (there is ' +
+      'nobody to send it to); failed (will be tried again); abandoned ' +
+      '(notify.giveUp is over, it was refused for good, or it could not be ' +
+      'recorded).',
     labelNames: ['way', 'result'],
     labelsOf(key) {
       const [way = '', result = ''] = key.split(' ')

@@ -60,16 +60,18 @@ export const CompatSchema = section(
         pattern: '^[A-Za-z0-9._~-]{1,64}$',
         expected: 'the name of a realm: letters, digits, dots, _, ~ and -',
         description:
-          'The realm of Keycloak whose paths are served, below /realms/ and its ' +
-          'name: token, userinfo, ' +
-          'logout with a refresh token, certs, token/introspect, revoke and the ' +
-          'discovery document.',
+          'The Keycloak realm whose paths are served below /realms/ and its ' +
+          'name: token, userinfo, logout with a refresh token, certs, ' +
+          'token/introspect, revoke and the discovery document.',
       }),
     ),
     deprecation: day(
-      'Since when this is deprecated: the header Deprecation (RFC 9745) of the ' +
-        'answers to old clients.',
+      'The day since which this is deprecated, sent to old clients in the ' +
+        'header Deprecation (RFC 9745).',
     ),
-    sunset: day('When it ends: the header Sunset (RFC 8594) of these answers.'),
+    sunset: day(
+      'The day on which it ends, sent to old clients in the header Sunset (RFC ' +
+        '8594).',
+    ),
   },
 )

@@ -15,8 +15,8 @@ export const DIRECTORY_KEYS = {
     pattern: '^[a-z][a-z0-9-]{0,31}$',
     expected: 'a small letter, then up to 31 small letters, digits and -',
     description:
-      'Its name in the store, in logs and in metrics. Never change it: its users would become ' +
-      'different users.',
+      'Its name in the store, in logs and in metrics. Never change this name: ' +
+      "the directory's users would become different users.",
   }),
   migrate: Type.Union([Type.Literal('none'), Type.Literal('copy')], {
     default: 'none',
@@ -29,8 +29,8 @@ export const DIRECTORY_KEYS = {
     default: 'own',
     description:
       '`sub` of its users: `own`, a UUID derived from directory and id, or ' +
-      "`external`, the directory's id " +
-      'itself where it is printable ASCII without blanks and no id of a client.',
+      "`external`, the directory's id itself, if that is printable ASCII " +
+      'without blanks and not the id of a client.',
   }),
   scopes: Type.Optional(
     Type.Array(ScopeToken, {
@@ -68,8 +68,9 @@ const HTTP_KEYS = {
       minItems: 1,
       maxItems: 2,
       description:
-        'http: each signs the requests (Standard Webhooks: webhook-id, webhook-timestamp, ' +
-        'webhook-signature); two while one is replaced.',
+        'http: sign the requests (Standard Webhooks: webhook-id, ' +
+        'webhook-timestamp, webhook-signature). While you replace a secret, ' +
+        'list both; each signs.',
     }),
   ),
   mayBePrivate: Type.Boolean({
@@ -114,14 +115,13 @@ const SERVER_KEYS = {
 const SQL_KEYS = {
   query: text(
     'sql: the SELECT that finds who has a name: `$1` as typed, `$2` in small ' +
-      'letters. It gives `id`, ' +
-      '`name` and `password_hash`, and where it has them `disabled`, `email`, ' +
-      '`email_verified`, `roles`, ' +
-      'and other columns as attributes.',
+      'letters. It gives `id`, `name` and `password_hash`, and, if the table has ' +
+      'them, `disabled`, `email`, `email_verified`, `roles`, and other columns as ' +
+      'attributes.',
   ),
   lookup: text(
-    'sql: the SELECT that finds who has the id `$1`, with the same columns but ' +
-      '`password_hash`; attributes that it has no column for stay as they were. ' +
+    'sql: the SELECT that finds who has the id `$1`, with the same columns ' +
+      'except `password_hash`. Attributes without a column stay as they were. ' +
       'Without it, users are not looked up between logins.',
   ),
   pepper: text(
@@ -162,8 +162,8 @@ export const DirectoriesSchema = Type.Array(AnyDirectory, {
   default: [],
   maxItems: 16,
   description:
-    'External directories, in the order in which they are asked about a name that no account ' +
-    'here has; the first that knows it decides.',
+    'External directories, in the order in which they are asked about a name ' +
+    'that no account here has. The first directory that knows the name decides.',
 })
 
 /** `directory` */

@@ -23,7 +23,8 @@ const Groups = Type.Object(
       }),
     ),
     base: text(
-      'The DN below which groups are searched by `filter`; without it none are searched.',
+      'The DN below which `filter` searches for groups. Without it, no groups ' +
+        'are searched for.',
     ),
     filter: Type.String({
       default: '(member={dn})',

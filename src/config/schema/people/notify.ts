@@ -34,7 +34,8 @@ const Webhook = Type.Object(
         minItems: 1,
         maxItems: 2,
         description:
-          'Sign the messages; with two, both sign, so that one can be replaced without a gap.',
+          'Sign the messages. With two, both sign, so that you can replace one ' +
+          'without a gap.',
       },
     ),
     allowPrivate: Type.Boolean({
@@ -44,8 +45,9 @@ const Webhook = Type.Object(
     timeout: duration('10s', 'How long the answer may take.'),
     types: types(
       MESSAGE_TYPES,
-      'Which are posted; default: those for people (`ticket.…` and `notice.…`, but not ' +
-        'notice.new_network), or with notify.mail `account.…`.',
+      'Which messages are posted. Default: those for people (`ticket.…` and ' +
+        '`notice.…`, but not notice.new_network), or with notify.mail ' +
+        '`account.…`.',
     ),
     attributes: Type.Array(Type.String({ minLength: 1 }), {
       default: [],
@@ -135,7 +137,7 @@ const Mail = Type.Object(
     timeout: duration('30s', 'How long handing over one mail may take.'),
     types: types(
       [...TICKETS, ...NOTICES],
-      'Which go by mail; default: all of these but notice.new_network.',
+      'Which messages go by mail. Default: all of these except notice.new_network.',
     ),
     links: Links,
     locale: Type.String({
@@ -156,7 +158,7 @@ export const NotifySchema = section(
   {
     giveUp: duration(
       '24h',
-      'For how long sending a message is tried before it is given up.',
+      'How long Latchkey keeps trying to send a message before it gives up.',
     ),
     maxItems: Type.Integer({
       minimum: 1,

@@ -19,7 +19,7 @@ const StaticToken = Type.Object(
       {
         minItems: 1,
         maxItems: 2,
-        description: 'Hashes of the tokens; two let one be replaced.',
+        description: 'Hashes of the tokens. With two, you can replace one without a gap.',
       },
     ),
     readOnly: Type.Boolean({
