@@ -30,6 +30,9 @@ export interface AccountReader {
 /** So many are read by one script: neither Redis nor the event loop is held for long. */
 const AT_ONCE = 25
 
+/** And so many such scripts share a round trip: a list that a person looks at takes one. */
+const SCRIPTS_OF_A_TURN = 2
+
 /** Makes the reader. */
 export function createAccountReader({ link, keys }: RedisAdapter): AccountReader {
   const readScript = loadScript(link, 'people/index/read')
@@ -54,20 +57,26 @@ export function createAccountReader({ link, keys }: RedisAdapter): AccountReader
     read,
     async readAll(tags) {
       const found: Array<FoundAccount | undefined> = []
-      for (let at = 0; at < tags.length; at += AT_ONCE) {
-        const some = tags.slice(at, at + AT_ONCE)
-        found.push(
-          ...(await readTogether(
+      for (const turn of chunksOf(tags, AT_ONCE * SCRIPTS_OF_A_TURN)) {
+        const parts = chunksOf(turn, AT_ONCE).map(some =>
+          readTogether(
             () => together(some),
             () => Promise.all(some.map(read)),
-          )),
+          ),
         )
+        found.push(...(await Promise.all(parts)).flat())
       }
       return found
     },
     byTag,
     holds: async (tag, foldedName) => (await byTag(tag))?.foldedName === foldedName,
   }
+}
+
+function chunksOf<Item>(items: readonly Item[], size: number): Item[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, place) =>
+    items.slice(place * size, (place + 1) * size),
+  )
 }
 
 function foundIn(tag: string, values: readonly unknown[]): FoundAccount | undefined {
