@@ -39,7 +39,7 @@ export const REASONS = {
   // What users change of their own account.
   attribute_not_self: 'Users may not change this attribute themselves.',
   attribute_undeclared: 'No such attribute is declared.',
-  attribute_invalid: 'The value is not what the attribute is declared to be.',
+  attribute_invalid: 'The value does not fit the declaration of the attribute.',
   attribute_taken: 'Another account has the value.',
   attributes_too_large: 'The attributes of the account would be too large.',
   claims_too_large: 'Tokens could not carry the attributes.',

@@ -20,7 +20,8 @@ export function addClaim(users: Command, io: Io): void {
   users
     .command('claim')
     .description(
-      'claim what accounts have of attributes that have become unique, so that they are found by it',
+      'claim the values of attributes that have become unique, so that accounts ' +
+        'are found by them',
     )
     .addHelpText('after', HELP)
     .action(

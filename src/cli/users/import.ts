@@ -81,8 +81,9 @@ export function addImport(users: Command, io: Io): void {
     )
     .option(
       '--update',
-      'change accounts that are there to what their record says: hash (ends their sessions), name, roles, ' +
-        'scopes, disabled, attributes; what a record lacks stays',
+      'change existing accounts to what their records say: hash (ends their ' +
+        'sessions), name, roles, scopes, disabled, attributes; what a record ' +
+        'lacks stays as it is',
     )
     .option(
       '--invite',

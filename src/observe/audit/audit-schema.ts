@@ -21,7 +21,7 @@ export const AuditLine = Type.Object(
       Type.String({
         pattern: '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$',
         description:
-          "The request's header of that name (W3C Trace Context), where it had one.",
+          "The request's header of that name (W3C Trace Context), if it had one.",
       }),
     ),
     audit: Type.Union([...AUDIT_EVENTS], { description: 'What happened.' }),

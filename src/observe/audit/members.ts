@@ -18,13 +18,12 @@ export const ActorName = Type.Unsafe<Actor>({
   type: 'string',
   pattern: '^(cli|client|user|token):',
   description:
-    "Who did it: `cli:` and the operating system's user that ran the command, by " +
-    'its number where it has ' +
-    'no name; at the management listener `client:` and the id of the client whose ' +
-    'own token it came with, ' +
-    '`user:` and the `sub` of an operator, `token:` and the name of one of ' +
-    '`scim.tokens`. Absent: a server ' +
-    'did it by itself. What a client did at the public listener has its `clientId` instead.',
+    "Who did it: `cli:` and the operating system's user that ran the command, " +
+    'by its number if it has no name. At the management listener: `client:` and ' +
+    'the id of the client whose own token the request had, `user:` and the ' +
+    '`sub` of an operator, `token:` and the name of one of `scim.tokens`. ' +
+    'Absent: a server did it by itself. What a client did at the public ' +
+    'listener has its `clientId` instead.',
 })
 export const ReasonCode = Type.Unsafe<Reason>({
   type: 'string',

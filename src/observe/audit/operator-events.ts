@@ -35,8 +35,8 @@ export const OPERATOR_EVENTS = [
           type: 'array',
           items: { type: 'string' },
           description:
-            'Which attributes were changed, by name, and `email_verified` where ' +
-            'that was. Never a value.',
+            'The names of the attributes that were changed, and ' +
+            '`email_verified` if that was changed. Never a value.',
         }),
       ),
       actor: Type.Optional(ActorName),
@@ -88,7 +88,7 @@ export const OPERATOR_EVENTS = [
       description: 'Revoked access tokens in the back-up.',
     }),
     replaced: Type.Boolean({
-      description: 'Whether what the store had was given up (`--replace`).',
+      description: 'Whether the previous data of the store was discarded (`--replace`).',
     }),
     actor: ActorName,
   }),

@@ -37,7 +37,9 @@ export function createStoreMetrics(registry: Registry) {
   })
   const risks = new Gauge({
     name: 'latchkey_store_at_risk',
-    help: '1 if something about the store puts its data at risk, by what it is.',
+    help:
+      '1 if something about the store puts its data at risk; the label `check` ' +
+      'says what.',
     labelNames: ['check'],
     registers: [registry],
   })

@@ -59,8 +59,9 @@ const HTTP_KEYS = {
       pattern: '^https?://[^\\s#]+$',
       expected: 'an https URL (http on loopback only, or with allowHttp)',
       description:
-        'http: where `{"id"}` is POSTed: 200 with who it is now, 404 gone. Without ' +
-        'it, users are not looked up between logins.',
+        'http: where `{"id"}` is POSTed. It answers 200 and who it is now, or ' +
+        '404 if the user is gone. Without it, users are not looked up between ' +
+        'logins.',
     }),
   ),
   secrets: Type.Optional(
@@ -143,11 +144,11 @@ const AnyDirectory = Type.Object(
         'postgres://USER@HOST/DATABASE, or ' +
         'mysql://USER@HOST/DATABASE',
       description:
-        'http: where `{"name", "password"}` is POSTed: 200 with who it is, 401 ' +
-        'wrong password, 404 no such ' +
-        'name; any other answer means that the directory could not tell. ldap: the ' +
-        'server, `ldaps://`, or `ldap://` with StartTLS. ' +
-        'sql: the database, `postgres://` or `mysql://` (MariaDB, too), by TLS.',
+        'http: where `{"name", "password"}` is POSTed. It answers 200 and who ' +
+        'it is, 401 if the password is wrong, or 404 if there is no such name; ' +
+        'any other answer means that the directory could not tell. ldap: the ' +
+        'server, `ldaps://`, or `ldap://` with StartTLS. sql: the database, ' +
+        '`postgres://` or `mysql://` (MariaDB, too), by TLS.',
     }),
     ...HTTP_KEYS,
     ...SERVER_KEYS,

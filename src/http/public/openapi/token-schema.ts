@@ -11,7 +11,7 @@ const TokenRequest = formBody(
     grant_type: Type.Unsafe<string>({
       type: 'string',
       enum: TYPES,
-      description: `What the tokens are asked for with: ${anyOf(TYPES)}.`,
+      description: `How the client asks for tokens: with ${anyOf(TYPES)}.`,
     }),
     ...parametersOf(GRANTS),
   },
