@@ -105,7 +105,8 @@ export const REASONS = {
     'returned to somebody else.',
   // Clients.
   client_id_is_sub:
-    'A user has the id of this client as `sub`: it gets no token of its own.',
+    'A user has the id of this client as `sub`, so the client gets no token of ' +
+    'its own.',
   client_missing: 'The request names no client.',
   client_two_methods: 'The client authenticates in two ways at once.',
   client_two_ids: 'The client_id is another one than the client that authenticates.',
