@@ -139,7 +139,8 @@ const INSTANTS = [
   [
     'signUntil',
     'latchkey_key_sign_until_timestamp_seconds',
-    'When the next key is to take over. Past for a key that signs: its successor is overdue.',
+    'When the next key is to take over. If that time is past and the key still ' +
+      'signs, its successor is overdue.',
   ],
   [
     'removeAt',
