@@ -103,7 +103,7 @@ export const AUDIT_EVENTS = [
   event('token.issued', 'A client got a token of its own (`client_credentials`).', {
     clientId: ClientId,
     network: Network,
-    jti: Type.String({ description: "The token's id, as its claim `jti` has it." }),
+    jti: Type.String({ description: "The token's id, as in its claim `jti`." }),
   }),
   event(
     'token.revoked',

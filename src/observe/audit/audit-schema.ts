@@ -6,7 +6,7 @@ import { Count } from './members.ts'
 /** One line of the audit log. */
 export const AuditLine = Type.Object(
   {
-    level: Type.Literal(30, { description: "As the log's lines have it: info." }),
+    level: Type.Literal(30, { description: "As in the log's lines: info." }),
     time: Type.Integer({ minimum: 0, description: 'Milliseconds since the Unix epoch.' }),
     pid: Count,
     hostname: Type.String({ description: 'With Kubernetes the pod.' }),

@@ -39,8 +39,8 @@ export function addInvite(users: Command, io: Io): void {
   users
     .command('invite <name>')
     .description(
-      'send a ticket for the first password to the address of an account that has ' +
-        'none; again sends another',
+      'send a ticket for the first password to the address of an account that ' +
+        'has no password yet; run it again to send another',
     )
     .option(
       '--locale <tag>',
