@@ -23,15 +23,15 @@ export function createAccountsStoreMetrics(
   const durations = createDurations({
     name: 'latchkey_store_accounts_duration_seconds',
     help:
-      'Calls of the PostgreSQL with the accounts, including failed ones and the wait for a ' +
-      'connection.',
+      'Calls to the PostgreSQL that has the accounts, including failed ones and' +
+      ' the wait for a connection.',
     buckets,
   })
   const errors = createTally(registry, {
     name: 'latchkey_store_accounts_errors_total',
     help:
-      'Calls of the PostgreSQL with the accounts that failed, or were not made because it ' +
-      'is down.',
+      "Calls to the accounts' PostgreSQL that failed, or that were not made " +
+      'because it is down.',
     labelNames: ['call'],
     labelsOf: call => ({ call }),
     known: ['statement', 'transaction'],

@@ -135,7 +135,7 @@ const INSTANTS = [
     'latchkey_key_publish_timestamp_seconds',
     'When the key was, or is to be, published.',
   ],
-  ['signFrom', 'latchkey_key_sign_from_timestamp_seconds', 'When the key signs from.'],
+  ['signFrom', 'latchkey_key_sign_from_timestamp_seconds', 'From when on the key signs.'],
   [
     'signUntil',
     'latchkey_key_sign_until_timestamp_seconds',
@@ -145,7 +145,7 @@ const INSTANTS = [
   [
     'removeAt',
     'latchkey_key_remove_timestamp_seconds',
-    'When the key goes: the last token that it signed has expired.',
+    'When the key is removed: by then, the last token that it signed has ' + 'expired.',
   ],
 ] as const
 

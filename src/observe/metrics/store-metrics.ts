@@ -45,12 +45,12 @@ export function createStoreMetrics(registry: Registry) {
   })
   const commands = createDurations({
     name: 'latchkey_store_command_duration_seconds',
-    help: 'Calls of the store by command, including those that fail.',
+    help: 'Calls to the store by command, including those that fail.',
     buckets: STORE_BUCKETS,
   })
   const storeErrors = createTally(registry, {
     name: 'latchkey_store_errors_total',
-    help: 'Calls of the store that failed, by command.',
+    help: 'Calls to the store that failed, by command.',
     labelNames: ['command'],
     labelsOf: command => ({ command }),
   })

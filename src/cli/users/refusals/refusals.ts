@@ -30,8 +30,8 @@ export function addRefusals(users: Command, io: Io): void {
   users
     .command('events <name>')
     .description(
-      'the logins that were refused in the last three days, one per line: of a name, an address, a sub or ' +
-        'a hash of the audit log',
+      'the refused logins of the last three days, one per line, by a name, an ' +
+        'address, a sub or a hash of the audit log',
     )
     .action(
       withStore(io, async (tools, name: string) => {
