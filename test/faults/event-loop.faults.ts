@@ -77,7 +77,7 @@ for (const [store, make] of Object.entries(STORES)) {
         'introspection, revocation, JWKS',
       figure:
         `held up for ${Math.max(...lags).toFixed(0)} ms at most, ${percentile(lags, 50).toFixed(0)} ` +
-        'ms in the median second (its clock ticks every 10 ms); of the worst second the process ' +
+        'ms in the median second (its clock ticks every 10 ms); in the worst second the process ' +
         `waited ${samples.toSorted((a, b) => b.lag - a.lag)[0]?.waited.toFixed(0)} ms for a ` +
         `processor; refreshes and introspection: ${tally(answers.map(({ status }) => status))}`,
       mustShow: `never over ${BOUND_MS} ms${FULL ? '' : ', but for waiting for a processor'}`,
