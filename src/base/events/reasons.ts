@@ -66,7 +66,8 @@ export const REASONS = {
   host_not_loopback:
     'Development mode was asked for by another name than one of this machine.',
   pipelined_too_many:
-    'A connection sent more requests at once than may wait for earlier answers.',
+    'A connection sent too many requests at once, without waiting for earlier ' +
+    'answers.',
   write_stalled:
     'The client read nothing of an answer for http.requestTimeout and http.answerTimeout.',
   // Sessions and their refresh tokens.
