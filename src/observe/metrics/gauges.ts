@@ -179,7 +179,9 @@ export function showKeys(registry: Registry, describe: () => readonly ShownKey[]
   }
   show({
     name: 'latchkey_key_state',
-    help: 'The keys of the ring: 1 published and yet to sign, 2 signing, 3 retiring.',
+    help:
+      'The keys of the ring: 1 published but not signing yet, 2 signing, 3 ' +
+      'retiring.',
     fill: gauge => {
       for (const key of describe()) gauge.set(labelsOf(key), STATES[key.state])
     },
