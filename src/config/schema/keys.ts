@@ -7,8 +7,8 @@ export const KeysSchema = section('The key ring.', {
   rotateEvery: duration('90d', 'How long a key signs.'),
   publishAhead: duration(
     '7d',
-    'How long a key is at least published before it signs. It must be longer ' +
-      'than any verifier keeps its copy.',
+    'The shortest time for which a key is published before it signs. It must be' +
+      ' longer than any verifier keeps its copy.',
   ),
   allowShortPublishAhead: Type.Boolean({
     default: false,
