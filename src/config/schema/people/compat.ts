@@ -35,7 +35,8 @@ export const CompatSchema = section(
       Type.Literal('password', {
         expected: 'password',
         description:
-          'The grant type of a request with a username and a password that names no grant type.',
+          'The grant type that is assumed if a request has a username and a ' +
+          'password, but no grant type.',
       }),
     ),
     json: Type.Boolean({
