@@ -29,8 +29,11 @@ import { SOON_MS, until } from '../support/until.ts'
 const SERVER = 2
 const CLIENT = 3
 const FAILED = 2
-/** A span begins at a whole millisecond, its length is exact: nanoseconds. */
-const CLOCK_STEP = 2_000_000n
+/**
+ * Nanoseconds. A span begins at a whole millisecond of the clock, and its length is measured by another one.
+ * A busy machine may stop the process between the two.
+ */
+const CLOCK_STEP = 100_000_000n
 
 interface Traced {
   readonly server: RunningServer
@@ -139,7 +142,7 @@ function traceOf(
   for (const { name, parentSpanId, startedAt, endedAt } of below) {
     t.equal(parentSpanId, root.spanId, `${name} is below the request`)
     t.ok(
-      startedAt >= root.startedAt &&
+      startedAt >= root.startedAt - CLOCK_STEP &&
         (name === COUNT || endedAt <= root.endedAt + CLOCK_STEP),
       `${name} is within its time`,
     )
