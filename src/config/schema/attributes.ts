@@ -69,7 +69,7 @@ export const LoginSchema = Type.Array(Type.String({ expected: 'name or an attrib
   maxItems: 4,
   description:
     "What users may type to log in: `name`, the account's name, and attributes " +
-    'with `unique: true`, such as `email`. If a text already is the name of one ' +
-    'account and the address of another, the first in this list wins; no ' +
-    'account can newly get such a text.',
+    'with `unique: true`, such as `email`. If a text already is the name of one' +
+    ' account and the address of another, the first in this list wins; from now' +
+    ' on, no account can be given such a text.',
 })
