@@ -38,8 +38,9 @@ export function createReplacedCount(registry: Registry): (reason: ReplaceReason)
   return createTally(registry, {
     name: 'latchkey_processes_replaced_total',
     help:
-      'Server processes that were replaced, by why: they ended by themselves, did not answer for half a ' +
-      'minute, or could not take a configuration that the others took.',
+      'Server processes that were replaced, by reason: they ended by ' +
+      'themselves, did not answer for half a minute, or could not take a ' +
+      'configuration that the others took.',
     labelNames: ['reason'],
     labelsOf: reason => ({ reason }),
     known: REASONS,

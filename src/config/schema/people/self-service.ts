@@ -16,9 +16,10 @@ export const SelfServiceSchema = section(
     account: Type.Boolean({
       default: false,
       description:
-        'Serves `/account` to users with an access token for the issuer, or with ' +
-        'the scope `account`: see and change what is stored about them, change the ' +
-        'password, end sessions, delete the account.',
+        'Serves `/account` to users with an access token for the issuer, or ' +
+        'with the scope `account`: there they can see and change what is stored' +
+        ' about them, change their password, end sessions and delete their ' +
+        'account.',
     }),
     registration: Type.Union(
       [Type.Literal('closed'), Type.Literal('invite'), Type.Literal('open')],
