@@ -62,11 +62,11 @@ t.test('each question is answered', async t => {
     'From where did she log in, and when was a network new?': [
       RegExp(`^${TIME} 127.0.0.0/24 known: (true|false)$`),
     ],
-    'Which sessions have ended as a refresh token was stolen?': [
+    'Which sessions were ended because a refresh token was stolen?': [
       RegExp(`^${TIME} ${sub} \\S+ mobile$`),
     ],
     'Which networks guess passwords, the busiest first?': [/^3 127.0.0.0\/24 2 names$/],
-    'Which names are guessed at, and from how many networks?': [
+    'Whose passwords are guessed, and from how many networks?': [
       RegExp(`^2 ${name} 1 networks$`),
       /^1 \S+ 1 networks$/,
     ],
@@ -77,7 +77,7 @@ t.test('each question is answered', async t => {
       RegExp(`^${TIME} disabled cli:carol$`),
     ],
     'What did each operator do?': [/^1 cli:carol user.changed disabled$/],
-    "What came of this request (`ID`, as its answer's `X-Request-Id` names it)?": [
+    'What became of this request (`ID` is the `X-Request-Id` of its answer)?': [
       /"type":"login.failed"/,
       /"msg":"refused"/,
       /"msg":"answered"/,
