@@ -46,9 +46,8 @@ export async function serve({ env }: ServeOptions): Promise<void> {
     })
     return
   }
-  const file = env['LATCHKEY_CONFIG']
-  const isNamed = file !== undefined && file !== ''
-  await (isNamed ? serveFile(file, env) : serveDevelopment(env)).catch(error => {
+  const file = env['LATCHKEY_CONFIG'] ?? ''
+  await (file === '' ? serveDevelopment(env) : serveFile(file, env)).catch(error => {
     // The channel of another program's cluster would keep a process that serves nothing.
     worker?.disconnect()
     throw error

@@ -12,8 +12,8 @@ export function addReading(users: Command, io: Io): void {
   users
     .command('show <name>')
     .description(
-      'show one account, by its name, its sub, a unique attribute, or a hash of' +
-        ' the audit log',
+      'show one account, by its name, its sub, a unique attribute, or a hash of ' +
+        'the audit log',
     )
     .action(
       withStore(io, async (tools, name: string) => {

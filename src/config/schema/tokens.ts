@@ -10,7 +10,7 @@ export const TokensSchema = section('Lifetimes and signing.', {
   refreshAbsolute: duration('90d', 'A session ends that long after its login.'),
   reuseGrace: duration(
     '10s',
-    'For how long a used refresh token returns the same successor ' + 'again.',
+    'For how long a used refresh token returns the same successor again.',
   ),
   algorithm: algorithm({
     default: 'ES256',

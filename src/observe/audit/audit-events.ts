@@ -37,7 +37,7 @@ export const AUDIT_EVENTS = [
   }),
   event(
     'login.throttled',
-    'A login was refused without checking it, because of earlier ' + 'failures.',
+    'A login was refused without checking it, because of earlier failures.',
     {
       ...login,
       reason: ReasonCode,

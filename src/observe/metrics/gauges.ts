@@ -145,7 +145,7 @@ const INSTANTS = [
   [
     'removeAt',
     'latchkey_key_remove_timestamp_seconds',
-    'When the key is removed: by then, the last token that it signed has ' + 'expired.',
+    'When the key is removed: by then, the last token that it signed has expired.',
   ],
 ] as const
 

@@ -33,7 +33,7 @@ export function addAdding(users: Command, io: Io): void {
     )
     .option(
       '--invite',
-      'without a password; a ticket for the first password is sent to the ' + 'address',
+      'without a password; a ticket for the first password is sent to the address',
     )
     .action(
       withStore(io, async (tools, name: string, options: AddOptions) => {

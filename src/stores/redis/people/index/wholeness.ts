@@ -123,8 +123,11 @@ export interface Counts {
   readonly listed: number
 }
 
-// An entry is written before the name is claimed and goes after it, so that what is under way makes no
-// difference. Names that nobody has, because their writers died, were counted by the walk.
+/**
+ * Whether the index has everybody, by these counts. An entry is written before the name is claimed and goes
+ * after it, so that what is under way makes no difference. Names that nobody has, because their writers died,
+ * were counted by the walk.
+ */
 export function isWholeBy({ dead, claimed, listed }: Counts): boolean {
   return dead !== undefined && claimed - listed <= dead
 }
