@@ -35,14 +35,21 @@ export function summaryOf(folder: string): string[] {
   return [...lines, ...atMost(MOST_LINES - lines.length, reasons)]
 }
 
+/** The test files that failed by tap's raw report. */
+export function failedFiles(report: string): string[] {
+  return [...report.matchAll(FAILED_FILE)].map(
+    ({ groups }) => groups?.['file']?.trim() ?? '',
+  )
+}
+
 function toStep(line: string): Step {
   const [name = '', code = '', seconds = ''] = line.split('\t')
   return { name, code: Number(code), seconds: Number(seconds) }
 }
 
 function reasonsOf(folder: string, name: string): string[] {
-  const files = [...read(folder, `${name}.tap`).matchAll(FAILED_FILE)]
-  if (files.length > 0) return files.map(({ groups }) => groups?.['file']?.trim() ?? '')
+  const files = failedFiles(read(folder, `${name}.tap`))
+  if (files.length > 0) return files
   const log = read(folder, `${name}.log`).split('\n')
   const uncovered = uncoveredIn(log)
   if (uncovered.length > 0) return uncovered

@@ -1,9 +1,12 @@
-// `npm run test:faults [-- --full] [FILE…]`: runs the fault suites and prints what they found as a table, for
-// a person and for docs/reliability.md. Exits as tap does.
+// `npm run test:faults [-- --full] [--again] [FILE…]`: runs the fault suites and prints what they found as a
+// table, for a person and for docs/reliability.md. With --again, files that failed run once more, and must
+// pass then. Exits as tap does.
 import { spawnSync } from 'node:child_process'
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { failedFiles } from './ci-summary.ts'
 
 interface Row {
   fault: string
@@ -12,49 +15,65 @@ interface Row {
   holds: boolean
 }
 
-const args = process.argv.slice(2)
-const full = args.includes('--full')
-const named = args.filter(arg => !arg.startsWith('--'))
-const files = named.length > 0 ? named : globSync('test/faults/*.faults.ts').sort()
+const {
+  values: { full, again },
+  positionals,
+} = parseArgs({
+  options: {
+    full: { type: 'boolean', default: false },
+    again: { type: 'boolean', default: false },
+  },
+  allowPositionals: true,
+})
+const files = positionals.length > 0 ? positionals : globSync('test/faults/*.faults.ts')
 const dir = mkdtempSync(join(tmpdir(), 'latchkey-faults-'))
-const figures = join(dir, 'figures.ndjson')
+/** Where tap's raw report stands afterwards: CI names a place for it. */
+const report = process.env['TAP_OUTPUT_FILE'] ?? join(dir, 'report.tap')
+const reporting = ['--disable-coverage', '--jobs=1', `--output-file=${report}`]
 
 try {
-  writeFileSync(figures, '')
   const started = performance.now()
-  // One file after the other: each keeps the machine busy, and measures time.
-  const tap = spawnSync(
-    'tap',
-    ['--disable-coverage', '--jobs=1', `--timeout=${full ? 3600 : 600}`, ...files],
-    {
-      stdio: 'inherit',
-      env: {
-        ...process.env,
-        LATCHKEY_FIGURES: figures,
-        LATCHKEY_FAULTS: full ? 'full' : 'short',
-      },
-    },
-  )
-  if (tap.error !== undefined) throw tap.error
-  const rows: Row[] = readFileSync(figures, 'utf8')
-    .split('\n')
-    .filter(Boolean)
-    .map(line => JSON.parse(line))
-  console.log(
-    [
-      '',
-      '| fault | figure | must show | |',
-      '| --- | --- | --- | --- |',
-      ...rows.map(lineOf),
-      '',
-    ].join('\n'),
-  )
-  console.log(
-    `${full ? 'full' : 'short'} form, ${Math.round((performance.now() - started) / 1000)} s`,
-  )
-  process.exitCode = tap.status ?? 1
+  const status = runSuites(files)
+  process.exitCode = again && status !== 0 ? runAgain(status) : status
+  const seconds = Math.round((performance.now() - started) / 1000)
+  console.log(`${full ? 'full' : 'short'} form, ${seconds} s`)
 } finally {
   rmSync(dir, { recursive: true })
+}
+
+/** Runs suites, and prints their table. */
+function runSuites(names: readonly string[]): number {
+  const figures = join(dir, 'figures.ndjson')
+  writeFileSync(figures, '')
+  // One file after the other: each keeps the machine busy, and measures time.
+  const status = tap([`--timeout=${full ? 3600 : 600}`, ...names], {
+    LATCHKEY_FIGURES: figures,
+    LATCHKEY_FAULTS: full ? 'full' : 'short',
+  })
+  const rows = readFileSync(figures, 'utf8').split('\n').filter(Boolean)
+  const table = ['| fault | figure | must show | |', '| --- | --- | --- | --- |']
+  console.log(['', ...table, ...rows.map(row => lineOf(JSON.parse(row))), ''].join('\n'))
+  return status
+}
+
+/** Runs only the files that failed. The report is that of all files then, each as it ended last. */
+function runAgain(first: number): number {
+  const text = readFileSync(report, 'utf8')
+  const failed = failedFiles(text)
+  if (failed.length === 0) return first
+  for (const [line] of text.matchAll(/^ *not ok .*/gm)) console.log(line)
+  console.log(`# again: ${failed.join(' ')}`)
+  const second = runSuites(failed)
+  return tap(['replay', ...files], {}) || second
+}
+
+function tap(args: readonly string[], env: NodeJS.ProcessEnv): number {
+  const { error, status } = spawnSync('tap', [...args, ...reporting], {
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+  })
+  if (error !== undefined) throw error
+  return status ?? 1
 }
 
 function lineOf({ fault, figure, mustShow, holds }: Row): string {
