@@ -221,32 +221,47 @@ local function note_token (key, token, forMs, at)
   if redis.call('PTTL', key) < forMs then redis.call('PEXPIRE', key, math.ceil(2 * forMs)) end
 end
 
--- How many fields were left when it was tidied last, in a field of its own; none where there were few.
+-- How many fields were left when it was tidied last, in a field of its own; none where there were few. Of many
+-- fields some are looked at in turn: at which HSCAN goes on then, in another.
 local TIDIED, FEW_FIELDS = 'tidied', 8
+local NEXT_PIECE, MANY_FIELDS, A_PIECE = 'next', 512, 16
+
+-- `fields`: each with what is in it.
+local function forget_expired_of (key, fields, at)
+  for i = 1, #fields, 2 do
+    local field = fields[i]
+    local before = field:match('^%S+ %S+ (%x+)$') or fields[i + 1]
+    local left = living_of(before, at)
+    if left == '' then redis.call('HDEL', key, field)
+    elseif left ~= before then redis.call('HSET', key, field, left) end
+  end
+end
 
 local function forget_expired_tokens (key, at)
   if redis.call('TYPE', key).ok ~= 'hash' then
     redis.call('ZREMRANGEBYSCORE', key, '-inf', math.floor(at / 1000))
     return
   end
-  redis.call('HDEL', key, TIDIED)
-  for _, field in ipairs(redis.call('HKEYS', key)) do
-    local last = field:match('^%S+ %S+ (%x+)$')
-    local before = last or redis.call('HGET', key, field)
-    local left = living_of(before, at)
-    if left == '' then redis.call('HDEL', key, field)
-    elseif left ~= before then redis.call('HSET', key, field, left) end
+  if redis.call('HLEN', key) > MANY_FIELDS then
+    local cursor = redis.call('HGET', key, NEXT_PIECE) or '0'
+    local piece = redis.call('HSCAN', key, cursor, 'COUNT', A_PIECE)
+    forget_expired_of(key, piece[2], at)
+    redis.call('HSET', key, NEXT_PIECE, piece[1])
+    return
   end
+  redis.call('HDEL', key, TIDIED, NEXT_PIECE)
+  forget_expired_of(key, redis.call('HGETALL', key), at)
   local fields = redis.call('HLEN', key)
   if fields >= FEW_FIELDS then redis.call('HSET', key, TIDIED, fields) end
 end
 
--- Whether it is time to. A few expired tokens may wait for some exchanges, many until they are as many as
--- what was left: so tidying costs as much as noting, however much there is.
+-- Whether it is time to, at the n-th exchange of a session; 0: its login. A few expired tokens may wait for
+-- some exchanges, more until they are as many as what was left, and of many a piece is tidied at a time: so
+-- tidying costs as much as noting, however much there is, and no call much.
 local function is_untidy (key, exchange)
   local isHash = redis.call('TYPE', key).ok == 'hash'
   local fields = isHash and redis.call('HLEN', key) or 0
-  if fields < FEW_FIELDS then return exchange % 4 == 0 end
+  if fields < FEW_FIELDS or fields > MANY_FIELDS then return exchange % 4 == 0 end
   return fields >= 2 * tonumber(redis.call('HGET', key, TIDIED) or FEW_FIELDS / 2)
 end
 

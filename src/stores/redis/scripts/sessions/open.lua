@@ -29,7 +29,7 @@ f = {
   rest = struct.pack(DEVICE, ARGV[11], ARGV[12], ARGV[13]),
 }
 write_family(KEYS[2], f, now)
-forget_expired_tokens(KEYS[3], now)
+if is_untidy(KEYS[3], 0) then forget_expired_tokens(KEYS[3], now) end
 note_token(KEYS[3], ARGV[9], tonumber(ARGV[10]), now)
 
 -- Before the end of the last session moves on.
