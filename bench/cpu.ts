@@ -11,12 +11,22 @@ export async function cpuOfTree(pid: number): Promise<number> {
   return sum(times)
 }
 
+/** Microseconds of the first thread, which a Node process has its event loop in, and of all others. */
+export async function cpuOfThreads(
+  pid: number,
+): Promise<{ readonly first: number; readonly others: number }> {
+  const first = await cpuOfTask(pid, pid)
+  return { first, others: (await cpuOf(pid)) - first }
+}
+
 async function cpuOf(pid: number): Promise<number> {
   const tasks = await readdir(`/proc/${pid}/task`)
-  const stats = await Promise.all(
-    tasks.map(task => textOf(`/proc/${pid}/task/${task}/schedstat`)),
-  )
-  return sum(stats.map(stat => Number(stat.split(' ')[0]) / NS_PER_US))
+  return sum(await Promise.all(tasks.map(task => cpuOfTask(pid, task))))
+}
+
+async function cpuOfTask(pid: number, task: number | string): Promise<number> {
+  const stat = await textOf(`/proc/${pid}/task/${task}/schedstat`)
+  return Number(stat.split(' ')[0]) / NS_PER_US
 }
 
 async function childrenOf(pid: number): Promise<number[]> {

@@ -44,16 +44,28 @@ export interface Cast {
 /** Where a Latchkey of the bench keeps everything: a Redis of its own, or a file. */
 export type StoreKind = 'redis' | 'sqlite'
 
+/** Another Latchkey, and its Redis. */
+export interface Beside extends Measured {
+  readonly redis: TestRedis
+}
+
 /** Starts another Latchkey, with a store of its own. */
 export async function startBeside(
   parts: AsyncDisposableStack,
   hashing: Hashing,
   { store = 'redis', ...variant }: Variant & { readonly store?: StoreKind },
-): Promise<Measured> {
+): Promise<Beside> {
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
   parts.defer(() => rm(dir, { recursive: true, force: true }))
   const redis = await startStore(parts)
-  return startLatchkey(parts, dir, urlOf(store, dir, redis), hashing, variant)
+  const server = await startLatchkey(
+    parts,
+    dir,
+    urlOf(store, dir, redis),
+    hashing,
+    variant,
+  )
+  return { ...server, redis }
 }
 
 function urlOf(store: StoreKind, dir: string, redis: TestRedis): string {
