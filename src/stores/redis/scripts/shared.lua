@@ -221,8 +221,8 @@ local function note_token (key, token, forMs, at)
   if redis.call('PTTL', key) < forMs then redis.call('PEXPIRE', key, math.ceil(2 * forMs)) end
 end
 
--- How many fields were left when it was tidied last, in a field of its own; none where there were few. Of many
--- fields some are looked at in turn: at which HSCAN goes on then, in another.
+-- How many fields were left when it was tidied last, in a field of its own; none where there were few. Many
+-- fields are looked at in turn, some at a time: where HSCAN goes on, in another field.
 local TIDIED, FEW_FIELDS = 'tidied', 8
 local NEXT_PIECE, MANY_FIELDS, A_PIECE = 'next', 512, 16
 
