@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { failedFiles } from './ci-summary.ts'
 
@@ -29,11 +29,25 @@ const files = positionals.length > 0 ? positionals : globSync('test/faults/*.fau
 const dir = mkdtempSync(join(tmpdir(), 'latchkey-faults-'))
 /** Where tap's raw report stands afterwards: CI names a place for it. */
 const report = process.env['TAP_OUTPUT_FILE'] ?? join(dir, 'report.tap')
-const reporting = ['--disable-coverage', '--jobs=1', `--output-file=${report}`]
+const figures = join(dir, 'figures.ndjson')
+
+/** They wait more than they work, and set no limits of time: in the short form they run beside each other. */
+const PATIENT = [
+  'backup',
+  'clock-jumps',
+  'mixed-versions',
+  'outbox',
+  'outbox-down',
+  'outbox-failover',
+  'outbox-server',
+  'secrets',
+  'theft',
+]
+const AT_ONCE = 3
 
 try {
   const started = performance.now()
-  const status = runSuites(files)
+  const status = runSuites(files, full ? 1 : AT_ONCE)
   process.exitCode = again && status !== 0 ? runAgain(status) : status
   const seconds = Math.round((performance.now() - started) / 1000)
   console.log(`${full ? 'full' : 'short'} form, ${seconds} s`)
@@ -41,39 +55,56 @@ try {
   rmSync(dir, { recursive: true })
 }
 
-/** Runs suites, and prints their table. */
-function runSuites(names: readonly string[]): number {
-  const figures = join(dir, 'figures.ndjson')
+/** Runs suites, the patient ones so many at once, and prints their table. */
+function runSuites(names: readonly string[], atOnce: number): number {
   writeFileSync(figures, '')
-  // One file after the other: each keeps the machine busy, and measures time.
-  const status = tap([`--timeout=${full ? 3600 : 600}`, ...names], {
+  const isPatient = (file: string) => PATIENT.includes(basename(file, '.faults.ts'))
+  const patient = atOnce > 1 ? names.filter(isPatient) : []
+  // One after the other: each keeps the machine busy, and measures time.
+  const alone = names.filter(file => !patient.includes(file))
+  const statuses = [runAtOnce(patient, atOnce), runAtOnce(alone, 1)]
+  if (patient.length > 0) writeReport()
+  printTable()
+  return Math.max(...statuses)
+}
+
+function runAtOnce(names: readonly string[], jobs: number): number {
+  if (names.length === 0) return 0
+  const args = ['--disable-coverage', `--jobs=${jobs}`, `--timeout=${full ? 3600 : 600}`]
+  return tap([...args, ...names], {
     LATCHKEY_FIGURES: figures,
     LATCHKEY_FAULTS: full ? 'full' : 'short',
   })
-  const rows = readFileSync(figures, 'utf8').split('\n').filter(Boolean)
-  const table = ['| fault | figure | must show | |', '| --- | --- | --- | --- |']
-  console.log(['', ...table, ...rows.map(row => lineOf(JSON.parse(row))), ''].join('\n'))
-  return status
 }
 
-/** Runs only the files that failed. The report is that of all files then, each as it ended last. */
+/** Runs only the files that failed, one after the other. */
 function runAgain(first: number): number {
   const text = readFileSync(report, 'utf8')
   const failed = failedFiles(text)
   if (failed.length === 0) return first
   for (const [line] of text.matchAll(/^ *not ok .*/gm)) console.log(line)
   console.log(`# again: ${failed.join(' ')}`)
-  const second = runSuites(failed)
-  return tap(['replay', ...files], {}) || second
+  return Math.max(runSuites(failed, 1), writeReport())
+}
+
+/** The report of several runs: of all files, each as it ended last. */
+function writeReport(): number {
+  return tap(['replay', '--disable-coverage', '--reporter=silent', ...files], {})
 }
 
 function tap(args: readonly string[], env: NodeJS.ProcessEnv): number {
-  const { error, status } = spawnSync('tap', [...args, ...reporting], {
+  const { error, status } = spawnSync('tap', [...args, `--output-file=${report}`], {
     stdio: 'inherit',
     env: { ...process.env, ...env },
   })
   if (error !== undefined) throw error
   return status ?? 1
+}
+
+function printTable(): void {
+  const rows = readFileSync(figures, 'utf8').split('\n').filter(Boolean)
+  const table = ['| fault | figure | must show | |', '| --- | --- | --- | --- |']
+  console.log(['', ...table, ...rows.map(row => lineOf(JSON.parse(row))), ''].join('\n'))
 }
 
 function lineOf({ fault, figure, mustShow, holds }: Row): string {

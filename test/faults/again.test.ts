@@ -58,6 +58,14 @@ const rows = [
     told: [],
   },
   {
+    name: 'some run beside each other',
+    suites: { one: 1, outbox: 1, theft: 2 },
+    runs: { one: 1, outbox: 1, theft: 2 },
+    code: 0,
+    count: '6 passed, 0 failed',
+    told: ['# again: test/faults/theft.faults.ts', 'theft: run 1 (must show: more)'],
+  },
+  {
     name: 'a suite fails once',
     suites: { steady: 1, shaky: 2, third: 1 },
     runs: { steady: 1, shaky: 2, third: 1 },
