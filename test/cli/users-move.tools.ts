@@ -21,7 +21,7 @@ import { PATIENT } from '../support/until.ts'
 const LATCHKEY = join(import.meta.dirname, '../../bin/latchkey.js')
 
 /** So many accounts in either store; 100,000 is the long form. */
-const ACCOUNTS = Number(process.env['LATCHKEY_MOVED'] ?? 20_000)
+const ACCOUNTS = Number(process.env['LATCHKEY_MOVED'] ?? 8_000)
 const BATCH = 100
 const TRIES = 6
 /** So many have a session before. */

@@ -13,11 +13,14 @@ import {
 } from '../support/stores.ts'
 import { PATIENCE_MS } from '../support/until.ts'
 
-const ACCOUNTS = 20_000
+/** 20,000 is the long form. */
+const ACCOUNTS = Number(process.env['LATCHKEY_WALKED'] ?? 5_000)
 /** So many are written at once. */
 const BATCH = 50
 const CHANGES = 50
-const PAGE = 100
+/** However many there are, there is a change every few pages, from the first to the last. */
+const CHANGED_EVERY = 4
+const PAGE = ACCOUNTS / (CHANGES * CHANGED_EVERY)
 const TRY_AGAIN_MS = 50
 
 // On PostgreSQL where there is a server: one of this process would take minutes.
@@ -68,7 +71,9 @@ async function walkTest(
     const before = after
     const [page] = await Promise.all([
       patiently(() => directory.page({ after: before, limit: PAGE })),
-      turn % 4 === 0 && turn / 4 < CHANGES ? change(turn / 4) : undefined,
+      turn % CHANGED_EVERY === 0 && turn / CHANGED_EVERY < CHANGES
+        ? change(turn / CHANGED_EVERY)
+        : undefined,
     ])
     seen.push(...page.map(({ sub }) => sub))
     after = page.at(-1)
