@@ -14,25 +14,34 @@ import recorded from './requests.json' with { type: 'json' }
 const SEARCH = 'urn:ietf:params:scim:api:messages:2.0:SearchRequest'
 const COUNT = Number(process.env['LATCHKEY_FUZZ'] ?? 600)
 
+/** Two users and a group, and what puts their ids into a request. */
 async function prepared(bench: ScimBench) {
   const user = await bench.add('ann')
+  const fresh = await bench.add('bea')
   const body = { schemas: [GROUP], displayName: 'staff' }
   const group = (await bench.call('POST', '/Groups', { body })).json()
-  return (text: string) =>
-    text.replaceAll('{user}', user.id).replaceAll('{group}', String(group.id))
+  const ids = { '{user}': user.id, '{fresh}': fresh.id, '{group}': String(group.id) }
+  const filled = (text: string) =>
+    Object.entries(ids).reduce((done, [name, id]) => done.replaceAll(name, id), text)
+  return { user, filled }
 }
 
 for (const store of STORES) {
   t.test(`recorded requests, ${store}`, async t => {
     const bench = await scimOn(t, store)
-    const filled = await prepared(bench)
-    for (const { of, method, path, body, status, answer } of recorded.requests) {
+    const { filled } = await prepared(bench)
+    for (const request of recorded.requests) {
+      const { of, method, path, body, status, answer, has = [], lacks = [] } = request
       const name = `${of}: ${method} ${path}`
       const got = await bench.call(method as 'GET', filled(path), {
         ...(body !== undefined && { body: filled(JSON.stringify(body)) }),
       })
       t.equal(got.statusCode, status, `${name} ${got.body}`)
       t.match(got.json(), JSON.parse(filled(JSON.stringify(answer))), name)
+      for (const text of has) t.ok(got.body.includes(filled(text)), `${name}: ${text}`)
+      for (const text of lacks) {
+        t.notOk(got.body.includes(filled(text)), `${name}: ${text}`)
+      }
     }
   })
 }
@@ -116,11 +125,7 @@ for (const store of STORES) {
   const title = `${COUNT} damaged requests, ${store}`
   t.test(title, { timeout: 3_600_000 }, async t => {
     const bench = await scimOn(t, store)
-    const user = await bench.add('ann')
-    const body = { schemas: [GROUP], displayName: 'staff' }
-    const group = (await bench.call('POST', '/Groups', { body })).json()
-    const filled = (text: string) =>
-      text.replaceAll('{user}', user.id).replaceAll('{group}', String(group.id))
+    const { user, filled } = await prepared(bench)
     const requests = [...recorded.requests, ...ADDED]
     const dice = createDice('scim')
     const damaged = (text: string) => {
@@ -164,7 +169,7 @@ for (const store of STORES) {
     t.strictSame(faults, [])
     t.ok(statuses.has(200) && statuses.has(400), 'some are taken, and some refused')
     const users = await everyOne(bench.server.store.directory.all())
-    t.same(users.map(({ sub }) => sub).length, 2, 'nobody was added unseen')
+    t.same(users.map(({ sub }) => sub).length, 3, 'nobody was added unseen')
     t.equal((await bench.server.store.groups.load()).groups.length, 1)
     const grown = (heapNow() - heap) / COUNT
     t.ok(COUNT < 10_000 || grown < 50, `${grown.toFixed(1)} bytes more for each request`)
