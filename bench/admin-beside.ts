@@ -3,19 +3,17 @@
 // machine's noise is larger than what is sought, it says that nothing is resolved.
 import { readFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
+import { basename, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Pool } from 'undici'
 import { sha256Line } from '../test/support/server.ts'
-import { startRedis } from '../test/support/redis.ts'
-import { CLIENT, CLIENTS, PASSWORD, USER } from './parties.ts'
+import { CLIENTS, USER } from './parties.ts'
 import type { AdminJob } from './admin-calls.ts'
 import { head } from './machine.ts'
 import { startWorker } from './child.ts'
-import { startLatchkey } from './processes.ts'
+import { startLatchkey, startStore, type StoreKind } from './processes.ts'
+import type { RefreshJob } from './refreshes.ts'
 import { type Pair, printTable, quantileRatio } from './report.ts'
-import { numbersOf } from './trial.ts'
+import { inChangingOrder, inTurn, numbersOf } from './trial.ts'
 import { goalText, quantile, span } from './verdict.ts'
 
 const { values } = parseArgs({
@@ -26,6 +24,12 @@ const { values } = parseArgs({
     admin: { type: 'string', default: '25' },
     calls: { type: 'string', default: 'scim' },
     accounts: { type: 'string', default: '1000' },
+    // redis or sqlite alone.
+    store: { type: 'string' },
+    // The place of a kind of call in admin-calls.ts: this kind alone.
+    only: { type: 'string' },
+    // Other checkouts, in turn with this one.
+    beside: { type: 'string', multiple: true, default: [] },
   },
 })
 const { rounds, seconds, rate, admin, accounts } = numbersOf(values, [
@@ -37,8 +41,14 @@ const { rounds, seconds, rate, admin, accounts } = numbersOf(values, [
 ])
 
 const calls = values.calls === 'admin' ? 'admin' : 'scim'
+const only = values.only === undefined ? undefined : Number(values.only)
+const what = only === undefined ? calls : `${calls}, kind ${only} alone,`
+const STORES = (['redis', 'sqlite'] as const).filter(
+  store => values.store === undefined || values.store === store,
+)
 
-const SESSIONS = 64
+/** A small young generation: a collection takes a fraction of a millisecond. */
+const SMALL_HEAP = { execArgv: ['--max-semi-space-size=1'] }
 /** So many tell what one costs. */
 const CALLS = 300
 const MOST_RATIO = 1.2
@@ -55,70 +65,21 @@ const ADMIN = {
 // A busy machine may keep the store from answering in time; every client of ours may repeat then.
 const ATTEMPTS = 5
 
-async function post(
-  server: Pool,
-  form: Record<string, string>,
-  left = ATTEMPTS,
-): Promise<any> {
-  const { statusCode, body } = await server.request({
-    path: '/token',
+/** What the other process is to do. */
+async function jobOf(url: string, base: string): Promise<Omit<AdminJob, 'count'>> {
+  const answer = await fetch(`${url}/token`, {
     method: 'POST',
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: new URLSearchParams(form).toString(),
+    body: new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_id: ADMIN.id,
+      client_secret: SECRET,
+    }),
   })
-  if (statusCode === 200) return body.json()
-  if (statusCode === 503 && left > 1) return post(server, form, left - 1)
-  throw new Error(`/token: ${statusCode} ${await body.text()}`)
-}
-
-/** Calls something at the rate until the seconds are over; resolves when the last call has ended. */
-async function atRate(call: (due: number) => Promise<void>) {
-  const running: Array<Promise<void>> = []
-  const start = performance.now()
-  for (let count = 0; count < rate * seconds; count++) {
-    const due = start + (count * 1000) / rate
-    const early = due - performance.now()
-    if (early > 0) await wait(early)
-    running.push(call(due))
-  }
-  await Promise.all(running)
-}
-
-interface Callers {
-  /** Milliseconds from when it was due to its answer, of each refresh. */
-  refreshes(): Promise<number[]>
-  /** What the other process is to do. */
-  readonly job: Omit<AdminJob, 'count'>
-}
-
-async function callersOf(token: Pool, managementUrl: string): Promise<Callers> {
-  const { access_token: bearer } = await post(token, {
-    grant_type: 'client_credentials',
-    client_id: ADMIN.id,
-    client_secret: SECRET,
-  })
+  const { access_token: bearer }: any = await answer.json()
   const headers = { authorization: `Bearer ${bearer}` }
-  const found = await fetch(`${managementUrl}/admin/v1/events?name=${USER}`, { headers })
+  const found = await fetch(`${base}/admin/v1/events?name=${USER}`, { headers })
   const { account }: any = await found.json()
-  const login = { grant_type: 'password', client_id: CLIENT, username: USER }
-  const free: string[] = []
-  for (let count = 0; count < SESSIONS; count++) {
-    free.push((await post(token, { ...login, password: PASSWORD })).refresh_token)
-  }
-  return {
-    async refreshes() {
-      const times: number[] = []
-      await atRate(async due => {
-        while (free.length === 0) await wait(1)
-        const form = { grant_type: 'refresh_token', client_id: CLIENT }
-        const held = String(free.shift())
-        free.push((await post(token, { ...form, refresh_token: held })).refresh_token)
-        times.push(performance.now() - due)
-      })
-      return times
-    },
-    job: { base: managementUrl, bearer, sub: account.sub, calls },
-  }
+  return { base, bearer, sub: account.sub, calls }
 }
 
 /** So many accounts, as a page of them would be short otherwise. */
@@ -152,50 +113,65 @@ async function add(
   }
 }
 
-/** One store: pairs of windows, every second one the other way round. */
-async function measure(name: string, storeUrl: string): Promise<string[]> {
-  await using parts = new AsyncDisposableStack()
+/** A server, and what is sent to it. */
+interface Subject {
+  readonly name: string
+  readonly pairs: Pair[]
+  /** Microseconds of a call. */
+  readonly cost: number
+  refreshes(): Promise<number[]>
+  /** The same, with calls meanwhile. */
+  beside(): Promise<number[]>
+}
+
+async function open(
+  parts: AsyncDisposableStack,
+  { store, root }: { readonly store: StoreKind; readonly root: string | undefined },
+): Promise<Subject> {
   const dir = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
   parts.defer(() => rm(dir, { recursive: true, force: true }))
-  const { url, cpu } = await startLatchkey(
-    parts,
-    dir,
-    storeUrl || `sqlite:${dir}/a.db`,
-    hashing,
-    {
-      config: {
-        clients: [...CLIENTS, ADMIN],
-        attributes: { name: {}, email: { type: 'email', unique: true } },
-        scim: { perClient: { max: 1_000_000 } },
-      },
+  const storeUrl =
+    store === 'redis' ? (await startStore(parts)).url : `sqlite:${dir}/a.db`
+  const { url, cpu } = await startLatchkey(parts, dir, storeUrl, hashing, {
+    ...(root !== undefined && { root: resolve(root) }),
+    config: {
+      clients: [...CLIENTS, ADMIN],
+      attributes: { name: {}, email: { type: 'email', unique: true } },
+      scim: { perClient: { max: 1_000_000 } },
     },
-  )
+  })
   const config = JSON.parse(await readFile(join(dir, 'latchkey.yaml'), 'utf8'))
   const management = `http://127.0.0.1:${config.management.port}`
-  // `fetch` keeps a processor so busy that its caller, and not the server, would be late.
-  const server = new Pool(url, { connections: SESSIONS })
-  parts.defer(() => server.close())
-  const { refreshes, job } = await callersOf(server, management)
+  const job = await jobOf(url, management)
   await fill(management, job.bearer)
   const ask = startWorker<AdminJob, number>(parts, 'admin-calls.ts')
-  const window = { ...job, count: admin * seconds, perSecond: admin }
+  const refresh = startWorker<RefreshJob, number[]>(parts, 'refreshes.ts', SMALL_HEAP)
+  const window = { ...job, count: admin * seconds, perSecond: admin, only }
+  const refreshes = () => refresh({ base: url, seconds, perSecond: rate })
   const beside = async () => (await Promise.all([refreshes(), ask(window)]))[0]
   await beside()
   const before = await cpu()
-  await ask({ ...job, count: CALLS })
+  await ask({ ...job, count: CALLS, only })
   const cost = ((await cpu()) - before) / CALLS
-  const pairs: Pair[] = []
-  for (let round = 0; round < rounds; round++) {
-    const [first, second] = round % 2 === 0 ? [refreshes, beside] : [beside, refreshes]
-    const [one, other] = [await first(), await second()]
-    pairs.push(
-      round % 2 === 0 ? { without: one, beside: other } : { without: other, beside: one },
-    )
-  }
+  const name = root === undefined ? store : `${store}, ${basename(resolve(root))}`
+  return { name, pairs: [], cost, refreshes, beside }
+}
+
+/** Two windows, every second time the other way round. */
+async function measure(subject: Subject, round: number): Promise<void> {
+  const { refreshes, beside, pairs } = subject
+  const [first, second] = round % 2 === 0 ? [refreshes, beside] : [beside, refreshes]
+  const [one, other] = [await first(), await second()]
+  pairs.push(
+    round % 2 === 0 ? { without: one, beside: other } : { without: other, beside: one },
+  )
+}
+
+function rowOf({ name, pairs, cost }: Subject): string[] {
   const quiet = pairs.flatMap(({ without }) => without)
   const busy = pairs.flatMap(each => each.beside)
   const ms = (times: readonly number[], share: number) =>
-    quantile(times, share).toFixed(1)
+    quantile(times, share).toFixed(2)
   const ratio = quantileRatio(pairs, 0.99)
   return [
     name,
@@ -210,28 +186,29 @@ async function measure(name: string, storeUrl: string): Promise<string[]> {
   ]
 }
 
-const redis = await startRedis()
-const table = [
-  [
-    'store',
-    'p50',
-    'p50 beside',
-    'p99',
-    'p99 beside',
-    'ratio of p99',
-    'within (95 %)',
-    'goal',
-    'CPU of a call',
-  ],
+const HEAD = [
+  'server',
+  'p50',
+  'p50 beside',
+  'p99',
+  'p99 beside',
+  'ratio of p99',
+  'within (95 %)',
+  'goal',
+  'CPU of a call',
 ]
-try {
-  table.push(await measure('Redis', redis.url))
-  table.push(await measure('SQLite', ''))
-} finally {
-  await redis.stop()
+
+for (const store of STORES) {
+  await using parts = new AsyncDisposableStack()
+  const subjects = await inTurn([...values.beside, undefined], root =>
+    open(parts, { store, root }),
+  )
+  for (let round = 0; round < rounds; round++) {
+    await inChangingOrder(subjects, round, subject => measure(subject, round))
+  }
+  console.log(
+    `${rate} refreshes and ${admin} calls of ${what} a second, in pairs of windows; milliseconds\n` +
+      head({ rounds, seconds, accounts }),
+  )
+  printTable([HEAD, ...subjects.map(rowOf)])
 }
-console.log(
-  `${rate} refreshes and ${admin} calls of ${calls} a second, in pairs of windows; milliseconds\n` +
-    head({ rounds, seconds, accounts }),
-)
-printTable(table)

@@ -67,8 +67,9 @@ export function start(
 export function startWorker<Question extends object, Answer>(
   parts: AsyncDisposableStack,
   module: string,
+  options: StartOptions = {},
 ): (question: Question) => Promise<Answer> {
-  const child = start(parts, module)
+  const child = start(parts, module, options)
   pin(child.pid, 'load')
   return question => ask(child, question)
 }
