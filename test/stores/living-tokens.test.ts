@@ -1,74 +1,19 @@
 // What Redis keeps of a user's living tokens, so that their status bits can be set: little, both forms are
 // read, and a store that earlier releases may use keeps theirs.
-import t, { type Test } from 'tap'
-import { createRedisStore } from '../../src/stores/redis/store.ts'
-import type { Clock } from '../../src/base/clock.ts'
+import t from 'tap'
 import { systemRandom } from '../../src/base/random.ts'
-import type { FamilyRef } from '../../src/stores/ports/families.ts'
 import { newListName } from '../../src/stores/ports/status-lists.ts'
+import {
+  LIST,
+  NEXT_LIST,
+  HOUR,
+  SID,
+  setScene,
+  TTL,
+  upTo,
+} from '../support/living-tokens.ts'
 import { createHandClock } from '../support/clock.ts'
-import { startRedis } from '../support/redis.ts'
-import { addSomeone, presented, signIn } from '../support/stores.ts'
-import { PATIENT } from '../support/until.ts'
-
-const TTL = 600_000
-const SID = 'b'.repeat(22)
-const HOUR = Math.floor(Date.now() / 3_600_000)
-const LIST = newListName(HOUR, systemRandom)
-const NEXT_LIST = newListName(HOUR + 1, systemRandom)
-
-/** `old`: an earlier release has begun the store. */
-async function setScene(
-  t: Test,
-  { old = false, clock }: { old?: boolean; clock?: Clock } = {},
-) {
-  const redis = await startRedis()
-  t.teardown(() => redis.stop())
-  const connect = async () => {
-    const store = await createRedisStore({ ...PATIENT, url: redis.url, clock })
-    t.teardown(() => store.close())
-    return store
-  }
-  const store = await connect()
-  if (old) {
-    await store.client.flushall()
-    await store.client.hset('lk:format', 'written', 1)
-    await store.client.hset('lk:names', 'someone', 'tag')
-  }
-  const used = old ? await connect() : store
-  const userTag = await addSomeone(used)
-  const key = `lk:{${userTag}}:t`
-  const families = new Map<string, number>()
-  return {
-    store: used,
-    connect,
-    userTag,
-    key,
-    type: () => used.client.type(key),
-    open: (sid: string, idx: number, forMs = TTL) => {
-      families.set(sid, 0)
-      return signIn(used, userTag, { sid, status: { list: LIST, idx, forMs } })
-    },
-    async next(
-      ref: FamilyRef,
-      idx: number,
-      { forMs = TTL, list = LIST, by = used } = {},
-    ) {
-      const generation = (families.get(ref.sid) ?? 0) + 1
-      families.set(ref.sid, generation)
-      const token = presented(ref, generation, { status: { list, idx, forMs } })
-      return by.families.rotate(token)
-    },
-    async revoked(list = LIST) {
-      const [found] = (await used.statusLists.read(new Map())).filter(
-        each => each.list === list,
-      )
-      return [...(found?.revoked ?? [])].sort((a, b) => a - b)
-    },
-  }
-}
-
-const upTo = (count: number) => Array.from({ length: count }, (_, idx) => idx)
+import { presented, signIn } from '../support/stores.ts'
 
 t.test(
   'a thousand refreshes of a session in ten minutes leave at most 40 kB',
@@ -140,40 +85,6 @@ t.test('many sessions that refresh leave no more than what lives, twice', async 
     most = Math.max(most, await store.client.hlen(key))
   }
   t.ok(most <= 2 * sids.length + 1, `${most} fields`)
-})
-
-t.test('a login costs the same, however often the user has logged in', async t => {
-  const clock = createHandClock()
-  const { store, open, key, userTag, revoked } = await setScene(t, { clock })
-  const { client } = store
-  const logIn = async (first: number, count: number) => {
-    for (let idx = first; idx < first + count; idx++) {
-      await open(String(idx).padStart(22, 'a'), idx)
-    }
-  }
-  /** What Redis did for one of ten logins, those within its scripts, too. */
-  const commandsOfALogin = async (first: number) => {
-    await client.call('CONFIG', ['RESETSTAT'])
-    await logIn(first, 10)
-    const stats = await client.info('commandstats')
-    const calls = [...stats.matchAll(/cmdstat_(?!config|info)[^:]*:calls=(\d+)/g)]
-    return calls.reduce((sum, [, count]) => sum + Number(count), 0) / 10
-  }
-  await logIn(0, 2000)
-  const commands = await commandsOfALogin(2000)
-  t.ok(commands < 40, `${commands} commands`)
-  t.equal((await revoked()).length, 0)
-
-  clock.advance(TTL + 1000)
-  await logIn(2010, 400)
-  const left = await client.hlen(key)
-  t.ok(left < 600, `${left} fields, when all 2,010 have expired and 400 came`)
-  await store.subjects.setDisabled(userTag, true)
-  t.same(
-    (await revoked()).filter(idx => idx >= 2010),
-    upTo(2410).slice(2010),
-    'none that lives is forgotten',
-  )
 })
 
 t.test('what was set aside goes once its last token has expired', async t => {
