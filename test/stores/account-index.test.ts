@@ -138,6 +138,17 @@ t.test('an entry that no account has is not shown, and goes', async t => {
   t.same(await entries(), own)
 })
 
+t.test('an entry that a dead writer has left hides nobody of the same name', async t => {
+  const { directory, leave } = createWorld(t)
+  const account = someAccount('living')
+  await directory.add(account)
+  await directory.settle()
+  // Tags are base64url: this one comes before every other one.
+  await leave('-', account.foldedName)
+  const prefix = account.foldedName
+  t.match(await directory.search({ prefix, limit: 1 }), [{ account: { sub: 'living' } }])
+})
+
 t.test('accounts of one shard are merged whole', async t => {
   const { directory, subs, names } = createWorld(t)
   const crowded = Array.from({ length: 4000 }, (_, place) => someAccount(`c-${place}`))

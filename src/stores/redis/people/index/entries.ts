@@ -108,9 +108,9 @@ export function textRange(prefix: string, after: string | undefined): Range {
 /** Names alone. */
 export const NAMES = textRange(nameField(''), undefined)
 
-/** The same range behind an entry. */
+/** The same range behind an entry alone: others of the same text, which have another tag, may follow. */
 export function rangeBehind(entry: string, { before }: Range): Range {
-  return { from: behind(entry), before }
+  return { from: Buffer.from(`${entry}\0`), before }
 }
 
 /** A range as ZRANGEBYLEX takes it. */
