@@ -1,11 +1,12 @@
 // A server process as Node's cluster gives it, as the supervisor wants it.
 import type { ChildProcess } from 'node:child_process'
+import { endUntaken } from './handed-over.ts'
 import { messageOf, type FromServer, type ToServer } from './messages.ts'
 import type { Child, ChildEvents } from './ports.ts'
 
 /** What is used of a process of the cluster. */
 interface ClusterWorker {
-  readonly process: Pick<ChildProcess, 'pid' | 'kill'>
+  readonly process: Pick<ChildProcess, 'pid' | 'kill'> & Parameters<typeof endUntaken>[0]
   isConnected(): boolean
   on(event: 'message', heard: (message: FromServer) => void): unknown
   on(event: 'error', failed: (error: Error) => void): unknown
@@ -35,6 +36,7 @@ function notStarted(error: unknown, { message, exit }: ChildEvents): void {
 /** Watches the process. */
 function childOf(worker: ClusterWorker, events: ChildEvents): Child {
   const { message, exit } = events
+  endUntaken(worker.process)
   worker.on('message', message)
   worker.on('error', error => {
     // Of one that runs, it tells of a message that was not sent, or a signal: its end says more.

@@ -276,6 +276,12 @@ async function replacesOne(t: Test, server: LatchkeyProcess) {
   const survivor = JSON.parse(server.lines.slice(seen).find(isIntrospection) ?? '').pid
   const [victim = 0] = (await pidsOf(server)).filter(pid => pid !== survivor)
   const before = await metricsOf(server)
+  // It stands still, and is handed one of these, which it never takes.
+  process.kill(victim, 'SIGSTOP')
+  const get = 'GET /.well-known/jwks.json HTTP/1.1\r\nhost: localhost\r\n\r\n'
+  const waiting = [await openRaw(server, get), await openRaw(server, get)]
+  t.teardown(() => waiting.forEach(({ destroy }) => destroy()))
+  await until(() => waiting.some(({ text }) => text() !== ''))
   process.kill(victim, 'SIGKILL')
 
   const line = await server.logged(/a server process has ended and is replaced/)
@@ -291,6 +297,11 @@ async function replacesOne(t: Test, server: LatchkeyProcess) {
     t.match(await introspect(server, token), good, 'nobody waits for the dead one')
     return valueOf(await metricsOf(server), 'latchkey_processes') === 2
   })
+  const untaken = waiting.filter(({ text }) => text() === '')
+  let ended = 0
+  for (const { closed } of untaken) closed.then(() => (ended += 1))
+  t.equal(untaken.length, 1)
+  await until(() => ended === 1)
   const after = await metricsOf(server)
   t.equal(valueOf(after, 'latchkey_processes_replaced_total{reason="ended"}'), 1)
   const falling = (before.match(/^\w+_total(\{[^}]*\})?(?= )/gm) ?? []).filter(
