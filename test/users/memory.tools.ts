@@ -15,7 +15,8 @@ import { PATIENT } from '../support/until.ts'
 const MIB = 1024 * 1024
 const LIMIT = 256 * MIB
 const LOGINS = 500
-const WAVES = 3
+/** 3 is the long form. */
+const WAVES = Number(process.env['LATCHKEY_WAVES'] ?? 2)
 const HEAVY = 8
 
 /** As the image sets it: without it the memory doesn't suffice. */

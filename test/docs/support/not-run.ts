@@ -19,7 +19,7 @@ const NO_ENGINE =
 const OF_A_MACHINE =
   'it installs a service as root; systemd.tools.ts checks the unit and the configuration'
 const MEASURES =
-  'it measures for minutes; test/bench.tools.ts starts benches for a moment'
+  'it measures for minutes; test/alone/bench.tools.ts starts benches for a moment'
 const OF_A_PROXY = "it is a proxy's own configuration, and that proxy is none of Debian's"
 
 const by = (page: string, suite: string, begins: readonly string[]): NotRun[] =>

@@ -1,9 +1,9 @@
 // The benches start, measure and print: nobody would notice before the next release that they don't. No
 // figure is looked at.
 import t from 'tap'
-import { runChild } from './support/children.ts'
+import { runChild } from '../support/children.ts'
 
-const bench = (name: string) => new URL(`../bench/${name}`, import.meta.url).pathname
+const bench = (name: string) => new URL(`../../bench/${name}`, import.meta.url).pathname
 
 /** Its cells: CPU or requests a second of both, and their ratio or that it isn't resolved. */
 const rowOf = (name: string) =>
