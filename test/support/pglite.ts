@@ -1,5 +1,7 @@
 // A PostgreSQL of one process, without a server's programs: the real one, compiled to WebAssembly, behind a
 // socket. It has one connection at a time. What takes several asks a server of Debian's (databases.ts).
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
 import type { SqlServer } from '../../src/base/sql/server.ts'
@@ -16,11 +18,14 @@ export interface TestPostgres {
   stop(): Promise<void>
 }
 
+const ROOT = join(import.meta.dirname, '../..')
+const BUILDS = join(ROOT, '.tap/builds')
+
 let fresh: Promise<Blob> | undefined
 
-/** Starts one: a copy of the process's first, as making one takes ten times as long. */
+/** Starts one: a copy of the first that was ever made, as making one takes ten times as long. */
 export async function startPglite(): Promise<TestPostgres> {
-  fresh ??= makeFresh()
+  fresh ??= openFresh()
   const db = await PGlite.create({ loadDataDir: await fresh })
   const port = await freePort()
   let listener: PGLiteSocketServer | undefined
@@ -54,9 +59,25 @@ export async function startPglite(): Promise<TestPostgres> {
   return running
 }
 
-async function makeFresh(): Promise<Blob> {
+/** A database without anything, as this version of PGlite makes it. */
+async function openFresh(): Promise<Blob> {
+  const manifest = join(ROOT, 'node_modules/@electric-sql/pglite/package.json')
+  const { version } = JSON.parse(await readFile(manifest, 'utf8'))
+  const file = join(BUILDS, `pglite-${version}.tar`)
+  return readFile(file).then(
+    bytes => new Blob([bytes]),
+    () => makeFresh(file),
+  )
+}
+
+async function makeFresh(file: string): Promise<Blob> {
   const db = await PGlite.create()
   const copy = await db.dumpDataDir('none')
   await db.close()
+  await mkdir(BUILDS, { recursive: true })
+  // Whoever reads it meanwhile finds the whole file, or none.
+  const own = `${file}.${process.pid}`
+  await writeFile(own, copy.stream())
+  await rename(own, file)
   return copy
 }
