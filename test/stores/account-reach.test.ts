@@ -66,7 +66,7 @@ t.test(
       },
     )
     const range = { ...createdRange(undefined), before: Buffer.from('z') }
-    const found = await look({ order: 'created', range, most: 5, inParts: true })
+    const found = await look({ order: 'created', range, most: 5 })
     t.strictSame(found.shards.flat(), ['somebody'])
   },
 )

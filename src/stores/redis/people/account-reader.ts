@@ -33,9 +33,6 @@ const AT_ONCE = 25
 /** And so many such scripts share a round trip: a list that a person looks at takes one. */
 const SCRIPTS_OF_A_TURN = 2
 
-/** So many accounts are read in one round trip; more are a long list. */
-export const READ_AT_ONCE = AT_ONCE * SCRIPTS_OF_A_TURN
-
 /** Makes the reader. */
 export function createAccountReader({ link, keys }: RedisAdapter): AccountReader {
   const readScript = loadScript(link, 'people/index/read')
@@ -60,7 +57,7 @@ export function createAccountReader({ link, keys }: RedisAdapter): AccountReader
     read,
     async readAll(tags) {
       const found: Array<FoundAccount | undefined> = []
-      for (const turn of chunksOf(tags, READ_AT_ONCE)) {
+      for (const turn of chunksOf(tags, AT_ONCE * SCRIPTS_OF_A_TURN)) {
         const parts = chunksOf(turn, AT_ONCE).map(some =>
           readTogether(
             () => together(some),

@@ -11,18 +11,7 @@ export interface Wanted {
   readonly order: Order
   readonly range: Range
   readonly most: number
-  /** Whether the shards are looked at a few at a time: others have their turn in between. */
-  readonly inParts: boolean
 }
-
-/** What one step looks at: shards, and the hashes whose claims are counted. */
-interface Part {
-  readonly shards: readonly string[]
-  readonly hashes: readonly string[]
-}
-
-/** A tenth or two of a millisecond of Redis' time. */
-const SHARDS_OF_A_PART = 16
 
 /** What is there. */
 export interface Look {
@@ -32,7 +21,7 @@ export interface Look {
   readonly shards: ReadonlyArray<readonly string[]>
 }
 
-/** Looks at the index: one round trip, four in parts, two in a cluster. Rejects with StoreUnavailable. */
+/** Looks at the index: one round trip, or two in a cluster. Rejects with StoreUnavailable. */
 export type LookAtIndex = (wanted: Wanted) => Promise<Look>
 
 /** Makes the look. */
@@ -42,44 +31,23 @@ export function createLook(
 ): LookAtIndex {
   const lookScript = loadScript(link, 'people/index/look')
   const read = createReadTogether(link)
-  const shardsOf = (order: Order, shards = SHARDS) =>
-    shards.map(shard => keys.accounts(order, shard))
+  const shardsOf = (order: Order) => SHARDS.map(shard => keys.accounts(order, shard))
 
-  async function lookAt({ order, range, most }: Wanted, { shards, hashes }: Part) {
-    const [reply] = await lookScript(
-      [
-        keys.indexWalked,
-        ...shardsOf(order, shards),
-        ...shardsOf('texts', shards),
-        ...hashes,
-      ],
-      [shards.length, ...boundsOf(range), most, ...boundsOf(NAMES)],
-    )
-    const [dead, claimed, listed, entries] = listOf(JSON.parse(String(reply)))
-    return {
-      dead: dead === false ? undefined : Number(dead),
-      claimed: Number(claimed),
-      listed: Number(listed),
-      shards: listOf(entries).map(textsOf),
-    }
-  }
-
-  function together(wanted: Wanted): Promise<Look> {
+  function together({ order, range, most }: Wanted): Promise<Look> {
     return names.everywhere(async hashes => {
-      // The claims are counted first: whoever is added meanwhile has got an entry before.
-      const { shards, ...counts } = await lookAt(wanted, {
-        shards: firstOf(wanted),
-        hashes,
-      })
-      const found = [...shards]
-      let { listed } = counts
-      while (found.length < SHARDS.length) {
-        const next = SHARDS.slice(found.length, found.length + SHARDS_OF_A_PART)
-        const part = await lookAt(wanted, { shards: next, hashes: [] })
-        found.push(...part.shards)
-        listed += part.listed
+      const [reply] = await lookScript(
+        [keys.indexWalked, ...shardsOf(order), ...shardsOf('texts'), ...hashes],
+        [SHARDS.length, ...boundsOf(range), most, ...boundsOf(NAMES)],
+      )
+      const [dead, claimed, listed, shards] = listOf(JSON.parse(String(reply)))
+      return {
+        isWhole: isWholeBy({
+          dead: dead === false ? undefined : Number(dead),
+          claimed: Number(claimed),
+          listed: Number(listed),
+        }),
+        shards: listOf(shards).map(textsOf),
       }
-      return { isWhole: isWholeBy({ ...counts, listed }), shards: found }
     })
   }
 
@@ -103,10 +71,6 @@ export function createLook(
       () => together(wanted),
       () => apart(wanted),
     )
-}
-
-function firstOf({ inParts }: Wanted): readonly string[] {
-  return inParts ? SHARDS.slice(0, SHARDS_OF_A_PART) : SHARDS
 }
 
 /** What Lua makes of a list: an empty one is an object. */

@@ -2,7 +2,7 @@
 // and each entry is checked against its account.
 import type { Account, BuiltInDirectory, FoundText } from '../../../ports/directory.ts'
 import type { RedisAdapter } from '../../adapter.ts'
-import { READ_AT_ONCE, type AccountReader, type FoundAccount } from '../account-reader.ts'
+import type { AccountReader, FoundAccount } from '../account-reader.ts'
 import { entriesFor, holdsEntry, type AccountIndex } from './account-index.ts'
 import {
   createdRange,
@@ -126,7 +126,7 @@ function createTake(
 }
 
 function wantedOf({ order, range, limit }: Part): Wanted {
-  return { order, range, most: mostOf(limit), inParts: limit > READ_AT_ONCE }
+  return { order, range, most: mostOf(limit) }
 }
 
 /**

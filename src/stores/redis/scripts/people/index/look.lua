@@ -1,7 +1,7 @@
--- The next entries of an order, of some shards of the index, and what says whether the index has everybody:
--- for a server that has all of the keys. KEYS: the mark of a walk; the shards of that order; the same shards
--- by text; the hashes of the claims of names, or none. ARGV: how many shards these are; between which texts,
--- and how many of each shard; between which texts the names are.
+-- The next entries of an order, of every shard of the index, and what says whether the index has everybody:
+-- for a server that has all of the keys. KEYS: the mark of a walk; the shards of that order; the shards by
+-- text; the hashes of the claims of names. ARGV: how many shards there are; between which texts, and how many
+-- of each shard; between which texts the names are.
 -- Reply: JSON, encoded once, as lists are dear to the driver and each encoding is dear here: how many names
 -- nobody has, false where no walk is known; how many are claimed; how many have an entry; the entries of each
 -- shard, {} for none.
