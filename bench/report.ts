@@ -35,6 +35,16 @@ export function quantileRatio(pairs: readonly Pair[], share: number): Interval {
   )
 }
 
+/** The same of the median window: a stall of the machine makes one window slow, and not the median. */
+export function typicalRatio(pairs: readonly Pair[], share: number): Interval {
+  const typicalOf = (some: readonly Pair[], side: keyof Pair) =>
+    median(some.map(pair => quantile(pair[side], share)))
+  return intervalOf(
+    [pairs],
+    some => typicalOf(some, 'beside') / typicalOf(some, 'without'),
+  )
+}
+
 /** A line of a table: what was measured, and what its ratios have to keep to. */
 export interface Row {
   readonly name: string
