@@ -1,11 +1,26 @@
 // The OpenAPI document of SCIM: it has every route and no other, what users have as configured now, and every
 // schema that it names.
 import t from 'tap'
+import { SCIM_PATH } from '../../../../src/http/management/scim/scim-form.ts'
 import { EXTENSION, scimOn } from '../../../support/scim.ts'
 import { READS, WRITES } from './routes.ts'
 
+/** The routes below SCIM's path in the tree that the framework prints. */
+function routesIn(tree: string): readonly string[] {
+  const lines = [...tree.matchAll(/^([│ ]*)[├└]── (\S+) \((.+)\)$/gmu)]
+  let parent = ''
+  return lines.flatMap(([, depth, part = '', methods = '']) => {
+    if (depth === '') parent = part
+    const path = depth === '' ? part : `${parent}${part}`
+    if (!path.startsWith(SCIM_PATH)) return []
+    const written = path.slice(SCIM_PATH.length).replace(':id', '{id}')
+    const named = methods.split(', ').filter(method => method !== 'HEAD')
+    return named.map(method => `${method} ${written}`)
+  })
+}
+
 t.test('every route of SCIM is in its document, and no other', async t => {
-  const { call } = await scimOn(t, 'SQLite')
+  const { call, server } = await scimOn(t, 'SQLite')
   const answer = await call('GET', '/openapi.json', { as: 'reader' })
   t.equal(answer.headers['content-type'], 'application/json; charset=utf-8')
   const document = answer.json()
@@ -21,6 +36,12 @@ t.test('every route of SCIM is in its document, and no other', async t => {
     })
     .filter(route => !route.endsWith('openapi.json'))
   t.strictSame(described.toSorted(), served.toSorted())
+  const registered = routesIn(server.management.printRoutes({ commonPrefix: false }))
+  t.strictSame(
+    registered.toSorted(),
+    [...described, 'GET /openapi.json'].toSorted(),
+    'the server has no route that neither list knows',
+  )
 
   const ids = Object.values<Record<string, { operationId: string }>>(
     document.paths,
