@@ -22,6 +22,19 @@ t.test('what stands before a cluster may look like one server', async t => {
   }
 })
 
+t.test('an account that is damaged is named, and nothing of it is said', async t => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const { directory, adapter } = createRedisWorld(t, redis.url)
+  await directory.add(someAccount('ann'))
+  const [ann] = await directory.page({ limit: 1 })
+  const key = adapter.keys.user(ann?.tag ?? '')
+  await adapter.link.client.hset(key, 'attributes', '{"phone":"+49 1')
+  await t.rejects(directory.page({ limit: 1 }), {
+    message: `the account in the key that ends in {${ann?.tag}}:u can't be read: put it back from a back-up`,
+  })
+})
+
 t.test('what else goes wrong in one step is no reason to ask in another way', async t => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())

@@ -81,6 +81,13 @@ function chunksOf<Item>(items: readonly Item[], size: number): Item[][] {
 
 function foundIn(tag: string, values: readonly unknown[]): FoundAccount | undefined {
   const hash = hashFrom(values)
-  const account = readAccount(tag, hash)
-  return account && { account, uniqueValues: readUniqueValues(hash) }
+  try {
+    const account = readAccount(tag, hash)
+    return account && { account, uniqueValues: readUniqueValues(hash) }
+  } catch {
+    // Its cause would say what is in it.
+    throw new Error(
+      `the account in the key that ends in {${tag}}:u can't be read: put it back from a back-up`,
+    )
+  }
 }
