@@ -7,7 +7,7 @@ import type { Projection } from '../../../scim/projection.ts'
 import { isObject, type Resource } from '../../../scim/schema.ts'
 import { matchesEtag } from '../../request/etag.ts'
 import type { Guard } from '../callers/guard.ts'
-import { bodyBytes } from './body-bytes.ts'
+import { bodyText } from './body-text.ts'
 import { typeAnswer } from './scim-form.ts'
 import type { Call, Resources, Shown } from './resources.ts'
 
@@ -31,11 +31,11 @@ export async function resourceRoutes(
   const called = createCalled(guard)
   app.get(path, async (request, reply) => {
     const call = await called(request, reply, 'scim.read')
-    return bodyBytes(await resources.list(call, readQuery(request.query)))
+    return bodyText(await resources.list(call, readQuery(request.query)))
   })
   app.post(`${path}/.search`, async (request, reply) => {
     const call = await called(request, reply, 'scim.read')
-    return bodyBytes(await resources.list(call, readSearch(request.body)))
+    return bodyText(await resources.list(call, readSearch(request.body)))
   })
   app.post(path, async (request, reply) => {
     const call = await called(request, reply, 'scim')
@@ -87,7 +87,7 @@ export async function searchRoute(
   const called = createCalled(guard)
   app.post('/.search', async (request, reply) => {
     const call = await called(request, reply, 'scim.read')
-    return bodyBytes(await searchAll(call, readSearch(request.body), kinds))
+    return bodyText(await searchAll(call, readSearch(request.body), kinds))
   })
 }
 
@@ -150,9 +150,9 @@ function projectionOf(request: FastifyRequest): Projection {
 }
 
 /** A resource with its ETag. */
-function sent({ body, version, location }: Shown, reply: FastifyReply): Promise<Buffer> {
+function sent({ body, version, location }: Shown, reply: FastifyReply): Promise<string> {
   reply.headers({ etag: version, location })
-  return bodyBytes(body)
+  return bodyText(body)
 }
 
 /** The same, or 304 where the caller has that version (RFC 9110 §13.1.2). */
