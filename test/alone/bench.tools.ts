@@ -144,7 +144,7 @@ t.test(
       '--accounts',
       '120',
     ])
-    for (const store of ['Redis', 'SQLite']) {
+    for (const store of ['redis', 'sqlite']) {
       t.match(stdout, new RegExp(`^\\| ${store} +\\|( +[\\d.]+ \\|){5}`, 'm'), store)
     }
   },
