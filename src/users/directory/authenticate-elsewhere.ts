@@ -69,7 +69,8 @@ export function createAuthenticateElsewhere(
     try {
       const outcome = await judge(asked)
       if (outcome.kind !== 'away') {
-        await settle(resultOf(outcome))
+        // Who is unknown here may sign up elsewhere with that very password: counted, but not recognised.
+        if (outcome.kind === 'ok' || shadow !== undefined) await settle(resultOf(outcome))
         return outcome.kind === 'ok' ? { ...outcome, known: verdict.known } : outcome
       }
     } catch (error) {

@@ -77,9 +77,13 @@ async function refusalTest(t: Test, url: string): Promise<void> {
     const { statusCode, body } = await login(name, password)
     return [statusCode, JSON.parse(body).error, user.asked - before]
   }
+  t.equal((await login(`eve${n}`)).statusCode, 200)
   t.same(await asked(`eve${n}`, 'wrong'), [400, 'invalid_grant', 1])
   t.same(await asked(`nobody${n}`, 'wrong'), [400, 'invalid_grant', 1])
   t.same(await asked(`eve${n}`, 'wrong'), [400, 'invalid_grant', 0], 'repeated')
+  t.same(await asked(`new${n}`, WORDS), [400, 'invalid_grant', 1])
+  user.users.push({ id: 2, name: `new${n}`, password: WORDS })
+  t.equal((await login(`new${n}`)).statusCode, 200, 'who signs up there is right at once')
   for (const password of ['', 'a\0b']) {
     const before = user.asked
     const attempt = { name: `eve${n}`, password, clientId: 'mobile', address: '::1' }
@@ -458,10 +462,12 @@ async function spellingTest(t: Test, url: string): Promise<void> {
   const { user, login, test, n } = await start(t, url)
   user.users.push({ id: 1, name: `Nia${n}`, password: WORDS })
   t.equal((await login(`nia${n}`)).statusCode, 400, 'the app has nobody of that spelling')
+  t.equal((await login(`Nia${n}`)).statusCode, 200, 'but somebody else')
+  t.equal((await login(`nia${n}`)).statusCode, 400, 'who is not let in by it')
   const { asked } = user
   t.equal((await login(`nia${n}`)).statusCode, 400)
   t.equal(user.asked, asked, 'which is not asked for twice')
-  t.equal((await login(`Nia${n}`)).statusCode, 200, 'and is somebody else')
+  t.equal((await login(`Nia${n}`)).statusCode, 200, 'nor held against her')
   test.live.logins = { ...UNTHROTTLED, perName: 2 }
   const guesses = ['nIa', 'niA', 'NIa', 'NIA'].map(name => `${name}${n}`)
   const reasons: unknown[] = []
