@@ -70,7 +70,7 @@ export function createAuthenticateElsewhere(
       const outcome = await judge(asked)
       if (outcome.kind !== 'away') {
         // Who is unknown here may sign up elsewhere with that very password: counted, but not recognised.
-        if (outcome.kind === 'ok' || shadow !== undefined) await settle(resultOf(outcome))
+        if (shadow || outcome.kind !== 'refused') await settle(resultOf(outcome))
         return outcome.kind === 'ok' ? { ...outcome, known: verdict.known } : outcome
       }
     } catch (error) {
