@@ -9,6 +9,7 @@ import { goalText, intervalOf, median, noiseOf, quantile, span } from './verdict
 const MOST_RATIO = 2
 const MOST_JWKS_MS = 50
 const LEAST_THROUGHPUT = 0.95
+
 /** What one round gave. `rude` storms come again at once when they are answered 503. */
 export interface Round {
   /** Hashes a second on all cores, in a process that does nothing else. */

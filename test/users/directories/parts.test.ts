@@ -274,6 +274,7 @@ t.test(
     const alice = await app.accounts.find('alice')
     const passwordHash = String(alice?.passwordHash)
     let isBusy = false
+    const results: string[] = []
     const { directory, hasher } = app.core
     const authenticate = createAuthenticateElsewhere({
       local: app.authenticate,
@@ -294,7 +295,13 @@ t.test(
         isClient: () => false,
       }),
       failedLogins: createFailedLogins({
-        attempts: app.store.loginAttempts,
+        attempts: {
+          ...app.store.loginAttempts,
+          settle: attempt => {
+            results.push(attempt.result)
+            return app.store.loginAttempts.settle(attempt)
+          },
+        },
         secrets: [Buffer.alloc(32, 6).toString('base64url')],
         policy: () => ({ ...UNTHROTTLED, perName: 2 }),
       }),
@@ -316,6 +323,7 @@ t.test(
     t.match(await login('ànn', 'one'), { reason: 'password_repeated' })
     t.match(await login('ànn', 'two'), { reason: 'password_wrong' })
     t.match(await login('ãnn', 'three'), { kind: 'throttled', by: 'pair' })
+    t.equal(results.at(-1), 'withdrawn', 'the spelling was not looked at either')
     t.match(await login('ann', 'four'), { kind: 'throttled', by: 'pair' })
     app.clock.advance(5_000)
     isBusy = true
