@@ -81,16 +81,24 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   let looking: Promise<void> | undefined
+  let isAskedAgain = false
   async function look(): Promise<void> {
-    // Whenever a place gets free, there may be more.
-    while (await takeOnce()) await Promise.race(onTheirWay)
+    try {
+      do {
+        isAskedAgain = false
+        // Whenever a place gets free, there may be more.
+        while (await takeOnce()) await Promise.race(onTheirWay)
+      } while (isAskedAgain)
+    } finally {
+      looking = undefined
+    }
   }
 
   return {
     work() {
-      looking ??= look().finally(() => {
-        looking = undefined
-      })
+      // What was appended since the store was asked isn't among what it gives.
+      isAskedAgain = looking !== undefined
+      looking ??= look()
       return looking
     },
     async stop(graceMs) {

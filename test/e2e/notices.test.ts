@@ -127,6 +127,8 @@ for (const store of STORES) {
 
     await postForm(`${server.url}/revoke`, { client_id: 'mobile', token: refresh })
     const { access_token: last } = await login(SECOND)
+    // Whom an account's messages are about is looked up when they are sent.
+    await until(() => told().length >= 7)
     t.equal(await call('DELETE', '/account', { current_password: SECOND }, last), 204)
     t.strictSame(await mailed(8), [`${NEW}: Your account at Shop was deleted`])
     // A command tells as a server does.

@@ -88,6 +88,28 @@ for (const { name, create } of STORES) {
       t.equal(reports.length, 50)
     })
 
+    await t.test('what is appended during a look goes out with it', async t => {
+      await append(1)
+      let appended: Promise<void> | undefined
+      const { worker, reports } = workerOf(t, delivered, {
+        items: {
+          ...outbox,
+          async take(...args: Parameters<typeof outbox.take>) {
+            const taken = await outbox.take(...args)
+            // The first answer of the store is on its way when the second item is told of.
+            appended ??= append(1).then(() => {
+              worker.work().then()
+            })
+            await appended
+            return taken
+          },
+        },
+      })
+      await worker.work()
+      await until(async () => (await length()) === 0)
+      t.strictSame(reports, ['delivered 1', 'delivered 1'])
+    })
+
     await t.test('what fails comes again, and is given up in the end', async t => {
       await append(1)
       const { worker, reports, errors } = workerOf(t, async () => {
