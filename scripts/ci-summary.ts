@@ -1,6 +1,7 @@
 // Closes a run of .ci/run: `node scripts/ci-summary.ts REPORTS` prints how each step ended, and why one
 // failed: the test files that did, or the files and lines of src/ that no test reached, or else the last
-// lines that it wrote. At most 40 lines, as the end of CI's output is what can be seen.
+// lines that it wrote. It names the files that failed at first and ran once more. At most 40 lines, as the
+// end of CI's output is what can be seen.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -31,7 +32,13 @@ export function summaryOf(folder: string): string[] {
       `# ${name} failed (exit ${code}):`,
       ...atMost(MOST_REASONS, reasonsOf(folder, name)),
     ])
-  const lines = ['# steps', ...table, `${'all'.padEnd(24)} ${`${whole} s`.padStart(7)}`]
+  const unsteady = read(folder, 'unsteady').split('\n').filter(Boolean)
+  const lines = [
+    '# steps',
+    ...table,
+    `${'all'.padEnd(24)} ${`${whole} s`.padStart(7)}`,
+    ...unsteady.map(file => `# run twice, as it failed at first: ${file}`),
+  ]
   return [...lines, ...atMost(MOST_LINES - lines.length, reasons)]
 }
 

@@ -43,6 +43,15 @@ const rows: ReadonlyArray<{
     reasons: [],
   },
   {
+    name: 'a file that failed, and passed when it ran once more',
+    files: {
+      'steps.tsv': steps(['install', 0, 61], ['test', 0, 570]),
+      'test.tap': 'ok 1 - test/b.test.ts\n',
+      unsteady: 'test/b.test.ts\n',
+    },
+    reasons: ['# run twice, as it failed at first: test/b.test.ts'],
+  },
+  {
     name: 'a line of src that no test reached',
     files: {
       'steps.tsv': steps(['install', 0, 61], ['test', 1, 570]),
