@@ -1,5 +1,5 @@
-// Runs before `npm test`: brings redis-server, curl and git, which it needs, where this user may install
-// packages, and says how long the tests take.
+// Runs before `npm test`: brings redis-server and curl, which it needs, where this user may install packages,
+// and says how long the tests take.
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { availableParallelism, loadavg } from 'node:os'
@@ -30,7 +30,7 @@ const INSTALLERS: readonly Installer[] = [
   { command: 'brew', install: ['install', '--quiet'], redis: 'redis', asRoot: false },
 ]
 
-const NEEDED = ['redis-server', 'curl', 'git']
+const NEEDED = ['redis-server', 'curl']
 const AND = new Intl.ListFormat('en-GB')
 
 function isOnPath(command: string): boolean {

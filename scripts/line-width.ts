@@ -1,8 +1,8 @@
 // Names every line of the project that is wider than 110 columns: `node scripts/line-width.ts`. ESLint and
 // Prettier leave strings, shell, Lua, YAML and the examples' languages alone; this looks at all of them.
-import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { projectFiles } from './project-files.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const MOST_COLUMNS = 110
@@ -48,14 +48,9 @@ export function wideLines(file: string, text: string): WideLine[] {
 }
 
 function main(): void {
-  const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], {
-    cwd: ROOT,
-    encoding: 'utf8',
-  })
-  for (const file of files.split('\n').filter(name => name !== '')) {
-    const path = join(ROOT, file)
-    if (!existsSync(path)) continue
-    for (const { line, columns } of wideLines(file, readFileSync(path, 'utf8'))) {
+  for (const file of projectFiles(ROOT)) {
+    const text = readFileSync(join(ROOT, file), 'utf8')
+    for (const { line, columns } of wideLines(file, text)) {
       console.error(`${file}:${line}: ${columns} columns, ${MOST_COLUMNS} at most`)
       process.exitCode = 1
     }

@@ -1,10 +1,10 @@
 // Lays out Markdown at 110 columns: `node scripts/markdown.ts` writes the files anew, with `--check` it only
 // names those that aren't as it would write them. Prettier does the work; the tables are left unpadded, as
 // their cells hold sentences.
-import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { format } from 'prettier'
+import { projectFiles } from './project-files.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const FENCE = /^\s*(?:```|~~~)/
@@ -37,13 +37,8 @@ function unpadded(line: string): string {
 }
 
 async function main(checkOnly: boolean): Promise<void> {
-  const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '*.md'], {
-    cwd: ROOT,
-    encoding: 'utf8',
-  })
-  for (const file of files.split('\n').filter(name => name !== '')) {
+  for (const file of projectFiles(ROOT).filter(name => name.endsWith('.md'))) {
     const path = join(ROOT, file)
-    if (!existsSync(path)) continue
     const text = readFileSync(path, 'utf8')
     const laidOut = await layOut(text)
     if (laidOut === text) continue

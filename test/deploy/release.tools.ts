@@ -6,6 +6,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t from 'tap'
+import { projectFiles } from '../../scripts/project-files.ts'
 import { digestOf } from '../../scripts/publishing/oci.ts'
 import { startChild } from '../support/children.ts'
 import { freePort } from '../support/free-port.ts'
@@ -43,14 +44,9 @@ const release = (args: readonly string[]) =>
 
 t.before(async () => {
   await mkdir(copy)
-  const listed = await runWell(
-    'git',
-    ['ls-files', '-z', '--cached', '--others'].concat('--exclude-standard'),
-    { cwd: PROJECT },
-  )
-  for (const file of listed.split('\0').filter(name => name !== '')) {
+  for (const file of projectFiles(PROJECT)) {
     await mkdir(dirname(join(copy, file)), { recursive: true })
-    await cp(join(PROJECT, file), join(copy, file)).catch(() => {})
+    await cp(join(PROJECT, file), join(copy, file))
   }
   await symlink(join(PROJECT, 'node_modules'), join(copy, 'node_modules'))
   const git = ['-C', copy, '-c', 'user.name=t', '-c', 'user.email=t@t.example']

@@ -37,14 +37,14 @@ const ROOT = new URL('../../', import.meta.url).pathname
 const GIT = ['-c', 'safe.directory=*', '-C', ROOT]
 
 /**
- * Puts a release's files, and the packages that it runs with, into an empty folder. Rejects where this clone
- * doesn't have the release's commit.
+ * Puts a release's files, and the packages that it runs with, into an empty folder. Rejects where this folder
+ * is no clone that has the release's commit.
  */
 export async function unpackRelease(commit: string, folder: string): Promise<void> {
   await runChild('git', [...GIT, 'cat-file', '-e', `${commit}^{commit}`]).catch(cause => {
     throw new Error(
-      `this clone has no commit ${commit}, which the test runs: ` +
-        'get the whole history (git fetch --unshallow)',
+      `this folder has no commit ${commit}, which the test runs: it needs a clone with the whole ` +
+        'history (git clone; git fetch --unshallow)',
       { cause },
     )
   })
