@@ -18,6 +18,12 @@ export interface Deadlines {
   remove(deadline: Deadline): boolean
 }
 
+/**
+ * A timer that comes so many milliseconds late shows that this process stood still, as it does when its
+ * machine is paused. Whoever was to answer has stood still, too, and gets so long again.
+ */
+const STOOD_STILL_MS = 100
+
 /** Makes deadlines after so many milliseconds. They don't keep the process alive. */
 export function createDeadlines(
   ms: number,
@@ -36,9 +42,11 @@ export function createDeadlines(
     }
   }
 
-  function arm(inMs: number): void {
+  function arm(inMs: number, mayBeLate = false): void {
+    const due = monotonic() + inMs
     timer = setTimeout(() => {
       const now = monotonic()
+      if (!mayBeLate && now - due > STOOD_STILL_MS) return arm(STOOD_STILL_MS, true)
       // A busy event loop comes to its timers before it reads answers that have arrived: let it read them
       // first.
       setImmediate(expireUntil, now)

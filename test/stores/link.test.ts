@@ -182,6 +182,22 @@ t.test('deadlines expire in their order, and none that was removed', async t => 
   t.equal(second !== undefined && deadlines.remove(second), false)
 })
 
+t.test('while the machine stood still nobody could answer', async t => {
+  let [now, looks] = [0, 0]
+  const deadlines = createDeadlines(20, () => {
+    looks += 1
+    return now
+  })
+  let expiredAfter = 0
+  deadlines.add(() => {
+    expiredAfter = looks
+  })
+  const before = looks
+  now = 2_000
+  await until(() => expiredAfter > 0)
+  t.ok(expiredAfter - before > 1, 'not when that is seen, but some time later')
+})
+
 t.test('a deadline that was removed keeps no other one in memory', async t => {
   const deadlines = createDeadlines(20, () => 0)
   const [first, middle, last] = [1, 2, 3].map(() => deadlines.add(() => {}))
