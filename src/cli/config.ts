@@ -13,7 +13,7 @@ import { openTemplates } from '../outbox/mail/templates.ts'
 import { openBlocklist } from '../users/blocklist/open-blocklist.ts'
 import type { Io } from './terminal/io.ts'
 import { Refused } from './terminal/refused.ts'
-import { readConfig, withTools } from './tools.ts'
+import { ANSWER_MS, readConfig, withTools } from './tools.ts'
 import { countOf } from './terminal/words.ts'
 
 const STORE_WORDS: Readonly<Record<CheckedStore['state'], string>> = {
@@ -43,6 +43,7 @@ export function addConfig(program: Command, io: Io): void {
         checkTemplates(config.notify.mail)
         const { state, risks, lossEndsInMs } = await checkStore({
           ...config.store,
+          deadlineMs: ANSWER_MS,
           clock: systemClock,
         })
         if (lossEndsInMs !== undefined) throw lost(lossEndsInMs)

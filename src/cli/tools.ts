@@ -174,6 +174,12 @@ export async function readConfig({ io, file }: Tools, keeps = true): Promise<Con
     : loadConfig(file, io.env)
 }
 
+/**
+ * How long Redis may take to answer a command, in milliseconds: as long as to connect. Nobody waits behind a
+ * command as requests wait behind a server, and one that takes many steps would end half done.
+ */
+export const ANSWER_MS = 3_000
+
 interface OpenOptions {
   readonly io: Io
   readonly config: Config
@@ -194,6 +200,7 @@ async function openCore({
   parts.defer(() => blocklist.close())
   const { store, addressCounts, backups, move } = await openStore({
     ...config.store,
+    deadlineMs: ANSWER_MS,
     clock: systemClock,
     isAlone,
   })

@@ -59,6 +59,19 @@ t.test('an accepted loss', async t => {
   t.same(auditOf((await latchkey('store accept', '', { env })).err), [], 'once')
 })
 
+t.test('a command waits for a Redis that a server would give up', async t => {
+  const redis = await startRedis()
+  t.teardown(() => redis.stop())
+  const admin = await createRedisStore({ ...PATIENT, url: redis.url })
+  t.teardown(() => admin.close())
+  const { latchkey, file } = commandLine(t)
+  const env = { LATCHKEY_CONFIG: file, STORE: redis.url }
+  t.match(await latchkey('users add first', PASSWORD, { env }), { code: 0 })
+  // Whatever writes waits; a new connection passes.
+  await admin.client.call('CLIENT', 'PAUSE', '1000', 'WRITE')
+  t.match(await latchkey('users add alice', PASSWORD, { env }), { code: 0 })
+})
+
 t.test('a file is brought up when it is opened: nothing is left to upgrade', async t => {
   const { latchkey } = commandLine(t)
   t.match(await latchkey('store upgrade --json'), {
