@@ -3,7 +3,7 @@ import type { Caller } from './connection/caller.ts'
 import { connectRedis, type RedisSettings } from './connection/connect.ts'
 import { createLink, type Link } from './connection/link.ts'
 import { createLastReason } from './connection/opening.ts'
-import { DURABLE_MS } from './safety/durable.ts'
+import { durableDeadline } from './safety/durable.ts'
 
 /** The store's own, and the one for writes that wait for replicas; undefined: none is waited for. */
 export interface Links {
@@ -13,12 +13,16 @@ export interface Links {
 
 /** Opens both; `verify`: what a new connection of the store's own has to pass. */
 export async function openLinks(
-  settings: RedisSettings & { readonly replicas?: number | undefined },
+  settings: RedisSettings & {
+    readonly replicas?: number | undefined
+    readonly replicasMs?: number | undefined
+  },
   verify: () => Promise<unknown>,
 ): Promise<Links> {
   const link = await openLink(settings, verify)
   if ((settings.replicas ?? 0) === 0) return { link, durable: undefined }
-  const durable = await orClose(link, openLink({ ...settings, deadlineMs: DURABLE_MS }))
+  const deadlineMs = durableDeadline(settings)
+  const durable = await orClose(link, openLink({ ...settings, deadlineMs }))
   return { link, durable }
 }
 

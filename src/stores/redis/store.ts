@@ -50,6 +50,8 @@ export interface RedisStoreOptions extends RedisSettings {
   readonly prefix?: string
   /** How many replicas must have a write that is durable; default 0. */
   readonly replicas?: number | undefined
+  /** How long these get, in milliseconds; default 500. */
+  readonly replicasMs?: number | undefined
   /**
    * How long a store that has lost its data is refused, at most, in milliseconds; undefined: nobody watches
    * that.
@@ -73,7 +75,7 @@ export interface RedisStore extends Store {
 
 /** Connects and resolves when the server answers; rejects with StoreUnavailable. */
 export async function createRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
-  const { prefix = 'lk:', clock, replicas = 0 } = options
+  const { prefix = 'lk:', clock, replicas = 0, replicasMs } = options
   const keys = createRedisKeys(prefix)
   const { link, durable } = await openLinks(options, () => identity.verify())
   const { bare, client } = link
@@ -85,7 +87,7 @@ export async function createRedisStore(options: RedisStoreOptions): Promise<Redi
     keys,
     time: () => (clock === undefined ? '' : String(clock())),
     ...(clock === undefined && { askedAt: storeClock.now }),
-    durably: durable && createDurable({ link: durable, replicas }),
+    durably: durable && createDurable({ link: durable, replicas, replicasMs }),
     doubt: () => identity.doubt(),
     revocations,
   })

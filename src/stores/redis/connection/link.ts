@@ -37,7 +37,8 @@ export interface LinkOptions {
   readonly random?: Random
 }
 
-const DEADLINE_MS = 300
+/** How long a call may take where the settings say nothing. */
+export const DEADLINE_MS = 300
 
 /** Makes the link. */
 export function createLink({

@@ -3,18 +3,30 @@
 // pending share the next.
 import type { ChainableCommander } from 'ioredis'
 import type { Caller } from '../connection/caller.ts'
+import { DEADLINE_MS } from '../connection/link.ts'
 import { addressOf, RedisFault, unavailable } from '../connection/reasons.ts'
 import { readLua, type Script } from '../scripts.ts'
 
-/** How long replicas get. */
-const WAIT_MS = 500
-/** How long a call on such a connection may take: WAIT, and the way there and back. */
-export const DURABLE_MS = WAIT_MS + 300
+/** How long replicas get where the settings say nothing. */
+const REPLICAS_MS = 500
+
+/** How long a call on such a connection may take: what replicas get, and what any other call may take. */
+export function durableDeadline({
+  replicasMs = REPLICAS_MS,
+  deadlineMs = DEADLINE_MS,
+}: {
+  readonly replicasMs?: number | undefined
+  readonly deadlineMs?: number | undefined
+}): number {
+  return replicasMs + deadlineMs
+}
 
 export interface DurableOptions {
   /** A connection that nobody else uses. */
   readonly link: Caller
   readonly replicas: number
+  /** How long they get, in milliseconds; default 500. */
+  readonly replicasMs?: number | undefined
 }
 
 interface Call {
@@ -79,7 +91,7 @@ export function createDurable(options: DurableOptions): (name: string) => Script
 /** Runs the calls and one WAIT for all of them. Rejects with StoreUnavailable when none can be answered. */
 async function send(
   calls: readonly Call[],
-  { link, replicas }: DurableOptions,
+  { link, replicas, replicasMs = REPLICAS_MS }: DurableOptions,
 ): Promise<Results> {
   return link.run(async client => {
     const pipeline: ChainableCommander = client.pipeline()
@@ -87,7 +99,7 @@ async function send(
       pipeline.eval(lua, keys.length, ...keys, ...args)
     }
     /* c8 ignore next -- null is for transactions alone */
-    const results = (await pipeline.wait(replicas, WAIT_MS).exec()) ?? []
+    const results = (await pipeline.wait(replicas, replicasMs).exec()) ?? []
     const fault = results.at(-1)?.[0]
     if (fault) throw fault
     return results
@@ -99,7 +111,7 @@ async function commit(calls: readonly Call[], options: DurableOptions): Promise<
   try {
     const results = await send(calls, options)
     const at = addressOf(options.link.client)
-    const shortage = shortageOf(Number(results.at(-1)?.[1]), options.replicas, at)
+    const shortage = shortageOf(Number(results.at(-1)?.[1]), options)
     for (const [index, call] of calls.entries()) {
       const fault = results[index]?.[0] ?? shortage
       const reply = results[index]?.[1]
@@ -112,9 +124,13 @@ async function commit(calls: readonly Call[], options: DurableOptions): Promise<
 }
 
 /** The fault of a primary whose replicas didn't get the write; null when enough of them did. */
-function shortageOf(have: number, replicas: number, at: string): RedisFault | null {
+function shortageOf(
+  have: number,
+  { link, replicas, replicasMs = REPLICAS_MS }: DurableOptions,
+): RedisFault | null {
   if (have >= replicas) return null
+  const at = addressOf(link.client)
   return new RedisFault(
-    `${have} of ${replicas} replicas of ${at} have the write after ${WAIT_MS} ms (store.replicas)`,
+    `${have} of ${replicas} replicas of ${at} have the write after ${replicasMs} ms (store.replicas)`,
   )
 }
