@@ -53,7 +53,7 @@ passwords: { memoryKiB: 8192 }
 attributes: { email: {} }
 notify:
   ${more}
-  webhook: { url: "${url}", secrets: ["${SECRET}"], allowPrivate: true, timeout: 500ms }
+  webhook: { url: "${url}", secrets: ["${SECRET}"], allowPrivate: true, timeout: 30s }
 `,
     {},
   )
@@ -118,6 +118,7 @@ for (const [name, storeOf] of STORES) {
       })
       await core.outbox.append(RECOVERY)
       await until(() => lines.some(line => line.includes('does not take what is sent')))
+      const arrived = hook.hooks.length
       const ready = await fetch(new URL('/readyz', managementUrl))
       t.equal(ready.status, 200, 'the server is ready all the while')
       // A reload may lead it elsewhere.
@@ -127,7 +128,7 @@ for (const [name, storeOf] of STORES) {
         ...config,
         notify: { ...config.notify, webhook: { ...webhook, url: hook.url } },
       })
-      await until(() => hook.hooks.length === 2)
+      await until(() => hook.hooks.length > arrived)
       t.equal(lines.filter(line => line.includes('does not take')).length, 1, 'said once')
       await close()
     })

@@ -8,7 +8,7 @@ import { createMetrics } from '../../src/observe/metrics/metrics.ts'
 import { CONNECTION_REASONS } from '../../src/base/events/reasons.ts'
 import { buildTestApp, type TestApp, type TestAppOptions } from '../support/app.ts'
 import { openRaw, type RawConnection } from '../support/raw-connection.ts'
-import { until } from '../support/until.ts'
+import { askUntil, until } from '../support/until.ts'
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`
 const KEYS = get('/.well-known/jwks.json')
@@ -147,11 +147,9 @@ t.test('an answer that nobody reads', async t => {
         }
         return true
       }
-      const began = performance.now()
       await until(isFree)
       t.equal(await counted(server, 'write_stalled'), 0, 'free while it stands still')
       await until(async () => (await counted(server, 'write_stalled')) === 1)
-      t.ok(performance.now() - began < 20_000)
       client.destroy()
     },
   )
@@ -180,7 +178,13 @@ t.test('an answer that nobody reads', async t => {
 
 t.test('a slow download ends whole, however long it takes', async t => {
   const server = await listening(t, { answerTimeout: 200, requestTimeout: 1_000 })
-  const answer = await fetch(`${server.url}/docs/static/swagger-ui-bundle.js`)
+  const url = `${server.url}/docs/static/swagger-ui-bundle.js`
+  // A busy machine may take longer than that deadline to begin.
+  const answer = await askUntil(
+    () => fetch(url),
+    ({ status }) => status === 200,
+  )
+  const before = server.lines.length
   const reader = answer.body?.getReader()
   const began = performance.now()
   let bytes = 0
@@ -192,7 +196,7 @@ t.test('a slow download ends whole, however long it takes', async t => {
     if (performance.now() - began < 1_000) await wait(50)
   }
   t.equal(bytes, Number(answer.headers.get('content-length')))
-  t.notOk(server.lines.some(line => JSON.parse(line).level >= 40))
+  t.notOk(server.lines.slice(before).some(line => JSON.parse(line).level >= 40))
 })
 
 t.test('bounds on the connections', async t => {

@@ -35,7 +35,11 @@ async function checksOf(
   { replicas = 0, isOurs = isLoopback } = {},
 ): Promise<string[]> {
   const { url } = await redisOf(t, options)
-  const link = createLink({ client: await connectRedis({ url }), verify: async () => {} })
+  const link = createLink({
+    ...PATIENT,
+    client: await connectRedis({ ...PATIENT, url }),
+    verify: async () => {},
+  })
   t.teardown(() => link.close())
   return (await createInspect({ link, replicas, isOurs })()).map(({ check }) => check)
 }

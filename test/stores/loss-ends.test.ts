@@ -126,30 +126,6 @@ t.test('what was revoked is put back before anything is answered', async t => {
   t.match(answer, { reason: 'token_revoked' })
 })
 
-t.test('in a cluster every master that was lost has to come back', async t => {
-  const redis = await startRedis({ cluster: true })
-  t.teardown(() => redis.stop())
-  const [found, told] = [await serverOn(t, redis), await serverOn(t, redis)]
-  const mark = (index: number) => `lk:epoch:${index}`
-  const before = String(await found.client.get(mark(0)))
-  const put = async (from: number, to: number) => {
-    for (let index = from; index < to; index++) {
-      await found.client.set(mark(index), before)
-    }
-  }
-  // At once, as a master loses them: a server that looked half-way would find two losses.
-  const lost = Array.from({ length: 24 }, (_, place) => mark(40 + place))
-  await Promise.all(lost.map(name => found.client.del(name)))
-  t.ok(await until(() => [found, told].every(({ condition }) => condition().isLost)))
-  const text = await found.client.get(mark(0))
-  await put(40, 50)
-  // Rewritten by the server that knows what is missing.
-  t.ok(await until(async () => (await found.client.get(mark(45))) === text))
-  t.type(await found.lossEndsInMs(), 'number', 'half of it is not enough')
-  await put(50, 64)
-  t.ok(await until(() => [found, told].every(({ condition }) => !condition().isLost)))
-})
-
 /** The marks of the master that loses its data, and the one that is read for all of them. */
 const LOST_MARKS = Array.from({ length: 24 }, (_, place) => `lk:epoch:${40 + place}`)
 const LAST_MARK = 'lk:epoch:63'
@@ -165,6 +141,34 @@ function viewOf({ client }: RedisStore): (view: View | undefined) => void {
     shown = view
   }
 }
+
+t.test('in a cluster every master that was lost has to come back', async t => {
+  const redis = await startRedis({ cluster: true })
+  t.teardown(() => redis.stop())
+  const [found, told] = [await serverOn(t, redis), await serverOn(t, redis)]
+  const showTold = viewOf(told)
+  const mark = (index: number) => `lk:epoch:${index}`
+  const before = String(await found.client.get(mark(0)))
+  const put = async (from: number, to: number) => {
+    for (let index = from; index < to; index++) {
+      await found.client.set(mark(index), before)
+    }
+  }
+  showTold(() => before)
+  // At once, as a master loses them: a server that looked half-way would find two losses.
+  await Promise.all(LOST_MARKS.map(name => found.client.del(name)))
+  // What came back before the loss is written down would be overwritten.
+  t.ok(await until(async () => (await found.client.exists(LAST_MARK)) === 1))
+  showTold(undefined)
+  t.ok(await until(() => [found, told].every(({ condition }) => condition().isLost)))
+  const text = await found.client.get(mark(0))
+  await put(40, 50)
+  // Rewritten by the server that knows what is missing.
+  t.ok(await until(async () => (await found.client.get(mark(45))) === text))
+  t.type(await found.lossEndsInMs(), 'number', 'half of it is not enough')
+  await put(50, 64)
+  t.ok(await until(() => [found, told].every(({ condition }) => !condition().isLost)))
+})
 
 /** What the second server sees while the first one finds the loss. */
 const SECOND_VIEWS: Readonly<Record<string, (before: string) => View>> = {

@@ -207,7 +207,7 @@ t.test("another program's key is left alone", async t => {
   const redis = await startRedis()
   t.teardown(() => redis.stop())
   const client = new Redis(redis.url)
-  const link = createLink({ client, verify: async () => {} })
+  const link = createLink({ ...PATIENT, client, verify: async () => {} })
   t.teardown(() => link.close())
   await client.lpush(keys.names, 'theirs')
   const adapter = createAdapter({ link, keys, time: () => '' })

@@ -160,7 +160,7 @@ t.test('a server that has forgotten the scripts is told them again', async t => 
 
 t.test("a script's fault is none of the answers", async t => {
   const client = new Redis(server.url)
-  const link = createLink({ client, verify: async () => {} })
+  const link = createLink({ ...PATIENT, client, verify: async () => {} })
   t.teardown(() => link.close())
   await client.set('not-a-hash', 'x')
   const subjects = createRedisSubjects(
@@ -177,7 +177,7 @@ t.test("a script's fault is none of the answers", async t => {
 
 t.test('a name that two writers want', async t => {
   const client = new Redis(server.url)
-  const link = createLink({ client, verify: async () => {} })
+  const link = createLink({ ...PATIENT, client, verify: async () => {} })
   t.teardown(() => link.close())
   const keys = createRedisKeys('names:')
   const clock = createHandClock()
@@ -272,7 +272,7 @@ t.test('a name that two writers want', async t => {
 
 t.test('a rename that others cross', async t => {
   const client = new Redis(server.url)
-  const link = createLink({ client, verify: async () => {} })
+  const link = createLink({ ...PATIENT, client, verify: async () => {} })
   t.teardown(() => link.close())
   const keys = createRedisKeys('renames:')
   const clock = createHandClock()

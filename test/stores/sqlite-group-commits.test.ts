@@ -11,6 +11,7 @@ import {
   reading,
   writing,
 } from '../../src/stores/sqlite/database/database.ts'
+import { SOON_MS } from '../support/until.ts'
 
 const WAL_HEADER = 32
 const FRAME_HEADER = 24
@@ -30,7 +31,8 @@ interface Scene {
 function setScene(t: Test): Scene {
   const dir = mkdtempSync(join(tmpdir(), 'latchkey-groups-'))
   const file = join(dir, 'latchkey.db')
-  const db = openDatabase(file)
+  // What a busy machine holds up waits as long as it takes.
+  const db = openDatabase(file, { busyMs: SOON_MS })
   const other = new DatabaseSync(file)
   t.teardown(async () => {
     other.close()

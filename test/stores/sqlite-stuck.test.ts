@@ -90,7 +90,11 @@ t.test('copying the log that hangs refuses writes, and reads go on', async t => 
   const gate = createGate()
   const db = openDatabase(join(makeFolder(t), 'latchkey.db'))
   t.teardown(() => closeDatabase(db))
-  const group = createGroupCommits(db, { ...UNSYNCED, tidy: () => gate.promise }, 200)
+  const group = createGroupCommits(
+    db,
+    { ...UNSYNCED, tidy: () => gate.promise },
+    { stuckMs: 200 },
+  )
   await group.write(() => {})
   const outcomes: unknown[] = []
   group.write(() => {}).catch((error: unknown) => outcomes.push(error))

@@ -319,10 +319,11 @@ t.test('one whose transaction the database has ended itself, too', async t => {
 t.test('a writer waits for another process, but not for ever', async t => {
   const file = freshFile()
   const store = createSqliteStore({ file, clock: createHandClock() })
+  const patient = createSqliteStore({ file, clock: createHandClock(), busyMs: SOON_MS })
   const other = new DatabaseSync(file)
   t.teardown(async () => {
     other.close()
-    await store.close()
+    await Promise.all([store.close(), patient.close()])
   })
   other.exec('BEGIN IMMEDIATE')
   const start = performance.now()
@@ -346,7 +347,7 @@ t.test('a writer waits for another process, but not for ever', async t => {
   clearInterval(turns)
   t.ok(performance.now() - start < SOON_MS, 'they wait beside each other')
   t.ok(loop.percentile(90) < 100e6, 'all others go on meanwhile')
-  const later = store.directory.add(someAccount('in time'))
+  const later = patient.directory.add(someAccount('in time'))
   await wait(50)
   other.exec('COMMIT')
   t.equal(await later, 'added')

@@ -25,7 +25,7 @@ t.test(
   'bits that nobody will ask for again are set when the store takes them',
   async t => {
     const client = new Redis(server.url)
-    const link = createLink({ client, verify: async () => {} })
+    const link = createLink({ ...PATIENT, client, verify: async () => {} })
     t.teardown(() => link.close())
     const store = await createRedisStore({ ...PATIENT, url: server.url })
     t.teardown(() => store.close())

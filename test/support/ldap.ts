@@ -126,7 +126,7 @@ export function ldapSettings(
     connections: 4,
     migrate: 'none',
     sub: 'own',
-    timeout: 2_000,
+    timeout: 20_000,
     maxInFlight: 64,
     ...more,
   }

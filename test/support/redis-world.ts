@@ -6,6 +6,7 @@ import { createLink } from '../../src/stores/redis/connection/link.ts'
 import { createRedisDirectory } from '../../src/stores/redis/people/directory.ts'
 import { createRedisKeys } from '../../src/stores/redis/redis-keys.ts'
 import { createHandClock } from './clock.ts'
+import { PATIENT } from './until.ts'
 
 let worlds = 0
 
@@ -13,7 +14,7 @@ let worlds = 0
 export function createRedisWorld(t: Test, url: string) {
   worlds += 1
   const client = new Redis(url)
-  const link = createLink({ client, verify: async () => {} })
+  const link = createLink({ ...PATIENT, client, verify: async () => {} })
   t.teardown(() => link.close())
   const keys = createRedisKeys(`world-${worlds}:`)
   const clock = createHandClock()

@@ -35,3 +35,20 @@ export async function until(
     await wait(LOOK_AGAIN_MS)
   }
 }
+
+/**
+ * Asks until the answer holds, and gives the last one in any case: the suite says what it should have been.
+ * For questions with a real time limit, which a busy machine may miss.
+ */
+export async function askUntil<T>(
+  ask: () => Promise<T>,
+  holds: (answer: T) => boolean,
+): Promise<T> {
+  const giveUpAt = process.uptime() + PATIENCE_MS / 1000
+  for (;;) {
+    const now = process.uptime()
+    const answer = await ask()
+    if (holds(answer) || now >= giveUpAt) return answer
+    await wait(LOOK_AGAIN_MS)
+  }
+}

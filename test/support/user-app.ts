@@ -112,7 +112,7 @@ export function appDirectory(
     mayBePrivate: true,
     migrate: 'none',
     sub: 'own',
-    timeout: 2_000,
+    timeout: 20_000,
     maxInFlight: 64,
     ...more,
   }

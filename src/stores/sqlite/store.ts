@@ -17,6 +17,7 @@ import {
   reading,
   writing,
 } from './database/database.ts'
+import type { Patience } from './database/group-commits.ts'
 import type { Sync } from './database/log.ts'
 import { createSqliteDocument } from './database/document.ts'
 import { createSqliteFamilies } from './sessions/families.ts'
@@ -40,16 +41,14 @@ export function createSqliteStore({
   file,
   clock,
   sync,
-  stuckMs,
+  ...patience
 }: {
   readonly file: string
   readonly clock: Clock
   /** Default: fdatasync. */
   readonly sync?: Sync
-  /** How long the disk may take before calls are refused, in ms; default ten seconds. */
-  readonly stuckMs?: number
-}): SqliteStore {
-  const db = openDatabase(file, { sync, stuckMs })
+} & Patience): SqliteStore {
+  const db = openDatabase(file, { sync, ...patience })
   // A connection of its own: a power cut may cost the counts of the last moment, but not every login two
   // syncs to the disk.
   const counts = openDatabase(file, { sync: 'none', checkUpTo: 0 })

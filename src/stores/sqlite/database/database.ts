@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
 import { monotonicClock } from '../../../base/clock.ts'
 import { isBusy, unavailable, unusable } from './faults.ts'
-import { createGroupCommits, type GroupCommits } from './group-commits.ts'
+import { createGroupCommits, type GroupCommits, type Patience } from './group-commits.ts'
 import { createLog, type Log, renewLog, type Sync, UNSYNCED } from './log.ts'
 import { migrate } from './migrations.ts'
 import { CHECKED_BYTES, checkPages } from './pages.ts'
@@ -17,7 +17,7 @@ import { BUSY_MS, PAUSE_MS } from './patience.ts'
  */
 const COPIED_PAGES = 4000
 
-export interface DatabaseOptions {
+export interface DatabaseOptions extends Patience {
   /**
    * What waits for the disk, by default fdatasync: what was acknowledged outlives a power cut. `none`: it
    * outlives the process, and a write costs a thirtieth.
@@ -25,8 +25,6 @@ export interface DatabaseOptions {
   readonly sync?: Sync | 'none' | undefined
   /** What waits for the disk at the opening, by default fdatasync. */
   readonly syncNow?: (fd: number) => void
-  /** How long the disk may take before calls are refused, in ms; default ten seconds. */
-  readonly stuckMs?: number | undefined
   /** Files up to so many bytes are read once, to find damaged pages; default 64 MiB. */
   readonly checkUpTo?: number
 }
@@ -37,7 +35,7 @@ export interface DatabaseOptions {
  */
 export function openDatabase(
   file: string,
-  { sync, syncNow, stuckMs, checkUpTo = CHECKED_BYTES }: DatabaseOptions = {},
+  { sync, syncNow, checkUpTo = CHECKED_BYTES, ...patience }: DatabaseOptions = {},
 ): DatabaseSync {
   try {
     if (file !== ':memory:') makeFile(file)
@@ -56,7 +54,8 @@ export function openDatabase(
         PRAGMA synchronous = NORMAL;
         PRAGMA wal_autocheckpoint = ${COPIED_PAGES}`)
       const log = place === null || sync === 'none' ? UNSYNCED : createLog(place, sync)
-      connections.set(db, { ...createGroupCommits(db, log, stuckMs), log })
+      const { busyMs = BUSY_MS } = patience
+      connections.set(db, { ...createGroupCommits(db, log, patience), log, busyMs })
       return db
     } catch (error) {
       db.close()
@@ -84,6 +83,7 @@ function makeFile(file: string): void {
 /** What belongs to an open file. */
 interface Connection extends GroupCommits {
   readonly log: Log
+  readonly busyMs: number
 }
 
 const connections = new WeakMap<DatabaseSync, Connection>()
@@ -98,10 +98,11 @@ function connectionOf(db: DatabaseSync): Connection {
  * Runs one statement's work; what it has read is on the disk when it resolves. Any error is StoreUnavailable.
  */
 export async function reading<T>(db: DatabaseSync, work: () => T): Promise<T> {
-  const deadline = monotonicClock() + BUSY_MS
+  const { read, busyMs } = connectionOf(db)
+  const deadline = monotonicClock() + busyMs
   for (;;) {
     try {
-      return await connectionOf(db).read(work)
+      return await read(work)
     } catch (error) {
       if (!isBusy(error) || monotonicClock() > deadline) throw unavailable(error)
     }

@@ -38,14 +38,19 @@ export interface GroupCommits {
   isStuck(): boolean
 }
 
-/**
- * Makes it; nothing else may begin a transaction on this connection. `stuckMs`: how long the disk may take;
- * default ten seconds.
- */
+/** How patient it is. */
+export interface Patience {
+  /** How long the disk may take, in ms; default ten seconds. */
+  readonly stuckMs?: number | undefined
+  /** How long another process may have the file, in ms; default one second. */
+  readonly busyMs?: number | undefined
+}
+
+/** Makes it; nothing else may begin a transaction on this connection. */
 export function createGroupCommits(
   db: DatabaseSync,
   log: Log,
-  stuckMs?: number,
+  { stuckMs, busyMs = BUSY_MS }: Patience = {},
 ): GroupCommits {
   const transaction = transactionOn(db)
   let waiting: Step[] = []
@@ -118,7 +123,7 @@ export function createGroupCommits(
             return () => resolve(value)
           },
           refuse: error => reject(unavailable(error)),
-          deadline: monotonicClock() + BUSY_MS,
+          deadline: monotonicClock() + busyMs,
           isAlone: false,
         }
         const stuck = disk.stuck()
