@@ -78,9 +78,9 @@ for (const { name, make } of STORES) {
     const servers = [first, second]
 
     for (const [line] of COMMANDS) await latchkey(first.configFile, line)
-    await until(() => changesIn(audited(servers)).includes('removed'))
+    await until(() => audited(servers).length >= CHANGES.length)
     await latchkey(first.configFile, 'keys rotate')
-    await until(() => changesIn(audited(servers)).includes('keys.changed'))
+    await until(() => audited(servers).length > CHANGES.length)
     const lines = audited(servers)
     t.strictSame(changesIn(lines), [...CHANGES, 'keys.changed'], 'each is there once')
     for (const line of lines) {

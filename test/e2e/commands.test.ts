@@ -218,13 +218,15 @@ for (const { name, make } of STORES) {
           [BIN, 'users', 'import', file, '--json'],
           {
             env: { ...process.env, LATCHKEY_CONFIG: first.configFile },
-            stdio: ['ignore', 'pipe', 'ignore'],
+            stdio: ['ignore', 'pipe', 'pipe'],
           },
         )
-        const [output, [code]] = await Promise.all([
+        const [output, said, [code]] = await Promise.all([
           text(child.stdout),
+          text(child.stderr),
           once(child, 'close'),
         ])
+        if (code !== 0) t.comment(said)
         t.match(
           { code, output },
           {

@@ -91,8 +91,13 @@ for (const store of STORES) {
     t.equal(await login(SECOND), 200)
     t.equal(smtp.mails.length, 2, 'nobody was sent nothing')
 
-    const metrics = await (await fetch(`${server.managementUrl}/metrics`)).text()
-    t.match(metrics, /way="mail",result="delivered"\} 2\n/)
+    let metrics = ''
+    // It is counted once the answer of the SMTP server has come.
+    const isCounted = async () => {
+      metrics = await (await fetch(`${server.managementUrl}/metrics`)).text()
+      return /way="mail",result="delivered"\} 2\n/.test(metrics)
+    }
+    t.ok(await until(isCounted))
     const { ticket } = verification
     for (const secret of [ticket, recovery.ticket, FIRST, SECOND, MAIL_PASSWORD]) {
       t.notOk(

@@ -54,6 +54,8 @@ for (const { name: storeName, make } of STORES) {
       t.equal(await logIn(after.url, 'nobody', `guess ${ALLOWANCE}`), 400)
       t.equal(await logIn(after.url, 'nobody', `guess ${ALLOWANCE + 1}`), 429)
       t.equal(await logIn(after.url, USER, PASSWORD), 200)
+      // The log may come behind the answer.
+      await after.logged(/login\.succeeded/)
       t.same(reasons(before.lines), [
         'login.succeeded false',
         ...Array(ALLOWANCE - 1).fill('user_unknown'),

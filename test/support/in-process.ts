@@ -16,7 +16,7 @@ export function configOf(storeUrl: string, more: object = {}): Config {
     management: { host: '127.0.0.1', port: 0 },
     store: { url: storeUrl === IN_MEMORY ? 'sqlite:unused.db' : storeUrl },
     secrets: [SECRET],
-    passwords: CHEAP_HASHING,
+    passwords: { ...CHEAP_HASHING, maxWait: '60s' },
     clients: CLIENTS,
     ...more,
   })
