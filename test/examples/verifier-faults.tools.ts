@@ -42,7 +42,7 @@ async function startFake(t: Test) {
       }))
       return [200, JSON.stringify({ keys: state.empty ? [] : await Promise.all(keys) })]
     }
-    await new Promise(resolve => setTimeout(resolve, state.listDelayMs))
+    await new Promise(resolve => setTimeout(resolve, state.listDelayMs).unref())
     const lst = deflateSync(Buffer.alloc(2)).toString('base64url')
     const list = new SignJWT({ ttl: state.ttl, status_list: { bits: 1, lst } })
       .setSubject(base + url)
@@ -145,12 +145,12 @@ t.test('a list that is good is served while Latchkey hangs', async t => {
   t.equal(await statusOf(verify({ authorization })), 200)
   fake.state.listStatus = 500
   t.equal(await statusOf(verify({ authorization })), 200)
-  fake.state.listDelayMs = 3_000
+  fake.state.listDelayMs = 60_000
   // The failure is kept for a second.
   await new Promise(resolve => setTimeout(resolve, 1_100))
   const begun = performance.now()
   t.equal(await statusOf(verify({ authorization })), 200)
-  t.ok(performance.now() - begun < 1_000)
+  t.ok(performance.now() - begun < 4_000, 'below its time-out')
 })
 
 /** A caller that holds a key. */

@@ -115,7 +115,12 @@ async function setScene(t: Test, { others, settings = {} }: SceneOptions) {
     '-client|kill',
   )
   const network = await startNetwork(t, redis.port)
-  const behind = await createRedisStore({ url: network.url, ...settings })
+  // Longer than a busy machine needs, and not much longer: some of these calls are never answered.
+  const behind = await createRedisStore({
+    deadlineMs: 1_000,
+    url: network.url,
+    ...settings,
+  })
   t.teardown(() => behind.close())
   await straight.directory.add(someAccount('ann'))
   const family = await signIn(straight, someAccount('ann').tag)

@@ -11,7 +11,7 @@ import { startPostgres, startStandby } from '../support/databases.ts'
 import { configOf, startInProcess } from '../support/in-process.ts'
 import { startRedis } from '../support/redis.ts'
 import { PASSWORD } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { SOON_MS, until } from '../support/until.ts'
 
 /** An address that moves from one server to another. */
 async function movingAddress(t: Test, first: number) {
@@ -183,7 +183,7 @@ for (const { name, isEarly, vanishes = false } of CASES) {
     const backAt = performance.now()
     await until(async () => (await login()).status === 200)
     const tookMs = Math.round(performance.now() - backAt)
-    t.ok(tookMs < 3_000, `a login ${tookMs} ms after the promotion`)
+    t.ok(tookMs < SOON_MS, `a login ${tookMs} ms after the promotion`)
     const before = load.acknowledged.size
     await until(() => load.acknowledged.size > before + 10)
     const refreshed = await load.stop()

@@ -278,9 +278,18 @@ export function checkRevocation(example: Example): void {
             200,
           )
           const revokedAt = performance.now()
-          t.equal(await statusOnce(() => call(api, token), 401), 401)
-          const seconds = (performance.now() - revokedAt) / 1000
-          t.ok(seconds <= STATUS_TTL + 1, `refused after ${seconds.toFixed(2)} s`)
+          let [seconds, longest] = [0, 0]
+          const look = async () => {
+            const answer = await call(api, token)
+            const before = seconds
+            seconds = (performance.now() - revokedAt) / 1000
+            longest = Math.max(longest, seconds - before)
+            return answer
+          }
+          t.equal(await statusOnce(look, 401), 401)
+          // Nobody sees more between two looks, which may be long on a busy machine.
+          const most = STATUS_TTL + 1 + 2 * longest
+          t.ok(seconds <= most, `refused after ${seconds.toFixed(2)} s`)
           t.match((await call(api, token)).challenge, /^Bearer .*error="invalid_token"/)
           t.equal((await call(api, other)).status, 200, 'another session goes on')
         })
