@@ -117,7 +117,7 @@ t.test('a collector that refuses is reported once, and costs no request', async 
   })
   t.equal((await postForm(`${server.url}/token`, {})).status, 401)
   const reported = () => server.lines.filter(line => line.includes('could not be sent'))
-  await until(() => reported().length === 1)
+  await until(() => reported().length > 0)
   await server.close()
   t.ok(reported().length <= 2, 'of each kind the first')
 })

@@ -489,7 +489,7 @@ t.test(
     await wait(300)
     t.equal(cuts, 0)
     sentinel.tell(`mymaster 127.0.0.1 ${redis.port} 127.0.0.1 1`)
-    t.ok(await until(() => cuts === 1), 'one that went elsewhere does')
+    t.ok(await until(() => cuts > 0), 'one that went elsewhere does')
   },
 )
 
