@@ -142,6 +142,20 @@ t.test('a claim that was lost comes back with the next change', async t => {
   t.match(await directory.byValue(VALUE), { sub: 'healed' })
 })
 
+t.test('what an account has is not claimed again, unless that is lost', async t => {
+  const { directory, client, keys, claim } = createWorld(t)
+  const account = someAccount('kept', { uniqueValues: [VALUE] })
+  await directory.add(account)
+  const { shard, field } = claimPlace(VALUE)
+  const claimed = await client.hget(keys.values(shard), field)
+  const change = withValue(account.tag)
+  t.same(await directory.setAttributes(change), { kind: 'changed' })
+  t.equal(await client.hget(keys.values(shard), field), claimed)
+  await claim('thief')
+  t.same(await directory.setAttributes({ ...change, version: 1 }), TAKEN)
+  t.match(await directory.byTag(account.tag), { version: 1 }, 'nothing was written')
+})
+
 t.test('a claim whose answer is lost is given up', async t => {
   const { adapter, client, keys, directory, claimant } = createWorld(t)
   const account = someAccount('unheard')

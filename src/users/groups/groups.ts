@@ -118,11 +118,15 @@ export function createGroups(options: GroupsOptions): Groups {
     async setMembers(id, { joining, leaving }) {
       const group = await find(id)
       if (group === undefined) return refused('group_unknown')
+      const { role } = group
       const known = await inTurns(joining, accounts.bySub)
       if (known.includes(undefined)) return refused('member_unknown')
+      const holders = new Set(
+        known.flatMap(each => (each?.roles.includes(role) === true ? [each.sub] : [])),
+      )
       const fault =
-        (await setRoles(joining, group.role, true)) ??
-        (await setRoles(leaving, group.role, false))
+        (await setRoles(joining, { role, has: true, holders })) ??
+        (await setRoles(leaving, { role, has: false }))
       return fault === undefined ? changed(id, {}) : { kind: 'refused', ...fault }
     },
     async remove(id, from) {
@@ -199,7 +203,7 @@ function createMembers(accounts: GroupsOptions['accounts']) {
     for (;;) {
       const page = await members(group, { after, limit: PAGE })
       const subs = page.map(({ sub }) => sub)
-      const fault = await setRoles(subs, group.role, false)
+      const fault = await setRoles(subs, { role: group.role, has: false })
       if (fault !== undefined || page.length < PAGE) return fault
       after = subs.at(-1)
     }

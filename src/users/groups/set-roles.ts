@@ -14,6 +14,15 @@ export interface MemberRefused {
   readonly refused: Extract<AccountOutcome, { kind: 'refused' }>
 }
 
+/** What becomes of the roles of some accounts. */
+export interface RoleChange {
+  readonly role: string
+  /** Whether they have it from now on. */
+  readonly has: boolean
+  /** By their `sub`, who had it already: they get the entry for it where they lack one. */
+  readonly holders?: ReadonlySet<string>
+}
+
 /** Why somebody's roles are as they were. */
 export type RoleRefusal = { readonly reason: 'member_of_directory' } | MemberRefused
 
@@ -30,11 +39,11 @@ export function createSetRoles(accounts: Pick<Accounts, 'byValue' | 'change'>) {
 
   return async (
     subs: readonly string[],
-    role: string,
-    has: boolean,
+    { role, has, holders }: RoleChange,
   ): Promise<RoleRefusal | undefined> => {
     const refusals = await inTurns(subs, async sub => {
-      const isUnlisted = has && !(await isListed(sub, role))
+      // Whoever gets it only now gets its entry with it.
+      const isUnlisted = holders?.has(sub) === true && !(await isListed(sub, role))
       const outcome = await accounts.change(sub, ({ roles }) => {
         if (roles.includes(role) === has) return isUnlisted ? { rewrites: 'roles' } : {}
         return {

@@ -1,6 +1,4 @@
-// Changes whatever is named of an account in Redis: name and unique values are put into the index and claimed
-// first, then the record is written. Whoever dies in between leaves entries and claims that no account holds:
-// the first are never shown, the second may be taken over.
+// Changes whatever is named of an account in Redis (write-around.ts).
 import type {
   Account,
   AccountChange,
@@ -13,9 +11,10 @@ import type { AccountReader, FoundAccount } from './account-reader.ts'
 import { CHANGED, createChangeAt } from './change-account.ts'
 import type { Claims } from './claims/claims.ts'
 import type { FindTaken } from './claims/login-texts.ts'
-import { indexedOf, type AccountIndex } from './index/account-index.ts'
-import { entriesOf, type Indexed } from './index/entries.ts'
+import type { AccountIndex } from './index/account-index.ts'
+import type { Indexed } from './index/entries.ts'
 import type { UniqueValues } from './claims/unique-values.ts'
+import { createWriteAround, type Texts } from './write-around.ts'
 
 /** What the change needs beside the adapter. */
 interface ChangeParts {
@@ -33,36 +32,9 @@ export function createChangeWhole(
   adapter: RedisAdapter,
   parts: ChangeParts,
 ): Pick<BuiltInDirectory, 'change'> {
-  const { reader, index } = parts
-  const changeFrom = createChangeFrom(adapter, parts)
-  return {
-    async change(request) {
-      const { tag, version } = request
-      const before = await reader.read(tag)
-      if (before === undefined) return { kind: 'user_unknown' }
-      if (before.account.version !== version) return { kind: 'superseded' }
-      const next = nextOf(request, before)
-      const outcome = await changeFrom(request, before, next)
-      const texts = [indexedOf(before), next].flatMap(each => entriesOf(each).texts)
-      await index.tidy(tag, { created: [], texts })
-      return outcome
-    },
-  }
-}
-
-function nextOf(
-  { foldedName, uniqueValues }: AccountChange,
-  { account }: FoundAccount,
-): Indexed {
-  return { ...account, foldedName: foldedName ?? account.foldedName, uniqueValues }
-}
-
-function createChangeFrom(
-  adapter: RedisAdapter,
-  { index, findTaken, ...claims }: ChangeParts,
-) {
+  const { reader, findTaken } = parts
   const changeAt = createChangeAt(adapter)
-  const { claimAll, giveUp } = createBothClaims(claims)
+  const writeAround = createWriteAround(parts)
 
   // Without a ticket none is refused.
   const write = async ({
@@ -73,42 +45,37 @@ function createChangeFrom(
     ...set
   }: AccountChange) => oneOf(CHANGED, await changeAt({ tag, version, endsSessions, set }))
 
-  return async function changeFrom(
-    request: AccountChange,
-    before: FoundAccount,
-    next: Indexed,
-  ): Promise<AccountChangeOutcome> {
-    const isRenamed = next.foldedName !== before.account.foldedName
-    const wanted = {
-      tag: next.tag,
-      logins: request.logins,
-      isNamed: isRenamed,
-      had: before.uniqueValues,
-    }
-    const claim = async () => {
-      const taken = (await claimAll(next, isRenamed)) ?? (await findTaken(wanted))
-      if (taken !== undefined) await giveUp(next, isRenamed)
-      return taken
-    }
-    await index.put(next)
-    const taken = await claim()
-    if (taken !== undefined) return taken
-    const kind = await write(request)
-    if (kind !== 'changed') {
-      await giveUp(next, isRenamed)
-      return { kind }
-    }
-    await index.put(next)
-    // Somebody may have taken a claim over while we were slow.
-    const lost = await claim()
-    if (lost !== undefined) {
-      await write(undoing(request, before))
-      await giveUp(next, isRenamed)
-      return lost
-    }
-    await giveUp(indexedOf(before), isRenamed)
-    return { kind: 'changed' }
+  return {
+    async change(request) {
+      const { tag, version, logins } = request
+      const before = await reader.read(tag)
+      if (before === undefined) return { kind: 'user_unknown' }
+      if (before.account.version !== version) return { kind: 'superseded' }
+      const next = nextOf(request, before)
+      const isNamed = next.foldedName !== before.account.foldedName
+      const { claimAll, giveUp } = createBothClaims(parts, isNamed)
+      const wanted = { tag, logins, isNamed, had: before.uniqueValues }
+      return writeAround<AccountChangeOutcome, Taken>({
+        before,
+        next,
+        giveUp,
+        async claim(texts) {
+          const taken = (await claimAll(texts)) ?? (await findTaken(wanted))
+          if (taken !== undefined) await giveUp(texts)
+          return taken
+        },
+        write: async () => ({ kind: await write(request) }),
+        undo: () => write(undoing(request, before)),
+      })
+    },
   }
+}
+
+function nextOf(
+  { foldedName, uniqueValues }: AccountChange,
+  { account }: FoundAccount,
+): Indexed {
+  return { ...account, foldedName: foldedName ?? account.foldedName, uniqueValues }
 }
 
 /** What puts back what the account had. Sessions that have ended stay ended. */
@@ -134,23 +101,19 @@ function undoing(
   }
 }
 
-/** Claims on names and unique values, together. */
-function createBothClaims({ names, values }: Pick<ChangeParts, 'names' | 'values'>) {
-  async function giveUp(
-    { tag, foldedName, uniqueValues }: Indexed,
-    isRenamed: boolean,
-  ): Promise<void> {
-    await values.giveUp(tag, uniqueValues)
-    if (isRenamed) await names.giveUp(foldedName, tag)
-  }
-
+/** Claims on unique values and, where it is another one, on the name. */
+function createBothClaims(
+  { names, values }: Pick<ChangeParts, 'names' | 'values'>,
+  isNamed: boolean,
+) {
   return {
-    giveUp,
-    async claimAll(next: Indexed, isRenamed: boolean): Promise<Taken | undefined> {
-      const { tag, foldedName, uniqueValues } = next
+    async giveUp({ tag, foldedName, uniqueValues }: Texts): Promise<void> {
+      await values.giveUp(tag, uniqueValues)
+      if (isNamed) await names.giveUp(foldedName, tag)
+    },
+    async claimAll({ tag, foldedName, uniqueValues }: Texts): Promise<Taken | undefined> {
       const taken = await values.claimAll(tag, uniqueValues)
-      if (taken !== undefined) return taken
-      if (!isRenamed) return undefined
+      if (taken !== undefined || !isNamed) return taken
       return (await names.claim(foldedName, tag)) ? undefined : { kind: 'name_taken' }
     },
   }

@@ -1,5 +1,4 @@
-// Replaces an account's attributes in Redis: unique values are put into the index and claimed first, then its
-// record is written.
+// Replaces an account's attributes in Redis (write-around.ts).
 import type {
   AttributesChange,
   AttributesOutcome,
@@ -10,10 +9,10 @@ import type { RedisAdapter } from '../adapter.ts'
 import { oneOf } from '../replies.ts'
 import type { AccountReader, FoundAccount } from './account-reader.ts'
 import { CHANGED, createChangeAt, outcomeOf } from './change-account.ts'
-import { indexedOf, type AccountIndex } from './index/account-index.ts'
-import { entriesOf } from './index/entries.ts'
 import type { FindTaken } from './claims/login-texts.ts'
 import type { UniqueValues } from './claims/unique-values.ts'
+import type { AccountIndex } from './index/account-index.ts'
+import { createWriteAround, type Texts } from './write-around.ts'
 
 /** What the change needs beside the adapter. */
 interface SetParts {
@@ -64,12 +63,13 @@ interface Missing {
 }
 
 /** Makes the change around a write; `undo` writes what was there before. */
-function createSet(
-  { reader, values, index, findTaken }: SetParts,
-  undo: (change: AttributesChange) => Promise<void>,
-) {
+function createSet(parts: SetParts, undo: (change: AttributesChange) => Promise<void>) {
+  const { reader, values, findTaken } = parts
+  const writeAround = createWriteAround(parts)
+
   async function claim(
-    { tag, uniqueValues, logins }: AttributesChange,
+    { tag, uniqueValues }: Texts,
+    { logins }: AttributesChange,
     { uniqueValues: had }: FoundAccount,
   ): Promise<ValueTaken | undefined> {
     const taken = await values.claimAll(tag, uniqueValues)
@@ -81,33 +81,6 @@ function createSet(
     return text
   }
 
-  async function setFrom<Outcome extends Written>(
-    change: AttributesChange,
-    before: FoundAccount,
-    write: () => Promise<Outcome>,
-  ): Promise<Outcome | ValueTaken> {
-    const { tag, version, uniqueValues } = change
-    await index.put({ ...before.account, uniqueValues })
-    const taken = await claim(change, before)
-    if (taken !== undefined) return taken
-    const outcome = await write()
-    if (outcome.kind !== 'changed') {
-      await values.giveUp(tag, uniqueValues)
-      return outcome
-    }
-    await index.put({ ...before.account, uniqueValues })
-    // Somebody may have taken a claim over while we were slow.
-    const lost = await claim(change, before)
-    if (lost !== undefined) {
-      const { pending = null, ...account } = before.account
-      await undo({ ...before, ...account, pending, version: version + 1 })
-      await values.giveUp(tag, uniqueValues)
-      return lost
-    }
-    await values.giveUp(tag, before.uniqueValues)
-    return outcome
-  }
-
   return async function setAttributes<Outcome extends Written>(
     change: AttributesChange,
     write: () => Promise<Outcome>,
@@ -116,11 +89,15 @@ function createSet(
     const before = await reader.read(tag)
     if (before === undefined) return { kind: 'user_unknown' }
     if (before.account.version !== version) return { kind: 'superseded' }
-    const outcome = await setFrom(change, before, write)
-    const both = [indexedOf(before), { ...before.account, uniqueValues }]
-    const texts = both.flatMap(each => entriesOf(each).texts)
-    await index.tidy(tag, { created: [], texts })
-    return outcome
+    const { pending = null, ...account } = before.account
+    return writeAround<Outcome, ValueTaken>({
+      before,
+      next: { ...before.account, uniqueValues },
+      claim: texts => claim(texts, change, before),
+      giveUp: texts => values.giveUp(tag, texts.uniqueValues),
+      write,
+      undo: () => undo({ ...before, ...account, pending, version: version + 1 }),
+    })
   }
 }
 

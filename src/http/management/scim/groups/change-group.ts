@@ -6,6 +6,7 @@ import type { Account } from '../../../../stores/ports/directory.ts'
 import type { Group } from '../../../../stores/ports/documents/groups.ts'
 import { isOwnedElsewhere } from '../../../../users/account-attributes.ts'
 import type { GroupOutcome } from '../../../../users/groups/groups.ts'
+import { inTurns } from '../../../../users/groups/set-roles.ts'
 import type { Call } from '../resources.ts'
 import { refuseOwn } from '../users/users.ts'
 import { done, groupError } from './group-errors.ts'
@@ -84,8 +85,7 @@ export async function refuseJoining(
   { accounts }: ChangeGroupOptions['core'],
   { joining, role }: { readonly joining: readonly string[]; readonly role: string },
 ): Promise<void> {
-  for (const sub of joining) {
-    const account = await accounts.bySub(sub)
+  for (const account of await inTurns(joining, accounts.bySub)) {
     if (account === undefined) throw groupError('member_unknown')
     if (!account.roles.includes(role)) refuseElsewhere([account])
   }

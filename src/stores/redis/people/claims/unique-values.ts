@@ -12,6 +12,15 @@ export interface UniqueValues {
   ownerOf(value: UniqueValue): Promise<string | undefined>
   /** Whether another tag's account has it, or is just being written with it. */
   isOthers(value: UniqueValue, tag: string): Promise<boolean>
+  /**
+   * Those that the tag still has to claim, of the values that its account is to have: what the account has
+   * and has claimed is its own. A claim that was lost is wanted again.
+   */
+  unclaimed(
+    tag: string,
+    values: readonly UniqueValue[],
+    had: readonly UniqueValue[],
+  ): Promise<readonly UniqueValue[]>
   /** Claims all of them, or none: then the first one that another account has. */
   claimAll(tag: string, values: readonly UniqueValue[]): Promise<ValueTaken | undefined>
   /** Gives those up that the tag's account hasn't got. */
@@ -55,6 +64,13 @@ export function createUniqueValues(
 
   return {
     ownerOf: value => claims.ownerOf(valueField(value)),
+    async unclaimed(tag, values, had) {
+      const fresh = new Set(without(values, had))
+      const owners = await Promise.all(
+        values.map(value => (fresh.has(value) ? '' : claims.ownerOf(valueField(value)))),
+      )
+      return values.filter((_, place) => owners[place] !== tag)
+    },
     isOthers: (value, tag) => claims.isOthers(valueField(value), tag),
     giveUp,
     async claimAll(tag, values) {
@@ -69,6 +85,15 @@ export function createUniqueValues(
       }
     },
   }
+}
+
+/** Those of the values that aren't among others. */
+export function without(
+  values: readonly UniqueValue[],
+  others: readonly UniqueValue[],
+): readonly UniqueValue[] {
+  const fields = new Set(others.map(valueField))
+  return values.filter(value => !fields.has(valueField(value)))
 }
 
 /** Where an account's value is claimed: the hash's shard and the field in it. */

@@ -35,26 +35,26 @@ export function createAccountIndex(
     return Number(instant)
   }
 
-  return {
-    put,
-    async tidy(tag, entries) {
-      const gone = orphansOf(await read(tag), entries)
-      const shard = shardOf(tag)
-      await Promise.all(
-        (['created', 'texts'] as const)
-          .filter(order => gone[order].length > 0)
-          .map(order =>
-            link.run(client => client.zrem(keys.accounts(order, shard), ...gone[order])),
-          ),
-      )
-      // The account may have got one meanwhile. Its writer puts the entries once more after that: one of the
-      // two sees the other.
-      const found = await read(tag)
-      if (found === undefined) return
-      const left = orphansOf(found, gone)
-      if (sizeOf(left) < sizeOf(gone)) await put(indexedOf(found))
-    },
+  const tidy: AccountIndex['tidy'] = async (tag, entries) => {
+    const gone = orphansOf(await read(tag), entries)
+    if (sizeOf(gone) === 0) return
+    const shard = shardOf(tag)
+    await Promise.all(
+      (['created', 'texts'] as const)
+        .filter(order => gone[order].length > 0)
+        .map(order =>
+          link.run(client => client.zrem(keys.accounts(order, shard), ...gone[order])),
+        ),
+    )
+    // The account may have got one meanwhile. Its writer puts the entries once more after that: one of the
+    // two sees the other.
+    const found = await read(tag)
+    if (found === undefined) return
+    const left = orphansOf(found, gone)
+    if (sizeOf(left) < sizeOf(gone)) await put(indexedOf(found))
   }
+
+  return { put, tidy }
 }
 
 /** What the entries of a record are made of. */
