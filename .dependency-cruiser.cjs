@@ -10,10 +10,12 @@ const MAY_IMPORT = {
   'main[.]ts': [
     'server[.]ts',
     'settle-heap[.]ts',
+    'demo[.]ts',
     'processes/',
     'config/',
     'users/hashing/capacity',
   ],
+  'demo[.]ts': ['core/core', 'config/development'],
   'processes/': [
     'server[.]ts',
     'config/schema',

@@ -1,7 +1,7 @@
 // The process: configuration, server, signals, a stop with grace. The only reader of `process` beside cli/.
 import cluster from 'node:cluster'
 import process from 'node:process'
-import { developmentConfig, type Development } from './config/development.ts'
+import { developmentConfig } from './config/development.ts'
 import { loadConfig } from './config/load.ts'
 import { reloadable, watchConfig } from './config/reload.ts'
 import type { Config } from './config/schema.ts'
@@ -11,6 +11,7 @@ import { checkThreads, threadsFor, yieldToEventLoop } from './base/pool-threads.
 import { FOREIGN_CLUSTER, notOurCluster, SUPERVISED } from './processes/foreign.ts'
 import { countOf } from './processes/share-out.ts'
 import { longestStopMs, stopWithGrace } from './processes/stop.ts'
+import { addDemoUser, demoBanner } from './demo.ts'
 import type { RunningServer, ServerOptions } from './server.ts'
 import { keepTickShape, settleHeap } from './settle-heap.ts'
 import { planCapacity } from './users/hashing/capacity.ts'
@@ -178,16 +179,20 @@ async function serveDevelopment(env: ServeOptions['env']): Promise<void> {
     )
   }
   const development = await developmentConfig({ env })
+  let isNew = false
   const server = await startServer({
     ...optionsOf(env),
     config: development.config,
     loopbackNamesOnly: true,
+    // Whoever sees that it listens gets a token with the line of the README.
+    async beforeListening({ accounts }) {
+      isNew = await addDemoUser(accounts, development)
+    },
   }).catch(nameTakenPort)
-  const made = await addDemoUser(server, development)
   server.app.log.warn(
     'DEVELOPMENT MODE: no LATCHKEY_CONFIG; SQLite and generated secrets under .latchkey/, loopback only',
   )
-  process.stderr.write(banner(development, server.url, made))
+  process.stderr.write(demoBanner(development, server.url, isNew))
   stopWithGrace({
     stop: server.close,
     log: server.app.log,
@@ -209,37 +214,6 @@ function nameTakenPort(error: NodeJS.ErrnoException & { readonly port?: number }
       'LATCHKEY_DEV_PORT (LATCHKEY_DEV_PORT=4000 npm start); management listens on the next one',
     { cause: error },
   )
-}
-
-/** Adds the demo user; says whether it was missing. */
-async function addDemoUser(
-  { core }: RunningServer,
-  { demo: { name, password } }: Development,
-): Promise<boolean> {
-  const user = {
-    name,
-    password,
-    scopes: null,
-    roles: ['demo'],
-  }
-  return (await core.accounts.add(user)).kind === 'added'
-}
-
-// On the terminal and not in the log: the password is shown once, to whoever started the server by hand.
-function banner({ demo }: Development, url: string, made: boolean): string {
-  const lines = [
-    '',
-    '  Latchkey runs in DEVELOPMENT MODE. Do not use it for anything real.',
-    ...(made
-      ? [`  Demo user: ${demo.name}   password: ${demo.password}`]
-      : ['  Demo user: demo; its password is in .latchkey/demo-password']),
-    '  Get a token:',
-    `    curl -d grant_type=password -d client_id=${demo.clientId} -d username=${demo.name} -d ` +
-      `password="$(cat .latchkey/demo-password)" ${url}/token`,
-    `  Try the API: ${url}/docs`,
-    '',
-  ]
-  return lines.join('\n') + '\n'
 }
 
 if (import.meta.main) {

@@ -71,6 +71,8 @@ export interface ServerOptions {
   readonly otlp?: OtlpSettings | undefined
   /** Whether it answers to names of this machine only, against DNS rebinding; default false. */
   readonly loopbackNamesOnly?: boolean
+  /** What is done before the first request is let in, such as adding an account; default: nothing. */
+  readonly beforeListening?: (core: Core) => Promise<void>
   /** Gives the metrics that are served; default: those of this server, which may be one of several. */
   readonly allMetrics?: Metrics['render']
 }
@@ -141,6 +143,7 @@ async function start(
   })
   const delivery = startDelivery({ core, metrics, log, parts })
   const watch = await startStoreWatch({ store, clock, log, metrics }, parts)
+  await options.beforeListening?.(core)
   const url = await listen(app, config.http)
   const managementUrl = await listen(management, config.management)
   live.isReady = true

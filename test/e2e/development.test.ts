@@ -74,6 +74,11 @@ t.test(
       'which does not get the password',
     )
 
+    const lineOf = (pattern: RegExp) => first.lines.findIndex(line => pattern.test(line))
+    t.ok(
+      lineOf(/"change":"added"/) < lineOf(/Server listening/),
+      'whoever sees that it listens finds the demo user',
+    )
     t.ok(
       README.includes(`\n${first.curl.replace(String(port), '3000')}\n`),
       'the README has the very same line',
