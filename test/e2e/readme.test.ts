@@ -1,5 +1,5 @@
 // The README's first user and first client, typed as they stand there, and its five lines of Node.js.
-import { writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
@@ -8,11 +8,18 @@ import { followReadme } from '../support/readme.ts'
 
 t.test('a first user logs in at a first client, and an API takes the token', async t => {
   const server = await followReadme(t)
-  const [, start, curl = '', commands = ''] = blocksOf(
+  const [first = '', start, curl = '', commands = ''] = blocksOf(
     'README.md',
     'First user, first client',
     'sh',
   )
+  const secret = join(server.directory, 'secret')
+  const made = readFileSync(secret, 'utf8')
+  const [makeSecret = ''] = first.split('\n')
+  t.match(makeSecret, /openssl rand/)
+  t.equal(server.shell(makeSecret).code, 0)
+  t.equal(readFileSync(secret, 'utf8'), made, 'pasted again, it keeps the secret')
+  t.equal(statSync(secret).mode & 0o777, 0o600)
   t.equal(start, 'npm start\n')
   const tokens = JSON.parse(server.shell(curl.replace('curl', 'curl -s')).out)
   t.match(tokens, { token_type: 'Bearer', refresh_token: /^rt_/ })

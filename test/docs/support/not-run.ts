@@ -33,7 +33,7 @@ export const NOT_RUN: readonly NotRun[] = [
   ...by('README.md', 'test/e2e/readme.test.ts', [
     'import { createRemote',
     'issuer: http://127.0.0.1:3000',
-    'openssl rand',
+    'test -s secret',
     'npm start',
     'read -rs PASSWORD',
     'export LATCHKEY_CONFIG',
