@@ -2,6 +2,7 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { chromium, type Browser, type Page } from 'playwright-core'
+import { PATIENCE_MS } from './until.ts'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome']
 // Nothing of the browser's own may try to reach the outside.
@@ -27,7 +28,14 @@ export async function startBrowser(): Promise<Browser> {
   if (executablePath === undefined) {
     throw new Error('Chromium is not on the PATH: install it (apt-get install chromium)')
   }
-  return chromium.launch({ executablePath, args: ARGS })
+  const browser = await chromium.launch({
+    executablePath,
+    args: ARGS,
+    timeout: PATIENCE_MS,
+  })
+  // A page on a busy machine takes longer than the half minute that it has by default.
+  browser.on('context', context => context.setDefaultTimeout(PATIENCE_MS))
+  return browser
 }
 
 function isExecutable(file: string): boolean {
