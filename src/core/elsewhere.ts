@@ -18,7 +18,13 @@ import { coreSettings, type CoreSettings } from './settings.ts'
 
 type Given = Pick<
   ElsewhereOptions,
-  'directory' | 'local' | 'failedLogins' | 'hasher' | 'emit' | 'isClient'
+  | 'directory'
+  | 'local'
+  | 'failedLogins'
+  | 'hasher'
+  | 'emit'
+  | 'checkNewPassword'
+  | 'isClient'
 > &
   Pick<ComposeOptions, 'settings' | 'instruments' | 'clock' | 'monotonic' | 'random'> & {
     readonly checkClaims: CheckClaims

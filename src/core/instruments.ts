@@ -1,6 +1,7 @@
 // What measures the core from outside; the domain doesn't know who listens.
 import type { StatusServiceOptions } from '../status-lists/service.ts'
 import type { SignJwt } from '../tokens/sign-jwt.ts'
+import type { CopiedPasswordWatch } from '../users/copied-password.ts'
 import type { DirectoryWatch } from '../users/directory/guarded.ts'
 import type { PasswordHasher } from '../users/hashing/hasher.ts'
 
@@ -11,7 +12,7 @@ export interface Instruments {
   /** Told how long each login has waited for its turn to hash; milliseconds. */
   readonly hashWaited: (ms: number) => void
   /** Told of questions to directories elsewhere. */
-  readonly directories: DirectoryWatch
+  readonly directories: DirectoryWatch & CopiedPasswordWatch
   /** Gives a hasher in the place of another. */
   readonly aroundHasher: (hasher: PasswordHasher) => PasswordHasher
   /** Gives a signer of access tokens in the place of another. */
@@ -22,7 +23,7 @@ export interface Instruments {
 export const NO_INSTRUMENTS: Instruments = {
   status: { countStatusLease() {}, observeStatusRebuild() {} },
   hashWaited() {},
-  directories: { answered() {}, changed() {} },
+  directories: { answered() {}, changed() {}, unchecked() {} },
   aroundHasher: hasher => hasher,
   aroundSign: sign => sign,
 }

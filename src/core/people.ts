@@ -109,6 +109,7 @@ export function composePeople({
     settings,
     instruments,
     checkClaims,
+    checkNewPassword,
     local,
     clock,
     random,

@@ -36,6 +36,8 @@ export interface TokenResponse {
   /** With the scope openid. */
   readonly id_token?: string
   readonly scope?: string
+  /** Ours: the password was right, and its user must set another one. Absent: no. */
+  readonly password_change_required?: true
 }
 
 /**

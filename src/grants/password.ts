@@ -9,6 +9,7 @@ import { formatScope } from '../oauth/scope.ts'
 import type { Device, Login, OpenOutcome } from '../stores/ports/families.ts'
 import type { Authentication } from '../users/authenticate.ts'
 import { networkOf } from '../users/failed-logins/network.ts'
+import { mustChangePassword } from '../users/required-change.ts'
 import { deviceName, userAgentFamily } from './device.ts'
 import { defineGrant, type GrantServices } from './descriptor.ts'
 import type { Grant, GrantRequest, TokenResponse } from './grant.ts'
@@ -159,7 +160,7 @@ function createOpenSession(
     })
     emitOutcome(opened, { request, services, sub: account.sub, networkKnown: known })
     if (opened.kind === 'refused') throw invalidGrant(opened.reason, account.sub)
-    return issue({
+    const tokens = await issue({
       client,
       family: opened.family,
       familyId,
@@ -170,6 +171,9 @@ function createOpenSession(
       jkt,
       status,
     })
+    return mustChangePassword(account)
+      ? { ...tokens, password_change_required: true }
+      : tokens
   }
 }
 

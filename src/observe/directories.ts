@@ -7,6 +7,8 @@ export interface DirectoryWatch {
   answered(answer: DirectoryAnswer): void
   /** With the fault, or undefined when it answers again. */
   changed(directory: string, fault: string | undefined): void
+  /** A password that was right there was copied, and could not be checked by the rules for new ones. */
+  unchecked(directory: string, error: unknown): void
 }
 
 /** The log's levels that are used here. */
@@ -32,6 +34,12 @@ export function watchDirectories(
         { directory, fault },
         'the directory does not answer: its users cannot log in, those with a session go on for ' +
           'directory.grace',
+      )
+    },
+    unchecked(directory, error) {
+      log()?.warn(
+        { directory, err: error },
+        'a copied password could not be checked: the blocklist cannot be read',
       )
     },
   }

@@ -2,7 +2,7 @@
 // one that is to take its place.
 import type { Emit } from '../base/events/events.ts'
 import { attributeRefused } from '../oauth/account-errors.ts'
-import type { Account, AttributesChange } from '../stores/ports/directory.ts'
+import type { Account, AttributesChange, Pending } from '../stores/ports/directory.ts'
 import type { Tickets as TicketStore } from '../stores/ports/people/tickets.ts'
 import { nextAttributes } from '../users/account-attributes.ts'
 import { isFault } from '../users/attributes/check.ts'
@@ -69,7 +69,7 @@ export function createVerifyAddress(options: VerificationOptions): VerifyAddress
 function createVerified({ declarations, checkClaims }: VerificationOptions) {
   return (account: Account): AttributesChange => {
     const { tag, version, pending } = account
-    const { email, deleteAt } = pending ?? {}
+    const { email, signUp: _, ...others }: Pending = pending ?? {}
     const request = {
       ...(email !== undefined && { attributes: { email } }),
       emailVerified: true,
@@ -79,7 +79,7 @@ function createVerified({ declarations, checkClaims }: VerificationOptions) {
     // The declaration may be another one since.
     if (isFault(next)) throw attributeRefused(next.path, next.expected, next.reason)
     // Who reads the address may be somebody else than who deletes the account.
-    const left = deleteAt === undefined ? null : { deleteAt }
+    const left = Object.keys(others).length === 0 ? null : others
     return { ...next, tag, version, pending: left }
   }
 }

@@ -9,6 +9,7 @@ import { createTimePadding } from './failed-logins/time-padding.ts'
 import { networksOf } from './failed-logins/network.ts'
 import type { Hashing, PasswordHasher } from './hashing/hasher.ts'
 import type { QueueRequest } from './hashing/queue.ts'
+import { mustChangePassword, noteRequiredChange } from './required-change.ts'
 import type { Credentials, FailedLogins } from './failed-logins/failed-logins.ts'
 
 /** A try to log in. */
@@ -56,7 +57,7 @@ export type Authenticate = (login: LoginTry) => Promise<Authentication>
 export interface AuthenticateOptions {
   readonly directory: Pick<
     Directory,
-    'findLogin' | 'countedName' | 'verify' | 'upgradePassword'
+    'findLogin' | 'countedName' | 'verify' | 'upgradePassword' | 'byTag' | 'changePending'
   >
   readonly hasher: PasswordHasher
   readonly failedLogins: FailedLogins
@@ -187,6 +188,10 @@ function createUpgrade({ directory, hasher, emit }: AuthenticateOptions) {
       // False when another server's login was faster: it has told.
       if (await directory.upgradePassword(account, better)) {
         emit({ type: 'password.upgraded', sub }, origin)
+        // It is the same password still.
+        if (mustChangePassword(account)) {
+          await noteRequiredChange(directory, { tag, passwordHash: better }, true)
+        }
       }
     } finally {
       upgrading.delete(tag)

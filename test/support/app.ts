@@ -32,6 +32,7 @@ import type { Accounts } from '../../src/users/accounts.ts'
 import type { RecheckPolicy } from '../../src/users/directory/recheck.ts'
 import type { FailedLoginsPolicy } from '../../src/users/failed-logins/failed-logins.ts'
 import type { LoginRefusals } from '../../src/users/refusals/login-refusals.ts'
+import type { PasswordRules } from '../../src/users/new-password.ts'
 import type { Unlock } from '../../src/users/refusals/unlock.ts'
 import type { PasswordHasher } from '../../src/users/hashing/hasher.ts'
 import {
@@ -281,6 +282,8 @@ export interface TestAppOptions {
   readonly outgoing?: Outgoing
   /** As in `passwords`. */
   readonly passwords?: { readonly queue?: number; readonly maxWait?: number }
+  /** The rules for new passwords; default: any is good. */
+  readonly passwordRules?: Partial<Pick<PasswordRules, 'minLength' | 'isBreached'>>
 }
 
 /** Builds the server with one user, `alice`; what was opened is closed where that fails. */
@@ -317,6 +320,7 @@ async function build({
   overHasher = hasher => hasher,
   directories = [],
   passwords = {},
+  passwordRules = {},
   replicas,
   lossPeriodMs,
   answerTimeout = PATIENCE_MS,
@@ -395,7 +399,7 @@ async function build({
     status: { enabled: statusEnabled, ttl: 10_000 },
     hashing: { ...HASHING, ...passwords },
     clients: registered,
-    minPasswordLength: () => 1,
+    minPasswordLength: passwordRules.minLength ?? (() => 1),
     keyPolicy: () => ({
       algorithm,
       audienceAlgorithms: Object.values(live.algorithm),
@@ -427,6 +431,9 @@ async function build({
     emit,
     outgoing,
     source,
+    ...(passwordRules.isBreached !== undefined && {
+      isBreached: passwordRules.isBreached,
+    }),
     instruments: {
       status: metrics,
       directories: watchDirectories(metrics, () => app.log),

@@ -16,6 +16,10 @@ import {
   type Hashing,
   type PasswordHasher,
 } from '../../src/users/hashing/hasher.ts'
+import {
+  mustChangePassword,
+  noteRequiredChange,
+} from '../../src/users/required-change.ts'
 import { createFailedLogins } from '../../src/users/failed-logins/failed-logins.ts'
 import { createHandClock } from '../support/clock.ts'
 import { NO_ATTRIBUTES, someAccount } from '../support/stores.ts'
@@ -422,6 +426,21 @@ t.test('a hash of an old cost is made anew at the next login, once', async t => 
   t.match(await login('ann', 'correct horse'), { kind: 'ok' })
   t.same(set.events, [{ type: 'password.upgraded', sub: set.sub }])
   t.match(await set.accounts.find('ann'), { passwordHash: /m=24/, sessionsEpoch: 1 })
+})
+
+t.test('a password that must be changed is the same one under a better hash', async t => {
+  const set = await setUp(t)
+  const ann = async () => {
+    const account = await set.accounts.find('ann')
+    if (account === undefined) throw new Error('nobody')
+    return account
+  }
+  await noteRequiredChange(set.store.directory, await ann(), true)
+  t.match(await set.server(dearer)('ann', 'correct horse'), { kind: 'ok' })
+  const after = await ann()
+  t.match(after.passwordHash, /m=24/)
+  t.equal(mustChangePassword(after), true)
+  t.same(set.events, [{ type: 'password.upgraded', sub: set.sub }])
 })
 
 t.test('of a hundred logins at once on two servers one makes the hash anew', async t => {

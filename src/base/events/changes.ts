@@ -5,6 +5,7 @@ export type UserChange =
   | 'added'
   | 'renamed'
   | 'password'
+  | 'password_change_required'
   | 'disabled'
   | 'enabled'
   | 'access'

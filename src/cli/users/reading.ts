@@ -1,6 +1,7 @@
 // latchkey users show, and how an account is shown
 import type { Command } from 'commander'
 import type { Account } from '../../stores/ports/directory.ts'
+import { mustChangePassword } from '../../users/required-change.ts'
 import type { Io } from '../terminal/io.ts'
 import { requireAccount, withStore } from '../tools.ts'
 import { describeAccess } from './access.ts'
@@ -25,18 +26,10 @@ export function addReading(users: Command, io: Io): void {
 }
 
 /** What an operator sees of an account: never the hash. */
-export function describe({
-  name,
-  sub,
-  disabled,
-  scopes,
-  roles,
-  createdAt,
-  updatedAt,
-  attributes,
-  emailVerified,
-  pending,
-}: Account): [Record<string, unknown>, string] {
+export function describe(account: Account): [Record<string, unknown>, string] {
+  const { name, sub, disabled, scopes, roles, createdAt, updatedAt } = account
+  const { attributes, emailVerified, pending } = account
+  const passwordChangeRequired = mustChangePassword(account)
   const created = new Date(createdAt).toISOString()
   const deletesAt = pending?.deleteAt && new Date(pending.deleteAt).toISOString()
   return [
@@ -51,9 +44,11 @@ export function describe({
       attributes,
       emailVerified,
       ...(deletesAt && { deletesAt }),
+      ...(passwordChangeRequired && { passwordChangeRequired }),
     },
     `${name}  ${sub}  ${disabled ? 'disabled' : 'enabled'}  since ${created}  ` +
       `${describeAccess({ scopes, roles })}` +
-      (deletesAt ? `  deleted by its user, erased at ${deletesAt}` : ''),
+      (deletesAt ? `  deleted by its user, erased at ${deletesAt}` : '') +
+      (passwordChangeRequired ? '  password must be changed' : ''),
   ]
 }

@@ -22,6 +22,7 @@ const OWN: ReadonlySet<string> = new Set([
   'attributes',
   'emailVerified',
   'deletesAt',
+  'passwordChangeRequired',
   'email_verified',
   'createdAt',
   'updatedAt',

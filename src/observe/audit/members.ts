@@ -34,6 +34,7 @@ export const CHANGES: readonly UserChange[] = [
   'added',
   'renamed',
   'password',
+  'password_change_required',
   'disabled',
   'enabled',
   'access',

@@ -21,6 +21,8 @@ export interface ShownAccount {
   readonly emailVerified: boolean
   /** What it waits for; absent: nothing. */
   readonly pending?: { readonly deleteAt?: number }
+  /** Whether its password must be changed; absent: no. */
+  readonly passwordChangeRequired?: boolean
   readonly createdAt: number
   readonly updatedAt: number
   readonly version: number
@@ -110,9 +112,10 @@ function placedOf(
 }
 
 function extensionOf(
-  { attributes, scopes, emailVerified, pending }: ShownAccount,
+  account: ShownAccount,
   { declared }: UserView,
 ): Record<string, unknown> | undefined {
+  const { attributes, scopes, emailVerified, pending, passwordChangeRequired } = account
   const shown = Object.entries(attributes).filter(
     ([name]) => declared.has(name) && isExtension(name),
   )
@@ -122,6 +125,7 @@ function extensionOf(
     ...(pending?.deleteAt !== undefined && {
       deletesAt: new Date(pending.deleteAt).toISOString(),
     }),
+    ...(passwordChangeRequired === true && { passwordChangeRequired }),
     ...Object.fromEntries(shown),
   }
   return Object.keys(extension).length === 0 ? undefined : extension

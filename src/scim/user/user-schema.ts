@@ -166,6 +166,12 @@ const DELETES_AT = attribute(
   { type: 'dateTime', mutability: 'readOnly' },
 )
 
+const PASSWORD_CHANGE_REQUIRED = attribute(
+  'passwordChangeRequired',
+  'The password was copied from a directory, and breaks the rules for new ones; absent: no.',
+  { type: 'boolean', mutability: 'readOnly' },
+)
+
 function extensionSchema(declared: DeclaredAttributes): ScimSchema {
   return {
     id: USER_EXTENSION,
@@ -188,6 +194,7 @@ function extensionSchema(declared: DeclaredAttributes): ScimSchema {
           ]
         : []),
       DELETES_AT,
+      PASSWORD_CHANGE_REQUIRED,
       ...[...declared]
         .filter(([name]) => isExtension(name))
         .map(([name, { type, list }]) =>

@@ -10,6 +10,11 @@ export interface Pending {
   readonly email?: string
   /** Its user has deleted it: it is erased then, unless they log in before. Unix time in milliseconds. */
   readonly deleteAt?: number
+  /**
+   * Its password must be changed: the digest of the hash that it is about. Set beside another hash it says
+   * nothing any more (users/required-change.ts).
+   */
+  readonly passwordChange?: string
 }
 
 /** Who somebody is in a directory elsewhere. */

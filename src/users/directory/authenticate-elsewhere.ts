@@ -9,10 +9,15 @@ import {
   type Authentication,
   type LoginTry,
 } from '../authenticate.ts'
+import {
+  createCopyPassword,
+  createReviewPassword,
+  type ReviewOptions,
+} from '../copied-password.ts'
 import type { FailedLogins } from '../failed-logins/failed-logins.ts'
 import { checkByOwnName, resultOf } from '../failed-logins/own-name.ts'
 import { createTimePadding, LONGEST_MS } from '../failed-logins/time-padding.ts'
-import type { Hashing, PasswordHasher } from '../hashing/hasher.ts'
+import type { PasswordHasher } from '../hashing/hasher.ts'
 import { NO_PASSWORD } from '../hashing/no-password.ts'
 import type { Chain, ChainVerdict } from './chain.ts'
 import type { Directory } from './directory.ts'
@@ -20,12 +25,17 @@ import { isShadowOf, type Identity, type Unavailable } from './external.ts'
 import type { GuardedDirectory } from './guarded.ts'
 import type { Shadows } from './shadows.ts'
 
-export interface AuthenticateElsewhereOptions {
+export interface AuthenticateElsewhereOptions extends ReviewOptions {
   /** Checks accounts of ours. */
   readonly local: Authenticate
   readonly directory: Pick<
     Directory,
-    'findLogin' | 'countedName' | 'upgradePassword' | 'setPassword' | 'byTag'
+    | 'findLogin'
+    | 'countedName'
+    | 'upgradePassword'
+    | 'setPassword'
+    | 'byTag'
+    | 'changePending'
   >
   readonly chain: Chain
   readonly shadows: Shadows
@@ -179,9 +189,10 @@ function createJudge(options: AuthenticateElsewhereOptions) {
 
 /** Makes the step that lets somebody in whose password was right. */
 function createWelcome(options: AuthenticateElsewhereOptions) {
-  const { shadows, hasher } = options
+  const { shadows, hasher, directory } = options
   const placeOf = createPlaceOf(options)
-  const copy = createCopy(options)
+  const copy = createCopyPassword(directory)
+  const review = createReviewPassword(options)
 
   return async function welcome(
     { login, shadow }: Asked,
@@ -195,36 +206,20 @@ function createWelcome(options: AuthenticateElsewhereOptions) {
       }
       return refused('user_disabled', shadow)
     }
-    const kept = await shadows.keep(by.settings, identity)
-    if (kept.kind === 'refused') return refused(kept.reason, shadow)
-    if (kept.kind === 'unavailable') throw directoryAway()
-    const { account } = kept
+    const outcome = await shadows.keep(by.settings, identity)
+    if (outcome.kind === 'refused') return refused(outcome.reason, shadow)
+    if (outcome.kind === 'unavailable') throw directoryAway()
+    const { account } = outcome
     if (account.disabled) return refused('user_disabled', account)
-    if (by.settings.migrate === 'none') return { kind: 'ok', account, known: false }
-    const copied = await hasher.enqueue(await placeOf(login), hashing =>
-      copy(hashing, account, login.password),
-    )
-    return { kind: 'ok', account: copied, known: false }
-  }
-}
-
-/**
- * Makes the step that keeps the password here, too. Another one than before was set there, which ends what
- * was granted by the one of before.
- */
-function createCopy({ directory }: AuthenticateElsewhereOptions) {
-  return async (
-    hashing: Hashing,
-    account: Account,
-    password: string,
-  ): Promise<Account> => {
-    const { tag, passwordHash } = account
-    const isFirst = passwordHash === NO_PASSWORD
-    if (!isFirst && (await hashing.verify(passwordHash, password))) return account
-    const made = await hashing.hash(password)
-    if (isFirst) await directory.upgradePassword(account, made)
-    else await directory.setPassword(tag, made)
-    return (await directory.byTag(tag)) ?? account
+    const kept =
+      by.settings.migrate === 'none'
+        ? account
+        : await hasher.enqueue(await placeOf(login), hashing =>
+            copy(hashing, account, login.password),
+          )
+    // After the turn: it may read a file.
+    const reviewed = await review(by.settings, kept, login)
+    return { kind: 'ok', account: reviewed, known: false }
   }
 }
 

@@ -6,8 +6,10 @@ import type { Random } from '../../base/random.ts'
 import type { Account } from '../../stores/ports/directory.ts'
 import type { AttributeRules } from '../account-attributes.ts'
 import type { Authenticate } from '../authenticate.ts'
+import type { CopiedPasswordWatch } from '../copied-password.ts'
 import type { FailedLogins } from '../failed-logins/failed-logins.ts'
 import type { PasswordHasher } from '../hashing/hasher.ts'
+import type { CheckNewPassword } from '../new-password.ts'
 import { createAuthenticateElsewhere } from './authenticate-elsewhere.ts'
 import { createChain } from './chain.ts'
 import type { Directory } from './directory.ts'
@@ -47,8 +49,9 @@ export interface ElsewhereOptions extends DirectoryTools {
   readonly failedLogins: FailedLogins
   readonly hasher: PasswordHasher
   readonly emit: Emit
+  readonly checkNewPassword: CheckNewPassword
   readonly isClient: (id: string) => boolean
-  readonly watch: DirectoryWatch
+  readonly watch: DirectoryWatch & CopiedPasswordWatch
 }
 
 /** The directories elsewhere. */

@@ -12,6 +12,7 @@ import {
   type TestAppOptions,
 } from '../../support/app.ts'
 import { userTag } from '../../../src/base/ids.ts'
+import { noteRequiredChange } from '../../../src/users/required-change.ts'
 import { someAccount, someLogin } from '../../support/stores.ts'
 import { audited, serverOn, STORES, type StoreName } from '../../conformance/helpers.ts'
 
@@ -256,6 +257,13 @@ for (const store of STORES) {
     t.same((await ask('GET', '/events?name=other', bearer)).json(), {
       account: null,
       refusals: [],
+    })
+    t.notHas(found.account, { passwordChangeRequired: true })
+    const alice = await server.accounts.find('alice')
+    if (alice === undefined) throw new Error('nobody')
+    await noteRequiredChange(server.store.directory, alice, true)
+    t.match((await ask('GET', '/accounts/SUB/events', bearer)).json(), {
+      account: { ...account, passwordChangeRequired: true },
     })
     await server.accounts.rename('alice', 'alicia')
     await server.accounts.add({

@@ -38,6 +38,13 @@ const ANN: Identity = {
   emailVerified: false,
 }
 
+/** No password is copied. */
+const REVIEW = {
+  checkNewPassword: async () => undefined,
+  emit() {},
+  watch: { unchecked() {} },
+}
+
 function saying(verify: () => Promise<Verdict>, givesHashes = false): NamedDirectory {
   return {
     settings: SETTINGS,
@@ -167,6 +174,7 @@ t.test('refusals of a directory that may take long take equally long', async t =
     return { kind: 'wrong' }
   })
   const authenticate = createAuthenticateElsewhere({
+    ...REVIEW,
     local: app.authenticate,
     directory: app.core.directory,
     chain: createChain([
@@ -228,6 +236,7 @@ t.test('a directory that gives hashes: the password is checked here', async t =>
     isClient: () => false,
   })
   const authenticate = createAuthenticateElsewhere({
+    ...REVIEW,
     local: app.authenticate,
     directory,
     chain,
@@ -277,6 +286,7 @@ t.test(
     const results: string[] = []
     const { directory, hasher } = app.core
     const authenticate = createAuthenticateElsewhere({
+      ...REVIEW,
       local: app.authenticate,
       directory,
       chain: createChain([

@@ -341,6 +341,7 @@ t.test('an account that goes while its password is copied', async t => {
       upgradePassword: async (_: Account, hash: string) => copied.push(hash),
       byTag: async () => undefined,
     },
+    checkNewPassword: async () => 'password_too_short',
     shadows: { keep: async () => ({ kind: 'kept', account: kept }) },
     failedLogins: {
       pairOf: () => 'pair',

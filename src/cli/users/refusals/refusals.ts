@@ -5,6 +5,7 @@ import { systemClock } from '../../../base/clock.ts'
 import type { Account } from '../../../stores/ports/directory.ts'
 import type { LoginRefusal } from '../../../stores/ports/logins/refusals.ts'
 import { explain } from '../../../users/refusals/explain.ts'
+import { mustChangePassword } from '../../../users/required-change.ts'
 import type { Io } from '../../terminal/io.ts'
 import { iso } from '../../terminal/time.ts'
 import { requireAccount, withStore, type StoreTools } from '../../tools.ts'
@@ -89,6 +90,7 @@ function addWhy(users: Command, io: Io): void {
             name: account?.name ?? name,
             sub: account?.sub ?? null,
             state: stateOf(account),
+            ...(isChangeRequired(account) && { passwordChangeRequired: true }),
             former: former === undefined ? null : { name: former.name, sub: former.sub },
             refusals: refusals.map(refusal => ({
               ...describeRefusal(refusal),
@@ -97,6 +99,7 @@ function addWhy(users: Command, io: Io): void {
           },
           [
             `${account?.name ?? name} ${STATES[stateOf(account)]}`,
+            ...(isChangeRequired(account) ? [CHANGE_REQUIRED] : []),
             ...(former === undefined
               ? []
               : [
@@ -117,6 +120,14 @@ const STATES = {
   enabled: 'is enabled',
   disabled: 'is disabled: no login is let in',
   unknown: 'is nobody: no account has this name, address, sub or hash',
+}
+
+const CHANGE_REQUIRED =
+  'the password was copied from a directory and breaks the rules for new ones: no login is refused for ' +
+  'that, but the user should set another one'
+
+function isChangeRequired(account: Account | undefined): boolean {
+  return account !== undefined && mustChangePassword(account)
 }
 
 function stateOf(account: Account | undefined): keyof typeof STATES {

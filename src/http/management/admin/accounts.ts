@@ -5,6 +5,7 @@ import type { Account } from '../../../stores/ports/directory.ts'
 import type { LoginRefusal } from '../../../stores/ports/logins/refusals.ts'
 import { findByValue } from '../../../users/attributes/find-by-value.ts'
 import { explain } from '../../../users/refusals/explain.ts'
+import { mustChangePassword } from '../../../users/required-change.ts'
 import type { AdminParts } from './parts.ts'
 import { AccountParams, answer, described, refusals } from './documentation.ts'
 import { EventsModel, UnlockedModel } from './models.ts'
@@ -144,6 +145,7 @@ function eventsOf(account: Account | undefined, found: readonly LoginRefusal[]) 
             sub: account.sub,
             name: account.name,
             disabled: account.disabled,
+            ...(mustChangePassword(account) && { passwordChangeRequired: true as const }),
           },
     refusals: found.map(({ clientId, firstAt, lastAt, until, ...refusal }) => ({
       ...refusal,

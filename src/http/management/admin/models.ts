@@ -54,6 +54,12 @@ export const EventsModel = Type.Object(
           sub: Type.String(),
           name: Type.String(),
           disabled: Type.Boolean(),
+          passwordChangeRequired: Type.Optional(
+            Type.Literal(true, {
+              description:
+                'The password was copied from a directory, and breaks the rules for new ones; absent: no.',
+            }),
+          ),
         }),
         Type.Null(),
       ],

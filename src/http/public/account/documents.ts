@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import type { Account } from '../../../stores/ports/directory.ts'
 import type { Session } from '../../../stores/ports/families.ts'
+import { mustChangePassword } from '../../../users/required-change.ts'
 
 const Instant = Type.String({ description: 'RFC 3339.' })
 
@@ -44,6 +45,12 @@ export const OwnAccountDocument = Type.Object(
     pending_email: Type.Optional(
       Type.String({ description: 'Takes the place of `email` once it is verified.' }),
     ),
+    password_change_required: Type.Optional(
+      Type.Literal(true, {
+        description:
+          'Absent: no. The password was copied, and breaks the rules for new ones.',
+      }),
+    ),
     roles: Type.Array(Type.String()),
     scopes: Type.Union([Type.Array(Type.String()), Type.Null()], {
       description: 'What the user may hold; null: whatever a client may ask for.',
@@ -67,6 +74,7 @@ export function accountDocument(
     attributes: account.attributes,
     email_verified: account.emailVerified,
     pending_email: account.pending?.email,
+    password_change_required: mustChangePassword(account) || undefined,
     roles: account.roles,
     scopes: account.scopes,
     created_at: instant(account.createdAt),

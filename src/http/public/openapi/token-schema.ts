@@ -45,6 +45,13 @@ const TokenResponse = Type.Object(
     scope: Type.Optional(
       Type.String({ description: 'What was granted, separated by spaces.' }),
     ),
+    password_change_required: Type.Optional(
+      Type.Literal(true, {
+        description:
+          'Only after a login with a password that was copied from a directory and breaks the rules for ' +
+          'new ones: let the user set another one.',
+      }),
+    ),
   },
   { title: 'TokenResponse' },
 )

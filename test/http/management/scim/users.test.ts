@@ -2,6 +2,7 @@
 import { inflateSync } from 'node:zlib'
 import { decodeJwt } from 'jose'
 import t from 'tap'
+import { noteRequiredChange } from '../../../../src/users/required-change.ts'
 import { STORES } from '../../../conformance/helpers.ts'
 import { ISSUER, PASSWORD, type TestApp } from '../../../support/app.ts'
 import { EXTENSION, GROUP, PATCH_OP, scimOn, USER } from '../../../support/scim.ts'
@@ -107,6 +108,28 @@ for (const store of STORES) {
     )
     const schemas = await call('GET', `/Schemas/${EXTENSION}`)
     t.match(schemas.body, '"deletesAt"')
+  })
+
+  t.test(`a user whose password must be changed, ${store}`, async t => {
+    const { call, add, patch, server } = await scimOn(t, store)
+    const { id, ...user } = await add('ann', { password: 'a copied one' })
+    t.notMatch(JSON.stringify(user), 'passwordChangeRequired')
+    const ann = await server.accounts.find('ann')
+    if (ann === undefined) throw new Error('nobody')
+    await noteRequiredChange(server.store.directory, ann, true)
+    const required = { [EXTENSION]: { passwordChangeRequired: true } }
+    t.match((await call('GET', `/Users/${id}`)).json(), required)
+    t.match((await call('GET', '/Users')).json(), { Resources: [{}, required] })
+    const body = { ...user, id, [EXTENSION]: { passwordChangeRequired: false } }
+    t.match((await call('PUT', `/Users/${id}`, { body })).json(), required, 'read only')
+    const password = 'a password of her own'
+    const set = await patch(`/Users/${id}`, [
+      { op: 'replace', path: 'password', value: password },
+    ])
+    t.equal(set.statusCode, 200, set.body)
+    t.notMatch(set.body, 'passwordChangeRequired', 'another one is set')
+    const schemas = await call('GET', `/Schemas/${EXTENSION}`)
+    t.match(schemas.body, '"passwordChangeRequired"')
   })
 
   t.test(`a PUT takes the place of what was there, ${store}`, async t => {

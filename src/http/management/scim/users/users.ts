@@ -21,16 +21,15 @@ import {
   type Resource,
 } from '../../../../scim/schema.ts'
 import { userRequest, type UserRequest } from '../../../../scim/user/user-request.ts'
-import { userResource, versionOf } from '../../../../scim/user/user-resource.ts'
+import { versionOf } from '../../../../scim/user/user-resource.ts'
 import { USER, userSchemas } from '../../../../scim/user/user-schema.ts'
 import type { Account } from '../../../../stores/ports/directory.ts'
-import { externalIdOf } from '../../../../users/attributes/external-ids.ts'
-import { valueTypeOf } from '../../../../users/attributes/value-types.ts'
 import { matchesEtag } from '../../../request/etag.ts'
 import type { Caller } from '../../callers/guard.ts'
 import { sourceOf } from './find-users.ts'
 import { readPage } from './list-users.ts'
 import { planUsers } from './plan.ts'
+import { createViews, resourceOf } from './shown-user.ts'
 import { userError } from './user-errors.ts'
 import type { Call, Resources, ResourcesOptions, Shown } from '../resources.ts'
 
@@ -53,7 +52,7 @@ export function createUsers(options: ResourcesOptions): Users {
     account: Account,
     projection: Projection,
   ): Promise<Shown> {
-    const resource = userResource(account, await viewFor(call))
+    const resource = resourceOf(account, await viewFor(call))
     return {
       body: project(resource, projection, schemas()),
       version: versionOf(account),
@@ -141,7 +140,7 @@ function createChange({
     const view = await viewFor(call)
     const outcome = await accounts.change(id, account => {
       refuseOtherVersion(call, account)
-      const before = userResource(account, view)
+      const before = resourceOf(account, view)
       const read = { ...view, before, strict: strict() }
       const asked = allowed(userRequest(next(before), read))
       if (takesAway(asked, account)) refuseOwn(caller, id)
@@ -158,16 +157,6 @@ function takesAway({ disabled, scopes }: UserRequest, account: Account): boolean
   return (
     isSuspended || (scopes !== undefined && !isDeepStrictEqual(scopes, account.scopes))
   )
-}
-
-function createViews({ core, baseOf }: ResourcesOptions) {
-  return async ({ caller, request }: Call) => ({
-    declared: core.settings.attributes(),
-    externalId: externalIdOf(caller.actor),
-    typeOf: valueTypeOf,
-    base: baseOf(request),
-    groups: (await core.store.groups.load()).groups,
-  })
 }
 
 type ViewFor = ReturnType<typeof createViews>
@@ -192,7 +181,7 @@ function createList(
     const { accounts, ...rest } = await readPage(source, page, { cursors, list })
     const projected = projectorOf(projection, schemas())
     const resources = await mapInPieces(accounts, account =>
-      projected(userResource(account, view)),
+      projected(resourceOf(account, view)),
     )
     return listBody({ resources, ...rest })
   }
