@@ -37,7 +37,9 @@ for (const store of STORES) {
         ...(body !== undefined && { body: filled(JSON.stringify(body)) }),
       })
       t.equal(got.statusCode, status, `${name} ${got.body}`)
-      t.match(got.json(), JSON.parse(filled(JSON.stringify(answer))), name)
+      if (answer !== undefined) {
+        t.match(got.json(), JSON.parse(filled(JSON.stringify(answer))), name)
+      }
       for (const text of has) t.ok(got.body.includes(filled(text)), `${name}: ${text}`)
       for (const text of lacks) {
         t.notOk(got.body.includes(filled(text)), `${name}: ${text}`)
@@ -126,7 +128,11 @@ for (const store of STORES) {
   t.test(title, { timeout: 3_600_000 }, async t => {
     const bench = await scimOn(t, store)
     const { user, filled } = await prepared(bench)
-    const requests = [...recorded.requests, ...ADDED]
+    const requests = [
+      // They have nothing that could be damaged.
+      ...recorded.requests.filter(({ method }) => method !== 'DELETE'),
+      ...ADDED,
+    ]
     const dice = createDice('scim')
     const damaged = (text: string) => {
       const [at, length] = [dice(text.length + 1), dice(8)]

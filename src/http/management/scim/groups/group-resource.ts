@@ -37,24 +37,26 @@ export function locationOf({ id }: Group, base: string): string {
 interface Shows {
   readonly base: string
   readonly call: Call
-  /** Undefined: they are not wanted. */
+  /** Undefined: they are not wanted. Nobody is an empty list: authentik fills no group that names none. */
   readonly members: readonly Account[] | undefined
 }
 
 /** The group as a resource; resolves once its members are shown, many at a time. */
 export async function groupResource(
   group: Group,
-  { base, call, members = [] }: Shows,
+  { base, call, members }: Shows,
 ): Promise<Resource> {
-  const shown = await mapInPieces(
-    members,
-    ({ sub }) => ({
-      value: sub,
-      $ref: `${base}/Users/${encodeURIComponent(sub)}`,
-      type: 'User',
-    }),
-    PIECE,
-  )
+  const shown =
+    members &&
+    (await mapInPieces(
+      members,
+      ({ sub }) => ({
+        value: sub,
+        $ref: `${base}/Users/${encodeURIComponent(sub)}`,
+        type: 'User',
+      }),
+      PIECE,
+    ))
   const externalId = group.externalIds[externalIdOf(call.caller.actor)]
   return {
     schemas: [GROUP],
@@ -62,7 +64,7 @@ export async function groupResource(
     ...(externalId !== undefined && { externalId }),
     displayName: group.displayName,
     role: group.role,
-    ...(shown.length > 0 && { members: shown }),
+    ...(shown !== undefined && { members: shown }),
     meta: {
       resourceType: 'Group',
       created: new Date(group.createdAt).toISOString(),
