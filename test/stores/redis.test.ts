@@ -483,10 +483,11 @@ t.test('round trips', async t => {
 
   /**
    * The commands that clients sent meanwhile, scripts by their names; what scripts call isn't among them.
-   * `counts`: how often addresses were counted.
+   * `counts`: how often addresses were counted; `isCounted`: whether that is waited for.
    */
   async function during<T>(
     work: () => Promise<T>,
+    isCounted = false,
   ): Promise<{ result: T; commands: string[]; counts: number }> {
     // Who came before is counted by now.
     await wait(COUNTED_MS)
@@ -502,6 +503,7 @@ t.test('round trips', async t => {
       const result = await work()
       // An answer may be out some time before its count is: SET and DEL go behind that.
       await wait(COUNTED_MS)
+      if (isCounted) await until(() => commands.includes('count'))
       await server.store.probe()
       // The monitor sees its own mark after everything that came before.
       const marked = new Promise<void>(resolve =>
@@ -564,7 +566,7 @@ t.test('round trips', async t => {
     ['peek'],
   )
 
-  const forged = await during(() => server.refresh(tampered(token)))
+  const forged = await during(() => server.refresh(tampered(token)), true)
   t.equal(forged.result.json().error, 'invalid_grant')
   t.same(
     [forged.commands, forged.counts],
