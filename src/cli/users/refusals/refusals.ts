@@ -22,7 +22,9 @@ interface Case {
   readonly refusals: readonly LoginRefusal[]
 }
 
-const NOTHING = 'no login was refused in the last three days'
+// Servers write what they have noted once a second.
+const NOTHING =
+  'no login was refused in the last three days (a refusal may take a second to appear here)'
 
 /** Adds `users why`, `users events` and `users unlock`. */
 export function addRefusals(users: Command, io: Io): void {
