@@ -138,6 +138,29 @@ t.test('an entry that no account has is not shown, and goes', async t => {
   t.same(await entries(), own)
 })
 
+t.test(
+  'who was created at a damaged instant is listed again once it is repaired',
+  async t => {
+    const { directory, client, keys, subs, clock } = createWorld(t)
+    const everybody = ['one', 'two', 'three']
+    for (const sub of everybody) {
+      clock.advance(1)
+      await directory.add(someAccount(sub))
+    }
+    await directory.settle()
+    const key = keys.user(someAccount('two').tag)
+    const right = String(await client.hget(key, 'created'))
+    for (const damaged of ['5', 'yesterday']) {
+      await client.hset(key, 'created', damaged)
+      await subs()
+      await client.hset(key, 'created', right)
+      // The look that meets the wrong entry puts the right one in its place.
+      await subs()
+      t.same(await subs(), everybody, damaged)
+    }
+  },
+)
+
 t.test('an entry that a dead writer has left hides nobody of the same name', async t => {
   const { directory, leave } = createWorld(t)
   const account = someAccount('living')

@@ -51,7 +51,9 @@ export function createAccountIndex(
     const found = await read(tag)
     if (found === undefined) return
     const left = orphansOf(found, gone)
-    if (sizeOf(left) < sizeOf(gone)) await put(indexedOf(found))
+    // No change moves an instant of creation: it was damaged, or is repaired now.
+    const isMoved = gone.created.length > 0
+    if (isMoved || sizeOf(left) < sizeOf(gone)) await put(indexedOf(found))
   }
 
   return { put, tidy }
@@ -79,7 +81,9 @@ export function holdsEntry(
 function orphansOf(found: FoundAccount | undefined, entries: Entries): Entries {
   const left = (order: keyof Entries) =>
     entries[order].filter(entry => !holdsEntry(found, order, entry))
-  return { created: left('created'), texts: left('texts') }
+  // Nobody knows which entry is right while the account's instant can't be read.
+  const isUnreadable = found !== undefined && !Number.isFinite(found.account.createdAt)
+  return { created: isUnreadable ? [] : left('created'), texts: left('texts') }
 }
 
 function sizeOf({ created, texts }: Entries): number {
