@@ -1,8 +1,15 @@
 // A folder with what the image has of a checkout: its modules in a few files (scripts/bundle).
+import { readFileSync } from 'node:fs'
 import { cp, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runChild } from '../test/support/children.ts'
+
+/** Node's flags for a Latchkey: the image has those of the first line of bin/latchkey.js. */
+export function nodeFlags(bin: string): string[] {
+  const [first = ''] = readFileSync(bin, 'utf8').split('\n')
+  return first.split(' ').filter(word => word.startsWith('--'))
+}
 
 /** Makes the folder, which goes with the stack. Needs npm's registry the first time. */
 export async function asImage(

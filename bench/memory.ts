@@ -12,7 +12,7 @@ import { parseArgs, promisify } from 'node:util'
 import { endWithUs } from '../test/support/children.ts'
 import { freePort } from '../test/support/free-port.ts'
 import { startRedis } from '../test/support/redis.ts'
-import { asImage } from './as-image.ts'
+import { asImage, nodeFlags } from './as-image.ts'
 import type { Job } from './load.ts'
 import { CLIENTS, PASSWORD, USER } from './parties.ts'
 import { startWorker } from './child.ts'
@@ -120,7 +120,7 @@ async function openParty(
 }
 
 async function addUser({ bin, configFile, env }: Party): Promise<void> {
-  const line = [bin, 'users', 'add', USER, '--config', configFile]
+  const line = [...nodeFlags(bin), bin, 'users', 'add', USER, '--config', configFile]
   const adding = promisify(execFile)(process.execPath, line, { env })
   adding.child.stdin?.end(PASSWORD)
   await adding
@@ -128,7 +128,8 @@ async function addUser({ bin, configFile, env }: Party): Promise<void> {
 
 /** Seconds of `users list`: on the clock, and of CPU. */
 async function timeCommand({ bin, configFile, env }: Party): Promise<[number, number]> {
-  const line = [process.execPath, bin, 'users', 'list', '--config', configFile]
+  const command = [bin, 'users', 'list', '--config', configFile]
+  const line = [process.execPath, ...nodeFlags(bin), ...command]
   const script = '"$@" >/dev/null || exit; times'
   const started = performance.now()
   const { stdout } = await promisify(execFile)('/bin/sh', ['-c', script, '-', ...line], {
@@ -146,7 +147,7 @@ async function timeCommand({ bin, configFile, env }: Party): Promise<[number, nu
 async function startServer(
   party: Party,
 ): Promise<{ readonly child: ChildProcess; readonly seconds: number }> {
-  const line = [party.bin, 'serve', '--config', party.configFile]
+  const line = [...nodeFlags(party.bin), party.bin, 'serve', '--config', party.configFile]
   const started = performance.now()
   const child = endWithUs(
     spawn(process.execPath, line, {

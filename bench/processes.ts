@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { runChild } from '../test/support/children.ts'
 import { freePort } from '../test/support/free-port.ts'
 import { startRedis, type TestRedis } from '../test/support/redis.ts'
+import { nodeFlags } from './as-image.ts'
 import {
   ask,
   HERE,
@@ -156,7 +157,7 @@ export async function startLatchkey(
   const log = await open(join(dir, 'latchkey.log'), 'w')
   parts.defer(() => log.close())
   const child = start(parts, bin, {
-    ...METERED,
+    execArgv: [...nodeFlags(bin), ...METERED.execArgv],
     args: ['serve', '--config', configFile],
     output: log.fd,
   })

@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --no-maglev
 // Plain JavaScript that every Node reads: a too old one must say what to do, not what it can't parse.
 // A checkout runs its source as it is. A packed Latchkey has none: Node strips no types under node_modules.
 // An image has its modules in a few files (scripts/bundle).

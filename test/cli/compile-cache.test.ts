@@ -7,10 +7,11 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   statSync,
   symlinkSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 import { ROOT } from '../support/python.ts'
 
@@ -137,5 +138,25 @@ t.test(
     runWith({})
     runWith({ HOME: 'nowhere' })
     runWith({ HOME: '/dev/null' })
+  },
+)
+
+t.test(
+  'every start has the flag of V8 that the cache of an image is filled with',
+  async t => {
+    const FLAG = '--no-maglev'
+    const read = (file: string) => readFileSync(join(ROOT, file), 'utf8')
+    t.equal(read('bin/latchkey.js').split('\n')[0], `#!/usr/bin/env -S node ${FLAG}`)
+    const dockerfile = read('Dockerfile')
+    t.match(dockerfile, `ENTRYPOINT ["node", "${FLAG}", "/app/bin/latchkey.js"]`)
+    t.match(
+      dockerfile,
+      new RegExp(`^RUN node ${FLAG} [^&]*scripts/fill-compile-cache`, 'm'),
+    )
+    const { status, stderr } = spawnSync(CLI, ['clients', 'secret'], {
+      env: { PATH: dirname(process.execPath) },
+      encoding: 'utf8',
+    })
+    t.equal(status, 0, stderr)
   },
 )
