@@ -4,13 +4,15 @@ import type { Clock } from '../base/clock.ts'
 import type { Emit } from '../base/events/events.ts'
 import { FRESH_SECONDS, insufficientUserAuthentication } from '../oauth/account-errors.ts'
 import { slowDown } from '../oauth/errors.ts'
+import type { Account } from '../stores/ports/directory.ts'
 import type { Authenticate } from '../users/authenticate.ts'
 import { networkOf } from '../users/failed-logins/network.ts'
 import type { NameInLogs } from '../users/names/name-in-logs.ts'
 import type { Owner } from './owner.ts'
 
 /**
- * Resolves when somebody has proved who they are.
+ * Resolves when somebody has proved who they are, to the account as it is then: a proof by a password may
+ * make another version of it.
  *
  * @throws OAuthError insufficient_user_authentication (RFC 9470 §3) without a proof or with a wrong password;
  * slow_down after too many; temporarily_unavailable when no turn to hash is to be had in time;
@@ -19,7 +21,7 @@ import type { Owner } from './owner.ts'
 export type RequireFresh = (
   owner: Owner,
   currentPassword: string | undefined,
-) => Promise<void>
+) => Promise<Account>
 
 /** What the proof is checked by. */
 export interface FreshProofOptions {
@@ -33,7 +35,7 @@ export interface FreshProofOptions {
 export function createRequireFresh(options: FreshProofOptions): RequireFresh {
   const { authenticate, nameInLogs, emit, clock } = options
 
-  async function checkPassword(owner: Owner, password: string): Promise<void> {
+  async function checkPassword(owner: Owner, password: string): Promise<Account> {
     const { account, clientId, address, signal, origin, scheme } = owner
     const { sub, name } = account
     const outcome = await authenticate({
@@ -46,7 +48,9 @@ export function createRequireFresh(options: FreshProofOptions): RequireFresh {
       origin,
     })
     // A directory elsewhere may know somebody else by that name.
-    if (outcome.kind === 'ok' && outcome.account.tag === account.tag) return
+    if (outcome.kind === 'ok' && outcome.account.tag === account.tag) {
+      return outcome.account
+    }
     const network = networkOf(address)
     const attempt = { clientId, username: nameInLogs(name), network, sub }
     if (outcome.kind !== 'throttled') {
@@ -62,7 +66,9 @@ export function createRequireFresh(options: FreshProofOptions): RequireFresh {
 
   return async function requireFresh(owner, currentPassword) {
     if (currentPassword !== undefined) return checkPassword(owner, currentPassword)
-    if (clock() - owner.authenticatedAt <= FRESH_SECONDS * 1000) return
+    if (clock() - owner.authenticatedAt <= FRESH_SECONDS * 1000) {
+      return owner.account
+    }
     throw insufficientUserAuthentication(owner.scheme, 'login_too_old')
   }
 }

@@ -2,6 +2,7 @@
 // other. It draws no form and knows no HTTP. The routes of src/http/public/account/ call it.
 import type { Emit } from '../base/events/events.ts'
 import { changedMeanwhile, noSuchSession } from '../oauth/account-errors.ts'
+import type { Account } from '../stores/ports/directory.ts'
 import type { Families, Session } from '../stores/ports/families.ts'
 import type { Subjects } from '../stores/ports/subjects.ts'
 import type { Sessions } from '../sessions/sessions.ts'
@@ -68,8 +69,12 @@ export interface OwnAccountOptions extends OwnAttributesOptions {
 export function createOwnAccount(options: OwnAccountOptions): OwnAccount {
   const { subjects, families, requireFresh, as, emit, deletions } = options
 
-  async function beginDeletion(owner: Owner, { begin }: Pick<Deletions, 'begin'>) {
-    const outcome = await begin(owner.account)
+  async function beginDeletion(
+    owner: Owner,
+    account: Account,
+    { begin }: Pick<Deletions, 'begin'>,
+  ) {
+    const outcome = await begin(account)
     if (outcome === 'superseded') throw changedMeanwhile()
     requireStill(outcome === 'changed', owner)
     emit(changed(owner.account.sub, 'deletion_begun', owner), owner.origin)
@@ -94,8 +99,8 @@ export function createOwnAccount(options: OwnAccountOptions): OwnAccount {
     },
 
     async remove(owner, currentPassword) {
-      await requireFresh(owner, currentPassword)
-      if (deletions !== undefined) return beginDeletion(owner, deletions)
+      const account = await requireFresh(owner, currentPassword)
+      if (deletions !== undefined) return beginDeletion(owner, account, deletions)
       const { kind } = await as(owner).accounts.removeBySub(owner.account.sub)
       requireStill(kind === 'done', owner)
     },
@@ -106,9 +111,9 @@ function createSetPassword(options: OwnAccountOptions): OwnAccount['setPassword'
   const { directory, requireFresh, emit } = options
   const hashChecked = createHashChecked(options)
   return async function setOwnPassword(owner, { password, currentPassword }) {
-    const { tag, sub, name, version, external } = owner.account
+    const { tag, sub, name, external } = owner.account
     if (external !== undefined) throw ownedElsewhere('password')
-    await requireFresh(owner, currentPassword)
+    const { version } = await requireFresh(owner, currentPassword)
     const place = { ...provenPlace(networkOf(owner.address)), signal: owner.signal }
     const passwordHash = await hashChecked(password, name, place)
     const change = { tag, passwordHash, version, keeps: owner.sid }

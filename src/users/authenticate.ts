@@ -94,15 +94,15 @@ export function createAuthenticate(options: AuthenticateOptions): Authenticate {
   }
 
   async function judge(hashing: Hashing, login: LoginTry): Promise<Judged> {
-    const account = login.account ?? (await directory.findLogin(login.name))
-    const { verdict, settle } = await failedLogins.begin(login, account)
+    const found = login.account ?? (await directory.findLogin(login.name))
+    const { verdict, settle } = await failedLogins.begin(login, found)
     if (verdict.kind === 'throttled') {
-      return { outcome: { ...verdict, ...subOf(account) } }
+      return { outcome: { ...verdict, ...subOf(found) } }
     }
     if (verdict.kind === 'repeated') {
-      return { outcome: refused('password_repeated', account) }
+      return { outcome: refused('password_repeated', found) }
     }
-    const judged = await look(hashing, account, login.password).catch(
+    const judged = await look(hashing, found, login.password).catch(
       async (error: unknown) => {
         await settle('withdrawn')
         throw error
@@ -111,8 +111,8 @@ export function createAuthenticate(options: AuthenticateOptions): Authenticate {
     const { outcome } = judged
     await settle(outcome.kind === 'ok' ? 'succeeded' : 'failed')
     if (outcome.kind !== 'ok') return judged
-    await upgrade(hashing, outcome.account, login)
-    return { outcome: { ...outcome, known: verdict.known } }
+    const account = await upgrade(hashing, outcome.account, login)
+    return { outcome: { ...outcome, account, known: verdict.known } }
   }
 
   const placeOf = createPlaceOf(options)
@@ -171,28 +171,36 @@ function subOf(account: Account | undefined): { readonly sub?: string } {
 
 /**
  * Makes a hash anew that isn't of today's cost, once: of many logins at once one takes the trouble, and one
- * of all servers succeeds.
+ * of all servers succeeds. Resolves to the account; to another version of it where that was noted.
  */
 function createUpgrade({ directory, hasher, emit }: AuthenticateOptions) {
   const upgrading = new Set<string>()
+
+  /** It is the same password still. */
+  async function keepMark(before: Account, passwordHash: string): Promise<Account> {
+    const { tag, sessionsEpoch } = before
+    await noteRequiredChange(directory, { tag, passwordHash }, true)
+    const now = await directory.byTag(tag)
+    // A login is good for what it was checked against: for no other password, nor behind an end of sessions.
+    return now?.passwordHash === passwordHash && now.sessionsEpoch === sessionsEpoch
+      ? now
+      : before
+  }
+
   return async (
     hashing: Hashing,
     account: Account,
     { password, origin }: LoginTry,
-  ): Promise<void> => {
+  ): Promise<Account> => {
     const { sub, tag, passwordHash } = account
-    if (upgrading.has(tag) || !hasher.needsUpgrade(passwordHash)) return
+    if (upgrading.has(tag) || !hasher.needsUpgrade(passwordHash)) return account
     upgrading.add(tag)
     try {
       const better = await hashing.hash(password)
       // False when another server's login was faster: it has told.
-      if (await directory.upgradePassword(account, better)) {
-        emit({ type: 'password.upgraded', sub }, origin)
-        // It is the same password still.
-        if (mustChangePassword(account)) {
-          await noteRequiredChange(directory, { tag, passwordHash: better }, true)
-        }
-      }
+      if (!(await directory.upgradePassword(account, better))) return account
+      emit({ type: 'password.upgraded', sub }, origin)
+      return mustChangePassword(account) ? await keepMark(account, better) : account
     } finally {
       upgrading.delete(tag)
     }

@@ -63,7 +63,7 @@ t.test('an account that changes meanwhile', async t => {
     checkNewPassword: async () => undefined,
     minPasswordLength: () => 8,
     declarations: () => declarations,
-    requireFresh: async () => {},
+    requireFresh: async ({ account }) => account,
     deletions: undefined,
     as: () => ({
       accounts: {

@@ -436,11 +436,33 @@ t.test('a password that must be changed is the same one under a better hash', as
     return account
   }
   await noteRequiredChange(set.store.directory, await ann(), true)
-  t.match(await set.server(dearer)('ann', 'correct horse'), { kind: 'ok' })
+  const { version } = await ann()
+  const outcome = await set.server(dearer)('ann', 'correct horse')
   const after = await ann()
+  t.match(outcome, { kind: 'ok', account: after }, 'as it is now')
+  t.equal(after.version, version + 1)
   t.match(after.passwordHash, /m=24/)
   t.equal(mustChangePassword(after), true)
   t.same(set.events, [{ type: 'password.upgraded', sub: set.sub }])
+})
+
+t.test('a better hash is no way around an end of sessions', async t => {
+  let ended = 0
+  const set = await setUp(t, {
+    over: ({ byTag }) => ({
+      async byTag(tag) {
+        const found = await byTag(tag)
+        return found && { ...found, sessionsEpoch: found.sessionsEpoch + ended }
+      },
+    }),
+  })
+  const before = await set.accounts.find('ann')
+  if (before === undefined) throw new Error('nobody')
+  await noteRequiredChange(set.store.directory, before, true)
+  const { sessionsEpoch } = before
+  ended = 1
+  const outcome = await set.server(dearer)('ann', 'correct horse')
+  t.match(outcome, { kind: 'ok', account: { sessionsEpoch } })
 })
 
 t.test('of a hundred logins at once on two servers one makes the hash anew', async t => {

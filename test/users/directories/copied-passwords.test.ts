@@ -25,6 +25,8 @@ for (const { name, make } of STORES) {
       markedTest,
       endTest,
       adoptedTest,
+      costlierTest,
+      deletedTest,
       rulesTest,
       faultTest,
       ownTest,
@@ -46,6 +48,7 @@ async function worldOn(t: Test, storeUrl: string, password = WEAK) {
   const rules = {
     least: 8,
     isBreached: async (asked: string) => asked === BREACHED,
+    isCostlier: false,
   }
   let inTurn = 0
 
@@ -54,7 +57,7 @@ async function worldOn(t: Test, storeUrl: string, password = WEAK) {
       storeUrl,
       secrets: SECRETS,
       clients: [...CLIENTS, client('self', { scopes: ['account'], audience: [ISSUER] })],
-      selfService: { ...NO_SELF_SERVICE, account: true },
+      selfService: { ...NO_SELF_SERVICE, account: true, deletion: { grace: 60_000 } },
       compat: { json: false, paths: {}, keycloak: 'main' },
       directories: [appDirectory(user, { name: `copied-${n}`, migrate })],
       passwordRules: {
@@ -63,6 +66,7 @@ async function worldOn(t: Test, storeUrl: string, password = WEAK) {
       },
       overHasher: hasher => ({
         ...hasher,
+        needsUpgrade: hash => rules.isCostlier || hasher.needsUpgrade(hash),
         enqueue: (request, job) =>
           hasher.enqueue(request, async hashing => {
             inTurn += 1
@@ -92,7 +96,7 @@ async function worldOn(t: Test, storeUrl: string, password = WEAK) {
     const own = async (given: string) => {
       const { access_token: token } = (await login(given)).json()
       const headers = { authorization: `Bearer ${token}` }
-      return (method: 'GET' | 'PUT', path: string, payload?: object) =>
+      return (method: 'GET' | 'PUT' | 'DELETE', path: string, payload?: object) =>
         test.app.inject({ method, url: path, headers, ...(payload && { payload }) })
     }
     const log = () => test.lines.join('')
@@ -159,6 +163,30 @@ async function adoptedTest(t: Test, url: string): Promise<void> {
   t.equal((await call('PUT', '/account/password', change)).statusCode, 204)
   t.notHas((await call('GET', '/account')).json(), { password_change_required: true })
   t.equal(await says(STRONG), undefined)
+}
+
+async function costlierTest(t: Test, url: string): Promise<void> {
+  const { ann, rules, start } = await worldOn(t, url)
+  const { test, says, own } = await start()
+  t.equal(await says(), true)
+  t.match(await test.accounts.adopt(ann.name), { kind: 'done' })
+  const call = await own(WEAK)
+  rules.isCostlier = true
+  const change = { password: STRONG, current_password: WEAK }
+  const answer = await call('PUT', '/account/password', change)
+  t.equal(answer.statusCode, 204, `the proof made the hash anew: ${answer.body}`)
+}
+
+async function deletedTest(t: Test, url: string): Promise<void> {
+  const { rules, start } = await worldOn(t, url)
+  rules.least = 6
+  const { own, account } = await start()
+  const call = await own(WEAK)
+  rules.least = 8
+  const answer = await call('DELETE', '/account', { current_password: WEAK })
+  t.equal(answer.statusCode, 204, `the proof made the mark: ${answer.body}`)
+  const { pending } = (await account()) ?? {}
+  t.match(pending, { deleteAt: Number, passwordChange: String }, 'neither is lost')
 }
 
 async function rulesTest(t: Test, url: string): Promise<void> {
