@@ -56,7 +56,7 @@ for (const store of STORES) {
           log: { level: 'warn' },
           attributes: { email: {} },
           // Longer than those of the app: all are to be changed one day, and let in until then.
-          passwords: { ...CHEAP_HASHING, minLength: 40 },
+          passwords: { ...CHEAP_HASHING, maxWait: '20s', minLength: 40 },
           directories,
         },
       })
