@@ -14,6 +14,7 @@ t.test('without instruments nothing stands before the parts of the core', async 
     undefined,
   )
   t.equal(directories.changed('crm', undefined), undefined)
+  t.equal(directories.unchecked('crm', new Error('EIO')), undefined)
   t.equal(status.countStatusLease(), undefined)
   t.equal(status.observeStatusRebuild(1), undefined)
 })
