@@ -9,7 +9,7 @@ import { createTimePadding } from './failed-logins/time-padding.ts'
 import { networksOf } from './failed-logins/network.ts'
 import type { Hashing, PasswordHasher } from './hashing/hasher.ts'
 import type { QueueRequest } from './hashing/queue.ts'
-import { mustChangePassword, noteRequiredChange } from './required-change.ts'
+import { asChecked, mustChangePassword, noteRequiredChange } from './required-change.ts'
 import type { Credentials, FailedLogins } from './failed-logins/failed-logins.ts'
 
 /** A try to log in. */
@@ -177,14 +177,9 @@ function createUpgrade({ directory, hasher, emit }: AuthenticateOptions) {
   const upgrading = new Set<string>()
 
   /** It is the same password still. */
-  async function keepMark(before: Account, passwordHash: string): Promise<Account> {
-    const { tag, sessionsEpoch } = before
-    await noteRequiredChange(directory, { tag, passwordHash }, true)
-    const now = await directory.byTag(tag)
-    // A login is good for what it was checked against: for no other password, nor behind an end of sessions.
-    return now?.passwordHash === passwordHash && now.sessionsEpoch === sessionsEpoch
-      ? now
-      : before
+  async function keepMark(account: Account): Promise<Account> {
+    await noteRequiredChange(directory, account, true)
+    return asChecked(directory, account)
   }
 
   return async (
@@ -200,7 +195,9 @@ function createUpgrade({ directory, hasher, emit }: AuthenticateOptions) {
       // False when another server's login was faster: it has told.
       if (!(await directory.upgradePassword(account, better))) return account
       emit({ type: 'password.upgraded', sub }, origin)
-      return mustChangePassword(account) ? await keepMark(account, better) : account
+      return mustChangePassword(account)
+        ? await keepMark({ ...account, passwordHash: better })
+        : account
     } finally {
       upgrading.delete(tag)
     }

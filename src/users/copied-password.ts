@@ -8,7 +8,7 @@ import type { ExternalSettings } from './directory/external.ts'
 import type { Hashing } from './hashing/hasher.ts'
 import { NO_PASSWORD } from './hashing/no-password.ts'
 import type { CheckNewPassword } from './new-password.ts'
-import { mustChangePassword, noteRequiredChange } from './required-change.ts'
+import { asChecked, mustChangePassword, noteRequiredChange } from './required-change.ts'
 
 /** Told of passwords that could not be checked. */
 export interface CopiedPasswordWatch {
@@ -32,8 +32,11 @@ export function createCopyPassword(
     const isFirst = passwordHash === NO_PASSWORD
     if (!isFirst && (await hashing.verify(passwordHash, password))) return account
     const made = await hashing.hash(password)
-    if (isFirst) await directory.upgradePassword(account, made)
-    else await directory.setPassword(tag, made)
+    if (isFirst) {
+      await directory.upgradePassword(account, made)
+      return asChecked(directory, { ...account, passwordHash: made })
+    }
+    await directory.setPassword(tag, made)
     return (await directory.byTag(tag)) ?? account
   }
 }
@@ -77,10 +80,10 @@ export function createReviewPassword({
     if (isRequired === undefined || isRequired === mustChangePassword(account)) {
       return account
     }
-    const { tag, sub } = account
+    const { sub } = account
     if ((await noteRequiredChange(directory, account, isRequired)) && isRequired) {
       emit({ type: 'user.changed', sub, change: 'password_change_required' }, origin)
     }
-    return (await directory.byTag(tag)) ?? account
+    return asChecked(directory, account)
   }
 }

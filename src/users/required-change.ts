@@ -37,6 +37,22 @@ export async function noteRequiredChange(
   return outcome === 'changed'
 }
 
+/**
+ * The account as it is now, for a login that was checked against it: as it was then, where it has got another
+ * password or its sessions have ended. A login is good for no other password, nor behind an end of sessions.
+ * Rejects with StoreUnavailable.
+ */
+export async function asChecked(
+  directory: Pick<Directory, 'byTag'>,
+  checked: Account,
+): Promise<Account> {
+  const now = await directory.byTag(checked.tag)
+  return now?.passwordHash === checked.passwordHash &&
+    now.sessionsEpoch === checked.sessionsEpoch
+    ? now
+    : checked
+}
+
 function pendingWith({ pending, passwordHash }: Account, isRequired: boolean) {
   const { passwordChange: _, ...rest }: Pending = pending ?? {}
   if (isRequired) return { ...rest, passwordChange: digestOf(passwordHash) }

@@ -29,6 +29,7 @@ for (const { name, make } of STORES) {
       deletedTest,
       rulesTest,
       faultTest,
+      endedTest,
       ownTest,
       slotTest,
     ]
@@ -49,6 +50,7 @@ async function worldOn(t: Test, storeUrl: string, password = WEAK) {
     least: 8,
     isBreached: async (asked: string) => asked === BREACHED,
     isCostlier: false,
+    beforeTurn: async () => {},
   }
   let inTurn = 0
 
@@ -69,6 +71,7 @@ async function worldOn(t: Test, storeUrl: string, password = WEAK) {
         needsUpgrade: hash => rules.isCostlier || hasher.needsUpgrade(hash),
         enqueue: (request, job) =>
           hasher.enqueue(request, async hashing => {
+            await rules.beforeTurn()
             inTurn += 1
             return job(hashing).finally(() => {
               inTurn -= 1
@@ -219,6 +222,28 @@ async function faultTest(t: Test, url: string): Promise<void> {
   t.equal(await says(), true, 'and takes none back')
   ann.password = WEAK
   t.equal(await says(), true, 'what is too short needs no list')
+}
+
+async function endedTest(t: Test, url: string): Promise<void> {
+  const { rules, start } = await worldOn(t, url, STRONG)
+  const { test, login, account } = await start()
+  const endAll = async () => {
+    const tag = (await account())?.tag ?? ''
+    t.ok(await test.core.store.subjects.endSessions(tag))
+  }
+  const isRefused = async (when: string) => {
+    const answer = await login(STRONG)
+    t.equal(answer.statusCode, 400, when)
+    t.match(answer.json(), { error: 'invalid_grant' })
+  }
+  rules.beforeTurn = endAll
+  await isRefused('the sessions ended while the password was copied')
+  rules.beforeTurn = async () => {}
+  rules.isBreached = async () => {
+    await endAll()
+    return true
+  }
+  await isRefused('the sessions ended while the password was checked')
 }
 
 async function ownTest(t: Test, url: string): Promise<void> {

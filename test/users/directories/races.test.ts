@@ -332,13 +332,15 @@ t.test('an account that goes while its password is copied', async t => {
     watch: { answered() {}, changed() {} },
     monotonic: () => 0,
   })
-  const kept = { ...SHADOW, passwordHash: '!' }
+  let kept: Account = { ...SHADOW, passwordHash: '!' }
+  const copy = async (_: unknown, hash: string) => copied.push(hash)
   const authenticate = createAuthenticateElsewhere({
     chain: createChain([by]),
     directory: {
       findLogin: async () => undefined,
       countedName: async (name: string) => name,
-      upgradePassword: async (_: Account, hash: string) => copied.push(hash),
+      upgradePassword: copy,
+      setPassword: copy,
       byTag: async () => undefined,
     },
     checkNewPassword: async () => 'password_too_short',
@@ -354,13 +356,18 @@ t.test('an account that goes while its password is copied', async t => {
     hasher: {
       isFree: () => true,
       enqueue: async (_: object, work: (hashing: object) => unknown) =>
-        work({ hash: async () => 'a hash' }),
+        work({ hash: async () => 'a hash', verify: async () => false }),
     },
     monotonic: () => 0,
   } as unknown as ElsewhereOptions)
   const login = { name: 'ann', password: 'long', clientId: 'mobile', address: '::1' }
-  t.match(await authenticate(login), { kind: 'ok', account: kept })
-  t.same(copied, ['a hash'])
+  const { tag, sessionsEpoch } = kept
+  for (const passwordHash of ['!', 'another hash']) {
+    kept = { ...kept, passwordHash }
+    const outcome = await authenticate(login)
+    t.match(outcome, { kind: 'ok', account: { tag, sessionsEpoch } }, 'as it was then')
+  }
+  t.same(copied, ['a hash', 'a hash'])
 })
 
 t.test(
